@@ -1,0 +1,121 @@
+"""An open_clip model as the rest of Handful sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from adapters.corrections import Correction
+from adapters.embeddings import ImageEmbeddings
+
+_TEXT_BATCH = 64
+
+
+class Backbone:
+    """A frozen encoder of images and texts.
+
+    Attributes:
+        name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
+        fingerprint: Hex digest of everything that decides an embedding: weights,
+            preprocessing, correction. Embeddings are comparable only within one fingerprint.
+        logit_scale: Factor of the cosine similarities in the zero-shot logits.
+        width: d, of the frozen embedding and of the text embedding.
+        corrected_width: d', of the corrected embedding.
+        templates: Prompt templates that suit this encoder.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: torch.nn.Module,
+        preprocess: Callable[[Image.Image], Tensor],
+        tokenizer: Callable[[Sequence[str]], Tensor],
+        correction: Correction,
+        templates: Sequence[str] = ("a photo of a {}.",),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.name = name
+        self.templates = tuple(templates)
+        self.correction = correction
+        self.device = torch.device(device)
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self._model = model.eval().requires_grad_(False).to(self.device)
+        self._visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
+        self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
+        self.fingerprint = _fingerprint(self._model, preprocess, correction)
+        # One image also warms up: the first pass through a model is the slowest.
+        probe = self.encode_images(self.preprocess(Image.new("RGB", (64, 64))).unsqueeze(0))
+        self.width = probe.frozen.shape[1]
+        self.corrected_width = probe.corrected.shape[1]
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """Resize, crop and normalise an RGB image to (3, H, W) float32. Thread-safe."""
+        return self._preprocess(image)
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor) -> ImageEmbeddings:
+        """Embed (n, 3, H, W) preprocessed images; one pass gives both embeddings, on the CPU.
+
+        Each row depends on its own image alone, to float32 rounding.
+        """
+        pixels = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+        frozen, corrected = self.correction.embed(self._visual, pixels)
+        return ImageEmbeddings(_unit(frozen), _unit(corrected))
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed n texts as (n, d) unit vectors, on the CPU."""
+        blocks = [
+            _unit(
+                self._model.encode_text(self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device))
+            )  # type: ignore[operator]
+            for i in range(0, len(texts), _TEXT_BATCH)
+        ]
+        return torch.cat(blocks) if blocks else torch.empty(0, self.width)
+
+    def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
+        """Embed N class names as (N, d) unit vectors.
+
+        Each name is written into every template (``{}`` marks the place; the backbone's own
+        templates where none are given) and the unit embeddings are averaged (prompt
+        ensembling, Radford et al., ICML 2021). Costs N · len(templates) text passes.
+        """
+        templates = templates or self.templates
+        names = [readable(label) for label in labels]
+        texts = [template.replace("{}", name) for name in names for template in templates]
+        embedded = self.encode_texts(texts).reshape(len(names), len(templates), self.width)
+        return normalize(embedded.mean(dim=1), dim=-1)
+
+
+def readable(label: str) -> str:
+    """Write a label as words: ``HerbaceousVegetation`` and ``sea_lake`` are folder names.
+
+    Underscores and hyphens become spaces, and a capital letter inside a word starts a new one
+    (not in ``iPhone`` or ``McDonald``).
+    """
+    spaced = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
+    return re.sub(r"[\s_-]+", " ", spaced).strip() or label
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return normalize(rows.float(), dim=-1).cpu()
+
+
+def _fingerprint(
+    model: torch.nn.Module, preprocess: Callable[[Image.Image], Tensor], correction: Correction
+) -> str:
+    digest = hashlib.sha256()
+    recipe = {"preprocess": str(preprocess), "correction": correction.name}
+    digest.update(json.dumps(recipe, sort_keys=True).encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,13 @@
+"""What can go wrong when a backbone is loaded."""
+
+
+class BackboneError(RuntimeError):
+    """A backbone cannot be used as asked; the message says how to mend it."""
+
+
+class WeightsUnavailable(BackboneError):
+    """Weights are missing, out of reach or not the ones expected."""
+
+
+class UnsafeWeights(BackboneError):
+    """A checkpoint could only be read by executing what is pickled in it."""

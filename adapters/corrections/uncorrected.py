@@ -1,0 +1,16 @@
+"""No correction: for encoders without a trained adapter."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Uncorrected:
+    """Uses the frozen embedding twice, so Tip-Adapter++ answers as Tip-Adapter does."""
+
+    name = "uncorrected"
+
+    def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (n, d) embedding of the tower twice."""
+        frozen: Tensor = visual(pixels)
+        return frozen, frozen

@@ -1,0 +1,110 @@
+"""The two embeddings of an image, and the support set made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEmbeddings:
+    """Both embeddings of n images, row by row; all rows are unit vectors.
+
+    Attributes:
+        frozen: (n, d) embedding of the frozen CLIP encoder, comparable with texts.
+        corrected: (n, d') embedding with less intra-modal overlap, for comparing images
+            with images. d' may differ from d.
+    """
+
+    frozen: Tensor
+    corrected: Tensor
+
+    def __len__(self) -> int:
+        return self.frozen.shape[0]
+
+    def __getitem__(self, rows: Tensor | slice) -> ImageEmbeddings:
+        return ImageEmbeddings(self.frozen[rows], self.corrected[rows])
+
+    @staticmethod
+    def concatenate(parts: Sequence[ImageEmbeddings]) -> ImageEmbeddings:
+        """Stack the rows of several blocks in their order; copies them once."""
+        return ImageEmbeddings(
+            torch.cat([part.frozen for part in parts]),
+            torch.cat([part.corrected for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSet:
+    """The N classes of a classifier, in the order of the columns of its logits.
+
+    Attributes:
+        ids: (N,) int64 identifiers, unique; support labels refer to these.
+        texts: (N, d) unit text embeddings of the class names, W in the papers; None where
+            the names carry no meaning, which leaves out the zero-shot term.
+    """
+
+    ids: Tensor
+    texts: Tensor | None
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    def columns(self, labels: Tensor) -> Tensor:
+        """Return the column of each class identifier in ``labels`` (any shape).
+
+        Raises:
+            KeyError: A label is not one of the classes.
+        """
+        order = torch.argsort(self.ids)
+        position = torch.searchsorted(self.ids[order], labels).clamp_(max=max(len(self) - 1, 0))
+        columns = order[position] if len(self) else position
+        if labels.numel() and (not len(self) or not torch.equal(self.ids[columns], labels)):
+            raise KeyError("a support label is not among the classes")
+        return columns
+
+
+@dataclass(frozen=True, slots=True)
+class SupportSet:
+    """The n labelled support images of a classifier.
+
+    Attributes:
+        ids: (n,) int64 identifiers of the images, unique.
+        labels: (n,) int64 class identifiers.
+        embeddings: Both embeddings of the n images.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    embeddings: ImageEmbeddings
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    def __getitem__(self, rows: Tensor | slice) -> SupportSet:
+        return SupportSet(self.ids[rows], self.labels[rows], self.embeddings[rows])
+
+    def with_added(self, other: SupportSet) -> SupportSet:
+        """Return this set followed by ``other``; costs one copy of both."""
+        return SupportSet(
+            torch.cat([self.ids, other.ids]),
+            torch.cat([self.labels, other.labels]),
+            ImageEmbeddings.concatenate([self.embeddings, other.embeddings]),
+        )
+
+    def without(self, ids: Tensor) -> SupportSet:
+        """Return this set less the images in ``ids``; costs one copy of what stays."""
+        return self[~torch.isin(self.ids, ids)]
+
+    @staticmethod
+    def empty(width: int, corrected_width: int) -> SupportSet:
+        """Return a set of no images with embeddings of the given widths."""
+        none = torch.empty(0, dtype=torch.int64)
+        return SupportSet(
+            none,
+            none.clone(),
+            ImageEmbeddings(torch.empty(0, width), torch.empty(0, corrected_width)),
+        )

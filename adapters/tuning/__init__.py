@@ -1,0 +1,1 @@
+"""Settings chosen by the support images themselves, without a validation set."""

@@ -1,0 +1,99 @@
+"""α, β and the temperature of a cache head, by leave-one-out over its support set.
+
+Taking image i out of a cache is masking column i of the affinity matrix, so one n × n product
+scores every setting: nothing is refitted per image or per setting.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
+from adapters.tuning.tuning import Tuning
+
+# β: from "all keys vote alike" to "only the nearest does".
+BETAS = tuple(2.0**k for k in range(8))
+# α, in units of the temperature at which the zero-shot logits are calibrated on the support
+# images: the search is then the same for any logit scale and any quality of the class names.
+ALPHAS = tuple(2.0 ** (k / 2) for k in range(-6, 25))
+# Sound without evidence (a single shot everywhere). Chosen on one-shot tasks from Caltech-101
+# with meaningful and with meaningless names; see docs/leave-one-out.md.
+DEFAULT_BETA = 2.0
+DEFAULT_ALPHA = 64.0
+DEFAULT_TEMPERATURE = 1.4
+# More votes than this do not change the choice but cost time; they are spread evenly.
+MAX_VOTES = 2048
+
+
+def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
+    """Choose the α, β and temperature under which the support images name themselves best.
+
+    The left-out image's own class lost one of its c images, so its votes are scaled by
+    c / (c − 1): otherwise small classes would look worse than they will be when serving.
+    The most accurate setting wins; ties go to the lowest smoothed cross-entropy. Images that
+    are the only one of their class cannot vote; where nobody can, the documented defaults
+    are used.
+
+    Args:
+        zero_shot: (n, N) zero-shot logits of the support images.
+        keys: (n, d) their unit embeddings as cache keys.
+        columns: (n,) int64 columns of their classes.
+
+    Cost: one (n, n) product, len(BETAS) exponentials of it and len(BETAS) · len(ALPHAS)
+    comparisons of (n, N) logits; 0.15 s for n = 160, N = 10 and 1 s for n = 1600, N = 100
+    on two cores.
+    """
+    trust = calibrated_temperature(zero_shot, columns)  # in the class names, the lower the more
+    n_classes = zero_shot.shape[1]
+    shots = torch.bincount(columns, minlength=n_classes)
+    voters = _spread((shots[columns] > 1).nonzero().flatten(), MAX_VOTES)
+    if len(voters) == 0:
+        return Tuning(
+            {"alpha": DEFAULT_ALPHA * trust, "beta": DEFAULT_BETA},
+            temperature=DEFAULT_TEMPERATURE * trust,
+        )
+
+    zero_shot, targets = zero_shot[voters], columns[voters]
+    distance = 1 - keys[voters] @ keys.T
+    distance[torch.arange(len(voters)), voters] = torch.inf  # leaves one out: exp(−∞) = 0
+    one_hot = torch.nn.functional.one_hot(columns, n_classes).to(keys.dtype)
+    own = targets.unsqueeze(1)
+    shots_left = (shots[own] - 1).to(keys.dtype)
+    zero_shot_own = zero_shot.gather(1, own)
+    zero_shot_others = zero_shot.scatter(1, own, -torch.inf)
+
+    best: list[tuple[float, float, Tensor]] = []
+    best_hits = -1
+    for beta in BETAS:
+        cache = torch.exp(-beta * distance) @ one_hot
+        cache_own = cache.gather(1, own) * ((shots_left + 1) / shots_left)
+        cache.scatter_(1, own, cache_own)
+        for alpha in (relative * trust for relative in ALPHAS):
+            others = torch.add(zero_shot_others, cache, alpha=alpha).amax(dim=1, keepdim=True)
+            hits = int((zero_shot_own + alpha * cache_own > others).sum())
+            if hits > best_hits:
+                best, best_hits = [], hits
+            if hits == best_hits:
+                best.append((alpha, beta, cache))
+
+    def calibrated(setting: tuple[float, float, Tensor]) -> tuple[float, float, float, float]:
+        alpha, beta, cache = setting
+        logits = zero_shot + alpha * cache
+        temperature = calibrated_temperature(logits, targets)
+        return smoothed_loss(logits / temperature, targets), alpha, beta, temperature
+
+    _, alpha, beta, temperature = min(calibrated(setting) for setting in best)
+    return Tuning(
+        {"alpha": alpha, "beta": beta},
+        temperature=temperature,
+        votes=len(voters),
+        accuracy=best_hits / len(voters),
+    )
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most ``most`` of the rows, evenly spread over them; always the same ones."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]

@@ -1,0 +1,84 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi_problem.error import Problem
+from fastapi_problem.handler import add_exception_handler, new_exception_handler
+from prometheus_fastapi_instrumentator import Instrumentator
+
+from service.api import classifiers, health, predict, support
+from service.api.body_limit import BodyLimit
+from service.problems import InternalError
+from service.runtime import Runtime
+from service.settings import Settings
+
+logger = logging.getLogger("handful")
+
+_DESCRIPTION = """
+Register a few images a class, get predictions at once; nothing is trained.
+
+Errors are problem documents (RFC 9457, `application/problem+json`): `type` names the kind,
+`detail` says what was wrong with this request and how to mend it. A request that fails changes
+nothing.
+"""
+
+
+def _log_defect(request: Request, error: Exception) -> None:
+    """Keep the traceback of what is no client's fault."""
+    if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+
+
+def create_app(
+    settings: Settings, on_failure: Callable[[Exception], None] | None = None
+) -> FastAPI:
+    """Build the application; it answers at once and is ready when its runtime has started.
+
+    Args:
+        settings: All settings.
+        on_failure: Called if the runtime cannot start, with the reason.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async def start() -> None:
+            try:
+                app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+            except Exception as error:
+                if on_failure is None:
+                    raise
+                on_failure(error)
+
+        starting = asyncio.create_task(start())
+        yield
+        await starting
+        if app.state.runtime is not None:
+            app.state.runtime.close()
+
+    app = FastAPI(
+        title="Handful",
+        version=version("handful"),
+        summary="Few-shot image classification.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+    )
+    app.state.runtime = None
+    for module in (classifiers, support, predict, health):
+        app.include_router(module.router)
+    handler = new_exception_handler(
+        unhandled_wrappers={"default": InternalError}, pre_hooks=[_log_defect]
+    )
+    add_exception_handler(app, handler)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
+    Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
+        app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
+    )
+    return app

@@ -1,0 +1,103 @@
+"""``/v1/classifiers``: classifiers and their settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+
+from service.api.dependencies import Name, ReadyRuntime, problems, reading, writing
+from service.api.names import checked_classifier, checked_label
+from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
+from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
+from service.runtime import Runtime
+from service.storage.records import ClassifierRecord, ClassifierSettings
+
+router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"])
+
+_NOT_FOUND = ClassifierNotFound("land-cover")
+_BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 letters, ...")
+
+
+@router.put(
+    "/{name}",
+    summary="Create a classifier, or change its settings",
+    responses={201: {"model": ClassifierOut, "description": "Created"}}
+    | problems(_BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")),
+)
+async def put_classifier(
+    name: Name,
+    runtime: ReadyRuntime,
+    request: Request,
+    response: Response,
+    settings: Annotated[ClassifierSettingsIn | None, Body()] = None,
+) -> ClassifierOut:
+    """Settings left out take their default; classes and images that exist stay.
+
+    Changing the method or the templates needs no new images: the head is fitted anew at once.
+    """
+    checked_classifier(name)
+    settings = settings or ClassifierSettingsIn()
+    created = await writing(
+        request,
+        runtime.registry.put,
+        name,
+        ClassifierSettings(
+            settings.method, tuple(settings.templates), settings.names_carry_meaning
+        ),
+        [checked_label(label) for label in settings.classes],
+    )
+    response.status_code = 201 if created else 200
+    return await _classifier(name, runtime)
+
+
+@router.get("", summary="List classifiers", responses=problems())
+async def list_classifiers(runtime: ReadyRuntime) -> ClassifierList:
+    """All classifiers, by name."""
+    records = await reading(runtime.store.classifiers)
+    return ClassifierList(classifiers=[_out(record, runtime) for record in records])
+
+
+@router.get("/{name}", summary="Look at a classifier", responses=problems(_NOT_FOUND))
+async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
+    """Settings, size and what leave-one-out has set."""
+    return await _classifier(checked_classifier(name), runtime)
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a classifier with all its images",
+    responses=problems(_NOT_FOUND),
+)
+async def delete_classifier(name: Name, runtime: ReadyRuntime, request: Request) -> None:
+    """Images that other classifiers use as well stay with those."""
+    await writing(request, runtime.registry.delete, checked_classifier(name))
+
+
+async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
+    record = await reading(runtime.store.classifier, name)
+    if record is None:
+        raise ClassifierNotFound(name)
+    return _out(record, runtime)
+
+
+def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
+    tuning = record.tuning
+    return ClassifierOut(
+        name=record.name,
+        method=record.settings.method,
+        templates=list(record.settings.templates),
+        names_carry_meaning=record.settings.names_carry_meaning,
+        backbone=runtime.backbone.name,
+        n_classes=record.n_classes,
+        n_images=record.n_images,
+        tuning=Tuned(
+            parameters=tuning.parameters,
+            temperature=tuning.temperature,
+            votes=tuning.votes,
+            accuracy=tuning.accuracy,
+        ),
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )

@@ -1,0 +1,63 @@
+"""What the routes have in common: the runtime, threads for blocking work, documented errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import anyio.to_thread
+from fastapi import Depends, Path, Request
+from fastapi_problem.error import StatusProblem
+from rfc9457.openapi import problem_response
+
+from service.problems import NotReady
+from service.runtime import Runtime
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Writers wait for each other in threads; with places of their own they never take the readers'.
+_WRITER_THREADS = 8
+
+
+async def _runtime(request: Request) -> Runtime:
+    runtime: Runtime | None = request.app.state.runtime
+    if runtime is None:
+        raise NotReady(
+            "The backbone is still loading. Try again in a few seconds; GET /readyz tells when.",
+            headers={"retry-after": "5"},
+        )
+    return runtime
+
+
+ReadyRuntime = Annotated[Runtime, Depends(_runtime)]
+Name = Annotated[str, Path(description="The classifier's name.", examples=["land-cover"])]
+Label = Annotated[str, Path(description="The class's label; any script.", examples=["forest"])]
+ImageId = Annotated[str, Path(description="The support image's id.")]
+
+
+async def reading(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking call off the event loop."""
+    return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs))
+
+
+async def writing(request: Request, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking call that changes a classifier off the event loop."""
+    state = request.app.state
+    if not hasattr(state, "writers"):
+        state.writers = anyio.CapacityLimiter(_WRITER_THREADS)
+    return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=state.writers)
+
+
+def problems(*examples: StatusProblem) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for these problems, grouped by status."""
+    by_status: dict[int | str, list[StatusProblem]] = {}
+    for example in (*examples, NotReady("The backbone is still loading.")):
+        by_status.setdefault(example.status, []).append(example)
+    return {
+        status: problem_response(
+            " / ".join(dict.fromkeys(example.title for example in group)),
+            examples=[example.marshal() for example in group],
+        )
+        for status, group in by_status.items()
+    }

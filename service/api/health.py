@@ -1,0 +1,22 @@
+"""Whether the process lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api.dependencies import ReadyRuntime, problems
+from service.api.schemas import Health
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Liveness")
+async def healthz() -> Health:
+    """200 as long as the process can answer at all."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Readiness", responses=problems())
+async def readyz(_: ReadyRuntime) -> Health:
+    """200 once the backbone is warm and the database open; 503 before."""
+    return Health(status="ready")

@@ -1,0 +1,71 @@
+"""``/v1/classifiers/{name}/predict``: answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from adapters.embeddings import ImageEmbeddings
+from service.api.dependencies import Name, ReadyRuntime, problems, reading
+from service.api.names import checked_classifier
+from service.api.schemas import EvidenceOut, PredictionOut, PredictionsOut, RankedLabelOut
+from service.api.support import BAD_IMAGES, IMAGES_BODY
+from service.api.uploads import read_images
+from service.classifiers.live import Prediction
+from service.problems import ClassifierNotFound, NoClasses
+
+router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
+
+
+@router.post(
+    "/predict",
+    summary="Classify images",
+    responses=problems(
+        ClassifierNotFound("land-cover"),
+        NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
+        *BAD_IMAGES,
+    ),
+    openapi_extra=IMAGES_BODY,
+)
+async def predict(
+    name: Name,
+    runtime: ReadyRuntime,
+    request: Request,
+    top_k: Annotated[int, Query(ge=1, le=1000, description="Candidates for each image.")] = 5,
+    evidence: Annotated[
+        int, Query(ge=0, le=100, description="Support images named for each image.")
+    ] = 3,
+) -> PredictionsOut:
+    """Label and probability of each image, with the reasons: terms of the logit and evidence.
+
+    ``zero_shot + cache`` is the logit; the probability is its softmax at the temperature that
+    fits the support images. ``evidence`` are the support images nearest to the query.
+    """
+    live = await reading(runtime.registry.live, checked_classifier(name))
+    images = await read_images(request, runtime.settings)
+    embedded = await runtime.embedder.embed(images)
+    queries = ImageEmbeddings.concatenate([image.embeddings for image in embedded])
+    predictions = await reading(live.predict, queries, top_k, evidence)
+    return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
+
+
+def _out(prediction: Prediction) -> PredictionOut:
+    best = prediction.top_k[0]
+    return PredictionOut(
+        label=best.label,
+        probability=best.probability,
+        top_k=[
+            RankedLabelOut(
+                label=ranked.label,
+                probability=ranked.probability,
+                zero_shot=ranked.zero_shot,
+                cache=ranked.cache,
+            )
+            for ranked in prediction.top_k
+        ],
+        evidence=[
+            EvidenceOut(image_id=shown.image_id, label=shown.label, similarity=shown.similarity)
+            for shown in prediction.evidence
+        ],
+    )

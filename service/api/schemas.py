@@ -1,0 +1,289 @@
+"""The JSON of the API: what clients send and get, with the examples of the documentation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from adapters.heads import DEFAULT_HEAD, HEADS
+
+Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
+
+
+class ClassifierSettingsIn(BaseModel):
+    """Settings of a classifier; those left out take their default."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "method": "tip-adapter++",
+                    "templates": ["a satellite photo of {}."],
+                    "names_carry_meaning": True,
+                    "classes": ["forest", "sea lake"],
+                }
+            ]
+        },
+    )
+
+    method: str = Field(
+        DEFAULT_HEAD,
+        json_schema_extra={"enum": list(HEADS)},
+        description="The head that answers: zero-shot looks at class names only, tip-adapter and"
+        " tip-adapter++ at the support images too, the latter with the corrected embedding.",
+    )
+    templates: list[Template] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Sentences around a class name, whose place is {}. Empty: the backbone's own.",
+    )
+    names_carry_meaning: bool = Field(
+        True,
+        description="Whether class names say what is in the images. false leaves out the"
+        " zero-shot term: right for labels like `type-7`.",
+    )
+    classes: list[str] = Field(
+        default_factory=list,
+        description="Classes to declare by name. Classes that exist already stay as they are.",
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method not in HEADS:
+            raise ValueError(f"unknown method; choose one of {', '.join(HEADS)}")
+        return method
+
+
+class Tuned(BaseModel):
+    """What leave-one-out over the support images has set."""
+
+    parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
+    temperature: float = Field(description="Divides the logits before the softmax.")
+    votes: int = Field(
+        description="Support images that could be scored by leave-one-out; 0: defaults are used."
+    )
+    accuracy: float | None = Field(description="Share of these that were named rightly.")
+
+
+class ClassifierOut(BaseModel):
+    """A classifier."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "land-cover",
+                    "method": "tip-adapter++",
+                    "templates": [],
+                    "names_carry_meaning": True,
+                    "backbone": "lite",
+                    "n_classes": 2,
+                    "n_images": 32,
+                    "tuning": {
+                        "parameters": {"alpha": 40.3, "beta": 8.0},
+                        "temperature": 1.9,
+                        "votes": 32,
+                        "accuracy": 0.97,
+                    },
+                    "created_at": "2026-01-01T12:00:00Z",
+                    "updated_at": "2026-01-01T12:00:05Z",
+                }
+            ]
+        }
+    )
+
+    name: str
+    method: str
+    templates: list[str]
+    names_carry_meaning: bool
+    backbone: str
+    n_classes: int
+    n_images: int
+    tuning: Tuned
+    created_at: datetime
+    updated_at: datetime
+
+
+class ClassifierList(BaseModel):
+    """All classifiers, by name."""
+
+    classifiers: list[ClassifierOut]
+
+
+class ClassSummary(BaseModel):
+    """A class and how many support images it has."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "forest", "n_images": 16}]})
+
+    label: str
+    n_images: int
+
+
+class ClassList(BaseModel):
+    """The classes of a classifier, in the order of their registration."""
+
+    classifier: str
+    classes: list[ClassSummary]
+
+
+class ImageOut(BaseModel):
+    """A support image."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                    "label": "forest",
+                    "filename": "a.jpg",
+                    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    "media_type": "image/jpeg",
+                    "width": 64,
+                    "height": 64,
+                    "created_at": "2026-01-01T12:00:05Z",
+                }
+            ]
+        }
+    )
+
+    id: str
+    label: str
+    filename: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    created_at: datetime
+
+
+class ClassOut(ClassSummary):
+    """A class with its support images."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": []})
+
+    classifier: str
+    images: list[ImageOut]
+
+
+class RegisteredImage(BaseModel):
+    """What became of an uploaded image."""
+
+    id: str = Field(description="The image's id; that of the first copy if it is a duplicate.")
+    label: str
+    filename: str
+    status: Literal["created", "duplicate"]
+
+
+class RegistrationOut(BaseModel):
+    """What became of the images of an upload, in their order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "classifier": "land-cover",
+                    "created": 1,
+                    "duplicates": 1,
+                    "images": [
+                        {
+                            "id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                            "label": "forest",
+                            "filename": "a.jpg",
+                            "status": "created",
+                        },
+                        {
+                            "id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                            "label": "forest",
+                            "filename": "copy-of-a.jpg",
+                            "status": "duplicate",
+                        },
+                    ],
+                }
+            ]
+        }
+    )
+
+    classifier: str
+    created: int
+    duplicates: int
+    images: list[RegisteredImage]
+
+
+class RankedLabelOut(BaseModel):
+    """A candidate answer and the two terms of its logit."""
+
+    label: str
+    probability: float
+    zero_shot: float = Field(description="What the class name contributed to the logit.")
+    cache: float = Field(description="What the support images contributed to the logit.")
+
+
+class EvidenceOut(BaseModel):
+    """A support image that resembles the query."""
+
+    image_id: str
+    label: str
+    similarity: float = Field(description="Cosine similarity, at most 1.")
+
+
+class PredictionOut(BaseModel):
+    """The answer for one image."""
+
+    label: str
+    probability: float
+    top_k: list[RankedLabelOut]
+    evidence: list[EvidenceOut]
+
+
+class PredictionsOut(BaseModel):
+    """The answers, in the order of the uploaded images."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "classifier": "land-cover",
+                    "predictions": [
+                        {
+                            "label": "forest",
+                            "probability": 0.93,
+                            "top_k": [
+                                {
+                                    "label": "forest",
+                                    "probability": 0.93,
+                                    "zero_shot": 18.2,
+                                    "cache": 3.1,
+                                },
+                                {
+                                    "label": "sea lake",
+                                    "probability": 0.07,
+                                    "zero_shot": 17.9,
+                                    "cache": 0.8,
+                                },
+                            ],
+                            "evidence": [
+                                {
+                                    "image_id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                                    "label": "forest",
+                                    "similarity": 0.81,
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    classifier: str
+    predictions: list[PredictionOut]
+
+
+class Health(BaseModel):
+    """State of the process."""
+
+    status: str

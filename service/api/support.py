@@ -1,0 +1,281 @@
+"""``/v1/classifiers/{name}/classes`` and ``/support``: classes and their support images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.dependencies import (
+    ImageId,
+    Label,
+    Name,
+    ReadyRuntime,
+    problems,
+    reading,
+    writing,
+)
+from service.api.names import checked_classifier, checked_label
+from service.api.schemas import (
+    ClassList,
+    ClassOut,
+    ClassSummary,
+    ImageOut,
+    RegisteredImage,
+    RegistrationOut,
+)
+from service.api.uploads import read_images, read_labelled_images
+from service.classifiers.live import LiveClassifier
+from service.images.embedding import UploadedImage
+from service.problems import (
+    BrokenImage,
+    ClassifierNotFound,
+    ClassNotFound,
+    EmptyUpload,
+    ImageNotFound,
+    ImageNotStored,
+    ImageTooLarge,
+    InvalidName,
+    InvalidUpload,
+    NotAnImage,
+    RequestTooLarge,
+    UnsupportedMediaType,
+)
+from service.runtime import Runtime
+from service.storage.records import SupportRecord
+
+router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
+
+_NOT_FOUND = (ClassifierNotFound("land-cover"), ClassNotFound("land-cover", "forest"))
+_NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
+BAD_IMAGES = (
+    NotAnImage("The image 'a.txt' is not an image in a known format. Accepted are JPEG, ..."),
+    BrokenImage("The image 'a.jpg' is truncated or damaged: ..."),
+    ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 50000000 are accepted."),
+    RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
+    EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
+    UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
+)
+_FILES: dict[str, Any] = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "files": {
+                "type": "array",
+                "items": {"type": "string", "format": "binary"},
+                "description": "One or many image files; the field's name does not matter.",
+            }
+        },
+        "required": ["files"],
+    }
+}
+_ONE_IMAGE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": _FILES,
+            "image/jpeg": _ONE_IMAGE,
+            "image/png": _ONE_IMAGE,
+        },
+    }
+}
+_SUPPORT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": _FILES, "application/zip": _ONE_IMAGE},
+    }
+}
+
+
+@router.get("/classes", summary="List classes", responses=problems(_NOT_FOUND[0]))
+async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
+    """All classes, in the order of their registration."""
+    live = await _live(name, runtime)
+    counts = Counter(record.class_id for record in live.support.values())
+    return ClassList(
+        classifier=name,
+        classes=[
+            ClassSummary(label=label, n_images=counts[record.id])
+            for label, record in live.classes.items()
+        ],
+    )
+
+
+@router.post(
+    "/support",
+    status_code=201,
+    summary="Register many classes at once",
+    responses=problems(
+        _NOT_FOUND[0], InvalidName("..."), InvalidUpload("'a.jpg' has no folder..."), *BAD_IMAGES
+    ),
+    openapi_extra=_SUPPORT_BODY,
+)
+async def post_support(name: Name, runtime: ReadyRuntime, request: Request) -> RegistrationOut:
+    """All images or none. The label is the folder in each file's name.
+
+    Send a zip of ``LABEL/IMAGE`` files as the body, or multipart files named so.
+    """
+    checked_classifier(name)
+    await reading(runtime.registry.live, name)
+    labelled = await read_labelled_images(request, runtime.settings)
+    return await _register(name, labelled, runtime, request)
+
+
+@router.post(
+    "/classes/{label:path}/images",
+    status_code=201,
+    summary="Register support images of a class",
+    responses=problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
+    openapi_extra=IMAGES_BODY,
+)
+async def post_images(
+    name: Name, label: Label, runtime: ReadyRuntime, request: Request
+) -> RegistrationOut:
+    """All images or none. A label that is new becomes a class.
+
+    An image that the class has already, byte for byte, is answered with the id it has.
+    """
+    checked_classifier(name)
+    label = checked_label(label)
+    await reading(runtime.registry.live, name)
+    images = await read_images(request, runtime.settings)
+    return await _register(name, [(label, image) for image in images], runtime, request)
+
+
+@router.get(
+    "/classes/{label:path}/images/{image_id}",
+    summary="Get a support image",
+    response_class=Response,
+    responses=problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
+    | {200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "As uploaded"}},
+)
+async def get_image(name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime) -> Response:
+    """The image, byte for byte as it was uploaded."""
+    record = await reading(
+        runtime.registry.image, checked_classifier(name), checked_label(label), image_id
+    )
+    content = await reading(runtime.store.content, record.id)
+    if content is None:
+        raise ImageNotStored(
+            "The image supports its class, but the service was told not to keep images "
+            "(HANDFUL_STORE_IMAGES=false) when it came."
+        )
+    return Response(content, media_type=record.media_type, headers=_INERT)
+
+
+# Uploaded bytes go back to browsers: they must never be taken for a page or a script.
+_INERT = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+
+
+@router.delete(
+    "/classes/{label:path}/images/{image_id}",
+    status_code=204,
+    summary="Delete a support image",
+    responses=problems(*_NOT_FOUND, _NO_IMAGE),
+)
+async def delete_image(
+    name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
+) -> None:
+    """The class stays, also without images."""
+    await writing(
+        request,
+        runtime.registry.delete_image,
+        checked_classifier(name),
+        checked_label(label),
+        image_id,
+    )
+
+
+@router.put(
+    "/classes/{label:path}",
+    summary="Declare a class by its name",
+    responses={201: {"model": ClassOut, "description": "Created"}}
+    | problems(_NOT_FOUND[0], InvalidName("...")),
+)
+async def put_class(
+    name: Name, label: Label, runtime: ReadyRuntime, request: Request, response: Response
+) -> ClassOut:
+    """A class without images is known by its name alone (zero-shot)."""
+    label = checked_label(label)
+    created = await writing(request, runtime.registry.put_class, checked_classifier(name), label)
+    response.status_code = 201 if created else 200
+    return await _class(name, label, runtime)
+
+
+@router.get("/classes/{label:path}", summary="Look at a class", responses=problems(*_NOT_FOUND))
+async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> ClassOut:
+    """The class with its support images."""
+    return await _class(name, checked_label(label), runtime)
+
+
+@router.delete(
+    "/classes/{label:path}",
+    status_code=204,
+    summary="Delete a class with its images",
+    responses=problems(*_NOT_FOUND),
+)
+async def delete_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> None:
+    """The other classes stay as they are."""
+    await writing(
+        request, runtime.registry.delete_class, checked_classifier(name), checked_label(label)
+    )
+
+
+async def _live(name: str, runtime: Runtime) -> LiveClassifier:
+    return await reading(runtime.registry.live, checked_classifier(name))
+
+
+async def _class(name: str, label: str, runtime: Runtime) -> ClassOut:
+    live = await _live(name, runtime)
+    if (record := live.classes.get(label)) is None:
+        raise ClassNotFound(name, label)
+    images = [
+        _image(label, image) for image in live.support.values() if image.class_id == record.id
+    ]
+    return ClassOut(classifier=name, label=label, n_images=len(images), images=images)
+
+
+async def _register(
+    name: str, labelled: Sequence[tuple[str, UploadedImage]], runtime: Runtime, request: Request
+) -> RegistrationOut:
+    embedded = await runtime.embedder.embed([image for _, image in labelled])
+    registered = await writing(
+        request,
+        runtime.registry.add_images,
+        name,
+        [(label, image) for (label, _), image in zip(labelled, embedded, strict=True)],
+    )
+    created = sum(answer.created for answer in registered)
+    return RegistrationOut(
+        classifier=name,
+        created=created,
+        duplicates=len(registered) - created,
+        images=[
+            RegisteredImage(
+                id=answer.record.public_id,
+                label=answer.label,
+                filename=image.filename,
+                status="created" if answer.created else "duplicate",
+            )
+            for answer, (_, image) in zip(registered, labelled, strict=True)
+        ],
+    )
+
+
+def _image(label: str, record: SupportRecord) -> ImageOut:
+    return ImageOut(
+        id=record.public_id,
+        label=label,
+        filename=record.filename,
+        sha256=record.sha256,
+        media_type=record.media_type,
+        width=record.width,
+        height=record.height,
+        created_at=record.created_at,
+    )

@@ -1,0 +1,1 @@
+"""Classifiers in memory, and their changes."""

@@ -1,0 +1,377 @@
+"""All classifiers: a change is tuned, then written, then taken over in memory.
+
+Memory is only ever behind the disk: should anything fail after the write, the classifier is
+dropped from memory and loaded again by the next request.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from adapters.backbones import Backbone
+from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.heads import Tuning
+from service.classifiers.live import LiveClassifier, class_set, new_head
+from service.images.embedding import EmbeddedImage
+from service.problems import (
+    ClassifierNotFound,
+    ClassNotFound,
+    ImageNotFound,
+    InvalidSettings,
+    RequestTooLarge,
+)
+from service.storage.records import (
+    ClassifierSettings,
+    ClassRecord,
+    NewImage,
+    SupportRecord,
+)
+from service.storage.store import Store
+
+_MAX_FILENAME = 255
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A classifier's place in memory; ``lock`` is held by whoever changes or loads it."""
+
+    lock: Lock = field(default_factory=Lock)
+    live: LiveClassifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of one uploaded image."""
+
+    label: str
+    record: SupportRecord
+    created: bool
+
+
+class Registry:
+    """The classifiers of one service. Methods block, and may be called from many threads."""
+
+    def __init__(
+        self, store: Store, backbone: Backbone, *, store_images: bool, max_classes: int
+    ) -> None:
+        self._store = store
+        self._backbone = backbone
+        self._store_images = store_images
+        self._max_classes = max_classes
+        self._slots: dict[str, _Slot] = {}
+        self._slots_lock = Lock()
+
+    # Reading
+
+    def live(self, name: str) -> LiveClassifier:
+        """The classifier, loaded by the first who asks; costs one read of its embeddings then.
+
+        Raises:
+            ClassifierNotFound: There is none of that name.
+        """
+        slot = self._slots.get(name)
+        if slot is not None and (live := slot.live) is not None:
+            return live
+        with self._changing(name) as (_, live):
+            return live
+
+    def image(self, name: str, label: str, image_id: str) -> SupportRecord:
+        """One support image.
+
+        Raises:
+            ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
+        """
+        return _find_image(self.live(name), label, image_id)
+
+    # Writing
+
+    def put(self, name: str, settings: ClassifierSettings, labels: Sequence[str]) -> bool:
+        """Create a classifier, or give one other settings and more classes.
+
+        Returns:
+            Whether it was created.
+
+        Raises:
+            InvalidSettings: The method needs class names that carry meaning.
+        """
+        if settings.method == "zero-shot" and not settings.names_carry_meaning:
+            raise InvalidSettings(
+                "The method zero-shot knows classes by their names alone; set "
+                "names_carry_meaning to true, or choose another method."
+            )
+        with self._slot(name) as slot:
+            live = self._loaded(slot, name)
+            if live is not None:
+                self._resettle(slot, live, settings, labels)
+                return False
+            classes = self._new_classes(settings, labels, 0)
+            tuning = self._tune(settings, classes, self._no_support())
+            self._store.create(name, settings, tuning, [(c.label, c.text) for c in classes])
+            return True
+
+    def delete(self, name: str) -> None:
+        """Delete a classifier with all that belongs to it.
+
+        Raises:
+            ClassifierNotFound: There is none of that name.
+        """
+        with self._changing(name) as (slot, live):
+            self._store.delete_classifier(live.id)
+            slot.live = None
+
+    def put_class(self, name: str, label: str) -> bool:
+        """Declare a class by its name; returns whether it is new."""
+        with self._changing(name) as (slot, live):
+            if label in live.classes:
+                return False
+            self._resettle(slot, live, live.settings, [label])
+            return True
+
+    def delete_class(self, name: str, label: str) -> None:
+        """Delete a class with its images.
+
+        Raises:
+            ClassifierNotFound, ClassNotFound: There is none.
+        """
+        with self._changing(name) as (slot, live):
+            gone = _find_class(live, label)
+            images = [i for i, record in live.support.items() if record.class_id == gone.id]
+            stay = [record for record in live.classes.values() if record.id != gone.id]
+            removed = torch.tensor(images, dtype=torch.int64)
+            tuning = self._tune(live.settings, stay, live.support_set.without(removed))
+            self._store.change(live.id, tuning, gone_classes=[gone.id])
+            with _evicting(slot):
+                live.apply(tuning=tuning, settings=live.settings, classes=stay, removed=removed)
+
+    def delete_image(self, name: str, label: str, image_id: str) -> None:
+        """Delete one support image; its class stays.
+
+        Raises:
+            ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
+        """
+        with self._changing(name) as (slot, live):
+            removed = torch.tensor([_find_image(live, label, image_id).id])
+            classes = list(live.classes.values())
+            tuning = self._tune(live.settings, classes, live.support_set.without(removed))
+            self._store.change(live.id, tuning, gone_images=removed.tolist())
+            with _evicting(slot):
+                live.apply(tuning=tuning, settings=live.settings, classes=classes, removed=removed)
+
+    def add_images(
+        self, name: str, images: Sequence[tuple[str, EmbeddedImage]]
+    ) -> list[Registered]:
+        """Add labelled images to the support set, all of them or none.
+
+        An image that its class has already, byte for byte, is recognised and not added again.
+
+        Returns:
+            What became of each image, in their order.
+
+        Raises:
+            ClassifierNotFound: There is none of that name.
+            RequestTooLarge: There would be too many classes.
+        """
+        with self._changing(name) as (slot, live):
+            labels = list(dict.fromkeys(label for label, _ in images))
+            fresh = [label for label in labels if label not in live.classes]
+            new_classes = self._new_classes(live.settings, fresh, len(live.classes))
+            classes = [*live.classes.values(), *new_classes]
+            class_ids = {record.label: record.id for record in classes}
+            by_content = {
+                (record.class_id, record.sha256): record for record in live.support.values()
+            }
+            known: dict[tuple[str, str], SupportRecord] = {}
+            new: dict[tuple[str, str], EmbeddedImage] = {}
+            for label, image in images:
+                key = (label, image.sha256)
+                if record := by_content.get((class_ids[label], image.sha256)):
+                    known[key] = record
+                else:
+                    new.setdefault(key, image)
+            if new:
+                known |= self._write_images(slot, live, new_classes, new)
+        answers = []
+        for label, image in images:
+            key = (label, image.sha256)
+            answers.append(Registered(label, known[key], new.pop(key, None) is not None))
+        return answers
+
+    def _write_images(
+        self,
+        slot: _Slot,
+        live: LiveClassifier,
+        new_classes: list[ClassRecord],
+        images: dict[tuple[str, str], EmbeddedImage],
+    ) -> dict[tuple[str, str], SupportRecord]:
+        classes = [*live.classes.values(), *new_classes]
+        class_ids = {record.label: record.id for record in classes}
+        embeddings = ImageEmbeddings.concatenate([i.embeddings for i in images.values()])
+        # Their final ids come with the write; for tuning any will do.
+        to_come = SupportSet(
+            -1 - torch.arange(len(images)),
+            torch.tensor([class_ids[label] for label, _ in images]),
+            embeddings,
+        )
+        tuning = self._tune(live.settings, classes, live.support_set.with_added(to_come))
+        written = self._store.change(
+            live.id,
+            tuning,
+            new_classes=[(record.label, record.text) for record in new_classes],
+            new_images=[self._new_image(label, image) for (label, _), image in images.items()],
+        )
+        with _evicting(slot):
+            live.apply(
+                tuning=tuning,
+                settings=live.settings,
+                classes=[*live.classes.values(), *written.classes],
+                added=(written.support, embeddings),
+            )
+        return dict(zip(images, written.support, strict=True))
+
+    def _new_image(self, label: str, image: EmbeddedImage) -> NewImage:
+        return NewImage(
+            public_id=uuid.uuid4().hex,
+            label=label,
+            filename=image.filename[-_MAX_FILENAME:],
+            sha256=image.sha256,
+            media_type=image.media_type,
+            width=image.width,
+            height=image.height,
+            content=image.content if self._store_images else None,
+            embeddings=image.embeddings,
+        )
+
+    # Shared by the writers
+
+    def _resettle(
+        self,
+        slot: _Slot,
+        live: LiveClassifier,
+        settings: ClassifierSettings,
+        labels: Sequence[str],
+    ) -> None:
+        """Give a classifier other settings and declare the labels that it does not have."""
+        fresh = [label for label in dict.fromkeys(labels) if label not in live.classes]
+        if settings == live.settings and not fresh:
+            return
+        new_classes = self._new_classes(settings, fresh, len(live.classes))
+        old_classes = list(live.classes.values())
+        texts: list[tuple[int, Tensor | None]] = []
+        if (settings.templates, settings.names_carry_meaning) != (
+            live.settings.templates,
+            live.settings.names_carry_meaning,
+        ):
+            embedded = self._texts(settings, [record.label for record in old_classes])
+            texts = [(r.id, text) for r, text in zip(old_classes, embedded, strict=True)]
+            old_classes = [
+                replace(r, text=text) for r, text in zip(old_classes, embedded, strict=True)
+            ]
+        tuning = self._tune(settings, [*old_classes, *new_classes], live.support_set)
+        written = self._store.change(
+            live.id,
+            tuning,
+            settings=settings,
+            texts=texts,
+            new_classes=[(record.label, record.text) for record in new_classes],
+        )
+        with _evicting(slot):
+            live.apply(
+                tuning=tuning,
+                settings=settings,
+                classes=[*old_classes, *written.classes],
+                head=new_head(settings, self._backbone),
+            )
+
+    def _tune(
+        self, settings: ClassifierSettings, classes: list[ClassRecord], support: SupportSet
+    ) -> Tuning:
+        known = class_set(settings, classes, support.labels)
+        return new_head(settings, self._backbone).tune(known, support)
+
+    def _new_classes(
+        self, settings: ClassifierSettings, labels: Sequence[str], already: int
+    ) -> list[ClassRecord]:
+        """Records of classes to come; their ids are negative until storage gives them some."""
+        labels = list(dict.fromkeys(labels))
+        if already + len(labels) > self._max_classes:
+            raise RequestTooLarge(
+                f"The classifier would have {already + len(labels)} classes; at most "
+                f"{self._max_classes} are accepted."
+            )
+        texts = self._texts(settings, labels)
+        now = datetime.now(UTC)
+        return [
+            ClassRecord(-1 - i, label, now, text)
+            for i, (label, text) in enumerate(zip(labels, texts, strict=True))
+        ]
+
+    def _texts(
+        self, settings: ClassifierSettings, labels: Sequence[str]
+    ) -> Sequence[Tensor | None]:
+        if not settings.names_carry_meaning or not labels:
+            return [None] * len(labels)
+        return list(self._backbone.encode_classes(labels, settings.templates))
+
+    def _no_support(self) -> SupportSet:
+        return SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
+
+    # Places in memory
+
+    @contextmanager
+    def _slot(self, name: str) -> Iterator[_Slot]:
+        """The classifier's place, held so that nobody else changes it."""
+        with self._slots_lock:
+            slot = self._slots.setdefault(name, _Slot())
+        with slot.lock:
+            yield slot
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[tuple[_Slot, LiveClassifier]]:
+        # Unknown names leave no place behind: clients could fill the memory with them.
+        if name not in self._slots and self._store.classifier(name) is None:
+            raise ClassifierNotFound(name)
+        with self._slot(name) as slot:
+            live = self._loaded(slot, name)
+            if live is None:
+                raise ClassifierNotFound(name)
+            yield slot, live
+
+    def _loaded(self, slot: _Slot, name: str) -> LiveClassifier | None:
+        if slot.live is None and (stored := self._store.load(name)) is not None:
+            slot.live = LiveClassifier(stored, self._backbone)
+        return slot.live
+
+
+@contextmanager
+def _evicting(slot: _Slot) -> Iterator[None]:
+    """Forget the classifier if memory cannot follow the disk; the next request reloads it."""
+    try:
+        yield
+    except BaseException:
+        slot.live = None
+        raise
+
+
+def _find_class(live: LiveClassifier, label: str) -> ClassRecord:
+    if (record := live.classes.get(label)) is None:
+        raise ClassNotFound(live.name, label)
+    return record
+
+
+def _find_image(live: LiveClassifier, label: str, image_id: str) -> SupportRecord:
+    class_id = _find_class(live, label).id
+    for record in live.support.values():
+        if record.public_id == image_id and record.class_id == class_id:
+            return record
+    raise ImageNotFound(
+        f"Class {label!r} of classifier {live.name!r} has no image {image_id!r}. "
+        f"GET /v1/classifiers/{live.name}/classes/{label} lists those it has."
+    )

@@ -1,0 +1,15 @@
+"""The ``handful`` command. Commands import what they need when they run, so help is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from service.cli.serve import serve
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Few-shot image classification.")
+app.command()(serve)
+
+
+@app.callback()
+def handful() -> None:
+    """Few-shot image classification: a few images a class, no training."""

@@ -1,0 +1,19 @@
+"""How commands end when they cannot go on."""
+
+from __future__ import annotations
+
+import traceback
+from typing import NoReturn
+
+import typer
+
+from adapters.backbones import BackboneError
+from service.storage.engine import StorageError
+
+
+def fail(error: Exception) -> NoReturn:
+    """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
+    if not isinstance(error, (BackboneError, StorageError)):
+        traceback.print_exception(error)
+    typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+    raise typer.Exit(1)

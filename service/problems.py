@@ -1,0 +1,151 @@
+"""Everything that can be wrong with a request, as RFC 9457 problems.
+
+Each class is one ``type`` of problem document; its ``detail`` says what was wrong with this
+request and how to mend it. The API's error responses are made of these and nothing else.
+"""
+
+from __future__ import annotations
+
+from fastapi_problem.error import StatusProblem
+
+
+class ClassifierNotFound(StatusProblem):
+    """No classifier of that name."""
+
+    type_ = "classifier-not-found"
+    title = "There is no such classifier"
+    status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no classifier {name!r}. Create it with PUT /v1/classifiers/{name}."
+        )
+
+
+class ClassNotFound(StatusProblem):
+    """No class of that label."""
+
+    type_ = "class-not-found"
+    title = "There is no such class"
+    status = 404
+
+    def __init__(self, classifier: str, label: str) -> None:
+        super().__init__(
+            f"Classifier {classifier!r} has no class {label!r}. "
+            f"GET /v1/classifiers/{classifier}/classes lists those it has."
+        )
+
+
+class ImageNotFound(StatusProblem):
+    """No support image of that id."""
+
+    type_ = "image-not-found"
+    title = "There is no such support image"
+    status = 404
+
+
+class InvalidName(StatusProblem):
+    """A classifier name or a label that cannot be used."""
+
+    type_ = "invalid-name"
+    title = "That name cannot be used"
+    status = 422
+
+
+class InvalidSettings(StatusProblem):
+    """Classifier settings that contradict each other."""
+
+    type_ = "invalid-settings"
+    title = "These settings cannot be used"
+    status = 422
+
+
+class NoClasses(StatusProblem):
+    """A prediction was asked of a classifier with nothing to choose from."""
+
+    type_ = "no-classes"
+    title = "The classifier has nothing to choose from"
+    status = 409
+
+
+class NotAnImage(StatusProblem):
+    """The bytes are no image of a known format."""
+
+    type_ = "not-an-image"
+    title = "That is not an image that can be read"
+    status = 422
+
+
+class BrokenImage(StatusProblem):
+    """The image is cut short or damaged."""
+
+    type_ = "broken-image"
+    title = "The image is truncated or damaged"
+    status = 422
+
+
+class ImageTooLarge(StatusProblem):
+    """Too many bytes or too many pixels in one image."""
+
+    type_ = "image-too-large"
+    title = "The image is too large"
+    status = 413
+
+
+class RequestTooLarge(StatusProblem):
+    """Too many bytes or too many images in one request."""
+
+    type_ = "request-too-large"
+    title = "The request is too large"
+    status = 413
+
+
+class EmptyUpload(StatusProblem):
+    """No image in the request."""
+
+    type_ = "empty-upload"
+    title = "The request carries no image"
+    status = 422
+
+
+class InvalidUpload(StatusProblem):
+    """The body cannot be taken apart."""
+
+    type_ = "invalid-upload"
+    title = "The upload cannot be read"
+    status = 422
+
+
+class UnsupportedMediaType(StatusProblem):
+    """A body of a kind that this address does not take."""
+
+    type_ = "unsupported-media-type"
+    title = "That kind of body is not accepted here"
+    status = 415
+
+
+class NotReady(StatusProblem):
+    """The backbone is still loading."""
+
+    type_ = "not-ready"
+    title = "The service is starting"
+    status = 503
+
+
+class ImageNotStored(StatusProblem):
+    """The image was registered while images were not kept."""
+
+    type_ = "image-not-stored"
+    title = "The image itself was not kept"
+    status = 404
+
+
+class InternalError(StatusProblem):
+    """A defect of the service; the log has the traceback."""
+
+    type_ = "internal-error"
+    title = "The service failed"
+    status = 500
+
+    def __init__(self, _: str | None = None) -> None:
+        super().__init__("The request could not be served; nothing was changed by it.")

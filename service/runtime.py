@@ -1,0 +1,105 @@
+"""The parts of a running service, put together."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, make_url
+
+from adapters.backbones import Backbone, load_backbone
+from service.classifiers.registry import Registry
+from service.images.embedding import ImageEmbedder
+from service.settings import Settings
+from service.storage.engine import StorageError, open_database
+from service.storage.fingerprints import check_fingerprints
+from service.storage.store import Store
+
+logger = logging.getLogger("handful")
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What requests are served with."""
+
+    settings: Settings
+    backbone: Backbone
+    registry: Registry
+    store: Store
+    embedder: ImageEmbedder
+    engine: Engine
+    lock: FileLock | None
+
+    @classmethod
+    def start(cls, settings: Settings) -> Runtime:
+        """Open the database, load the backbone, see that they belong together.
+
+        Blocks for some seconds.
+
+        Raises:
+            StorageError: The database cannot be used, or not with this backbone.
+            BackboneError: The backbone cannot be loaded.
+        """
+        started = perf_counter()
+        lock = lock_database(settings)
+        engine = open_database(settings.sqlalchemy_url)
+        logger.info("loading backbone %s", settings.backbone)
+        backbone = load_backbone(settings.backbone, settings.device)
+        if backbone.correction.name == "uncorrected":
+            logger.warning(
+                "%s has no correction of intra-modal overlap: tip-adapter++ answers as"
+                " tip-adapter does",
+                backbone.name,
+            )
+        check_fingerprints(engine, backbone.fingerprint, backbone.name)
+        store = Store(engine, backbone.fingerprint, backbone.name)
+        registry = Registry(
+            store,
+            backbone,
+            store_images=settings.store_images,
+            max_classes=settings.max_classes,
+        )
+        embedder = ImageEmbedder(backbone, settings)
+        logger.info(
+            "ready after %.1f s: backbone %s on %s, %d classifiers in %s",
+            perf_counter() - started,
+            backbone.name,
+            backbone.device,
+            len(store.classifiers()),
+            make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
+        )
+        return cls(settings, backbone, registry, store, embedder, engine, lock)
+
+    def close(self) -> None:
+        """Stop the threads and let go of the database."""
+        self.embedder.close()
+        self.engine.dispose()
+        if self.lock is not None:
+            self.lock.release()
+
+
+def lock_database(settings: Settings) -> FileLock | None:
+    """Claim an SQLite database: classifiers are kept in memory, so one process may write it.
+
+    Raises:
+        StorageError: Another process has it, or its folder cannot be written.
+    """
+    url = make_url(settings.sqlalchemy_url)
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    path = Path(f"{url.database}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StorageError(
+            f"{url.database} is in use by another handful process; stop it, or use another "
+            "--data-dir"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{path.parent} cannot be written: {error}") from error
+    return lock

@@ -1,0 +1,48 @@
+"""Every setting, read from the environment as ``HANDFUL_...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """Settings of the service; command line options of the same name win over these."""
+
+    model_config = SettingsConfigDict(env_prefix="HANDFUL_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    backbone: str = Field(
+        "lite",
+        description="lite, MODEL/TAG, MODEL/PATH, hf-hub:ORG/REPOSITORY or local-dir:FOLDER.",
+    )
+    device: str | None = Field(None, description="cpu or cuda; the GPU if there is one.")
+    data_dir: Path = Field(Path("handful-data"), description="Folder of the SQLite database.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; handful.db in the data folder by default."
+    )
+    store_images: bool = Field(
+        True,
+        description="Keep the uploaded images. Without them, support images cannot be looked at"
+        " and a change of backbone needs them registered again.",
+    )
+
+    max_image_bytes: int = Field(20 * _MIB, gt=0, description="Largest image file.")
+    max_image_pixels: int = Field(50_000_000, gt=0, description="Largest image, in pixels.")
+    max_images_per_request: int = Field(2000, gt=0, description="Most images in one request.")
+    max_request_bytes: int = Field(256 * _MIB, gt=0, description="Largest request body.")
+    max_unpacked_bytes: int = Field(1024 * _MIB, gt=0, description="Largest unpacked zip.")
+    max_classes: int = Field(10_000, gt=0, description="Most classes in one classifier.")
+
+    max_batch: int = Field(16, gt=0, description="Most images in one pass of the encoder.")
+    decode_threads: int = Field(2, gt=0, description="Images decoded at the same time.")
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database to use."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'handful.db'}"

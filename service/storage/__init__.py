@@ -1,0 +1,1 @@
+"""What must survive: classifiers, classes, support images and their embeddings."""

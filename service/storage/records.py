@@ -1,0 +1,107 @@
+"""What storage hands out: plain values, detached from any session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from torch import Tensor
+
+from adapters.embeddings import ImageEmbeddings
+from adapters.heads import DEFAULT_HEAD, Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings:
+    """How a classifier answers.
+
+    Attributes:
+        method: Name of the head, a key of ``adapters.heads.HEADS``.
+        templates: Prompt templates with ``{}`` for the class name; the backbone's own if empty.
+        names_carry_meaning: Whether class names take part, as the zero-shot term.
+    """
+
+    method: str = DEFAULT_HEAD
+    templates: tuple[str, ...] = ()
+    names_carry_meaning: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRecord:
+    """A class; ``text`` is the (d,) unit embedding of its name, where names carry meaning."""
+
+    id: int
+    label: str
+    created_at: datetime
+    text: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRecord:
+    """A support image without its pixels."""
+
+    id: int
+    public_id: str
+    class_id: int
+    filename: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierRecord:
+    """A classifier as listed."""
+
+    id: int
+    name: str
+    settings: ClassifierSettings
+    tuning: Tuning
+    created_at: datetime
+    updated_at: datetime
+    n_classes: int
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClassifier:
+    """A classifier with all that it needs to answer.
+
+    Attributes:
+        support: In the order of ``embeddings``' rows.
+    """
+
+    record: ClassifierRecord
+    classes: list[ClassRecord]
+    support: list[SupportRecord]
+    embeddings: ImageEmbeddings
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """A support image to be written.
+
+    Attributes:
+        content: Its bytes; None where images are not kept.
+        embeddings: One row.
+    """
+
+    public_id: str
+    label: str
+    filename: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    content: bytes | None
+    embeddings: ImageEmbeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The identifiers that a write gave to new classes and images, in their order."""
+
+    classes: list[ClassRecord] = field(default_factory=list)
+    support: list[SupportRecord] = field(default_factory=list)

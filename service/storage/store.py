@@ -1,0 +1,324 @@
+"""Reading and writing of what must survive. Every write is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy.orm import Session
+from torch import Tensor
+
+from adapters.embeddings import ImageEmbeddings
+from adapters.heads import Tuning
+from service.storage.records import (
+    ClassifierRecord,
+    ClassifierSettings,
+    ClassRecord,
+    NewImage,
+    StoredClassifier,
+    SupportRecord,
+    Written,
+)
+from service.storage.tables import (
+    BackboneRow,
+    ClassifierRow,
+    ClassRow,
+    ContentRow,
+    ImageRow,
+    SupportRow,
+)
+
+# Identifiers in one IN (...): databases limit the parameters of a statement.
+_CHUNK = 500
+_T = TypeVar("_T")
+
+
+class Store:
+    """All that is kept, under one backbone's fingerprint.
+
+    Methods are blocking and thread-safe. What a method has written is on the disk when it
+    returns; if it raises, nothing of it is.
+    """
+
+    def __init__(self, engine: Engine, fingerprint: str, backbone: str) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self.fingerprint = fingerprint
+        with Session(self._writer) as session, session.begin():
+            session.merge(BackboneRow(fingerprint=fingerprint, name=backbone))
+
+    # Classifiers
+
+    def classifiers(self) -> list[ClassifierRecord]:
+        """All classifiers by name."""
+        with Session(self._engine) as session:
+            return [_classifier(*row) for row in session.execute(_LISTING)]
+
+    def classifier(self, name: str) -> ClassifierRecord | None:
+        """One classifier, or None."""
+        with Session(self._engine) as session:
+            row = session.execute(_LISTING.where(ClassifierRow.name == name)).one_or_none()
+            return _classifier(*row) if row else None
+
+    def load(self, name: str) -> StoredClassifier | None:
+        """A classifier with its classes, support images and embeddings, or None."""
+        with Session(self._engine) as session:
+            row = session.execute(_LISTING.where(ClassifierRow.name == name)).one_or_none()
+            if row is None:
+                return None
+            record = _classifier(*row)
+            classes = [
+                _class(class_row)
+                for class_row in session.scalars(
+                    select(ClassRow)
+                    .where(ClassRow.classifier_id == record.id)
+                    .order_by(ClassRow.id)
+                )
+            ]
+            rows = session.execute(
+                select(SupportRow, ImageRow)
+                .join(ImageRow, SupportRow.image_id == ImageRow.id)
+                .join(ClassRow, SupportRow.class_id == ClassRow.id)
+                .where(ClassRow.classifier_id == record.id)
+                .order_by(SupportRow.id)
+            ).all()
+            support = [_support(support_row, image) for support_row, image in rows]
+            embeddings = ImageEmbeddings(
+                _rows([image.frozen for _, image in rows]),
+                _rows([image.corrected for _, image in rows]),
+            )
+        return StoredClassifier(record, classes, support, embeddings)
+
+    def create(
+        self,
+        name: str,
+        settings: ClassifierSettings,
+        tuning: Tuning,
+        classes: Sequence[tuple[str, Tensor | None]],
+    ) -> None:
+        """Write a new classifier with classes that have no images yet."""
+        with Session(self._writer) as session, session.begin():
+            row = ClassifierRow(
+                name=name, **_settings_columns(settings), **self._tuning_columns(tuning)
+            )
+            session.add(row)
+            session.flush()
+            session.add_all(
+                ClassRow(classifier_id=row.id, label=label, text_embedding=_blob(text))
+                for label, text in classes
+            )
+
+    def delete_classifier(self, classifier_id: int) -> None:
+        """Delete a classifier with its classes and the images that nothing else uses."""
+        with Session(self._writer) as session, session.begin():
+            session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
+            _delete_unused_images(session)
+
+    # What a classifier consists of
+
+    def change(
+        self,
+        classifier_id: int,
+        tuning: Tuning,
+        *,
+        settings: ClassifierSettings | None = None,
+        texts: Sequence[tuple[int, Tensor | None]] = (),
+        new_classes: Sequence[tuple[str, Tensor | None]] = (),
+        new_images: Sequence[NewImage] = (),
+        gone_classes: Sequence[int] = (),
+        gone_images: Sequence[int] = (),
+    ) -> Written:
+        """Write one change of a classifier, whole or not at all.
+
+        Args:
+            classifier_id: Whose change it is.
+            tuning: What the support set asks for after the change.
+            settings: New settings, if they change.
+            texts: New text embeddings of classes that stay, by class id.
+            new_classes: Labels and text embeddings.
+            new_images: Support images; their labels are old classes or among the new ones.
+            gone_classes: Class ids; their images go with them.
+            gone_images: Support ids.
+        """
+        with Session(self._writer) as session, session.begin():
+            columns = self._tuning_columns(tuning)
+            if settings is not None:
+                columns |= _settings_columns(settings)
+            session.execute(
+                update(ClassifierRow).where(ClassifierRow.id == classifier_id).values(**columns)
+            )
+            for class_id, text in texts:
+                session.execute(
+                    update(ClassRow)
+                    .where(ClassRow.id == class_id)
+                    .values(text_embedding=_blob(text))
+                )
+            if gone_classes:
+                session.execute(delete(ClassRow).where(ClassRow.id.in_(gone_classes)))
+            for some in _chunks(list(gone_images)):
+                session.execute(delete(SupportRow).where(SupportRow.id.in_(some)))
+            if gone_classes or gone_images:
+                _delete_unused_images(session)
+            class_rows = [
+                ClassRow(classifier_id=classifier_id, label=label, text_embedding=_blob(text))
+                for label, text in new_classes
+            ]
+            session.add_all(class_rows)
+            session.flush()
+            support = self._write_images(session, classifier_id, new_images)
+            return Written([_class(row) for row in class_rows], support)
+
+    def content(self, support_id: int) -> bytes | None:
+        """The bytes of a support image; None if they were not kept."""
+        with Session(self._engine) as session:
+            return session.scalar(
+                select(ContentRow.content)
+                .join(SupportRow, SupportRow.image_id == ContentRow.image_id)
+                .where(SupportRow.id == support_id)
+            )
+
+    def _write_images(
+        self, session: Session, classifier_id: int, images: Sequence[NewImage]
+    ) -> list[SupportRecord]:
+        if not images:
+            return []
+        class_ids = dict(
+            session.execute(
+                select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
+            )
+            .tuples()
+            .all()
+        )
+        known: dict[str, ImageRow] = {}
+        for some in _chunks(sorted({image.sha256 for image in images})):
+            for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
+                known[row.sha256] = row
+        for image in images:
+            if image.sha256 not in known:
+                known[image.sha256] = ImageRow(
+                    sha256=image.sha256,
+                    media_type=image.media_type,
+                    width=image.width,
+                    height=image.height,
+                    fingerprint=self.fingerprint,
+                    frozen=_blob(image.embeddings.frozen),
+                    corrected=_blob(image.embeddings.corrected),
+                )
+                session.add(known[image.sha256])
+        session.flush()
+        self._write_contents(session, images, known)
+        rows = [
+            SupportRow(
+                public_id=image.public_id,
+                class_id=class_ids[image.label],
+                image_id=known[image.sha256].id,
+                filename=image.filename,
+            )
+            for image in images
+        ]
+        session.add_all(rows)
+        session.flush()
+        return [_support(row, known[image.sha256]) for row, image in zip(rows, images, strict=True)]
+
+    def _write_contents(
+        self, session: Session, images: Sequence[NewImage], known: dict[str, ImageRow]
+    ) -> None:
+        """Keep the bytes of images that have none yet: they may have come while not kept."""
+        contents = {
+            known[image.sha256].id: image.content for image in images if image.content is not None
+        }
+        kept: set[int] = set()
+        for some in _chunks(list(contents)):
+            kept |= set(
+                session.scalars(select(ContentRow.image_id).where(ContentRow.image_id.in_(some)))
+            )
+        session.add_all(
+            ContentRow(image_id=image_id, content=content)
+            for image_id, content in contents.items()
+            if image_id not in kept
+        )
+        session.flush()
+
+    def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
+        return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
+
+
+_LISTING = (
+    select(
+        ClassifierRow,
+        select(func.count())
+        .where(ClassRow.classifier_id == ClassifierRow.id)
+        .correlate(ClassifierRow)
+        .scalar_subquery(),
+        select(func.count())
+        .select_from(SupportRow)
+        .join(ClassRow, SupportRow.class_id == ClassRow.id)
+        .where(ClassRow.classifier_id == ClassifierRow.id)
+        .correlate(ClassifierRow)
+        .scalar_subquery(),
+    )
+).order_by(ClassifierRow.name)
+
+
+def _classifier(row: ClassifierRow, n_classes: int, n_images: int) -> ClassifierRecord:
+    return ClassifierRecord(
+        row.id,
+        row.name,
+        ClassifierSettings(row.method, tuple(row.templates), row.names_carry_meaning),
+        Tuning(**row.tuning),
+        row.created_at,
+        row.updated_at,
+        n_classes,
+        n_images,
+    )
+
+
+def _class(row: ClassRow) -> ClassRecord:
+    text = None if row.text_embedding is None else _rows([row.text_embedding])[0]
+    return ClassRecord(row.id, row.label, row.created_at, text)
+
+
+def _support(row: SupportRow, image: ImageRow) -> SupportRecord:
+    return SupportRecord(
+        row.id,
+        row.public_id,
+        row.class_id,
+        row.filename,
+        image.sha256,
+        image.media_type,
+        image.width,
+        image.height,
+        row.created_at,
+    )
+
+
+def _settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
+    return {
+        "method": settings.method,
+        "templates": list(settings.templates),
+        "names_carry_meaning": settings.names_carry_meaning,
+    }
+
+
+def _delete_unused_images(session: Session) -> None:
+    used = exists().where(SupportRow.image_id == ImageRow.id)
+    session.execute(delete(ImageRow).where(~used))
+
+
+def _chunks(items: list[_T]) -> list[list[_T]]:
+    return [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
+
+
+def _blob(row: Tensor | None) -> Any:
+    return None if row is None else row.numpy().astype("<f4").tobytes()
+
+
+def _rows(blobs: list[bytes]) -> Tensor:
+    """Stack stored embeddings as (n, d) float32."""
+    if not blobs:
+        return torch.empty(0, 0)
+    return torch.from_numpy(np.stack([np.frombuffer(blob, dtype="<f4") for blob in blobs]))

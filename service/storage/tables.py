@@ -1,0 +1,123 @@
+"""The tables. Their history is in ``migrations/``; change both together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    LargeBinary,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time; SQLite keeps no time zone, so UTC is put back on what it returns."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class BackboneRow(Base):
+    """A backbone whose embeddings are, or were, in this database."""
+
+    __tablename__ = "backbones"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+
+
+class ClassifierRow(Base):
+    """A classifier: its settings, and what its support set made of them.
+
+    The fingerprint is of the backbone that gave the text embeddings and the tuning.
+    """
+
+    __tablename__ = "classifiers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    method: Mapped[str] = mapped_column(String(32))
+    templates: Mapped[list[str]] = mapped_column(JSON)
+    names_carry_meaning: Mapped[bool]
+    fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
+    tuning: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+    updated_at: Mapped[datetime] = mapped_column(Moment, default=_now, onupdate=_now)
+
+
+class ClassRow(Base):
+    """A class of a classifier, with the text embedding of its name (float32)."""
+
+    __tablename__ = "classes"
+    __table_args__ = (
+        UniqueConstraint("classifier_id", "label"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    classifier_id: Mapped[int] = mapped_column(ForeignKey("classifiers.id", ondelete="CASCADE"))
+    label: Mapped[str] = mapped_column(String(255))
+    text_embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class ImageRow(Base):
+    """An image by its content, once however many classes it supports, and its embeddings."""
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    media_type: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int]
+    height: Mapped[int]
+    fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
+    frozen: Mapped[bytes] = mapped_column(LargeBinary)
+    corrected: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ContentRow(Base):
+    """The bytes of an image, apart, so that loading embeddings does not read past them."""
+
+    __tablename__ = "image_contents"
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SupportRow(Base):
+    """An image as a support image of a class. The id is also its key in the cache."""
+
+    __tablename__ = "support"
+    __table_args__ = (UniqueConstraint("class_id", "image_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
