@@ -85,7 +85,7 @@ class KeyValueCache:
         if missing.size:
             raise KeyError(f"not in the cache: {missing.tolist()}")
         if gone.size:
-            self._index.remove_ids(gone)
+            self._index.remove_ids(faiss.IDSelectorBatch(gone))
             stay = ~np.isin(self._ids, gone)
             self._ids, self._labels = self._ids[stay], self._labels[stay]
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from PIL import Image
@@ -47,7 +48,7 @@ class Backbone:
         self.device = torch.device(device)
         self._preprocess = preprocess
         self._tokenizer = tokenizer
-        self._model = model.eval().requires_grad_(False).to(self.device)
+        self._model: Any = model.eval().requires_grad_(False).to(self.device)
         self._visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
         self.fingerprint = _fingerprint(self._model, preprocess, correction)
@@ -73,12 +74,10 @@ class Backbone:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed n texts as (n, d) unit vectors, on the CPU."""
-        blocks = [
-            _unit(
-                self._model.encode_text(self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device))
-            )  # type: ignore[operator]
-            for i in range(0, len(texts), _TEXT_BATCH)
-        ]
+        blocks = []
+        for i in range(0, len(texts), _TEXT_BATCH):
+            tokens = self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device)
+            blocks.append(_unit(self._model.encode_text(tokens)))
         return torch.cat(blocks) if blocks else torch.empty(0, self.width)
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:

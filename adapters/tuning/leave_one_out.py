@@ -13,7 +13,7 @@ from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
 from adapters.tuning.tuning import Tuning
 
 # β: from "all keys vote alike" to "only the nearest does".
-BETAS = tuple(2.0**k for k in range(8))
+BETAS = tuple(2.0**k for k in range(13))
 # α, in units of the temperature at which the zero-shot logits are calibrated on the support
 # images: the search is then the same for any logit scale and any quality of the class names.
 ALPHAS = tuple(2.0 ** (k / 2) for k in range(-6, 25))
@@ -65,8 +65,10 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
 
     best: list[tuple[float, float, Tensor]] = []
     best_hits = -1
+    votes = torch.exp(-distance)
     for beta in BETAS:
-        cache = torch.exp(-beta * distance) @ one_hot
+        cache = votes @ one_hot
+        votes.square_()  # from exp(−βd) to exp(−2βd), the next β
         cache_own = cache.gather(1, own) * ((shots_left + 1) / shots_left)
         cache.scatter_(1, own, cache_own)
         for alpha in (relative * trust for relative in ALPHAS):

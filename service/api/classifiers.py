@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime, problems, reading, writing
+from service.api.dependencies import Name, ReadyRuntime, created, problems, reading, writing
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
 from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
@@ -22,7 +22,7 @@ _BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 lett
 @router.put(
     "/{name}",
     summary="Create a classifier, or change its settings",
-    responses={201: {"model": ClassifierOut, "description": "Created"}}
+    responses=created(ClassifierOut)
     | problems(_BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")),
 )
 async def put_classifier(

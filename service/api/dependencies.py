@@ -8,11 +8,13 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import anyio.to_thread
 from fastapi import Depends, Path, Request
 from fastapi_problem.error import StatusProblem
+from pydantic import BaseModel
 from rfc9457.openapi import problem_response
 
 from service.problems import NotReady
 from service.runtime import Runtime
 
+Responses = dict[int | str, dict[str, Any]]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -49,7 +51,12 @@ async def writing(request: Request, call: Callable[P, T], *args: P.args, **kwarg
     return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=state.writers)
 
 
-def problems(*examples: StatusProblem) -> dict[int | str, dict[str, Any]]:
+def created(model: type[BaseModel]) -> Responses:
+    """OpenAPI response for a resource that a PUT has made."""
+    return {201: {"model": model, "description": "Created"}}
+
+
+def problems(*examples: StatusProblem) -> Responses:
     """OpenAPI responses for these problems, grouped by status."""
     by_status: dict[int | str, list[StatusProblem]] = {}
     for example in (*examples, NotReady("The backbone is still loading.")):

@@ -30,7 +30,7 @@ class ClassifierSettingsIn(BaseModel):
     )
 
     method: str = Field(
-        DEFAULT_HEAD,
+        default=DEFAULT_HEAD,
         json_schema_extra={"enum": list(HEADS)},
         description="The head that answers: zero-shot looks at class names only, tip-adapter and"
         " tip-adapter++ at the support images too, the latter with the corrected embedding.",
@@ -41,7 +41,7 @@ class ClassifierSettingsIn(BaseModel):
         description="Sentences around a class name, whose place is {}. Empty: the backbone's own.",
     )
     names_carry_meaning: bool = Field(
-        True,
+        default=True,
         description="Whether class names say what is in the images. false leaves out the"
         " zero-shot term: right for labels like `type-7`.",
     )

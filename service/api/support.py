@@ -13,6 +13,7 @@ from service.api.dependencies import (
     Label,
     Name,
     ReadyRuntime,
+    created,
     problems,
     reading,
     writing,
@@ -195,8 +196,7 @@ async def delete_image(
 @router.put(
     "/classes/{label:path}",
     summary="Declare a class by its name",
-    responses={201: {"model": ClassOut, "description": "Created"}}
-    | problems(_NOT_FOUND[0], InvalidName("...")),
+    responses=created(ClassOut) | problems(_NOT_FOUND[0], InvalidName("...")),
 )
 async def put_class(
     name: Name, label: Label, runtime: ReadyRuntime, request: Request, response: Response

@@ -61,16 +61,7 @@ class LiveClassifier:
         self.classes = {record.label: record for record in stored.classes}
         self.support = {record.id: record for record in stored.support}
         self._lock = Lock()
-        empty = SupportSet.empty(backbone.width, backbone.corrected_width)
-        self.support_set = (
-            SupportSet(
-                torch.tensor([record.id for record in stored.support]),
-                torch.tensor([record.class_id for record in stored.support]),
-                stored.embeddings,
-            )
-            if stored.support
-            else empty
-        )
+        self.support_set = support_set(stored, backbone)
         self._head = new_head(self.settings, backbone).fit(
             class_set(self.settings, list(self.classes.values()), self.support_set.labels),
             self.support_set,
@@ -192,6 +183,17 @@ def new_head(settings: ClassifierSettings, backbone: Backbone) -> Head:
     return HEADS[settings.method](backbone.logit_scale)
 
 
+def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
+    """The support images of a stored classifier."""
+    if not stored.support:
+        return SupportSet.empty(backbone.width, backbone.corrected_width)
+    return SupportSet(
+        torch.tensor([record.id for record in stored.support]),
+        torch.tensor([record.class_id for record in stored.support]),
+        stored.embeddings,
+    )
+
+
 def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: Tensor) -> ClassSet:
     """The classes that can be answered.
 
@@ -202,5 +204,5 @@ def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: 
         texts = [record.text for record in classes if record.text is not None]
         return ClassSet(ids, torch.stack(texts) if texts else None)
     with_images = set(labels.tolist())
-    ids = [record.id for record in classes if record.id in with_images]
-    return ClassSet(torch.tensor(ids, dtype=torch.int64), None)
+    used = [record.id for record in classes if record.id in with_images]
+    return ClassSet(torch.tensor(used, dtype=torch.int64), None)

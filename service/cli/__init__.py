@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from service.cli.demo import demo
+from service.cli.evaluate import evaluate
+from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Few-shot image classification.")
 app.command()(serve)
+app.command()(evaluate)
+app.command()(demo)
+app.command("re-embed")(re_embed)
 
 
 @app.callback()

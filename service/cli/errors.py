@@ -6,6 +6,7 @@ import traceback
 from typing import NoReturn
 
 import typer
+from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
 from service.storage.engine import StorageError
@@ -13,7 +14,8 @@ from service.storage.engine import StorageError
 
 def fail(error: Exception) -> NoReturn:
     """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
-    if not isinstance(error, (BackboneError, StorageError)):
+    if not isinstance(error, (BackboneError, StorageError, StatusProblem)):
         traceback.print_exception(error)
-    typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+    message = error.detail if isinstance(error, StatusProblem) else error
+    typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
     raise typer.Exit(1)

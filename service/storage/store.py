@@ -108,7 +108,7 @@ class Store:
             session.add(row)
             session.flush()
             session.add_all(
-                ClassRow(classifier_id=row.id, label=label, text_embedding=_blob(text))
+                ClassRow(classifier_id=row.id, label=label, text_embedding=blob(text))
                 for label, text in classes
             )
 
@@ -155,7 +155,7 @@ class Store:
                 session.execute(
                     update(ClassRow)
                     .where(ClassRow.id == class_id)
-                    .values(text_embedding=_blob(text))
+                    .values(text_embedding=blob(text))
                 )
             if gone_classes:
                 session.execute(delete(ClassRow).where(ClassRow.id.in_(gone_classes)))
@@ -164,7 +164,7 @@ class Store:
             if gone_classes or gone_images:
                 _delete_unused_images(session)
             class_rows = [
-                ClassRow(classifier_id=classifier_id, label=label, text_embedding=_blob(text))
+                ClassRow(classifier_id=classifier_id, label=label, text_embedding=blob(text))
                 for label, text in new_classes
             ]
             session.add_all(class_rows)
@@ -205,8 +205,8 @@ class Store:
                     width=image.width,
                     height=image.height,
                     fingerprint=self.fingerprint,
-                    frozen=_blob(image.embeddings.frozen),
-                    corrected=_blob(image.embeddings.corrected),
+                    frozen=blob(image.embeddings.frozen),
+                    corrected=blob(image.embeddings.corrected),
                 )
                 session.add(known[image.sha256])
         session.flush()
@@ -313,7 +313,8 @@ def _chunks(items: list[_T]) -> list[list[_T]]:
     return [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
 
 
-def _blob(row: Tensor | None) -> Any:
+def blob(row: Tensor | None) -> Any:
+    """An embedding as stored: little-endian float32."""
     return None if row is None else row.numpy().astype("<f4").tobytes()
 
 

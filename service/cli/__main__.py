@@ -1,0 +1,5 @@
+"""``python -m service.cli`` is ``handful``."""
+
+from service.cli import app
+
+app()

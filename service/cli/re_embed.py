@@ -1,0 +1,37 @@
+"""``handful re-embed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def re_embed(
+    backbone: Annotated[str | None, typer.Option(help="The new backbone.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
+) -> None:
+    """Embed all stored images with another backbone. Stop the service before."""
+    from rich.console import Console
+
+    from adapters.backbones import load_backbone
+    from service.classifiers.reembedding import re_embed as run
+    from service.cli.errors import fail
+    from service.cli.settings import settings_with
+    from service.runtime import lock_database
+    from service.storage.engine import open_database
+
+    settings = settings_with(backbone=backbone, data_dir=data_dir)
+    console = Console()
+    try:
+        lock = lock_database(settings)
+        engine = open_database(settings.sqlalchemy_url)
+        with console.status(f"loading backbone {settings.backbone}"):
+            encoder = load_backbone(settings.backbone, settings.device)
+        count = run(engine, encoder, settings, console)
+    except Exception as error:
+        fail(error)
+    console.print(f"{count} images embedded with {encoder.name}; now start the service with it")
+    if lock is not None:
+        lock.release()

@@ -1,0 +1,1 @@
+"""A person's first five minutes: a service, real images, answers."""

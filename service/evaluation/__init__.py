@@ -1,0 +1,1 @@
+"""Few-shot accuracy on folders of images, by the protocol of the papers."""
