@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 import torch
 from torch import Tensor
+
+try:
+    import faiss
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "FAISS is missing: install handful[cpu] or, for GPUs, handful[gpu]; never both"
+    ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
@@ -19,6 +21,10 @@ from service.storage.fingerprints import check_fingerprints
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
+
+
+class EnvironmentMixedError(RuntimeError):
+    """Packages are installed that exclude each other."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class Runtime:
             BackboneError: The backbone cannot be loaded.
         """
         started = perf_counter()
+        check_one_faiss()
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
@@ -79,6 +86,23 @@ class Runtime:
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()
+
+
+def check_one_faiss() -> None:
+    """See that only one of the two FAISS distributions is installed.
+
+    Raises:
+        EnvironmentMixedError: Both are; they install the same module, each over the other.
+    """
+    found = []
+    for name in ("faiss-cpu", "faiss-gpu"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    if len(found) > 1:
+        raise EnvironmentMixedError(
+            f"{' and '.join(found)} are both installed and overwrite each other's files; make a "
+            "new environment with handful[cpu] or handful[gpu]"
+        )
 
 
 def lock_database(settings: Settings) -> FileLock | None:

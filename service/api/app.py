@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.exceptions import RequestValidationError
 from fastapi_problem.error import Problem
 from fastapi_problem.handler import add_exception_handler, new_exception_handler
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.exceptions import HTTPException
 
 from service.api import classifiers, health, predict, support
 from service.api.body_limit import BodyLimit

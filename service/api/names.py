@@ -38,6 +38,8 @@ def checked_label(label: str) -> str:
         raise InvalidName(f"{label!r} cannot be a label: slashes, '.' and '..' mean folders.")
     # Categories C*: control, format, surrogate, private use and unassigned characters. Joiners
     # (Cf) are part of emoji and of several scripts.
+    if "\ufffd" in label:
+        raise InvalidName(f"{label!r} cannot be a label: it was not sent as UTF-8.")
     hidden = [c for c in label if unicodedata.category(c)[0] == "C" and c not in "\u200c\u200d"]
     if hidden:
         raise InvalidName(

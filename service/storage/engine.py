@@ -32,7 +32,7 @@ def open_database(url: str) -> Engine:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
-        with engine.begin() as connection:
+        with engine.execution_options(writes=True).begin() as connection:
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:

