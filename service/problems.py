@@ -60,6 +60,14 @@ class InvalidSettings(StatusProblem):
     status = 422
 
 
+class InvalidRequest(StatusProblem):
+    """JSON or parameters that are not as described."""
+
+    type_ = "request-validation-failed"
+    title = "The request is not as described"
+    status = 422
+
+
 class NoClasses(StatusProblem):
     """A prediction was asked of a classifier with nothing to choose from."""
 

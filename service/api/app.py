@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_problem.error import Problem
-from fastapi_problem.handler import add_exception_handler, new_exception_handler
+from fastapi_problem.handler import (
+    ExceptionHandler,
+    add_exception_handler,
+    new_exception_handler,
+)
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.api import classifiers, health, predict, support
 from service.api.body_limit import BodyLimit
-from service.problems import InternalError
+from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -36,6 +42,21 @@ def _log_defect(request: Request, error: Exception) -> None:
     """Keep the traceback of what is no client's fault."""
     if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+
+
+def _not_as_described(
+    _: ExceptionHandler, __: Request, error: RequestValidationError
+) -> InvalidRequest:
+    """Say what is wrong and where, without repeating what was sent: it may not be writable."""
+    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    errors = json.loads(json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+    detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors[:5])
+    return InvalidRequest(detail, errors=errors)
+
+
+def _nobody_listens(_: Request, __: Exception) -> Response:
+    """End a request whose client hung up while sending; nothing was changed by it."""
+    return Response(status_code=400)
 
 
 def create_app(
@@ -75,9 +96,12 @@ def create_app(
     for module in (classifiers, support, predict, health):
         app.include_router(module.router)
     handler = new_exception_handler(
-        unhandled_wrappers={"default": InternalError}, pre_hooks=[_log_defect]
+        unhandled_wrappers={"default": InternalError},
+        request_validation_handler=_not_as_described,
+        pre_hooks=[_log_defect],
     )
     add_exception_handler(app, handler)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"

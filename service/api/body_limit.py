@@ -27,13 +27,10 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self.max_bytes:
-            problem = self._too_large()
-            response = JSONResponse(
-                problem.marshal(), problem.status, media_type="application/problem+json"
-            )
-            await response(scope, receive, send)
+            await self._refusal()(scope, receive, send)
             return
         received = 0
+        started = False
 
         async def counted() -> Message:
             nonlocal received
@@ -43,7 +40,22 @@ class BodyLimit:
                 raise self._too_large()
             return message
 
-        await self.app(scope, counted, send)
+        async def unless_too_large(message: Message) -> None:
+            # Whatever reads the body may make another error of ours.
+            nonlocal started
+            if received <= self.max_bytes or started:
+                started = True
+                await send(message)
+
+        await self.app(scope, counted, unless_too_large)
+        if received > self.max_bytes and not started:
+            await self._refusal()(scope, receive, send)
+
+    def _refusal(self) -> JSONResponse:
+        problem = self._too_large()
+        return JSONResponse(
+            problem.marshal(), problem.status, media_type="application/problem+json"
+        )
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(

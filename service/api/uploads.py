@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.api.names import checked_label
@@ -72,9 +72,12 @@ async def read_labelled_images(
             "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
         )
     images: list[UploadedImage] = []
+    unpacked = 0
     for file in files:
         if file.filename.lower().endswith(".zip"):
-            images += await run_in_threadpool(unzip, file.content, settings)
+            members = await run_in_threadpool(unzip, file.content, settings, unpacked)
+            unpacked += sum(len(member.content) for member in members)
+            images += members
         else:
             images.append(file)
         _check_count(len(images), settings)
@@ -83,10 +86,11 @@ async def read_labelled_images(
     return [(_label(image.filename), image) for image in images]
 
 
-def unzip(content: bytes, settings: Settings) -> list[UploadedImage]:
+def unzip(content: bytes, settings: Settings, unpacked: int = 0) -> list[UploadedImage]:
     """Read the files of a zip archive, in memory; nothing is written anywhere.
 
-    Directories and the hidden files that operating systems add are left out.
+    Directories and the hidden files that operating systems add are left out. ``unpacked`` is
+    how many bytes other zips of the same request have taken already.
 
     Raises:
         InvalidUpload: It is no zip, damaged, encrypted, or names files outside of itself.
@@ -94,7 +98,6 @@ def unzip(content: bytes, settings: Settings) -> list[UploadedImage]:
         ImageTooLarge: One of them is too large.
     """
     images: list[UploadedImage] = []
-    unpacked = 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [info for info in archive.infolist() if _wanted(info)]
@@ -145,14 +148,36 @@ def _label(filename: str) -> str:
     return checked_label(folders[-1])
 
 
+class _Form(MultiPartParser):
+    """Starlette's parser, which takes a form without its end for a whole one."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
 async def _form_files(request: Request, settings: Settings) -> list[UploadedImage]:
+    # Not request.form(): within an application that turns every defect into a bare 400.
+    parser = _Form(
+        request.headers,
+        request.stream(),
+        max_files=settings.max_images_per_request,
+        max_fields=100,
+    )
     try:
-        async with request.form(max_files=settings.max_images_per_request, max_fields=100) as form:
-            return [await _read(name, value) for name, value in form.multi_items()]
+        form = await parser.parse()
     except MultiPartException as error:
         if "Too many files" in error.message:
             raise _too_many(settings) from error
         raise InvalidUpload(f"The multipart body cannot be read: {error.message}") from error
+    try:
+        files = [await _read(name, value) for name, value in form.multi_items()]
+    finally:
+        await form.close()
+    if not parser.ended:
+        raise InvalidUpload("The multipart body is cut short: its last boundary is missing.")
+    return files
 
 
 async def _read(name: str, value: UploadFile | str) -> UploadedImage:
@@ -160,7 +185,8 @@ async def _read(name: str, value: UploadFile | str) -> UploadedImage:
         raise InvalidUpload(
             f"The form field {name!r} is text, not a file. With curl, write -F {name}=@FILE."
         )
-    return UploadedImage(value.filename or "", await value.read())
+    filename = (value.filename or "").encode(errors="replace").decode()
+    return UploadedImage(filename, await value.read())
 
 
 def _media_type(request: Request) -> str:

@@ -1,0 +1,42 @@
+"""``handful train``: what is trained once, before anything is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+train = typer.Typer(no_args_is_help=True, help="Train what ships with Handful.")
+
+
+@train.callback()
+def _train() -> None:
+    """Train what ships with Handful."""
+
+
+@train.command()
+def lite(
+    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    generic: Annotated[
+        Path | None,
+        typer.Option(help="Folder with caltech101/ and imagenet_one_per_class/ to measure on."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the files; the installed package by default.")
+    ] = None,
+) -> None:
+    """Learn the projections of the backbone `lite` from registry packages; needs no images."""
+    import json
+
+    from rich.console import Console
+
+    from adapters.backbones.lite.training import train as run
+    from service.cli.errors import fail
+
+    options = {} if output is None else {"folder": output}
+    try:
+        provenance = run(seed=seed, generic=generic, **options)
+    except Exception as error:
+        fail(error)
+    Console().print_json(json.dumps(provenance))

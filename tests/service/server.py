@@ -1,0 +1,124 @@
+"""A real ``handful serve`` as a subprocess, to be talked to, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2 as httpx
+
+HANDFUL = Path(sys.executable).with_name("handful")
+_PATIENCE = 90.0
+
+
+def run_handful(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end; for what is expected to end by itself."""
+    return subprocess.run(
+        [HANDFUL, *arguments],
+        env=_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
+@dataclass
+class Server:
+    """A running service. Settings are those of ``HANDFUL_...``, in small letters."""
+
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    log: Path
+    url: str
+
+    @classmethod
+    def listening(cls, data_dir: Path, **settings: object) -> Server:
+        """Start the service and wait until it listens; it may not be ready yet."""
+        data_dir.mkdir(parents=True, exist_ok=True)
+        log = data_dir / "server.log"
+        with log.open("ab") as output:
+            begin = output.tell()
+            process = subprocess.Popen(
+                [HANDFUL, "serve", "--port", "0", "--data-dir", data_dir],
+                env=_environment(settings),
+                stdout=output,
+                stderr=output,
+            )
+        server = cls(process, data_dir, log, "")
+        for _ in server._waiting("listening"):
+            text = log.read_bytes()[begin:].decode()
+            if found := re.search(r"running on (http://[\d.]+:\d+)", text):
+                server.url = found[1]
+                break
+        return server
+
+    @classmethod
+    def ready(cls, data_dir: Path, **settings: object) -> Server:
+        """Start the service and wait until it can answer."""
+        server = cls.listening(data_dir, **settings)
+        server.wait_until_ready()
+        return server
+
+    def wait_until_ready(self) -> None:
+        with self.client() as http:
+            for _ in self._waiting("ready"):
+                if http.get("/readyz").status_code == 200:
+                    return
+
+    def client(self) -> httpx.Client:
+        """A client with connections of its own, enough for many threads."""
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+        return httpx.Client(base_url=self.url, timeout=_PATIENCE, limits=limits)
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is flushed."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, as a process supervisor does; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+    def _waiting(self, what: str) -> Iterator[None]:
+        """Turns of a wait that raises when there is nothing to wait for any more."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+            yield
+        status = self.process.poll()
+        self.process.kill()
+        log = self.log.read_text()[-4000:]
+        raise RuntimeError(f"the server is not {what} (exit status {status}):\n{log}")
+
+
+def _environment(settings: dict[str, object]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDFUL_")}
+    return kept | {f"HANDFUL_{name.upper()}": str(value) for name, value in settings.items()}

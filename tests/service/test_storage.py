@@ -1,0 +1,219 @@
+"""What is written to the database, without a service around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from torch.nn.functional import normalize
+
+from adapters.embeddings import ImageEmbeddings
+from adapters.heads import Tuning
+from service.storage.engine import StorageError, open_database
+from service.storage.fingerprints import OtherBackboneError, check_fingerprints
+from service.storage.records import ClassifierSettings, NewImage, StoredClassifier
+from service.storage.store import Store
+from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
+
+TUNING = Tuning({"alpha": 3.5, "beta": 2.0}, temperature=1.25, votes=4, accuracy=0.75)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return Store(engine, "f" * 64, "lite")
+
+
+def embeddings(seed: int) -> ImageEmbeddings:
+    generator = torch.Generator().manual_seed(seed)
+    return ImageEmbeddings(
+        normalize(torch.randn(1, 8, generator=generator)),
+        normalize(torch.randn(1, 12, generator=generator)),
+    )
+
+
+def new_image(seed: int, label: str, *, kept: bool = True) -> NewImage:
+    return NewImage(
+        public_id=f"{label}{seed:04d}",
+        label=label,
+        filename=f"{seed}.png",
+        sha256=f"{seed:064d}",
+        media_type="image/png",
+        width=4,
+        height=3,
+        content=bytes([seed]) if kept else None,
+        embeddings=embeddings(seed),
+    )
+
+
+def loaded(store: Store, name: str) -> StoredClassifier:
+    stored = store.load(name)
+    assert stored is not None
+    return stored
+
+
+def rows(engine: Engine, table: type[Base]) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert set(inspect(connection).get_table_names()) == {
+            *Base.metadata.tables,
+            "alembic_version",
+        }
+
+
+def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'handful.db'}"
+    first = open_database(url)
+    Store(first, "f" * 64, "lite").create("a", ClassifierSettings(), TUNING, [("ant", None)])
+    first.dispose()
+    second = open_database(url)
+    assert [one.name for one in Store(second, "f" * 64, "lite").classifiers()] == ["a"]
+    second.dispose()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "handful.db"
+    file.write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StorageError, match=r"handful\.db"):
+        open_database(f"sqlite:///{file}")
+
+
+def test_what_is_written_is_read_again(store: Store) -> None:
+    texts = embeddings(100).frozen[0]
+    settings = ClassifierSettings("tip-adapter", ("a {}", "the {}"), names_carry_meaning=True)
+    store.create("insects", settings, TUNING, [("ant", texts), ("bee", None)])
+    made = loaded(store, "insects")
+    written = store.change(
+        made.record.id, TUNING, new_images=[new_image(1, "bee"), new_image(2, "ant")]
+    )
+    read = loaded(store, "insects")
+    assert read.record.settings == settings
+    assert read.record.tuning == TUNING
+    assert (read.record.n_classes, read.record.n_images) == (2, 2)
+    assert [one.label for one in read.classes] == ["ant", "bee"]
+    assert read.classes[0].text is not None
+    assert torch.equal(read.classes[0].text, texts)
+    assert read.classes[1].text is None
+    assert read.support == written.support
+    for row, seed in enumerate((1, 2)):
+        assert torch.equal(read.embeddings.frozen[row], embeddings(seed).frozen[0])
+        assert torch.equal(read.embeddings.corrected[row], embeddings(seed).corrected[0])
+    assert store.content(written.support[0].id) == b"\x01"
+
+
+def test_a_change_that_fails_leaves_nothing(store: Store, engine: Engine) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    before = loaded(store, "insects")
+    clash = new_image(2, "ant")
+    images = [new_image(1, "ant"), clash, clash]
+    with pytest.raises(IntegrityError):
+        store.change(before.record.id, TUNING, new_classes=[("bee", None)], new_images=images)
+    after = loaded(store, "insects")
+    assert after.record == before.record
+    assert after.classes == before.classes
+    assert after.support == []
+    assert rows(engine, ImageRow) == rows(engine, ContentRow) == 0
+
+
+def test_an_image_of_several_classes_is_stored_once_and_goes_with_the_last(
+    store: Store, engine: Engine
+) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
+    made = loaded(store, "insects")
+    written = store.change(
+        made.record.id,
+        TUNING,
+        new_images=[new_image(1, "ant"), new_image(1, "bee"), new_image(2, "bee")],
+    )
+    assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (3, 2)
+    store.change(made.record.id, TUNING, gone_images=[written.support[0].id])
+    assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (2, 2)
+    store.change(made.record.id, TUNING, gone_classes=[made.classes[1].id])
+    assert rows(engine, SupportRow) == rows(engine, ImageRow) == rows(engine, ContentRow) == 0
+
+
+def test_a_deleted_classifier_leaves_no_rows_of_its_own(store: Store, engine: Engine) -> None:
+    for name in ("one", "two"):
+        store.create(name, ClassifierSettings(), TUNING, [("ant", None)])
+    one, two = loaded(store, "one"), loaded(store, "two")
+    store.change(one.record.id, TUNING, new_images=[new_image(1, "ant"), new_image(2, "ant")])
+    shared = replace(new_image(2, "ant"), public_id="other")
+    store.change(two.record.id, TUNING, new_images=[shared])
+    store.delete_classifier(one.record.id)
+    assert store.load("one") is None
+    assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (1, 1)
+    assert rows(engine, ContentRow) == 1
+
+
+def test_bytes_that_were_not_kept_are_kept_when_they_come_again(store: Store) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
+    made = loaded(store, "insects")
+    first = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant", kept=False)])
+    assert store.content(first.support[0].id) is None
+    store.change(made.record.id, TUNING, new_images=[new_image(1, "bee")])
+    assert store.content(first.support[0].id) == b"\x01"
+
+
+def test_ids_are_not_used_again(store: Store) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    made = loaded(store, "insects")
+    first = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant")]).support[0]
+    store.change(made.record.id, TUNING, gone_images=[first.id])
+    second = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant")]).support[0]
+    assert second.id > first.id
+
+
+def test_more_images_than_a_statement_takes_parameters(store: Store) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    made = loaded(store, "insects")
+    many = [
+        replace(new_image(i % 250, "ant"), public_id=str(i), sha256=str(i)) for i in range(1200)
+    ]
+    written = store.change(made.record.id, TUNING, new_images=many)
+    assert len(loaded(store, "insects").support) == 1200
+    store.change(made.record.id, TUNING, gone_images=[one.id for one in written.support])
+    assert loaded(store, "insects").support == []
+
+
+def test_times_are_in_utc(store: Store) -> None:
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    record = loaded(store, "insects").record
+    assert record.created_at.utcoffset() is not None
+    assert record.created_at.tzname() == "UTC"
+
+
+def test_embeddings_of_another_backbone_are_noticed(store: Store, engine: Engine) -> None:
+    check_fingerprints(engine, "0" * 64, "other")  # nothing is stored yet
+    store.create("insects", ClassifierSettings(), TUNING, [])
+    check_fingerprints(engine, "f" * 64, "lite")
+    with pytest.raises(OtherBackboneError, match="handful re-embed --backbone other"):
+        check_fingerprints(engine, "0" * 64, "other")
+    store.delete_classifier(loaded(store, "insects").record.id)
+    check_fingerprints(engine, "0" * 64, "other")
