@@ -22,6 +22,8 @@ ALPHAS = tuple(2.0**k for k in range(-3, 13))
 DEFAULT_BETA = 2.0
 DEFAULT_ALPHA = 64.0
 DEFAULT_TEMPERATURE = 1.4
+# Cross-entropies that differ by less are the same: the last digits of embeddings must not decide.
+LOSS_TOLERANCE = 2e-3
 # More votes than this do not change the choice but cost time; they are spread evenly.
 MAX_VOTES = 1024
 
@@ -32,9 +34,9 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
     The left-out image's own class lost one of its c images, so its votes are scaled by
     c / (c − 1): otherwise small classes would look worse than they will be when serving.
     Of the settings with at most one hit less than the most accurate one, that with the lowest
-    smoothed cross-entropy wins: a single vote may be chance, and the cross-entropy listens to
-    all of them. Images that are the only one of their class cannot
-    vote; where nobody can, the documented defaults are used.
+    smoothed cross-entropy wins (the smoothest, if several are as low): a single vote may be
+    chance, and the cross-entropy listens to all of them. Images that are the only one of their
+    class cannot vote; where nobody can, the documented defaults are used.
 
     Args:
         zero_shot: (n, N) zero-shot logits of the support images.
@@ -78,10 +80,12 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
     def loss(setting: tuple[int, float, float, Tensor]) -> float:
         _, alpha, _, cache = setting
         logits = zero_shot + alpha * cache
-        return smoothed_loss(logits, targets, calibrated_temperature(logits, targets, 0.1))
+        return smoothed_loss(logits, targets, calibrated_temperature(logits, targets, 0.02))
 
     most = max(hits for hits, *_ in scored)
-    hits, alpha, beta, cache = min((s for s in scored if s[0] >= most - 1), key=loss)
+    best = [(loss(setting), setting) for setting in scored if setting[0] >= most - 1]
+    enough = min(loss for loss, _ in best) + LOSS_TOLERANCE
+    hits, alpha, beta, cache = next(setting for loss, setting in best if loss <= enough)
     return Tuning(
         {"alpha": alpha, "beta": beta},
         temperature=calibrated_temperature(zero_shot + alpha * cache, targets),

@@ -44,6 +44,7 @@ def calibrated_temperature(logits: Tensor, targets: Tensor, tolerance: float = 1
     """
     if not logits.numel() or bool((logits == logits[:, :1]).all()):
         return 1.0
+    logits = logits.double()  # near a flat minimum, float32 rounding would choose for us
     found = minimize_scalar(
         lambda log_t: smoothed_loss(logits, targets, math.exp(log_t)),
         bounds=_LOG_RANGE,

@@ -22,10 +22,12 @@ def serve(
 
     import uvicorn
 
-    from service.api.app import create_app
     from service.cli.settings import settings_with
 
     settings = settings_with(backbone=backbone, host=host, port=port, data_dir=data_dir)
+
+    from service.api.app import create_app  # imports PyTorch: only once the settings are right
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     failures: list[Exception] = []

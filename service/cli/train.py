@@ -31,12 +31,12 @@ def lite(
 
     from rich.console import Console
 
+    import adapters.backbones.lite as package
     from adapters.backbones.lite.training import train as run
     from service.cli.errors import fail
 
-    options = {} if output is None else {"folder": output}
     try:
-        provenance = run(seed=seed, generic=generic, **options)
+        provenance = run(seed, output or Path(package.__file__).parent, generic)
     except Exception as error:
         fail(error)
     Console().print_json(json.dumps(provenance))

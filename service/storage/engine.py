@@ -29,6 +29,7 @@ def open_database(url: str) -> Engine:
         engine = _open_sqlite(url)
     else:
         engine = create_engine(url, pool_pre_ping=True)
+    shown = make_url(url).render_as_string(hide_password=True)
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
@@ -37,11 +38,11 @@ def open_database(url: str) -> Engine:
             alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:
         raise StorageError(
-            f"{url} was written by another version of Handful ({error}); use that version, "
+            f"{shown} was written by another version of Handful ({error}); use that version, "
             "or another data folder"
         ) from error
     except SQLAlchemyError as error:
-        raise StorageError(f"{url} cannot be used: {error}") from error
+        raise StorageError(f"{shown} cannot be used: {error}") from error
     return engine
 
 

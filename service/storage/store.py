@@ -186,13 +186,8 @@ class Store:
     ) -> list[SupportRecord]:
         if not images:
             return []
-        class_ids = dict(
-            session.execute(
-                select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
-            )
-            .tuples()
-            .all()
-        )
+        labels = select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
+        class_ids = {row.label: row.id for row in session.execute(labels)}
         known: dict[str, ImageRow] = {}
         for some in _chunks(sorted({image.sha256 for image in images})):
             for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):

@@ -49,16 +49,18 @@ def test_http_answers_as_evaluate_does(
 
     dataset = read_dataset(cloth)
     name = f"evaluated-{method.replace('+', 'p')}"
-    with httpx.Client(base_url=f"{server.url}/v1/classifiers/{name}", timeout=60) as client:
-        client.put("", json={"method": method, "classes": list(dataset.labels)}).raise_for_status()
+    with httpx.Client(base_url=f"{server.url}/v1", timeout=60) as client:
+        client.put(
+            f"/classifiers/{name}", json={"method": method, "classes": list(dataset.labels)}
+        ).raise_for_status()
         files = [
             ("files", (f"{example.label}/{example.path.name}", example.path.read_bytes()))
             for example in dataset.draw(SHOTS, seed=0)
         ]
-        client.post("/support", files=files).raise_for_status()
-        tuned = client.get("").json()["tuning"]["parameters"]
+        client.post(f"/classifiers/{name}/support", files=files).raise_for_status()
+        tuned = client.get(f"/classifiers/{name}").json()["tuning"]["parameters"]
         queries = [("files", (q.path.name, q.path.read_bytes())) for q in dataset.queries]
-        answers = client.post("/predict", files=queries).json()["predictions"]
+        answers = client.post(f"/classifiers/{name}/predict", files=queries).json()["predictions"]
     hits = [
         answer["label"] == query.label
         for answer, query in zip(answers, dataset.queries, strict=True)
