@@ -6,6 +6,8 @@ scores every setting: nothing is refitted per image or per setting.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,13 +17,16 @@ from adapters.tuning.tuning import Tuning
 # β: from "all keys vote alike" to "only the nearest does".
 BETAS = tuple(2.0**k for k in range(13))
 # α, in units of the temperature at which the zero-shot logits are calibrated on the support
-# images: the search is then the same for any logit scale and any quality of the class names.
+# images, and for votes of which a typical nearest key's is 1 (it is exp(−βd) otherwise): the
+# search is then the same for any logit scale, any quality of the class names and any β.
 ALPHAS = tuple(2.0**k for k in range(-3, 13))
 # Sound without evidence (a single shot everywhere). Chosen on one-shot tasks from Caltech-101
 # with meaningful and with meaningless names; see docs/leave-one-out.md.
 DEFAULT_BETA = 2.0
 DEFAULT_ALPHA = 64.0
 DEFAULT_TEMPERATURE = 1.4
+# Beyond this, exp(−βd) of a nearest key is nothing beside float32 rounding.
+MAX_EXPONENT = 30.0
 # Cross-entropies that differ by less are the same: the last digits of embeddings must not decide.
 LOSS_TOLERANCE = 2e-3
 # More votes than this do not change the choice but cost time; they are spread evenly.
@@ -33,10 +38,9 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
 
     The left-out image's own class lost one of its c images, so its votes are scaled by
     c / (c − 1): otherwise small classes would look worse than they will be when serving.
-    Of the settings with at most one hit less than the most accurate one, that with the lowest
-    smoothed cross-entropy wins (the smoothest, if several are as low): a single vote may be
-    chance, and the cross-entropy listens to all of them. Images that are the only one of their
-    class cannot vote; where nobody can, the documented defaults are used.
+    The most accurate setting wins; ties go to the lowest smoothed cross-entropy, and to the
+    smoothest setting if several are as low. Images that are the only one of their class cannot
+    vote; where nobody can, the documented defaults are used.
 
     Args:
         zero_shot: (n, N) zero-shot logits of the support images.
@@ -66,8 +70,11 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
     zero_shot_others = zero_shot.scatter(1, own, -torch.inf)
 
     scored: list[tuple[int, float, float, Tensor]] = []
-    votes = torch.exp(-distance)
+    nearest = distance.amin(dim=1).median().item()
+    votes = torch.exp(nearest - distance)
     for beta in BETAS:
+        if beta * nearest > MAX_EXPONENT:
+            break  # only the nearest key votes, as with the β before
         cache = votes @ one_hot
         votes.square_()  # from exp(−βd) to exp(−2βd), the next β
         cache_own = cache.gather(1, own) * ((shots_left + 1) / shots_left)
@@ -83,11 +90,11 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
         return smoothed_loss(logits, targets, calibrated_temperature(logits, targets, 0.02))
 
     most = max(hits for hits, *_ in scored)
-    best = [(loss(setting), setting) for setting in scored if setting[0] >= most - 1]
+    best = [(loss(setting), setting) for setting in scored if setting[0] >= most]
     enough = min(loss for loss, _ in best) + LOSS_TOLERANCE
     hits, alpha, beta, cache = next(setting for loss, setting in best if loss <= enough)
     return Tuning(
-        {"alpha": alpha, "beta": beta},
+        {"alpha": alpha * math.exp(beta * nearest), "beta": beta},
         temperature=calibrated_temperature(zero_shot + alpha * cache, targets),
         votes=len(voters),
         accuracy=hits / len(voters),

@@ -7,7 +7,8 @@ import math
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-_LOG_RANGE = (math.log(1e-2), math.log(1e4))
+# Of the temperature in standard deviations of the logits: from certainty to no preference.
+_LOG_RANGE = (math.log(1e-3), math.log(1e3))
 
 
 def smoothed_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
@@ -40,15 +41,17 @@ def calibrated_temperature(logits: Tensor, targets: Tensor, tolerance: float = 1
         tolerance: Of the logarithm of the temperature.
 
     Returns:
-        A temperature within [0.01, 10 000]; 1.0 where the logits say nothing (constant rows).
+        A temperature between a thousandth and a thousand times the spread of the logits; 1.0
+        where they say nothing (constant rows).
     """
     if not logits.numel() or bool((logits == logits[:, :1]).all()):
         return 1.0
     logits = logits.double()  # near a flat minimum, float32 rounding would choose for us
+    spread = logits.std().item()
     found = minimize_scalar(
-        lambda log_t: smoothed_loss(logits, targets, math.exp(log_t)),
+        lambda log_t: smoothed_loss(logits, targets, spread * math.exp(log_t)),
         bounds=_LOG_RANGE,
         method="bounded",
         options={"xatol": tolerance},
     )
-    return math.exp(found.x)
+    return spread * math.exp(found.x)

@@ -81,9 +81,8 @@ def test_the_best_settings_of_the_grid_are_found(monkeypatch: pytest.MonkeyPatch
         for alpha in module.ALPHAS
         for beta in module.BETAS
     ]
-    assert tuning.accuracy is not None
-    assert max(every) - 1.01 / 12 <= tuning.accuracy <= max(every) + 1e-9
-    assert tuning.accuracy > min(every)
+    assert tuning.accuracy == pytest.approx(max(every), abs=1e-9)
+    assert max(every) > min(every)
 
 
 def test_single_shots_fall_back_to_the_defaults() -> None:
