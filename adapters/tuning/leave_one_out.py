@@ -87,15 +87,16 @@ def leave_one_out(zero_shot: Tensor, keys: Tensor, columns: Tensor) -> Tuning:
             scored.append((hits, alpha, beta, cache))
 
     compared = _spread(torch.arange(len(voters)), max(MAX_COMPARED // n_classes, 50))
+    some_zero_shot, some_targets = zero_shot[compared], targets[compared]
 
     def loss(setting: tuple[int, float, float, Tensor]) -> float:
         _, alpha, _, cache = setting
-        logits = zero_shot[compared] + alpha * cache[compared]
-        own_columns = targets[compared]
-        return smoothed_loss(logits, own_columns, calibrated_temperature(logits, own_columns, 0.05))
+        logits = some_zero_shot + alpha * cache[compared]
+        temperature = calibrated_temperature(logits, some_targets, 0.05)
+        return smoothed_loss(logits, some_targets, temperature)
 
     most = max(hits for hits, *_ in scored)
-    best = [(loss(setting), setting) for setting in scored if setting[0] >= most]
+    best = [(loss(setting), setting) for setting in scored if setting[0] == most]
     enough = min(loss for loss, _ in best) + LOSS_TOLERANCE
     hits, alpha, beta, cache = next(setting for loss, setting in best if loss <= enough)
     return Tuning(

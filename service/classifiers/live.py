@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -181,6 +182,15 @@ class LiveClassifier:
 def new_head(settings: ClassifierSettings, backbone: Backbone) -> Head:
     """Make the head that the settings name."""
     return HEADS[settings.method](backbone.logit_scale)
+
+
+def class_texts(
+    settings: ClassifierSettings, labels: Sequence[str], backbone: Backbone
+) -> Sequence[Tensor | None]:
+    """The (d,) text embedding of each label; None where names carry no meaning."""
+    if not settings.names_carry_meaning or not labels:
+        return [None] * len(labels)
+    return list(backbone.encode_classes(labels, settings.templates))
 
 
 def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:

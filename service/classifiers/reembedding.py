@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from rich.console import Console
 from rich.progress import track
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from service.classifiers.live import class_set, new_head, support_set
+from service.classifiers.live import class_set, class_texts, new_head, support_set
 from service.images.decoding import decode
 from service.settings import Settings
 from service.storage.engine import StorageError
-from service.storage.records import ClassRecord
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 
@@ -58,13 +59,11 @@ def _settle(store: Store, backbone: Backbone, name: str) -> None:
     if stored is None:
         return
     settings = stored.record.settings
-    classes = stored.classes
-    if settings.names_carry_meaning and classes:
-        texts = backbone.encode_classes([record.label for record in classes], settings.templates)
-        classes = [
-            ClassRecord(record.id, record.label, record.created_at, text)
-            for record, text in zip(classes, texts, strict=True)
-        ]
+    labels = [record.label for record in stored.classes]
+    texts = class_texts(settings, labels, backbone)
+    classes = [
+        replace(record, text=text) for record, text in zip(stored.classes, texts, strict=True)
+    ]
     support = support_set(stored, backbone)
     tuning = new_head(settings, backbone).tune(
         class_set(settings, classes, support.labels), support

@@ -19,7 +19,7 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
-from service.classifiers.live import LiveClassifier, class_set, new_head
+from service.classifiers.live import LiveClassifier, class_set, class_texts, new_head
 from service.images.embedding import EmbeddedImage
 from service.problems import (
     ClassifierNotFound,
@@ -269,7 +269,9 @@ class Registry:
             live.settings.templates,
             live.settings.names_carry_meaning,
         ):
-            embedded = self._texts(settings, [record.label for record in old_classes])
+            embedded = class_texts(
+                settings, [record.label for record in old_classes], self._backbone
+            )
             texts = [(r.id, text) for r, text in zip(old_classes, embedded, strict=True)]
             old_classes = [
                 replace(r, text=text) for r, text in zip(old_classes, embedded, strict=True)
@@ -306,19 +308,12 @@ class Registry:
                 f"The classifier would have {already + len(labels)} classes; at most "
                 f"{self._max_classes} are accepted."
             )
-        texts = self._texts(settings, labels)
+        texts = class_texts(settings, labels, self._backbone)
         now = datetime.now(UTC)
         return [
             ClassRecord(-1 - i, label, now, text)
             for i, (label, text) in enumerate(zip(labels, texts, strict=True))
         ]
-
-    def _texts(
-        self, settings: ClassifierSettings, labels: Sequence[str]
-    ) -> Sequence[Tensor | None]:
-        if not settings.names_carry_meaning or not labels:
-            return [None] * len(labels)
-        return list(self._backbone.encode_classes(labels, settings.templates))
 
     def _no_support(self) -> SupportSet:
         return SupportSet.empty(self._backbone.width, self._backbone.corrected_width)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import httpx2 as httpx
-import open_clip
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from tests.service.client import Classifier
 from tests.service.server import Server
+from tests.tiny_vit import write_tiny_vit
 
 # Limits of the small service.
 SMALL: dict[str, int] = {
@@ -51,33 +48,7 @@ def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], str]:
     """Name of a backbone: a very small open_clip ViT with random weights, other ones each seed."""
 
     def make(seed: int) -> str:
-        folder = tmp_path_factory.mktemp("vit")
-        config = {
-            "embed_dim": 32,
-            "vision_cfg": {
-                "image_size": 32,
-                "layers": 2,
-                "width": 64,
-                "head_width": 32,
-                "patch_size": 8,
-            },
-            "text_cfg": {
-                "context_length": 77,
-                "vocab_size": 49408,
-                "width": 32,
-                "heads": 2,
-                "layers": 1,
-            },
-        }
-        torch.manual_seed(seed)
-        model = open_clip.CLIP(**config)
-        save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-        described = {
-            "model_cfg": config,
-            "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
-        }
-        (folder / "open_clip_config.json").write_text(json.dumps(described))
-        return f"local-dir:{folder}"
+        return f"local-dir:{write_tiny_vit(tmp_path_factory.mktemp('vit'), seed)}"
 
     return make
 
