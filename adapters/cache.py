@@ -30,6 +30,10 @@ class Matches:
     ids: Tensor
     labels: Tensor
 
+    def first(self, k: int | None) -> Matches:
+        """Return the best ``k`` matches of each query; all of them if None."""
+        return Matches(self.similarities[:, :k], self.ids[:, :k], self.labels[:, :k])
+
     @staticmethod
     def none(n: int) -> Matches:
         """Return no matches for each of n queries."""

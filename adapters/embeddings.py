@@ -66,6 +66,11 @@ class ClassSet:
             raise KeyError("a support label is not among the classes")
         return columns
 
+    def with_images(self, labels: Tensor) -> ClassSet:
+        """Return the classes, in the same order, that are among the ``labels`` of images."""
+        used = torch.isin(self.ids, labels)
+        return ClassSet(self.ids[used], None if self.texts is None else self.texts[used])
+
 
 @dataclass(frozen=True, slots=True)
 class SupportSet:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
 from adapters.cache import Matches
@@ -20,8 +21,7 @@ class Scores:
     Attributes:
         zero_shot: (n, N) scaled cosine similarity with the class texts; zeros without texts.
         cache: (n, N) what the support images add; zeros where there are none.
-        matches: The support images that were looked at, nearest first; none where the head
-            does not compare images.
+        matches: The support images that are nearest, best first.
     """
 
     zero_shot: Tensor
@@ -34,18 +34,32 @@ class Scores:
         return self.zero_shot + self.cache
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a support set: first some images were removed, then some were added."""
+
+    added: SupportSet | None = None
+    removed: Tensor | None = None
+
+
 class Head(ABC):
     """A classifier that is fitted by storing, never by gradient descent.
 
-    ``fit`` stores the classes and the support set; ``add``, ``remove`` and ``set_classes``
-    change what is stored without touching the rest; ``tune`` says which hyperparameters a
-    support set asks for and ``set_tuning`` takes them over. ``tune`` changes nothing, so that
-    it can run while the head goes on answering. A head is not safe for concurrent change.
+    ``fit`` stores the classes and the support set, ``update`` changes what is stored, and
+    ``tune`` says which hyperparameters a support set asks for. ``tune`` changes nothing, so
+    that it can run while the head goes on answering. A head is not safe for concurrent change.
+
+    Attributes:
+        classes_: The classes, in the order of the columns.
+        support_: The support set.
+        tuning_: Hyperparameters and temperature.
     """
 
-    uses_images: ClassVar[bool]
+    #: Whether there is nothing to answer with unless class names carry meaning.
+    needs_names: ClassVar[bool] = False
 
     classes_: ClassSet
+    support_: SupportSet
     tuning_: Tuning
 
     def __init__(self, logit_scale: float = 100.0) -> None:
@@ -53,39 +67,85 @@ class Head(ABC):
 
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
-        self.set_classes(classes)
-        self.store(support)
-        self.set_tuning(tuning or self.tune(classes, support))
+        self._store(classes, support, tuning or self.tune(classes, support), None)
         return self
 
-    def set_classes(self, classes: ClassSet) -> None:
-        """Replace the classes. Classes that keep images must stay among them."""
-        self.classes_ = classes
+    def update(
+        self,
+        *,
+        classes: ClassSet | None = None,
+        tuning: Tuning | None = None,
+        added: SupportSet | None = None,
+        removed: Tensor | None = None,
+    ) -> None:
+        """Change what is stored; what is left out stays.
 
-    def set_tuning(self, tuning: Tuning) -> None:
-        """Take over hyperparameters and temperature."""
-        self.tuning_ = tuning
+        Args:
+            classes: All classes from now on. Classes that keep images must be among them.
+            tuning: Hyperparameters and temperature from now on.
+            added: Support images to add, none of them stored already.
+            removed: Identifiers of support images to remove, before any is added.
 
-    @abstractmethod
-    def store(self, support: SupportSet) -> None:
-        """Replace all that is stored of the support set."""
+        Raises:
+            KeyError: An identifier in ``removed`` is not stored.
+        """
+        if removed is not None and not bool(torch.isin(removed, self.support_.ids).all()):
+            raise KeyError("not in the support set")
+        support = self.support_
+        if removed is not None:
+            support = support.without(removed)
+        if added is not None:
+            support = support.with_added(added)
+        self._store(
+            self.classes_ if classes is None else classes,
+            support,
+            self.tuning_ if tuning is None else tuning,
+            Change(added, removed),
+        )
 
-    @abstractmethod
     def add(self, support: SupportSet) -> None:
-        """Add images to the support set."""
+        """Add images to the support set, leaving the tuning as it is."""
+        self.update(added=support)
 
-    @abstractmethod
     def remove(self, ids: Tensor) -> None:
-        """Remove images from the support set by identifier."""
+        """Remove images from the support set by identifier, leaving the tuning as it is."""
+        self.update(removed=ids)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(n, N) softmax of the logits at the tuned temperature; rows sum to one."""
+        return (logits / self.tuning_.temperature).softmax(dim=-1)
 
     @abstractmethod
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
-        """Choose hyperparameters from the support images alone."""
+        """Choose hyperparameters and temperature from the support images alone."""
 
     @abstractmethod
-    def score(self, queries: ImageEmbeddings) -> Scores:
-        """Score n queries against the N classes."""
+    def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
+        """Score n queries against the N classes.
 
-    def probabilities(self, scores: Scores) -> Tensor:
-        """(n, N) softmax of the logits at the tuned temperature; rows sum to one."""
-        return (scores.logits / self.tuning_.temperature).softmax(dim=-1)
+        Args:
+            queries: Both embeddings of the queries.
+            n_matches: How many of the nearest support images to name; all if None.
+        """
+
+    @abstractmethod
+    def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
+        """(n, N) logits of the support images, each without its own image.
+
+        The left-out image's class is judged by the images that it keeps; a class that keeps
+        none is treated like one without images. Costs about as much as ``score``.
+        """
+
+    def _store(
+        self, classes: ClassSet, support: SupportSet, tuning: Tuning, change: Change | None
+    ) -> None:
+        self.classes_, self.support_, self.tuning_ = classes, support, tuning
+        self._refit(change)
+
+    @abstractmethod
+    def _refit(self, change: Change | None) -> None:
+        """Bring what is derived up to date with ``classes_``, ``support_`` and ``tuning_``.
+
+        ``change`` says what became of the support set since the last time, for what can follow
+        it; None: all of it is new.
+        """

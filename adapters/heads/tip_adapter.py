@@ -7,21 +7,32 @@ embedding corrected for intra-modal overlap. The equation is the same.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from adapters.cache import KeyValueCache
+from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.head import Head, Scores
-from adapters.heads.zero_shot import zero_shot_logits
-from adapters.tuning.leave_one_out import leave_one_out
-from adapters.tuning.tuning import Tuning
+from adapters.heads.cached import CachedHead, View
+from adapters.heads.head import Change
+from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
+from adapters.tuning.search import search
+from adapters.tuning.votes import Votes
+
+# Sound without evidence (a single shot everywhere). Chosen on one-shot tasks from Caltech-101
+# with meaningful and with meaningless names; see docs/leave-one-out.md.
+DEFAULT_BETA = 2.0
+DEFAULT_ALPHA = 64.0
 
 
 def cache_logits(
-    affinity: Tensor, columns: Tensor, alpha: float, beta: float, n_classes: int
+    affinity: Tensor,
+    columns: Tensor,
+    alpha: float,
+    beta: float,
+    n_classes: int,
+    values: Tensor | None = None,
 ) -> Tensor:
     """``α · exp(−β(1 − A)) L`` with L given by the column of each key.
 
@@ -31,65 +42,83 @@ def cache_logits(
         alpha: Weight of the cache against the zero-shot term.
         beta: Sharpness; large values let only the nearest keys vote.
         n_classes: N, the number of columns.
+        values: (n, k) what replaces the one of every row of L; ones if None.
 
     Returns:
         (n, N) logits.
     """
     votes = torch.exp(-beta * (1 - affinity))
+    if values is not None:
+        votes = votes * values
     summed = affinity.new_zeros(len(affinity), n_classes).scatter_add_(1, columns, votes)
     return alpha * summed
 
 
-class TipAdapter(Head):
+def balance(columns: Tensor, n_classes: int) -> Tensor:
+    """(N,) ``mean shots / shots``: what a vote of each class counts.
+
+    A class with more images would otherwise win by their number alone. With as many images in
+    every class these are ones, and the votes are the papers' plain sum.
+    """
+    return mean_shots(columns, n_classes) / torch.bincount(columns, minlength=n_classes).clamp(
+        min=1
+    )
+
+
+class TipAdapter(CachedHead):
     """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L``.
 
-    Adding m images adds m keys and removing them takes these out; α, β and the temperature
-    come from leave-one-out over the support set (``tune``: about one n × n product).
+    L is balanced: its rows are ``mean shots / shots of the class`` (:func:`balance`), the papers'
+    one-hot where classes have equally many images.
+
+    Incremental: adding m images adds m keys, removing them takes these out. Refitted: nothing.
+    Tuning costs one n × n product of the support set with itself, and its exponentials.
     """
 
-    uses_images = True
-    view: ClassVar[Literal["frozen", "corrected"]] = "frozen"
+    view: ClassVar[View] = "frozen"
 
-    cache_: KeyValueCache
+    def _choose(
+        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[dict[str, float], Tensor]:
+        columns = known.columns(support.labels)
+        terms = cache_terms(self.keys(support.embeddings), columns, votes, len(known))
+        found = search(base, terms, votes, trust)
+        return found.parameters | {"alpha": found.weight}, found.values
 
-    def keys(self, embeddings: ImageEmbeddings) -> Tensor:
-        """The embedding by which this head compares images."""
-        return getattr(embeddings, self.view)  # type: ignore[no-any-return]
+    def _defaults(self, trust: float) -> dict[str, float]:
+        return {"alpha": DEFAULT_ALPHA * trust, "beta": DEFAULT_BETA}
 
-    def store(self, support: SupportSet) -> None:
-        """Build the cache from the whole support set."""
-        self.cache_ = KeyValueCache(self.keys(support.embeddings).shape[1])
-        self.add(support)
+    def _refit(self, change: Change | None) -> None:
+        super()._refit(change)
+        columns = self.classes_.columns(self.support_.labels)
+        self._balance = balance(columns, len(self.classes_))
 
-    def add(self, support: SupportSet) -> None:
-        """Add keys; O(m · width) for m images."""
-        self.cache_.add(support.ids, self.keys(support.embeddings), support.labels)
-
-    def remove(self, ids: Tensor) -> None:
-        """Remove keys; moves those behind them in memory."""
-        self.cache_.remove(ids)
-
-    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
-        """Choose α, β and the temperature by leave-one-out over the support images."""
-        return leave_one_out(
-            zero_shot=zero_shot_logits(support.embeddings.frozen, classes, self.logit_scale),
-            keys=self.keys(support.embeddings),
-            columns=classes.columns(support.labels),
-        )
-
-    def score(self, queries: ImageEmbeddings) -> Scores:
-        """Score by class texts and by all keys; O(n · keys · width)."""
+    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         matches = self.cache_.search(self.keys(queries))
-        return Scores(
-            zero_shot=zero_shot_logits(queries.frozen, self.classes_, self.logit_scale),
-            cache=cache_logits(
-                matches.similarities,
-                self.classes_.columns(matches.labels),
-                self.tuning_.parameters["alpha"],
-                self.tuning_.parameters["beta"],
-                len(self.classes_),
-            ),
-            matches=matches,
+        columns = self.classes_.columns(matches.labels)
+        alpha, beta = self.tuning_.parameters["alpha"], self.tuning_.parameters["beta"]
+        term = cache_logits(
+            matches.similarities,
+            columns,
+            alpha,
+            beta,
+            len(self.classes_),
+            self._values(matches, columns),
+        )
+        return term, matches.first(n_matches)
+
+    def _values(self, matches: Matches, columns: Tensor) -> Tensor:
+        """(n, k) what the vote of each matched key counts; ``columns`` are those of its class."""
+        return self._balance[columns]
+
+    def _left_out_term(
+        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+    ) -> Tensor:
+        return parameters["alpha"] * left_out_votes(
+            self.keys(support.embeddings),
+            classes.columns(support.labels),
+            len(classes),
+            parameters["beta"],
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
@@ -11,7 +12,9 @@ from torch import Tensor
 _LOG_RANGE = (math.log(1e-3), math.log(1e3))
 
 
-def smoothed_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
+def smoothed_loss(
+    logits: Tensor, targets: Tensor, temperature: float = 1.0, weights: Tensor | None = None
+) -> float:
     """Cross-entropy at a temperature, with the target smoothing of Platt (1999).
 
     After n right votes out of n the chance of an error is still about 1 / (n + 2), so the
@@ -22,15 +25,20 @@ def smoothed_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> 
         logits: (n, N) scores.
         targets: (n,) int64 columns of the true classes.
         temperature: Divides the logits.
+        weights: (n,) share of each row, summing to one; alike if None.
     """
     smoothing = 1 / (len(targets) + 2)
-    own = logits.gather(1, targets.unsqueeze(1)).mean()
-    aim = (1 - smoothing) * own + smoothing * logits.mean()
-    normaliser = (logits / temperature).logsumexp(dim=1).mean()
-    return float(normaliser - aim / temperature)
+    own = logits.gather(1, targets.unsqueeze(1)).squeeze(1)
+    aim = (1 - smoothing) * own + smoothing * logits.mean(dim=1)
+    losses = (logits / temperature).logsumexp(dim=1) - aim / temperature
+    if weights is None:
+        return float(losses.mean())
+    return float(torch.dot(losses, weights.to(losses.dtype)))
 
 
-def calibrated_temperature(logits: Tensor, targets: Tensor, tolerance: float = 1e-3) -> float:
+def calibrated_temperature(
+    logits: Tensor, targets: Tensor, tolerance: float = 1e-3, weights: Tensor | None = None
+) -> float:
     """Temperature that minimises :func:`smoothed_loss` (Guo et al., ICML 2017).
 
     The loss is convex in 1 / temperature; 15 to 25 passes over the (n, N) logits.
@@ -39,6 +47,7 @@ def calibrated_temperature(logits: Tensor, targets: Tensor, tolerance: float = 1
         logits: (n, N) scores.
         targets: (n,) int64 columns of the true classes.
         tolerance: Of the logarithm of the temperature.
+        weights: (n,) share of each row, summing to one; alike if None.
 
     Returns:
         A temperature between a thousandth and a thousand times the spread of the logits; 1.0
@@ -49,7 +58,7 @@ def calibrated_temperature(logits: Tensor, targets: Tensor, tolerance: float = 1
     logits = logits.double()  # near a flat minimum, float32 rounding would choose for us
     spread = logits.std().item()
     found = minimize_scalar(
-        lambda log_t: smoothed_loss(logits, targets, spread * math.exp(log_t)),
+        lambda log_t: smoothed_loss(logits, targets, spread * math.exp(log_t), weights),
         bounds=_LOG_RANGE,
         method="bounded",
         options={"xatol": tolerance},

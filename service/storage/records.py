@@ -19,11 +19,15 @@ class ClassifierSettings:
         method: Name of the head, a key of ``adapters.heads.HEADS``.
         templates: Prompt templates with ``{}`` for the class name; the backbone's own if empty.
         names_carry_meaning: Whether class names take part, as the zero-shot term.
+        false_rejection_rate: Share of images of the classes that may be called unknown.
+        coverage: How often prediction sets should hold the true class; None: no sets.
     """
 
     method: str = DEFAULT_HEAD
     templates: tuple[str, ...] = ()
     names_carry_meaning: bool = True
+    false_rejection_rate: float = 0.05
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""Classes as Gaussians with one covariance, from a handful of images each.
+
+The precision is that of Wang et al. (ICLR 2024): ``P = d · (S + λI)⁻¹``, S being the scatter of
+the n images around their class means, ``λ = ρ · tr(S) / (n − 1)`` and ρ = 1. After whitening with
+it, every quantity is a dot product, and so is leaving an image out: a rank-one downdate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+# Of unit vectors. Images that are all alike would make every other infinitely far away.
+_LEAST_VARIANCE = 1e-6
+
+
+class SharedGaussians:
+    """N class means and one shared covariance.
+
+    Fitting costs O(n · r² + r³) for n images, r = min(n, d): the span of the support images is
+    all that matters. Nothing is incremental.
+
+    Attributes:
+        means_: (N, r) whitened class means.
+        shots_: (N,) images of each class.
+        spread_: Estimate of the expected squared distance of an image from its class's true
+            mean, by leave-one-out; 0 where no class has two images.
+    """
+
+    def __init__(self, ridge: float = 1.0) -> None:
+        self.ridge = ridge
+
+    def fit(self, images: Tensor, columns: Tensor, n_classes: int) -> Self:
+        """Fit means and covariance.
+
+        Args:
+            images: (n, d) embeddings, n ≥ 1.
+            columns: (n,) int64 column of each image's class; all N classes have images.
+            n_classes: N.
+        """
+        n, self._width = len(images), images.shape[1]
+        self._basis = _basis(images)
+        inside = self._inside(images)
+        labels = one_hot(columns, n_classes).to(images.dtype)
+        self.shots_ = labels.sum(dim=0)
+        means = (labels.T @ inside) / self.shots_.unsqueeze(1)
+        residuals = inside - means[columns]
+        scatter = residuals.T @ residuals
+        # One image a class leaves nothing to estimate a covariance from: P = I / ρ stands in.
+        total = scatter.trace() / (n - 1) if n > n_classes else scatter.new_tensor(self._width)
+        self._ridge = self.ridge * total.clamp(min=_LEAST_VARIANCE)
+        scatter.diagonal().add_(self._ridge)
+        self._factor = torch.linalg.cholesky(scatter)
+        self.means_ = self._whitened(means)
+        self._columns = columns
+        self._images = self._whitened(inside)
+        self.spread_ = self._leave_one_out_spread()
+        return self
+
+    def linear(self) -> tuple[Tensor, Tensor]:
+        """Weights (N, d) and bias (N,) such that ``x Wᵀ + b = x P μᵀ − ½ μ P μᵀ + log 1/N``.
+
+        Uniform prior: a class does not win by its numbers.
+        """
+        inside = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True).T
+        weights = inside if self._basis is None else inside @ self._basis
+        squares = (self.means_ * self.means_).sum(dim=1)
+        return weights * math.sqrt(self._width), -squares / 2 - math.log(len(self.means_))
+
+    def mean_bias(self) -> Tensor:
+        """(N,) what the discriminants lack for the noise of the means.
+
+        The mean of c images is off by a c-th of the spread, which makes ``½ μ P μᵀ`` too large by
+        half of that: unless it is given back, classes of few images lose to those of many, and
+        left-out images to everything.
+        """
+        return self.spread_ / (2 * self.shots_)
+
+    def distances(self, queries: Tensor) -> Tensor:
+        """(m, N) squared Mahalanobis distances to the class means, free of their noise."""
+        inside = self._inside(queries)
+        outside = (queries * queries).sum(dim=1) - (inside * inside).sum(dim=1)
+        whitened = self._whitened(inside)
+        squares = (whitened * whitened).sum(dim=1) + outside * (self._width / self._ridge)
+        means = (self.means_ * self.means_).sum(dim=1) - self.spread_ / self.shots_
+        return squares.unsqueeze(1) - 2 * whitened @ self.means_.T + means
+
+    def left_out(self) -> tuple[Tensor, Tensor]:
+        """Scores of the support images, each with itself left out of means and covariance.
+
+        Exact for a fixed λ: without image i, S loses a multiple of v vᵀ, v being its residual,
+        and the inverse follows from Sherman and Morrison. An image that is alone in its class
+        stays in it.
+
+        Returns:
+            (n, N) discriminants, corrected for the noise of the means, and (n, N) distances.
+        """
+        x, columns, width = self._images, self._columns, self._width
+        v = x - self.means_[columns]
+        shots = self.shots_[columns]
+        several = shots > 1
+        # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
+        loss = torch.where(several, shots / (shots - 1), 0.0).unsqueeze(1)
+        step = torch.where(several, 1 / (shots - 1), 0.0).unsqueeze(1)
+        own = one_hot(columns, len(self.means_)).to(x.dtype)
+        vv = (v * v).sum(dim=1, keepdim=True)
+        vx = (v * x).sum(dim=1, keepdim=True)
+        vm = v @ self.means_.T
+        mm = (self.means_ * self.means_).sum(dim=1)
+        gain = (loss / width) / (1 - loss * vv / width)
+        means_x = x @ self.means_.T - own * step * vx
+        means_v = vm - own * step * vv
+        means_means = mm - own * (2 * step * vm - step * step * vv)
+        squares = (x * x).sum(dim=1, keepdim=True) + gain * vx * vx
+        scores = means_x + gain * vx * means_v
+        scores = scores - (means_means + gain * means_v * means_v) / 2
+        shots_left = (self.shots_ - own * several.unsqueeze(1)).clamp(min=1)
+        scores = scores + self.spread_ / (2 * shots_left)
+        return scores - math.log(len(self.means_)), squares - 2 * scores
+
+    def _leave_one_out_spread(self) -> Tensor:
+        x, shots = self._images, self.shots_[self._columns]
+        several = shots > 1
+        if not bool(several.any()):
+            return x.new_tensor(0.0)
+        v, shots = (x - self.means_[self._columns])[several], shots[several]
+        vv = (v * v).sum(dim=1)
+        loss = shots / (shots - 1) / self._width
+        # Distance to the mean of the c − 1 others, which adds a (c − 1)-th of the spread itself.
+        squares = (vv + loss * vv * vv / (1 - loss * vv)) * (shots / (shots - 1)) ** 2
+        return (squares / (1 + 1 / (shots - 1))).mean()
+
+    def _inside(self, rows: Tensor) -> Tensor:
+        return rows if self._basis is None else rows @ self._basis.T
+
+    def _whitened(self, inside: Tensor) -> Tensor:
+        solved: Tensor = torch.linalg.solve_triangular(self._factor, inside.T, upper=False)
+        return solved.T * math.sqrt(self._width)
+
+
+def _basis(images: Tensor) -> Tensor | None:
+    """(r, d) orthonormal rows that span the images; None where they span everything."""
+    n, d = images.shape
+    return torch.linalg.qr(images.T).Q.T if n < d else None

@@ -1,0 +1,130 @@
+"""What most heads share: zero-shot logits plus a term of the support images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from adapters.cache import Matches
+from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.heads.absent import absent_offset, fill_absent
+from adapters.heads.head import Head, Scores
+from adapters.tuning.settle import settle
+from adapters.tuning.temperature import calibrated_temperature
+from adapters.tuning.tuning import Tuning
+from adapters.tuning.votes import Votes
+
+# What calibrates one-shot answers on Caltech-101, in units of the trust in the class names.
+DEFAULT_TEMPERATURE = 1.4
+
+
+def zero_shot_logits(queries: Tensor, classes: ClassSet, logit_scale: float) -> Tensor:
+    """``logit_scale · T_q Wᵀ``: (n, d) queries against N classes give (n, N).
+
+    Zeros where the class names carry no meaning.
+    """
+    if classes.texts is None:
+        return queries.new_zeros(len(queries), len(classes))
+    return logit_scale * queries @ classes.texts.T
+
+
+class TermHead(Head):
+    """``zero-shot logits + term of the support images``; a subclass is that term.
+
+    Classes without images get a value that lets their names compete
+    (:func:`adapters.heads.absent.fill_absent`).
+    """
+
+    def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
+        """Score n queries against the N classes.
+
+        Args:
+            queries: Both embeddings of the queries.
+            n_matches: How many of the nearest support images to name; all if None.
+        """
+        zero_shot = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
+        if len(self.support_) == 0:
+            return Scores(zero_shot, torch.zeros_like(zero_shot), Matches.none(len(queries)))
+        term, matches = self._term(queries, n_matches)
+        absent = ~torch.isin(self.classes_.ids, self.support_.labels)
+        offset = self.tuning_.parameters.get("absent", 0.0)
+        return Scores(zero_shot, fill_absent(term, absent.expand_as(term), offset), matches)
+
+    def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
+        """(n, N) logits of the support images, each without its own image.
+
+        The left-out image's class is judged by the images that it keeps; a class that keeps
+        none is treated like one without images. Costs about as much as ``score``.
+        """
+        zero_shot = zero_shot_logits(support.embeddings.frozen, classes, self.logit_scale)
+        if len(support) == 0:
+            return zero_shot
+        term = self._left_out_term(classes, support, tuning.parameters)
+        columns = classes.columns(support.labels)
+        shots = torch.bincount(columns, minlength=len(classes))
+        absent = (shots == 0).repeat(len(support), 1)
+        absent[shots[columns] == 1, columns[shots[columns] == 1]] = True
+        return zero_shot + fill_absent(term, absent, tuning.parameters.get("absent", 0.0))
+
+    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
+        """Choose hyperparameters and temperature from the support images alone.
+
+        Leave-one-out: every setting is scored on the support images, each named by the others.
+        Where every class has one image nobody can vote, and the head's defaults are used.
+        """
+        known = classes.with_images(support.labels)
+        columns = known.columns(support.labels)
+        zero_shot = zero_shot_logits(support.embeddings.frozen, known, self.logit_scale)
+        trust = calibrated_temperature(zero_shot, columns, weights=Votes.class_weights(columns))
+        votes = Votes.of(columns, len(known))
+        if len(votes) == 0:
+            return self._untuned(known, support, trust)
+        parameters, term = self._choose(known, support, zero_shot[votes.rows], votes, trust)
+        parameters["absent"] = absent_offset(term, votes.targets)
+        return settle(parameters, zero_shot[votes.rows] + term, votes)
+
+    def _untuned(self, known: ClassSet, support: SupportSet, trust: float) -> Tuning:
+        """What is sound without evidence, in units of the trust in the class names."""
+        parameters = self._defaults(trust)
+        if len(support):
+            term = self._left_out_term(known, support, parameters)
+            columns = known.columns(support.labels)
+            parameters["absent"] = absent_offset(term, columns, own_is_known=False)
+        return Tuning(parameters, DEFAULT_TEMPERATURE * trust)
+
+    @abstractmethod
+    def _choose(
+        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[dict[str, float], Tensor]:
+        """Search the hyperparameters.
+
+        Args:
+            known: The N classes that have images.
+            support: The support set.
+            base: (v, N) zero-shot logits of the voters.
+            votes: Who votes; at least two.
+            trust: Temperature at which zero-shot logits are calibrated.
+
+        Returns:
+            The parameters, and the (v, N) term that they give, each row without its own image.
+        """
+
+    @abstractmethod
+    def _defaults(self, trust: float) -> dict[str, float]:
+        """Hyperparameters for a single image a class, where nobody can vote."""
+
+    @abstractmethod
+    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
+        """The (n, N) term of the support images, and those that are nearest.
+
+        Called with a support set that is not empty. Columns of classes without images may hold
+        anything.
+        """
+
+    @abstractmethod
+    def _left_out_term(
+        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+    ) -> Tensor:
+        """The (n, N) term for the support images themselves, each without its own image."""

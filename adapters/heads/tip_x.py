@@ -1,0 +1,161 @@
+"""Tip-X and Tip-X++: Tip-Adapter plus a comparison of images by what the class texts say of them.
+
+Udandarao et al., *SuS-X: Training-Free Name-Only Transfer of Vision-Language Models*, ICCV 2023.
+Every image has a *signature*, its softmax over the class texts, and the Kullback-Leibler
+divergence M of the query's signature from a support image's is small where the texts see the same
+in both. Tip-X++ has the affinity of Tip-Adapter++ beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from adapters.cache import Matches
+from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.heads.head import Change
+from adapters.heads.tip_adapter import TipAdapter
+from adapters.tuning.cache_votes import left_out_shots, mean_shots
+from adapters.tuning.search import WEIGHTS, Term, search
+from adapters.tuning.votes import MAX_VOTES, Votes, evenly
+
+# Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
+SIGNATURE_TEMPERATURE = 0.5
+# Sound without evidence; see docs/leave-one-out.md.
+DEFAULT_GAMMA = 16.0
+
+
+def log_signatures(images: Tensor, texts: Tensor) -> Tensor:
+    """``log softmax(T Wᵀ / 0.5)``: (n, d) images and (N, d) class texts give (n, N)."""
+    return (images @ texts.T / SIGNATURE_TEMPERATURE).log_softmax(dim=1)
+
+
+def divergences(queries: Tensor, support: Tensor) -> Tensor:
+    """``KL(r_q ‖ s_j)`` of log-signatures (n, N) and (m, N), as (n, m).
+
+    The cross term is an inner product: ``Σ r log r − r · log s``.
+    """
+    r = queries.exp()
+    return (r * queries).sum(dim=1, keepdim=True) - r @ support.T
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """φ: maps the range of the divergences linearly to that of the affinities.
+
+    The authors take both ranges from the whole test batch, which makes an answer depend on what
+    else is asked. These are those of the support set (pairs i ≠ j), and frozen.
+    """
+
+    slope: float
+    offset: float
+
+    @classmethod
+    def of(cls, divergence: Tensor, affinity: Tensor) -> Self:
+        """Fit to the (n, n) divergences and affinities of the support images with each other.
+
+        φ is zero where there is no range: with less than three images, or all alike.
+        """
+        off_diagonal = ~torch.eye(len(divergence), dtype=torch.bool)
+        m, a = divergence[off_diagonal], affinity[off_diagonal]
+        if m.numel() == 0 or m.max() == m.min():
+            return cls(0.0, 0.0)
+        slope = float((a.max() - a.min()) / (m.max() - m.min()))
+        return cls(slope, float(a.min()) - slope * float(m.min()))
+
+    def __call__(self, divergence: Tensor) -> Tensor:
+        """φ of divergences of any shape."""
+        return self.slope * divergence + self.offset
+
+
+class TipX(TipAdapter):
+    """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L − γ · φ(M) L``, L balanced.
+
+    φ is linear, so the last term is φ of the divergence from each class's mean log-signature:
+    O(N²) a query however many images there are. Without meaningful names there are no signatures,
+    and this is Tip-Adapter.
+
+    Incremental: the cache. Refitted: signatures O(n · N · d), and φ from the pairs of at most
+    1024 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
+    """
+
+    def _choose(
+        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[dict[str, float], Tensor]:
+        parameters, values = super()._choose(known, support, base, votes, trust)
+        if known.texts is None:
+            return parameters, values
+        term = self._left_out_signature_term(known, support)[votes.rows]
+        term = term - term.mean(dim=1, keepdim=True)
+        scale = 1 / float(term.std().clamp(min=1e-12))
+        terms = [Term({}, term * scale, scale)]
+        found = search(base + values, terms, votes, trust, (0.0, *WEIGHTS))
+        return parameters | {"gamma": found.weight}, values + found.values
+
+    def _defaults(self, trust: float) -> dict[str, float]:
+        return super()._defaults(trust) | {"gamma": DEFAULT_GAMMA * trust}
+
+    def _refit(self, change: Change | None) -> None:
+        super()._refit(change)
+        known = self.classes_.with_images(self.support_.labels)
+        self._texts = known.texts
+        if self._texts is None or len(self.support_) == 0:
+            return
+        self._present = torch.isin(self.classes_.ids, self.support_.labels)
+        log_s = log_signatures(self.support_.embeddings.frozen, self._texts)
+        self._rescaling = self._fitted_rescaling(log_s, self.support_)
+        labels = one_hot(known.columns(self.support_.labels), len(known)).to(log_s.dtype)
+        shots = labels.sum(dim=0)
+        self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
+        self._mean_shots = mean_shots(known.columns(self.support_.labels), len(known))
+
+    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
+        term, matches = super()._term(queries, n_matches)
+        gamma = self.tuning_.parameters.get("gamma", 0.0)
+        if self._texts is not None and gamma:
+            r = log_signatures(queries.frozen, self._texts)
+            phi = self._rescaling(divergences(r, self._class_log_signatures))
+            term[:, self._present] -= gamma * self._mean_shots * phi
+        return term, matches
+
+    def _left_out_term(
+        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+    ) -> Tensor:
+        term = super()._left_out_term(classes, support, parameters)
+        known = classes.with_images(support.labels)
+        if known.texts is not None:
+            present = torch.isin(classes.ids, support.labels)
+            more = self._left_out_signature_term(known, support)
+            term[:, present] += parameters.get("gamma", 0.0) * more
+        return term
+
+    def _left_out_signature_term(self, known: ClassSet, support: SupportSet) -> Tensor:
+        """``−φ(M) L`` of the support images, each left out of its class's mean."""
+        assert known.texts is not None  # noqa: S101 - both callers have looked
+        log_s = log_signatures(support.embeddings.frozen, known.texts)
+        columns = known.columns(support.labels)
+        labels = one_hot(columns, len(known)).to(log_s.dtype)
+        r = log_s.exp()
+        negentropy = (r * log_s).sum(dim=1, keepdim=True)
+        cross = r @ (labels.T @ log_s).T - labels * negentropy
+        left = left_out_shots(columns, len(known), torch.arange(len(columns)))
+        phi = self._fitted_rescaling(log_s, support)(negentropy - cross / left)
+        return -mean_shots(columns, len(known)) * phi
+
+    def _fitted_rescaling(self, log_s: Tensor, support: SupportSet) -> Rescaling:
+        rows = evenly(len(support), MAX_VOTES)
+        keys = self.keys(support.embeddings)[rows]
+        return Rescaling.of(divergences(log_s[rows], log_s[rows]), keys @ keys.T)
+
+
+class TipXPlusPlus(TipX):
+    """``logit_scale · T_q Wᵀ + α · exp(−β(1 − U_q Gᵀ)) L − γ · φ(M) L``, L balanced.
+
+    The affinity, and with it the range of φ, is that of the corrected embedding.
+    """
+
+    view = "corrected"

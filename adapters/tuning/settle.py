@@ -1,0 +1,29 @@
+"""The tuning that leave-one-out logits lead to, once the hyperparameters are chosen."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
+from adapters.tuning.tuning import Tuning
+from adapters.tuning.votes import Votes
+
+
+def settle(parameters: dict[str, float], logits: Tensor, votes: Votes) -> Tuning:
+    """Calibrate the temperature, and measure what the votes say of this setting.
+
+    Args:
+        parameters: The hyperparameters that the logits were made with.
+        logits: (v, N) scores of the voters, each without its own image.
+        votes: Who votes; nobody leaves a temperature of 1.
+    """
+    if len(votes) == 0:
+        return Tuning(parameters)
+    temperature = calibrated_temperature(logits, votes.targets, weights=votes.weights)
+    return Tuning(
+        parameters,
+        temperature,
+        votes=len(votes),
+        accuracy=votes.accuracy(logits),
+        loss=smoothed_loss(logits, votes.targets, temperature, votes.weights),
+    )
