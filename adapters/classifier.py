@@ -11,6 +11,7 @@ from torch import Tensor
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.familiarity import Familiarity, lower_quantile
 from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.tuning.bursts import without_bursts
 from adapters.tuning.votes import Votes
 
 
@@ -99,7 +100,11 @@ class FewShotClassifier:
             self._refit()
 
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
-        """Choose hyperparameters, temperature and thresholds from the support images alone."""
+        """Choose hyperparameters, temperature and thresholds from the support images alone.
+
+        Of near copies only one takes part (:func:`adapters.tuning.bursts.without_bursts`).
+        """
+        support = without_bursts(support)
         head = self._new_head()
         tuning = head.tune(classes, support)
         columns = classes.columns(support.labels)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
+from adapters.tuning.temperature import (
+    calibrated_temperature,
+    earned_temperature,
+    smoothed_loss,
+)
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes
 
@@ -19,11 +23,11 @@ def settle(parameters: dict[str, float], logits: Tensor, votes: Votes) -> Tuning
     """
     if len(votes) == 0:
         return Tuning(parameters)
-    temperature = calibrated_temperature(logits, votes.targets, weights=votes.weights)
+    best = calibrated_temperature(logits, votes.targets, weights=votes.weights)
     return Tuning(
         parameters,
-        temperature,
+        earned_temperature(logits, votes.targets, votes.weights),
         votes=len(votes),
         accuracy=votes.accuracy(logits),
-        loss=smoothed_loss(logits, votes.targets, temperature, votes.weights),
+        loss=smoothed_loss(logits, votes.targets, best, votes.weights),
     )
