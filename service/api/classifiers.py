@@ -43,7 +43,11 @@ async def put_classifier(
         runtime.registry.put,
         name,
         ClassifierSettings(
-            settings.method, tuple(settings.templates), settings.names_carry_meaning
+            settings.method,
+            tuple(settings.templates),
+            settings.names_carry_meaning,
+            settings.false_rejection_rate,
+            settings.coverage,
         ),
         [checked_label(label) for label in settings.classes],
     )
@@ -89,14 +93,19 @@ def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
         method=record.settings.method,
         templates=list(record.settings.templates),
         names_carry_meaning=record.settings.names_carry_meaning,
+        false_rejection_rate=record.settings.false_rejection_rate,
+        coverage=record.settings.coverage,
         backbone=runtime.backbone.name,
         n_classes=record.n_classes,
         n_images=record.n_images,
         tuning=Tuned(
+            head=tuning.head or record.settings.method,
             parameters=tuning.parameters,
             temperature=tuning.temperature,
             votes=tuning.votes,
             accuracy=tuning.accuracy,
+            rejection_threshold=tuning.rejection_threshold,
+            conformal_threshold=tuning.conformal_threshold,
         ),
         created_at=record.created_at,
         updated_at=record.updated_at,

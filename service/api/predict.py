@@ -40,7 +40,8 @@ async def predict(
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
     ``zero_shot + cache`` is the logit; the probability is its softmax at the temperature that
-    fits the support images. ``evidence`` are the support images nearest to the query.
+    fits the support images. ``known`` says whether the image looks like any class at all, and
+    ``evidence`` are the support images nearest to it.
     """
     live = await reading(runtime.registry.live, checked_classifier(name))
     images = await read_images(request, runtime.settings)
@@ -55,6 +56,8 @@ def _out(prediction: Prediction) -> PredictionOut:
     return PredictionOut(
         label=best.label,
         probability=best.probability,
+        known=prediction.known,
+        prediction_set=prediction.prediction_set,
         top_k=[
             RankedLabelOut(
                 label=ranked.label,

@@ -20,9 +20,11 @@ class ClassifierSettingsIn(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "method": "tip-adapter++",
+                    "method": "auto",
                     "templates": ["a satellite photo of {}."],
                     "names_carry_meaning": True,
+                    "false_rejection_rate": 0.05,
+                    "coverage": 0.9,
                     "classes": ["forest", "sea lake"],
                 }
             ]
@@ -32,8 +34,9 @@ class ClassifierSettingsIn(BaseModel):
     method: str = Field(
         default=DEFAULT_HEAD,
         json_schema_extra={"enum": list(HEADS)},
-        description="The head that answers: zero-shot looks at class names only, tip-adapter and"
-        " tip-adapter++ at the support images too, the latter with the corrected embedding.",
+        description="The head that answers. `auto` lets the support images choose. `zero-shot`"
+        " looks at class names only, the others at the support images too; those with ++ compare"
+        " images by the corrected embedding.",
     )
     templates: list[Template] = Field(
         default_factory=list,
@@ -44,6 +47,20 @@ class ClassifierSettingsIn(BaseModel):
         default=True,
         description="Whether class names say what is in the images. false leaves out the"
         " zero-shot term: right for labels like `type-7`.",
+    )
+    false_rejection_rate: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of images of the classes that may be called unknown"
+        " (`known: false`); 0: nothing is.",
+    )
+    coverage: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="How often the prediction set of an image should hold its class; null: no"
+        " prediction sets.",
     )
     classes: list[str] = Field(
         default_factory=list,
@@ -61,12 +78,22 @@ class ClassifierSettingsIn(BaseModel):
 class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
 
+    head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
     parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
     temperature: float = Field(description="Divides the logits before the softmax.")
     votes: int = Field(
         description="Support images that could be scored by leave-one-out; 0: defaults are used."
     )
-    accuracy: float | None = Field(description="Share of these that were named rightly.")
+    accuracy: float | None = Field(
+        description="Share of these that were named rightly, every class counting alike."
+    )
+    rejection_threshold: float | None = Field(
+        description="Images less familiar than this are unknown; null: too few votes to tell."
+    )
+    conformal_threshold: float | None = Field(
+        description="Classes at least this probable are in the prediction set; null: no coverage"
+        " was asked for."
+    )
 
 
 class ClassifierOut(BaseModel):
@@ -77,17 +104,22 @@ class ClassifierOut(BaseModel):
             "examples": [
                 {
                     "name": "land-cover",
-                    "method": "tip-adapter++",
+                    "method": "auto",
                     "templates": [],
                     "names_carry_meaning": True,
+                    "false_rejection_rate": 0.05,
+                    "coverage": 0.9,
                     "backbone": "lite",
                     "n_classes": 2,
                     "n_images": 32,
                     "tuning": {
-                        "parameters": {"alpha": 40.3, "beta": 8.0},
-                        "temperature": 1.9,
+                        "head": "gda++",
+                        "parameters": {"alpha": 0.62, "spread": 812.5, "absent": 140.2},
+                        "temperature": 31.9,
                         "votes": 32,
                         "accuracy": 0.97,
+                        "rejection_threshold": -204.8,
+                        "conformal_threshold": 0.38,
                     },
                     "created_at": "2026-01-01T12:00:00Z",
                     "updated_at": "2026-01-01T12:00:05Z",
@@ -100,6 +132,8 @@ class ClassifierOut(BaseModel):
     method: str
     templates: list[str]
     names_carry_meaning: bool
+    false_rejection_rate: float
+    coverage: float | None
     backbone: str
     n_classes: int
     n_images: int
@@ -235,6 +269,15 @@ class PredictionOut(BaseModel):
 
     label: str
     probability: float
+    known: bool = Field(
+        description="Whether the image looks like any of the classes, at the classifier's"
+        " false-rejection rate. Always true where there is nothing to tell by: before a class has"
+        " two images, and where the best class has none."
+    )
+    prediction_set: list[str] | None = Field(
+        description="Classes that hold the right one as often as the coverage asked for, the most"
+        " probable first; may be empty where none is probable enough; null without a coverage."
+    )
     top_k: list[RankedLabelOut]
     evidence: list[EvidenceOut]
 
@@ -251,6 +294,8 @@ class PredictionsOut(BaseModel):
                         {
                             "label": "forest",
                             "probability": 0.93,
+                            "known": True,
+                            "prediction_set": ["forest"],
                             "top_k": [
                                 {
                                     "label": "forest",

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads import HEADS, Head, Tuning
+from adapters.heads import Tuning
 from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
@@ -42,14 +43,24 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one image: candidates and evidence, best first."""
+    """The answer for one image: candidates and evidence, best first.
+
+    Attributes:
+        top_k: The most probable classes.
+        evidence: The nearest support images.
+        known: Whether the image belongs to any of the classes.
+        prediction_set: Classes that hold the right one as often as was asked; None where no
+            coverage was asked for.
+    """
 
     top_k: list[RankedLabel]
     evidence: list[Evidence]
+    known: bool
+    prediction_set: list[str] | None
 
 
 class LiveClassifier:
-    """The head of a classifier with the names of what it speaks of.
+    """A classifier with the names of what it speaks of.
 
     ``predict`` may be called from many threads while one applies a change: every answer comes
     from the state before it or after it.
@@ -62,17 +73,22 @@ class LiveClassifier:
         self.classes = {record.label: record for record in stored.classes}
         self.support = {record.id: record for record in stored.support}
         self._lock = Lock()
-        self.support_set = support_set(stored, backbone)
-        self._head = new_head(self.settings, backbone).fit(
-            class_set(self.settings, list(self.classes.values()), self.support_set.labels),
-            self.support_set,
-            stored.record.tuning,
+        support = support_set(stored, backbone)
+        self._classifier = new_classifier(self.settings, backbone).fit(
+            class_set(self.settings, list(self.classes.values()), support.labels),
+            support,
+            _usable(stored.record.tuning),
         )
 
     @property
     def tuning(self) -> Tuning:
-        """What the head is set to."""
-        return self._head.tuning_
+        """What leave-one-out has set."""
+        return self._classifier.tuning
+
+    @property
+    def support_set(self) -> SupportSet:
+        """The support images as the classifier sees them."""
+        return self._classifier.support
 
     def predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:
         """Answer n queries from one state of the classifier.
@@ -81,18 +97,19 @@ class LiveClassifier:
             NoClasses: There is no class to choose from.
         """
         with self._lock:
-            classes = self._head.classes_
+            classes = self._classifier.classes
             if len(classes) == 0:
                 raise NoClasses(self._nothing_to_choose_from())
-            scores = self._head.score(queries)
-            probabilities = self._head.probabilities(scores)
+            answers = self._classifier.answer(queries, evidence)
             label_of = {record.id: record.label for record in self.classes.values()}
             labels = [label_of[i] for i in classes.ids.tolist()]
-            shown = scores.matches.ids[:, :evidence].tolist()
-            named = [[self.support[i] for i in row] for row in shown]
-        ranked = probabilities.sort(dim=1, descending=True, stable=True)
-        answers = []
+            named = [[self.support[i] for i in row] for row in answers.scores.matches.ids.tolist()]
+        scores = answers.scores
+        ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
+        sets = answers.prediction_sets
+        predictions = []
         for row in range(len(queries)):
+            columns = ranked.indices[row].tolist()
             top = [
                 RankedLabel(
                     labels[column],
@@ -101,19 +118,20 @@ class LiveClassifier:
                     scores.cache[row, column].item(),
                 )
                 for column, probability in zip(
-                    ranked.indices[row, :top_k].tolist(),
-                    ranked.values[row, :top_k].tolist(),
-                    strict=True,
+                    columns[:top_k], ranked.values[row, :top_k].tolist(), strict=True
                 )
             ]
             nearest = [
                 Evidence(record.public_id, label_of[record.class_id], similarity)
                 for record, similarity in zip(
-                    named[row], scores.matches.similarities[row].tolist(), strict=False
+                    named[row], scores.matches.similarities[row].tolist(), strict=True
                 )
             ]
-            answers.append(Prediction(top, nearest))
-        return answers
+            held = None
+            if sets is not None:
+                held = [labels[column] for column in columns if sets[row, column]]
+            predictions.append(Prediction(top, nearest, bool(answers.known[row]), held))
+        return predictions
 
     def apply(
         self,
@@ -123,7 +141,7 @@ class LiveClassifier:
         classes: list[ClassRecord],
         added: tuple[list[SupportRecord], ImageEmbeddings] | None = None,
         removed: Tensor | None = None,
-        head: Head | None = None,
+        classifier: FewShotClassifier | None = None,
     ) -> None:
         """Take over a change that storage has acknowledged; answers see all of it or nothing.
 
@@ -133,9 +151,9 @@ class LiveClassifier:
             classes: All classes after the change.
             added: New support images with their embeddings.
             removed: Support ids that are gone.
-            head: An unfitted head to use from now on, where the settings change.
+            classifier: One that is fitted already, to use from now on: where the settings
+                change.
         """
-        support = self.support_set if removed is None else self.support_set.without(removed)
         more: SupportSet | None = None
         if added is not None and added[0]:
             more = SupportSet(
@@ -143,23 +161,23 @@ class LiveClassifier:
                 torch.tensor([record.class_id for record in added[0]]),
                 added[1],
             )
-            support = support.with_added(more)
-        known = class_set(settings, classes, support.labels)
-        if head is not None:
-            head.fit(known, support, tuning)
+        labels = self.support_set.labels
+        if removed is not None:
+            labels = labels[~torch.isin(self.support_set.ids, removed)]
+        if more is not None:
+            labels = torch.cat([labels, more.labels])
         with self._lock:
-            if head is not None:
-                self._head = head
+            if classifier is not None:
+                self._classifier = classifier
             else:
-                if removed is not None:
-                    self._head.remove(removed)
-                if more is not None:
-                    self._head.add(more)
-                self._head.set_classes(known)
-                self._head.set_tuning(tuning)
+                self._classifier.update(
+                    classes=class_set(settings, classes, labels),
+                    tuning=tuning,
+                    added=more,
+                    removed=removed,
+                )
             self.settings = settings
             self.classes = {record.label: record for record in classes}
-            self.support_set = support
             if removed is not None:
                 gone = set(removed.tolist())
                 self.support = {k: v for k, v in self.support.items() if k not in gone}
@@ -179,9 +197,19 @@ class LiveClassifier:
         )
 
 
-def new_head(settings: ClassifierSettings, backbone: Backbone) -> Head:
-    """Make the head that the settings name."""
-    return HEADS[settings.method](backbone.logit_scale)
+def _usable(tuning: Tuning) -> Tuning | None:
+    """The stored tuning; None if a version of Handful wrote it that knew no thresholds yet."""
+    return tuning if tuning.votes == 0 or tuning.loss is not None else None
+
+
+def new_classifier(settings: ClassifierSettings, backbone: Backbone) -> FewShotClassifier:
+    """Make the classifier that the settings ask for; it is not fitted yet."""
+    return FewShotClassifier(
+        settings.method,
+        backbone.logit_scale,
+        false_rejection_rate=settings.false_rejection_rate,
+        coverage=settings.coverage,
+    )
 
 
 def class_texts(

@@ -10,7 +10,7 @@ from rich.progress import track
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from service.classifiers.live import class_set, class_texts, new_head, support_set
+from service.classifiers.live import class_set, class_texts, new_classifier, support_set
 from service.images.decoding import decode
 from service.settings import Settings
 from service.storage.engine import StorageError
@@ -65,7 +65,7 @@ def _settle(store: Store, backbone: Backbone, name: str) -> None:
         replace(record, text=text) for record, text in zip(stored.classes, texts, strict=True)
     ]
     support = support_set(stored, backbone)
-    tuning = new_head(settings, backbone).tune(
+    tuning = new_classifier(settings, backbone).tune(
         class_set(settings, classes, support.labels), support
     )
     store.change(stored.record.id, tuning, texts=[(record.id, record.text) for record in classes])

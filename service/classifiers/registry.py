@@ -18,8 +18,8 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
-from adapters.heads import Tuning
-from service.classifiers.live import LiveClassifier, class_set, class_texts, new_head
+from adapters.heads import HEADS, Tuning
+from service.classifiers.live import LiveClassifier, class_set, class_texts, new_classifier
 from service.images.embedding import EmbeddedImage
 from service.problems import (
     ClassifierNotFound,
@@ -102,9 +102,9 @@ class Registry:
         Raises:
             InvalidSettings: The method needs class names that carry meaning.
         """
-        if settings.method == "zero-shot" and not settings.names_carry_meaning:
+        if HEADS[settings.method].needs_names and not settings.names_carry_meaning:
             raise InvalidSettings(
-                "The method zero-shot knows classes by their names alone; set "
+                f"The method {settings.method} knows classes by their names alone; set "
                 "names_carry_meaning to true, or choose another method."
             )
         with self._slot(name) as slot:
@@ -276,7 +276,9 @@ class Registry:
             old_classes = [
                 replace(r, text=text) for r, text in zip(old_classes, embedded, strict=True)
             ]
-        tuning = self._tune(settings, [*old_classes, *new_classes], live.support_set)
+        classes = [*old_classes, *new_classes]
+        support = live.support_set
+        tuning = self._tune(settings, classes, support)
         written = self._store.change(
             live.id,
             tuning,
@@ -284,19 +286,23 @@ class Registry:
             texts=texts,
             new_classes=[(record.label, record.text) for record in new_classes],
         )
+        classes = [*old_classes, *written.classes]
         with _evicting(slot):
+            classifier = new_classifier(settings, self._backbone)
             live.apply(
                 tuning=tuning,
                 settings=settings,
-                classes=[*old_classes, *written.classes],
-                head=new_head(settings, self._backbone),
+                classes=classes,
+                classifier=classifier.fit(
+                    class_set(settings, classes, support.labels), support, tuning
+                ),
             )
 
     def _tune(
         self, settings: ClassifierSettings, classes: list[ClassRecord], support: SupportSet
     ) -> Tuning:
         known = class_set(settings, classes, support.labels)
-        return new_head(settings, self._backbone).tune(known, support)
+        return new_classifier(settings, self._backbone).tune(known, support)
 
     def _new_classes(
         self, settings: ClassifierSettings, labels: Sequence[str], already: int

@@ -263,7 +263,13 @@ def _classifier(row: ClassifierRow, n_classes: int, n_images: int) -> Classifier
     return ClassifierRecord(
         row.id,
         row.name,
-        ClassifierSettings(row.method, tuple(row.templates), row.names_carry_meaning),
+        ClassifierSettings(
+            row.method,
+            tuple(row.templates),
+            row.names_carry_meaning,
+            row.false_rejection_rate,
+            row.coverage,
+        ),
         Tuning(**row.tuning),
         row.created_at,
         row.updated_at,
@@ -296,6 +302,8 @@ def _settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
         "method": settings.method,
         "templates": list(settings.templates),
         "names_carry_meaning": settings.names_carry_meaning,
+        "false_rejection_rate": settings.false_rejection_rate,
+        "coverage": settings.coverage,
     }
 
 

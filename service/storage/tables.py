@@ -61,6 +61,8 @@ class ClassifierRow(Base):
     method: Mapped[str] = mapped_column(String(32))
     templates: Mapped[list[str]] = mapped_column(JSON)
     names_carry_meaning: Mapped[bool]
+    false_rejection_rate: Mapped[float]
+    coverage: Mapped[float | None]
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     tuning: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
