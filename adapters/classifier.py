@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.familiarity import Familiarity, lower_quantile
+from adapters.familiarity import Familiarity, lower_quantile, rejection_threshold
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.tuning.bursts import without_bursts
 from adapters.tuning.votes import Votes
@@ -113,7 +113,7 @@ class FewShotClassifier:
         rejection = conformal = None
         if familiarity is not None:
             scores = familiarity.left_out()[votes.rows]
-            rejection = lower_quantile(scores, self.false_rejection_rate)
+            rejection = rejection_threshold(scores, self.false_rejection_rate)
         if self.coverage is not None:
             logits = head.left_out(classes, support, tuning)[votes.rows]
             probabilities = (logits / tuning.temperature).softmax(dim=1)
@@ -154,7 +154,8 @@ class FewShotClassifier:
         return HEADS[self.method](self.logit_scale)
 
     def _refit(self) -> None:
-        self.familiarity_ = _familiarity(self.classes, self.support)
+        # As the threshold was set: near copies would shrink every distance.
+        self.familiarity_ = _familiarity(self.classes, without_bursts(self.support))
 
 
 def _familiarity(classes: ClassSet, support: SupportSet) -> Familiarity | None:

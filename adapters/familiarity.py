@@ -7,9 +7,11 @@ support images have in common.
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import torch
+from scipy.stats import t as student_t
 from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
@@ -64,5 +66,27 @@ def lower_quantile(scores: Tensor, share: float) -> float | None:
     Returns:
         None where the scores are too few to give up any.
     """
-    rank = int(share * (len(scores) + 1) + 1e-9)
+    rank = min(int(share * (len(scores) + 1) + 1e-9), len(scores))
     return float(scores.kthvalue(rank).values) if rank >= 1 else None
+
+
+def rejection_threshold(scores: Tensor, share: float) -> float | None:
+    """Threshold under which a query is unknown, at a false-rejection rate of ``share``.
+
+    :func:`lower_quantile` where the scores are enough for it. Fewer would never reject anything,
+    however strange; with those, the lower limit of a normal prediction interval, below all of
+    them (Student's t for one more observation).
+
+    Args:
+        scores: (n,) familiarity of left-out support images.
+        share: Between 0 and 1; 0 rejects nothing.
+    """
+    if share <= 0 or len(scores) < 2:
+        return None
+    enough = lower_quantile(scores, share)
+    if enough is not None:
+        return enough
+    n = len(scores)
+    margin = float(student_t.ppf(1 - share, n - 1)) * math.sqrt(1 + 1 / n)
+    limit = float(scores.mean()) - margin * float(scores.std())
+    return min(limit, float(scores.min()))

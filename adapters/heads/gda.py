@@ -16,7 +16,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads.cached import CachedHead, View
 from adapters.heads.head import Change
-from adapters.tuning.search import Term, search
+from adapters.tuning.search import search, standardised
 from adapters.tuning.votes import Votes
 
 # Sound without evidence: with one image a class the discriminant is the similarity with that
@@ -42,9 +42,7 @@ class GDA(CachedHead):
     ) -> tuple[dict[str, float], Tensor]:
         gaussians = self._gaussians(known, support)
         scores = gaussians.left_out()[0][votes.rows]
-        scores = scores - scores.mean(dim=1, keepdim=True)
-        scale = 1 / float(scores.std().clamp(min=1e-12))
-        found = search(base, [Term({}, scores * scale, scale)], votes, trust)
+        found = search(base, [standardised(scores)], votes, trust)
         return {"alpha": found.weight, "spread": float(gaussians.spread_)}, found.values
 
     def _defaults(self, trust: float) -> dict[str, float]:

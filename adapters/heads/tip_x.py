@@ -20,7 +20,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter
 from adapters.tuning.cache_votes import left_out_shots, mean_shots
-from adapters.tuning.search import WEIGHTS, Term, search
+from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
 
 # Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
@@ -89,11 +89,8 @@ class TipX(TipAdapter):
         parameters, values = super()._choose(known, support, base, votes, trust)
         if known.texts is None:
             return parameters, values
-        term = self._left_out_signature_term(known, support)[votes.rows]
-        term = term - term.mean(dim=1, keepdim=True)
-        scale = 1 / float(term.std().clamp(min=1e-12))
-        terms = [Term({}, term * scale, scale)]
-        found = search(base + values, terms, votes, trust, (0.0, *WEIGHTS))
+        term = standardised(self._left_out_signature_term(known, support)[votes.rows])
+        found = search(base + values, [term], votes, trust, (0.0, *WEIGHTS))
         return parameters | {"gamma": found.weight}, values + found.values
 
     def _defaults(self, trust: float) -> dict[str, float]:

@@ -16,6 +16,8 @@ from adapters.embeddings import SupportSet
 # Closer than this share of the median distance within the class. Copies of the same photo are
 # below 0.4 of it, different photos rarely below 0.6.
 CLOSENESS = 0.5
+# Distances that float32 cannot tell from zero: the same picture.
+ROUNDING = 1e-6
 # With fewer images than this that have a near copy, closeness is chance, and a loss of votes.
 LEAST_SHARE = 0.25
 # Of a class; the distances of more are not looked at, their votes are drawn from many anyway.
@@ -36,7 +38,7 @@ def near_copies(support: SupportSet) -> Tensor:
             continue
         distances = 1 - keys[rows] @ keys[rows].T
         pairs = torch.triu_indices(len(rows), len(rows), 1)
-        close = CLOSENESS * distances[pairs[0], pairs[1]].median()
+        close = max(CLOSENESS * float(distances[pairs[0], pairs[1]].median()), ROUNDING)
         kept = torch.zeros(len(rows), dtype=torch.bool)
         for i, row in enumerate(rows.tolist()):
             to_kept = distances[i].masked_fill(~kept, torch.inf)

@@ -53,7 +53,8 @@ def cache_terms(
     labels = one_hot(columns, n_classes).to(keys.dtype)
     if values is not None:
         labels = labels * values.unsqueeze(1)
-    balance = mean_shots(columns, n_classes) / left_out_shots(columns, n_classes, votes.rows)
+    left = left_out_shots(columns, n_classes, votes.rows).to(keys.dtype)
+    balance = mean_shots(columns, n_classes) / left
     nearest = distance.amin(dim=1).median().item()
     weights = torch.exp(betas[0] * (nearest - distance))
     for beta in betas:
@@ -78,7 +79,8 @@ def left_out_votes(
     for rows in torch.split(torch.arange(len(keys)), _CHUNK):
         weights = torch.exp(-beta * (1 - keys[rows] @ keys.T))
         weights[torch.arange(len(rows)), rows] = 0.0
-        blocks.append((weights @ labels) * (mean / left_out_shots(columns, n_classes, rows)))
+        left = left_out_shots(columns, n_classes, rows).to(keys.dtype)
+        blocks.append((weights @ labels) * (mean / left))
     return torch.cat(blocks)
 
 

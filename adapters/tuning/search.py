@@ -39,6 +39,18 @@ class Term:
     scale: float = 1.0
 
 
+def standardised(values: Tensor) -> Term:
+    """A term without a setting: (v, N) values, centred over the classes and of unit spread.
+
+    Where the classes differ by no more than rounding (a single class, images all alike) the term
+    stays small instead of being blown up.
+    """
+    centred = values - values.mean(dim=1, keepdim=True)
+    noise = 1e-5 * float(values.abs().max())
+    scale = 1 / max(float(centred.std()), noise, 1e-12)
+    return Term({}, centred * scale, scale)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The best setting.

@@ -66,4 +66,5 @@ class Votes:
         """
         own = self.targets.unsqueeze(1)
         others = logits.scatter(1, own, -torch.inf).amax(dim=1)
-        return float(torch.dot((logits.gather(1, own).squeeze(1) > others).double(), self.weights))
+        right = (logits.gather(1, own).squeeze(1) > others).double()
+        return round(float(torch.dot(right, self.weights)), 12)

@@ -13,6 +13,7 @@ from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
+from service.classifiers.snapshot import Snapshot
 from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
@@ -89,6 +90,20 @@ class LiveClassifier:
     def support_set(self) -> SupportSet:
         """The support images as the classifier sees them."""
         return self._classifier.support
+
+    def snapshot(self) -> Snapshot:
+        """The present state, whole; later changes leave it as it is."""
+        with self._lock:
+            return Snapshot(
+                self.name,
+                self._classifier.method,
+                self._classifier.logit_scale,
+                self.classes,
+                self.support,
+                self._classifier.classes,
+                self._classifier.support,
+                self._classifier.tuning,
+            )
 
     def predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:
         """Answer n queries from one state of the classifier.

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from statistics import mean, stdev
-from typing import TYPE_CHECKING, Annotated
+from time import perf_counter
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from service.evaluation.protocol import Result
 
 
 def evaluate(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Holds train/CLASS/* and test/CLASS/*.")
     ],
-    shots: Annotated[str, typer.Option(help="Support images a class, as 1,4,16.")] = "1,4,16",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of draws.")] = 3,
+    shots: Annotated[str, typer.Option(help="Support images a class.")] = "1,2,4,8,16",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of draws at each number of shots.")] = 3,
     methods: Annotated[
-        str | None, typer.Option(help="Heads, as tip-adapter,tip-adapter++; all by default.")
+        str | None, typer.Option(help="Heads, as auto,tip-adapter++; all by default.")
+    ] = None,
+    queries_from: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Take the queries from this folder's test/CLASS/*."),
+    ] = None,
+    leave_classes_out: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Leave this share of the classes out of each draw and measure how well their "
+            "images are told from those of the others.",
+        ),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Measure prediction sets that should hold the true class this often, as 0.9.",
+        ),
     ] = None,
     template: Annotated[
         list[str] | None, typer.Option(help="Prompt template with {}; may be repeated.")
@@ -30,98 +43,136 @@ def evaluate(
     nameless: Annotated[
         bool, typer.Option("--nameless", help="Class names carry no meaning: no zero-shot term.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write results here.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write results.json, results.csv, accuracy.png and reliability.png here.",
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep features here between runs; in the user's cache folder by default.",
+        ),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither read nor keep features.")
+    ] = False,
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
 ) -> None:
-    """Measure few-shot accuracy on a folder of images."""
+    """Measure few-shot accuracy and calibration on a folder of images."""
+    # What is slow to import waits until the arguments are known to be good.
+    from service.evaluation.dataset import DatasetError, read_dataset
+
+    if bad := [text for text in template or () if "{}" not in text]:
+        raise typer.BadParameter(
+            f"the template {bad[0]!r} has no {{}} for the class name; write it as 'a photo of {{}}'"
+        )
+    if cache is not None and no_cache:
+        raise typer.BadParameter("--cache and --no-cache contradict each other; give one of them")
+    numbers = _numbers(shots)
+    sets = _share("--coverage", coverage)
+    held_out = _share("--leave-classes-out", leave_classes_out)
+    try:
+        dataset = read_dataset(folder, queries_from)
+    except DatasetError as error:
+        raise typer.BadParameter(str(error)) from error
+    chosen = _methods(methods, nameless)
+
     from rich.console import Console
 
     from adapters.backbones import load_backbone
-    from adapters.heads import HEADS
     from service.cli.errors import fail
     from service.cli.settings import settings_with
-    from service.evaluation.dataset import DatasetError, read_dataset
+    from service.evaluation.feature_cache import FeatureCache, default_folder
     from service.evaluation.features import Features
+    from service.evaluation.output import write
+    from service.evaluation.protocol import Protocol
     from service.evaluation.protocol import evaluate as run
-    from service.storage.records import ClassifierSettings
+    from service.evaluation.tables import tables
 
-    numbers = _numbers(shots)
-    chosen = methods.split(",") if methods else list(HEADS)
-    if unknown := [method for method in chosen if method not in HEADS]:
-        raise typer.BadParameter(f"no method {unknown[0]!r}; there are {', '.join(HEADS)}")
-    if nameless and "zero-shot" in chosen:
-        if methods:
-            raise typer.BadParameter("zero-shot needs class names that carry meaning")
-        chosen.remove("zero-shot")
-    if bad := [text for text in template or () if "{}" not in text]:
-        raise typer.BadParameter(f"the template {bad[0]!r} has no {{}} for the class name")
+    protocol = Protocol(
+        methods=chosen,
+        shots=numbers,
+        seeds=tuple(range(seeds)),
+        templates=tuple(template or ()),
+        names_carry_meaning=not nameless,
+        coverage=sets,
+        leave_classes_out=held_out,
+    )
     settings = settings_with(backbone=backbone)
+    if out is not None:
+        _make(out)
     console = Console(stderr=True)
+    began = perf_counter()
     try:
-        dataset = read_dataset(folder)
         with console.status(f"loading backbone {settings.backbone}"):
             encoder = load_backbone(settings.backbone, settings.device)
-        results = list(
-            run(
-                dataset,
-                encoder,
-                Features(encoder, settings, console),
-                chosen,
-                numbers,
-                range(seeds),
-                ClassifierSettings(
-                    templates=tuple(template or ()), names_carry_meaning=not nameless
-                ),
-            )
-        )
+        kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
+        features = Features(encoder, settings, console, kept)
+        results = run(dataset, encoder, features, protocol, console)
     except DatasetError as error:
         raise typer.BadParameter(str(error)) from error
     except Exception as error:
         fail(error)
-    _print_table(f"{dataset.name}: {len(dataset.labels)} classes", results, seeds)
-    if json_file is not None:
-        document = {
-            "dataset": dataset.name,
-            "backbone": encoder.name,
-            "fingerprint": encoder.fingerprint,
-            "queries": len(dataset.queries),
-            "results": [
-                {
-                    "method": result.method,
-                    "shots": result.shots,
-                    "seed": result.seed,
-                    "accuracy": result.accuracy,
-                    "parameters": result.tuning.parameters,
-                }
-                for result in results
-            ],
-        }
-        json_file.write_text(json.dumps(document, indent=1) + "\n")
+    for table in tables(dataset, protocol, results):
+        Console().print(table, "")
+    if out is not None:
+        try:
+            write(out, dataset, encoder, protocol, results)
+        except OSError as error:
+            raise _unwritable(out, error) from error
+    console.print(
+        f"{features.embedded} images embedded, {features.reused} taken from the cache, "
+        f"{len(results)} heads fitted, {perf_counter() - began:.1f} s"
+        + (f"; results are in {out}" if out is not None else ""),
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
-def _numbers(shots: str) -> list[int]:
+def _methods(asked: str | None, nameless: bool) -> tuple[str, ...]:
+    from adapters.heads import HEADS
+
+    chosen = [name.strip() for name in asked.split(",")] if asked else list(HEADS)
+    if unknown := [name for name in chosen if name not in HEADS]:
+        raise typer.BadParameter(f"no method {unknown[0]!r}; there are {', '.join(HEADS)}")
+    unusable = [name for name in chosen if nameless and HEADS[name].needs_names]
+    if unusable and asked:
+        raise typer.BadParameter(
+            f"{unusable[0]} needs class names that carry meaning; "
+            "leave it out of --methods, or leave out --nameless"
+        )
+    return tuple(name for name in dict.fromkeys(chosen) if name not in unusable)
+
+
+def _numbers(shots: str) -> tuple[int, ...]:
     try:
         numbers = [int(part) for part in shots.split(",")]
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 1:
         raise typer.BadParameter(f"--shots takes numbers of at least 1, as 1,4,16; not {shots!r}")
-    return list(dict.fromkeys(numbers))
+    return tuple(sorted(set(numbers)))
 
 
-def _print_table(title: str, results: Sequence[Result], seeds: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _share(option: str, value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{option} takes a share between 0 and 1, as 0.5; not {value:g}")
+    return value
 
-    table = Table("method", title=f"{title}, accuracy in %, mean ± spread over {seeds} draws")
-    shots = list(dict.fromkeys(result.shots for result in results))
-    for k in shots:
-        table.add_column(f"{k} shot" + "s" * (k > 1), justify="right")
-    for method in dict.fromkeys(result.method for result in results):
-        cells = []
-        for k in shots:
-            found = [100 * r.accuracy for r in results if (r.method, r.shots) == (method, k)]
-            spread = f" ± {stdev(found):.1f}" if len(found) > 1 else ""
-            cells.append(f"{mean(found):.1f}{spread}")
-        table.add_row(method, *cells)
-    Console().print(table)
+
+def _make(folder: Path) -> None:
+    """Make the folder for results before the work, so that it is not done in vain."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> typer.BadParameter:
+    return typer.BadParameter(
+        f"no results can be written to {folder} ({error.strerror}); name another folder with --out"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -21,12 +22,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Classes in the order of their names, with the files of both splits."""
+    """Classes in the order of their names, with the files of both splits.
+
+    Attributes:
+        name: Of the folder with the training images.
+        labels: The classes; all have training images, and some of them test images.
+        train: Training images of each class.
+        test: Test images of each class; empty for some.
+        queries_from: Name of the folder with the test images, where it is another one.
+    """
 
     name: str
     labels: tuple[str, ...]
     train: dict[str, tuple[Path, ...]]
     test: dict[str, tuple[Path, ...]]
+    queries_from: str | None = None
 
     @property
     def queries(self) -> list[Example]:
@@ -46,41 +56,64 @@ class Dataset:
             drawn += [Example(path, label) for path in files[:shots]]
         return drawn
 
+    def is_used_up(self, shots: int) -> bool:
+        """Whether that many shots are all training images, so that all draws are the same."""
+        return all(len(files) <= shots for files in self.train.values())
 
-def read_dataset(folder: Path) -> Dataset:
+    def only(self, labels: Collection[str]) -> Dataset:
+        """This data set with some of its classes."""
+        kept = tuple(label for label in self.labels if label in labels)
+        return replace(
+            self,
+            labels=kept,
+            train={label: self.train[label] for label in kept},
+            test={label: self.test[label] for label in kept},
+        )
+
+
+def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
     """List the images of a data set; hidden files are left out.
 
+    Args:
+        folder: Holds ``train`` and, unless the queries come from elsewhere, ``test``.
+        queries_from: Take the test images from this folder's ``test`` instead. Classes are the
+            same where their folders have the same name.
+
     Raises:
-        DatasetError: A folder is missing or has no images.
+        DatasetError: A folder is missing or has no images, or there are fewer than two classes.
     """
-    train = _split(folder, "train")
-    test = _split(folder, "test")
+    train = _split(folder / "train")
+    tested = (queries_from or folder) / "test"
+    test = _split(tested)
     if unknown := sorted(test.keys() - train.keys()):
         raise DatasetError(
-            f"{folder / 'test'} has classes without training images: {', '.join(unknown)}"
+            f"{tested} has classes without training images: {', '.join(unknown)}. Add images to "
+            f"{folder / 'train'}/CLASS/, or take these folders out of {tested}."
         )
-    labels = tuple(sorted(train))
-    if not any(test.values()):
-        raise DatasetError(f"{folder / 'test'} has no images")
+    if len(train) < 2:
+        raise DatasetError(
+            f"{folder / 'train'} has one class only; add a folder with images of another one"
+        )
     return Dataset(
-        folder.resolve().name, labels, train, {label: test.get(label, ()) for label in labels}
+        folder.resolve().name,
+        tuple(sorted(train)),
+        train,
+        {label: test.get(label, ()) for label in train},
+        None if queries_from is None else queries_from.resolve().name,
     )
 
 
-def _split(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
-    if not (folder / split).is_dir():
-        raise DatasetError(
-            f"there is no folder {folder / split}; images belong in {folder}/train/CLASS/ and "
-            f"{folder}/test/CLASS/"
-        )
+def _split(folder: Path) -> dict[str, tuple[Path, ...]]:
+    if not folder.is_dir():
+        raise DatasetError(f"there is no folder {folder}; images belong in {folder}/CLASS/")
     classes = {
         entry.name: tuple(
             sorted(p for p in entry.iterdir() if p.is_file() and not p.name.startswith("."))
         )
-        for entry in (folder / split).iterdir()
+        for entry in folder.iterdir()
         if entry.is_dir() and not entry.name.startswith(".")
     }
     classes = {label: files for label, files in classes.items() if files}
     if not classes:
-        raise DatasetError(f"{folder / split} has no images in class folders")
+        raise DatasetError(f"{folder} has no images; they belong in {folder}/CLASS/")
     return classes

@@ -1,76 +1,133 @@
-"""K-shot accuracy: draw K images a class, fit a head, count right answers on all test images."""
+"""The protocol of the papers: draw K images a class, fit, and measure on all test images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import torch
+from rich.console import Console
+from torch import Tensor
 
 from adapters.backbones import Backbone
-from adapters.embeddings import ClassSet, SupportSet
-from adapters.heads import HEADS, Tuning
-from service.evaluation.dataset import Dataset, Example
+from adapters.classifier import FewShotClassifier
+from adapters.heads import Tuning
+from service.evaluation.answering import answer
+from service.evaluation.dataset import Dataset
+from service.evaluation.draws import Draw, Draws
 from service.evaluation.features import Features
-from service.storage.records import ClassifierSettings
+from service.evaluation.measures import Measured, measure
+from service.evaluation.progress import progress_bar
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is tried.
+
+    Attributes:
+        methods: Names of heads.
+        shots: Numbers of support images a class.
+        seeds: One draw each.
+        templates: Prompt templates with ``{}``; the backbone's own if empty.
+        names_carry_meaning: Whether class names take part.
+        coverage: How often prediction sets should hold the true class; None: no sets.
+        leave_classes_out: Share of the classes to hold out as unknown; None: none.
+        false_rejection_rate: Share of queries of the classes that may be called unknown.
+    """
+
+    methods: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    templates: tuple[str, ...] = ()
+    names_carry_meaning: bool = True
+    coverage: float | None = None
+    leave_classes_out: float | None = None
+    false_rejection_rate: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Accuracy of one method on one draw, and what leave-one-out had set it to."""
+    """One method on one draw.
+
+    Attributes:
+        method: As asked for.
+        shots: Support images a class; a class with fewer training images gave all of them.
+        seed: Of the draw.
+        n_classes: How many classes there were to choose from.
+        n_unknown: How many queries of held-out classes were answered.
+        measured: What came out.
+        tuning: What leave-one-out had set the head to.
+        confidence: (n,) largest probability of each of the n queries of the classes.
+        correct: (n,) bool: whether the most probable class is the true one.
+    """
 
     method: str
     shots: int
     seed: int
-    accuracy: float
+    n_classes: int
+    n_unknown: int
+    measured: Measured
     tuning: Tuning
+    confidence: Tensor = field(repr=False, compare=False)
+    correct: Tensor = field(repr=False, compare=False)
+
+    @property
+    def head(self) -> str:
+        """The head that answered: the method, or what ``auto`` chose."""
+        return self.tuning.head or self.method
 
 
 def evaluate(
-    dataset: Dataset,
-    backbone: Backbone,
-    features: Features,
-    methods: Sequence[str],
-    shots: Sequence[int],
-    seeds: Sequence[int],
-    settings: ClassifierSettings,
-) -> Iterator[Result]:
-    """Yield one result for each number of shots, seed and method, in this order.
+    dataset: Dataset, backbone: Backbone, features: Features, protocol: Protocol, console: Console
+) -> list[Result]:
+    """Return one result for each number of shots, seed and method, in this order.
 
-    Test images are used for counting right answers and for nothing else.
+    Test images are used for measuring and for nothing else.
 
     Args:
         dataset: Where the images are.
         backbone: What embeds them.
-        features: The embeddings computed so far; the others are computed first.
-        methods: Names of heads.
-        shots: Numbers of support images a class.
-        seeds: One draw each.
-        settings: Templates, and whether names carry meaning; the method is not used.
+        features: Their embeddings; those that are missing are computed first.
+        protocol: What is tried.
+        console: Where progress is shown.
+
+    Raises:
+        DatasetError: There are too few classes to hold any out, or a file cannot be read.
+        NotAnImage, BrokenImage, ImageTooLarge: A file is no image to embed; names the file.
     """
-    queries = dataset.queries
-    draws = {(k, seed): dataset.draw(k, seed) for k in shots for seed in seeds}
-    support = [example.path for draw in draws.values() for example in draw]
-    features.compute([*support, *(example.path for example in queries)])
-    column = {label: i for i, label in enumerate(dataset.labels)}
+    draws = Draws(dataset, protocol.shots, protocol.seeds, protocol.leave_classes_out)
+    features.compute(draws.files())
     texts = None
-    if settings.names_carry_meaning:
-        texts = backbone.encode_classes(dataset.labels, settings.templates)
-    classes = ClassSet(torch.arange(len(dataset.labels)), texts)
-    asked = features.of([example.path for example in queries])
-    truth = torch.tensor([column[example.label] for example in queries])
-    for (k, seed), draw in draws.items():
-        support_set = _support(draw, column, features)
-        for method in methods:
-            head = HEADS[method](backbone.logit_scale).fit(classes, support_set)
-            answers = head.score(asked).logits.argmax(dim=1)
-            accuracy = (answers == truth).double().mean().item()
-            yield Result(method, k, seed, accuracy, head.tuning_)
+    if protocol.names_carry_meaning:
+        texts = backbone.encode_classes(dataset.labels, protocol.templates)
+    results = []
+    with progress_bar(console) as bar:
+        task = bar.add_task("fitting heads", total=len(draws) * len(protocol.methods))
+        for draw in draws.embedded(features, texts):
+            for method in protocol.methods:
+                classifier = FewShotClassifier(
+                    method,
+                    backbone.logit_scale,
+                    false_rejection_rate=protocol.false_rejection_rate,
+                    coverage=protocol.coverage,
+                )
+                results.append(measured_on(draw, classifier))
+                bar.advance(task)
+    return results
 
 
-def _support(draw: list[Example], column: dict[str, int], features: Features) -> SupportSet:
-    return SupportSet(
-        torch.arange(len(draw)),
-        torch.tensor([column[example.label] for example in draw]),
-        features.of([example.path for example in draw]),
+def measured_on(draw: Draw, classifier: FewShotClassifier) -> Result:
+    """Fit a classifier on the support images of a draw and measure it on the queries."""
+    classifier.fit(draw.classes, draw.support)
+    answers = answer(classifier, draw.queries)
+    unknown = answer(classifier, draw.unknown) if len(draw.unknown) else None
+    confidence, best = answers.probabilities.max(dim=1)
+    return Result(
+        classifier.method,
+        draw.shots,
+        draw.seed,
+        len(draw.classes),
+        len(draw.unknown),
+        measure(answers, draw.truth, unknown),
+        classifier.tuning,
+        confidence,
+        best == draw.truth,
     )

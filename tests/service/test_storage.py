@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import pytest
 import torch
 from alembic.autogenerate import compare_metadata
@@ -15,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch.nn.functional import normalize
 
+import service.storage.migrations
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from service.storage.engine import StorageError, open_database
@@ -23,6 +26,7 @@ from service.storage.records import ClassifierSettings, NewImage, StoredClassifi
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
 
+MIGRATIONS = Path(service.storage.migrations.__path__[0])
 TUNING = Tuning({"alpha": 3.5, "beta": 2.0}, temperature=1.25, votes=4, accuracy=0.75)
 
 
@@ -69,6 +73,28 @@ def loaded(store: Store, name: str) -> StoredClassifier:
 def rows(engine: Engine, table: type[Base]) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'handful.db'}"
+    engine = open_database(url)
+    store = Store(engine, "f" * 64, "lite")
+    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
+    store.change(loaded(store, "insects").record.id, TUNING, new_images=[new_image(1, "ant")])
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.downgrade(config, "0001")
+        old = {column["name"] for column in inspect(connection).get_columns("classifiers")}
+    assert "coverage" not in old
+    engine.dispose()
+    engine = open_database(url)
+    after = loaded(Store(engine, "f" * 64, "lite"), "insects")
+    assert [record.label for record in after.classes] == ["ant", "bee"]
+    assert len(after.support) == 1
+    assert after.record.settings == ClassifierSettings()
+    engine.dispose()
 
 
 def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:

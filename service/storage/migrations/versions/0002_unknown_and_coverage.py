@@ -16,9 +16,9 @@ def upgrade() -> None:
     """
     op.add_column(
         "classifiers",
-        sa.Column("false_rejection_rate", sa.Float(), nullable=False, server_default="0.05"),
+        sa.Column("false_rejection_rate", sa.Double(), nullable=False, server_default="0.05"),
     )
-    op.add_column("classifiers", sa.Column("coverage", sa.Float(), nullable=True))
+    op.add_column("classifiers", sa.Column("coverage", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:

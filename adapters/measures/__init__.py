@@ -1,0 +1,1 @@
+"""What can be measured of a support set and of the answers about it."""

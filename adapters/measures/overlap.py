@@ -1,0 +1,78 @@
+"""Intra-modal overlap: how far likeness between images tells whether they share a class.
+
+Cosine similarities of pairs of one class (*paired*) and of two classes (*unpaired*) make two
+histograms; the overlap is the area under both (Udandarao et al., ICCV 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adapters.tuning.votes import evenly
+
+#: Equal intervals of the cosine similarity between -1 and 1.
+BINS = 200
+# More rows of the similarity matrix than this do not change the histograms but cost time.
+MAX_ROWS = 2048
+# Similarities held at a time.
+_BLOCK = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Similarities of pairs of images, counted in ``BINS`` intervals from -1 to 1.
+
+    A similarity on the border of two intervals is counted in the upper one.
+
+    Attributes:
+        paired: (BINS,) int64 pairs of two images of the same class.
+        unpaired: (BINS,) int64 pairs of images of different classes.
+    """
+
+    paired: Tensor
+    unpaired: Tensor
+
+    @property
+    def paired_shares(self) -> Tensor:
+        """(BINS,) float64 share of the paired similarities in each interval; nan if none."""
+        return self.paired.double() / self.paired.sum()
+
+    @property
+    def unpaired_shares(self) -> Tensor:
+        """(BINS,) float64 share of the unpaired similarities; nan if there are none."""
+        return self.unpaired.double() / self.unpaired.sum()
+
+    @property
+    def area(self) -> float:
+        """The area that both histograms cover, each of area one.
+
+        0: likeness tells everything; 1: nothing. nan where one has no pairs. Pairs that are few
+        beside the ``BINS`` leave gaps, which makes it smaller than it is.
+        """
+        return float(torch.minimum(self.paired_shares, self.unpaired_shares).sum())
+
+
+def overlap(embeddings: Tensor, labels: Tensor) -> Overlap:
+    """Count how alike images of the same class and of different classes are.
+
+    Args:
+        embeddings: (n, d) unit vectors.
+        labels: (n,) int64 class of each.
+
+    Cost: min(n, MAX_ROWS) · n · d; more rows than that are spread evenly over the classes.
+    """
+    counts = torch.zeros(2 * BINS, dtype=torch.int64)
+    # In the order of the classes: every k-th row of classes that take turns can be one class.
+    rows = labels.argsort(stable=True)[evenly(len(labels), MAX_ROWS)]
+    for some in rows.split(max(1, _BLOCK // max(len(labels), 1))):
+        similarity = embeddings[some] @ embeddings.T
+        bins = ((similarity + 1) * (BINS / 2)).floor().clamp(0, BINS - 1).long()
+        bins += BINS * (labels[some].unsqueeze(1) == labels)
+        other = torch.ones_like(bins, dtype=torch.bool)
+        other[torch.arange(len(some)), some] = False  # no pair of an image with itself
+        counts += torch.bincount(bins[other], minlength=2 * BINS)
+    unpaired, paired = counts.split(BINS)
+    return Overlap(paired, unpaired)

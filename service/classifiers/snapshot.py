@@ -1,0 +1,37 @@
+"""One state of a classifier, to be looked at while the classifier goes on changing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adapters.embeddings import ClassSet, SupportSet
+from adapters.heads import Tuning
+from service.storage.records import ClassRecord, SupportRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that decides a classifier's answers, and the names of what it speaks of.
+
+    A change of the classifier replaces these values and never changes one.
+
+    Attributes:
+        name: The classifier's.
+        method: A key of ``adapters.heads.HEADS``.
+        logit_scale: The backbone's.
+        records: All classes by label, in the order of their registration.
+        images: The support images by the ids of ``support``.
+        classes: The classes that can be answered.
+        support: The support images as a head sees them.
+        tuning: What leave-one-out has set.
+    """
+
+    name: str
+    method: str
+    logit_scale: float
+    records: Mapping[str, ClassRecord]
+    images: Mapping[int, SupportRecord]
+    classes: ClassSet
+    support: SupportSet
+    tuning: Tuning

@@ -1,0 +1,94 @@
+"""The images that a report looks at, and what leave-one-out says of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from adapters.embeddings import SupportSet
+from adapters.heads import HEADS
+from adapters.tuning.votes import evenly
+from service.classifiers.snapshot import Snapshot
+
+#: Most images that a report examines: its time and memory grow with images times classes.
+MAX_IMAGES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Support images with the answers that the others give to each.
+
+    Attributes:
+        support: The n images that are examined.
+        columns: (n,) int64 column of the class of each.
+        probabilities: (n, N) of all N classes that can be answered, each row without its own
+            image.
+        voters: (m,) int64 rows of the images that are not the only one of their class. The
+            others cannot be judged: without them their class has no image to name it.
+    """
+
+    support: SupportSet
+    columns: Tensor
+    probabilities: Tensor
+    voters: Tensor
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Leave each image out in turn, and let the rest name it.
+
+        All other images take part, near copies too, as they do when a query is answered. So an
+        image is named by its copy if it has one, rightly or wrongly labelled; what leave-one-out
+        finds are single images among those of another class. Costs about what answering each
+        image once costs (0.3 s for 16 images of each of 100 classes, on one core).
+        """
+        support = snapshot.support
+        support = support[spread(support.labels, MAX_IMAGES)]
+        columns = snapshot.classes.columns(support.labels)
+        n_classes = len(snapshot.classes)
+        if len(support) == 0:
+            return cls(support, columns, torch.empty(0, n_classes), columns)
+        head = HEADS[snapshot.method](snapshot.logit_scale)
+        logits = head.left_out(snapshot.classes, support, snapshot.tuning)
+        shots = torch.bincount(columns, minlength=n_classes)
+        return cls(
+            support,
+            columns,
+            (logits / snapshot.tuning.temperature).softmax(dim=1),
+            (shots[columns] > 1).nonzero().flatten(),
+        )
+
+    @property
+    def named(self) -> Tensor:
+        """(n,) column of the class that the others name."""
+        return self.probabilities.argmax(dim=1)
+
+
+def spread(labels: Tensor, most: int) -> Tensor:
+    """At most ``most`` rows, in their order; small classes stay whole.
+
+    As many of each class as fit if all get equally many, spread evenly over its images, but
+    never a single one of several, which could not be judged. Should there be too many classes
+    for that, classes are spread evenly.
+
+    Args:
+        labels: (n,) int64 classes.
+        most: At least 2.
+    """
+    if len(labels) <= most:
+        return torch.arange(len(labels))
+    _, columns, shots = labels.unique(return_inverse=True, return_counts=True)
+
+    def total(each: int) -> int:
+        return int(shots.clamp(max=each).sum())
+
+    # The largest number of each class at which all fit.
+    each = max(2, bisect_right(range(1, int(shots.max()) + 1), most, key=total))
+    by_class = columns.argsort(stable=True).split(shots.tolist())
+    if total(each) > most:
+        by_class = tuple(by_class[i] for i in evenly(len(by_class), most // each).tolist())
+    chosen = [rows[evenly(len(rows), each)] for rows in by_class]
+    return torch.cat(chosen).sort().values

@@ -1,0 +1,92 @@
+"""A report as the documentation of the API shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_IMAGES = "/v1/classifiers/land-cover/classes/{}/images/{}"
+
+
+def _image(label: str, name: str, image_id: str) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "label": label,
+        "filename": name,
+        "url": _IMAGES.format(label.replace(" ", "%20"), image_id),
+    }
+
+
+_FOREST = _image("forest", "a.jpg", "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1")
+_LAKE = _image("sea lake", "lake-7.jpg", "6f0d2e0c3f5f4e0c9a5b7a1c2d3e4f50")
+_COPY = _image("forest", "frame-12.jpg", "c2a7e9d41b7f4f0e8e2d3a6b5c4d7e8f")
+
+EXAMPLE: dict[str, Any] = {
+    "classifier": "land-cover",
+    "n_classes": 2,
+    "n_images": 32,
+    "tuning": {
+        "method": "auto",
+        "head": "gda++",
+        "temperature": 31.9,
+        "votes": 32,
+        "accuracy": 0.96875,
+    },
+    "examined": {"images": 32, "votes": 32, "complete": True},
+    "accuracy": 0.96875,
+    "classes": [
+        {
+            "label": "forest",
+            "n_images": 16,
+            "n_votes": 16,
+            "accuracy": 0.9375,
+            "confused_with": "sea lake",
+        },
+        {
+            "label": "sea lake",
+            "n_images": 16,
+            "n_votes": 16,
+            "accuracy": 1.0,
+            "confused_with": None,
+        },
+    ],
+    "confusions": [{"label": "forest", "named": "sea lake", "count": 1}],
+    "confusion_matrix": {"labels": ["forest", "sea lake"], "rows": [[15, 1], [0, 16]]},
+    "n_suspects": 1,
+    "suspects": [
+        _FOREST
+        | {
+            "named": "sea lake",
+            "probability": 0.97,
+            "own_probability": 0.03,
+            "nearest": _LAKE | {"similarity": 0.93},
+        }
+    ],
+    "n_redundant": 1,
+    "redundant": [_COPY | {"copy_of": _FOREST | {"similarity": 0.99}}],
+    "overlap": {
+        "frozen": {
+            "overlap": 0.25,
+            "n_paired": 480,
+            "n_unpaired": 512,
+            "bins": [
+                {"low": 0.5, "high": 0.51, "paired": 0.25, "unpaired": 1.0},
+                {"low": 0.8, "high": 0.81, "paired": 0.75, "unpaired": 0.0},
+            ],
+        },
+        "corrected": {
+            "overlap": 0.125,
+            "n_paired": 480,
+            "n_unpaired": 512,
+            "bins": [
+                {"low": 0.4, "high": 0.41, "paired": 0.125, "unpaired": 1.0},
+                {"low": 0.8, "high": 0.81, "paired": 0.875, "unpaired": 0.0},
+            ],
+        },
+    },
+    "calibration": {
+        "error": 0.02,
+        "bins": [
+            {"low": 0.9, "high": 1.0, "count": 32, "confidence": 0.98875, "accuracy": 0.96875}
+        ],
+    },
+}

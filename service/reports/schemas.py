@@ -1,0 +1,178 @@
+"""The JSON of a report, with the example of the documentation."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.reports.example import EXAMPLE
+
+
+class TuningOut(BaseModel):
+    """What the classifier answers with."""
+
+    method: str = Field(description="As in the classifier's settings.")
+    head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
+    temperature: float = Field(description="Divides the logits before the softmax.")
+    votes: int = Field(description="Support images that tuned it, near copies counting as one.")
+    accuracy: float | None = Field(
+        description="Share of these that were named rightly, every class counting alike."
+    )
+
+
+class ExaminedOut(BaseModel):
+    """What the report is made from."""
+
+    images: int = Field(
+        description="Images that were looked at: all of them up to 4096, beyond that equally many"
+        " of each class that has so many, spread evenly."
+    )
+    votes: int = Field(
+        description="Those that leave-one-out can judge. An image that is the only one of its"
+        " class cannot be: without it the class has no image."
+    )
+    complete: bool = Field(description="Whether all images were looked at.")
+
+
+class ClassReport(BaseModel):
+    """How well a class's own images are told from those of the other classes."""
+
+    label: str
+    n_images: int
+    n_votes: int = Field(description="Images of the class that leave-one-out could judge.")
+    accuracy: float | None = Field(
+        description="Share of these that the other images name rightly; null: no votes."
+    )
+    confused_with: str | None = Field(
+        description="The class that its images are most often taken for; null: none was."
+    )
+
+
+class Confusion(BaseModel):
+    """Images of one class that were taken for another."""
+
+    label: str
+    named: str
+    count: int
+
+
+class ConfusionMatrix(BaseModel):
+    """How many images of each class (row) were named as each class (column)."""
+
+    labels: list[str] = Field(description="Of the rows and of the columns.")
+    rows: list[list[int]]
+
+
+class LookedUpImage(BaseModel):
+    """A support image and where to get it."""
+
+    image_id: str
+    label: str = Field(description="The class that it is registered in.")
+    filename: str
+    url: str = Field(description="Path of the image; 409 where images are not kept.")
+
+
+class SimilarImage(LookedUpImage):
+    """Another support image that resembles it."""
+
+    similarity: float = Field(description="Cosine of the corrected embeddings, at most 1.")
+
+
+class Suspect(LookedUpImage):
+    """An image that all others together would have put into another class."""
+
+    named: str = Field(description="The class that the other images name.")
+    probability: float = Field(description="Probability of that class.")
+    own_probability: float = Field(description="Probability of the class that it is in.")
+    nearest: SimilarImage | None = Field(
+        description="The image of the named class that it resembles most; null: known by name."
+    )
+
+
+class NearCopy(LookedUpImage):
+    """An image that shows what another of its class shows: a frame of the same film."""
+
+    copy_of: SimilarImage
+
+
+class SimilarityBin(BaseModel):
+    """Pairs of images that are about as alike."""
+
+    low: float = Field(description="Cosine similarity where the interval begins.")
+    high: float = Field(description="And where it ends.")
+    paired: float = Field(description="Share of all same-class pairs.")
+    unpaired: float = Field(description="Share of all different-class pairs.")
+
+
+class OverlapOut(BaseModel):
+    """How alike pairs of images of the same class and of different classes are."""
+
+    overlap: float | None = Field(
+        description="Area under both histograms, the sum of the smaller shares. 0: likeness tells"
+        " all about the class, 1: nothing; null: no two images share a class, or all do."
+    )
+    n_paired: int = Field(description="Pairs of images of the same class.")
+    n_unpaired: int = Field(description="Pairs of images of different classes.")
+    bins: list[SimilarityBin] = Field(
+        description="Of 200 equal intervals from -1 to 1 those that are not empty."
+    )
+
+
+class OverlapsOut(BaseModel):
+    """Intra-modal overlap of both embeddings of the images."""
+
+    frozen: OverlapOut = Field(description="Of the embedding that is compared with texts.")
+    corrected: OverlapOut = Field(description="Of the embedding that images are compared by.")
+
+
+class CalibrationBin(BaseModel):
+    """Votes with about the same confidence."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float = Field(description="Their mean confidence.")
+    accuracy: float = Field(description="Share of them that is right.")
+
+
+class CalibrationOut(BaseModel):
+    """Whether probabilities mean what they say, by the votes."""
+
+    error: float | None = Field(
+        description="Expected calibration error: mean distance of confidence and accuracy."
+    )
+    bins: list[CalibrationBin] = Field(description="Intervals without votes are left out.")
+
+
+class ReportOut(BaseModel):
+    """What a classifier's own images say of it, each named by the others."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    classifier: str
+    n_classes: int
+    n_images: int
+    tuning: TuningOut
+    examined: ExaminedOut
+    accuracy: float | None = Field(
+        description="Mean of the classes' accuracies: what to expect of new images like these;"
+        " null: no class has two images."
+    )
+    classes: list[ClassReport] = Field(description="In the order of their registration.")
+    confusions: list[Confusion] = Field(
+        description="Which class was taken for which, the most frequent first; at most 1000."
+    )
+    confusion_matrix: ConfusionMatrix | None = Field(
+        description="null for more than 100 classes; `confusions` says the same."
+    )
+    n_suspects: int
+    suspects: list[Suspect] = Field(
+        description="Images that look mislabelled: the other images find another class at least"
+        " 3 times as probable as their own. The clearest first; at most 500."
+    )
+    n_redundant: int
+    redundant: list[NearCopy] = Field(
+        description="Near copies, the nearest first; at most 500. They add little, and make"
+        " leave-one-out promise too much."
+    )
+    overlap: OverlapsOut
+    calibration: CalibrationOut
