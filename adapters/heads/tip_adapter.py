@@ -49,7 +49,7 @@ def cache_logits(
     """
     votes = torch.exp(-beta * (1 - affinity))
     if values is not None:
-        votes = votes * values
+        votes = votes * values.to(votes.dtype)
     summed = affinity.new_zeros(len(affinity), n_classes).scatter_add_(1, columns, votes)
     return alpha * summed
 

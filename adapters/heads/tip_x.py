@@ -80,7 +80,7 @@ class TipX(TipAdapter):
     and this is Tip-Adapter.
 
     Incremental: the cache. Refitted: signatures O(n · N · d), and φ from the pairs of at most
-    1024 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
+    2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
     """
 
     def _choose(

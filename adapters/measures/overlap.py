@@ -67,12 +67,11 @@ def overlap(embeddings: Tensor, labels: Tensor) -> Overlap:
     counts = torch.zeros(2 * BINS, dtype=torch.int64)
     # In the order of the classes: every k-th row of classes that take turns can be one class.
     rows = labels.argsort(stable=True)[evenly(len(labels), MAX_ROWS)]
-    for some in rows.split(max(1, _BLOCK // max(len(labels), 1))):
+    for some in torch.split(rows, max(1, _BLOCK // max(len(labels), 1))):
         similarity = embeddings[some] @ embeddings.T
         bins = ((similarity + 1) * (BINS / 2)).floor().clamp(0, BINS - 1).long()
         bins += BINS * (labels[some].unsqueeze(1) == labels)
         other = torch.ones_like(bins, dtype=torch.bool)
         other[torch.arange(len(some)), some] = False  # no pair of an image with itself
         counts += torch.bincount(bins[other], minlength=2 * BINS)
-    unpaired, paired = counts.split(BINS)
-    return Overlap(paired, unpaired)
+    return Overlap(paired=counts[BINS:], unpaired=counts[:BINS])

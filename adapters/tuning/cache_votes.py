@@ -19,8 +19,9 @@ from adapters.tuning.votes import Votes
 
 # β: from "all keys vote alike" to "only the nearest does".
 BETAS = tuple(2.0**k for k in range(13))
-# Beyond this, exp(−βd) of a nearest key is nothing beside float32 rounding.
-MAX_EXPONENT = 30.0
+# Of a typical nearest key. Sharper votes differ by orders of magnitude from one query to the next:
+# accuracy stays, calibration goes (expected error on Caltech-101, 16 shots: 7 % at 3, 10 % at 30).
+MAX_EXPONENT = 3.0
 # Rows of the affinity matrix that are held at a time where all of it is not needed.
 _CHUNK = 1024
 
@@ -59,7 +60,7 @@ def cache_terms(
     weights = torch.exp(betas[0] * (nearest - distance))
     for beta in betas:
         if beta * nearest > MAX_EXPONENT and beta > betas[0]:
-            break  # only the nearest key votes, as with the β before
+            break
         yield Term({"beta": beta}, (weights @ labels) * balance, scale=math.exp(beta * nearest))
         weights.square_()  # from exp(−βd) to exp(−2βd), the next β
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # More votes than this do not change the choice but cost time; they are spread evenly.
-MAX_VOTES = 1024
+MAX_VOTES = 2048
 
 
 def evenly(n: int, most: int) -> Tensor:

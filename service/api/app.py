@@ -22,7 +22,7 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.api import classifiers, health, predict, support
+from service.api import classifiers, health, predict, report, support
 from service.api.body_limit import BodyLimit
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
@@ -94,7 +94,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.runtime = None
-    for module in (classifiers, support, predict, health):
+    for module in (classifiers, support, predict, report, health):
         app.include_router(module.router)
     handler = new_exception_handler(
         unhandled_wrappers={"default": InternalError},

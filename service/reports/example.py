@@ -12,6 +12,7 @@ def _image(label: str, name: str, image_id: str) -> dict[str, Any]:
         "image_id": image_id,
         "label": label,
         "filename": name,
+        "media_type": "image/jpeg",
         "url": _IMAGES.format(label.replace(" ", "%20"), image_id),
     }
 
@@ -31,7 +32,7 @@ EXAMPLE: dict[str, Any] = {
         "votes": 32,
         "accuracy": 0.96875,
     },
-    "examined": {"images": 32, "votes": 32, "complete": True},
+    "examined": {"images": 32, "complete": True, "near_copies_left_out": 0, "votes": 32},
     "accuracy": 0.96875,
     "classes": [
         {

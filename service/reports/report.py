@@ -40,7 +40,7 @@ def report(snapshot: Snapshot) -> ReportOut:
     4096 images: COST_PLACEHOLDER on one core. Holds no lock.
     """
     examined = Examined.of(snapshot)
-    names = Names.of(snapshot, examined)
+    names = Names.of(snapshot)
     classes, confusions, matrix = _classes(snapshot, examined, names)
     accuracies = [one.accuracy for one in classes if one.accuracy is not None]
     n_suspects, listed_suspects = suspects(examined, names)
@@ -59,9 +59,10 @@ def report(snapshot: Snapshot) -> ReportOut:
             accuracy=tuning.accuracy,
         ),
         examined=ExaminedOut(
-            images=len(labels),
+            images=len(examined.images),
+            complete=len(examined.images) == len(snapshot.support),
+            near_copies_left_out=len(examined.images) - len(labels),
             votes=len(examined.voters),
-            complete=len(labels) == len(snapshot.support),
         ),
         accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
         classes=classes,

@@ -26,11 +26,15 @@ class ExaminedOut(BaseModel):
         description="Images that were looked at: all of them up to 4096, beyond that equally many"
         " of each class that has so many, spread evenly."
     )
-    votes: int = Field(
-        description="Those that leave-one-out can judge. An image that is the only one of its"
-        " class cannot be: without it the class has no image."
-    )
     complete: bool = Field(description="Whether all images were looked at.")
+    near_copies_left_out: int = Field(
+        description="Near copies that take no part but in `redundant`, because they would name"
+        " each other; 0 where less than a quarter of the images has a near copy."
+    )
+    votes: int = Field(
+        description="Images that leave-one-out can judge. One that is the only one of its class"
+        " cannot be: without it the class has no image."
+    )
 
 
 class ClassReport(BaseModel):
@@ -68,6 +72,7 @@ class LookedUpImage(BaseModel):
     image_id: str
     label: str = Field(description="The class that it is registered in.")
     filename: str
+    media_type: str
     url: str = Field(description="Path of the image; 409 where images are not kept.")
 
 

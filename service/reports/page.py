@@ -1,0 +1,144 @@
+"""The report as one page: no script, nothing from elsewhere but the support images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from service.reports import charts, wording
+from service.reports.schemas import ClassReport, LookedUpImage, ReportOut
+
+#: What a browser may do with the page; it needs no more.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
+MAX_SUSPECTS = 48
+MAX_COPIES = 24
+_MAX_BARS = 24
+# A larger matrix does not fit on a screen; the most frequent confusions are listed instead.
+_MAX_MATRIX = 30
+_MAX_CONFUSIONS = 40
+# What browsers show of the formats that can be uploaded.
+_SHOWN = {"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the confusion matrix; ``share`` is that of its row."""
+
+    count: int
+    share: float
+    right: bool
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the confusion matrix."""
+
+    label: str
+    cells: list[Cell]
+
+
+def shown_images(report: ReportOut) -> list[LookedUpImage]:
+    """The images that the page shows."""
+    pairs = [(one, one.nearest) for one in report.suspects[:MAX_SUSPECTS]]
+    copies = [(one, one.copy_of) for one in report.redundant[:MAX_COPIES]]
+    return [image for pair in (*pairs, *copies) for image in pair if image is not None]
+
+
+def page(report: ReportOut, kept: Collection[str]) -> str:
+    """Write the page.
+
+    Args:
+        report: What it says.
+        kept: Ids of those of ``shown_images`` that can be had.
+    """
+    judged = sorted(
+        (one for one in report.classes if one.accuracy is not None),
+        key=lambda one: (one.accuracy, -one.n_votes),
+    )
+    overlaps = {"corrected": report.overlap.corrected}
+    if report.overlap.frozen != report.overlap.corrected:
+        overlaps = {"frozen": report.overlap.frozen, **overlaps}
+    return _template().render(
+        report=report,
+        worst=judged[:_MAX_BARS],
+        others=judged[_MAX_BARS:],
+        named_only=_labels(report, 0),
+        singles=_labels(report, 1),
+        suspects=report.suspects[:MAX_SUSPECTS],
+        copies=report.redundant[:MAX_COPIES],
+        visible={i.image_id for i in shown_images(report) if i.media_type in _SHOWN} & set(kept),
+        matrix=_matrix(report) if report.n_classes <= _MAX_MATRIX else None,
+        confusions=report.confusions[:_MAX_CONFUSIONS],
+        votes={one.label: one.n_votes for one in report.classes},
+        overlaps={
+            name: (one, charts.histogram_chart(one))
+            for name, one in overlaps.items()
+            if one.bins and one.overlap is not None
+        },
+        dots=charts.calibration_dots(report.calibration),
+    )
+
+
+def _labels(report: ReportOut, n_images: int) -> list[str]:
+    return [one.label for one in report.classes if one.n_images == n_images]
+
+
+def _matrix(report: ReportOut) -> list[Row]:
+    """The rows of the classes that have votes."""
+    if report.confusion_matrix is None:
+        return []
+    labels = report.confusion_matrix.labels
+    return [
+        Row(
+            label,
+            [
+                Cell(count, count / max(sum(counts), 1), label == named, _told(label, named, count))
+                for named, count in zip(labels, counts, strict=True)
+            ],
+        )
+        for label, counts in zip(labels, report.confusion_matrix.rows, strict=True)
+        if sum(counts)
+    ]
+
+
+def _told(label: str, named: str, count: int) -> str:
+    return f"{wording.counted(count, 'image')} of {label} named {named}"
+
+
+def _relative(image: LookedUpImage) -> str:
+    """Where the image is, seen from the page: right behind a proxy's prefix, too."""
+    return f"classes/{quote(image.label, safe='')}/images/{image.image_id}"
+
+
+def _right(one: ClassReport) -> int:
+    return round((one.accuracy or 0.0) * one.n_votes)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("service.reports"),
+        autoescape=True,  # labels and file names may hold anything
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(href=_relative, right=_right, percent=wording.percent)
+    environment.globals.update(
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+        counted=wording.counted,
+        overlap_verdict=wording.overlap_verdict,
+        correction_verdict=wording.correction_verdict,
+        suspects_verdict=wording.suspects_verdict,
+        calibration_verdict=wording.calibration_verdict,
+    )
+    return environment.get_template("report.html")

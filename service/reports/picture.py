@@ -1,0 +1,238 @@
+"""The plots of a report as one PNG picture.
+
+Figures are made without pyplot, whose state is shared between threads.
+"""
+
+from __future__ import annotations
+
+import io
+from textwrap import shorten, wrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from service.reports import wording
+from service.reports.schemas import OverlapOut, ReportOut
+
+_INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
+_SAME, _OTHER = "#2f6fb3", "#d9822b"
+_BLUES = LinearSegmentedColormap.from_list("right", ["#dce7f3", _SAME])
+_ORANGES = LinearSegmentedColormap.from_list("wrong", ["#fbe8d3", _OTHER])
+_MAX_BARS = 24
+_MAX_MATRIX = 24
+_LABEL = 26
+
+
+def picture(report: ReportOut) -> bytes:
+    """Draw the picture; a sentence that says what to do where there is nothing to draw."""
+    figure = Figure(figsize=(13, 10.6), dpi=110, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.18, h_pad=0.16)  # type: ignore[union-attr]
+    title = report.classifier
+    if report.accuracy is not None:
+        title += f": {wording.percent(report.accuracy)} accuracy, each image named by the others"
+    images = wording.counted(report.n_images, "image")
+    classes = wording.counted(report.n_classes, "class", "classes")
+    suspects = wording.counted(report.n_suspects, "looks mislabelled", "look mislabelled")
+    copies = wording.counted(report.n_redundant, "near copy", "near copies")
+    figure.suptitle(
+        f"{title}\n{images} in {classes}; {suspects}; {copies}",
+        x=0.012,
+        ha="left",
+        fontsize=15,
+        color=_INK,
+        linespacing=1.5,
+    )
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.45, 1])
+    bars, confusions = upper.subplots(1, 2)
+    _accuracy(bars, report)
+    if report.accuracy is not None and report.n_classes <= _MAX_MATRIX:
+        _matrix(confusions, report)
+    else:
+        _confusions(confusions, report)
+    frozen, corrected, calibration = lower.subplots(1, 3)
+    _overlap(frozen, report.overlap.frozen, "Frozen embedding (with class names)")
+    _overlap(corrected, report.overlap.corrected, "Corrected embedding (with images)")
+    _calibration(calibration, report)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _accuracy(axes: Axes, report: ReportOut) -> None:
+    judged = [(one, one.accuracy) for one in report.classes if one.accuracy is not None]
+    judged.sort(key=lambda pair: (pair[1], -pair[0].n_votes))
+    if not judged:
+        told = "Register at least two images a class." if report.n_images else "No images yet."
+        _nothing(axes, "Accuracy of each class", told)
+        return
+    shown = judged[:_MAX_BARS]
+    title = "Accuracy of each class"
+    if len(shown) < len(judged):
+        title = f"Accuracy of the {len(shown)} weakest of {len(judged)} classes"
+    _bars(
+        axes,
+        [_text(one.label) for one, _ in shown],
+        [accuracy for _, accuracy in shown],
+        [f"{round(accuracy * one.n_votes)} of {one.n_votes}" for one, accuracy in shown],
+        _SAME,
+    )
+    _title(axes, title)
+
+
+def _confusions(axes: Axes, report: ReportOut) -> None:
+    title = "Most frequent confusions"
+    shown = report.confusions[:_MAX_BARS]
+    if not shown:
+        told = "No image was taken for another class." if report.examined.votes else "No votes."
+        _nothing(axes, title, told)
+        return
+    votes = {one.label: one.n_votes for one in report.classes}
+    _bars(
+        axes,
+        [f"{_text(one.label, 18)} → {_text(one.named, 18)}" for one in shown],
+        [one.count / votes[one.label] for one in shown],
+        [f"{one.count} of {votes[one.label]}" for one in shown],
+        _OTHER,
+    )
+    _title(axes, title)
+
+
+def _bars(axes: Axes, labels: list[str], shares: list[float], told: list[str], colour: str) -> None:
+    """Horizontal bars from 0 to 1, the first at the top, with a word at the end of each."""
+    at = np.arange(len(labels))
+    # A few bars keep the thickness that many have.
+    height = 0.72 * min(1.0, len(labels) / 8)
+    axes.barh(at, np.ones(len(labels)), height, color=_TRACK)
+    axes.barh(at, shares, height, color=colour)
+    size = 10 if len(labels) <= 16 else 8.5
+    axes.set_yticks(at, labels, fontsize=size)
+    for y, word in zip(at, told, strict=True):
+        axes.text(1.015, y, word, va="center", fontsize=size, color=_SOFT)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    _plain(axes, left=False)
+
+
+def _matrix(axes: Axes, report: ReportOut) -> None:
+    if report.confusion_matrix is None:
+        return
+    labels = report.confusion_matrix.labels
+    counts = np.array(report.confusion_matrix.rows, dtype=np.float64)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    right = np.eye(len(labels), dtype=bool)
+    for own, colours in ((right, _BLUES), (~right, _ORANGES)):
+        some = np.ma.masked_where(~own | (counts == 0), shares)
+        axes.imshow(some, cmap=colours, vmin=0, vmax=1, aspect="auto")
+    size = 10 if len(labels) <= 12 else 7.5
+    for row, column in zip(*counts.nonzero(), strict=True):
+        dark = shares[row, column] > 0.55
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]:.0f}",
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if dark else _INK,
+        )
+    texts = [_text(label, 18) for label in labels]
+    axes.set_xticks(range(len(labels)), texts, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(labels)), texts, fontsize=size)
+    axes.set_xticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=_GRID, linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    _title(axes, "What is taken for what", "row: registered as; column: named")
+
+
+def _overlap(axes: Axes, overlap: OverlapOut, title: str) -> None:
+    if overlap.overlap is None:
+        _nothing(axes, title, "No pairs to compare yet.")
+        return
+    # Intervals without pairs are not listed; two make one, which is smoother.
+    edges = np.linspace(-1, 1, 101)
+    middles = [(one.low + one.high) / 2 for one in overlap.bins]
+    for shares, colour, name in (
+        ([one.unpaired for one in overlap.bins], _OTHER, "different classes"),
+        ([one.paired for one in overlap.bins], _SAME, "same class"),
+    ):
+        heights, _ = np.histogram(middles, edges, weights=shares)
+        axes.stairs(heights, edges, fill=True, alpha=0.42, color=colour, label=name)
+        axes.stairs(heights, edges, color=colour, linewidth=1)
+    axes.set_xlim(max(overlap.bins[0].low - 0.03, -1), min(overlap.bins[-1].high + 0.03, 1))
+    axes.set_ylim(0)
+    axes.set_yticks([])
+    axes.set_xlabel("similarity of two images")
+    axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.1)
+    _plain(axes, left=False)
+    _title(axes, title, wording.overlap_verdict(overlap))
+
+
+def _calibration(axes: Axes, report: ReportOut) -> None:
+    title = "Probability against truth"
+    if not report.calibration.bins:
+        _nothing(axes, title, "No votes.")
+        return
+    bins = report.calibration.bins
+    most = max(one.count for one in bins)
+    axes.plot([0, 1], [0, 1], color=_SOFT, linestyle="--", linewidth=1)
+    axes.scatter(
+        [one.confidence for one in bins],
+        [one.accuracy for one in bins],
+        [20 + 380 * one.count / most for one in bins],
+        color=_SAME,
+        alpha=0.75,
+        linewidths=0,
+        clip_on=False,
+    )
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    ticks = [0, 0.5, 1]
+    axes.set_xticks(ticks, ["0 %", "50 %", "100 %"])
+    axes.set_yticks(ticks, ["0 %", "50 %", "100 %"])
+    axes.set_xlabel("probability of the answer")
+    axes.set_ylabel("share that is right")
+    _plain(axes)
+    _title(axes, title, wording.calibration_verdict(report))
+
+
+def _nothing(axes: Axes, title: str, told: str) -> None:
+    axes.set_axis_off()
+    axes.text(0, 0.9, told, fontsize=11, color=_SOFT, va="top", transform=axes.transAxes)
+    _title(axes, title)
+
+
+def _text(label: str, most: int = _LABEL) -> str:
+    """A label that fits, and that matplotlib does not take for a formula."""
+    if len(label) > most:
+        label = label[: most - 1] + "…"
+    return label.replace("$", r"\$")
+
+
+def _title(axes: Axes, title: str, below: str = "") -> None:
+    lines = wrap(shorten(below, 150, placeholder=" …"), 52)
+    axes.set_title("\n".join(lines), loc="left", fontsize=9, color=_SOFT, linespacing=1.3)
+    axes.annotate(
+        title,
+        (0, 1),
+        xytext=(0, 8 + 12.5 * len(lines)),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=12,
+        fontweight="bold",
+        color=_INK,
+    )
+
+
+def _plain(axes: Axes, *, left: bool = True) -> None:
+    for side in ("top", "right") if left else ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0, labelsize=9.5, colors=_INK)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_color(_SOFT)
+    axes.xaxis.label.set_color(_SOFT)
+    axes.yaxis.label.set_color(_SOFT)

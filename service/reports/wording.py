@@ -1,0 +1,86 @@
+"""What figures of a report mean, in a sentence each: for people who did not come to read."""
+
+from __future__ import annotations
+
+from service.reports.schemas import OverlapOut, ReportOut
+
+# Fewer pairs leave most of the 200 intervals empty.
+_FEW_PAIRS = 200
+_CLEAR, _MODERATE, _LARGE = 0.25, 0.45, 0.65
+# Closer than this, two overlaps are the same.
+_SAME = 0.02
+
+
+def percent(share: float) -> str:
+    """A share in whole percent; extremes only where they are exact."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        return "over 99 %"
+    if whole == 0 and share > 0:
+        return "under 1 %"
+    return f"{whole} %"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A number of things: ``1 image``, ``2 images``."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def overlap_verdict(overlap: OverlapOut) -> str:
+    """Whether the overlap is good."""
+    area = overlap.overlap
+    if area is None:
+        return "There are no pairs to compare yet."
+    told = f"They share {percent(area)} of their area"
+    if overlap.n_paired < _FEW_PAIRS:
+        return f"{told}, but {overlap.n_paired} pairs are too few to judge by."
+    if area < _CLEAR:
+        return f"{told}: good. Images of a class look alike, and unlike those of other classes."
+    if area < _MODERATE:
+        return f"{told}: fair. Likeness tells the class in most cases."
+    if area < _LARGE:
+        return f"{told}: much. Many images look as much like other classes as like their own."
+    return f"{told}: nearly all. By their looks, this encoder can hardly tell the classes."
+
+
+def correction_verdict(frozen: OverlapOut, corrected: OverlapOut) -> str:
+    """Whether the correction helps here."""
+    if frozen.overlap is None or corrected.overlap is None:
+        return ""
+    if frozen == corrected:
+        return "This backbone has no correction, so there is one embedding only."
+    difference = corrected.overlap - frozen.overlap
+    if abs(difference) < _SAME:
+        return "The correction makes next to no difference on these images."
+    if difference < 0:
+        return "The correction lowers the overlap on these images, as it should."
+    return (
+        "The correction raises the overlap on these images; a method without ++ may answer better."
+    )
+
+
+def suspects_verdict(report: ReportOut) -> str:
+    """How seriously to take the suspects."""
+    if not report.n_suspects:
+        return ""
+    if report.n_suspects > 0.2 * report.examined.votes:
+        return (
+            "So many suspects tell of classes that are hard to tell apart, or of too few images,"
+            " rather than of wrong labels. The first ones still deserve a look."
+        )
+    return "The clearest cases come first; further down, more of them are only unusual."
+
+
+def calibration_verdict(report: ReportOut) -> str:
+    """Whether the probabilities can be taken at their word."""
+    error = report.calibration.error
+    if error is None:
+        return ""
+    told = f"On average they are {percent(error)} apart"
+    if report.examined.votes < 50:
+        return f"{told}, but {report.examined.votes} images are too few to judge by."
+    if error < 0.05:
+        return f"{told}: good. A probability of 90 % means 9 of 10 right."
+    if error < 0.12:
+        return f"{told}: fair."
+    return f"{told}: the probabilities are rough here."
