@@ -33,6 +33,7 @@ ENV PATH=/opt/handful/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HF_HOME=/tmp/huggingface \
+    MPLCONFIGDIR=/tmp/matplotlib \
     HANDFUL_HOST=0.0.0.0 \
     HANDFUL_PORT=8000 \
     HANDFUL_DATA_DIR=/data
