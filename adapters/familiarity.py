@@ -81,7 +81,7 @@ def rejection_threshold(scores: Tensor, share: float) -> float | None:
         scores: (n,) familiarity of left-out support images.
         share: Between 0 and 1; 0 rejects nothing.
     """
-    if share <= 0 or len(scores) < 2:
+    if share < 1e-9 or len(scores) < 2:  # the limit of Student's t ends there, too
         return None
     enough = lower_quantile(scores, share)
     if enough is not None:

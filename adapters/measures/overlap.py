@@ -15,15 +15,15 @@ from adapters.tuning.votes import evenly
 
 #: Equal intervals of the cosine similarity between -1 and 1.
 BINS = 200
-# More rows of the similarity matrix than this do not change the histograms but cost time.
-MAX_ROWS = 2048
+# The pairs of more images than this do not change the histograms but cost time.
+MAX_IMAGES = 2048
 # Similarities held at a time.
 _BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Similarities of pairs of images, counted in ``BINS`` intervals from -1 to 1.
+    """Similarities of pairs of images, each counted once, in ``BINS`` intervals from -1 to 1.
 
     A similarity on the border of two intervals is counted in the upper one.
 
@@ -62,16 +62,16 @@ def overlap(embeddings: Tensor, labels: Tensor) -> Overlap:
         embeddings: (n, d) unit vectors.
         labels: (n,) int64 class of each.
 
-    Cost: min(n, MAX_ROWS) · n · d; more rows than that are spread evenly over the classes.
+    Cost: the square of n, of at most MAX_IMAGES; more than that are spread evenly over the classes.
     """
+    # In the order of the classes: every k-th image of classes that take turns can be one class.
+    rows = labels.argsort(stable=True)[evenly(len(labels), MAX_IMAGES)]
+    keys, labels = embeddings[rows], labels[rows]
+    numbers = torch.arange(len(rows))
     counts = torch.zeros(2 * BINS, dtype=torch.int64)
-    # In the order of the classes: every k-th row of classes that take turns can be one class.
-    rows = labels.argsort(stable=True)[evenly(len(labels), MAX_ROWS)]
-    for some in torch.split(rows, max(1, _BLOCK // max(len(labels), 1))):
-        similarity = embeddings[some] @ embeddings.T
-        bins = ((similarity + 1) * (BINS / 2)).floor().clamp(0, BINS - 1).long()
+    for some in torch.split(numbers, max(1, _BLOCK // max(len(rows), 1))):
+        bins = ((keys[some] @ keys.T + 1) * (BINS / 2)).floor().clamp(0, BINS - 1).long()
         bins += BINS * (labels[some].unsqueeze(1) == labels)
-        other = torch.ones_like(bins, dtype=torch.bool)
-        other[torch.arange(len(some)), some] = False  # no pair of an image with itself
-        counts += torch.bincount(bins[other], minlength=2 * BINS)
+        once = numbers > some.unsqueeze(1)
+        counts += torch.bincount(bins[once], minlength=2 * BINS)
     return Overlap(paired=counts[BINS:], unpaired=counts[:BINS])

@@ -32,12 +32,14 @@ class HistogramChart:
     ticks: list[Tick]
 
 
-def histogram_chart(overlap: OverlapOut) -> HistogramChart:
-    """Draw the histograms as steps.
+def step_of(overlap: OverlapOut) -> float:
+    """Width of a bar: of 2 or 4 intervals, so that few pairs do not look like a comb."""
+    return 0.02 if min(overlap.n_paired, overlap.n_unpaired) >= 500 else 0.04
 
-    Neighbouring intervals are drawn as one, so that few pairs do not look like a comb.
-    """
-    step = 0.02 if min(overlap.n_paired, overlap.n_unpaired) >= 1000 else 0.04
+
+def histogram_chart(overlap: OverlapOut) -> HistogramChart:
+    """Draw the histograms as steps."""
+    step = step_of(overlap)
     merged = {
         at: (sum(b.paired for b in group), sum(b.unpaired for b in group))
         for at, group in (

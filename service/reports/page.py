@@ -19,7 +19,8 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_SUSPECTS = 48
 MAX_COPIES = 24
-_MAX_BARS = 24
+# What is seen before anything is unfolded.
+_MAX_BARS = 16
 # A larger matrix does not fit on a screen; the most frequent confusions are listed instead.
 _MAX_MATRIX = 30
 _MAX_CONFUSIONS = 40
@@ -76,7 +77,8 @@ def page(report: ReportOut, kept: Collection[str]) -> str:
         copies=report.redundant[:MAX_COPIES],
         visible={i.image_id for i in shown_images(report) if i.media_type in _SHOWN} & set(kept),
         matrix=_matrix(report) if report.n_classes <= _MAX_MATRIX else None,
-        confusions=report.confusions[:_MAX_CONFUSIONS],
+        confusions=report.confusions[:_MAX_BARS],
+        more_confusions=report.confusions[_MAX_BARS:_MAX_CONFUSIONS],
         votes={one.label: one.n_votes for one in report.classes},
         overlaps={
             name: (one, charts.histogram_chart(one))

@@ -6,14 +6,18 @@ Figures are made without pyplot, whose state is shared between threads.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from textwrap import shorten, wrap
+from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from service.reports import wording
+from service.reports.charts import step_of
 from service.reports.schemas import OverlapOut, ReportOut
 
 _INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
@@ -27,46 +31,61 @@ _LABEL = 26
 
 def picture(report: ReportOut) -> bytes:
     """Draw the picture; a sentence that says what to do where there is nothing to draw."""
-    figure = Figure(figsize=(13, 10.6), dpi=110, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.18, h_pad=0.16)  # type: ignore[union-attr]
+    if report.accuracy is None:
+        figure = _figure(2.2)
+        _head(figure, report, "\nRegister at least two images a class to see its report.")
+    else:
+        figure = _figure(10.6)
+        _head(figure, report)
+        _plots(figure, report)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _figure(height: float) -> Figure:
+    spacious = ConstrainedLayoutEngine(w_pad=0.18, h_pad=0.16)
+    return Figure(figsize=(13, height), dpi=110, layout=spacious, facecolor="white")
+
+
+def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
     title = report.classifier
     if report.accuracy is not None:
         title += f": {wording.percent(report.accuracy)} accuracy, each image named by the others"
-    images = wording.counted(report.n_images, "image")
-    classes = wording.counted(report.n_classes, "class", "classes")
-    suspects = wording.counted(report.n_suspects, "looks mislabelled", "look mislabelled")
-    copies = wording.counted(report.n_redundant, "near copy", "near copies")
+    told = [
+        f"{wording.counted(report.n_images, 'image')} in "
+        + wording.counted(report.n_classes, "class", "classes")
+    ]
+    if report.accuracy is not None:
+        told.append(wording.counted(report.n_suspects, "looks mislabelled", "look mislabelled"))
+        told.append(wording.counted(report.n_redundant, "near copy", "near copies"))
     figure.suptitle(
-        f"{title}\n{images} in {classes}; {suspects}; {copies}",
+        f"{title}\n{'; '.join(told)}{more}",
         x=0.012,
         ha="left",
         fontsize=15,
         color=_INK,
         linespacing=1.5,
     )
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.45, 1])
-    bars, confusions = upper.subplots(1, 2)
+
+
+def _plots(figure: Figure, report: ReportOut) -> None:
+    halves = cast("Sequence[SubFigure]", figure.subfigures(2, 1, height_ratios=[1.45, 1]))
+    bars, confusions = halves[0].subplots(1, 2)
     _accuracy(bars, report)
-    if report.accuracy is not None and report.n_classes <= _MAX_MATRIX:
+    if report.n_classes <= _MAX_MATRIX:
         _matrix(confusions, report)
     else:
         _confusions(confusions, report)
-    frozen, corrected, calibration = lower.subplots(1, 3)
+    frozen, corrected, calibration = halves[1].subplots(1, 3)
     _overlap(frozen, report.overlap.frozen, "Frozen embedding (with class names)")
     _overlap(corrected, report.overlap.corrected, "Corrected embedding (with images)")
     _calibration(calibration, report)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def _accuracy(axes: Axes, report: ReportOut) -> None:
     judged = [(one, one.accuracy) for one in report.classes if one.accuracy is not None]
     judged.sort(key=lambda pair: (pair[1], -pair[0].n_votes))
-    if not judged:
-        told = "Register at least two images a class." if report.n_images else "No images yet."
-        _nothing(axes, "Accuracy of each class", told)
-        return
     shown = judged[:_MAX_BARS]
     title = "Accuracy of each class"
     if len(shown) < len(judged):
@@ -85,8 +104,7 @@ def _confusions(axes: Axes, report: ReportOut) -> None:
     title = "Most frequent confusions"
     shown = report.confusions[:_MAX_BARS]
     if not shown:
-        told = "No image was taken for another class." if report.examined.votes else "No votes."
-        _nothing(axes, title, told)
+        _nothing(axes, title, "No image was taken for one of another class.")
         return
     votes = {one.label: one.n_votes for one in report.classes}
     _bars(
@@ -108,7 +126,7 @@ def _bars(axes: Axes, labels: list[str], shares: list[float], told: list[str], c
     axes.barh(at, shares, height, color=colour)
     size = 10 if len(labels) <= 16 else 8.5
     axes.set_yticks(at, labels, fontsize=size)
-    for y, word in zip(at, told, strict=True):
+    for y, word in enumerate(told):
         axes.text(1.015, y, word, va="center", fontsize=size, color=_SOFT)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -151,10 +169,9 @@ def _matrix(axes: Axes, report: ReportOut) -> None:
 
 def _overlap(axes: Axes, overlap: OverlapOut, title: str) -> None:
     if overlap.overlap is None:
-        _nothing(axes, title, "No pairs to compare yet.")
+        _nothing(axes, title, "This takes images of two classes.")
         return
-    # Intervals without pairs are not listed; two make one, which is smoother.
-    edges = np.linspace(-1, 1, 101)
+    edges = np.linspace(-1, 1, round(2 / step_of(overlap)) + 1)
     middles = [(one.low + one.high) / 2 for one in overlap.bins]
     for shares, colour, name in (
         ([one.unpaired for one in overlap.bins], _OTHER, "different classes"),
@@ -164,7 +181,7 @@ def _overlap(axes: Axes, overlap: OverlapOut, title: str) -> None:
         axes.stairs(heights, edges, fill=True, alpha=0.42, color=colour, label=name)
         axes.stairs(heights, edges, color=colour, linewidth=1)
     axes.set_xlim(max(overlap.bins[0].low - 0.03, -1), min(overlap.bins[-1].high + 0.03, 1))
-    axes.set_ylim(0)
+    axes.set_ylim(0, 1.22 * axes.dataLim.y1)  # room for the legend
     axes.set_yticks([])
     axes.set_xlabel("similarity of two images")
     axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.1)
@@ -173,10 +190,6 @@ def _overlap(axes: Axes, overlap: OverlapOut, title: str) -> None:
 
 
 def _calibration(axes: Axes, report: ReportOut) -> None:
-    title = "Probability against truth"
-    if not report.calibration.bins:
-        _nothing(axes, title, "No votes.")
-        return
     bins = report.calibration.bins
     most = max(one.count for one in bins)
     axes.plot([0, 1], [0, 1], color=_SOFT, linestyle="--", linewidth=1)
@@ -197,7 +210,7 @@ def _calibration(axes: Axes, report: ReportOut) -> None:
     axes.set_xlabel("probability of the answer")
     axes.set_ylabel("share that is right")
     _plain(axes)
-    _title(axes, title, wording.calibration_verdict(report))
+    _title(axes, "Probability against truth", wording.calibration_verdict(report))
 
 
 def _nothing(axes: Axes, title: str, told: str) -> None:

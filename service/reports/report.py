@@ -36,8 +36,8 @@ _MAX_CONFUSIONS = 1000
 def report(snapshot: Snapshot) -> ReportOut:
     """Examine one state of a classifier.
 
-    Costs one answer to each image, and two products of the images with themselves, for at most
-    4096 images: COST_PLACEHOLDER on one core. Holds no lock.
+    Costs one answer to each image and some products of the images with themselves, of at most
+    4096 images. Holds no lock.
     """
     examined = Examined.of(snapshot)
     names = Names.of(snapshot)

@@ -73,7 +73,7 @@ class LookedUpImage(BaseModel):
     label: str = Field(description="The class that it is registered in.")
     filename: str
     media_type: str
-    url: str = Field(description="Path of the image; 409 where images are not kept.")
+    url: str = Field(description="Path of the image; `image-not-stored` where images are not kept.")
 
 
 class SimilarImage(LookedUpImage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.reports.schemas import OverlapOut, ReportOut
 
 # Fewer pairs leave most of the 200 intervals empty.
-_FEW_PAIRS = 200
+_FEW_PAIRS = 100
 _CLEAR, _MODERATE, _LARGE = 0.25, 0.45, 0.65
 # Closer than this, two overlaps are the same.
 _SAME = 0.02

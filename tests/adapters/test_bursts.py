@@ -12,7 +12,10 @@ from torch.nn.functional import normalize
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.tuning import bursts
 from adapters.tuning.bursts import near_copies, without_bursts
-from tests.adapters.synthetic import CORRECTED_WIDTH, generator, make_task
+from tests.adapters.synthetic import generator, make_task
+
+# Of the embedding: wide enough that different photos are never close by chance.
+WIDTH = 256
 
 
 def photos(shots: list[int], copies: list[int], seed: int = 0, jitter: float = 0.2) -> SupportSet:
@@ -24,9 +27,9 @@ def photos(shots: list[int], copies: list[int], seed: int = 0, jitter: float = 0
     keys, labels, ids = [], [], []
     number = 0
     for c, (n, m) in enumerate(zip(shots, copies, strict=True)):
-        taken = torch.randn(n, CORRECTED_WIDTH, generator=rng)
+        taken = torch.randn(n, WIDTH, generator=rng)
         for j in range(m):
-            moved = taken + (jitter if j else 0) * torch.randn(n, CORRECTED_WIDTH, generator=rng)
+            moved = taken + (jitter if j else 0) * torch.randn(n, WIDTH, generator=rng)
             keys.append(moved)
             labels += [c] * n
             ids += [100 * (number + i) + j for i in range(n)]
@@ -89,7 +92,7 @@ def test_the_first_image_of_a_burst_is_kept_in_the_order_of_the_set() -> None:
 
 def test_the_corrected_embedding_decides() -> None:
     support = photos([6], [3])
-    unrelated = normalize(torch.randn(18, CORRECTED_WIDTH, generator=generator(9)), dim=1)
+    unrelated = normalize(torch.randn(18, WIDTH, generator=generator(9)), dim=1)
     swapped = SupportSet(
         support.ids, support.labels, ImageEmbeddings(support.embeddings.corrected, unrelated)
     )

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from adapters.familiarity import RIDGE, Familiarity, lower_quantile
+from adapters.familiarity import RIDGE, Familiarity, lower_quantile, rejection_threshold
 from tests.adapters.synthetic import CORRECTED_WIDTH, generator, make_task, noise
 
 
@@ -116,18 +116,21 @@ def test_a_query_is_as_familiar_alone_as_in_a_batch() -> None:
     torch.testing.assert_close(familiarity.scores(queries), alone, rtol=1e-4, atol=1e-3)
 
 
-def test_left_out_images_are_as_familiar_as_new_ones() -> None:
-    left_out, new = [], []
-    for seed in range(30):
+def test_left_out_images_are_as_familiar_as_new_ones_and_others_are_not() -> None:
+    left_out, fitted, new = [], [], []
+    for seed in range(60):
         task = make_task([8, 8, 8], seed, queries=8, dtype=torch.float64)
         x, columns = task.support.embeddings.corrected, task.classes.columns(task.support.labels)
         familiarity = Familiarity().fit(x, columns, 3)
         left_out.append(familiarity.left_out())
+        fitted.append(familiarity.scores(x))
         new.append(familiarity.scores(task.queries.corrected))
-    a, b = torch.cat(left_out), torch.cat(new)
-    # A fifth of the spread of the scores: how far the distribution may be off.
+    expected = torch.cat(new)
+    spread = float(expected.std())
     for q in (0.05, 0.25, 0.5, 0.75):
-        assert float(a.quantile(q) - b.quantile(q)) == pytest.approx(0, abs=0.2 * float(b.std()))
+        aim = float(expected.quantile(q))
+        assert float(torch.cat(left_out).quantile(q)) == pytest.approx(aim, abs=0.35 * spread)
+        assert float(torch.cat(fitted).quantile(q)) > aim + 0.5 * spread
 
 
 @pytest.mark.parametrize("n", [3, CORRECTED_WIDTH + 4])
@@ -193,3 +196,38 @@ def test_too_few_scores_give_nothing_up() -> None:
 
 def test_the_whole_share_gives_up_what_is_under_the_largest() -> None:
     assert lower_quantile(torch.tensor([3.0, 1.0, 2.0]), 1.0) == 3.0
+
+
+@given(scores=scores_of, share=st.floats(0, 1))
+def test_the_rejection_threshold_is_the_quantile_where_there_is_one(
+    scores: list[float], share: float
+) -> None:
+    values = torch.tensor(scores, dtype=torch.float64)
+    quantile = lower_quantile(values, share)
+    threshold = rejection_threshold(values, share)
+    if quantile is not None and len(scores) > 1:
+        assert threshold == quantile
+    elif share < 1e-9 or len(scores) < 2:
+        assert threshold is None
+    else:  # too few: it rejects none of them
+        assert threshold is not None
+        assert threshold <= min(scores)
+
+
+def test_a_few_normal_scores_reject_no_more_than_the_share() -> None:
+    for n in (2, 5, 12):
+        rng = generator(n)
+        draws = 7 + 3 * torch.randn(2500, n + 1, generator=rng, dtype=torch.float64)
+        under = 0
+        for row in draws:
+            threshold = rejection_threshold(row[:-1], 0.05)
+            under += threshold is not None and bool(row[-1] < threshold)
+        # Not never either, which is what it is for.
+        assert 0.02 < under / len(draws) < 0.06
+
+
+def test_the_few_score_threshold_follows_shift_and_scale() -> None:
+    scores = torch.tensor([1.0, 2.5, 2.0, 4.0]).double()
+    plain = rejection_threshold(scores, 0.05)
+    assert plain is not None
+    assert rejection_threshold(3 * scores - 7, 0.05) == pytest.approx(3 * plain - 7)

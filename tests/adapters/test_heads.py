@@ -43,7 +43,7 @@ def turned(classes: ClassSet, order: Tensor) -> ClassSet:
 # Change.
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     name=st.sampled_from(sorted(TUNINGS)),
     shots=several_shots,
@@ -166,7 +166,7 @@ def test_tuning_changes_nothing(method: str) -> None:
 # Queries.
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     method=st.sampled_from(sorted(HEADS)),
     shots=st.lists(st.integers(0, 4), min_size=1, max_size=4),
@@ -258,11 +258,11 @@ def test_without_meaningful_names_there_is_no_zero_shot_term(name: str) -> None:
 @with_images
 def test_images_alone_suffice_where_names_carry_no_meaning(method: str) -> None:
     right = 0.0
-    for seed in range(5):
+    for seed in range(3):
         task = make_task([5, 4, 6, 5], seed, names=False, queries=10, spread=0.7)
         head = HEADS[method]().fit(task.classes, task.support)
         right += float((head.score(task.queries).logits.argmax(1) == task.truth).double().mean())
-    assert right / 5 > 0.9
+    assert right / 3 > 0.9
 
 
 @each_method
@@ -306,7 +306,7 @@ def assert_finite(head: Head, task: Task) -> None:
     assert 0 < head.tuning_.temperature < float("inf")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     method=st.sampled_from(sorted(HEADS)),
     shots=st.lists(st.integers(0, 5), min_size=1, max_size=5),
@@ -332,12 +332,9 @@ def test_any_support_set_is_tuned_and_answered_with_numbers(
 
 
 @each_method
-@pytest.mark.parametrize("shots", [[4], [1], [2, 2], [1, 1, 1], [3, 1, 0], [12, 12]])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_images_that_are_all_alike_are_answered_with_numbers(
-    method: str, shots: list[int], dtype: torch.dtype
-) -> None:
-    task = make_task(shots, dtype=dtype)
+@pytest.mark.parametrize("shots", [[4], [1, 1, 1], [3, 1, 0], [25, 2]])
+def test_images_that_are_all_alike_are_answered_with_numbers(method: str, shots: list[int]) -> None:
+    task = make_task(shots)
     one = task.support.embeddings[:1]
     n = len(task.support)
     same = ImageEmbeddings(one.frozen.repeat(n, 1), one.corrected.repeat(n, 1))

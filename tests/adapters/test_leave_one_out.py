@@ -296,7 +296,7 @@ def test_left_out_of_zero_shot_is_zero_shot() -> None:
     torch.testing.assert_close(left_out, head.score(task.support.embeddings).logits)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(method=st.sampled_from(sorted(HEADS)), shots=gappy_shots, seed=seeds, names=st.booleans())
 def test_a_tuning_reports_what_its_left_out_logits_say(
     method: str, shots: list[int], seed: int, names: bool
@@ -317,7 +317,7 @@ def test_a_tuning_reports_what_its_left_out_logits_say(
         )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(method=st.sampled_from(sorted(HEADS)), seed=seeds)
 def test_classes_without_images_leave_the_tuning_alone(method: str, seed: int) -> None:
     if method == "zero-shot":  # all names take part there: they are what is calibrated
