@@ -102,7 +102,8 @@ class FewShotClassifier:
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
-        Of near copies only one takes part (:func:`adapters.tuning.bursts.without_bursts`).
+        Of near copies only one takes part (:func:`adapters.tuning.bursts.without_bursts`); all of
+        them answer.
         """
         support = without_bursts(support)
         head = self._new_head()

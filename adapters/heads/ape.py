@@ -14,7 +14,7 @@ from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter
-from adapters.tuning.cache_votes import cache_terms, left_out_votes
+from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import Term, search
 from adapters.tuning.votes import Votes
 
@@ -74,7 +74,8 @@ class APE(TipAdapter):
     are :func:`value_weights`. Where names carry no meaning, class means stand for the texts and w
     is one.
 
-    Refitted at every change, because it may choose other channels: the cache, O(n · d).
+    Refitted at every change, because it may choose other channels: the cache, O(n · d). In
+    leave-one-out the image stays in the choice of channels and in the mean of the weights.
     """
 
     def keys(self, embeddings: ImageEmbeddings) -> Tensor:
@@ -109,7 +110,8 @@ class APE(TipAdapter):
             )
         )
         best = search(base, weighted, votes, trust)
-        return best.parameters | {"share": share, "alpha": best.weight}, best.values
+        parameters = {"share": share, "alpha": best.weight, "shots": mean_shots(columns, n_classes)}
+        return best.parameters | parameters, best.values
 
     def _defaults(self, trust: float) -> dict[str, float]:
         return super()._defaults(trust) | {"share": 1.0, "gamma": 0.0}
@@ -132,14 +134,17 @@ class APE(TipAdapter):
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
     ) -> Tensor:
         known = classes.with_images(support.labels)
+        columns = classes.columns(support.labels)
         share, gamma = parameters.get("share", 1.0), parameters.get("gamma", 0.0)
-        return parameters["alpha"] * left_out_votes(
+        shots = parameters.get("shots", mean_shots(columns, len(classes)))
+        votes = left_out_votes(
             refined(super().keys(support.embeddings), self._best_channels(known, support, share)),
-            classes.columns(support.labels),
+            columns,
             len(classes),
             parameters["beta"],
             self._weights(known, support, share, gamma),
         )
+        return parameters["alpha"] * shots * votes
 
     def _prototypes(self, known: ClassSet, support: SupportSet) -> Tensor:
         """(N, d) one vector a class, in the space of the keys."""

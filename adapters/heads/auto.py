@@ -60,4 +60,6 @@ class Auto(Head):
         self.chosen_ = chosen
 
     def _new(self, tuning: Tuning) -> Head:
+        if tuning.head not in self.candidates:
+            raise ValueError(f"the tuning is for {tuning.head or 'no head'!r}: tune auto anew")
         return self.candidates[tuning.head](self.logit_scale)

@@ -27,9 +27,11 @@ DEFAULT_ALPHA = 32.0
 class GDA(CachedHead):
     """``logit_scale · T_q Wᵀ + α · (T_q P μᵀ − ½ μ P μᵀ + b)``, classes as Gaussians.
 
-    b gives back to each class what the noise of its mean took
-    (:meth:`adapters.gaussians.SharedGaussians.mean_bias`); it is the same for all, and changes no
-    answer, where classes have equally many images.
+    b gives back to each class what the noise of its mean took: the mean of c images makes
+    ``½ μ P μᵀ`` too large by half of a c-th of the spread, so that classes of few images would
+    lose to those of many, and left-out images to everything. Where classes have equally many
+    images it is the same for all and changes no answer. Where no embedding has a negative
+    component, x is its square root (:meth:`adapters.gaussians.SharedGaussians.features`).
 
     Refitted at every change: means and covariance, O(n · r² + r³) with r = min(n, d). Incremental:
     the cache that evidence is looked up in. A query costs O(N · d) and the evidence.
@@ -43,7 +45,11 @@ class GDA(CachedHead):
         gaussians = self._gaussians(known, support)
         scores = gaussians.left_out()[0][votes.rows]
         found = search(base, [standardised(scores)], votes, trust)
-        return {"alpha": found.weight, "spread": float(gaussians.spread_)}, found.values
+        return {
+            "alpha": found.weight,
+            "spread": float(gaussians.spread_),
+            "images": float(len(support)),
+        }, found.values
 
     def _defaults(self, trust: float) -> dict[str, float]:
         return {"alpha": DEFAULT_ALPHA * trust}
@@ -53,16 +59,19 @@ class GDA(CachedHead):
         if len(self.support_) == 0:
             return
         self._present = torch.isin(self.classes_.ids, self.support_.labels)
-        gaussians = self._gaussians(self.classes_.with_images(self.support_.labels), self.support_)
-        self._weights, bias = gaussians.linear()
-        # A tuning without it asks for the equation as published.
+        known = self.classes_.with_images(self.support_.labels)
+        # A tuning without these asks for the equation as published.
+        n_distinct = self.tuning_.parameters.get("images")
         spread = self.tuning_.parameters.get("spread", 0.0)
+        gaussians = self._gaussians(known, self.support_, n_distinct)
+        self._features = gaussians.features
+        self._weights, bias = gaussians.linear()
         self._bias = bias + spread / (2 * gaussians.shots_)
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         keys = self.keys(queries)
         term = keys.new_zeros(len(keys), len(self.classes_))
-        scores = keys @ self._weights.T + self._bias
+        scores = self._features(keys) @ self._weights.T + self._bias
         term[:, self._present] = self.tuning_.parameters["alpha"] * scores
         return term, self.cache_.search(keys, n_matches)
 
@@ -70,14 +79,18 @@ class GDA(CachedHead):
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
     ) -> Tensor:
         known = classes.with_images(support.labels)
-        scores = self._gaussians(known, support).left_out()[0]
+        scores = self._gaussians(known, support, parameters.get("images")).left_out()[0]
         term = scores.new_zeros(len(scores), len(classes))
         term[:, torch.isin(classes.ids, support.labels)] = parameters["alpha"] * scores
         return term
 
-    def _gaussians(self, known: ClassSet, support: SupportSet) -> SharedGaussians:
+    def _gaussians(
+        self, known: ClassSet, support: SupportSet, n_distinct: float | None = None
+    ) -> SharedGaussians:
         keys = self.keys(support.embeddings)
-        return SharedGaussians().fit(keys, known.columns(support.labels), len(known))
+        return SharedGaussians(n_distinct=n_distinct).fit(
+            keys, known.columns(support.labels), len(known)
+        )
 
 
 class GDAPlusPlus(GDA):

@@ -88,10 +88,11 @@ class TermHead(Head):
     def _untuned(self, known: ClassSet, support: SupportSet, trust: float) -> Tuning:
         """What is sound without evidence, in units of the trust in the class names."""
         parameters = self._defaults(trust)
-        if len(support):
-            term = self._left_out_term(known, support, parameters)
-            columns = known.columns(support.labels)
-            parameters["absent"] = absent_offset(term, columns, own_is_known=False)
+        if len(support) == 0:
+            return Tuning(parameters)  # probabilities as the encoder was trained to give them
+        term = self._left_out_term(known, support, parameters)
+        columns = known.columns(support.labels)
+        parameters["absent"] = absent_offset(term, columns, own_is_known=False)
         return Tuning(parameters, DEFAULT_TEMPERATURE * trust)
 
     @abstractmethod

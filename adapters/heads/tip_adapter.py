@@ -54,15 +54,19 @@ def cache_logits(
     return alpha * summed
 
 
-def balance(columns: Tensor, n_classes: int) -> Tensor:
+def balance(columns: Tensor, n_classes: int, shots: float | None = None) -> Tensor:
     """(N,) ``mean shots / shots``: what a vote of each class counts.
 
     A class with more images would otherwise win by their number alone. With as many images in
     every class these are ones, and the votes are the papers' plain sum.
+
+    Args:
+        columns: (n,) int64 column of each image's class.
+        n_classes: N.
+        shots: The mean that α was tuned with; that of these images if None.
     """
-    return mean_shots(columns, n_classes) / torch.bincount(columns, minlength=n_classes).clamp(
-        min=1
-    )
+    mean = mean_shots(columns, n_classes) if shots is None else shots
+    return mean / torch.bincount(columns, minlength=n_classes).clamp(min=1)
 
 
 class TipAdapter(CachedHead):
@@ -83,7 +87,8 @@ class TipAdapter(CachedHead):
         columns = known.columns(support.labels)
         terms = cache_terms(self.keys(support.embeddings), columns, votes, len(known))
         found = search(base, terms, votes, trust)
-        return found.parameters | {"alpha": found.weight}, found.values
+        shots = mean_shots(columns, len(known))
+        return found.parameters | {"alpha": found.weight, "shots": shots}, found.values
 
     def _defaults(self, trust: float) -> dict[str, float]:
         return {"alpha": DEFAULT_ALPHA * trust, "beta": DEFAULT_BETA}
@@ -91,7 +96,7 @@ class TipAdapter(CachedHead):
     def _refit(self, change: Change | None) -> None:
         super()._refit(change)
         columns = self.classes_.columns(self.support_.labels)
-        self._balance = balance(columns, len(self.classes_))
+        self._balance = balance(columns, len(self.classes_), self.tuning_.parameters.get("shots"))
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         matches = self.cache_.search(self.keys(queries))
@@ -114,12 +119,11 @@ class TipAdapter(CachedHead):
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
     ) -> Tensor:
-        return parameters["alpha"] * left_out_votes(
-            self.keys(support.embeddings),
-            classes.columns(support.labels),
-            len(classes),
-            parameters["beta"],
-        )
+        columns = classes.columns(support.labels)
+        shots = parameters.get("shots", mean_shots(columns, len(classes)))
+        keys = self.keys(support.embeddings)
+        votes = left_out_votes(keys, columns, len(classes), parameters["beta"])
+        return parameters["alpha"] * shots * votes
 
 
 class TipAdapterPlusPlus(TipAdapter):

@@ -58,11 +58,11 @@ class Rescaling:
     def of(cls, divergence: Tensor, affinity: Tensor) -> Self:
         """Fit to the (n, n) divergences and affinities of the support images with each other.
 
-        φ is zero where there is no range: with less than three images, or all alike.
+        φ is zero where there is no range but rounding: a single image, or all alike.
         """
         off_diagonal = ~torch.eye(len(divergence), dtype=torch.bool)
         m, a = divergence[off_diagonal], affinity[off_diagonal]
-        if m.numel() == 0 or m.max() == m.min():
+        if m.numel() == 0 or m.max() - m.min() <= 1e-5 * m.abs().max():
             return cls(0.0, 0.0)
         slope = float((a.max() - a.min()) / (m.max() - m.min()))
         return cls(slope, float(a.min()) - slope * float(m.min()))
@@ -89,8 +89,8 @@ class TipX(TipAdapter):
         parameters, values = super()._choose(known, support, base, votes, trust)
         if known.texts is None:
             return parameters, values
-        term = standardised(self._left_out_signature_term(known, support)[votes.rows])
-        found = search(base + values, [term], votes, trust, (0.0, *WEIGHTS))
+        term = parameters["shots"] * self._left_out_signature_term(known, support)[votes.rows]
+        found = search(base + values, [standardised(term)], votes, trust, (0.0, *WEIGHTS))
         return parameters | {"gamma": found.weight}, values + found.values
 
     def _defaults(self, trust: float) -> dict[str, float]:
@@ -108,7 +108,9 @@ class TipX(TipAdapter):
         labels = one_hot(known.columns(self.support_.labels), len(known)).to(log_s.dtype)
         shots = labels.sum(dim=0)
         self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
-        self._mean_shots = mean_shots(known.columns(self.support_.labels), len(known))
+        self._mean_shots = self.tuning_.parameters.get(
+            "shots", mean_shots(known.columns(self.support_.labels), len(known))
+        )
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         term, matches = super()._term(queries, n_matches)
@@ -126,12 +128,13 @@ class TipX(TipAdapter):
         known = classes.with_images(support.labels)
         if known.texts is not None:
             present = torch.isin(classes.ids, support.labels)
-            more = self._left_out_signature_term(known, support)
+            shots = parameters.get("shots", mean_shots(known.columns(support.labels), len(known)))
+            more = shots * self._left_out_signature_term(known, support)
             term[:, present] += parameters.get("gamma", 0.0) * more
         return term
 
     def _left_out_signature_term(self, known: ClassSet, support: SupportSet) -> Tensor:
-        """``−φ(M) L`` of the support images, each left out of its class's mean."""
+        """The mean of ``−φ(M)`` over each class's images, the image itself left out."""
         assert known.texts is not None  # noqa: S101 - both callers have looked
         log_s = log_signatures(support.embeddings.frozen, known.texts)
         columns = known.columns(support.labels)
@@ -141,7 +144,7 @@ class TipX(TipAdapter):
         cross = r @ (labels.T @ log_s).T - labels * negentropy
         left = left_out_shots(columns, len(known), torch.arange(len(columns)))
         phi = self._fitted_rescaling(log_s, support)(negentropy - cross / left)
-        return -mean_shots(columns, len(known)) * phi
+        return -phi
 
     def _fitted_rescaling(self, log_s: Tensor, support: SupportSet) -> Rescaling:
         rows = evenly(len(support), MAX_VOTES)

@@ -68,20 +68,19 @@ def cache_terms(
 def left_out_votes(
     keys: Tensor, columns: Tensor, n_classes: int, beta: float, values: Tensor | None = None
 ) -> Tensor:
-    """(n, N) balanced votes of all other keys on each key, at one β.
+    """(n, N) mean vote of each class's keys on each key, at one β, its own key left out.
 
     Arguments as of :func:`cache_terms`. O(n² · d), in blocks of rows.
     """
     labels = one_hot(columns, n_classes).to(keys.dtype)
     if values is not None:
         labels = labels * values.unsqueeze(1)
-    mean = mean_shots(columns, n_classes)
     blocks = []
     for rows in torch.split(torch.arange(len(keys)), _CHUNK):
         weights = torch.exp(-beta * (1 - keys[rows] @ keys.T))
         weights[torch.arange(len(rows)), rows] = 0.0
         left = left_out_shots(columns, n_classes, rows).to(keys.dtype)
-        blocks.append((weights @ labels) * (mean / left))
+        blocks.append((weights @ labels) / left)
     return torch.cat(blocks)
 
 

@@ -410,7 +410,6 @@ def test_copies_do_not_make_new_images_unknown() -> None:
     assert share(rejected[4]) == pytest.approx(share(rejected[1]), abs=0.02)
 
 
-@pytest.mark.xfail(strict=True, reason="tuned without the copies, but served with them")
 @pytest.mark.parametrize("method", ["tip-adapter++", "gda++", "auto"])
 def test_copies_do_not_spoil_the_probabilities(method: str) -> None:
     losses: dict[int, list[Tensor]] = {1: [], 4: []}

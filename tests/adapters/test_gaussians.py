@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from adapters.gaussians import SharedGaussians
 from tests.adapters.synthetic import CORRECTED_WIDTH, columns_of, generator, make_task, noise
@@ -149,7 +150,7 @@ def test_the_bias_of_the_mean_gives_back_what_its_noise_takes() -> None:
         p = precision(x, columns, 2, ridge_of(x, columns, 2, 1.0))
         mean = x[:shots].mean(dim=0)
         too_much.append(float(mean @ p @ mean - centre @ p @ centre) / 2)
-        bias.append(float(gaussians.mean_bias()[0]))
+        bias.append(float(gaussians.spread_ / (2 * gaussians.shots_[0])))
     assert sum(bias) / sum(too_much) == pytest.approx(1.0, abs=0.25)
 
 
@@ -163,7 +164,6 @@ def test_one_image_a_class_leaves_the_identity() -> None:
         expected = (queries @ means.T - 0.5) / relative - math.log(3)
         torch.testing.assert_close(queries @ weights.T + bias, expected)
         assert float(gaussians.spread_) == 0.0
-        assert bool((gaussians.mean_bias() == 0).all())
 
 
 @each_size
@@ -199,3 +199,54 @@ def test_duplicates_leave_the_span_without_a_full_rank() -> None:
     weights, bias = twice.linear()
     expected = discriminants(queries, p, class_means(x, columns, 3))
     torch.testing.assert_close(queries @ weights.T + bias, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_copies_count_as_the_images_they_are_copies_of() -> None:
+    x, columns = images([4, 4, 4])
+    plain = SharedGaussians().fit(x, columns, 3)
+    copied = SharedGaussians(n_distinct=12).fit(x.repeat(5, 1), columns.repeat(5), 3)
+    for a, b in zip(plain.linear(), copied.linear(), strict=True):
+        # λ is of all images: (n − 1) against 5 (n − 1) / (5 n − 1) of the same variance.
+        torch.testing.assert_close(a, b, rtol=0.1, atol=0.01 * float(a.abs().max()))
+    uncounted = SharedGaussians().fit(x.repeat(5, 1), columns.repeat(5), 3)
+    assert float((uncounted.linear()[0] - plain.linear()[0]).abs().max()) > 0.1 * float(
+        plain.linear()[0].abs().max()
+    )
+
+
+def test_scores_without_an_image_hold_when_images_count_less() -> None:
+    """The downdate takes out of S what the image put in: less than one image's worth."""
+    x, columns = images([4, 4, 4])
+    whole = SharedGaussians(n_distinct=6).fit(x, columns, 3)
+    i = 5
+    rest = torch.arange(len(x)) != i
+    means = class_means(x[rest], columns[rest], 3)
+    v = x[rest] - means[columns[rest]]
+    residuals = x - class_means(x, columns, 3)[columns]
+    ridge = residuals.square().sum() / (len(x) - 1)
+    d = x.shape[1]
+    p = d * torch.linalg.inv(0.5 * v.T @ v + ridge * torch.eye(d, dtype=x.dtype))
+    expected = x[i] @ p @ means.T - ((means @ p) * means).sum(dim=1) / 2
+    actual = whole.left_out()[0][i]
+    shots_left = torch.bincount(columns[rest]).to(x.dtype)
+    actual = actual + math.log(3) - whole.spread_ / (2 * shots_left)
+    torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8)
+
+
+def test_skewed_embeddings_are_seen_as_square_roots() -> None:
+    x, columns = images([4, 4, 4])
+    skewed = normalize(x.abs(), dim=1)
+    one = SharedGaussians().fit(skewed, columns, 3)
+    # Turned around, nothing is skewed any more, and distances are the same.
+    other = SharedGaussians().fit(-normalize(skewed.sqrt(), dim=1), columns, 3)
+    assert one.skewed_
+    assert not other.skewed_
+    queries = normalize(images([2, 2], seed=9)[0].abs(), dim=1)
+    roots = normalize(queries.sqrt(), dim=1)
+    torch.testing.assert_close(one.distances(queries), other.distances(-roots))
+    weights, bias = one.linear()
+    expected, expected_bias = other.linear()
+    torch.testing.assert_close(
+        one.features(queries) @ weights.T + bias,
+        -roots @ expected.T + expected_bias,
+    )

@@ -110,7 +110,7 @@ def test_more_images_than_may_vote(method: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def brute_force_votes(keys: Tensor, columns: Tensor, n: int, beta: float, values: Tensor) -> Tensor:
-    """Equation of the cache without image i: class means of votes, times the mean shots."""
+    """Equation of the cache without image i: class means of votes."""
     rows = []
     for i in range(len(keys)):
         rest = torch.arange(len(keys)) != i
@@ -120,7 +120,7 @@ def brute_force_votes(keys: Tensor, columns: Tensor, n: int, beta: float, values
             for c in range(n)
         ]
         rows.append(torch.stack(means))
-    return mean_shots(columns, n) * torch.stack(rows)
+    return torch.stack(rows)
 
 
 @settings(max_examples=25, deadline=None)
@@ -167,6 +167,7 @@ def test_cache_terms_are_left_out_votes_at_each_beta(
     for term in terms:
         beta = term.parameters["beta"]
         expected = left_out_votes(keys, columns, len(shots), beta, values_or_none)
+        expected = mean_shots(columns, len(shots)) * expected
         torch.testing.assert_close(
             term.values / term.scale, expected[voters.rows], rtol=1e-9, atol=1e-300
         )
@@ -258,8 +259,8 @@ def test_left_out_of_tip_x_is_its_equation_without_the_image(
         of_class = [(columns == c) & rest for c in range(n)]
         absent = torch.tensor([not bool(rows.any()) for rows in of_class])
         means = [phi[i, rows].mean() if rows.any() else phi.new_tensor(0.0) for rows in of_class]
-        signature = -mean_shots(columns, n) * torch.stack(means)
-        term = parameters["alpha"] * cache[i] + parameters["gamma"] * signature
+        term = parameters["alpha"] * cache[i] - parameters["gamma"] * torch.stack(means)
+        term = mean_shots(columns, n) * term
         expected = zero_shot[i] + filled(term, absent, parameters.get("absent", 0.0))
         torch.testing.assert_close(actual[i], expected, rtol=1e-6, atol=1e-6)
 
@@ -566,5 +567,5 @@ def test_gda_serves_with_the_noise_of_means_that_it_was_tuned_with() -> None:
     published = Tuning({"alpha": head.tuning_.parameters["alpha"]})
     plain = GDA().fit(task.classes, task.support, published)
     apart = head.score(task.queries).cache - plain.score(task.queries).cache
-    expected = head.tuning_.parameters["alpha"] * gaussians.mean_bias()
+    expected = head.tuning_.parameters["alpha"] * gaussians.spread_ / (2 * gaussians.shots_)
     torch.testing.assert_close(apart, expected.expand_as(apart), rtol=1e-9, atol=1e-9)
