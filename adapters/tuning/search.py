@@ -18,6 +18,8 @@ from adapters.tuning.votes import Votes, evenly
 
 # Weights of a term, in units of the trust in the class names times the term's own unit.
 WEIGHTS = tuple(2.0**k for k in range(-3, 13))
+# Share of the votes that a setting may be behind the most accurate one: less is chance.
+TOLERANCE = 0.02
 # Cross-entropies that differ by less are the same: the last digits of embeddings must not decide.
 LOSS_TOLERANCE = 2e-3
 # Numbers in the logits by which settings that hit alike are compared; bounds the time of ties.
@@ -72,11 +74,12 @@ def search(
     votes: Votes,
     trust: float,
     weights: Sequence[float] = WEIGHTS,
+    tolerance: float = TOLERANCE,
 ) -> Found:
     """Find the term and weight under which the support images name themselves best.
 
-    The most accurate setting wins; ties go to the lowest smoothed cross-entropy, and to the
-    first setting if several are as low.
+    Of the settings that are nearly as accurate as the best, the one of the lowest smoothed
+    cross-entropy wins, and the first if several are as low.
 
     Args:
         base: (v, N) logits that terms are added to.
@@ -86,9 +89,10 @@ def search(
             names, in the hundreds for meaningless ones. Weights are multiples of it, which makes
             the search the same for any logit scale and any quality of the names.
         weights: Relative weights to try.
+        tolerance: Share of the votes that a setting may be behind the most accurate one.
 
     Cost: two passes over (v, N) numbers for each term and weight, and a calibration of each of
-    the most accurate settings.
+    the settings that are nearly as accurate as the best.
     """
     own = votes.targets.unsqueeze(1)
     base_own, base_others = base.gather(1, own), base.scatter(1, own, -torch.inf)
@@ -100,7 +104,7 @@ def search(
             right = (base_own + weight * term_own > others).squeeze(1)
             scored.append((float(torch.dot(right.double(), votes.weights)), weight, term))
     most = max(accuracy for accuracy, *_ in scored)
-    best = [(weight, term) for accuracy, weight, term in scored if accuracy > most - 1e-9]
+    best = [(weight, term) for accuracy, weight, term in scored if accuracy >= most - tolerance]
     compared = evenly(len(base), max(MAX_COMPARED // max(base.shape[1], 1), 50))
     losses = [
         _loss(base[compared] + weight * term.values[compared], votes, compared)
