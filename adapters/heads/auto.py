@@ -14,33 +14,42 @@ from adapters.heads.head import Change, Head, Scores
 from adapters.heads.tip_adapter import TipAdapterPlusPlus
 from adapters.tuning.tuning import Tuning
 
+# Nats of cross-entropy by which another head must be better than the first: less is chance.
+MARGIN = 0.05
+
 
 class Auto(Head):
     """The candidate with the lowest leave-one-out cross-entropy.
 
     Every candidate tunes itself on the support set; its cross-entropy at its own temperature is
-    the measure, because the accuracies of a few dozen votes are often equal. Where nobody can
-    vote (one image a class), the first candidate is used with its defaults. docs/heads.md has the
-    measurements behind both, and behind the choice of candidates.
+    the measure, because the accuracies of a few dozen votes are often equal. The first candidate
+    is preferred unless another is better by ``MARGIN``. Where nobody can vote (one image a
+    class), ``without_votes`` is used with its defaults. docs/heads.md has the measurements behind
+    all of this.
 
     Incremental or refitted as the chosen head is; tuning costs the sum over the candidates.
     """
 
-    #: In order of preference.
     candidates: ClassVar[Mapping[str, type[Head]]] = {
-        "tip-adapter++": TipAdapterPlusPlus,
         "gda++": GDAPlusPlus,
+        "tip-adapter++": TipAdapterPlusPlus,
     }
+    without_votes: ClassVar[str] = "tip-adapter++"
 
     chosen_: Head
 
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
         """Tune every candidate; the best one's tuning, with its name in ``head``."""
-        tunings = [
-            replace(head(self.logit_scale).tune(classes, support), head=name)
+        tunings = {
+            name: replace(head(self.logit_scale).tune(classes, support), head=name)
             for name, head in self.candidates.items()
-        ]
-        return min(tunings, key=lambda tuning: tuning.loss if tuning.loss is not None else 0.0)
+        }
+        losses = {name: tuning.loss for name, tuning in tunings.items() if tuning.loss is not None}
+        if not losses:
+            return tunings[self.without_votes]
+        first = next(iter(losses))
+        best = min(losses, key=lambda name: losses[name] + (0 if name == first else MARGIN))
+        return tunings[best]
 
     def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
         """(n, N) logits of the support images by the head that ``tuning`` chose."""

@@ -104,7 +104,9 @@ def search(
             right = (base_own + weight * term_own > others).squeeze(1)
             scored.append((float(torch.dot(right.double(), votes.weights)), weight, term))
     most = max(accuracy for accuracy, *_ in scored)
-    best = [(weight, term) for accuracy, weight, term in scored if accuracy >= most - tolerance]
+    best = [
+        (weight, term) for accuracy, weight, term in scored if accuracy >= most - tolerance - 1e-9
+    ]
     compared = evenly(len(base), max(MAX_COMPARED // max(base.shape[1], 1), 50))
     losses = [
         _loss(base[compared] + weight * term.values[compared], votes, compared)

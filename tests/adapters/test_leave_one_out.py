@@ -362,15 +362,15 @@ def random_problem(seed: int, n: int = 40, n_classes: int = 4) -> tuple[Tensor, 
 
 
 def brute_force_search(
-    base: Tensor, terms: list[Term], voters: Votes, trust: float
+    base: Tensor, terms: list[Term], voters: Votes, trust: float, tolerance: float
 ) -> tuple[float, list[tuple[float, float, Term]]]:
-    """The best accuracy, and (loss, weight, term) of all settings that have it, in order."""
+    """The best accuracy, and (loss, weight, term) of all settings near it, in order."""
     settings_ = [(trust * weight, term) for term in terms for weight in WEIGHTS]
     scored = [(voters.accuracy(base + w * term.values), w, term) for w, term in settings_]
     most = max(accuracy for accuracy, *_ in scored)
     best = []
     for accuracy, weight, term in scored:
-        if accuracy > most - 1e-9:
+        if accuracy >= most - tolerance - 1e-9:
             logits = base + weight * term.values
             t = calibrated_temperature(logits, voters.targets, weights=voters.weights)
             best.append((smoothed_loss(logits, voters.targets, t, voters.weights), weight, term))
@@ -378,12 +378,19 @@ def brute_force_search(
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=seeds, trust=st.sampled_from([0.3, 1.0, 40.0]), n=st.integers(2, 40))
-def test_the_best_setting_of_the_grid_is_found(seed: int, trust: float, n: int) -> None:
+@given(
+    seed=seeds,
+    trust=st.sampled_from([0.3, 1.0, 40.0]),
+    n=st.integers(2, 40),
+    tolerance=st.sampled_from([0.0, 0.02, 0.2]),
+)
+def test_the_best_setting_of_the_grid_is_found(
+    seed: int, trust: float, n: int, tolerance: float
+) -> None:
     base, terms, voters = random_problem(seed, n)
-    found = search.search(base, terms, voters, trust)
-    most, best = brute_force_search(base, terms, voters, trust)
-    assert voters.accuracy(base + found.values) == pytest.approx(most, abs=1e-9)
+    found = search.search(base, terms, voters, trust, tolerance=tolerance)
+    most, best = brute_force_search(base, terms, voters, trust, tolerance)
+    assert voters.accuracy(base + found.values) >= most - tolerance - 1e-9
     lowest = min(loss for loss, *_ in best)
     # The first of those that are as low; the search calibrates a little less exactly.
     sure = next(i for i, (loss, *_) in enumerate(best) if loss <= lowest + 0.9 * LOSS_TOLERANCE)
@@ -445,8 +452,8 @@ def test_the_search_does_not_depend_on_the_scale_of_the_base(seed: int, scale: f
 def test_few_compared_rows_still_find_the_most_accurate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "MAX_COMPARED", 1)
     base, terms, voters = random_problem(3, n=120)
-    found = search.search(base, terms, voters, 1.0)
-    most, _ = brute_force_search(base, terms, voters, 1.0)
+    found = search.search(base, terms, voters, 1.0, tolerance=0.0)
+    most, _ = brute_force_search(base, terms, voters, 1.0, 0.0)
     assert voters.accuracy(base + found.values) == pytest.approx(most, abs=1e-9)
 
 
