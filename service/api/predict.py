@@ -9,7 +9,12 @@ from fastapi import APIRouter, Query, Request
 from adapters.embeddings import ImageEmbeddings
 from service.api.dependencies import Name, ReadyRuntime, problems, reading
 from service.api.names import checked_classifier
-from service.api.schemas import EvidenceOut, PredictionOut, PredictionsOut, RankedLabelOut
+from service.api.prediction_schemas import (
+    EvidenceOut,
+    PredictionOut,
+    PredictionsOut,
+    RankedLabelOut,
+)
 from service.api.support import BAD_IMAGES, IMAGES_BODY
 from service.api.uploads import read_images
 from service.classifiers.live import Prediction
