@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -194,3 +197,24 @@ def test_killing_in_the_midst_of_registrations_leaves_no_half_class(
         check(Classifier(http, "survivor"))
     assert len(acknowledged) >= ROUNDS
     assert len(sent) > len(acknowledged)  # so that there was something to leave half done
+
+
+def test_a_classifier_tuned_by_an_older_version_is_tuned_anew_when_asked(
+    tmp_path: Path, vit: str
+) -> None:
+    with Server.ready(tmp_path, backbone=vit) as server, server.client() as http:
+        insects = Classifier(http, "insects")
+        insects.put()
+        insects.post("ant", *map(picture, range(3)))
+        insects.post("bee", *map(picture, range(10, 13)))
+        expected = insects.predictions(*QUERIES)
+        server.stop()
+    old = {"parameters": {"alpha": 1.0, "beta": 2.0}, "temperature": 1.0, "votes": 6}
+    with closing(sqlite3.connect(tmp_path / "handful.db")) as database, database:
+        database.execute("UPDATE classifiers SET tuning = ?", [json.dumps(old | {"accuracy": 0.5})])
+    with Server.ready(tmp_path, backbone=vit) as server, server.client() as http:
+        again = Classifier(http, "insects").predictions(*QUERIES)
+        server.stop()
+    for before, after in zip(expected, again, strict=True):
+        assert after["known"] == before["known"]
+        assert probabilities(after) == pytest.approx(probabilities(before), abs=1e-4)
