@@ -7,11 +7,9 @@ dropped from memory and loaded again by the next request.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import Lock
 
 import torch
 from torch import Tensor
@@ -20,9 +18,9 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
 from service.classifiers.live import LiveClassifier, class_set, class_texts, new_classifier
+from service.classifiers.loaded import LoadedClassifiers, Slot, evicting
 from service.images.embedding import EmbeddedImage
 from service.problems import (
-    ClassifierNotFound,
     ClassNotFound,
     ImageNotFound,
     InvalidSettings,
@@ -37,14 +35,6 @@ from service.storage.records import (
 from service.storage.store import Store
 
 _MAX_FILENAME = 255
-
-
-@dataclass(slots=True)
-class _Slot:
-    """A classifier's place in memory; ``lock`` is held by whoever changes or loads it."""
-
-    lock: Lock = field(default_factory=Lock)
-    live: LiveClassifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +56,17 @@ class Registry:
         self._backbone = backbone
         self._store_images = store_images
         self._max_classes = max_classes
-        self._slots: dict[str, _Slot] = {}
-        self._slots_lock = Lock()
+        self._loaded = LoadedClassifiers(store, backbone)
 
     # Reading
 
     def live(self, name: str) -> LiveClassifier:
-        """The classifier, loaded by the first who asks; costs one read of its embeddings then.
+        """The classifier, ready to answer.
 
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        slot = self._slots.get(name)
-        if slot is not None and (live := slot.live) is not None:
-            return live
-        with self._changing(name) as (_, live):
-            return live
+        return self._loaded.get(name)
 
     def image(self, name: str, label: str, image_id: str) -> SupportRecord:
         """One support image.
@@ -107,8 +92,8 @@ class Registry:
                 f"The method {settings.method} knows classes by their names alone; set "
                 "names_carry_meaning to true, or choose another method."
             )
-        with self._slot(name) as slot:
-            live = self._loaded(slot, name)
+        with self._loaded.slot(name) as slot:
+            live = self._loaded.load(slot, name)
             if live is not None:
                 self._resettle(slot, live, settings, labels)
                 return False
@@ -123,13 +108,13 @@ class Registry:
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        with self._changing(name) as (slot, live):
+        with self._loaded.changing(name) as (slot, live):
             self._store.delete_classifier(live.id)
             slot.live = None
 
     def put_class(self, name: str, label: str) -> bool:
         """Declare a class by its name; returns whether it is new."""
-        with self._changing(name) as (slot, live):
+        with self._loaded.changing(name) as (slot, live):
             if label in live.classes:
                 return False
             self._resettle(slot, live, live.settings, [label])
@@ -141,14 +126,14 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound: There is none.
         """
-        with self._changing(name) as (slot, live):
+        with self._loaded.changing(name) as (slot, live):
             gone = _find_class(live, label)
             images = [i for i, record in live.support.items() if record.class_id == gone.id]
             stay = [record for record in live.classes.values() if record.id != gone.id]
             removed = torch.tensor(images, dtype=torch.int64)
             tuning = self._tune(live.settings, stay, live.support_set.without(removed))
             self._store.change(live.id, tuning, gone_classes=[gone.id])
-            with _evicting(slot):
+            with evicting(slot):
                 live.apply(tuning=tuning, settings=live.settings, classes=stay, removed=removed)
 
     def delete_image(self, name: str, label: str, image_id: str) -> None:
@@ -157,12 +142,12 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
         """
-        with self._changing(name) as (slot, live):
+        with self._loaded.changing(name) as (slot, live):
             removed = torch.tensor([_find_image(live, label, image_id).id])
             classes = list(live.classes.values())
             tuning = self._tune(live.settings, classes, live.support_set.without(removed))
             self._store.change(live.id, tuning, gone_images=removed.tolist())
-            with _evicting(slot):
+            with evicting(slot):
                 live.apply(tuning=tuning, settings=live.settings, classes=classes, removed=removed)
 
     def add_images(
@@ -179,7 +164,7 @@ class Registry:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes.
         """
-        with self._changing(name) as (slot, live):
+        with self._loaded.changing(name) as (slot, live):
             labels = list(dict.fromkeys(label for label, _ in images))
             fresh = [label for label in labels if label not in live.classes]
             new_classes = self._new_classes(live.settings, fresh, len(live.classes))
@@ -206,7 +191,7 @@ class Registry:
 
     def _write_images(
         self,
-        slot: _Slot,
+        slot: Slot,
         live: LiveClassifier,
         new_classes: list[ClassRecord],
         images: dict[tuple[str, str], EmbeddedImage],
@@ -227,7 +212,7 @@ class Registry:
             new_classes=[(record.label, record.text) for record in new_classes],
             new_images=[self._new_image(label, image) for (label, _), image in images.items()],
         )
-        with _evicting(slot):
+        with evicting(slot):
             live.apply(
                 tuning=tuning,
                 settings=live.settings,
@@ -253,7 +238,7 @@ class Registry:
 
     def _resettle(
         self,
-        slot: _Slot,
+        slot: Slot,
         live: LiveClassifier,
         settings: ClassifierSettings,
         labels: Sequence[str],
@@ -287,7 +272,7 @@ class Registry:
             new_classes=[(record.label, record.text) for record in new_classes],
         )
         classes = [*old_classes, *written.classes]
-        with _evicting(slot):
+        with evicting(slot):
             classifier = new_classifier(settings, self._backbone)
             live.apply(
                 tuning=tuning,
@@ -323,42 +308,6 @@ class Registry:
 
     def _no_support(self) -> SupportSet:
         return SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
-
-    # Places in memory
-
-    @contextmanager
-    def _slot(self, name: str) -> Iterator[_Slot]:
-        """The classifier's place, held so that nobody else changes it."""
-        with self._slots_lock:
-            slot = self._slots.setdefault(name, _Slot())
-        with slot.lock:
-            yield slot
-
-    @contextmanager
-    def _changing(self, name: str) -> Iterator[tuple[_Slot, LiveClassifier]]:
-        # Unknown names leave no place behind: clients could fill the memory with them.
-        if name not in self._slots and self._store.classifier(name) is None:
-            raise ClassifierNotFound(name)
-        with self._slot(name) as slot:
-            live = self._loaded(slot, name)
-            if live is None:
-                raise ClassifierNotFound(name)
-            yield slot, live
-
-    def _loaded(self, slot: _Slot, name: str) -> LiveClassifier | None:
-        if slot.live is None and (stored := self._store.load(name)) is not None:
-            slot.live = LiveClassifier(stored, self._backbone)
-        return slot.live
-
-
-@contextmanager
-def _evicting(slot: _Slot) -> Iterator[None]:
-    """Forget the classifier if memory cannot follow the disk; the next request reloads it."""
-    try:
-        yield
-    except BaseException:
-        slot.live = None
-        raise
 
 
 def _find_class(live: LiveClassifier, label: str) -> ClassRecord:
