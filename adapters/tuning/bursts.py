@@ -3,7 +3,7 @@
 Each names the other when one is left out, so that leave-one-out promises what no new photo keeps.
 On Caltech-101 with every support photo cropped, turned and brightened into four, prediction sets
 that should hold the true class in 90 % of cases held it in 50 %; with the copies left out of the
-tuning, in 90 % (docs/heads.md).
+tuning, in 88 to 91 % (docs/heads.md).
 """
 
 from __future__ import annotations
