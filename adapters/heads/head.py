@@ -87,7 +87,9 @@ class Head(ABC):
             removed: Identifiers of support images to remove, before any is added.
 
         Raises:
-            KeyError: An identifier in ``removed`` is not stored.
+            KeyError: An identifier in ``removed`` is not stored, or an image's class is not among
+                the classes; nothing is changed then.
+            ValueError: An identifier in ``added`` is taken; nothing is changed then.
         """
         if removed is not None and not bool(torch.isin(removed, self.support_.ids).all()):
             raise KeyError("not in the support set")
@@ -95,9 +97,13 @@ class Head(ABC):
         if removed is not None:
             support = support.without(removed)
         if added is not None:
+            if bool(torch.isin(added.ids, support.ids).any()):
+                raise ValueError("an identifier is already in the support set")
             support = support.with_added(added)
+        classes = self.classes_ if classes is None else classes
+        classes.columns(support.labels)
         self._store(
-            self.classes_ if classes is None else classes,
+            classes,
             support,
             self.tuning_ if tuning is None else tuning,
             Change(added, removed),

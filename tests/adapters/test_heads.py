@@ -153,6 +153,21 @@ def test_removing_what_is_not_stored_changes_nothing(name: str) -> None:
     assert_same_scores(head.score(task.queries), before)
 
 
+@each_tuning
+def test_a_change_that_cannot_be_made_is_not_half_made(name: str) -> None:
+    task = make_task([3, 2])
+    head = fixed_head(name, task.classes, task.support)
+    before = head.score(task.queries)
+    taken = replace(task.draw([1, 1], seed=7), ids=torch.tensor([5000, int(task.support.ids[0])]))
+    with pytest.raises(ValueError, match="already"):
+        head.update(added=taken, removed=task.support.ids[1:2])
+    fewer = ClassSet(task.classes.ids[:1], None)
+    with pytest.raises(KeyError, match="not among the classes"):
+        head.update(classes=fewer)
+    assert_same_scores(head.score(task.queries), before)
+    assert len(head.support_) == len(task.support)
+
+
 @each_method
 def test_tuning_changes_nothing(method: str) -> None:
     task = make_task([4, 3, 5], seed=1)
