@@ -138,9 +138,8 @@ class FewShotClassifier:
         if self.familiarity_ is not None:
             familiarity = self.familiarity_.scores(queries.corrected)
         if familiarity is not None and tuning.rejection_threshold is not None:
-            absent = ~torch.isin(self.classes.ids, self.support.labels)
             known = familiarity >= tuning.rejection_threshold
-            known |= absent[probabilities.argmax(dim=1)]
+            known |= ~self.head_.present_[probabilities.argmax(dim=1)]
         sets = None
         if tuning.conformal_threshold is not None:
             sets = probabilities >= tuning.conformal_threshold

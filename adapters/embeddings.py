@@ -66,9 +66,13 @@ class ClassSet:
             raise KeyError("a support label is not among the classes")
         return columns
 
+    def have_images(self, labels: Tensor) -> Tensor:
+        """(N,) bool: whether each class is among the ``labels`` of images."""
+        return torch.isin(self.ids, labels)
+
     def with_images(self, labels: Tensor) -> ClassSet:
         """Return the classes, in the same order, that are among the ``labels`` of images."""
-        used = torch.isin(self.ids, labels)
+        used = self.have_images(labels)
         return ClassSet(self.ids[used], None if self.texts is None else self.texts[used])
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
-from adapters.heads.tip_adapter import TipAdapter
+from adapters.heads.tip_adapter import TipAdapter, tuned_shots
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import Term, search
 from adapters.tuning.votes import Votes
@@ -136,7 +136,7 @@ class APE(TipAdapter):
         known = classes.with_images(support.labels)
         columns = classes.columns(support.labels)
         share, gamma = parameters.get("share", 1.0), parameters.get("gamma", 0.0)
-        shots = parameters.get("shots", mean_shots(columns, len(classes)))
+        shots = tuned_shots(parameters, columns, len(classes))
         votes = left_out_votes(
             refined(super().keys(support.embeddings), self._best_channels(known, support, share)),
             columns,

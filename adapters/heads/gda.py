@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from adapters.cache import Matches
@@ -61,7 +60,6 @@ class GDA(CachedHead):
         super()._refit(change)
         if len(self.support_) == 0:
             return
-        self._present = torch.isin(self.classes_.ids, self.support_.labels)
         known = self.classes_.with_images(self.support_.labels)
         # A tuning without these asks for the equation as published.
         n_distinct = self.tuning_.parameters.get("images")
@@ -75,7 +73,7 @@ class GDA(CachedHead):
         keys = self.keys(queries)
         term = keys.new_zeros(len(keys), len(self.classes_))
         scores = self._features(keys) @ self._weights.T + self._bias
-        term[:, self._present] = self.tuning_.parameters["alpha"] * scores
+        term[:, self.present_] = self.tuning_.parameters["alpha"] * scores
         return term, self.cache_.search(keys, n_matches)
 
     def _left_out_term(
@@ -84,7 +82,7 @@ class GDA(CachedHead):
         known = classes.with_images(support.labels)
         scores = self._gaussians(known, support, parameters.get("images")).left_out()[0]
         term = scores.new_zeros(len(scores), len(classes))
-        term[:, torch.isin(classes.ids, support.labels)] = parameters["alpha"] * scores
+        term[:, classes.have_images(support.labels)] = parameters["alpha"] * scores
         return term
 
     def _gaussians(

@@ -53,6 +53,7 @@ class Head(ABC):
         classes_: The classes, in the order of the columns.
         support_: The support set.
         tuning_: Hyperparameters and temperature.
+        present_: (N,) bool, the classes that have images.
     """
 
     #: Whether there is nothing to answer with unless class names carry meaning.
@@ -61,6 +62,7 @@ class Head(ABC):
     classes_: ClassSet
     support_: SupportSet
     tuning_: Tuning
+    present_: Tensor
 
     def __init__(self, logit_scale: float = 100.0) -> None:
         self.logit_scale = logit_scale
@@ -146,6 +148,7 @@ class Head(ABC):
         self, classes: ClassSet, support: SupportSet, tuning: Tuning, change: Change | None
     ) -> None:
         self.classes_, self.support_, self.tuning_ = classes, support, tuning
+        self.present_ = classes.have_images(support.labels)
         self._refit(change)
 
     @abstractmethod

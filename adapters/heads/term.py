@@ -48,9 +48,9 @@ class TermHead(Head):
         if len(self.support_) == 0:
             return Scores(zero_shot, torch.zeros_like(zero_shot), Matches.none(len(queries)))
         term, matches = self._term(queries, n_matches)
-        absent = ~torch.isin(self.classes_.ids, self.support_.labels)
         offset = self.tuning_.parameters.get("absent", 0.0)
-        return Scores(zero_shot, fill_absent(term, absent.expand_as(term), offset), matches)
+        absent = (~self.present_).expand_as(term)
+        return Scores(zero_shot, fill_absent(term, absent, offset), matches)
 
     def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
         """(n, N) logits of the support images, each without its own image.

@@ -54,6 +54,11 @@ def cache_logits(
     return alpha * summed
 
 
+def tuned_shots(parameters: dict[str, float], columns: Tensor, n_classes: int) -> float:
+    """The mean shots that α was tuned with; those of these images if the tuning has none."""
+    return parameters.get("shots", mean_shots(columns, n_classes))
+
+
 def balance(columns: Tensor, n_classes: int, shots: float | None = None) -> Tensor:
     """(N,) ``mean shots / shots``: what a vote of each class counts.
 
@@ -120,7 +125,7 @@ class TipAdapter(CachedHead):
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
     ) -> Tensor:
         columns = classes.columns(support.labels)
-        shots = parameters.get("shots", mean_shots(columns, len(classes)))
+        shots = tuned_shots(parameters, columns, len(classes))
         keys = self.keys(support.embeddings)
         votes = left_out_votes(keys, columns, len(classes), parameters["beta"])
         return parameters["alpha"] * shots * votes

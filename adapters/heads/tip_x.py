@@ -18,8 +18,8 @@ from torch.nn.functional import one_hot
 from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
-from adapters.heads.tip_adapter import TipAdapter
-from adapters.tuning.cache_votes import left_out_shots, mean_shots
+from adapters.heads.tip_adapter import TipAdapter, tuned_shots
+from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
 
@@ -102,15 +102,13 @@ class TipX(TipAdapter):
         self._texts = known.texts
         if self._texts is None or len(self.support_) == 0:
             return
-        self._present = torch.isin(self.classes_.ids, self.support_.labels)
         log_s = log_signatures(self.support_.embeddings.frozen, self._texts)
         self._rescaling = self._fitted_rescaling(log_s, self.support_)
-        labels = one_hot(known.columns(self.support_.labels), len(known)).to(log_s.dtype)
+        columns = known.columns(self.support_.labels)
+        labels = one_hot(columns, len(known)).to(log_s.dtype)
         shots = labels.sum(dim=0)
         self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
-        self._mean_shots = self.tuning_.parameters.get(
-            "shots", mean_shots(known.columns(self.support_.labels), len(known))
-        )
+        self._shots = tuned_shots(self.tuning_.parameters, columns, len(known))
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         term, matches = super()._term(queries, n_matches)
@@ -118,7 +116,7 @@ class TipX(TipAdapter):
         if self._texts is not None and gamma:
             r = log_signatures(queries.frozen, self._texts)
             phi = self._rescaling(divergences(r, self._class_log_signatures))
-            term[:, self._present] -= gamma * self._mean_shots * phi
+            term[:, self.present_] -= gamma * self._shots * phi
         return term, matches
 
     def _left_out_term(
@@ -127,8 +125,8 @@ class TipX(TipAdapter):
         term = super()._left_out_term(classes, support, parameters)
         known = classes.with_images(support.labels)
         if known.texts is not None:
-            present = torch.isin(classes.ids, support.labels)
-            shots = parameters.get("shots", mean_shots(known.columns(support.labels), len(known)))
+            present = classes.have_images(support.labels)
+            shots = tuned_shots(parameters, known.columns(support.labels), len(known))
             more = shots * self._left_out_signature_term(known, support)
             term[:, present] += parameters.get("gamma", 0.0) * more
         return term
