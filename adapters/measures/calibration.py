@@ -7,18 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Equal intervals of the confidence between 0 and 1. Few, for the few hundred votes of a report.
-BINS = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Answers counted by their confidence, in ``BINS`` equal intervals.
+    """Answers counted by their confidence, in equal intervals between 0 and 1.
 
     Attributes:
-        counts: (BINS,) int64 answers in each; a confidence of 1 is in the last one.
-        confidence: (BINS,) float64 their mean confidence; nan where there are none.
-        accuracy: (BINS,) float64 share of them that is right; nan where there are none.
+        counts: (bins,) int64 answers in each; a confidence of 1 is in the last one.
+        confidence: (bins,) float64 their mean confidence; nan where there are none.
+        accuracy: (bins,) float64 share of them that is right; nan where there are none.
     """
 
     counts: Tensor
@@ -26,17 +23,20 @@ class Calibration:
     accuracy: Tensor
 
     @classmethod
-    def of(cls, confidence: Tensor, correct: Tensor) -> Calibration:
+    def of(cls, confidence: Tensor, correct: Tensor, n_bins: int) -> Calibration:
         """Count n answers.
 
         Args:
             confidence: (n,) probability of each answer.
             correct: (n,) bool.
+            n_bins: How many intervals.
         """
-        at = (confidence * BINS).long().clamp(max=BINS - 1)
-        counts = torch.bincount(at, minlength=BINS)
+        confidence = confidence.double()
+        at = (confidence * n_bins).long().clamp(max=n_bins - 1)
+        counts = torch.bincount(at, minlength=n_bins)
         sums = [
-            torch.bincount(at, values.double(), minlength=BINS) for values in (confidence, correct)
+            torch.bincount(at, values, minlength=n_bins)
+            for values in (confidence, correct.double())
         ]
         return cls(counts, sums[0] / counts, sums[1] / counts)
 

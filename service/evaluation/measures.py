@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_calibration_error
 
@@ -101,31 +99,3 @@ def separation(known: Tensor, unknown: Tensor) -> float:
     # have the same order, and the same ties.
     ranks = torch.unique(scores, return_inverse=True)[1]
     return float(binary_auroc(ranks.double() / max(int(ranks.max()), 1), target))
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """Confidence against accuracy, in ``BINS`` equal intervals of the confidence.
-
-    Attributes:
-        counts: (BINS,) queries in each interval; a confidence of 1 is in the last one.
-        confidence: (BINS,) their mean confidence; nan where there are none.
-        accuracy: (BINS,) the share of them that was right; nan where there are none.
-    """
-
-    counts: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, confidence: Tensor, correct: Tensor) -> Reliability:
-        """Count n queries; the arguments are those of :func:`calibration_error`."""
-        values = confidence.double().numpy()
-        at = np.minimum((values * BINS).astype(np.int64), BINS - 1)
-        counts = np.bincount(at, minlength=BINS)
-        with np.errstate(invalid="ignore"):
-            return cls(
-                counts,
-                np.bincount(at, values, BINS) / counts,
-                np.bincount(at, correct.double().numpy(), BINS) / counts,
-            )

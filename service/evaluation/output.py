@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from adapters.backbones import Backbone
+from adapters.measures.calibration import Calibration
 from service.evaluation.dataset import Dataset
-from service.evaluation.measures import Measured, Reliability, calibration_error
+from service.evaluation.measures import BINS, Measured, calibration_error
 from service.evaluation.plots import accuracy_plot, reliability_plot
 from service.evaluation.protocol import Protocol, Result
 from service.evaluation.summary import summarise
@@ -62,7 +63,7 @@ def write(
     confidence = torch.cat([result.confidence for result in shown])
     correct = torch.cat([result.correct for result in shown])
     diagram = reliability_plot(
-        Reliability.of(confidence, correct),
+        Calibration.of(confidence, correct, BINS),
         calibration_error(confidence, correct),
         f"{method}, {shots} shot{'s' * (shots > 1)}",
         f"{about}; {len(shown)} draw{'s together' if len(shown) > 1 else ''}",

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from service.evaluation.measures import BINS, Reliability
+from adapters.measures.calibration import Calibration
+from service.evaluation.measures import BINS
 from service.evaluation.summary import Estimate
 
 _INK, _FAINT, _GRID = "#222222", "#777777", "#dddddd"
@@ -79,7 +80,7 @@ def accuracy_plot(
     return figure
 
 
-def reliability_plot(reliability: Reliability, error: float, method: str, about: str) -> Figure:
+def reliability_plot(reliability: Calibration, error: float, method: str, about: str) -> Figure:
     """Draw accuracy against confidence, and below it how many queries had that confidence.
 
     Args:
@@ -91,20 +92,16 @@ def reliability_plot(reliability: Reliability, error: float, method: str, about:
     figure = Figure(figsize=(6, 7), dpi=_DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     middles = (np.arange(BINS) + 0.5) / BINS
-    some = reliability.counts > 0
+    counts = reliability.counts.numpy()
+    confidence, accuracy = reliability.confidence.numpy(), reliability.accuracy.numpy()
+    some = counts > 0
     upper.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1.2, zorder=2)
-    upper.bar(middles[some], reliability.accuracy[some], 0.92 / BINS, color="#4c8fbd", zorder=1.5)
-    upper.scatter(
-        reliability.confidence[some],
-        reliability.accuracy[some],
-        s=22,
-        color=_INK,
-        zorder=3,
-    )
+    upper.bar(middles[some], accuracy[some], 0.92 / BINS, color="#4c8fbd", zorder=1.5)
+    upper.scatter(confidence[some], accuracy[some], s=22, color=_INK, zorder=3)
     upper.set_ylim(0, 1)
     upper.set_xlim(0, 1)
     upper.set_ylabel("share of right answers")
-    lower.bar(middles, reliability.counts, 0.92 / BINS, color="#bbbbbb", zorder=1.5)
+    lower.bar(middles, counts, 0.92 / BINS, color="#bbbbbb", zorder=1.5)
     lower.set_ylabel("queries")
     lower.set_xlabel("confidence (largest probability)")
     for axes in (upper, lower):

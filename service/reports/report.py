@@ -7,7 +7,6 @@ from math import isnan
 
 import torch
 
-from adapters.measures.calibration import BINS as CALIBRATION_BINS
 from adapters.measures.calibration import Calibration
 from adapters.measures.overlap import BINS as OVERLAP_BINS
 from adapters.measures.overlap import Overlap, overlap
@@ -28,6 +27,8 @@ from service.reports.schemas import (
     TuningOut,
 )
 
+#: Of the confidence. Few, for the few hundred votes of a report.
+CALIBRATION_BINS = 10
 #: Classes up to which the whole matrix is given.
 MAX_MATRIX = 100
 _MAX_CONFUSIONS = 1000
@@ -148,7 +149,7 @@ def _calibration(examined: Examined) -> CalibrationOut:
     if len(rows) == 0:
         return CalibrationOut(error=None, bins=[])
     confidence, named = examined.probabilities[rows].max(dim=1)
-    measured = Calibration.of(confidence, named == examined.columns[rows])
+    measured = Calibration.of(confidence, named == examined.columns[rows], CALIBRATION_BINS)
     return CalibrationOut(
         error=measured.error,
         bins=[

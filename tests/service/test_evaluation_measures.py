@@ -9,11 +9,11 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassCalibrationError
 
+from adapters.measures.calibration import Calibration
 from service.evaluation.answering import Answered
 from service.evaluation.measures import (
     BINS,
     Measured,
-    Reliability,
     calibration_error,
     measure,
     separation,
@@ -37,18 +37,18 @@ def test_calibration_error_is_that_of_the_probabilities(seed: int) -> None:
     expected = MulticlassCalibrationError(num_classes=7, n_bins=15, norm="l1")(probabilities, truth)
     error = calibration_error(confidence, best == truth)
     assert error == pytest.approx(float(expected), abs=1e-6)
-    bins = Reliability.of(confidence, best == truth)
+    bins = Calibration.of(confidence, best == truth, BINS)
     gaps = np.nan_to_num(np.abs(bins.accuracy - bins.confidence))
     assert float(bins.counts @ gaps) / 200 == pytest.approx(error, abs=1e-6)
 
 
 def test_reliability_counts_every_query_in_its_bin() -> None:
     confidence = torch.tensor([0.01, 0.5, 0.52, 1.0])
-    bins = Reliability.of(confidence, torch.tensor([False, True, False, True]))
+    bins = Calibration.of(confidence, torch.tensor([False, True, False, True]), BINS)
     assert bins.counts.sum() == 4
-    assert list(np.flatnonzero(bins.counts)) == [0, 7, BINS - 1]
+    assert list(np.flatnonzero(bins.counts.numpy())) == [0, 7, BINS - 1]
     assert bins.accuracy[7] == 0.5
-    assert bins.confidence[7] == pytest.approx(0.51)
+    assert float(bins.confidence[7]) == pytest.approx(0.51)
     assert bins.accuracy[-1] == bins.confidence[-1] == 1
 
 

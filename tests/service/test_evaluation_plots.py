@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from adapters.heads import HEADS
-from service.evaluation.measures import Reliability
+from adapters.measures.calibration import Calibration
+from service.evaluation.measures import BINS
 from service.evaluation.plots import accuracy_plot, reliability_plot
 from service.evaluation.summary import Estimate
 
@@ -56,7 +57,7 @@ def test_reliability_shows_accuracy_and_counts() -> None:
     confidence = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.3])
     correct = torch.tensor([True, True, True, False, False])
     upper, lower = drawn(
-        reliability_plot(Reliability.of(confidence, correct), 0.18, "auto, 4 shots", "about")
+        reliability_plot(Calibration.of(confidence, correct, BINS), 0.18, "auto, 4 shots", "about")
     ).axes
     assert [bar.get_height() for bar in upper.patches] == [0, 0.75]
     assert [bar.get_height() for bar in lower.patches if bar.get_height()] == [1, 4]
