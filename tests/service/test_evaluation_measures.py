@@ -38,7 +38,7 @@ def test_calibration_error_is_that_of_the_probabilities(seed: int) -> None:
     error = calibration_error(confidence, best == truth)
     assert error == pytest.approx(float(expected), abs=1e-6)
     bins = Calibration.of(confidence, best == truth, BINS)
-    gaps = np.nan_to_num(np.abs(bins.accuracy - bins.confidence))
+    gaps = np.nan_to_num(np.abs(bins.accuracy.numpy() - bins.confidence.numpy()))
     assert float(bins.counts @ gaps) / 200 == pytest.approx(error, abs=1e-6)
 
 
