@@ -39,7 +39,7 @@ def test_calibration_error_is_that_of_the_probabilities(seed: int) -> None:
     assert error == pytest.approx(float(expected), abs=1e-6)
     bins = Calibration.of(confidence, best == truth, BINS)
     gaps = np.nan_to_num(np.abs(bins.accuracy.numpy() - bins.confidence.numpy()))
-    assert float(bins.counts @ gaps) / 200 == pytest.approx(error, abs=1e-6)
+    assert float(bins.counts.numpy() @ gaps) / 200 == pytest.approx(error, abs=1e-6)
 
 
 def test_reliability_counts_every_query_in_its_bin() -> None:
