@@ -1,4 +1,4 @@
-"""``handful train``: what is trained once, before anything is served."""
+"""``handful train lite``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-train = typer.Typer(no_args_is_help=True, help="Train what ships with Handful.")
 
-
-@train.callback()
-def _train() -> None:
-    """Train what ships with Handful."""
-
-
-@train.command()
 def lite(
     seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
     generic: Annotated[

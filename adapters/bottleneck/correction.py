@@ -1,0 +1,58 @@
+"""A trained adapter as the correction of intra-modal overlap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+from torch import Tensor, nn
+
+from adapters.bottleneck.model import BottleneckAdapter
+
+
+class Adapted:
+    """Compares images by what the adapted tower gives, projected as the frozen one is.
+
+    Costs one pass of twice the batch from the first adapted block on.
+
+    Args:
+        adapter: Attached to the tower that is embedded with.
+    """
+
+    def __init__(self, adapter: BottleneckAdapter) -> None:
+        self.adapter = adapter.eval().requires_grad_(False)
+        self.name = f"bottleneck {digest(adapter)}"
+
+    def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (n, d) embeddings of the frozen and of the adapted tower."""
+        with self.adapter.both():
+            frozen, adapted = visual(pixels).chunk(2)
+        return frozen, adapted
+
+
+class AdaptedBeforeProjection(Adapted):
+    """Compares images by what the adapted trunk pools, before the projection to texts.
+
+    Args:
+        adapter: Attached to the trunk of a timm tower, which pools.
+    """
+
+    def __init__(self, adapter: BottleneckAdapter) -> None:
+        super().__init__(adapter)
+        self.name = f"{self.name}, before-projection"
+
+    def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the frozen projected (n, d) and the adapted pooled (n, d') features."""
+        with self.adapter.both():
+            frozen, adapted = visual.get_submodule("trunk")(pixels).chunk(2)
+        return visual.get_submodule("head")(frozen), adapted
+
+
+def digest(adapter: BottleneckAdapter) -> str:
+    """SHA-256 of the settings, places and parameters."""
+    found = hashlib.sha256(json.dumps([adapter.config.as_dict(), adapter.names]).encode())
+    for name, value in sorted(adapter.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""Training runs: data in, one loop, what comes out of it. What is learned is elsewhere."""

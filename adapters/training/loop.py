@@ -1,0 +1,235 @@
+"""The training loop, the same for every objective.
+
+What is common to all loops (mixed precision, accumulation of gradients, several processes) is
+Hugging Face's accelerate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from adapters.training.checkpoint import CheckpointError, read_state, write_state
+from adapters.training.objective import Objective
+from adapters.training.order import Shuffled, Turn
+from adapters.training.schedule import warmup_cosine
+
+CHECKPOINT_NAME = "checkpoint.pt"
+
+
+class TrainingError(RuntimeError):
+    """A run cannot go on; the message says why and what mends it."""
+
+
+class Examples(Sized, Protocol):
+    """A data set of tensors; which ones is between it and the objective."""
+
+    def __getitem__(self, turn: Turn) -> tuple[Tensor, ...]:
+        """The tensors of one example; all its randomness comes from its turn and a seed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How a run goes.
+
+    Attributes:
+        epochs: Passes over the data.
+        batch: Examples in a step of one process, before accumulation.
+        accumulate: Batches whose gradients are added up for one optimiser step.
+        learning_rate: Peak of the schedule, AdamW.
+        weight_decay: Of AdamW.
+        warmup: Share of the steps in which the learning rate rises.
+        precision: What passes are computed in; the parameters that are learned stay float32.
+        workers: Processes that prepare examples.
+        seed: Decides all that is random.
+        save_every: Optimiser steps between two states on the disk; None: once an epoch.
+    """
+
+    epochs: int = 1
+    batch: int = 128
+    accumulate: int = 1
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    workers: int = 0
+    seed: int = 0
+    save_every: int | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        losses: Mean loss of each optimiser step that is done.
+        seconds: Time spent, over all parts of a run that was resumed.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps done."""
+        return len(self.losses)
+
+
+def train(
+    objective: Objective,
+    examples: Examples,
+    settings: LoopSettings,
+    folder: Path,
+    *,
+    device: str | None = None,
+    resume: bool = False,
+    report: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
+) -> Progress:
+    """Minimise an objective over examples; the objective then holds what was learned.
+
+    Under ``torchrun`` or ``accelerate launch`` every process takes its share of each epoch. A
+    run that is resumed ends with the parameters of one that was not interrupted.
+
+    Args:
+        objective: Made after ``torch.manual_seed``, if it draws random weights.
+        examples: Shuffled anew each epoch; an incomplete last batch is left out.
+        settings: See `LoopSettings`.
+        folder: The state to resume from is kept here.
+        device: ``cpu`` to stay off a GPU; None takes what accelerate finds.
+        resume: Go on from the state in the folder, or begin where there is none.
+        report: Called with steps done, all steps and the loss after each step.
+
+    Raises:
+        TrainingError: There is less than one step of examples, or a loss is not finite.
+        CheckpointError: The state in the folder cannot be used for this run.
+    """
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=settings.precision,
+        gradient_accumulation_steps=settings.accumulate,
+        step_scheduler_with_optimizer=False,
+    )
+    order = Shuffled(len(examples), settings.seed)
+    loader: Any = DataLoader(
+        examples,  # type: ignore[arg-type]  # indexed by turns, not by numbers
+        batch_size=settings.batch,
+        sampler=order,
+        drop_last=True,
+        num_workers=settings.workers,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    optimiser: Any = torch.optim.AdamW(
+        objective.groups(settings.learning_rate), weight_decay=settings.weight_decay
+    )
+    model, optimiser, loader = accelerator.prepare(objective, optimiser, loader)
+    per_epoch = len(loader) // settings.accumulate
+    if per_epoch < 1:
+        raise TrainingError(
+            f"{len(examples)} examples are less than one step of {settings.batch} x "
+            f"{settings.accumulate} x {accelerator.num_processes} processes; make the batch smaller"
+        )
+    steps = per_epoch * settings.epochs
+    schedule = warmup_cosine(optimiser.optimizer, steps, round(settings.warmup * steps))
+    path = folder / CHECKPOINT_NAME
+    run = _Run(accelerator, objective, optimiser, schedule, {"steps": steps, "seed": settings.seed})
+    progress = run.load(path) if resume else Progress()
+    began = time.perf_counter() - progress.seconds
+    model.train()
+    while progress.step < steps:
+        epoch, done = divmod(progress.step, per_epoch)
+        loader.set_epoch(epoch)
+        order.skip = done * settings.accumulate * settings.batch * accelerator.num_processes
+        batches = iter(loader)
+        for _ in range(done, per_epoch):
+            losses: list[float] = []
+            for part in range(settings.accumulate):
+                batch = next(batches)
+                # With seeds of its own for each pass a resumed run draws what it would have drawn.
+                place = (settings.seed, progress.step, part, accelerator.process_index)
+                torch.manual_seed(hash(place))
+                with accelerator.accumulate(model):
+                    loss = model(*batch)
+                    losses.append(float(accelerator.gather(loss.detach()).mean()))
+                    if not math.isfinite(losses[-1]):
+                        raise TrainingError(_diverged(losses[-1], progress.step + 1))
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients and objective.clip is not None:
+                        accelerator.clip_grad_norm_(objective.parameters(), objective.clip)
+                    optimiser.step()
+                    optimiser.zero_grad()
+            schedule.step()
+            progress.losses.append(sum(losses) / len(losses))
+            progress.seconds = time.perf_counter() - began
+            objective.after_step(progress.step / steps)
+            report(progress.step, steps, progress.losses[-1])
+            if progress.step % (settings.save_every or per_epoch) == 0:
+                run.save(path, progress)
+    accelerator.wait_for_everyone()
+    accelerator.free_memory()
+    return progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The parts of a run that have a state.
+
+    A frozen CLIP would be most of it, so it is left out.
+    """
+
+    accelerator: Accelerator
+    objective: Objective
+    optimiser: Any
+    schedule: Any
+    identity: dict[str, int]
+
+    def save(self, path: Path, progress: Progress) -> None:
+        """Write the state; the first process does."""
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        write_state(
+            path,
+            {
+                "identity": self.identity,
+                "objective": self.objective.learned_state(),
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "losses": progress.losses,
+                "seconds": progress.seconds,
+            },
+        )
+
+    def load(self, path: Path) -> Progress:
+        """Take over the state, if there is one."""
+        state = read_state(path)
+        if state is None:
+            return Progress()
+        if state.get("identity") != self.identity:
+            raise CheckpointError(
+                f"{path} is of a run with {state.get('identity')}, this one has {self.identity}; "
+                "give the same settings and data, or another --out to begin anew"
+            )
+        self.objective.load_state_dict(state["objective"], strict=False)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        return Progress(state["losses"], state["seconds"])
+
+
+def _diverged(loss: float, step: int) -> str:
+    return (
+        f"the loss is {loss} in step {step}; lower the learning rate, or compute in bf16 or "
+        "float32 in place of fp16, and resume from the last checkpoint"
+    )
