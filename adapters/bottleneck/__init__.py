@@ -1,5 +1,12 @@
 """The bottleneck adapter that reduces intra-modal overlap (Kravets & Namboodiri, BMVC 2024)."""
 
+from adapters.bottleneck.checkpoint import (
+    AdapterError,
+    load_adapter,
+    save_adapter,
+    tower_fingerprint,
+    training_record,
+)
 from adapters.bottleneck.config import BottleneckConfig
 from adapters.bottleneck.correction import Adapted, AdaptedBeforeProjection
 from adapters.bottleneck.model import BottleneckAdapter, attach
@@ -8,10 +15,15 @@ from adapters.bottleneck.places import NoPlaceError, Place, places
 __all__ = [
     "Adapted",
     "AdaptedBeforeProjection",
+    "AdapterError",
     "BottleneckAdapter",
     "BottleneckConfig",
     "NoPlaceError",
     "Place",
     "attach",
+    "load_adapter",
     "places",
+    "save_adapter",
+    "tower_fingerprint",
+    "training_record",
 ]
