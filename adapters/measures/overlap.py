@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adapters.measures.blocks import row_blocks
 from adapters.tuning.votes import evenly
 
 #: Equal intervals of the cosine similarity between -1 and 1.
 BINS = 200
 # The pairs of more images than this do not change the histograms but cost time.
 MAX_IMAGES = 2048
-# Similarities held at a time.
-_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,10 @@ def overlap(embeddings: Tensor, labels: Tensor) -> Overlap:
     keys, labels = embeddings[rows], labels[rows]
     numbers = torch.arange(len(rows))
     counts = torch.zeros(2 * BINS, dtype=torch.int64)
-    for some in torch.split(numbers, max(1, _BLOCK // max(len(rows), 1))):
-        bins = ((keys[some] @ keys.T + 1) * (BINS / 2)).floor().clamp(0, BINS - 1).long()
-        bins += BINS * (labels[some].unsqueeze(1) == labels)
-        once = numbers > some.unsqueeze(1)
+    for some in row_blocks(len(rows), len(rows)):
+        others = slice(some.start, None)
+        bins = (keys[some] @ keys[others].T + 1).mul_(BINS / 2).floor_().clamp_(0, BINS - 1).long()
+        bins += BINS * (labels[some].unsqueeze(1) == labels[others])
+        once = numbers[others] > numbers[some].unsqueeze(1)
         counts += torch.bincount(bins[once], minlength=2 * BINS)
     return Overlap(paired=counts[BINS:], unpaired=counts[:BINS])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
@@ -45,8 +45,9 @@ async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Rep
     """Accuracy by leaving each support image out, and which images deserve a look.
 
     Accuracy and confusions of the classes, images that look mislabelled, near copies, how alike
-    images of the same and of different classes are, and whether probabilities mean what they
-    say. Made when it is asked for, within seconds, and kept until the classifier changes.
+    images of the same and of different classes are, what the embeddings are like before and after
+    the correction, and whether probabilities mean what they say. Made when it is asked for,
+    within seconds, and kept until the classifier changes.
     """
     return await _in_turn(request, name, runtime, lambda report: report)
 
@@ -78,15 +79,28 @@ async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Respo
 )
 async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
     """The plots of the report in one picture; it says so where there is nothing to plot."""
-
-    def draw(report: ReportOut) -> bytes:
-        # matplotlib takes half a second to import, which most services never need.
-        from service.reports.picture import picture
-
-        return picture(report)
-
-    drawn = await _in_turn(request, name, runtime, draw)
+    drawn = await _in_turn(request, name, runtime, lambda report: _drawn(report, "png"))
     return Response(drawn, media_type="image/png", headers=_HEADERS)
+
+
+@router.get(
+    "/report.svg",
+    summary="The report as a picture that can be enlarged",
+    response_class=Response,
+    responses=_PROBLEMS | {200: {"content": {"image/svg+xml": {}}, "description": "The plots"}},
+)
+async def get_drawing(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
+    """The same picture as vectors; letters are shapes in it, so that it looks alike everywhere."""
+    drawn = await _in_turn(request, name, runtime, lambda report: _drawn(report, "svg"))
+    headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
+def _drawn(report: ReportOut, kind: Literal["png", "svg"]) -> bytes:
+    # matplotlib takes half a second to import, which most services never need.
+    from service.reports.picture import picture
+
+    return picture(report, kind)
 
 
 async def _in_turn(

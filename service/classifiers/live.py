@@ -11,6 +11,7 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
+from adapters.corrections.joint_space import in_joint_space
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifiers.snapshot import Snapshot
@@ -74,6 +75,7 @@ class LiveClassifier:
         self.classes = {record.label: record for record in stored.classes}
         self.support = {record.id: record for record in stored.support}
         self._lock = Lock()
+        self._joint = in_joint_space(backbone.correction, backbone.width, backbone.corrected_width)
         support = support_set(stored, backbone)
         self._classifier = new_classifier(self.settings, backbone).fit(
             class_set(self.settings, list(self.classes.values()), support.labels),
@@ -103,6 +105,7 @@ class LiveClassifier:
                 self._classifier.classes,
                 self._classifier.support,
                 self._classifier.tuning,
+                self._joint,
             )
 
     def predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:

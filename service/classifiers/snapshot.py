@@ -25,6 +25,7 @@ class Snapshot:
         classes: The classes that can be answered.
         support: The support images as a head sees them.
         tuning: What leave-one-out has set.
+        joint: Whether the corrected embeddings may be compared with texts, as the frozen ones.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Snapshot:
     classes: ClassSet
     support: SupportSet
     tuning: Tuning
+    joint: bool

@@ -82,9 +82,9 @@ def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
     Raises:
         DatasetError: A folder is missing or has no images, or there are fewer than two classes.
     """
-    train = _split(folder / "train")
+    train = read_classes(folder / "train")
     tested = (queries_from or folder) / "test"
-    test = _split(tested)
+    test = read_classes(tested)
     if unknown := sorted(test.keys() - train.keys()):
         raise DatasetError(
             f"{tested} has classes without training images: {', '.join(unknown)}. Add images to "
@@ -103,7 +103,12 @@ def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
     )
 
 
-def _split(folder: Path) -> dict[str, tuple[Path, ...]]:
+def read_classes(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """List the images of a folder with one folder a class; hidden files are left out.
+
+    Raises:
+        DatasetError: There is no such folder, or it has no images.
+    """
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}; images belong in {folder}/CLASS/")
     classes = {

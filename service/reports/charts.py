@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import ceil, floor
 
-from service.reports.schemas import CalibrationOut, OverlapOut
+from service.diagnosis.histograms import histograms
+from service.diagnosis.schemas import OverlapOut
+from service.reports.schemas import CalibrationOut
 
 #: Size of a chart, in the units of its paths.
 WIDTH, HEIGHT = 460.0, 170.0
@@ -32,38 +33,25 @@ class HistogramChart:
     ticks: list[Tick]
 
 
-def step_of(overlap: OverlapOut) -> float:
-    """Width of a bar: of 2 or 4 intervals, so that few pairs do not look like a comb."""
-    return 0.02 if min(overlap.n_paired, overlap.n_unpaired) >= 500 else 0.04
-
-
-def histogram_chart(overlap: OverlapOut) -> HistogramChart:
-    """Draw the histograms as steps."""
-    step = step_of(overlap)
-    merged = {
-        at: (sum(b.paired for b in group), sum(b.unpaired for b in group))
-        for at, group in (
-            (at, list(some))
-            for at, some in groupby(overlap.bins, lambda b: floor((b.low + b.high) / 2 / step))
+def histogram_charts(overlaps: Sequence[OverlapOut]) -> list[HistogramChart]:
+    """Draw the histograms as steps, on the same axes; those without pairs are left out."""
+    return [
+        HistogramChart(
+            paired=_path(one.paired, one.top),
+            unpaired=_path(one.unpaired, one.top),
+            shared=_path(one.shared, one.top),
+            ticks=_ticks(one.edges[0], one.edges[-1]),
         )
-    }
-    first, last = min(merged), max(merged) + 1
-    top = max(max(pair) for pair in merged.values())
-    paired, unpaired = (
-        [merged.get(at, (0.0, 0.0))[i] / top for at in range(first, last)] for i in (0, 1)
-    )
-    shared = [min(a, b) for a, b in zip(paired, unpaired, strict=True)]
-    return HistogramChart(
-        _steps(paired), _steps(unpaired), _steps(shared), _ticks(first * step, last * step)
-    )
+        for one in histograms(overlaps)
+    ]
 
 
-def _steps(heights: Sequence[float]) -> str:
-    """Path of a histogram whose highest bar could reach the top."""
-    width = WIDTH / len(heights)
+def _path(shares: Sequence[float], top: float) -> str:
+    """Path of a histogram as steps; a bar of the share ``top`` nearly reaches the upper edge."""
+    width = WIDTH / len(shares)
     path = [f"M0 {HEIGHT:.0f}"]
-    for i, height in enumerate(heights):
-        path.append(f"V{HEIGHT * (1 - 0.96 * height):.1f}H{(i + 1) * width:.1f}")
+    for i, share in enumerate(shares):
+        path.append(f"V{HEIGHT * (1 - 0.96 * share / top):.1f}H{(i + 1) * width:.1f}")
     return "".join([*path, f"V{HEIGHT:.0f}Z"])
 
 

@@ -84,6 +84,34 @@ EXAMPLE: dict[str, Any] = {
             ],
         },
     },
+    "measures": {
+        "is_corrected": True,
+        "same_space": False,
+        "n_judged": 32,
+        "gained": 2,
+        "lost": 0,
+        "frozen": {
+            "neighbour_accuracy": 0.90625,
+            "paired_similarity": 0.71,
+            "unpaired_similarity": 0.52,
+            "uniformity": -1.42,
+            "variance": 0.39,
+            "texts": {
+                "alignment": 1.53,
+                "relative_alignment": -0.11,
+                "modality_gap": 0.83,
+                "uniformity": -1.61,
+            },
+        },
+        "corrected": {
+            "neighbour_accuracy": 0.96875,
+            "paired_similarity": 0.66,
+            "unpaired_similarity": 0.38,
+            "uniformity": -1.77,
+            "variance": 0.48,
+            "texts": None,
+        },
+    },
     "calibration": {
         "error": 0.02,
         "bins": [

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from service.diagnosis.lines import lines
+from service.diagnosis.wording import told
 from service.reports import charts, wording
 from service.reports.schemas import ClassReport, LookedUpImage, ReportOut
 
@@ -64,9 +66,11 @@ def page(report: ReportOut, kept: Collection[str]) -> str:
         (one for one in report.classes if one.accuracy is not None),
         key=lambda one: (one.accuracy, -one.n_votes),
     )
-    overlaps = {"corrected": report.overlap.corrected}
-    if report.overlap.frozen != report.overlap.corrected:
-        overlaps = {"frozen": report.overlap.frozen, **overlaps}
+    overlaps = {"frozen": report.overlap.frozen, "corrected": report.overlap.corrected}
+    if not report.measures.is_corrected:
+        del overlaps["frozen"]
+    overlaps = {name: one for name, one in overlaps.items() if one.overlap is not None}
+    shown_charts = charts.histogram_charts(list(overlaps.values()))
     return _template().render(
         report=report,
         worst=judged[:_MAX_BARS],
@@ -81,10 +85,10 @@ def page(report: ReportOut, kept: Collection[str]) -> str:
         more_confusions=report.confusions[_MAX_BARS:_MAX_CONFUSIONS],
         votes={one.label: one.n_votes for one in report.classes},
         overlaps={
-            name: (one, charts.histogram_chart(one))
-            for name, one in overlaps.items()
-            if one.bins and one.overlap is not None
+            name: (one, chart)
+            for (name, one), chart in zip(overlaps.items(), shown_charts, strict=True)
         },
+        lines=lines(report.overlap, report.measures),
         dots=charts.calibration_dots(report.calibration),
     )
 
@@ -138,6 +142,7 @@ def _template() -> Template:
         width=charts.WIDTH,
         height=charts.HEIGHT,
         counted=wording.counted,
+        told=told,
         overlap_verdict=wording.overlap_verdict,
         correction_verdict=wording.correction_verdict,
         suspects_verdict=wording.suspects_verdict,

@@ -1,4 +1,4 @@
-"""The plots of a report as one PNG picture.
+"""The plots of a report as one picture, PNG or SVG.
 
 Figures are made without pyplot, whose state is shared between threads.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from textwrap import shorten, wrap
-from typing import cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,30 +16,34 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from service.diagnosis.drawing import OTHER, SAME, draw
+from service.diagnosis.histograms import Histogram, histograms
+from service.diagnosis.lines import lines
+from service.diagnosis.schemas import OverlapOut
+from service.diagnosis.wording import told
 from service.reports import wording
-from service.reports.charts import step_of
-from service.reports.schemas import OverlapOut, ReportOut
+from service.reports.schemas import ReportOut
 
 _INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
-_SAME, _OTHER = "#2f6fb3", "#d9822b"
-_BLUES = LinearSegmentedColormap.from_list("right", ["#dce7f3", _SAME])
-_ORANGES = LinearSegmentedColormap.from_list("wrong", ["#fbe8d3", _OTHER])
+_BAD = "#b8402a"
+_BLUES = LinearSegmentedColormap.from_list("right", ["#dce7f3", SAME])
+_ORANGES = LinearSegmentedColormap.from_list("wrong", ["#fbe8d3", OTHER])
 _MAX_BARS = 24
 _MAX_MATRIX = 24
 _LABEL = 26
 
 
-def picture(report: ReportOut) -> bytes:
+def picture(report: ReportOut, kind: Literal["png", "svg"] = "png") -> bytes:
     """Draw the picture; a sentence that says what to do where there is nothing to draw."""
     if report.accuracy is None:
         figure = _figure(2.2)
         _head(figure, report, "\nRegister at least two images a class to see its report.")
     else:
-        figure = _figure(10.6)
+        figure = _figure(14.0)
         _head(figure, report)
         _plots(figure, report)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format=kind)
     return buffer.getvalue()
 
 
@@ -70,17 +74,24 @@ def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
 
 
 def _plots(figure: Figure, report: ReportOut) -> None:
-    halves = cast("Sequence[SubFigure]", figure.subfigures(2, 1, height_ratios=[1.45, 1]))
-    bars, confusions = halves[0].subplots(1, 2)
+    parts = cast("Sequence[SubFigure]", figure.subfigures(3, 1, height_ratios=[1.45, 1, 0.85]))
+    bars, confusions = parts[0].subplots(1, 2)
     _accuracy(bars, report)
     if report.n_classes <= _MAX_MATRIX:
         _matrix(confusions, report)
     else:
         _confusions(confusions, report)
-    frozen, corrected, calibration = halves[1].subplots(1, 3)
-    _overlap(frozen, report.overlap.frozen, "Frozen embedding (with class names)")
-    _overlap(corrected, report.overlap.corrected, "Corrected embedding (with images)")
+    frozen, corrected, calibration = parts[1].subplots(1, 3)
+    views = [(frozen, report.overlap.frozen, "Before: frozen embedding")]
+    if report.measures.is_corrected:
+        views.append((corrected, report.overlap.corrected, "After: corrected embedding"))
+    else:
+        _nothing(corrected, "After", "This backbone has no correction.")
+    drawn = iter(histograms([one for _, one, _ in views]))
+    for axes, one, title in views:
+        _overlap(axes, one, None if one.overlap is None else next(drawn), title)
     _calibration(calibration, report)
+    _measures(parts[2].subplots(), report)
 
 
 def _accuracy(axes: Axes, report: ReportOut) -> None:
@@ -95,7 +106,7 @@ def _accuracy(axes: Axes, report: ReportOut) -> None:
         [_text(one.label) for one, _ in shown],
         [accuracy for _, accuracy in shown],
         [f"{round(accuracy * one.n_votes)} of {one.n_votes}" for one, accuracy in shown],
-        _SAME,
+        SAME,
     )
     _title(axes, title)
 
@@ -112,7 +123,7 @@ def _confusions(axes: Axes, report: ReportOut) -> None:
         [f"{_text(one.label, 18)} → {_text(one.named, 18)}" for one in shown],
         [one.count / votes[one.label] for one in shown],
         [f"{one.count} of {votes[one.label]}" for one in shown],
-        _OTHER,
+        OTHER,
     )
     _title(axes, title)
 
@@ -167,26 +178,39 @@ def _matrix(axes: Axes, report: ReportOut) -> None:
     _title(axes, "What is taken for what", "row: registered as; column: named")
 
 
-def _overlap(axes: Axes, overlap: OverlapOut, title: str) -> None:
-    if overlap.overlap is None:
+def _overlap(axes: Axes, overlap: OverlapOut, histogram: Histogram | None, title: str) -> None:
+    if histogram is None:
         _nothing(axes, title, "This takes images of two classes.")
         return
-    edges = np.linspace(-1, 1, round(2 / step_of(overlap)) + 1)
-    middles = [(one.low + one.high) / 2 for one in overlap.bins]
-    for shares, colour, name in (
-        ([one.unpaired for one in overlap.bins], _OTHER, "different classes"),
-        ([one.paired for one in overlap.bins], _SAME, "same class"),
-    ):
-        heights, _ = np.histogram(middles, edges, weights=shares)
-        axes.stairs(heights, edges, fill=True, alpha=0.42, color=colour, label=name)
-        axes.stairs(heights, edges, color=colour, linewidth=1)
-    axes.set_xlim(max(overlap.bins[0].low - 0.03, -1), min(overlap.bins[-1].high + 0.03, 1))
-    axes.set_ylim(0, 1.22 * axes.dataLim.y1)  # room for the legend
-    axes.set_yticks([])
-    axes.set_xlabel("similarity of two images")
-    axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.1)
+    draw(axes, histogram)
     _plain(axes, left=False)
     _title(axes, title, wording.overlap_verdict(overlap))
+
+
+def _measures(axes: Axes, report: ReportOut) -> None:
+    """The measures before and after, as a table of text."""
+    measures = report.measures
+    rows = lines(report.overlap, measures)
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(rows) - 0.5, -1.5)
+    heads = ("before", "after", "difference") if measures.is_corrected else ("",)
+    columns = (0.34, 0.42, 0.52)[: len(heads)]
+    style: dict[str, Any] = {"fontsize": 9.5, "va": "center"}
+    for x, head in zip(columns, heads, strict=True):
+        axes.text(x, -1, head, ha="right", color=_SOFT, **style)
+    axes.text(0.545, -1, "better is", color=_SOFT, **style)
+    for y, line in enumerate(rows):
+        axes.axhline(y - 0.5, xmax=0.62, color=_GRID, linewidth=0.8)
+        axes.text(0, y, line.name, color=_INK, **style)
+        for x, word in zip(columns, line.written, strict=False):
+            axes.text(x, y, word, ha="right", color=_INK, **style)
+        colour = {True: SAME, False: _BAD, None: _SOFT}[line.helped]
+        mark = {True: "✓ ", False: "✗ ", None: ""}[line.helped]
+        axes.text(0.545, y, mark + line.way, color=colour, **style)
+    text = "\n\n".join("\n".join(wrap(sentence, 46)) for sentence in told(measures))
+    axes.text(0.7, -0.5, text, fontsize=9.5, va="top", color=_SOFT, linespacing=1.4)
+    _title(axes, "Measures of the embeddings")
 
 
 def _calibration(axes: Axes, report: ReportOut) -> None:
@@ -197,7 +221,7 @@ def _calibration(axes: Axes, report: ReportOut) -> None:
         [one.confidence for one in bins],
         [one.accuracy for one in bins],
         [20 + 380 * one.count / most for one in bins],
-        color=_SAME,
+        color=SAME,
         alpha=0.75,
         linewidths=0,
         clip_on=False,

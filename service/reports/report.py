@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isnan
 
 import torch
 
 from adapters.measures.calibration import Calibration
-from adapters.measures.overlap import BINS as OVERLAP_BINS
-from adapters.measures.overlap import Overlap, overlap
+from adapters.measures.diagnosis import diagnose
 from service.classifiers.snapshot import Snapshot
+from service.diagnosis.values import measures_of, overlaps_of
 from service.reports.examined import Examined
 from service.reports.images import Names, redundant, suspects
 from service.reports.schemas import (
@@ -20,10 +19,7 @@ from service.reports.schemas import (
     Confusion,
     ConfusionMatrix,
     ExaminedOut,
-    OverlapOut,
-    OverlapsOut,
     ReportOut,
-    SimilarityBin,
     TuningOut,
 )
 
@@ -46,7 +42,12 @@ def report(snapshot: Snapshot) -> ReportOut:
     accuracies = [one.accuracy for one in classes if one.accuracy is not None]
     n_suspects, listed_suspects = suspects(examined, names)
     n_redundant, listed_copies = redundant(examined, names)
-    embeddings, labels = examined.support.embeddings, examined.columns
+    diagnosis = diagnose(
+        examined.support.embeddings,
+        examined.columns,
+        snapshot.classes.texts,
+        joint=snapshot.joint,
+    )
     tuning = snapshot.tuning
     return ReportOut(
         classifier=snapshot.name,
@@ -62,7 +63,7 @@ def report(snapshot: Snapshot) -> ReportOut:
         examined=ExaminedOut(
             images=len(examined.images),
             complete=len(examined.images) == len(snapshot.support),
-            near_copies_left_out=len(examined.images) - len(labels),
+            near_copies_left_out=len(examined.images) - len(examined.support),
             votes=len(examined.voters),
         ),
         accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
@@ -73,10 +74,8 @@ def report(snapshot: Snapshot) -> ReportOut:
         suspects=listed_suspects,
         n_redundant=n_redundant,
         redundant=listed_copies,
-        overlap=OverlapsOut(
-            frozen=_overlap(overlap(embeddings.frozen, labels)),
-            corrected=_overlap(overlap(embeddings.corrected, labels)),
-        ),
+        overlap=overlaps_of(diagnosis),
+        measures=measures_of(diagnosis),
         calibration=_calibration(examined),
     )
 
@@ -120,28 +119,6 @@ def _classes(
             labels=every, rows=[[named[own, other] for other in every] for own in every]
         )
     return classes, confusions[:_MAX_CONFUSIONS], matrix
-
-
-def _overlap(counted: Overlap) -> OverlapOut:
-    paired, unpaired = (
-        shares.nan_to_num().tolist() for shares in (counted.paired_shares, counted.unpaired_shares)
-    )
-    width = 2 / OVERLAP_BINS
-    return OverlapOut(
-        overlap=None if isnan(counted.area) else counted.area,
-        n_paired=int(counted.paired.sum()),
-        n_unpaired=int(counted.unpaired.sum()),
-        bins=[
-            SimilarityBin(
-                low=round(i * width - 1, 6),
-                high=round((i + 1) * width - 1, 6),
-                paired=paired[i],
-                unpaired=unpaired[i],
-            )
-            for i in range(OVERLAP_BINS)
-            if paired[i] or unpaired[i]
-        ],
-    )
 
 
 def _calibration(examined: Examined) -> CalibrationOut:

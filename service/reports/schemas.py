@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.diagnosis.schemas import MeasuresOut, OverlapsOut
 from service.reports.example import EXAMPLE
 
 
@@ -99,36 +100,6 @@ class NearCopy(LookedUpImage):
     copy_of: SimilarImage
 
 
-class SimilarityBin(BaseModel):
-    """Pairs of images that are about as alike."""
-
-    low: float = Field(description="Cosine similarity where the interval begins.")
-    high: float = Field(description="And where it ends.")
-    paired: float = Field(description="Share of all same-class pairs.")
-    unpaired: float = Field(description="Share of all different-class pairs.")
-
-
-class OverlapOut(BaseModel):
-    """How alike pairs of images of the same class and of different classes are."""
-
-    overlap: float | None = Field(
-        description="Area under both histograms, the sum of the smaller shares. 0: likeness tells"
-        " all about the class, 1: nothing; null: no two images share a class, or all do."
-    )
-    n_paired: int = Field(description="Pairs of images of the same class.")
-    n_unpaired: int = Field(description="Pairs of images of different classes.")
-    bins: list[SimilarityBin] = Field(
-        description="Of 200 equal intervals from -1 to 1 those that are not empty."
-    )
-
-
-class OverlapsOut(BaseModel):
-    """Intra-modal overlap of both embeddings of the images."""
-
-    frozen: OverlapOut = Field(description="Of the embedding that is compared with texts.")
-    corrected: OverlapOut = Field(description="Of the embedding that images are compared by.")
-
-
 class CalibrationBin(BaseModel):
     """Votes with about the same confidence."""
 
@@ -180,4 +151,7 @@ class ReportOut(BaseModel):
         " leave-one-out promise too much."
     )
     overlap: OverlapsOut
+    measures: MeasuresOut = Field(
+        description="What the embeddings of the images are like before and after the correction."
+    )
     calibration: CalibrationOut

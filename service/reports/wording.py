@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from service.reports.schemas import OverlapOut, ReportOut
+from service.diagnosis.lines import SAME_OVERLAP
+from service.diagnosis.schemas import OverlapOut
+from service.reports.schemas import ReportOut
 
 # Fewer pairs leave most of the 200 intervals empty.
 _FEW_PAIRS = 100
 _CLEAR, _MODERATE, _LARGE = 0.25, 0.45, 0.65
-# Closer than this, two overlaps are the same.
-_SAME = 0.02
 
 
 def percent(share: float) -> str:
@@ -45,12 +45,10 @@ def overlap_verdict(overlap: OverlapOut) -> str:
 
 def correction_verdict(frozen: OverlapOut, corrected: OverlapOut) -> str:
     """Whether the correction helps here."""
-    if frozen.overlap is None or corrected.overlap is None:
+    if frozen.overlap is None or corrected.overlap is None or frozen == corrected:
         return ""
-    if frozen == corrected:
-        return "This backbone has no correction, so there is one embedding only."
     difference = corrected.overlap - frozen.overlap
-    if abs(difference) < _SAME:
+    if abs(difference) <= SAME_OVERLAP:
         return "The correction makes next to no difference on these images."
     if difference < 0:
         return "The correction lowers the overlap on these images, as it should."

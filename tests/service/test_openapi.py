@@ -25,6 +25,7 @@ PROMISED = {
     ("get", "/v1/classifiers/{name}/report"),
     ("get", "/v1/classifiers/{name}/report.html"),
     ("get", "/v1/classifiers/{name}/report.png"),
+    ("get", "/v1/classifiers/{name}/report.svg"),
     ("put", "/v1/classifiers/{name}/classes/{label}"),
     ("get", "/v1/classifiers/{name}/classes/{label}"),
     ("delete", "/v1/classifiers/{name}/classes/{label}"),

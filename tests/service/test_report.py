@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2 as httpx
@@ -12,7 +13,7 @@ from PIL import Image
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import encoded, patches, picture
 
-FORMS = ("report", "report.html", "report.png")
+FORMS = ("report", "report.html", "report.png", "report.svg")
 
 
 def made(classifier: Classifier) -> Json:
@@ -114,9 +115,15 @@ def test_every_member_is_described(textures: Classifier) -> None:
         ("Confusion", document["confusions"][0]),
         ("OverlapOut", document["overlap"]["frozen"]),
         ("SimilarityBin", document["overlap"]["frozen"]["bins"][0]),
+        ("MeasuresOut", document["measures"]),
+        ("EmbeddingOut", document["measures"]["corrected"]),
+        ("AgainstTextsOut", document["measures"]["frozen"]["texts"]),
         ("CalibrationBin", document["calibration"]["bins"][0]),
     ]:
         assert set(value) == set(schemas[name]["properties"]), name
+        if name in ("MeasuresOut", "EmbeddingOut", "AgainstTextsOut"):
+            told = [one.get("description") for one in schemas[name]["properties"].values()]
+            assert all(told), name
     [example] = schemas["ReportOut"]["examples"]
     assert set(example) == set(document)
 
@@ -135,10 +142,58 @@ def test_the_page_may_load_nothing_but_images(textures: Classifier) -> None:
 
 def test_the_picture_is_drawn(textures: Classifier) -> None:
     drawn = png(textures)
-    assert drawn.size == (1430, 1166)
+    assert drawn.size == (1430, 1540)
     colours = drawn.convert("RGB").getcolors(1 << 24)
     assert colours is not None
-    assert max(count for count, _ in colours) < 0.9 * 1430 * 1166
+    assert max(count for count, _ in colours) < 0.9 * 1430 * 1540
+
+
+def test_the_picture_can_be_had_as_vectors(textures: Classifier) -> None:
+    response = textures.http.get(f"{textures.url}/report.svg")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "image/svg+xml"
+    # An SVG may hold scripts; this one must never run any.
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert ET.fromstring(response.content).tag == "{http://www.w3.org/2000/svg}svg"
+    document = made(textures)
+    for told in (
+        "Before: frozen embedding",
+        "After: corrected embedding",
+        "modality gap",
+        f"{100 * document['measures']['corrected']['neighbour_accuracy']:.1f} %",
+        f"{document['measures']['frozen']['texts']['alignment']:.3f}",
+    ):
+        assert f"<!-- {told} -->" in response.text  # what the shapes beside it spell
+
+
+def test_measures_are_on_the_page(textures: Classifier) -> None:
+    text = html(textures)
+    before, after = (made(textures)["measures"][view] for view in ("frozen", "corrected"))
+    for share in (before["neighbour_accuracy"], after["neighbour_accuracy"]):
+        assert f"<td>{100 * share:.1f} %</td>" in text
+    for value in (before["uniformity"], after["uniformity"], after["variance"]):
+        assert f"<td>{value:.3f}</td>".replace("-", "−") in text
+    assert f"<td>{before['texts']['modality_gap']:.3f}</td>" in text
+    assert "Before: frozen embedding" in text
+    assert "space of its own" in text
+    textures.put(method="tip-adapter++", names_carry_meaning=False)
+    assert made(textures)["measures"]["frozen"]["texts"] is None
+    assert "Modality gap" not in html(textures)
+
+
+def test_a_backbone_without_correction_has_one_embedding(small: Classifier) -> None:
+    for texture in ("brick", "grass"):
+        small.post(texture, *[_small(patch) for patch in patches(texture)[:4]])
+    found = made(small)["measures"]
+    assert not found["is_corrected"]
+    assert found["frozen"] == found["corrected"]
+    assert found["corrected"]["texts"] is not None
+    text = html(small)
+    assert text.count("so there is one embedding only") == 1
+    assert "Before:" not in text
+    drawn = small.http.get(f"{small.url}/report.svg").text
+    assert "This backbone has no correction." in drawn
+    assert "After: corrected embedding" not in drawn
 
 
 def test_names_cannot_break_the_page(classifier: Classifier) -> None:
@@ -158,6 +213,9 @@ def test_names_cannot_break_the_page(classifier: Classifier) -> None:
     assert "&lt;script&gt;alert(1)" in text
     assert "&gt;&lt;img src=x" in text.replace("&#34;", "")
     assert png(classifier).width > 0
+    drawn = classifier.http.get(f"{classifier.url}/report.svg")
+    assert "<script" not in drawn.text
+    ET.fromstring(drawn.content)
     assert made(classifier)["suspects"][0]["filename"].endswith(".png")
 
 
@@ -241,13 +299,14 @@ def test_reports_while_images_come(classifier: Classifier) -> None:
             for texture in ("brick", "grass")
         ]
         reads = [
-            pool.submit(classifier.http.get, f"{classifier.url}/{FORMS[i % 3]}") for i in range(24)
+            pool.submit(classifier.http.get, f"{classifier.url}/{FORMS[i % len(FORMS)]}")
+            for i in range(24)
         ]
         assert {write.result().status_code for write in writes} == {201}
         answers = [read.result() for read in reads]
     assert {answer.status_code for answer in answers} == {200}
     sizes = []
-    for answer in answers[::3]:
+    for answer in answers[:: len(FORMS)]:
         document = answer.json()
         sizes.append(document["n_images"])
         assert sum(one["n_images"] for one in document["classes"]) == sizes[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,26 @@ def test_the_page_is_never_wider_than_the_screen(
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= screen
+
+
+def test_before_and_after_can_be_compared(page: Page, server: Server, textures: Classifier) -> None:
+    shown(page, server, textures.name)
+    section = page.locator("#overlap")
+    # Both histograms have the same axis.
+    ticks = [plot.locator("text").all_inner_texts() for plot in section.locator("svg").all()]
+    assert len(ticks) == 2
+    assert ticks[0] == ticks[1]
+    rows = section.locator("table.measures tbody tr").all()
+    assert len(rows) == 10
+    for row in rows:
+        # What it is called, before, after, which way is better; nothing covers anything else.
+        assert row.locator("small").is_visible()
+        boxes = [cell.bounding_box() for cell in row.locator("td").all()]
+        assert len(boxes) == 3
+        for left, right in pairwise(boxes):
+            assert left is not None
+            assert right is not None
+            assert left["x"] + left["width"] <= right["x"] + 1
 
 
 def test_a_picture_leads_to_the_image(page: Page, server: Server, textures: Classifier) -> None:

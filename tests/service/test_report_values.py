@@ -43,7 +43,11 @@ def blobs(shots: list[int], noise: float = 0.7, seed: int = 0) -> tuple[ClassSet
 
 
 def snapshot(
-    classes: ClassSet, support: SupportSet, method: str = "tip-adapter++", n_bare: int = 0
+    classes: ClassSet,
+    support: SupportSet,
+    method: str = "tip-adapter++",
+    n_bare: int = 0,
+    joint: bool = False,
 ) -> Snapshot:
     """A state of a classifier; ``n_bare`` more classes are declared and cannot be answered."""
     ids = [*classes.ids.tolist(), *range(100_000, 100_000 + n_bare)]
@@ -53,7 +57,7 @@ def snapshot(
         for i, label in zip(support.ids.tolist(), support.labels.tolist(), strict=True)
     }
     tuning = FewShotClassifier(method, 20.0).tune(classes, support) if ids else Tuning()
-    return Snapshot("blobs", method, 20.0, records, images, classes, support, tuning)
+    return Snapshot("blobs", method, 20.0, records, images, classes, support, tuning, joint)
 
 
 @pytest.mark.parametrize("method", ["auto", "zero-shot", "tip-adapter++", "ape", "gda++"])
@@ -136,6 +140,60 @@ def test_the_overlap_is_the_sum_of_the_smaller_shares() -> None:
     assert sum(one.paired for one in found.bins) == pytest.approx(1)
     assert all(-1 <= one.low < one.high <= 1 for one in found.bins)
     assert made.overlap.frozen != made.overlap.corrected
+
+
+@pytest.mark.parametrize("method", ["tip-adapter++", "gda++"])
+def test_measures_are_those_of_the_images_that_take_part(method: str) -> None:
+    classes, support = blobs([6, 5, 1, 7])
+    found = report(snapshot(classes, support, method)).measures
+    labels = classes.columns(support.labels).tolist()
+    upper = np.triu(np.ones((len(labels), len(labels)), dtype=bool), 1)
+    same = np.equal.outer(labels, labels)
+    rights = []
+    for name, values in (("frozen", found.frozen), ("corrected", found.corrected)):
+        keys = getattr(support.embeddings, name).double().numpy()
+        cosines = keys @ keys.T
+        np.fill_diagonal(cosines, -np.inf)
+        right = [labels[j] == labels[i] for i, j in enumerate(cosines.argmax(axis=1))]
+        judged = [r for r, label in zip(right, labels, strict=True) if labels.count(label) > 1]
+        rights.append(judged)
+        assert found.n_judged == len(judged) == 18
+        assert values.neighbour_accuracy == np.mean(judged)
+        assert values.paired_similarity == pytest.approx(cosines[same & upper].mean(), abs=1e-5)
+        assert values.unpaired_similarity == pytest.approx(cosines[~same & upper].mean(), abs=1e-5)
+        uniformity = np.log(np.exp(4 * cosines[upper] - 4).mean())
+        assert values.uniformity == pytest.approx(uniformity, abs=1e-5)
+        assert values.variance == pytest.approx(keys.var(axis=0).sum(), abs=1e-5)
+    sides = list(zip(*rights, strict=True))
+    assert (found.gained, found.lost) == (sides.count((False, True)), sides.count((True, False)))
+    assert found.gained > 0
+    assert classes.texts is not None
+    frozen, texts = support.embeddings.frozen.double().numpy(), classes.texts.double().numpy()
+    distances = 2 - 2 * frozen @ texts.T
+    rows = np.arange(len(labels))
+    own = distances[rows, labels]
+    distances[rows, labels] = np.inf
+    named = found.frozen.texts
+    assert named is not None
+    assert named.alignment == pytest.approx(own.mean(), abs=1e-5)
+    assert named.relative_alignment == pytest.approx((own - distances.min(1)).mean(), abs=1e-5)
+    gap = np.linalg.norm(frozen.mean(axis=0) - texts[labels].mean(axis=0))
+    assert named.modality_gap == pytest.approx(gap, abs=1e-5)
+    assert found.corrected.texts is None
+    assert not found.same_space
+
+
+def test_a_corrected_embedding_in_the_space_of_texts_is_compared_with_them() -> None:
+    classes, support = blobs([6, 5, 7])
+    both = ImageEmbeddings(support.embeddings.frozen, support.embeddings.frozen.roll(1, 0))
+    joint = SupportSet(support.ids, support.labels, both)
+    found = report(snapshot(classes, joint, joint=True)).measures
+    assert found.same_space
+    assert found.is_corrected
+    assert found.corrected.texts is not None
+    assert found.frozen.texts is not None
+    assert found.corrected.texts.alignment != found.frozen.texts.alignment
+    assert found.corrected.texts.uniformity == pytest.approx(found.frozen.texts.uniformity)
 
 
 def test_a_suspect_comes_with_the_nearest_image_of_the_named_class() -> None:
@@ -226,6 +284,9 @@ def test_small_classifiers_have_a_report(shots: list[int]) -> None:
         assert made.accuracy == 1  # a single class is named always
     assert made.overlap.corrected.overlap is None
     assert made.suspects == []
+    if not shots:
+        figures = made.measures.frozen.model_dump(exclude={"texts"})
+        assert set(figures.values()) == {None}
 
 
 def test_large_matrices_are_left_out() -> None:

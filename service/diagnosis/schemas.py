@@ -1,0 +1,103 @@
+"""The JSON of measures of embeddings: part of a report, and of what ``handful diagnose`` writes."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class SimilarityBin(BaseModel):
+    """Pairs of images that are about as alike."""
+
+    low: float = Field(description="Cosine similarity where the interval begins.")
+    high: float = Field(description="And where it ends.")
+    paired: float = Field(description="Share of all same-class pairs.")
+    unpaired: float = Field(description="Share of all different-class pairs.")
+
+
+class OverlapOut(BaseModel):
+    """How alike pairs of images of the same class and of different classes are."""
+
+    overlap: float | None = Field(
+        description="Area under both histograms, the sum of the smaller shares. 0: likeness tells"
+        " all about the class, 1: nothing; null: no two images share a class, or all do."
+    )
+    n_paired: int = Field(description="Pairs of images of the same class.")
+    n_unpaired: int = Field(description="Pairs of images of different classes.")
+    bins: list[SimilarityBin] = Field(
+        description="Of 200 equal intervals from -1 to 1 those that are not empty."
+    )
+
+
+class OverlapsOut(BaseModel):
+    """Intra-modal overlap of both embeddings of the images."""
+
+    frozen: OverlapOut = Field(description="Of the embedding that is compared with texts.")
+    corrected: OverlapOut = Field(description="Of the embedding that images are compared by.")
+
+
+class AgainstTextsOut(BaseModel):
+    """Images against the names of their classes; distances are those of unit vectors."""
+
+    alignment: float | None = Field(
+        description="Mean squared distance of an image to the name of its class, 0 to 4. Lower is"
+        " better."
+    )
+    relative_alignment: float | None = Field(
+        description="The same, less the squared distance to the nearest other name. Below 0: the"
+        " own name is nearer; lower is better. null: there is one name only."
+    )
+    modality_gap: float | None = Field(
+        description="Distance of the mean image to the mean name, 0 to 2; each name counts once"
+        " for each of its images."
+    )
+    uniformity: float | None = Field(
+        description="Of images and names together. Lower is more evenly spread."
+    )
+
+
+class EmbeddingOut(BaseModel):
+    """What one embedding of the images is like; null for what takes more images than there are."""
+
+    neighbour_accuracy: float | None = Field(
+        description="Share of the images whose most similar other image has their class. Higher"
+        " is better."
+    )
+    paired_similarity: float | None = Field(
+        description="Mean cosine similarity of two images of one class."
+    )
+    unpaired_similarity: float | None = Field(
+        description="Mean cosine similarity of two images of different classes."
+    )
+    uniformity: float | None = Field(
+        description="Logarithm of the mean of exp(-2 · squared distance) over all pairs of images,"
+        " -8 to 0. Lower is more evenly spread."
+    )
+    variance: float | None = Field(
+        description="Total feature variance: mean squared distance to the mean image, 0 to 1."
+        " Higher tells images further apart."
+    )
+    texts: AgainstTextsOut | None = Field(
+        description="null: names carry no meaning, or the corrected embedding does not live in the"
+        " space of the texts."
+    )
+
+
+class MeasuresOut(BaseModel):
+    """Both embeddings of the images: before the correction, and after it."""
+
+    is_corrected: bool = Field(
+        description="Whether there are two embeddings; a backbone without a correction has one."
+    )
+    same_space: bool = Field(
+        description="Whether both live in the space of the class names. If not, only overlap and"
+        " `neighbour_accuracy` can be compared between them."
+    )
+    n_judged: int = Field(
+        description="Images that have another one of their class, so that the nearest can be right."
+    )
+    gained: int = Field(
+        description="Of these, how many have a nearest image of their class in `corrected` alone."
+    )
+    lost: int = Field(description="And how many have one in `frozen` alone.")
+    frozen: EmbeddingOut = Field(description="Before: the embedding that is compared with texts.")
+    corrected: EmbeddingOut = Field(description="After: the embedding that images are compared by.")
