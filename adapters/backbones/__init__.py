@@ -2,34 +2,66 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from torch import nn
 
 from adapters.backbones.backbone import Backbone
 from adapters.backbones.errors import BackboneError, UnsafeWeights, WeightsUnavailable
-from adapters.corrections import BeforeProjection, Uncorrected
+from adapters.corrections import BeforeProjection, Correction, Uncorrected
 
 LITE = "lite"
+PHOTO = "a photo of a {}."
+NO_ADAPTER = "none"
 
 
-def load_backbone(name: str = LITE, device: torch.device | str | None = None) -> Backbone:
+def load_backbone(
+    name: str = LITE,
+    device: torch.device | str | None = None,
+    *,
+    prompts: Path | None = None,
+    adapter: str | None = None,
+) -> Backbone:
     """Load a backbone by name and warm it up.
 
     Args:
         name: ``lite``, whose weights come with the installation, or any open_clip model; see
             :func:`adapters.backbones.open_clip_models.load_open_clip`.
         device: Where it computes; the GPU if there is one.
+        prompts: What ``handful train comma`` made for it, to be used in both towers.
+        adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
+            or ``none`` for none. By default `lite` has its own, and others have none.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == LITE:
-        from adapters.backbones.lite import TEMPLATES, build_lite
+        from adapters.backbones.lite import ADAPTER, TEMPLATES, build_lite
 
-        return Backbone(name, *build_lite(), BeforeProjection(), TEMPLATES, device)
-    from adapters.backbones.open_clip_models import load_open_clip
+        parts, templates = build_lite(), TEMPLATES
+        adapter = adapter or (str(ADAPTER) if ADAPTER.exists() else None)
+    else:
+        from adapters.backbones.open_clip_models import load_open_clip
 
-    return Backbone(name, *load_open_clip(name), Uncorrected(), device=device)
+        parts, templates = load_open_clip(name), (PHOTO,)
+    correction = _correction(name, parts[0].get_submodule("visual"), adapter)
+    if prompts is not None:
+        from adapters.comma import load_prompted
+
+        return load_prompted(name, parts, correction, prompts, device)
+    return Backbone(name, *parts, correction, templates, device)
+
+
+def _correction(name: str, visual: nn.Module, adapter: str | None) -> Correction:
+    pooled = name == LITE
+    if adapter in (None, NO_ADAPTER):
+        return BeforeProjection() if pooled else Uncorrected()
+    from adapters.bottleneck import Adapted, AdaptedBeforeProjection, load_adapter
+
+    loaded = load_adapter(Path(str(adapter)), visual, name)
+    return AdaptedBeforeProjection(loaded) if pooled else Adapted(loaded)
 
 
 __all__ = [

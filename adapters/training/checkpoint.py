@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-
-class CheckpointError(RuntimeError):
-    """A state on the disk cannot be resumed from; the message says what mends it."""
+from adapters.training.errors import CheckpointError as CheckpointError
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
@@ -35,7 +32,8 @@ def read_state(path: Path) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    # What PyTorch raises depends on where the file is damaged.
+    except Exception as error:
         raise CheckpointError(
             f"{path} cannot be read as the state of a run ({error}); delete it to begin anew"
         ) from error

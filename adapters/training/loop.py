@@ -6,9 +6,10 @@ Hugging Face's accelerate.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,16 +19,15 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from adapters.training.checkpoint import CheckpointError, read_state, write_state
+from adapters.training.checkpoint import read_state, write_state
+from adapters.training.errors import CheckpointError
+from adapters.training.errors import TrainingError as TrainingError
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
 from adapters.training.schedule import warmup_cosine
 
 CHECKPOINT_NAME = "checkpoint.pt"
-
-
-class TrainingError(RuntimeError):
-    """A run cannot go on; the message says why and what mends it."""
+_SAVE_SECONDS = 60
 
 
 class Examples(Sized, Protocol):
@@ -52,7 +52,8 @@ class LoopSettings:
         precision: What passes are computed in; the parameters that are learned stay float32.
         workers: Processes that prepare examples.
         seed: Decides all that is random.
-        save_every: Optimiser steps between two states on the disk; None: once an epoch.
+        save_every: Optimiser steps between two states on the disk; None: once an epoch, and
+            once a minute.
     """
 
     epochs: int = 1
@@ -93,6 +94,7 @@ def train(
     *,
     device: str | None = None,
     resume: bool = False,
+    identity: Mapping[str, int | float | str] | None = None,
     report: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
 ) -> Progress:
     """Minimise an objective over examples; the objective then holds what was learned.
@@ -107,6 +109,7 @@ def train(
         folder: The state to resume from is kept here.
         device: ``cpu`` to stay off a GPU; None takes what accelerate finds.
         resume: Go on from the state in the folder, or begin where there is none.
+        identity: What else a state must be of to be resumed from, such as the backbone.
         report: Called with steps done, all steps and the loss after each step.
 
     Raises:
@@ -141,9 +144,16 @@ def train(
     steps = per_epoch * settings.epochs
     schedule = warmup_cosine(optimiser.optimizer, steps, round(settings.warmup * steps))
     path = folder / CHECKPOINT_NAME
-    run = _Run(accelerator, objective, optimiser, schedule, {"steps": steps, "seed": settings.seed})
+    run = _Run(
+        accelerator,
+        objective,
+        optimiser,
+        schedule,
+        _identity(settings, steps) | dict(identity or {}),
+    )
     progress = run.load(path) if resume else Progress()
-    began = time.perf_counter() - progress.seconds
+    saved = time.perf_counter()
+    began = saved - progress.seconds
     model.train()
     while progress.step < steps:
         epoch, done = divmod(progress.step, per_epoch)
@@ -172,8 +182,10 @@ def train(
             progress.seconds = time.perf_counter() - began
             objective.after_step(progress.step / steps)
             report(progress.step, steps, progress.losses[-1])
-            if progress.step % (settings.save_every or per_epoch) == 0:
+            late = settings.save_every is None and time.perf_counter() - saved > _SAVE_SECONDS
+            if late or progress.step % (settings.save_every or per_epoch) == 0:
                 run.save(path, progress)
+                saved = time.perf_counter()
     accelerator.wait_for_everyone()
     accelerator.free_memory()
     return progress
@@ -190,7 +202,7 @@ class _Run:
     objective: Objective
     optimiser: Any
     schedule: Any
-    identity: dict[str, int]
+    identity: dict[str, int | float | str]
 
     def save(self, path: Path, progress: Progress) -> None:
         """Write the state; the first process does."""
@@ -215,10 +227,14 @@ class _Run:
         state = read_state(path)
         if state is None:
             return Progress()
-        if state.get("identity") != self.identity:
+        of = state.get("identity", {})
+        if other := [name for name in self.identity if of.get(name) != self.identity[name]]:
+            differences = ", ".join(
+                f"{name} {of.get(name)} and not {self.identity[name]}" for name in other
+            )
             raise CheckpointError(
-                f"{path} is of a run with {state.get('identity')}, this one has {self.identity}; "
-                "give the same settings and data, or another --out to begin anew"
+                f"{path} is of a run with {differences}; give the same settings and data, or "
+                "another --out to begin anew"
             )
         self.objective.load_state_dict(state["objective"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])
@@ -226,6 +242,13 @@ class _Run:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return Progress(state["losses"], state["seconds"])
+
+
+def _identity(settings: LoopSettings, steps: int) -> dict[str, int | float | str]:
+    every = dataclasses.asdict(settings)
+    return {"steps": steps} | {
+        name: value for name, value in every.items() if name not in {"workers", "save_every"}
+    }
 
 
 def _diverged(loss: float, step: int) -> str:

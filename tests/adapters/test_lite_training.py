@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -19,7 +17,6 @@ from adapters.backbones.lite.learning import (
     closed_form,
     learn,
 )
-from adapters.backbones.lite.mixup import clip_loss, geodesic_mix, m2_mix_loss
 from adapters.backbones.lite.names import PROMPTS, class_names, prompts
 
 FEW_STEPS = Settings(steps=30, batch=64, learning_rate=1e-3)
@@ -79,52 +76,3 @@ def test_every_class_has_a_name_and_every_name_every_wording() -> None:
     assert len({each[0] for each in names}) > 990
     assert prompts(names[0])[: len(PROMPTS)] == [w.format(names[0][0]) for w in PROMPTS]
     assert len(prompts(names[0])) == len(PROMPTS) * len(names[0])
-
-
-def reference_m2_mix(
-    image: NDArray[np.float64], text: NDArray[np.float64], share: float, scale: float
-) -> float:
-    """The formula of the paper, written out pair by pair."""
-    total = 0.0
-    for anchors, partners in ((image, text), (text, image)):
-        for i, anchor in enumerate(anchors):
-            logits = []
-            for j in range(len(image)):
-                if i == j:
-                    logits.append(scale * float(anchor @ partners[i]))
-                    continue
-                angle = math.acos(float(image[j] @ text[j]))
-                mixed = image[j] * math.sin(share * angle) + text[j] * math.sin((1 - share) * angle)
-                logits.append(scale * float(anchor @ mixed) / math.sin(angle))
-            total += math.log(sum(math.exp(x) for x in logits)) - logits[i]
-    return total / len(image)
-
-
-def test_m2_mix_equals_the_formula() -> None:
-    image = unit(8, 32, seed=5, dtype=torch.float64)
-    text = unit(8, 32, seed=6, dtype=torch.float64)
-    expected = reference_m2_mix(image.numpy(), text.numpy(), 0.3, 20.0)
-    assert m2_mix_loss(image, text, 0.3, 20.0).item() == pytest.approx(expected, rel=1e-9)
-
-
-def test_a_mix_lies_on_the_arc_between() -> None:
-    a = unit(4, 16, seed=7, dtype=torch.float64)
-    b = unit(4, 16, seed=8, dtype=torch.float64)
-    torch.testing.assert_close(geodesic_mix(a, b, 1.0), a)
-    torch.testing.assert_close(geodesic_mix(a, b, 0.0), b)
-    mixed = geodesic_mix(a, b, 0.25)
-    torch.testing.assert_close(mixed.norm(dim=-1), torch.ones(4, dtype=torch.float64))
-    angle, part = torch.acos((a * b).sum(-1)), torch.acos((mixed * b).sum(-1))
-    torch.testing.assert_close(part, 0.25 * angle)
-
-
-@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["equal", "opposite"])
-def test_a_mix_and_its_gradient_stay_finite_at_the_ends(sign: float) -> None:
-    a = unit(4, 16, seed=9).requires_grad_()
-    b = (sign * a.detach()).requires_grad_()
-    mixed = geodesic_mix(a, b, 0.4)
-    loss = mixed.sum() + m2_mix_loss(a, b, 0.4, 20.0) + clip_loss(a, b, 20.0)
-    loss.backward()
-    assert torch.isfinite(mixed).all()
-    assert torch.isfinite(a.grad).all()
-    assert torch.isfinite(b.grad).all()

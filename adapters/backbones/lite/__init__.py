@@ -1,9 +1,14 @@
 """`lite`, the default backbone: an open_clip model from registry packages, nothing downloaded."""
 
+from pathlib import Path
+
 from adapters.backbones.lite.model import build_lite
 from adapters.backbones.lite.weights import TOWER_FILES, PinnedFile
 
-__all__ = ["TEMPLATES", "TOWER_FILES", "PinnedFile", "build_lite"]
+__all__ = ["ADAPTER", "TEMPLATES", "TOWER_FILES", "PinnedFile", "build_lite"]
+
+ADAPTER = Path(__file__).parent / "adapter.safetensors"
+"""The adapter that `lite` corrects intra-modal overlap with; docs/lite.md tells how it was made."""
 
 TEMPLATES = ("a photo of a {}.",)
 """Prompt templates that suit `lite`, chosen on generic images alone."""

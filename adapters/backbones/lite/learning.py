@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from adapters.backbones.lite.mixup import clip_loss, m2_mix_loss
 from adapters.backbones.lite.projections import EMBED_DIM
+from adapters.mixup.losses import clip_loss, m2_mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def learn(
         loss = clip_loss(images, named, scale)
         if settings.mix_weight:
             share = float(shares.beta(settings.mix_shape, settings.mix_shape))
-            loss = loss + settings.mix_weight * m2_mix_loss(images, named, share, scale)
+            loss = loss + settings.mix_weight * m2_mix(images, named, share, scale)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()

@@ -1,0 +1,66 @@
+"""An open_clip model as a folder, which ``local-dir:FOLDER`` loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.factory import parse_model_name
+from open_clip.tokenizer import HFTokenizer
+from safetensors.torch import save_model
+from torch import nn
+
+from adapters.backbones.errors import BackboneError
+
+CONFIG_NAME = "open_clip_config.json"
+WEIGHTS_NAME = "open_clip_model.safetensors"
+
+
+def folder_config(name: str, model: nn.Module, tokenizer: object) -> dict[str, Any]:
+    """Return what ``open_clip_config.json`` says of a model.
+
+    Args:
+        name: What it was loaded by, see :func:`adapters.backbones.open_clip_models.load_open_clip`.
+        model: The model.
+        tokenizer: Its tokenizer.
+
+    Raises:
+        BackboneError: The model cannot be described this way.
+    """
+    scheme, identifier = parse_model_name(name)
+    config = open_clip.get_model_config(name if scheme else identifier.partition("/")[0])
+    if config is None:
+        raise BackboneError(f"open_clip has no config of {name} that could be written beside it")
+    if scheme is None:
+        # Weights decide the activation, see `load_open_clip`.
+        tag = open_clip.get_pretrained_cfg(*identifier.split("/", 1)) or {}
+        config["quick_gelu"] = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
+    if isinstance(tokenizer, HFTokenizer):
+        # With any name here, open_clip reads the tokenizer from the folder.
+        config["text_cfg"].setdefault("hf_tokenizer_name", identifier)
+    return {"model_cfg": config, "preprocess_cfg": open_clip.get_model_preprocess_cfg(model)}
+
+
+def write_folder(folder: Path, name: str, model: nn.Module, tokenizer: Any) -> None:
+    """Write config, weights and, where it is not open_clip's own, the tokenizer.
+
+    Args:
+        folder: Is made.
+        name: What the model was loaded by.
+        model: The model, with any weights.
+        tokenizer: Its tokenizer.
+
+    Raises:
+        BackboneError: The model cannot be described this way.
+        OSError: The folder cannot be written.
+    """
+    config = folder_config(name, model, tokenizer)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    if isinstance(tokenizer, HFTokenizer):
+        tokenizer.tokenizer.save_pretrained(str(folder))
+    part = folder / f"{WEIGHTS_NAME}.part"
+    save_model(model, str(part))
+    part.replace(folder / WEIGHTS_NAME)

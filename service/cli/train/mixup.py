@@ -1,0 +1,186 @@
+"""``handful train mixup``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Learn(StrEnum):
+    """What is fine-tuned."""
+
+    MODEL = "model"
+    PROJECTIONS = "projections"
+    ADAPTER = "adapter"
+
+
+class Mix(StrEnum):
+    """A loss beside the contrastive one."""
+
+    M2 = "m2"
+    V = "v"
+    L = "l"
+    VL = "vl"
+
+
+class Precision(StrEnum):
+    """What passes are computed in."""
+
+    NO = "no"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+def mixup(
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="CSV of pairs (image,text), or webdataset shards: one .tar, or a pattern as "
+            "'shards/{00..15}.tar'.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for all that the run leaves.")],
+    backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    learn: Annotated[
+        Learn,
+        typer.Option(
+            help="The whole model, the projections of both towers and the logit scale, or a "
+            "bottleneck adapter on the image tower."
+        ),
+    ] = Learn.MODEL,
+    mix: Annotated[
+        list[Mix] | None,
+        typer.Option(help="Mix to add to the CLIP loss; may be repeated. m2 by default."),
+    ] = None,
+    mix_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Weight of each mix; by default the published ones: m2 0.01, v and l 0.05, "
+            "vl 0.1.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Where the paths in the CSV begin; its own folder by default."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 9,
+    batch: Annotated[int, typer.Option(min=2, help="Pairs in a step of one process.")] = 128,
+    accumulate: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Batches for one optimiser step; pairs of different ones are not contrasted.",
+        ),
+    ] = 1,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Peak; by default 1e-5 for the model, 1e-4 for projections, 1e-3 for an adapter."
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Mixed precision; what is learned stays float32.")
+    ] = Precision.NO,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare pairs.")] = 2,
+    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the state in the folder, if any.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; the GPU if there is one.")
+    ] = None,
+) -> None:
+    """Fine-tune on image-text pairs with geodesic mixup; on several GPUs under torchrun."""
+    # What is slow to import waits until the arguments are known to be good.
+    if learning_rate is not None and not 0 < learning_rate < float("inf"):
+        raise typer.BadParameter(f"--learning-rate is a positive number, not {learning_rate:g}")
+    _check_out(out, resume)
+
+    from adapters.training.errors import DataError
+    from adapters.training.pairs import read_pairs
+    from service.cli.arguments import make_folder
+    from service.cli.settings import settings_with
+    from service.cli.train.processes import check_device, is_first
+
+    service = settings_with(backbone=backbone, device=device)
+    check_device(service.device)
+    try:
+        pairs = read_pairs(data, images)
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from error
+    make_folder(out)
+
+    import json
+
+    from rich.console import Console
+
+    from adapters.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
+    from adapters.mixup.training import LEARNING_RATES, fine_tune
+    from adapters.training.loop import LoopSettings
+    from service.cli.errors import fail
+    from service.cli.train.progress import training_bar
+
+    weights = {
+        name.value: PUBLISHED_WEIGHTS[name] if mix_weight is None else mix_weight
+        for name in mix or [Mix.M2]
+    }
+    settings = LoopSettings(
+        epochs=epochs,
+        batch=batch,
+        accumulate=accumulate,
+        learning_rate=learning_rate or LEARNING_RATES[learn.value],
+        weight_decay=0.2,
+        warmup=0.1,
+        precision=precision.value,
+        workers=workers,
+        seed=seed,
+    )
+    console = Console(stderr=True)
+    try:
+        with training_bar(console, shown=is_first()) as report:
+            done = fine_tune(
+                service.backbone,
+                pairs,
+                out,
+                learned=learn.value,
+                mixup=MixupSettings(weights),
+                settings=settings,
+                data=data,
+                device=service.device,
+                resume=resume,
+                report=report,
+            )
+    except Exception as error:
+        fail(error)
+    if not is_first():
+        return
+    if done.broken:
+        console.print(
+            f"{len(done.broken)} images could not be read and were replaced by others, as "
+            f"{done.broken[0]}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    Console().print_json(json.dumps(done.made))
+    use = f"local-dir:{done.path}"
+    if learn is Learn.ADAPTER:
+        use = f"{service.backbone} --adapter {done.path}"
+    console.print(f"use it with: handful serve --backbone {use}", highlight=False, soft_wrap=True)
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    running = (out / "checkpoint.pt").is_file()
+    finished = (out / "training.json").is_file() and not running
+    if finished and resume:
+        raise typer.BadParameter(f"the run in {out} is finished, there is nothing to resume")
+    if not resume and (running or finished):
+        state = "a finished run" if finished else "a run that is not finished"
+        mend = "" if finished else "go on with it with --resume, or "
+        raise typer.BadParameter(f"{out} holds {state}; {mend}name another folder with --out")
