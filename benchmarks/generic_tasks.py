@@ -1,6 +1,6 @@
 """Few-shot tasks from generic images: what our own choices rest on, apart from the measuring sets.
 
-    .venv/bin/python benchmarks/generic_tasks.py FOLDER [--draws 3] [--json FILE]
+    .venv/bin/python benchmarks/generic_tasks.py FOLDER [--draws 3] [--adapter FILE] [--json FILE]
 
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101. Tasks of 5, 20 and 60 classes
 are drawn from it in five forms: as it is, with the names scrambled among the classes, and with the
@@ -155,7 +155,7 @@ def right(task: Task, given: Answers) -> Tensor:
 def tasks(pools: dict[str, Pool], shots: int, draws: int) -> Iterator[Task]:
     """Tasks of all forms and sizes, the same ones for every method."""
     for style, one in pools.items():
-        for n_classes in SIZES:
+        for n_classes in (size for size in SIZES if size <= len(one.texts)):
             for number in range(draws):
                 yield draw(one, n_classes, shots, f"{style}/{n_classes}/{number}")
                 if style == "as it is":
@@ -163,10 +163,12 @@ def tasks(pools: dict[str, Pool], shots: int, draws: int) -> Iterator[Task]:
                     yield draw(one, n_classes, shots, seed, scrambled=True)
 
 
-def by_method(pools: dict[str, Pool], backbone: Backbone, draws: int) -> dict[str, list[float]]:
+def by_method(
+    pools: dict[str, Pool], backbone: Backbone, draws: int, methods: list[str]
+) -> dict[str, list[float]]:
     """Accuracy and calibration error in % of every method, one number for each K."""
     found: dict[str, list[float]] = {}
-    for method in track(HEADS, "methods"):
+    for method in track(methods, "methods"):
         for shots in SHOTS:
             accuracies, errors = [], []
             for task in tasks(pools, shots, draws):
@@ -265,13 +267,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--adapter", help="In place of that of `lite`; none for none.")
+    parser.add_argument("--methods", default=",".join(HEADS), help="Heads to measure.")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    backbone = load_backbone("lite", "cpu")
+    backbone = load_backbone("lite", "cpu", adapter=arguments.adapter)
     pools = {
         title: pool(backbone, arguments.folder, style, title) for title, style in STYLES.items()
     }
-    methods = by_method(pools, backbone, arguments.draws)
+    methods = by_method(pools, backbone, arguments.draws, arguments.methods.split(","))
     others = situations(pools, backbone, arguments.draws) | bursts(
         backbone, arguments.folder, pools["as it is"], 2 * arguments.draws
     )

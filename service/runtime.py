@@ -54,12 +54,23 @@ class Runtime:
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
-        backbone = load_backbone(settings.backbone, settings.device)
+        backbone = load_backbone(
+            settings.backbone,
+            settings.device,
+            prompts=settings.prompts,
+            adapter=settings.adapter,
+        )
         if backbone.correction.name == "uncorrected":
             logger.warning(
                 "%s has no correction of intra-modal overlap: tip-adapter++ answers as"
                 " tip-adapter does",
                 backbone.name,
+            )
+        if settings.prompts is not None:
+            logger.warning(
+                "class texts are written as %r, which the prompts were trained with: templates of"
+                " classifiers do not apply",
+                *backbone.templates,
             )
         check_fingerprints(engine, backbone.fingerprint, backbone.name)
         store = Store(engine, backbone.fingerprint, backbone.name)

@@ -21,6 +21,14 @@ class Settings(BaseSettings):
         "lite",
         description="lite, MODEL/TAG, MODEL/PATH, hf-hub:ORG/REPOSITORY or local-dir:FOLDER.",
     )
+    prompts: Path | None = Field(
+        None, description="Trained prompts of both towers: handful train comma made them."
+    )
+    adapter: str | None = Field(
+        None,
+        description="Trained adapter against overlap, which handful train imo made, or none; lite"
+        " has its own by default.",
+    )
     device: str | None = Field(None, description="cpu or cuda; the GPU if there is one.")
     data_dir: Path = Field(Path("handful-data"), description="Folder of the SQLite database.")
     database_url: str | None = Field(

@@ -13,13 +13,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from adapters.backbones.errors import BackboneError
 from adapters.bottleneck.config import BottleneckConfig
 from adapters.bottleneck.model import BottleneckAdapter, attach
 
 _FORMAT = "handful-bottleneck-1"
+_KEY = "handful"
 
 
-class AdapterError(RuntimeError):
+class AdapterError(BackboneError):
     """An adapter cannot be read, or not be used with this backbone; the message says why."""
 
 
@@ -49,7 +51,7 @@ def save_adapter(
         fingerprint: `tower_fingerprint` of its image tower.
         made: Record of the training, as JSON can hold it.
     """
-    metadata = {
+    described = {
         "format": _FORMAT,
         "config": json.dumps(adapter.config.as_dict()),
         "places": json.dumps(adapter.names),
@@ -63,7 +65,8 @@ def save_adapter(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(state, part, metadata)
+    # One key: safetensors writes several in an order that changes from process to process.
+    save_file(state, part, {_KEY: json.dumps(described, sort_keys=True)})
     part.replace(path)
 
 
@@ -110,7 +113,7 @@ def training_record(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = _described(file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise AdapterError(f"there is no adapter {path}") from error
@@ -120,3 +123,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if metadata.get("format") != _FORMAT or any(name not in metadata for name in fields):
         raise AdapterError(f"{path} is no adapter of this version of Handful ({_FORMAT})")
     return metadata, state
+
+
+def _described(metadata: Mapping[str, str]) -> dict[str, str]:
+    try:
+        found = json.loads(metadata.get(_KEY, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -41,7 +41,9 @@ class ClassifierSettingsIn(BaseModel):
     templates: list[Template] = Field(
         default_factory=list,
         max_length=100,
-        description="Sentences around a class name, whose place is {}. Empty: the backbone's own.",
+        description="Sentences around a class name, whose place is {}. Empty: the backbone's own."
+        " Prompts that a service was started with (`--prompts`) stand in a sentence of their own,"
+        " and then these are not used.",
     )
     names_carry_meaning: bool = Field(
         default=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from service.cli.demo import demo
+from service.cli.diagnose import diagnose
 from service.cli.evaluate import evaluate
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
@@ -13,6 +14,7 @@ from service.cli.train import train
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Few-shot image classification.")
 app.command()(serve)
 app.command()(evaluate)
+app.command()(diagnose)
 app.command()(demo)
 app.command("re-embed")(re_embed)
 app.add_typer(train, name="train")

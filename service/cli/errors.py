@@ -9,12 +9,15 @@ import typer
 from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
+from adapters.bottleneck.places import NoPlaceError
+from adapters.training.errors import TrainingError
 from service.storage.engine import StorageError
 
 
 def fail(error: Exception) -> NoReturn:
     """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
-    if not isinstance(error, (BackboneError, StorageError, StatusProblem)):
+    known = (BackboneError, NoPlaceError, StorageError, StatusProblem, TrainingError)
+    if not isinstance(error, known):
         traceback.print_exception(error)
     message = error.detail if isinstance(error, StatusProblem) else error
     typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)

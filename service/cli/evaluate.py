@@ -61,17 +61,25 @@ def evaluate(
         bool, typer.Option("--no-cache", help="Neither read nor keep features.")
     ] = False,
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="As for handful serve."),
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
 ) -> None:
     """Measure few-shot accuracy and calibration on a folder of images."""
     # What is slow to import waits until the arguments are known to be good.
+    from service.cli.arguments import (
+        check_cache,
+        check_prompts,
+        check_templates,
+        make_folder,
+        unwritable,
+    )
     from service.evaluation.dataset import DatasetError, read_dataset
 
-    if bad := [text for text in template or () if "{}" not in text]:
-        raise typer.BadParameter(
-            f"the template {bad[0]!r} has no {{}} for the class name; write it as 'a photo of {{}}'"
-        )
-    if cache is not None and no_cache:
-        raise typer.BadParameter("--cache and --no-cache contradict each other; give one of them")
+    check_templates(template)
+    check_cache(cache, no_cache)
     numbers = _numbers(shots)
     sets = _share("--coverage", coverage)
     held_out = _share("--leave-classes-out", leave_classes_out)
@@ -102,14 +110,20 @@ def evaluate(
         coverage=sets,
         leave_classes_out=held_out,
     )
-    settings = settings_with(backbone=backbone)
+    settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter)
+    check_prompts(template, settings.prompts)
     if out is not None:
-        _make(out)
+        make_folder(out)
     console = Console(stderr=True)
     began = perf_counter()
     try:
         with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_backbone(settings.backbone, settings.device)
+            encoder = load_backbone(
+                settings.backbone,
+                settings.device,
+                prompts=settings.prompts,
+                adapter=settings.adapter,
+            )
         kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
         features = Features(encoder, settings, console, kept)
         results = run(dataset, encoder, features, protocol, console)
@@ -123,7 +137,7 @@ def evaluate(
         try:
             write(out, dataset, encoder, protocol, results)
         except OSError as error:
-            raise _unwritable(out, error) from error
+            raise unwritable(out, error) from error
     console.print(
         f"{features.embedded} images embedded, {features.reused} taken from the cache, "
         f"{len(results)} heads fitted, {perf_counter() - began:.1f} s"
@@ -162,17 +176,3 @@ def _share(option: str, value: float | None) -> float | None:
     if value is not None and not 0 < value < 1:
         raise typer.BadParameter(f"{option} takes a share between 0 and 1, as 0.5; not {value:g}")
     return value
-
-
-def _make(folder: Path) -> None:
-    """Make the folder for results before the work, so that it is not done in vain."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> typer.BadParameter:
-    return typer.BadParameter(
-        f"no results can be written to {folder} ({error.strerror}); name another folder with --out"
-    )

@@ -10,6 +10,11 @@ import typer
 
 def re_embed(
     backbone: Annotated[str | None, typer.Option(help="The new backbone.")] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The new prompts, if any."),
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="The new adapter, if any.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
 ) -> None:
     """Embed all stored images with another backbone. Stop the service before."""
@@ -22,13 +27,18 @@ def re_embed(
     from service.runtime import lock_database
     from service.storage.engine import open_database
 
-    settings = settings_with(backbone=backbone, data_dir=data_dir)
+    settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir)
     console = Console()
     try:
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_backbone(settings.backbone, settings.device)
+            encoder = load_backbone(
+                settings.backbone,
+                settings.device,
+                prompts=settings.prompts,
+                adapter=settings.adapter,
+            )
         count = run(engine, encoder, settings, console)
     except Exception as error:
         fail(error)

@@ -13,6 +13,14 @@ def serve(
         str | None,
         typer.Option(help="lite, MODEL/TAG, MODEL/PATH, hf-hub:ORG/REPO or local-dir:FOLDER."),
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="prompts.safetensors of handful train comma."),
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="adapter.safetensors of handful train imo; or none."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
@@ -24,7 +32,14 @@ def serve(
 
     from service.cli.settings import settings_with
 
-    settings = settings_with(backbone=backbone, host=host, port=port, data_dir=data_dir)
+    settings = settings_with(
+        backbone=backbone,
+        prompts=prompts,
+        adapter=adapter,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+    )
 
     from service.api.app import create_app  # imports PyTorch: only once the settings are right
 

@@ -1,0 +1,94 @@
+"""A backbone whose texts and images are encoded with trained prompts."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from adapters.backbones.backbone import Backbone
+from adapters.backbones.open_clip_models import Parts
+from adapters.bottleneck.checkpoint import tower_fingerprint
+from adapters.comma.checkpoint import TrainedPrompts, load_prompts
+from adapters.comma.errors import PromptError
+from adapters.comma.model import PromptedModel
+from adapters.comma.towers import towers
+from adapters.corrections import Correction
+
+
+class PromptedBackbone(Backbone):
+    """A `Backbone` with trained prompts in both towers.
+
+    Class texts are written with the template of the prompts, whatever other templates are
+    asked for: the prompts were learned in the place of its words and mean nothing elsewhere.
+
+    Args:
+        name: Of the backbone without prompts.
+        parts: open_clip model, preprocessing, tokenizer.
+        correction: Works on the prompted image tower.
+        trained: The prompts.
+        path: Where they come from, as the user named it.
+        device: Where it computes.
+
+    Raises:
+        PromptError: The prompts do not fit the model.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Parts,
+        correction: Correction,
+        trained: TrainedPrompts,
+        path: Path,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        model, preprocess, tokenizer = parts
+        super().__init__(
+            # Part of the name, so that a message with a command to mend something is right.
+            f"{name} --prompts {shlex.quote(str(path))}",
+            PromptedModel(model, tokenizer, trained),
+            preprocess,
+            tokenizer,
+            correction,
+            (trained.config.template,),
+            device,
+        )
+
+    def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
+        """Embed N class names as (N, d) unit vectors; other templates are left aside."""
+        del templates
+        return super().encode_classes(labels)
+
+
+def load_prompted(
+    name: str,
+    parts: Parts,
+    correction: Correction,
+    path: Path,
+    device: torch.device | str = "cpu",
+) -> PromptedBackbone:
+    """Make a backbone that uses the prompts of a file.
+
+    Args:
+        name: Of the backbone without prompts.
+        parts: open_clip model, preprocessing, tokenizer.
+        correction: See `PromptedBackbone`.
+        path: Of the prompts.
+        device: Where it computes.
+
+    Raises:
+        PromptError: The file is missing or damaged, or was trained with another backbone.
+    """
+    trained = load_prompts(path)
+    towers(parts[0])  # tells what is supported before what differs
+    if trained.fingerprint != tower_fingerprint(parts[0]):
+        raise PromptError(
+            f"{path} was trained with {trained.backbone}, whose weights are not those of {name}; "
+            f"name that backbone, or train prompts for this one with: handful train comma "
+            f"--backbone {name}"
+        )
+    return PromptedBackbone(name, parts, correction, trained, path, device)

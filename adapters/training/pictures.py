@@ -1,0 +1,96 @@
+"""Images as the tensors of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from adapters.training.errors import DataError
+from adapters.training.labelled import Labelled
+from adapters.training.order import Turn
+
+_TRIES = 20
+"""Broken images in a row that are taken for a broken disk."""
+
+
+class Pictures:
+    """Decodes images and makes tensors of them, as `Examples` for the loop.
+
+    An image that cannot be read is replaced by another one, drawn by the turn like all else that
+    is random, and noted.
+
+    Args:
+        data: The images.
+        transform: An RGB image to the tensors of an example; draws from PyTorch's generator.
+        seed: Decides all that is drawn.
+        side: Pixels; decoders may shrink an image as long as both sides are longer than this.
+        labelled: Whether the number of the class comes after the tensors of the image.
+    """
+
+    def __init__(
+        self,
+        data: Labelled,
+        transform: Callable[[Image.Image], tuple[Tensor, ...]],
+        *,
+        seed: int,
+        side: int,
+        labelled: bool,
+    ) -> None:
+        self.data = data
+        self.transform = transform
+        self.seed = seed
+        self.side = side
+        self.labelled = labelled
+        # Shared by the worker processes, which decode.
+        self._broken = torch.zeros(len(data), dtype=torch.bool)
+        self._broken.share_memory_()  # type: ignore[no-untyped-call]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, turn: Turn) -> tuple[Tensor, ...]:
+        """The tensors of an example.
+
+        Raises:
+            DataError: One image after the other cannot be read.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(hash((self.seed, turn.epoch, turn.example)))
+            number, image = self._readable(turn.example)
+            tensors = self.transform(image)
+        return (*tensors, torch.tensor(self.data.labels[number])) if self.labelled else tensors
+
+    @property
+    def broken(self) -> list[Path]:
+        """The images of this process that could not be read so far."""
+        return [self.data.paths[number] for number in self._broken.nonzero().flatten().tolist()]
+
+    def _readable(self, number: int) -> tuple[int, Image.Image]:
+        for _ in range(_TRIES):
+            try:
+                return number, decode(self.data.paths[number], self.side)
+            # PIL raises almost anything on a broken file.
+            except Exception:
+                self._broken[number] = True
+                number = int(torch.randint(len(self.data), ()))
+        raise DataError(
+            f"{_TRIES} images one after the other cannot be read, the last is "
+            f"{self.data.paths[number]}; is the disk still there?"
+        )
+
+
+def decode(path: Path, side: int) -> Image.Image:
+    """Read an image as RGB, turned as its EXIF data say.
+
+    Args:
+        path: Of the file.
+        side: A JPEG is decoded at a lower resolution, which is faster, if both its sides stay
+            at least this long.
+    """
+    with Image.open(path) as image:
+        image.draft("RGB", (side, side))
+        return ImageOps.exif_transpose(image).convert("RGB")

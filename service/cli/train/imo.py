@@ -1,0 +1,126 @@
+"""``handful train imo``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Precision(StrEnum):
+    """What passes are computed in."""
+
+    NO = "no"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+def imo(
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of CLASS/IMAGE, or a CSV: path,label or Open Images' labels."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the adapter and its run.")],
+    objective: Annotated[str, typer.Option(help="supervised or dino.")],
+    backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="ROOT", help="Folder with the images of a CSV.")
+    ] = None,
+    per_class: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Draw N images of each class.")
+    ] = None,
+    width: Annotated[int, typer.Option(min=1, help="Of the bottleneck.")] = 64,
+    scale: Annotated[float, typer.Option(help="Of what the adapter adds.")] = 0.03,
+    places: Annotated[
+        str | None, typer.Option(help="Blocks with an adapter, as 5,6,7; all by default.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data; as published by default.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images of a process; as published by default.")
+    ] = None,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Its peak; as published by default.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Mixed precision.")] = Precision.NO,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare images.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every random draw.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; the GPU if there is one.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")
+    ] = False,
+) -> None:
+    """Train an adapter that reduces intra-modal overlap; on several GPUs under torchrun."""
+    numbers = _places(places)
+    _check_out(out, resume)
+
+    from rich.console import Console
+
+    from adapters.bottleneck import BottleneckConfig
+    from adapters.imo import RECIPES
+    from adapters.training.errors import DataError
+    from adapters.training.labelled import read_labelled
+    from service.cli.arguments import make_folder
+    from service.cli.errors import fail
+    from service.cli.settings import settings_with
+    from service.cli.train.imo_run import Plan, run
+    from service.cli.train.processes import check_device, is_first
+
+    if objective not in RECIPES:
+        raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")
+    settings = settings_with(backbone=backbone, device=device)
+    check_device(settings.device)
+    try:
+        config = BottleneckConfig(width, scale, numbers)
+        labelled = read_labelled(data, images, per_class=per_class, seed=seed)
+    except (DataError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    make_folder(out)
+    plan = Plan(
+        objective=objective,
+        backbone=settings.backbone,
+        config=config,
+        source=data.resolve().name,
+        data=labelled,
+        epochs=epochs,
+        batch=batch,
+        accumulate=accumulate,
+        learning_rate=learning_rate,
+        precision=precision.value,
+        workers=workers,
+        seed=seed,
+        device=settings.device,
+    )
+    console = Console(stderr=True, quiet=not is_first())
+    try:
+        run(plan, out, resume=resume, console=console)
+    except Exception as error:
+        fail(error)
+
+
+def _places(given: str | None) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    try:
+        return tuple(int(part) for part in given.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"--places takes numbers of blocks, as 5,6,7; not {given!r}"
+        ) from None
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    running = (out / "checkpoint.pt").is_file()
+    finished = (out / "adapter.safetensors").is_file() and not running
+    if finished and resume:
+        raise typer.BadParameter(f"the run in {out} is finished, there is nothing to resume")
+    if not resume and (running or finished):
+        state = "a finished run" if finished else "a run that is not finished"
+        mend = "" if finished else "go on with it with --resume, or "
+        raise typer.BadParameter(f"{out} holds {state}; {mend}name another folder with --out")
