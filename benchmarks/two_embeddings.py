@@ -1,6 +1,6 @@
 """Time of both embeddings in one pass, against two passes and against the frozen one alone.
 
-    .venv/bin/python benchmarks/two_embeddings.py [--rounds 5]
+    .venv/bin/python benchmarks/two_embeddings.py [--rounds 5] [--images 1 4 16]
 
 Random weights for the ViTs. `lite` is timed with an adapter beside its last blocks, as it is
 trained, and beside all of them. Each round times all three after one another; the figures are
@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from adapters.backbones.lite import build_lite
 from adapters.bottleneck import BottleneckAdapter, BottleneckConfig, attach, places
 
-BATCHES = (1, 4, 16)
 SIDE = 224
 
 
@@ -71,7 +70,8 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--images", type=int, nargs="+", default=[1, 4, 16])
+    arguments = parser.parse_args()
     table = Table(
         "tower and adapter",
         "images",
@@ -84,10 +84,10 @@ def main() -> None:
     )
     for name, visual, chosen in towers():
         adapter = attach(visual.eval(), BottleneckConfig(places=chosen))
-        for images in BATCHES:
+        for images in arguments.images:
             pixels = torch.randn(images, 3, SIDE, SIDE)
             one_round(visual, adapter, pixels)
-            times = [one_round(visual, adapter, pixels) for _ in range(rounds)]
+            times = [one_round(visual, adapter, pixels) for _ in range(arguments.rounds)]
             both, two, frozen = (
                 f"{1000 * statistics.median(column):.0f}" for column in zip(*times, strict=True)
             )

@@ -20,6 +20,8 @@ class Adapted:
         adapter: Attached to the tower that is embedded with.
     """
 
+    joint = True
+
     def __init__(self, adapter: BottleneckAdapter) -> None:
         self.adapter = adapter.eval().requires_grad_(False)
         self.name = f"bottleneck {digest(adapter)}"
@@ -37,6 +39,8 @@ class AdaptedBeforeProjection(Adapted):
     Args:
         adapter: Attached to the trunk of a timm tower, which pools.
     """
+
+    joint = False
 
     def __init__(self, adapter: BottleneckAdapter) -> None:
         super().__init__(adapter)

@@ -13,9 +13,11 @@ class Correction(Protocol):
     Attributes:
         name: Enters the backbone's fingerprint: embeddings of different corrections must not
             be compared.
+        joint: Whether the corrected embedding, too, is comparable with texts.
     """
 
     name: str
+    joint: bool
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Run the image tower once for both embeddings, neither of them normalised yet.

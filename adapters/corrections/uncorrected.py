@@ -9,6 +9,7 @@ class Uncorrected:
     """Uses the frozen embedding twice, so Tip-Adapter++ answers as Tip-Adapter does."""
 
     name = "uncorrected"
+    joint = True
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the (n, d) embedding of the tower twice."""

@@ -120,7 +120,7 @@ def diagnose(
         labels: (n,) int64 class of each; row of ``texts`` where there are texts.
         texts: (N, d) unit embeddings of the class names; None if they carry no meaning.
         joint: Whether the corrected embedding may be compared with texts, too; d' is d then. See
-            :func:`adapters.corrections.joint_space.in_joint_space`.
+            :attr:`adapters.corrections.Correction.joint`.
 
     Cost: n² · (d + d'), in blocks of a few million similarities.
     """

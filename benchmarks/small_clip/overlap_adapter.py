@@ -40,7 +40,7 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
     adapter.detach()
     model.requires_grad_(True)
     both = ImageEmbeddings(frozen, adapted)
-    scale = float(model.logit_scale.exp())
+    scale = float(model.logit_scale.detach().exp())
     named = texts(model, other.names)
     found = {
         "intra-modal overlap": [overlap(each, other.labels).area for each in (frozen, adapted)]

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
-from adapters.corrections.joint_space import in_joint_space
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifiers.snapshot import Snapshot
@@ -75,7 +74,7 @@ class LiveClassifier:
         self.classes = {record.label: record for record in stored.classes}
         self.support = {record.id: record for record in stored.support}
         self._lock = Lock()
-        self._joint = in_joint_space(backbone.correction, backbone.width, backbone.corrected_width)
+        self._joint = backbone.correction.joint
         support = support_set(stored, backbone)
         self._classifier = new_classifier(self.settings, backbone).fit(
             class_set(self.settings, list(self.classes.values()), support.labels),

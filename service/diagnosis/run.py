@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel
 
 from adapters.backbones import Backbone
-from adapters.corrections.joint_space import in_joint_space
 from adapters.measures.diagnosis import diagnose
 from service.diagnosis.labelled import LabelledImages
 from service.diagnosis.schemas import MeasuresOut, OverlapsOut
@@ -67,7 +66,7 @@ def run(
     """
     features.compute(images.files)
     texts = backbone.encode_classes(images.labels, templates) if names_carry_meaning else None
-    joint = in_joint_space(backbone.correction, backbone.width, backbone.corrected_width)
+    joint = backbone.correction.joint
     diagnosis = diagnose(
         features.of(images.files), torch.tensor(images.columns), texts, joint=joint
     )

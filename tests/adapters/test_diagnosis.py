@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.corrections import BeforeProjection, Uncorrected
-from adapters.corrections.joint_space import in_joint_space
 from adapters.embeddings import ImageEmbeddings
 from adapters.measures.alignment import alignment, relative_alignment
 from adapters.measures.diagnosis import Measured, diagnose
@@ -105,7 +104,5 @@ def test_there_need_not_be_enough_images(n: int) -> None:
 
 
 def test_a_feature_before_the_projection_is_not_in_the_space_of_texts() -> None:
-    assert in_joint_space(Uncorrected(), 512, 512)
-    assert not in_joint_space(Uncorrected(), 512, 640)
-    assert not in_joint_space(BeforeProjection(), 512, 1280)
-    assert not in_joint_space(BeforeProjection(), 512, 512)
+    assert Uncorrected().joint
+    assert not BeforeProjection().joint

@@ -23,7 +23,7 @@ def imo(
         typer.Option(help="Folder of CLASS/IMAGE, or a CSV: path,label or Open Images' labels."),
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the adapter and its run.")],
-    objective: Annotated[str, typer.Option(help="supervised or dino.")],
+    objective: Annotated[str, typer.Option(help="supervised, dino or distillation.")],
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="ROOT", help="Folder with the images of a CSV.")

@@ -1,0 +1,294 @@
+"""The training loop: what it computes, what it leaves on the disk, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+from torch.nn.functional import dropout, mse_loss
+
+from adapters.training.checkpoint import read_state, write_state
+from adapters.training.errors import CheckpointError, TrainingError
+from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
+from adapters.training.objective import Objective
+from adapters.training.order import Shuffled, Turn
+from adapters.training.output import record, write_run
+from adapters.training.schedule import warmup_cosine
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate() -> Iterator[None]:
+    """accelerate keeps its precision for the life of a process."""
+    AcceleratorState._reset_state(True)
+    yield
+    AcceleratorState._reset_state(True)
+
+
+class Points:
+    """Noisy points of a line, other ones each epoch."""
+
+    def __init__(self, length: int = 24) -> None:
+        self.length = length
+        self.turns: list[Turn] = []
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, turn: Turn) -> tuple[Tensor, ...]:
+        self.turns.append(turn)
+        generator = torch.Generator().manual_seed(turn.example * 1000 + turn.epoch)
+        x = torch.randn(3, generator=generator)
+        return x, x @ torch.tensor([[1.0], [-2.0], [0.5]])
+
+
+class Line(Objective):
+    """A line behind a frozen rotation, with dropout and a moving average."""
+
+    frozen = ("rotation",)
+
+    def __init__(self, drop: float = 0.0) -> None:
+        super().__init__()
+        self.rotation = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).requires_grad_(False)
+        nn.init.orthogonal_(self.rotation[0].get_parameter("weight"))
+        self.line = nn.Linear(3, 1)
+        self.drop = drop
+        self.register_buffer("average", torch.zeros(1, 3))
+
+    def forward(self, *batch: Tensor) -> Tensor:
+        x, y = batch
+        return mse_loss(self.line(dropout(self.rotation(x), self.drop)), y)
+
+    def after_step(self, done: float) -> None:
+        assert 0 < done <= 1
+        average: Any = self.average
+        average.lerp_(self.line.weight.detach(), 0.1)
+
+
+def line(drop: float = 0.0) -> Line:
+    torch.manual_seed(0)
+    return Line(drop)
+
+
+def run(folder: Path, objective: Objective, **changed: Any) -> Progress:
+    resume, report = changed.pop("resume", False), changed.pop("report", lambda *_: None)
+    identity = changed.pop("identity", None)
+    settings = LoopSettings(**{"epochs": 3, "batch": 4, "learning_rate": 0.05} | changed)
+    return train(
+        objective,
+        Points(),
+        settings,
+        folder,
+        device="cpu",
+        resume=resume,
+        report=report,
+        identity=identity,
+    )
+
+
+def test_a_run_learns_and_leaves_what_is_frozen_alone(tmp_path: Path) -> None:
+    objective = line()
+    frozen = {name: value.clone() for name, value in objective.rotation.state_dict().items()}
+    seen: list[tuple[int, int]] = []
+    progress = run(
+        tmp_path,
+        objective,
+        epochs=20,
+        learning_rate=0.2,
+        report=lambda step, steps, _: seen.append((step, steps)),
+    )
+    assert sum(progress.losses[-6:]) < 0.2 * sum(progress.losses[:6])
+    assert seen == [(step, 120) for step in range(1, 121)]
+    for name, value in objective.rotation.state_dict().items():
+        assert torch.equal(value, frozen[name]), name
+
+
+def test_every_example_has_one_turn_an_epoch(tmp_path: Path) -> None:
+    points = Points()
+    train(line(), points, LoopSettings(epochs=2, batch=4), tmp_path, device="cpu")
+    by_epoch = [[turn.example for turn in points.turns if turn.epoch == n] for n in (0, 1)]
+    assert sorted(by_epoch[0]) == sorted(by_epoch[1]) == list(range(24))
+    assert by_epoch[0] != by_epoch[1]
+
+
+@pytest.mark.parametrize("interrupted", [1, 4, 7, 11, 17])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
+    tmp_path: Path, interrupted: int, accumulate: int
+) -> None:
+    interrupted = interrupted // accumulate or 1
+    changed = {"save_every": 1, "accumulate": accumulate}
+    whole = line(drop=0.5)
+    expected = run(tmp_path / "whole", whole, **changed)
+
+    def stop(step: int, _steps: int, _loss: float) -> None:
+        if step == interrupted + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", line(drop=0.5), report=stop, **changed)
+    objective = line(drop=0.5)
+    found = run(tmp_path / "parts", objective, resume=True, **changed)
+    assert found.losses == expected.losses
+    for name, value in whole.state_dict().items():
+        assert torch.equal(objective.state_dict()[name], value), name
+
+
+def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
+    first = line()
+    run(tmp_path, first)
+    second = Line()
+    steps: list[int] = []
+    run(tmp_path, second, resume=True, report=lambda step, *_: steps.append(step))
+    assert steps == []
+    assert torch.equal(second.line.weight, first.line.weight)
+
+
+def test_accumulated_batches_are_a_large_one(tmp_path: Path) -> None:
+    large, small = line(), line()
+    one = run(tmp_path / "large", large, batch=8)
+    two = run(tmp_path / "small", small, batch=4, accumulate=2)
+    torch.testing.assert_close(two.losses, one.losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(small.line.weight, large.line.weight, rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_computes_in_bf16_and_learns_in_float32(tmp_path: Path) -> None:
+    full, mixed = line(), line()
+    one = run(tmp_path / "full", full)
+    two = run(tmp_path / "mixed", mixed, precision="no")
+    assert one.losses == two.losses
+    AcceleratorState._reset_state(True)
+    mixed = line()
+    two = run(tmp_path / "bf16", mixed, precision="bf16")
+    assert mixed.line.weight.dtype == torch.float32
+    assert one.losses != two.losses
+    torch.testing.assert_close(two.losses, one.losses, rtol=0.1, atol=0.1)
+
+
+def test_a_state_holds_nothing_frozen(tmp_path: Path) -> None:
+    run(tmp_path, line())
+    state = read_state(tmp_path / CHECKPOINT_NAME)
+    assert state is not None
+    assert set(state["objective"]) == {"line.weight", "line.bias", "average"}
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    class Diverging(Line):
+        def forward(self, *batch: Tensor) -> Tensor:
+            return super().forward(*batch) * float("nan")
+
+    with pytest.raises(TrainingError, match="the loss is nan in step 1; lower the learning rate"):
+        run(tmp_path, Diverging())
+
+
+def test_too_few_examples_for_a_step(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="24 examples are less than one step of 16 x 2 x 1"):
+        run(tmp_path, line(), batch=16, accumulate=2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"epochs": 4}, "epochs 3 and not 4"),
+        ({"seed": 1}, "seed 0 and not 1"),
+        ({"learning_rate": 0.1}, "learning_rate 0.05 and not 0.1"),
+        ({"identity": {"backbone": "x"}}, "backbone None and not x"),
+    ],
+)
+def test_a_state_of_another_run_is_refused(
+    tmp_path: Path, changed: dict[str, Any], message: str
+) -> None:
+    run(tmp_path, line())
+    with pytest.raises(CheckpointError, match=f"{message}.*another --out"):
+        run(tmp_path, line(), resume=True, **changed)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / CHECKPOINT_NAME
+    run(tmp_path, line())
+    content = path.read_bytes()
+    for damaged in (b"", content[:1000], b"no state at all", content[:-100]):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="delete it to begin anew"):
+            run(tmp_path, line(), resume=True)
+    torch.save([1, 2], path)
+    with pytest.raises(CheckpointError, match="is no state of a run"):
+        run(tmp_path, line(), resume=True)
+    torch.save({"something": 1}, path)
+    with pytest.raises(CheckpointError, match="another --out"):
+        run(tmp_path, line(), resume=True)
+
+
+class Exploit:
+    """Leaves a file behind if it is ever unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.trace,))
+
+
+def test_a_state_with_code_is_refused_unread(tmp_path: Path) -> None:
+    path, trace = tmp_path / CHECKPOINT_NAME, tmp_path / "trace"
+    torch.save({"objective": Exploit(trace)}, path)
+    with pytest.raises(CheckpointError, match="delete it"):
+        run(tmp_path, line(), resume=True)
+    path.write_bytes(pickle.dumps({"objective": Exploit(trace)}))
+    with pytest.raises(CheckpointError, match="delete it"):
+        run(tmp_path, line(), resume=True)
+    assert not trace.exists()
+
+
+def test_a_state_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / CHECKPOINT_NAME
+    write_state(path, {"number": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_state(path, {"number": 2})
+    assert read_state(path) == {"number": 1}
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule = warmup_cosine(optimiser, 10, 4)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        schedule.step()
+    assert rates[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert schedule.get_last_lr()[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_order_can_be_entered_anywhere() -> None:
+    order = Shuffled(10, 5)
+    order.set_epoch(3)
+    whole = list(order)
+    order.skip = 4
+    assert list(order) == whole[4:]
+    assert sorted(turn.example for turn in whole) == list(range(10))
+    assert {turn.epoch for turn in whole} == {3}
+
+
+def test_a_run_leaves_its_record_and_its_losses(tmp_path: Path) -> None:
+    progress = Progress([3.0, 2.0, 1.0], 12.34)
+    made = record(progress, objective="line")
+    write_run(tmp_path, progress, made)
+    assert json.loads((tmp_path / "training.json").read_text()) == made
+    assert made["loss"] == {"first": 3.0, "last": 1.0}
+    assert made["steps"] == 3
+    table = (tmp_path / "losses.csv").read_text().split()
+    assert table == ["step,loss", "1,3.0", "2,2.0", "3,1.0"]
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
