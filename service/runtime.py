@@ -12,8 +12,9 @@ from time import perf_counter
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, make_url
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from service.classifiers.registry import Registry
+from service.encoder import load_encoder
 from service.images.embedding import ImageEmbedder
 from service.settings import Settings
 from service.storage.engine import StorageError, open_database
@@ -54,12 +55,7 @@ class Runtime:
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
-        backbone = load_backbone(
-            settings.backbone,
-            settings.device,
-            prompts=settings.prompts,
-            adapter=settings.adapter,
-        )
+        backbone = load_encoder(settings)
         if backbone.correction.name == "uncorrected":
             logger.warning(
                 "%s has no correction of intra-modal overlap: tip-adapter++ answers as"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from adapters.training.errors import CheckpointError as CheckpointError
+from adapters.training.errors import CheckpointError
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:

@@ -20,8 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from adapters.training.checkpoint import read_state, write_state
-from adapters.training.errors import CheckpointError
-from adapters.training.errors import TrainingError as TrainingError
+from adapters.training.errors import CheckpointError, TrainingError
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
 from adapters.training.schedule import warmup_cosine

@@ -80,12 +80,12 @@ def diagnose(
 
     from rich.console import Console
 
-    from adapters.backbones import load_backbone
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.diagnosis.output import write
     from service.diagnosis.run import run
     from service.diagnosis.table import table
+    from service.encoder import load_encoder
     from service.evaluation.feature_cache import FeatureCache, default_folder
     from service.evaluation.features import Features
 
@@ -97,12 +97,7 @@ def diagnose(
     began = perf_counter()
     try:
         with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_backbone(
-                settings.backbone,
-                settings.device,
-                prompts=settings.prompts,
-                adapter=settings.adapter,
-            )
+            encoder = load_encoder(settings)
         kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
         features = Features(encoder, settings, console, kept)
         diagnosis = run(

@@ -91,9 +91,9 @@ def evaluate(
 
     from rich.console import Console
 
-    from adapters.backbones import load_backbone
     from service.cli.errors import fail
     from service.cli.settings import settings_with
+    from service.encoder import load_encoder
     from service.evaluation.feature_cache import FeatureCache, default_folder
     from service.evaluation.features import Features
     from service.evaluation.output import write
@@ -118,12 +118,7 @@ def evaluate(
     began = perf_counter()
     try:
         with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_backbone(
-                settings.backbone,
-                settings.device,
-                prompts=settings.prompts,
-                adapter=settings.adapter,
-            )
+            encoder = load_encoder(settings)
         kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
         features = Features(encoder, settings, console, kept)
         results = run(dataset, encoder, features, protocol, console)

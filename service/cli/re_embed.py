@@ -20,10 +20,10 @@ def re_embed(
     """Embed all stored images with another backbone. Stop the service before."""
     from rich.console import Console
 
-    from adapters.backbones import load_backbone
     from service.classifiers.reembedding import re_embed as run
     from service.cli.errors import fail
     from service.cli.settings import settings_with
+    from service.encoder import load_encoder
     from service.runtime import lock_database
     from service.storage.engine import open_database
 
@@ -33,12 +33,7 @@ def re_embed(
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_backbone(
-                settings.backbone,
-                settings.device,
-                prompts=settings.prompts,
-                adapter=settings.adapter,
-            )
+            encoder = load_encoder(settings)
         count = run(engine, encoder, settings, console)
     except Exception as error:
         fail(error)

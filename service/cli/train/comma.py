@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.train.imo import Precision
+from service.cli.train.arguments import Precision, check_out
 
 
 def comma(
@@ -50,7 +50,7 @@ def comma(
     check_templates([template])
     if not 0 < learning_rate < float("inf"):
         raise typer.BadParameter(f"--learning-rate takes a positive number, not {learning_rate:g}")
-    _check_out(out, resume)
+    check_out(out, resume)
 
     from dataclasses import replace
 
@@ -60,7 +60,7 @@ def comma(
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.cli.train.comma_run import Plan, run
-    from service.cli.train.processes import check_device, is_first
+    from service.cli.train.processes import check_device, is_first, part
     from service.evaluation.base_to_novel import table
     from service.evaluation.dataset import DatasetError
 
@@ -92,6 +92,7 @@ def comma(
         raise typer.BadParameter(str(error)) from error
     except Exception as error:
         fail(error)
+    part()
     if outcome.trained is not None and outcome.written is not None:
         Console().print(table(outcome.trained, outcome.written, template))
     losses = outcome.made["loss"]
@@ -102,14 +103,3 @@ def comma(
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _check_out(out: Path, resume: bool) -> None:
-    running = (out / "checkpoint.pt").is_file()
-    finished = (out / "prompts.safetensors").is_file() and not running
-    if finished and resume:
-        raise typer.BadParameter(f"the run in {out} is finished, there is nothing to resume")
-    if not resume and (running or finished):
-        state = "a finished run" if finished else "a run that is not finished"
-        mend = "" if finished else "go on with it with --resume, or "
-        raise typer.BadParameter(f"{out} holds {state}; {mend}name another folder with --out")

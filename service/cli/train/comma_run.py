@@ -28,6 +28,7 @@ from adapters.training.labelled import Labelled
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
 from adapters.training.output import record, write_run
 from adapters.training.pictures import Pictures
+from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first
 from service.cli.train.progress import training_bar
 from service.evaluation.base_to_novel import Generalisation, generalisation, read_halves
@@ -125,13 +126,7 @@ def run(plan: Plan, settings: Settings, console: Console) -> Outcome:
             identity=identity,
             report=report,
         )
-    if pictures.broken:
-        console.print(
-            f"{len(pictures.broken)} images could not be read and were replaced by others, the "
-            f"first is {pictures.broken[0]}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    tell_broken(console, pictures.broken)
     made = record(
         learned.progress,
         objective="comma",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Precision(StrEnum):
-    """What passes are computed in."""
-
-    NO = "no"
-    BF16 = "bf16"
-    FP16 = "fp16"
+from service.cli.train.arguments import Precision, check_out
 
 
 def imo(
@@ -58,7 +51,7 @@ def imo(
 ) -> None:
     """Train an adapter that reduces intra-modal overlap; on several GPUs under torchrun."""
     numbers = _places(places)
-    _check_out(out, resume)
+    check_out(out, resume)
 
     from rich.console import Console
 
@@ -113,14 +106,3 @@ def _places(given: str | None) -> tuple[int, ...] | None:
         raise typer.BadParameter(
             f"--places takes numbers of blocks, as 5,6,7; not {given!r}"
         ) from None
-
-
-def _check_out(out: Path, resume: bool) -> None:
-    running = (out / "checkpoint.pt").is_file()
-    finished = (out / "adapter.safetensors").is_file() and not running
-    if finished and resume:
-        raise typer.BadParameter(f"the run in {out} is finished, there is nothing to resume")
-    if not resume and (running or finished):
-        state = "a finished run" if finished else "a run that is not finished"
-        mend = "" if finished else "go on with it with --resume, or "
-        raise typer.BadParameter(f"{out} holds {state}; {mend}name another folder with --out")

@@ -17,6 +17,7 @@ from adapters.imo.tower import load_tower
 from adapters.training.labelled import Labelled
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
 from adapters.training.output import record, write_run
+from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first, part
 from service.cli.train.progress import training_bar
 
@@ -135,13 +136,7 @@ def _write(
         made={name: value for name, value in made.items() if name != "seconds"},
     )
     (out / CHECKPOINT_NAME).unlink(missing_ok=True)
-    if unreadable:
-        console.print(
-            f"{len(unreadable)} images could not be read and were replaced by others, the first "
-            f"is {unreadable[0]}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    tell_broken(console, unreadable)
     console.print(
         f"{progress.step} steps in {progress.seconds:.0f} s, loss {progress.losses[0]:.3f} to "
         f"{progress.losses[-1]:.3f}; serve it with: handful serve --backbone {plan.backbone} "

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.train.arguments import Precision, check_out, tell_broken
+
 
 class Learn(StrEnum):
     """What is fine-tuned."""
@@ -24,14 +26,6 @@ class Mix(StrEnum):
     V = "v"
     L = "l"
     VL = "vl"
-
-
-class Precision(StrEnum):
-    """What passes are computed in."""
-
-    NO = "no"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 def mixup(
@@ -101,13 +95,13 @@ def mixup(
     # What is slow to import waits until the arguments are known to be good.
     if learning_rate is not None and not 0 < learning_rate < float("inf"):
         raise typer.BadParameter(f"--learning-rate is a positive number, not {learning_rate:g}")
-    _check_out(out, resume)
+    check_out(out, resume)
 
     from adapters.training.errors import DataError
     from adapters.training.pairs import read_pairs
     from service.cli.arguments import make_folder
     from service.cli.settings import settings_with
-    from service.cli.train.processes import check_device, is_first
+    from service.cli.train.processes import check_device, is_first, part
 
     service = settings_with(backbone=backbone, device=device)
     check_device(service.device)
@@ -159,28 +153,12 @@ def mixup(
             )
     except Exception as error:
         fail(error)
+    part()
     if not is_first():
         return
-    if done.broken:
-        console.print(
-            f"{len(done.broken)} images could not be read and were replaced by others, as "
-            f"{done.broken[0]}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    tell_broken(console, done.broken)
     Console().print_json(json.dumps(done.made))
     use = f"local-dir:{done.path}"
     if learn is Learn.ADAPTER:
         use = f"{service.backbone} --adapter {done.path}"
     console.print(f"use it with: handful serve --backbone {use}", highlight=False, soft_wrap=True)
-
-
-def _check_out(out: Path, resume: bool) -> None:
-    running = (out / "checkpoint.pt").is_file()
-    finished = (out / "training.json").is_file() and not running
-    if finished and resume:
-        raise typer.BadParameter(f"the run in {out} is finished, there is nothing to resume")
-    if not resume and (running or finished):
-        state = "a finished run" if finished else "a run that is not finished"
-        mend = "" if finished else "go on with it with --resume, or "
-        raise typer.BadParameter(f"{out} holds {state}; {mend}name another folder with --out")
