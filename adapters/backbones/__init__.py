@@ -41,7 +41,7 @@ def load_backbone(
         from adapters.backbones.lite import ADAPTER, TEMPLATES, build_lite
 
         parts, templates = build_lite(), TEMPLATES
-        adapter = adapter or (str(ADAPTER) if ADAPTER.exists() else None)
+        adapter = adapter or str(ADAPTER)
     else:
         from adapters.backbones.open_clip_models import load_open_clip
 

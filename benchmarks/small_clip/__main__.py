@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -44,25 +45,30 @@ def main() -> None:
     classes = learning.labels.unique().tolist()
     some, rest = classes[::2], classes[1::2]
     drawn_learning, drawn_other = halves(read(arguments.folder, pencil, seed), seed)
-    found = {
+    parts: dict[tuple[str, ...], Callable[[], dict[str, list[float]]]] = {
         ("the IMO adapter, on classes it was not trained on", "frozen", "adapted"): (
-            overlap_adapter.measure(model, learning.of_classes(some), other.of_classes(rest), seed)
+            lambda: overlap_adapter.measure(
+                model, learning.of_classes(some), other.of_classes(rest), seed
+            )
         ),
         ("m²-Mix, on other images", "before", "CLIP loss alone", "with m²-Mix"): (
-            mixup.measure(model, learning, other, seed)
+            lambda: mixup.measure(model, learning, other, seed)
         ),
         ("COMMA, on pencil drawings, accuracy in %", "hand-written prompt", "trained prompts"): (
-            comma.measure(model, drawn_learning, drawn_other, seed)
+            lambda: comma.measure(model, drawn_learning, drawn_other, seed)
         ),
     }
-    for headings, rows in found.items():
+    found = {}
+    for headings, measure in parts.items():
+        rows = measure()
         table = Table(*headings)
         for name, values in rows.items():
             table.add_row(name, *(f"{value:.3g}" for value in values))
         Console().print(table)
+        found[headings[0]] = rows
     Console().print(f"{perf_counter() - began:.0f} s")
     if arguments.json:
-        arguments.json.write_text(json.dumps({k[0]: v for k, v in found.items()}, indent=1))
+        arguments.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from benchmarks.small_clip.clip import TEMPLATE, images, texts, tokenizer
 from benchmarks.small_clip.data import Crops, Pictures
 
 SHOTS = 16
-PROMPTS = CommaConfig(length=4, depth=3, weight=1.0, template=TEMPLATE)
+PROMPTS = CommaConfig(length=4, depth=2, weight=1.0, template=TEMPLATE)
 SETTINGS = LoopSettings(epochs=20, batch=64, learning_rate=2e-3, weight_decay=5e-4, warmup=0.2)
 
 
