@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +26,12 @@ class Adapted:
     def __init__(self, adapter: BottleneckAdapter) -> None:
         self.adapter = adapter.eval().requires_grad_(False)
         self.name = f"bottleneck {digest(adapter)}"
+        # What a pass computes is a state of the adapter, so passes take turns.
+        self._one_pass = Lock()
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the (n, d) embeddings of the frozen and of the adapted tower."""
-        with self.adapter.both():
+        with self._one_pass, self.adapter.both():
             frozen, adapted = visual(pixels).chunk(2)
         return frozen, adapted
 
@@ -48,7 +51,7 @@ class AdaptedBeforeProjection(Adapted):
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frozen projected (n, d) and the adapted pooled (n, d') features."""
-        with self.adapter.both():
+        with self._one_pass, self.adapter.both():
             frozen, adapted = visual.get_submodule("trunk")(pixels).chunk(2)
         return visual.get_submodule("head")(frozen), adapted
 

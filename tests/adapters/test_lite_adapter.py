@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,3 +95,14 @@ def test_without_the_file_the_error_says_so(tmp_path: Path) -> None:
 def _embedded(backbone: Backbone, images: list[Image.Image]) -> tuple[Tensor, Tensor]:
     both = backbone.encode_images(torch.stack([backbone.preprocess(image) for image in images]))
     return both.frozen, both.corrected
+
+
+def test_passes_of_many_threads_do_not_mix(
+    backbones: tuple[Backbone, Backbone], photos: list[Image.Image]
+) -> None:
+    shipped = backbones[0]
+    alone = [_embedded(shipped, [photo]) for photo in photos[:6]]
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(lambda photo: _embedded(shipped, [photo]), photos[:6]))
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
