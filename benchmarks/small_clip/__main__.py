@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.small_clip FOLDER [--seed 0] [--json FILE]
 
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101. Half of the images of each
-class train the CLIP, with the names of their classes as texts; all figures are of the other half.
+class train the CLIP, with the names of their classes as texts, half of which are exchanged, as
+captions on the web are often wrong; all figures are of the other half.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from adapters.imo.styles import pencil
 from adapters.training.loop import LoopSettings
 from benchmarks.small_clip import comma, mixup, overlap_adapter
 from benchmarks.small_clip.clip import Contrastive, new, run, tokens
-from benchmarks.small_clip.data import Crops, halves, read
+from benchmarks.small_clip.data import Crops, halves, miscaptioned, read
 
-PRETRAINING = LoopSettings(epochs=30, batch=128, learning_rate=1e-3, weight_decay=0.1, warmup=0.1)
+MISCAPTIONED = 0.5
+PRETRAINING = LoopSettings(epochs=20, batch=128, learning_rate=1e-3, weight_decay=0.1, warmup=0.1)
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
     model = new(seed)
     run(
         Contrastive(model),
-        Crops(learning, tokens(learning.names), seed),
+        Crops(miscaptioned(learning, MISCAPTIONED, seed), tokens(learning.names), seed),
         PRETRAINING,
         "training a small CLIP",
     )

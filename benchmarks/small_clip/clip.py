@@ -87,7 +87,7 @@ def run(
 def images(model: Any, pixels: Tensor) -> Tensor:
     """Unit embeddings of images."""
     model.eval()
-    return torch.cat([normalize(model.encode_image(x), dim=-1) for x in pixels.split(256)])
+    return torch.cat([normalize(model.visual(x), dim=-1) for x in pixels.split(256)])
 
 
 @torch.inference_mode()

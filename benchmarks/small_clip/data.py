@@ -87,6 +87,15 @@ def halves(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
     return pictures.only(first), pictures.only(~first)
 
 
+def miscaptioned(pictures: Pictures, share: float, seed: int) -> Pictures:
+    """The pictures with labels exchanged among a share of them, as are captions on the web."""
+    generator = torch.Generator().manual_seed(seed)
+    wrong = torch.rand(len(pictures.labels), generator=generator) < share
+    others = pictures.labels[torch.randperm(len(pictures.labels), generator=generator)]
+    labels = torch.where(wrong, others, pictures.labels)
+    return Pictures(pictures.pixels, labels, pictures.names)
+
+
 class Crops:
     """Random crops and mirror images with the class, as examples for the training loop.
 
