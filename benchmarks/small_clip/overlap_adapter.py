@@ -18,8 +18,8 @@ from benchmarks.small_clip.clip import CONFIG, images, run, texts
 from benchmarks.small_clip.data import Crops, Pictures
 
 SHOTS, DRAWS = (1, 4, 16), 5
-ADAPTER = BottleneckConfig(width=64, scale=0.1)
-SETTINGS = LoopSettings(epochs=10, batch=128, learning_rate=8e-3)
+ADAPTER = BottleneckConfig(width=64, scale=1.0)
+SETTINGS = LoopSettings(epochs=30, batch=64, learning_rate=2e-3)
 
 
 def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[str, list[float]]:
