@@ -10,13 +10,13 @@ import torch
 from adapters.measures.alignment import alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
-from adapters.mixup.objective import MixupObjective, MixupSettings
+from adapters.mixup.objective import PUBLISHED_WEIGHTS, MixupObjective, MixupSettings
 from adapters.training.loop import LoopSettings
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
 
 SETTINGS = LoopSettings(epochs=5, batch=128, learning_rate=3e-4)
-WEIGHT = 1.0
+WEIGHT = PUBLISHED_WEIGHTS["m2"]
 
 
 def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[str, list[float]]:
