@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -10,6 +11,9 @@ from torch import nn
 from adapters.backbones.backbone import Backbone
 from adapters.backbones.errors import BackboneError, UnsafeWeights, WeightsUnavailable
 from adapters.corrections import BeforeProjection, Correction, Uncorrected
+
+if TYPE_CHECKING:
+    from adapters.backbones.open_clip_models import Parts
 
 LITE = "lite"
 PHOTO = "a photo of a {}."
@@ -37,21 +41,35 @@ def load_backbone(
         BackboneError: It cannot be loaded; the message says what is missing.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    parts, templates = load_parts(name), (PHOTO,)
     if name == LITE:
-        from adapters.backbones.lite import ADAPTER, TEMPLATES, build_lite
+        from adapters.backbones.lite import ADAPTER, TEMPLATES
 
-        parts, templates = build_lite(), TEMPLATES
-        adapter = adapter or str(ADAPTER)
-    else:
-        from adapters.backbones.open_clip_models import load_open_clip
-
-        parts, templates = load_open_clip(name), (PHOTO,)
+        templates, adapter = TEMPLATES, adapter or str(ADAPTER)
     correction = _correction(name, parts[0].get_submodule("visual"), adapter)
     if prompts is not None:
         from adapters.comma import load_prompted
 
         return load_prompted(name, parts, correction, prompts, device)
     return Backbone(name, *parts, correction, templates, device)
+
+
+def load_parts(name: str) -> Parts:
+    """Load the model of a backbone, its preprocessing and its tokenizer, on the CPU.
+
+    Args:
+        name: As for :func:`load_backbone`.
+
+    Raises:
+        BackboneError: It cannot be loaded; the message says what is missing.
+    """
+    if name == LITE:
+        from adapters.backbones.lite import build_lite
+
+        return build_lite()
+    from adapters.backbones.open_clip_models import load_open_clip
+
+    return load_open_clip(name)
 
 
 def _correction(name: str, visual: nn.Module, adapter: str | None) -> Correction:
@@ -71,4 +89,5 @@ __all__ = [
     "UnsafeWeights",
     "WeightsUnavailable",
     "load_backbone",
+    "load_parts",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.backbones.fingerprint import fingerprint
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 
@@ -30,6 +29,8 @@ class Backbone:
         width: d, of the frozen embedding and of the text embedding.
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
+        image_size: Pixels of the shorter side that an image is resized to.
+        passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Backbone:
     ) -> None:
         self.name = name
         self.templates = tuple(templates)
+        self.image_size = _image_size(model)
+        self.passes = 1
         self.correction = correction
         self.device = torch.device(device)
         self._preprocess = preprocess
@@ -51,7 +54,9 @@ class Backbone:
         self._model: Any = model.eval().requires_grad_(False).to(self.device)
         self._visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
-        self.fingerprint = _fingerprint(self._model, preprocess, correction)
+        self.fingerprint = fingerprint(
+            self._model, {"preprocess": str(preprocess), "correction": correction.name}
+        )
         # One image also warms up: the first pass through a model is the slowest.
         probe = self.encode_images(self.preprocess(Image.new("RGB", (64, 64))).unsqueeze(0))
         self.width = probe.frozen.shape[1]
@@ -104,17 +109,10 @@ def readable(label: str) -> str:
     return re.sub(r"[\s_-]+", " ", spaced).strip() or label
 
 
+def _image_size(model: torch.nn.Module) -> int:
+    size: int | tuple[int, int] = model.get_submodule("visual").image_size  # type: ignore[assignment]
+    return size if isinstance(size, int) else min(size)
+
+
 def _unit(rows: Tensor) -> Tensor:
     return normalize(rows.float(), dim=-1).cpu()
-
-
-def _fingerprint(
-    model: torch.nn.Module, preprocess: Callable[[Image.Image], Tensor], correction: Correction
-) -> str:
-    digest = hashlib.sha256()
-    recipe = {"preprocess": str(preprocess), "correction": correction.name}
-    digest.update(json.dumps(recipe, sort_keys=True).encode())
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adapters.backbones.errors import BackboneError
+from adapters.backbones.fingerprint import fingerprint as fingerprint_of
 from adapters.bottleneck.config import BottleneckConfig
 from adapters.bottleneck.model import BottleneckAdapter, attach
 
@@ -27,11 +26,7 @@ class AdapterError(BackboneError):
 
 def tower_fingerprint(visual: nn.Module) -> str:
     """SHA-256 of the parameters and buffers of an image tower; an attached adapter is not in it."""
-    found = hashlib.sha256()
-    for name, value in sorted(visual.state_dict().items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return found.hexdigest()
+    return fingerprint_of(visual)
 
 
 def save_adapter(

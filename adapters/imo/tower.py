@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adapters.backbones import LITE
+from adapters.backbones import LITE, load_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,8 @@ def load_tower(name: str) -> Tower:
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
     """
-    if name == LITE:
-        from adapters.backbones.lite import build_lite
-
-        model: Any = build_lite()[0]
-        encoder = model.visual.trunk
-    else:
-        from adapters.backbones.open_clip_models import load_open_clip
-
-        model = load_open_clip(name)[0]
-        encoder = model.visual
+    model: Any = load_parts(name)[0]
+    encoder = model.visual.trunk if name == LITE else model.visual
     return tower_of(name, model.visual, encoder)
 
 

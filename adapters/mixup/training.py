@@ -14,7 +14,7 @@ from accelerate.utils import gather_object
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor, nn
 
-from adapters.backbones import LITE, Backbone
+from adapters.backbones import LITE, Backbone, load_parts
 from adapters.backbones.folder import folder_config, write_folder
 from adapters.bottleneck import BottleneckAdapter, attach
 from adapters.bottleneck.checkpoint import save_adapter, tower_fingerprint
@@ -91,7 +91,7 @@ def fine_tune(
             "SHA-256, so changed ones could not be loaded; learn an adapter (--learn adapter), or "
             "fine-tune another backbone"
         )
-    model, preprocess, tokenizer = _load(name)
+    model, preprocess, tokenizer = load_parts(name)
     if learned != "adapter":
         folder_config(name, model, tokenizer)  # Tells before the work whether it can be written.
     backbone = Backbone(name, model, preprocess, tokenizer, Uncorrected(), device=state.device)
@@ -163,18 +163,6 @@ def augmentation(model: nn.Module) -> Any:
     """
     config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
     return image_transform_v2(config, is_train=True)
-
-
-def _load(
-    name: str,
-) -> tuple[nn.Module, Callable[[Any], Tensor], Callable[[Sequence[str]], Tensor]]:
-    if name == LITE:
-        from adapters.backbones.lite import build_lite
-
-        return build_lite()
-    from adapters.backbones.open_clip_models import load_open_clip
-
-    return load_open_clip(name)
 
 
 def _cuts_padding(tokenizer: Callable[[Sequence[str]], Tensor]) -> bool:

@@ -80,14 +80,12 @@ def diagnose(
 
     from rich.console import Console
 
+    from service.cli.embedding import features as features_of
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.diagnosis.output import write
     from service.diagnosis.run import run
     from service.diagnosis.table import table
-    from service.encoder import load_encoder
-    from service.evaluation.feature_cache import FeatureCache, default_folder
-    from service.evaluation.features import Features
 
     settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)
@@ -96,10 +94,7 @@ def diagnose(
     console = Console(stderr=True)
     began = perf_counter()
     try:
-        with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_encoder(settings)
-        kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
-        features = Features(encoder, settings, console, kept)
+        encoder, features = features_of(settings, console, cache, no_cache)
         diagnosis = run(
             images, encoder, features, tuple(template or ()), names_carry_meaning=not nameless
         )

@@ -91,11 +91,9 @@ def evaluate(
 
     from rich.console import Console
 
+    from service.cli.embedding import features as features_of
     from service.cli.errors import fail
     from service.cli.settings import settings_with
-    from service.encoder import load_encoder
-    from service.evaluation.feature_cache import FeatureCache, default_folder
-    from service.evaluation.features import Features
     from service.evaluation.output import write
     from service.evaluation.protocol import Protocol
     from service.evaluation.protocol import evaluate as run
@@ -117,10 +115,7 @@ def evaluate(
     console = Console(stderr=True)
     began = perf_counter()
     try:
-        with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_encoder(settings)
-        kept = None if no_cache else FeatureCache(cache or default_folder(), encoder)
-        features = Features(encoder, settings, console, kept)
+        encoder, features = features_of(settings, console, cache, no_cache)
         results = run(dataset, encoder, features, protocol, console)
     except DatasetError as error:
         raise typer.BadParameter(str(error)) from error

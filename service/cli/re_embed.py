@@ -21,9 +21,9 @@ def re_embed(
     from rich.console import Console
 
     from service.classifiers.reembedding import re_embed as run
+    from service.cli.embedding import load_shown
     from service.cli.errors import fail
     from service.cli.settings import settings_with
-    from service.encoder import load_encoder
     from service.runtime import lock_database
     from service.storage.engine import open_database
 
@@ -32,8 +32,7 @@ def re_embed(
     try:
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
-        with console.status(f"loading backbone {settings.backbone}"):
-            encoder = load_encoder(settings)
+        encoder = load_shown(settings, console)
         count = run(engine, encoder, settings, console)
     except Exception as error:
         fail(error)
