@@ -78,10 +78,11 @@ class Runtime:
         )
         embedder = ImageEmbedder(backbone, settings)
         logger.info(
-            "ready after %.1f s: backbone %s on %s, %d classifiers in %s",
+            "ready after %.1f s: backbone %s on %s (%s), %d classifiers in %s",
             perf_counter() - started,
             backbone.name,
             backbone.device,
+            backbone.runtime,
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from platformdirs import user_cache_dir
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,6 +32,13 @@ class Settings(BaseSettings):
         " has its own by default.",
     )
     device: str | None = Field(None, description="cpu or cuda; the GPU if there is one.")
+    runtime: Literal["auto", "eager"] = Field(
+        "auto", description="auto compiles the image tower for this processor; eager does not."
+    )
+    cache_dir: Path = Field(
+        Path(user_cache_dir("handful")),
+        description="Folder of compiled image towers, for the next start.",
+    )
     data_dir: Path = Field(Path("handful-data"), description="Folder of the SQLite database.")
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; handful.db in the data folder by default."

@@ -11,6 +11,7 @@ from torch import nn
 from adapters.backbones.backbone import Backbone
 from adapters.backbones.errors import BackboneError, UnsafeWeights, WeightsUnavailable
 from adapters.corrections import BeforeProjection, Correction, Uncorrected
+from adapters.runtimes import Eager, MakeRuntime
 
 if TYPE_CHECKING:
     from adapters.backbones.open_clip_models import Parts
@@ -26,6 +27,7 @@ def load_backbone(
     *,
     prompts: Path | None = None,
     adapter: str | None = None,
+    make_runtime: MakeRuntime = Eager.made,
 ) -> Backbone:
     """Load a backbone by name and warm it up.
 
@@ -36,6 +38,7 @@ def load_backbone(
         prompts: What ``handful train comma`` made for it, to be used in both towers.
         adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
             or ``none`` for none. By default `lite` has its own, and others have none.
+        make_runtime: Makes what runs the image tower; see :mod:`adapters.runtimes`.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -50,8 +53,8 @@ def load_backbone(
     if prompts is not None:
         from adapters.comma import load_prompted
 
-        return load_prompted(name, parts, correction, prompts, device)
-    return Backbone(name, *parts, correction, templates, device)
+        return load_prompted(name, parts, correction, prompts, device, make_runtime)
+    return Backbone(name, *parts, correction, templates, device, make_runtime)
 
 
 def load_parts(name: str) -> Parts:

@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.backbones.fingerprint import fingerprint
+from adapters.backbones.image_pass import Framing, ImagePass
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
+from adapters.runtimes import Eager, MakeRuntime
 
 _TEXT_BATCH = 64
 
@@ -29,8 +31,23 @@ class Backbone:
         width: d, of the frozen embedding and of the text embedding.
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
-        image_size: Pixels of the shorter side that an image is resized to.
+        image_size: Pixels of the shorter side of what the image tower takes.
+        runtime: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
+
+    Args:
+        name: See above.
+        model: An open_clip model.
+        preprocess: Its preprocessing, which ends in ``ToTensor`` and ``Normalize``.
+        tokenizer: Its tokenizer.
+        correction: Of the image tower's intra-modal overlap.
+        templates: See above.
+        device: Where it computes.
+        make_runtime: Makes what runs the image tower; PyTorch itself by default, which follows
+            when parameters of the model are trained.
+
+    Raises:
+        BackboneError: The preprocessing is of an unknown kind.
     """
 
     def __init__(
@@ -42,39 +59,45 @@ class Backbone:
         correction: Correction,
         templates: Sequence[str] = ("a photo of a {}.",),
         device: torch.device | str = "cpu",
+        make_runtime: MakeRuntime = Eager.made,
     ) -> None:
         self.name = name
         self.templates = tuple(templates)
-        self.image_size = _image_size(model)
-        self.passes = 1
         self.correction = correction
         self.device = torch.device(device)
-        self._preprocess = preprocess
+        self._framing = Framing(preprocess)
         self._tokenizer = tokenizer
         self._model: Any = model.eval().requires_grad_(False).to(self.device)
-        self._visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
         self.fingerprint = fingerprint(
             self._model, {"preprocess": str(preprocess), "correction": correction.name}
         )
+        visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
+        picture = self.preprocess(Image.new("RGB", (64, 64)))
+        height, width = picture.shape[:2]
+        self.image_size = min(height, width)
+        self._runtime = make_runtime(
+            ImagePass(visual, correction, self._framing).eval().to(self.device),
+            self.device,
+            (height, width),
+            self.fingerprint,
+        )
+        self.runtime, self.passes = self._runtime.name, self._runtime.passes
         # One image also warms up: the first pass through a model is the slowest.
-        probe = self.encode_images(self.preprocess(Image.new("RGB", (64, 64))).unsqueeze(0))
+        probe = self.encode_images(picture.unsqueeze(0))
         self.width = probe.frozen.shape[1]
         self.corrected_width = probe.corrected.shape[1]
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """Resize, crop and normalise an RGB image to (3, H, W) float32. Thread-safe."""
-        return self._preprocess(image)
+        """Resize and crop an RGB image to (H, W, 3) uint8. Thread-safe."""
+        return self._framing(image)
 
-    @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> ImageEmbeddings:
-        """Embed (n, 3, H, W) preprocessed images; one pass gives both embeddings, on the CPU.
+        """Embed (n, H, W, 3) uint8 images; one pass gives both embeddings, on the CPU.
 
         Each row depends on its own image alone, to float32 rounding.
         """
-        pixels = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-        frozen, corrected = self.correction.embed(self._visual, pixels)
-        return ImageEmbeddings(_unit(frozen), _unit(corrected))
+        return ImageEmbeddings(*self._runtime(pixels))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
@@ -107,11 +130,6 @@ def readable(label: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
     return re.sub(r"[\s_-]+", " ", spaced).strip() or label
-
-
-def _image_size(model: torch.nn.Module) -> int:
-    size: int | tuple[int, int] = model.get_submodule("visual").image_size  # type: ignore[assignment]
-    return size if isinstance(size, int) else min(size)
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class Adapted:
 
     def __init__(self, adapter: BottleneckAdapter) -> None:
         self.adapter = adapter.eval().requires_grad_(False)
+        self.module: nn.Module | None = self.adapter
         self.name = f"bottleneck {digest(adapter)}"
         # What a pass computes is a state of the adapter, so passes take turns.
         self._one_pass = Lock()

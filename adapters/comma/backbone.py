@@ -17,6 +17,7 @@ from adapters.comma.errors import PromptError
 from adapters.comma.model import PromptedModel
 from adapters.comma.towers import towers
 from adapters.corrections import Correction
+from adapters.runtimes import Eager, MakeRuntime
 
 
 class PromptedBackbone(Backbone):
@@ -32,6 +33,7 @@ class PromptedBackbone(Backbone):
         trained: The prompts.
         path: Where they come from, as the user named it.
         device: Where it computes.
+        make_runtime: Makes what runs the image tower.
 
     Raises:
         PromptError: The prompts do not fit the model.
@@ -45,6 +47,7 @@ class PromptedBackbone(Backbone):
         trained: TrainedPrompts,
         path: Path,
         device: torch.device | str = "cpu",
+        make_runtime: MakeRuntime = Eager.made,
     ) -> None:
         model, preprocess, tokenizer = parts
         super().__init__(
@@ -56,6 +59,7 @@ class PromptedBackbone(Backbone):
             correction,
             (trained.config.template,),
             device,
+            make_runtime,
         )
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
@@ -70,6 +74,7 @@ def load_prompted(
     correction: Correction,
     path: Path,
     device: torch.device | str = "cpu",
+    make_runtime: MakeRuntime = Eager.made,
 ) -> PromptedBackbone:
     """Make a backbone that uses the prompts of a file.
 
@@ -79,6 +84,7 @@ def load_prompted(
         correction: See `PromptedBackbone`.
         path: Of the prompts.
         device: Where it computes.
+        make_runtime: Makes what runs the image tower.
 
     Raises:
         PromptError: The file is missing or damaged, or was trained with another backbone.
@@ -91,4 +97,4 @@ def load_prompted(
             f"name that backbone, or train prompts for this one with: handful train comma "
             f"--backbone {name}"
         )
-    return PromptedBackbone(name, parts, correction, trained, path, device)
+    return PromptedBackbone(name, parts, correction, trained, path, device, make_runtime)

@@ -16,6 +16,7 @@ class BeforeProjection:
 
     name = "before-projection"
     joint = False
+    module: nn.Module | None = None
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the projected (n, d) and the pooled (n, d') features."""

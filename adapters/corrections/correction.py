@@ -14,10 +14,12 @@ class Correction(Protocol):
         name: Enters the backbone's fingerprint: embeddings of different corrections must not
             be compared.
         joint: Whether the corrected embedding, too, is comparable with texts.
+        module: What it has parameters in that are not the tower's, if anything.
     """
 
     name: str
     joint: bool
+    module: nn.Module | None
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Run the image tower once for both embeddings, neither of them normalised yet.

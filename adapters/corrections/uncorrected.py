@@ -10,6 +10,7 @@ class Uncorrected:
 
     name = "uncorrected"
     joint = True
+    module: nn.Module | None = None
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the (n, d) embedding of the tower twice."""

@@ -29,7 +29,7 @@ def test_vit_gives_unit_embeddings_of_images_and_texts(tiny_vit: Path) -> None:
     pixels = torch.stack(
         [backbone.preprocess(Image.new("RGB", (50, 40), c)) for c in ("red", "navy")]
     )
-    assert pixels.shape == (2, 3, 32, 32)
+    assert pixels.shape == (2, 32, 32, 3)
     images = backbone.encode_images(pixels)
     texts = backbone.encode_texts(["a photo of a cat.", "a photo of a dog."])
     assert images.frozen.shape == texts.shape == (2, backbone.width) == (2, 32)
@@ -51,7 +51,7 @@ def test_vit_embeddings_are_those_of_open_clip(tiny_vit: Path) -> None:
 
 def test_without_an_adapter_both_embeddings_are_the_same(tiny_vit: Path) -> None:
     backbone = load_backbone(f"local-dir:{tiny_vit}")
-    images = backbone.encode_images(torch.rand(2, 3, 32, 32))
+    images = backbone.encode_images(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
     assert torch.equal(images.frozen, images.corrected)
 
 

@@ -1,0 +1,6 @@
+"""What runs the image tower: PyTorch, or something quicker that agrees with it."""
+
+from adapters.runtimes.choice import fastest
+from adapters.runtimes.runtime import Eager, MakeRuntime, Runtime
+
+__all__ = ["Eager", "MakeRuntime", "Runtime", "fastest"]

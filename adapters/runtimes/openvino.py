@@ -1,0 +1,121 @@
+"""The image tower compiled by OpenVINO for the processor it runs on."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from torch import Tensor, nn
+
+# In bfloat16, which OpenVINO takes by itself where the processor has it, embeddings of `lite`
+# are off by up to a cosine of 0.93 (docs/performance.md).
+_PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+class _Compiled:
+    """A model compiled for one way of running, with an inference request for each thread."""
+
+    def __init__(self, model: ov.Model, *, streams: int, threads: int) -> None:
+        settings: dict[str, Any] = _PRECISION | {
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": threads,
+            # Other threads decode and answer on the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._compiled = ov.Core().compile_model(model, "CPU", settings)
+        self._own = threading.local()
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        request: ov.InferRequest | None = getattr(self._own, "request", None)
+        if request is None:
+            request = self._own.request = self._compiled.create_infer_request()
+        # A tensor of our own each time: a request would write what it is given next into the
+        # memory of what it was given before.
+        array = np.ascontiguousarray(pixels.numpy())
+        request.set_input_tensor(ov.Tensor(array, shared_memory=True))
+        request.infer()
+        frozen, corrected = (request.get_output_tensor(i).data.copy() for i in range(2))
+        return torch.from_numpy(frozen), torch.from_numpy(corrected)
+
+
+class OpenVINO:
+    """Runs a converted model; the weights are in memory twice, packed for each way of running.
+
+    A pass that comes alone is computed by all threads together, which answers soonest. Where
+    passes overlap each has one thread, so that none waits for another's.
+
+    Args:
+        model: What :func:`convert` made.
+        threads: Of the processor; as many as PyTorch takes if None (``OMP_NUM_THREADS``).
+    """
+
+    name = "openvino"
+
+    def __init__(self, model: ov.Model, threads: int | None = None) -> None:
+        self.passes = threads or torch.get_num_threads()
+        self._together = _Compiled(model, streams=1, threads=self.passes)
+        self._apart = self._together
+        if self.passes > 1:
+            self._apart = _Compiled(model, streams=self.passes, threads=self.passes)
+        self._running = 0
+        self._count = threading.Lock()
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed (n, H, W, 3) uint8 pixels."""
+        with self._count:
+            self._running += 1
+            alone = self._running == 1
+        try:
+            return (self._together if alone else self._apart)(pixels)
+        finally:
+            with self._count:
+                self._running -= 1
+
+
+def convert(image_pass: nn.Module, height: int, width: int) -> ov.Model:
+    """Convert an ``ImagePass`` for batches of any size; takes some seconds.
+
+    Args:
+        image_pass: Module from (n, H, W, 3) uint8 pixels to two (n, ·) embeddings, on the CPU.
+        height: Pixels.
+        width: Pixels.
+
+    Raises:
+        Exception: Whatever conversion fails with, where it knows an operation not.
+    """
+    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
+        return ov.convert_model(
+            image_pass, example_input=example, input=[ov.PartialShape([-1, height, width, 3])]
+        )
+
+
+def write(model: ov.Model, path: Path) -> None:
+    """Write a converted model as ``path`` (XML) and its weights beside it, both whole or not.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
+        part = Path(folder) / path.name
+        ov.save_model(model, part, compress_to_fp16=False)
+        os.replace(part.with_suffix(".bin"), path.with_suffix(".bin"))
+        os.replace(part, path)
+
+
+def read(path: Path) -> ov.Model:
+    """Read what :func:`write` wrote.
+
+    Raises:
+        RuntimeError: It is missing or damaged.
+    """
+    return ov.Core().read_model(path)
