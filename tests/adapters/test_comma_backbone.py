@@ -69,14 +69,14 @@ def test_a_prompted_backbone_encodes_with_the_prompts(
     parts = load_open_clip(name)
     prompted = load_prompted(name, parts, Uncorrected(), path)
     vision, text = towers(parts[0])
-    pixels = torch.stack(
-        [prompted.preprocess(Image.new("RGB", (50, 40), c)) for c in ("red", "navy")]
-    )
+    pictures = [Image.new("RGB", (50, 40), c) for c in ("red", "navy")]
+    pixels = torch.stack([prompted.preprocess(picture) for picture in pictures])
     images = prompted.encode_images(pixels)
     texts = prompted.encode_classes(["SeaLake", "owl"])
     tokens = parts[2](["a blurry photo of Sea Lake.", "a blurry photo of owl."])
     with torch.inference_mode():
-        expected = vision(pixels, trained.vision.unbind())
+        normalised = torch.stack([parts[1](picture) for picture in pictures])
+        expected = vision(normalised, trained.vision.unbind())
         written = text(tokens, trained.text.unbind())[0]
     torch.testing.assert_close(images.frozen, normalize(expected, dim=-1))
     assert torch.equal(images.corrected, images.frozen)
@@ -124,7 +124,7 @@ def test_an_adapter_works_on_the_prompted_tower(
     parts = load_open_clip(name)
     adapter = attach(parts[0].get_submodule("visual"))
     prompted = load_prompted(name, parts, Adapted(adapter), path)
-    pixels = torch.randn(3, 3, 32, 32)
+    pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     images = prompted.encode_images(pixels)
     alone = load_prompted(name, load_open_clip(name), Uncorrected(), path).encode_images(pixels)
     torch.testing.assert_close(images.frozen, alone.frozen)
