@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.backbones.fingerprint import fingerprint
-from adapters.backbones.image_pass import Framing, ImagePass
+from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
-from adapters.runtimes import Eager, MakeRuntime
+from adapters.runtimes import Eager, ImagePass, MakeRuntime
 
 _TEXT_BATCH = 64
 
@@ -77,7 +77,9 @@ class Backbone:
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
         self._runtime = make_runtime(
-            ImagePass(visual, correction, self._framing).eval().to(self.device),
+            ImagePass(visual, correction, self._framing.mean, self._framing.std)
+            .eval()
+            .to(self.device),
             self.device,
             (height, width),
             self.fingerprint,

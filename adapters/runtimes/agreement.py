@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -29,28 +31,28 @@ def probes(height: int, width: int) -> Tensor:
     return (255 * torch.stack(pictures)).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def agreement(runtime: Runtime, reference: Runtime, pixels: Tensor) -> float:
-    """The lowest cosine of any embedding with that of the reference.
+def agreement(runtime: Runtime, expected: Sequence[Tensor], pixels: Tensor) -> float:
+    """The lowest cosine of any embedding with the expected one.
 
     Looked at one by one and all at once, because a runtime may take different ways for these.
 
     Args:
         runtime: Under test.
-        reference: What it should compute.
+        expected: Both embeddings, (n, ·) unit rows each.
         pixels: (n, H, W, 3) uint8.
 
     Returns:
         NaN if any value is not a number.
     """
-    expected = _one_by_one(reference, pixels)
     worst = [
         (found * wanted).sum(dim=1).min()
-        for rows in (_one_by_one(runtime, pixels), runtime(pixels))
+        for rows in (one_by_one(runtime, pixels), runtime(pixels))
         for found, wanted in zip(rows, expected, strict=True)
     ]
     return float(torch.stack(worst).min())
 
 
-def _one_by_one(runtime: Runtime, pixels: Tensor) -> list[Tensor]:
+def one_by_one(runtime: Runtime, pixels: Tensor) -> list[Tensor]:
+    """Both embeddings of (n, H, W, 3) uint8 pixels, each image in a pass of its own."""
     answers = [runtime(image) for image in torch.split(pixels, 1)]
     return [torch.cat(rows) for rows in zip(*answers, strict=True)]

@@ -8,49 +8,55 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from adapters.runtimes import openvino
-from adapters.runtimes.agreement import LEAST_COSINE, agreement, probes
+from adapters.runtimes.agreement import LEAST_COSINE, agreement, one_by_one, probes
+from adapters.runtimes.cuda import Cuda
+from adapters.runtimes.image_pass import ImagePass
 from adapters.runtimes.runtime import Eager, Runtime
 
 logger = logging.getLogger("handful.runtime")
 
 
 def fastest(
-    image_pass: nn.Module,
+    image_pass: ImagePass,
     device: torch.device,
     size: tuple[int, int],
     identity: str,
     *,
     cache: Path | None = None,
 ) -> Runtime:
-    """Compile an image pass for the device, compare it with PyTorch, and take it if it agrees.
+    """Take the quickest runtime for the device that agrees with PyTorch.
 
-    The first time for a model this converts it, which takes seconds; what came of it is kept in
-    ``cache`` and read from there the next time. Should compiling fail, or any of the probes come
-    out otherwise (:mod:`adapters.runtimes.agreement`), PyTorch itself is the runtime, and a
-    warning says why.
+    Should compiling fail, or any of the probes come out otherwise
+    (:mod:`adapters.runtimes.agreement`), PyTorch itself is the runtime, and a warning says why.
+
+    On a processor that is OpenVINO. The first time for a model this converts it, which takes
+    seconds; what came of it is kept in ``cache`` and read from there the next time. On a GPU it
+    is :class:`adapters.runtimes.cuda.Cuda` in float16, or in bfloat16 where that overflows.
 
     Args:
-        image_pass: Module from (n, H, W, 3) uint8 pixels to two embeddings.
-        device: Where the module is.
+        image_pass: On the device, in float32.
+        device: Where it computes.
         size: Height and width of its images.
         identity: Digest of all that decides its output.
         cache: Folder of compiled models; None keeps nothing.
     """
     eager = Eager(image_pass, device)
-    if device.type != "cpu":
-        return eager
+    pixels = probes(*size)
+    expected = one_by_one(eager, pixels)
+    if device.type == "cuda":
+        return _on_gpu(image_pass, device, size, expected) or eager
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
-            return _checked(openvino.OpenVINO(openvino.read(path)), eager, size)
+            return _checked(openvino.OpenVINO(openvino.read(path)), expected, pixels)
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
         model = openvino.convert(image_pass, *size)
-        runtime = _checked(openvino.OpenVINO(model), eager, size)
+        runtime = _checked(openvino.OpenVINO(model), expected, pixels)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -63,12 +69,28 @@ def fastest(
     return runtime
 
 
+def _on_gpu(
+    image_pass: ImagePass, device: torch.device, size: tuple[int, int], expected: list[Tensor]
+) -> Runtime | None:
+    """Record it in half precision; None, and as it was before, where none agrees."""
+    before = {name: value.cpu() for name, value in image_pass.state_dict().items()}
+    for precision in (torch.float16, torch.bfloat16):
+        try:
+            image_pass.compute_in(precision)
+            return _checked(Cuda(image_pass, device, size), expected, probes(*size))
+        except Exception as error:
+            logger.warning("the GPU does not compute in %s: %s", precision, error)
+        image_pass.compute_in(torch.float32)
+        image_pass.load_state_dict(before)
+    return None
+
+
 class DisagreementError(RuntimeError):
     """A runtime computes something else than the reference."""
 
 
-def _checked(runtime: Runtime, reference: Runtime, size: tuple[int, int]) -> Runtime:
-    found = agreement(runtime, reference, probes(*size))
+def _checked(runtime: Runtime, expected: list[Tensor], pixels: Tensor) -> Runtime:
+    found = agreement(runtime, expected, pixels)
     if not found >= LEAST_COSINE:  # NaN, too, is a disagreement
         raise DisagreementError(
             f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {LEAST_COSINE})"

@@ -8,9 +8,11 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from adapters.runtimes.image_pass import ImagePass
+
 
 class Runtime(Protocol):
-    """Runs an :class:`adapters.backbones.image_pass.ImagePass`.
+    """Runs an :class:`adapters.runtimes.image_pass.ImagePass`.
 
     Attributes:
         name: Such as ``openvino``, for logs and benchmarks.
@@ -31,7 +33,7 @@ class Runtime(Protocol):
         ...
 
 
-MakeRuntime = Callable[[nn.Module, torch.device, tuple[int, int], str], Runtime]
+MakeRuntime = Callable[[ImagePass, torch.device, tuple[int, int], str], Runtime]
 """From an ``ImagePass``, its device, height and width, and a digest of what decides its output."""
 
 

@@ -15,10 +15,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from adapters.backbones import Backbone, BackboneError, load_backbone, load_parts
-from adapters.backbones.image_pass import Framing
+from adapters.backbones.framing import Framing
 from adapters.bottleneck import Adapted, attach
-from adapters.runtimes import Eager, choice, fastest, openvino
+from adapters.runtimes import Eager, ImagePass, choice, fastest, openvino
 from adapters.runtimes.agreement import LEAST_COSINE, agreement, probes
+from adapters.runtimes.cuda import padded_size
 from tests.tiny_vit import write_tiny_vit
 
 CPU, SIZE = torch.device("cpu"), (32, 32)
@@ -165,15 +166,12 @@ def test_values_that_are_no_numbers_are_a_disagreement(caplog: pytest.LogCapture
 
 
 def test_agreement_is_that_of_the_worst_picture() -> None:
-    assert agreement(Eager(Colours()), Eager(Colours()), probes(*SIZE)) == pytest.approx(1)
-    off = agreement(Eager(Colours(0.9)), Eager(Colours()), probes(*SIZE))
-    rows = [
-        float((a * b).sum(dim=1).min())
-        for a, b in zip(
-            Eager(Colours(0.9))(probes(*SIZE)), Eager(Colours())(probes(*SIZE)), strict=True
-        )
-    ]
-    assert off == pytest.approx(min(rows))
+    pixels = probes(*SIZE)
+    wanted, other = Eager(Colours())(pixels), Eager(Colours(0.9))(pixels)
+    assert agreement(Eager(Colours()), wanted, pixels) == pytest.approx(1)
+    off = agreement(Eager(Colours(0.9)), wanted, pixels)
+    worst = min(float((a * b).sum(dim=1).min()) for a, b in zip(wanted, other, strict=True))
+    assert off == pytest.approx(worst)
     assert off < LEAST_COSINE
 
 
@@ -197,3 +195,42 @@ def test_preprocessing_of_another_kind_is_refused() -> None:
 def test_the_choice_is_told_apart_by_all_that_decides_it() -> None:
     keys = {choice._key(identity, size) for identity in ("a", "b") for size in (SIZE, (64, 32))}
     assert len(keys) == 4
+
+
+def test_a_batch_is_filled_up_to_the_next_recorded_size() -> None:
+    assert [padded_size(n, (1, 4, 16)) for n in (1, 2, 4, 5, 16)] == [1, 4, 4, 16, 16]
+    with pytest.raises(ValueError, match="17 images are more than 16"):
+        padded_size(17, (1, 4, 16))
+
+
+def test_an_image_pass_computes_in_half_precision_and_back(vit: str) -> None:
+    model, preprocess, _ = load_parts(vit)
+    framing = Framing(preprocess)
+    torch.manual_seed(0)
+    visual = model.get_submodule("visual").eval()
+    correction = Adapted(attach(visual))
+    whole = ImagePass(visual, correction, framing.mean, framing.std)
+    before = {name: value.clone() for name, value in whole.state_dict().items()}
+    wanted = Eager(whole)(pictures(3))
+    whole.compute_in(torch.bfloat16)
+    half = Eager(whole)(pictures(3))
+    for found, exact in zip(half, wanted, strict=True):
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, exact)
+        assert float((found * exact).sum(dim=1).min()) > 0.999
+    whole.compute_in(torch.float32)
+    whole.load_state_dict(before)
+    for found, exact in zip(Eager(whole)(pictures(3)), wanted, strict=True):
+        torch.testing.assert_close(found, exact, atol=0, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_embeds_as_pytorch_does(vit: str) -> None:
+    eager, quick = load_backbone(vit, "cpu"), load_backbone(vit, "cuda", make_runtime=fastest)
+    assert quick.runtime == "cuda"
+    with ThreadPoolExecutor(4) as threads:
+        batches = [pictures(1 + seed % 40, seed) for seed in range(40)] + [pictures(300)]
+        for batch, found in zip(batches, threads.map(quick.encode_images, batches), strict=True):
+            wanted = eager.encode_images(batch)
+            assert float((found.frozen * wanted.frozen).sum(dim=1).min()) > LEAST_COSINE
+            assert float((found.corrected * wanted.corrected).sum(dim=1).min()) > LEAST_COSINE

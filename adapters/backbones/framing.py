@@ -1,0 +1,47 @@
+"""From a picture to the pixels that an image tower takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import Compose, Normalize, ToTensor
+
+from adapters.backbones.errors import BackboneError
+
+
+class Framing:
+    """Resizes and crops a picture to what the image tower takes; normalisation comes later.
+
+    Eight bits a channel are all that a picture has, so that is what waits in queues and is
+    copied to devices; the runtime makes numbers
+    of it (:class:`adapters.runtimes.image_pass.ImagePass`).
+
+    Args:
+        transform: open_clip's preprocessing: geometry, then ``ToTensor`` and ``Normalize``.
+
+    Attributes:
+        mean: (3,) of each channel, that pixels in 0..1 are normalised with.
+        std: (3,) of each channel.
+
+    Raises:
+        BackboneError: The preprocessing ends otherwise.
+    """
+
+    def __init__(self, transform: Callable[[Image.Image], Tensor]) -> None:
+        steps: list[Any] = getattr(transform, "transforms", [transform])
+        if not (isinstance(steps[-1], Normalize) and isinstance(steps[-2:][0], ToTensor)):
+            raise BackboneError(
+                f"preprocessing that does not end in ToTensor and Normalize is not known: {steps}"
+            )
+        self._geometry = Compose(steps[:-2])
+        self.mean = torch.tensor(steps[-1].mean)
+        self.std = torch.tensor(steps[-1].std)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return (H, W, 3) uint8 pixels of an RGB image. Thread-safe."""
+        return torch.from_numpy(np.array(self._geometry(image)))
