@@ -36,7 +36,8 @@ ENV PATH=/opt/handful/bin:$PATH \
     MPLCONFIGDIR=/tmp/matplotlib \
     HANDFUL_HOST=0.0.0.0 \
     HANDFUL_PORT=8000 \
-    HANDFUL_DATA_DIR=/data
+    HANDFUL_DATA_DIR=/data \
+    HANDFUL_CACHE_DIR=/data/cache
 USER 10001
 WORKDIR /data
 VOLUME /data

@@ -34,6 +34,7 @@ class Backbone:
         image_size: Pixels of the shorter side of what the image tower takes.
         runtime: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
+        batch: Images of a call from which on more of them are no quicker each.
 
     Args:
         name: See above.
@@ -84,7 +85,8 @@ class Backbone:
             (height, width),
             self.fingerprint,
         )
-        self.runtime, self.passes = self._runtime.name, self._runtime.passes
+        self.runtime = self._runtime.name
+        self.passes, self.batch = self._runtime.passes, self._runtime.batch
         # One image also warms up: the first pass through a model is the slowest.
         probe = self.encode_images(picture.unsqueeze(0))
         self.width = probe.frozen.shape[1]

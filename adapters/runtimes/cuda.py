@@ -33,6 +33,7 @@ class Cuda:
 
     name = "cuda"
     passes = _LANES
+    batch = SIZES[-1]
 
     def __init__(
         self,

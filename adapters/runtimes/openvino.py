@@ -57,6 +57,7 @@ class OpenVINO:
     """
 
     name = "openvino"
+    batch = 8
 
     def __init__(self, model: ov.Model, threads: int | None = None) -> None:
         self.passes = threads or torch.get_num_threads()

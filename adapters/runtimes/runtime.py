@@ -17,10 +17,12 @@ class Runtime(Protocol):
     Attributes:
         name: Such as ``openvino``, for logs and benchmarks.
         passes: How many threads may call it at the same time and gain by it.
+        batch: Images of a call from which on more of them are no quicker each.
     """
 
     name: str
     passes: int
+    batch: int
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Embed (n, H, W, 3) uint8 pixels on the CPU, as ``ImagePass`` does.
@@ -47,6 +49,7 @@ class Eager:
 
     name = "eager"
     passes = 1
+    batch = 16
 
     def __init__(self, image_pass: nn.Module, device: torch.device | str = "cpu") -> None:
         self._pass = image_pass
