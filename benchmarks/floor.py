@@ -1,4 +1,7 @@
-"""What no service can beat: decoding and the bare forward pass, with prepared inputs."""
+"""What no service can beat: decoding and the bare forward pass, on inputs that are there already.
+
+To be measured while the servers have nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,71 +22,97 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 _LIMIT = Settings().max_image_pixels
 
 
-def prepared(backbone: Backbone, content: bytes) -> Tensor:
-    """An image as the encoder takes it: decoded as the service does it, and preprocessed."""
-    return backbone.preprocess(decode(content, _LIMIT).pixels)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to run the encoder.
+
+    Attributes:
+        batch: Images a pass.
+        threads: Passes at a time.
+    """
+
+    batch: int
+    threads: int
 
 
-def forward_rate(
-    encode: Callable[[Tensor], object], images: Sequence[Tensor], threads: int, seconds: float
-) -> float:
-    """Images a second when threads encode the same batch over and over.
+class Floor:
+    """The encoder as the service has it, with images that are ready for it.
 
     Args:
-        encode: A pass.
-        images: The images of the batch.
-        threads: How many passes run at a time.
-        seconds: Length of the measurement; a pass that begins in it is finished and counted.
+        backbone: The encoder.
+        contents: Image files; decoded and preprocessed here.
     """
-    batch = torch.stack(list(images))
-    encode(batch)
-    done = [0] * threads
+
+    def __init__(self, backbone: Backbone, contents: Sequence[bytes]) -> None:
+        self.backbone = backbone
+        self.contents = contents
+        self._images = [self.prepared(content) for content in contents]
+
+    def prepared(self, content: bytes) -> Tensor:
+        """An image as the encoder takes it."""
+        return self.backbone.preprocess(decode(content, _LIMIT).pixels)
+
+    def ways(self) -> list[Way]:
+        """The ways that make sense: every batch, alone and as many at a time as gain by it."""
+        threads = sorted({1, self.backbone.passes})
+        return [Way(batch, count) for batch in BATCHES for count in threads]
+
+    def forward_rate(self, way: Way, seconds: float) -> float:
+        """Images a second through the encoder alone.
+
+        Passes that begin within ``seconds`` are finished and counted.
+        """
+        chosen = [self._images[i % len(self._images)] for i in range(way.batch)]
+        pixels = torch.stack(chosen)
+        return rate(lambda _: self.backbone.encode_images(pixels), way.threads, seconds, way.batch)
+
+    def best(self, seconds: float) -> tuple[Way, dict[Way, float]]:
+        """The way with the highest rate, and the rates of all, each timed for ``seconds``."""
+        for way in self.ways():
+            self.forward_rate(way, 0)  # the first pass of a shape is slower
+        rates = {way: self.forward_rate(way, seconds) for way in self.ways()}
+        return max(rates, key=lambda way: rates[way]), rates
+
+    def prepare_rate(self, threads: int, seconds: float) -> float:
+        """Images a second that threads decode and preprocess, the encoder idle."""
+        count = len(self.contents)
+        return rate(lambda turn: self.prepared(self.contents[turn % count]), threads, seconds)
+
+    def one_by_one(self, seconds: float) -> tuple[float, float]:
+        """Median seconds to decode and preprocess an image, and to encode one alone."""
+        prepare, forward = [], []
+        end = time.perf_counter() + seconds
+        while (before := time.perf_counter()) < end or not forward:
+            pixels = self.prepared(self.contents[len(forward) % len(self.contents)]).unsqueeze(0)
+            between = time.perf_counter()
+            self.backbone.encode_images(pixels)
+            prepare.append(between - before)
+            forward.append(time.perf_counter() - between)
+        return statistics.median(prepare), statistics.median(forward)
+
+
+def rate(work: Callable[[int], object], threads: int, seconds: float, worth: int = 1) -> float:
+    """How much threads get done in a second.
+
+    Args:
+        work: Called with a number that counts up, from each thread.
+        threads: How many.
+        seconds: Calls that begin within it are finished and counted; each thread makes one.
+        worth: What a call counts.
+    """
     begin = time.perf_counter()
+    calls = [0] * threads
 
-    def work(number: int) -> None:
-        while time.perf_counter() - begin < seconds:
-            encode(batch)
-            done[number] += len(batch)
+    def run(number: int) -> None:
+        while True:
+            work(number + threads * calls[number])
+            calls[number] += 1
+            if time.perf_counter() - begin >= seconds:
+                return
 
-    at_once(work, threads)
-    return sum(done) / (time.perf_counter() - begin)
-
-
-def one_by_one(backbone: Backbone, contents: Sequence[bytes], seconds: float) -> tuple[float, float]:
-    """Median seconds to decode and preprocess one image, and of the pass of one image."""
-    prepare, forward = [], []
-    begin = time.perf_counter()
-    turn = 0
-    while (before := time.perf_counter()) - begin < seconds or not forward:
-        pixels = prepared(backbone, contents[turn % len(contents)])
-        between = time.perf_counter()
-        backbone.encode_images(pixels.unsqueeze(0))
-        prepare.append(between - before)
-        forward.append(time.perf_counter() - between)
-        turn += 1
-    return statistics.median(prepare), statistics.median(forward)
-
-
-def prepare_rate(
-    backbone: Backbone, contents: Sequence[bytes], threads: int, seconds: float
-) -> float:
-    """Images a second that threads decode and preprocess, with nothing else to do."""
-    done = [0] * threads
-    begin = time.perf_counter()
-
-    def work(number: int) -> None:
-        while time.perf_counter() - begin < seconds:
-            prepared(backbone, contents[(done[number] + number) % len(contents)])
-            done[number] += 1
-
-    at_once(work, threads)
-    return sum(done) / (time.perf_counter() - begin)
-
-
-def at_once(work: Callable[[int], None], threads: int) -> None:
-    """Run a function in threads, each with its number, until all are done."""
-    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
     for thread in running:
         thread.start()
     for thread in running:
         thread.join()
+    return worth * sum(calls) / (time.perf_counter() - begin)

@@ -20,18 +20,16 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def handful(data_dir: Path | None = None) -> Iterator[Service]:
-    """A service with default settings, and those of the environment.
+def handful(**settings: object) -> Iterator[Service]:
+    """A service with an empty database.
 
     Args:
-        data_dir: Of the database; an empty one by default.
+        settings: Those of ``HANDFUL_...``, in small letters; others are as in the environment.
     """
     with tempfile.TemporaryDirectory(prefix="handful-data-") as folder:
         command = [sys.executable, "-m", "service.cli", "serve", "--port", PORT]
-        with running(
-            [*command, "--data-dir", str(data_dir or folder)],
-            "/readyz",
-        ) as service:
+        environment = {f"HANDFUL_{name.upper()}": str(value) for name, value in settings.items()}
+        with running([*command, "--data-dir", folder], "/readyz", environment) as service:
             yield service
 
 

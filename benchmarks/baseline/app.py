@@ -21,7 +21,7 @@ from adapters.backbones import load_parts
 from adapters.backbones.lite import ADAPTER
 from adapters.bottleneck import load_adapter
 
-ALPHA, BETA = 1.0, 5.5
+ALPHA, BETA = 20.0, 5.5
 
 model, preprocess, tokenizer = load_parts("lite")
 model.eval().requires_grad_(False)
