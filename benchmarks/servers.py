@@ -1,0 +1,54 @@
+"""The servers that are measured: Handful, and what one would otherwise write."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+
+from benchmarks.load import Service, running
+from benchmarks.load.service import PORT
+from benchmarks.photographs import write_support, zipped_support
+
+CLASSIFIER = "/v1/classifiers/benchmark"
+PREDICT = f"{CLASSIFIER}/predict"
+_PATIENCE = 300.0
+
+
+@contextmanager
+def handful(**settings: object) -> Iterator[Service]:
+    """A service with an empty database.
+
+    Args:
+        settings: Those of ``HANDFUL_...``, in small letters; others are as in the environment.
+    """
+    with tempfile.TemporaryDirectory(prefix="handful-data-") as folder:
+        command = [sys.executable, "-m", "service.cli", "serve", "--port", PORT]
+        environment = {f"HANDFUL_{name.upper()}": str(value) for name, value in settings.items()}
+        with running([*command, "--data-dir", folder], "/readyz", environment) as service:
+            yield service
+
+
+@contextmanager
+def baseline() -> Iterator[Service]:
+    """The naive server of `benchmarks.baseline` under plain uvicorn, with its support set."""
+    with tempfile.TemporaryDirectory(prefix="handful-baseline-") as folder:
+        write_support(Path(folder))
+        command = [sys.executable, "-m", "uvicorn", "benchmarks.baseline.app:app", "--port", PORT]
+        with running(command, "/docs", {"BASELINE_SUPPORT": folder}) as service:
+            yield service
+
+
+def register(service: Service) -> None:
+    """Make a classifier of 10 classes of 16 images in Handful."""
+    with httpx.Client(base_url=service.url, timeout=_PATIENCE) as client:
+        client.put(CLASSIFIER).raise_for_status()
+        client.post(
+            f"{CLASSIFIER}/support",
+            content=zipped_support(),
+            headers={"content-type": "application/zip"},
+        ).raise_for_status()
