@@ -140,6 +140,22 @@ class NotReady(StatusProblem):
     status = 503
 
 
+class Overloaded(StatusProblem):
+    """More waits than is admitted; ``Retry-After`` says when it should be less."""
+
+    type_ = "overloaded"
+    title = "The service has too much to do"
+    status = 503
+
+
+class DeadlineExceeded(StatusProblem):
+    """The answer was not there in time, and is no longer worked on."""
+
+    type_ = "deadline-exceeded"
+    title = "There was no answer in time"
+    status = 504
+
+
 class ImageNotStored(StatusProblem):
     """The image was registered while images were not kept."""
 

@@ -59,6 +59,16 @@ class Settings(BaseSettings):
     max_batch: int = Field(16, gt=0, description="Most images in one pass of the encoder.")
     decode_threads: int = Field(2, gt=0, description="Images decoded at the same time.")
 
+    max_waiting: int = Field(
+        256,
+        gt=0,
+        description="Most images that wait to be embedded, of queries and of registrations each;"
+        " what comes then is refused with 503 and told when to come again.",
+    )
+    predict_seconds: float = Field(
+        30, gt=0, description="Longest that a prediction waits for its images to be embedded."
+    )
+
     @property
     def sqlalchemy_url(self) -> str:
         """The database to use."""

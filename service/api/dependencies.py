@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
+import anyio
 import anyio.to_thread
 from fastapi import Depends, Path, Request
 from fastapi_problem.error import StatusProblem
@@ -43,12 +46,27 @@ async def reading(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs))
 
 
-async def writing(request: Request, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a blocking call that changes a classifier off the event loop."""
+async def writing(
+    request: Request,
+    call: Callable[Concatenate[str, P], T],
+    name: str,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run a blocking call that changes the classifier ``name`` off the event loop.
+
+    Changes of one classifier wait for each other here, so that they take one thread between
+    them and leave the others to other classifiers.
+    """
     state = request.app.state
     if not hasattr(state, "writers"):
         state.writers = anyio.CapacityLimiter(_WRITER_THREADS)
-    return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=state.writers)
+        state.turns = WeakValueDictionary()
+    turn: asyncio.Lock = state.turns.setdefault(name, asyncio.Lock())
+    async with turn:
+        return await anyio.to_thread.run_sync(
+            lambda: call(name, *args, **kwargs), limiter=state.writers
+        )
 
 
 def created(model: type[BaseModel]) -> Responses:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 
-from adapters.embeddings import ImageEmbeddings
 from service.api.dependencies import Name, ReadyRuntime, problems, reading
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
@@ -17,8 +17,9 @@ from service.api.prediction_schemas import (
 )
 from service.api.support import BAD_IMAGES, IMAGES_BODY
 from service.api.uploads import read_images
+from service.api.waiting import attended
 from service.classifiers.live import Prediction
-from service.problems import ClassifierNotFound, NoClasses
+from service.problems import ClassifierNotFound, DeadlineExceeded, NoClasses
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
 
@@ -30,6 +31,7 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
         ClassifierNotFound("land-cover"),
         NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
         *BAD_IMAGES,
+        DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
     ),
     openapi_extra=IMAGES_BODY,
 )
@@ -41,6 +43,16 @@ async def predict(
     evidence: Annotated[
         int, Query(ge=0, le=100, description="Support images named for each image.")
     ] = 3,
+    request_timeout: Annotated[
+        float | None,
+        Header(
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds that the images may wait to be embedded, counted from when the"
+            " whole request is here. The service has a limit of its own; the smaller one counts.",
+            examples=[0.5],
+        ),
+    ] = None,
 ) -> PredictionsOut:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
@@ -50,8 +62,8 @@ async def predict(
     """
     live = await reading(runtime.registry.live, checked_classifier(name))
     images = await read_images(request, runtime.settings)
-    embedded = await runtime.embedder.embed(images)
-    queries = ImageEmbeddings.concatenate([image.embeddings for image in embedded])
+    seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
+    queries = await runtime.embedder.query(images, name, attended(request, seconds))
     predictions = await reading(live.predict, queries, top_k, evidence)
     return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
 

@@ -28,6 +28,7 @@ from service.api.schemas import (
     RegistrationOut,
 )
 from service.api.uploads import read_images, read_labelled_images
+from service.api.waiting import attended
 from service.classifiers.live import LiveClassifier
 from service.images.embedding import UploadedImage
 from service.problems import (
@@ -41,6 +42,7 @@ from service.problems import (
     InvalidName,
     InvalidUpload,
     NotAnImage,
+    Overloaded,
     RequestTooLarge,
     UnsupportedMediaType,
 )
@@ -58,6 +60,7 @@ BAD_IMAGES = (
     RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
     EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
+    Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
 )
 _FILES: dict[str, Any] = {
     "schema": {
@@ -244,7 +247,8 @@ async def _class(name: str, label: str, runtime: Runtime) -> ClassOut:
 async def _register(
     name: str, labelled: Sequence[tuple[str, UploadedImage]], runtime: Runtime, request: Request
 ) -> RegistrationOut:
-    embedded = await runtime.embedder.embed([image for _, image in labelled])
+    images = [image for _, image in labelled]
+    embedded = await runtime.embedder.register(images, name, attended(request))
     registered = await writing(
         request,
         runtime.registry.add_images,

@@ -44,7 +44,9 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
     batches = [ids[i : i + step] for i in range(0, len(ids), step)]
     for batch in track(batches, f"embedding {len(ids)} images", console=console):
         pixels = [
-            backbone.preprocess(decode(content, settings.max_image_pixels).pixels)
+            backbone.preprocess(
+                decode(content, settings.max_image_pixels, side=backbone.image_size).pixels
+            )
             for content in stale.contents(batch)
         ]
         stale.replace(batch, backbone.encode_images(torch.stack(pixels)))

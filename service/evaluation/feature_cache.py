@@ -19,6 +19,7 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
+from service.images.decoding import DECODING
 
 
 def default_folder() -> Path:
@@ -27,7 +28,7 @@ def default_folder() -> Path:
 
 
 class FeatureCache:
-    """``FOLDER/FINGERPRINT/ab/SHA-256.safetensors``; ab are the first digits of the SHA-256.
+    """``FOLDER/FINGERPRINT-DECODING/ab/SHA-256.safetensors``; ab begins the SHA-256.
 
     Attributes:
         unreadable: Files that were found and are not what they should be.
@@ -86,10 +87,12 @@ class FeatureCache:
             self.unwritten = error
 
     def _path(self, sha256: str) -> Path:
-        return self.folder / self._fingerprint / sha256[:2] / f"{sha256}.safetensors"
+        return (
+            self.folder / f"{self._fingerprint}-{DECODING}" / sha256[:2] / f"{sha256}.safetensors"
+        )
 
     def _described(self, sha256: str) -> dict[str, str]:
-        return {"fingerprint": self._fingerprint, "sha256": sha256}
+        return {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
 
     def _row(self, found: Tensor, name: str) -> Tensor:
         if found.shape != (1, self._widths[name]) or found.dtype != torch.float32:

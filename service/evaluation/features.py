@@ -117,7 +117,12 @@ class Features:
 
     def _pixels(self, path: Path) -> Tensor:
         try:
-            image = decode(path.read_bytes(), self._settings.max_image_pixels, str(path))
+            image = decode(
+                path.read_bytes(),
+                self._settings.max_image_pixels,
+                str(path),
+                side=self._backbone.image_size,
+            )
         except (NotAnImage, BrokenImage, ImageTooLarge) as problem:
             raise type(problem)(f"{problem.detail} Replace or remove this file.") from problem
         return self._backbone.preprocess(image.pixels)

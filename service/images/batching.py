@@ -3,77 +3,262 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from threading import Condition, Lock, Thread
+from time import monotonic, perf_counter
+from typing import Any, Generic, TypeVar
 
 import torch
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
+from service.images.pace import Pace
+from service.images.queue import FairQueue, Lane
 
 BATCH_SIZE = Histogram(
     "handful_encoder_batch_size", "Images in one pass of the encoder.", buckets=(1, 2, 4, 8, 16, 32)
 )
 BATCH_SECONDS = Histogram("handful_encoder_seconds", "Duration of one pass of the encoder.")
+WAITING = Gauge("handful_waiting_images", "Images sent and not yet embedded.", ["lane"])
+
+File = TypeVar("File")
+Kept = TypeVar("Kept")
+Answer = list[tuple[Kept, ImageEmbeddings]]
+
+
+class Job(Generic[File, Kept]):
+    """The images of one request on their way through the decoders and the encoder.
+
+    Attributes:
+        answer: For each image, in their order, what the decoder kept of it and its embeddings;
+            or the first error that an image led to.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[File],
+        prepare: Callable[[File], tuple[Kept, Tensor]],
+        key: str,
+        lane: Lane,
+        answer: asyncio.Future[Answer[Kept]],
+    ) -> None:
+        self.answer = answer
+        self.prepare = prepare
+        self.key = key
+        self.lane = lane
+        self.over = False
+        self.unbegun = [_Image(self, i, file) for i, file in enumerate(files)][::-1]
+        self.begun: set[_Image[File, Kept]] = set()
+        self.done: Answer[Kept] = [None] * len(files)  # type: ignore[list-item]
+
+
+class _Image(Generic[File, Kept]):
+    """One image of a job; ``kept`` and ``pixels`` once it is decoded."""
+
+    __slots__ = ("file", "job", "kept", "number", "pixels")
+
+    def __init__(self, job: Job[File, Kept], number: int, file: File) -> None:
+        self.job = job
+        self.number = number
+        self.file = file
+        self.kept: Kept
+        self.pixels: Tensor
 
 
 class MicroBatcher:
-    """Encodes images in the order of their arrival, as many at a time as are waiting.
+    """Decodes images in some threads and encodes them in others, whatever waits in one pass.
 
     There is no timer: an image that comes alone is encoded at once, and while a pass runs the
-    next batch gathers. One thread runs the encoder, so the event loop stays free.
+    next batch gathers. Whose turn it is says :class:`FairQueue`, before the decoders and before
+    the encoder alike. A job has at most ``ahead`` images begun, which bounds the memory for
+    pixels. Threads hand images on to each other, and the event loop hears of whole jobs only.
+
+    Attributes:
+        ahead: Most images of one job that are begun and not encoded.
+        waiting: Images of each lane that are not encoded.
+        pace: How quickly they have been embedded of late.
+
+    Args:
+        encode: One pass of the encoder, (n, ...) to n rows.
+        max_batch: Most images in one pass.
+        passes: Passes at the same time.
+        decoders: Images decoded at the same time.
     """
 
-    def __init__(self, backbone: Backbone, max_batch: int) -> None:
-        self._backbone = backbone
+    def __init__(
+        self,
+        encode: Callable[[Tensor], ImageEmbeddings],
+        *,
+        max_batch: int,
+        passes: int,
+        decoders: int,
+    ) -> None:
+        # One batch for each pass, and the next one.
+        self.ahead = 2 * max_batch * passes
+        self.waiting = dict.fromkeys(Lane, 0)
+        self.pace = Pace()
+        self._encode = encode
         self._max_batch = max_batch
-        self._waiting: deque[tuple[Tensor, asyncio.Future[ImageEmbeddings]]] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
-        self._running: asyncio.Task[None] | None = None
+        # Of files and of pixels; with all that jobs count, they change under the lock.
+        self._files: FairQueue[_Image[Any, Any]] = FairQueue()
+        self._pixels: FairQueue[_Image[Any, Any]] = FairQueue()
+        self._lock = Lock()
+        self._file_waits = Condition(self._lock)
+        self._pixels_wait = Condition(self._lock)
+        self._closed = False
+        self._threads = [
+            Thread(target=work, name=f"{name}-{i}", daemon=True)
+            for work, name, number in (
+                (self._decode_images, "decoder", decoders),
+                (self._encode_batches, "encoder", passes),
+            )
+            for i in range(number)
+        ]
+        for thread in self._threads:
+            thread.start()
+        for each in Lane:
+            WAITING.labels(each).set_function(partial(self.waiting.__getitem__, each))
 
-    async def encode(self, pixels: Tensor) -> ImageEmbeddings:
-        """Embed one preprocessed image, (3, H, W); the answer has one row."""
-        future: asyncio.Future[ImageEmbeddings] = asyncio.get_running_loop().create_future()
-        self._waiting.append((pixels, future))
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._drain())
-        return await future
+    def submit(
+        self,
+        files: Sequence[File],
+        prepare: Callable[[File], tuple[Kept, Tensor]],
+        key: str,
+        lane: Lane,
+    ) -> Job[File, Kept]:
+        """Take the images of a request in; for the event loop's thread.
+
+        Args:
+            files: The images, one or more.
+            prepare: Makes of one of them what to keep of it, and the encoder's input; runs in a
+                decoder's thread.
+            key: Jobs of different keys take turns.
+            lane: What the images are for.
+        """
+        job = Job(files, prepare, key, lane, asyncio.get_running_loop().create_future())
+        with self._lock:
+            if not any(self.waiting.values()):
+                self.pace.begin(monotonic())
+            self.waiting[lane] += len(files)
+            for _ in range(min(len(files), self.ahead)):
+                self._begin_next(job)
+        return job
+
+    def withdraw(self, job: Job[File, Kept]) -> None:
+        """Forget a job: none of its images is decoded or encoded that has not been begun."""
+        with self._lock:
+            self._end(job)
+        job.answer.cancel()
 
     def close(self) -> None:
-        """Stop the encoder's thread once its present batch is done."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Stop the threads once what they are at is done; jobs that still wait are cancelled."""
+        with self._lock:
+            self._closed = True
+            self._file_waits.notify_all()
+            self._pixels_wait.notify_all()
+        for thread in self._threads:
+            thread.join()
+        for queue in (self._files, self._pixels):
+            for image in queue.take(len(queue)):
+                self.withdraw(image.job)
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch = [
-                self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))
-            ]
-            # Whoever gave up waiting does not cost a place.
-            batch = [(pixels, future) for pixels, future in batch if not future.done()]
-            if not batch:
-                continue
+    # In the threads
+
+    def _decode_images(self) -> None:
+        while True:
+            with self._lock:
+                while not (self._files or self._closed):
+                    self._file_waits.wait()
+                if self._closed:
+                    return
+                [image] = self._files.take(1)
             try:
-                rows = await loop.run_in_executor(
-                    self._thread, self._encode, [pixels for pixels, _ in batch]
-                )
+                image.kept, image.pixels = image.job.prepare(image.file)
             except BaseException as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
+                self._fail([image.job], error)
                 continue
-            for i, (_, future) in enumerate(batch):
-                if not future.done():
-                    future.set_result(rows[i : i + 1])
+            with self._lock:
+                if not image.job.over:
+                    self._pixels.put(image, image.job.key, image.job.lane)
+                    self._pixels_wait.notify()
+            # A thread that waits for the next image must not hold on to the last.
+            del image
 
-    def _encode(self, images: list[Tensor]) -> ImageEmbeddings:
-        start = perf_counter()
-        rows = self._backbone.encode_images(torch.stack(images))
-        BATCH_SIZE.observe(len(images))
-        BATCH_SECONDS.observe(perf_counter() - start)
-        return rows
+    def _encode_batches(self) -> None:
+        while True:
+            with self._lock:
+                while not (self._pixels or self._closed):
+                    self._pixels_wait.wait()
+                if self._closed:
+                    return
+                batch = self._pixels.take(self._max_batch)
+            try:
+                start = perf_counter()
+                rows = self._encode(torch.stack([image.pixels for image in batch]))
+                BATCH_SIZE.observe(len(batch))
+                BATCH_SECONDS.observe(perf_counter() - start)
+            except BaseException as error:
+                self._fail([image.job for image in batch], error)
+                continue
+            finished = []
+            with self._lock:
+                self.pace.note(len(batch), monotonic())
+                for i, image in enumerate(batch):
+                    job = image.job
+                    if job.over:
+                        continue
+                    job.done[image.number] = (image.kept, rows[i : i + 1])
+                    job.begun.remove(image)
+                    self.waiting[job.lane] -= 1
+                    if job.unbegun:
+                        self._begin_next(job)
+                    elif not job.begun:
+                        self._end(job)
+                        finished.append(job)
+            _tell(finished, None)
+            del batch, rows, image, job, finished
+
+    def _begin_next(self, job: Job[File, Kept]) -> None:
+        image = job.unbegun.pop()
+        job.begun.add(image)
+        self._files.put(image, job.key, job.lane)
+        self._file_waits.notify()
+
+    def _end(self, job: Job[File, Kept]) -> None:
+        if job.over:
+            return
+        job.over = True
+        self.waiting[job.lane] -= len(job.unbegun) + len(job.begun)
+        for image in job.begun:
+            self._files.discard(image, job.key, job.lane)
+            self._pixels.discard(image, job.key, job.lane)
+        job.begun.clear()
+        job.unbegun.clear()
+
+    def _fail(self, jobs: list[Job[File, Kept]], error: BaseException) -> None:
+        with self._lock:
+            failed = [job for job in dict.fromkeys(jobs) if not job.over]
+            for job in failed:
+                self._end(job)
+        _tell(failed, error)
+
+
+def _tell(jobs: list[Job[File, Kept]], error: BaseException | None) -> None:
+    """Wake whoever waits for these jobs: once, however many they are."""
+    if not jobs:
+        return
+
+    def tell() -> None:
+        for job in jobs:
+            if job.answer.done():
+                continue
+            if error is None:
+                job.answer.set_result(job.done)
+            else:
+                job.answer.set_exception(error)
+
+    with suppress(RuntimeError):  # the event loop has ended, and so has everyone who waited
+        jobs[0].answer.get_loop().call_soon_threadsafe(tell)

@@ -6,9 +6,10 @@ import contextlib
 import io
 import warnings
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from service.problems import BrokenImage, ImageTooLarge, NotAnImage
 
@@ -17,25 +18,50 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
 
+# The shorter side that is left of a large picture, in sides of the encoder's input. Chosen on
+# generic photos with benchmarks/large_photos.py: the answers are those of the whole picture.
+LEFT = 2
+# Changes whenever a file may become other pixels than before.
+DECODING = "scaled"
+
+_SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A picture as a person sees it: RGB, upright, first frame, transparency on white."""
+    """A picture as a person sees it: RGB, upright, first frame, transparency on white.
+
+    Attributes:
+        pixels: The picture, perhaps smaller than it was.
+        media_type: Of the file.
+        width: Of the whole picture, upright.
+        height: Likewise.
+    """
 
     pixels: Image.Image
     media_type: str
+    width: int
+    height: int
 
 
-def decode(content: bytes, max_pixels: int, what: str = "The image") -> DecodedImage:
+def decode(
+    content: bytes, max_pixels: int, what: str = "The image", *, side: int | None = None
+) -> DecodedImage:
     """Decode an image file.
 
     CMYK, palette, greyscale, 16-bit and transparent images become 8-bit RGB, EXIF rotation is
     applied, and of an animation the first frame counts.
 
+    A large picture is made smaller by a whole number on the way, which costs a fraction of
+    resizing it at once. A JPEG is not even unpacked whole: libjpeg makes 8 x 8 pixels into one
+    by leaving out the finer part of their cosine transform (likewise 4 x 4 and 2 x 2).
+
     Args:
         content: The whole file.
         max_pixels: Images with more pixels than this are refused unread.
         what: How error messages name the image.
+        side: What the encoder will resize the shorter side to; the picture stays larger than
+            that. None leaves it as large as it is.
 
     Raises:
         NotAnImage: Empty, or no image of a known format.
@@ -56,8 +82,16 @@ def decode(content: bytes, max_pixels: int, what: str = "The image") -> DecodedI
                         "pixels a side."
                     )
                 media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+                least = None if side is None else ceil(LEFT * side)
+                if least is not None:
+                    image.draft(None, (least, least))  # of JPEGs alone; the others ignore it
                 image.load()
-                return DecodedImage(_as_seen(image), media_type)
+                if _is_sideways(image):
+                    width, height = height, width
+                seen = _as_seen(image)
+                if least is not None and (factor := min(seen.size) // least) > 1:
+                    seen = seen.reduce(factor)
+                return DecodedImage(seen, media_type, width, height)
     except UnidentifiedImageError as error:
         raise NotAnImage(
             f"{what} is not an image in a known format. Accepted are {', '.join(FORMATS)}."
@@ -69,16 +103,23 @@ def decode(content: bytes, max_pixels: int, what: str = "The image") -> DecodedI
         raise BrokenImage(f"{what} is truncated or damaged: {error}") from error
 
 
+def _is_sideways(image: Image.Image) -> bool:
+    with contextlib.suppress(Exception):
+        return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+    return False
+
+
 def _as_seen(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_eight_bits(image)
     with contextlib.suppress(Exception):  # damaged EXIF data says nothing about the rotation
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         image = Image.new("RGBA", layered.size, "white")
         image.alpha_composite(layered)
-    return image.convert("RGB")
+    # Most pictures are RGB already; a copy would cost as much as decoding a small one.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

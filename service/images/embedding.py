@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from service.images.batching import MicroBatcher
-from service.images.decoding import decode
+from service.images.admission import Admission
+from service.images.batching import Answer, Kept, MicroBatcher
+from service.images.decoding import DecodedImage, decode
+from service.images.queue import Lane
 from service.problems import ImageTooLarge
 from service.settings import Settings
 
-# Images of one request that are decoded and not yet encoded: bounds memory, and lets a query
-# in between two batches of a large registration.
-_IN_FLIGHT = 32
+# Returns once the future is done, or raises when that is not worth waiting for any more.
+Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +53,94 @@ class ImageEmbedder:
     """Decodes in a pool of threads and encodes in shared batches."""
 
     def __init__(self, backbone: Backbone, settings: Settings) -> None:
-        self.batcher = MicroBatcher(backbone, settings.max_batch)
         self._backbone = backbone
         self._settings = settings
-        self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decoder")
+        self._batcher = MicroBatcher(
+            backbone.encode_images,
+            max_batch=settings.max_batch,
+            passes=backbone.passes,
+            decoders=settings.decode_threads,
+        )
+        self._admission = Admission(self._batcher, settings.max_waiting)
 
-    async def embed(self, images: Sequence[UploadedImage]) -> list[EmbeddedImage]:
-        """Embed all images, in their order.
+    async def query(
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+    ) -> ImageEmbeddings:
+        """Embed images that someone wants an answer about, in their order.
+
+        Args:
+            images: One or more.
+            classifier: Its queries take turns with those of others.
+            wait: Waits for the answer; when it raises, what is not begun is not done.
 
         Raises:
+            Overloaded: Too much waits already; nothing was decoded.
+            NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault.
+        """
+        answer = await self._embed(images, self._decode_to_ask, classifier, Lane.QUERIES, wait)
+        return ImageEmbeddings.concatenate([row for _, row in answer])
+
+    async def register(
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+    ) -> list[EmbeddedImage]:
+        """Embed images of a support set, in their order; queries go before them.
+
+        Raises:
+            Overloaded: Too much waits already; nothing was decoded.
             NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault; none of the
                 others is used then.
         """
-        places = asyncio.Semaphore(_IN_FLIGHT)
-
-        async def one(image: UploadedImage) -> EmbeddedImage:
-            async with places:
-                return await self._embed(image)
-
-        tasks = [asyncio.create_task(one(image)) for image in images]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        answer = await self._embed(
+            images, self._decode_to_keep, classifier, Lane.REGISTRATIONS, wait
+        )
+        return [
+            EmbeddedImage(image.filename, image.content, *kept, row)
+            for image, (kept, row) in zip(images, answer, strict=True)
+        ]
 
     def close(self) -> None:
         """Stop the threads."""
-        self._decoders.shutdown(wait=True, cancel_futures=True)
-        self.batcher.close()
+        self._batcher.close()
 
-    async def _embed(self, image: UploadedImage) -> EmbeddedImage:
-        loop = asyncio.get_running_loop()
-        partly, pixels = await loop.run_in_executor(self._decoders, self._decode, image)
-        embeddings = await self.batcher.encode(pixels)
-        return EmbeddedImage(*partly, embeddings)
+    async def _embed(
+        self,
+        images: Sequence[UploadedImage],
+        prepare: Callable[[UploadedImage], tuple[Kept, Tensor]],
+        classifier: str,
+        lane: Lane,
+        wait: Wait,
+    ) -> Answer[Kept]:
+        self._admission.admit(len(images), classifier, lane)
+        try:
+            job = self._batcher.submit(images, prepare, classifier, lane)
+            try:
+                await wait(job.answer)
+                return job.answer.result()
+            finally:
+                if not job.answer.done():
+                    self._batcher.withdraw(job)
+        finally:
+            self._admission.leave(len(images), classifier, lane)
 
-    def _decode(self, image: UploadedImage) -> tuple[tuple[str, bytes, str, str, int, int], Tensor]:
+    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, Tensor]:
+        return None, self._decode(image)[1]
+
+    def _decode(self, image: UploadedImage) -> tuple[DecodedImage, Tensor]:
         what = f"The image {image.filename!r}" if image.filename else "The image"
         if len(image.content) > self._settings.max_image_bytes:
             raise ImageTooLarge(
                 f"{what} has {len(image.content)} bytes; at most "
                 f"{self._settings.max_image_bytes} are accepted."
             )
-        decoded = decode(image.content, self._settings.max_image_pixels, what)
+        decoded = decode(
+            image.content,
+            self._settings.max_image_pixels,
+            what,
+            side=self._backbone.image_size,
+        )
+        return decoded, self._backbone.preprocess(decoded.pixels)
+
+    def _decode_to_keep(self, image: UploadedImage) -> tuple[tuple[str, str, int, int], Tensor]:
+        decoded, pixels = self._decode(image)
         digest = hashlib.sha256(image.content).hexdigest()
-        size = decoded.pixels.size
-        kept = (image.filename, image.content, digest, decoded.media_type, *size)
-        return kept, self._backbone.preprocess(decoded.pixels)
+        return (digest, decoded.media_type, decoded.width, decoded.height), pixels

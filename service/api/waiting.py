@@ -1,0 +1,60 @@
+"""Waiting for an answer only as long as someone wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from service.images.embedding import Wait
+from service.problems import DeadlineExceeded
+
+# Most answers are there by then, and watching the client costs a task.
+_PROMPT = 0.05
+
+
+def attended(request: Request, seconds: float | None = None) -> Wait:
+    """A wait that ends when the client hangs up, or when its time is over.
+
+    The body of the request must have been read.
+
+    Args:
+        request: Whose client is watched.
+        seconds: Longest wait; None waits for as long as the client does.
+
+    Returns:
+        An asynchronous function of a future, which raises ClientDisconnect or DeadlineExceeded
+        if the future is not done by then.
+    """
+
+    async def wait(answer: asyncio.Future[Any]) -> None:
+        prompt = _PROMPT if seconds is None else min(_PROMPT, seconds)
+        await asyncio.wait([answer], timeout=prompt)
+        if answer.done():
+            return
+        watch = asyncio.create_task(_hung_up(request))
+        try:
+            await asyncio.wait(
+                [answer, watch],
+                timeout=None if seconds is None else seconds - prompt,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            watch.cancel()
+        if answer.done():
+            return
+        if watch.done():
+            raise ClientDisconnect
+        raise DeadlineExceeded(
+            f"There was no answer within {seconds:g} s, and it is not worked on any more. Send "
+            "the request again when there is less to do, or allow it more time (Request-Timeout,"
+            " up to HANDFUL_PREDICT_SECONDS)."
+        )
+
+    return wait
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

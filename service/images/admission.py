@@ -1,0 +1,71 @@
+"""How much may wait for the encoder, and when to come again if it is too much."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import ceil
+
+import prometheus_client
+
+from service.images.batching import MicroBatcher
+from service.images.queue import Lane
+from service.problems import Overloaded
+
+REFUSED = prometheus_client.Counter(
+    "handful_refused_requests", "Requests refused because too much waits.", ["lane"]
+)
+
+
+class Admission:
+    """Counts the images that were admitted and not yet answered, in each lane by itself.
+
+    A request counts for the images of it that can be in work at a time: however large, it is
+    admitted where nothing else waits. One classifier's requests cannot keep the others out: where
+    the lane is full, a classifier of which nothing waits is still let in, until twice as much
+    waits. For the event loop's thread.
+
+    Args:
+        batcher: What they wait for.
+        most: Images in each lane.
+    """
+
+    def __init__(self, batcher: MicroBatcher, most: int) -> None:
+        self._batcher = batcher
+        self._most = most
+        self._held = {lane: Counter[str]() for lane in Lane}
+
+    def admit(self, images: int, key: str, lane: Lane) -> None:
+        """Count a request, until :meth:`leave`.
+
+        Raises:
+            Overloaded: Too much waits; says when it should be less.
+        """
+        held = self._held[lane]
+        waiting = held.total()
+        most = self._most if held[key] else 2 * self._most
+        weight = self._weight(images)
+        if waiting and waiting + weight > most:
+            REFUSED.labels(lane).inc()
+            raise self._refusal(lane)
+        held[key] += weight
+
+    def leave(self, images: int, key: str, lane: Lane) -> None:
+        """Forget a request that was admitted."""
+        held = self._held[lane]
+        held[key] -= self._weight(images)
+        if not held[key]:
+            del held[key]
+
+    def _weight(self, images: int) -> int:
+        return min(images, self._batcher.ahead)
+
+    def _refusal(self, lane: Lane) -> Overloaded:
+        waiting = self._batcher.waiting
+        # Queries go first, so registrations wait for both.
+        images = waiting[lane] if lane is Lane.QUERIES else sum(waiting.values())
+        seconds = max(1, ceil(self._batcher.pace.seconds(images)))
+        return Overloaded(
+            f"{images} images wait already, and no more are admitted (HANDFUL_MAX_WAITING). Send "
+            f"the request again in {seconds} s.",
+            headers={"retry-after": str(seconds)},
+        )
