@@ -36,9 +36,12 @@ def near_copies(support: SupportSet) -> Tensor:
         rows = (support.labels == label).nonzero().flatten()
         if not 3 <= len(rows) <= MAX_IMAGES:
             continue
-        distances = 1 - keys[rows] @ keys[rows].T
-        pairs = torch.triu_indices(len(rows), len(rows), 1)
-        close = max(CLOSENESS * float(distances[pairs[0], pairs[1]].median()), ROUNDING)
+        own = keys[rows]
+        distances = 1 - own @ own.T
+        pairs = distances[torch.ones_like(distances, dtype=torch.bool).triu(1)]
+        close = max(CLOSENESS * float(pairs.median()), ROUNDING)
+        if float(pairs.min()) > close:  # as a rule, and far quicker than to go through them
+            continue
         kept = torch.zeros(len(rows), dtype=torch.bool)
         for i, row in enumerate(rows.tolist()):
             to_kept = distances[i].masked_fill(~kept, torch.inf)
