@@ -11,6 +11,7 @@ from torch import Tensor
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.familiarity import Familiarity, lower_quantile, rejection_threshold
 from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.span import shared_spans
 from adapters.tuning.bursts import without_bursts
 from adapters.tuning.votes import Votes
 
@@ -79,6 +80,7 @@ class FewShotClassifier:
         """What leave-one-out has set."""
         return self.head_.tuning_
 
+    @shared_spans()
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
         distinct = without_bursts(support)
@@ -88,6 +90,7 @@ class FewShotClassifier:
         self._serve(familiarity)
         return self
 
+    @shared_spans()
     def update(
         self,
         *,
@@ -101,6 +104,7 @@ class FewShotClassifier:
         if added is not None or removed is not None:
             self._serve(_familiarity(self.classes, without_bursts(self.support)))
 
+    @shared_spans()
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 

@@ -95,7 +95,7 @@ class SharedGaussians:
         self._factor = torch.linalg.cholesky(scatter)
         self.means_ = self._whitened(means)
         self._columns = columns
-        self._images = self._whitened(inside)
+        self._residuals = self._whitened(residuals)
         self.spread_ = self._leave_one_out_spread()
         return self
 
@@ -141,8 +141,8 @@ class SharedGaussians:
         Returns:
             (n, N) discriminants, corrected for the noise of the means, and (n, N) distances.
         """
-        x, columns, width = self._images, self._columns, self._width
-        v = x - self.means_[columns]
+        v, columns, width = self._residuals, self._columns, self._width
+        x = v + self.means_[columns]
         shots = self.shots_[columns]
         several = shots > 1
         # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
@@ -165,20 +165,17 @@ class SharedGaussians:
         return scores - math.log(len(self.means_)), squares - 2 * scores
 
     def _leave_one_out_spread(self) -> Tensor:
-        x, shots = self._images, self.shots_[self._columns]
-        several = shots > 1
-        if not bool(several.any()):
-            return x.new_tensor(0.0)
-        v, shots = (x - self.means_[self._columns])[several], shots[several]
-        vv = (v * v).sum(dim=1)
-        loss = self._share * shots / (shots - 1) / self._width
-        # Distance to the mean of the c − 1 others, which adds a (c − 1)-th of the spread itself.
-        squares = (vv + loss * vv * vv / (1 - loss * vv)) * (shots / (shots - 1)) ** 2
-        return (squares / (1 + 1 / (shots - 1))).mean()
+        several = self.shots_ > 1
+        more = torch.where(several, self.shots_ / (self.shots_ - 1), 0.0)
+        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
+        squares = (self._residuals * self._residuals).sum(dim=1) * more[self._columns]
+        squares = squares / (1 - self._share / self._width * squares)
+        spread: Tensor = squares.sum() / (self.shots_ * several).sum().clamp(min=1)
+        return spread
 
     def _weights(self) -> Tensor:
         """(N, r) weights of a query's coordinates: ``P μᵀ``."""
-        solved = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True)
+        solved: Tensor = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True)
         return solved.T * math.sqrt(self._width)
 
     def _constant(self) -> Tensor:

@@ -8,12 +8,14 @@ generic tasks (docs/heads.md). Embeddings with negative components are taken as 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
 from scipy.linalg import lapack
 from torch import Tensor
-from torch.nn.functional import normalize
 
 # Of squared lengths: an image that is closer than this to the span of others adds no direction.
 _RESIDUE = 1e-10
@@ -39,11 +41,22 @@ class Span:
     def of(images: Tensor) -> Span:
         """Find the span of (n, d) embeddings, n ≥ 1; O(n² · d) where n < d.
 
+        Within :func:`shared_spans`, the same tensor is looked at once.
+
         By Cholesky's factors of the n × n Gram matrix, which is several times as fast as QR for
         few images. It squares the condition number, hence float64, and pivots, which pass over
         images that add nothing to the others.
         """
-        skewed = bool((images >= 0).all())
+        known = _known.get()
+        if known is None:
+            return Span._of(images)
+        if id(images) not in known:
+            known[id(images)] = images, Span._of(images)
+        return known[id(images)][1]
+
+    @staticmethod
+    def _of(images: Tensor) -> Span:
+        skewed = float(images.amin()) >= 0
         rows = features(images, skewed)
         n, width = rows.shape
         if n >= width:
@@ -53,16 +66,41 @@ class Span:
         tolerance = _RESIDUE * float(gram.diagonal().amax())
         factor, order, rank, _ = lapack.dpstrf(gram.numpy(), tol=tolerance, lower=1)
         kept = torch.from_numpy(order[:rank].astype("int64") - 1)
-        lower = torch.from_numpy(factor[:rank, :rank]).tril()
-        basis = torch.linalg.solve_triangular(lower, wide[kept], upper=False)
-        inside = torch.linalg.solve_triangular(lower, gram[kept], upper=False).T
-        return Span(skewed, basis.to(rows.dtype), inside.to(rows.dtype).contiguous(), width)
+        inverse, _ = lapack.dtrtri(factor[:rank, :rank], lower=1)
+        to_basis = wide.new_zeros(rank, n)
+        to_basis[:, kept] = torch.from_numpy(inverse).tril()
+        basis, inside = to_basis @ wide, gram @ to_basis.T
+        return Span(skewed, basis.to(rows.dtype), inside.to(rows.dtype), width)
 
     def coordinates(self, rows: Tensor) -> Tensor:
         """(m, r) coordinates of (m, d) :func:`features`; what is outside the span is lost."""
         return rows if self.basis is None else rows @ self.basis.T
 
 
+_known: ContextVar[dict[int, tuple[Tensor, Span]] | None] = ContextVar("spans", default=None)
+
+
+@contextmanager
+def shared_spans() -> Iterator[None]:
+    """Until the end of the block, whoever asks for the span of the same tensor shares it.
+
+    The head and the familiarity of a classifier see the same images, and finding their span is
+    most of the work of fitting both. Nothing may change these tensors meanwhile.
+    """
+    if _known.get() is not None:
+        yield
+        return
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def features(rows: Tensor, skewed: bool) -> Tensor:
     """(m, d) embeddings as Gaussians see them: square roots, of unit length, if skewed."""
-    return normalize(rows.sign() * rows.abs().sqrt(), dim=1) if skewed else rows
+    if not skewed:
+        return rows
+    roots = rows.abs().sqrt_().copysign_(rows)
+    lengths = torch.linalg.vector_norm(roots, dim=1, keepdim=True)
+    return roots.div_(lengths.clamp_(min=1e-12))
