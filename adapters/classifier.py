@@ -11,6 +11,7 @@ from torch import Tensor
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.familiarity import Familiarity, lower_quantile, rejection_threshold
 from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.span import shared_spans
 from adapters.tuning.bursts import without_bursts
 from adapters.tuning.votes import Votes
 
@@ -79,13 +80,17 @@ class FewShotClassifier:
         """What leave-one-out has set."""
         return self.head_.tuning_
 
+    @shared_spans()
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
-        tuning = tuning or self.tune(classes, support)
+        distinct = without_bursts(support)
+        familiarity = _familiarity(classes, distinct)
+        tuning = tuning or self._tune(classes, distinct, familiarity)
         self.head_ = self._new_head().fit(classes, support, tuning)
-        self._refit()
+        self._serve(familiarity)
         return self
 
+    @shared_spans()
     def update(
         self,
         *,
@@ -97,20 +102,25 @@ class FewShotClassifier:
         """Change what is stored, as :meth:`adapters.heads.Head.update` does."""
         self.head_.update(classes=classes, tuning=tuning, added=added, removed=removed)
         if added is not None or removed is not None:
-            self._refit()
+            self._serve(_familiarity(self.classes, without_bursts(self.support)))
 
+    @shared_spans()
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
         Of near copies only one takes part (:func:`adapters.tuning.bursts.without_bursts`); all of
         them answer.
         """
-        support = without_bursts(support)
+        distinct = without_bursts(support)
+        return self._tune(classes, distinct, _familiarity(classes, distinct))
+
+    def _tune(
+        self, classes: ClassSet, support: SupportSet, familiarity: Familiarity | None
+    ) -> Tuning:
         head = self._new_head()
         tuning = head.tune(classes, support)
         columns = classes.columns(support.labels)
         votes = Votes.of(columns, len(classes))
-        familiarity = _familiarity(classes, support)
         rejection = conformal = None
         if familiarity is not None:
             scores = familiarity.left_out()[votes.rows]
@@ -153,13 +163,16 @@ class FewShotClassifier:
     def _new_head(self) -> Head:
         return HEADS[self.method](self.logit_scale)
 
-    def _refit(self) -> None:
-        # As the threshold was set: near copies would shrink every distance.
-        self.familiarity_ = _familiarity(self.classes, without_bursts(self.support))
+    def _serve(self, familiarity: Familiarity | None) -> None:
+        self.familiarity_ = None if familiarity is None else familiarity.let_go_of_images()
 
 
 def _familiarity(classes: ClassSet, support: SupportSet) -> Familiarity | None:
-    """Fit the familiarity; None where no class has two images to learn a covariance from."""
+    """Fit the familiarity; None where no class has two images to learn a covariance from.
+
+    Near copies, which would shrink every distance, are left out of ``support`` both where the
+    threshold is set and where it is applied.
+    """
     known = classes.with_images(support.labels)
     if len(support) == len(known):
         return None

@@ -15,6 +15,7 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
+from adapters.span import Span, features
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
 RIDGE = 4.0
@@ -24,7 +25,7 @@ class Familiarity:
     """``MD₀ − min_c MD_c``: distance to the background less the distance to the nearest class.
 
     Fitted anew at every change of the support set, at twice the cost of
-    :class:`adapters.gaussians.SharedGaussians`; a query costs O(d · r), r = min(n, d).
+    :class:`adapters.gaussians.SharedGaussians`; a query costs O(d · r + r²), r = min(n, d).
     """
 
     def fit(self, images: Tensor, columns: Tensor, n_classes: int) -> Self:
@@ -35,22 +36,44 @@ class Familiarity:
             columns: (n,) int64 column of each image's class; all N classes have images.
             n_classes: N.
         """
-        self._classes = SharedGaussians(RIDGE).fit(images, columns, n_classes)
-        self._background = SharedGaussians(RIDGE).fit(images, torch.zeros_like(columns), 1)
+        span = Span.of(images)
+        classes = SharedGaussians(RIDGE).fit_span(span, columns, n_classes)
+        background = SharedGaussians(RIDGE).fit_span(span, torch.zeros_like(columns), 1)
+        self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
+        # The terms of both distances in one matrix: z (Q₀ − Q) zᵀ and 2 z (W − W₀)ᵀ.
+        near, far = classes.expanded(), background.expanded()
+        self._skewed, self._basis = span.skewed, span.basis
+        self._weights = torch.cat(
+            [far.quadratic - near.quadratic, 2 * (near.linear - far.linear).T], dim=1
+        )
+        self._outside = far.outside - near.outside
+        self._constant = far.constant - near.constant
         return self
 
     def scores(self, queries: Tensor) -> Tensor:
         """(m,) familiarity of (m, d) queries; the higher, the more it is like some class."""
-        nearest = self._classes.distances(queries).amin(dim=1)
-        return self._background.distances(queries).squeeze(1) - nearest
+        x = features(queries, self._skewed)
+        z = x if self._basis is None else x @ self._basis.T
+        terms = z @ self._weights
+        r = z.shape[1]
+        nearest = (terms[:, r:] + self._constant).amax(dim=1)
+        return nearest + (terms[:, :r] * z).sum(dim=1) + self._outside * (x * x).sum(dim=1)
 
     def left_out(self) -> Tensor:
         """(n,) familiarity of the support images, each left out of everything.
 
         Means nothing for an image that is alone in its class.
         """
-        nearest = self._classes.left_out()[1].amin(dim=1)
-        return self._background.left_out()[1].squeeze(1) - nearest
+        if self._fitted is None:
+            raise ValueError("the support images were let go of")
+        classes, background = self._fitted
+        nearest = classes.left_out()[1].amin(dim=1)
+        return background.left_out()[1].squeeze(1) - nearest
+
+    def let_go_of_images(self) -> Self:
+        """Keep what queries need: without :meth:`left_out`, a fraction of the memory."""
+        self._fitted = None
+        return self
 
 
 def lower_quantile(scores: Tensor, share: float) -> float | None:

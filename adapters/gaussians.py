@@ -3,24 +3,42 @@
 The precision is that of Wang et al. (ICLR 2024): ``P = d · (S + λI)⁻¹``, S being the scatter of
 the n images around their class means, ``λ = ρ · tr(S) / (n − 1)`` and ρ = 1. After whitening with
 it, every quantity is a dot product, and so is leaving an image out: a rank-one downdate.
-
-Embeddings of which no component is negative, such as pooled ReLU features, are skewed and far
-from Gaussian. Their square roots are less so (Tukey's power transformation, as in Yang et al.,
-*Free Lunch for Few-shot Learning*, ICLR 2021): with `lite`, GDA++ gained 0.3 to 0.8 points on
-generic tasks (docs/heads.md). Embeddings with negative components are taken as they are.
+Embeddings enter as their :func:`adapters.span.features`.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import one_hot
+
+from adapters.span import Span, features
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
 _LEAST_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """Distances as polynomials: ``z Q zᵀ + s · ‖x‖² − 2 z Wᵀ + b``.
+
+    x are features of a query, z their coordinates in the span.
+
+    Attributes:
+        quadratic: Q, (r, r).
+        outside: s; zero where the span is everything.
+        linear: W, (N, r).
+        constant: b, (N,).
+    """
+
+    quadratic: Tensor
+    outside: float
+    linear: Tensor
+    constant: Tensor
 
 
 class SharedGaussians:
@@ -32,8 +50,8 @@ class SharedGaussians:
             images are no better a measure of it than fewer distinct ones, and P is smaller than
             what it was tuned for. All of them if None.
 
-    Fitting costs O(n · r² + r³) for n images, r = min(n, d): the span of the support images is
-    all that matters. Nothing is incremental.
+    Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`, which is all
+    that matters. Nothing is incremental.
 
     Attributes:
         skewed_: Whether the images had no negative component, so that square roots are taken.
@@ -56,12 +74,14 @@ class SharedGaussians:
             columns: (n,) int64 column of each image's class; all N classes have images.
             n_classes: N.
         """
-        n, self._width = len(images), images.shape[1]
-        self.skewed_ = bool((images >= 0).all())
-        images = self.features(images)
-        self._basis = _basis(images)
-        inside = self._inside(images)
-        labels = one_hot(columns, n_classes).to(images.dtype)
+        return self.fit_span(Span.of(images), columns, n_classes)
+
+    def fit_span(self, span: Span, columns: Tensor, n_classes: int) -> Self:
+        """Fit as :meth:`fit` does, on the span of the images, which others may share."""
+        self._span, self._width, self.skewed_ = span, span.width, span.skewed
+        inside = span.inside
+        n = len(inside)
+        labels = one_hot(columns, n_classes).to(inside.dtype)
         self.shots_ = labels.sum(dim=0)
         means = (labels.T @ inside) / self.shots_.unsqueeze(1)
         residuals = inside - means[columns]
@@ -75,33 +95,41 @@ class SharedGaussians:
         self._factor = torch.linalg.cholesky(scatter)
         self.means_ = self._whitened(means)
         self._columns = columns
-        self._images = self._whitened(inside)
+        self._residuals = self._whitened(residuals)
         self.spread_ = self._leave_one_out_spread()
         return self
 
     def features(self, rows: Tensor) -> Tensor:
         """(m, d) embeddings as the Gaussians see them: square roots, of unit length, if skewed."""
-        return normalize(rows.sign() * rows.abs().sqrt(), dim=1) if self.skewed_ else rows
+        return features(rows, self.skewed_)
 
     def linear(self) -> tuple[Tensor, Tensor]:
         """Weights (N, d) and bias (N,) such that ``x Wᵀ + b = x P μᵀ − ½ μ P μᵀ + log 1/N``.
 
         x are :meth:`features`. Uniform prior: a class does not win by its numbers.
         """
-        inside = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True).T
-        weights = inside if self._basis is None else inside @ self._basis
+        inside, basis = self._weights(), self._span.basis
+        weights = inside if basis is None else inside @ basis
         squares = (self.means_ * self.means_).sum(dim=1)
-        return weights * math.sqrt(self._width), -squares / 2 - math.log(len(self.means_))
+        return weights, -squares / 2 - math.log(len(self.means_))
 
     def distances(self, queries: Tensor) -> Tensor:
         """(m, N) squared Mahalanobis distances to the class means, free of their noise."""
         queries = self.features(queries)
-        inside = self._inside(queries)
+        inside = self._span.coordinates(queries)
         outside = (queries * queries).sum(dim=1) - (inside * inside).sum(dim=1)
         whitened = self._whitened(inside)
         squares = (whitened * whitened).sum(dim=1) + outside * (self._width / self._ridge)
-        means = (self.means_ * self.means_).sum(dim=1) - self.spread_ / self.shots_
-        return squares.unsqueeze(1) - 2 * whitened @ self.means_.T + means
+        return squares.unsqueeze(1) - 2 * whitened @ self.means_.T + self._constant()
+
+    def expanded(self) -> Expanded:
+        """:meth:`distances` as polynomials, for queries that ask for several of them at once."""
+        quadratic = torch.cholesky_inverse(self._factor) * self._width
+        outside = 0.0
+        if self._span.basis is not None:
+            outside = self._width / float(self._ridge)
+            quadratic.diagonal().sub_(outside)
+        return Expanded(quadratic, outside, self._weights(), self._constant())
 
     def left_out(self) -> tuple[Tensor, Tensor]:
         """Scores of the support images, each with itself left out of means and covariance.
@@ -113,8 +141,8 @@ class SharedGaussians:
         Returns:
             (n, N) discriminants, corrected for the noise of the means, and (n, N) distances.
         """
-        x, columns, width = self._images, self._columns, self._width
-        v = x - self.means_[columns]
+        v, columns, width = self._residuals, self._columns, self._width
+        x = v + self.means_[columns]
         shots = self.shots_[columns]
         several = shots > 1
         # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
@@ -137,26 +165,23 @@ class SharedGaussians:
         return scores - math.log(len(self.means_)), squares - 2 * scores
 
     def _leave_one_out_spread(self) -> Tensor:
-        x, shots = self._images, self.shots_[self._columns]
-        several = shots > 1
-        if not bool(several.any()):
-            return x.new_tensor(0.0)
-        v, shots = (x - self.means_[self._columns])[several], shots[several]
-        vv = (v * v).sum(dim=1)
-        loss = self._share * shots / (shots - 1) / self._width
-        # Distance to the mean of the c − 1 others, which adds a (c − 1)-th of the spread itself.
-        squares = (vv + loss * vv * vv / (1 - loss * vv)) * (shots / (shots - 1)) ** 2
-        return (squares / (1 + 1 / (shots - 1))).mean()
+        several = self.shots_ > 1
+        more = torch.where(several, self.shots_ / (self.shots_ - 1), 0.0)
+        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
+        squares = (self._residuals * self._residuals).sum(dim=1) * more[self._columns]
+        squares = squares / (1 - self._share / self._width * squares)
+        spread: Tensor = squares.sum() / (self.shots_ * several).sum().clamp(min=1)
+        return spread
 
-    def _inside(self, rows: Tensor) -> Tensor:
-        return rows if self._basis is None else rows @ self._basis.T
+    def _weights(self) -> Tensor:
+        """(N, r) weights of a query's coordinates: ``P μᵀ``."""
+        solved: Tensor = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True)
+        return solved.T * math.sqrt(self._width)
+
+    def _constant(self) -> Tensor:
+        """(N,) squared lengths of the means, free of their noise."""
+        return (self.means_ * self.means_).sum(dim=1) - self.spread_ / self.shots_
 
     def _whitened(self, inside: Tensor) -> Tensor:
         solved: Tensor = torch.linalg.solve_triangular(self._factor, inside.T, upper=False)
         return solved.T * math.sqrt(self._width)
-
-
-def _basis(images: Tensor) -> Tensor | None:
-    """(r, d) orthonormal rows that span the images; None where they span everything."""
-    n, d = images.shape
-    return torch.linalg.qr(images.T).Q.T if n < d else None

@@ -75,6 +75,7 @@ class Runtime:
             backbone,
             store_images=settings.store_images,
             max_classes=settings.max_classes,
+            memory=settings.classifier_memory,
         )
         embedder = ImageEmbedder(backbone, settings)
         logger.info(

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(256 * _MIB, gt=0, description="Largest request body.")
     max_unpacked_bytes: int = Field(1024 * _MIB, gt=0, description="Largest unpacked zip.")
     max_classes: int = Field(10_000, gt=0, description="Most classes in one classifier.")
+    classifier_memory: int = Field(
+        1024 * _MIB,
+        gt=0,
+        description="Bytes of classifiers in memory; beyond them the least recently used are"
+        " dropped and read from the database when they are asked for.",
+    )
 
     max_batch: int = Field(16, gt=0, description="Most images in one pass of the encoder.")
     decode_threads: int = Field(2, gt=0, description="Images decoded at the same time.")

@@ -15,6 +15,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads.cached import CachedHead, View
 from adapters.heads.head import Change
+from adapters.span import features
 from adapters.tuning.search import search, standardised
 from adapters.tuning.votes import Votes
 
@@ -33,7 +34,7 @@ class GDA(CachedHead):
     ``½ μ P μᵀ`` too large by half of a c-th of the spread, so that classes of few images would
     lose to those of many, and left-out images to everything. Where classes have equally many
     images it is the same for all and changes no answer. Where no embedding has a negative
-    component, x is its square root (:meth:`adapters.gaussians.SharedGaussians.features`).
+    component, x is its square root (:func:`adapters.span.features`).
 
     Refitted at every change: means and covariance, O(n · r² + r³) with r = min(n, d). Incremental:
     the cache that evidence is looked up in. A query costs O(N · d) and the evidence.
@@ -65,15 +66,19 @@ class GDA(CachedHead):
         n_distinct = self.tuning_.parameters.get("images")
         spread = self.tuning_.parameters.get("spread", 0.0)
         gaussians = self._gaussians(known, self.support_, n_distinct)
-        self._features = gaussians.features
-        self._weights, bias = gaussians.linear()
-        self._bias = bias + spread / (2 * gaussians.shots_)
+        self._skewed = gaussians.skewed_
+        alpha = self.tuning_.parameters["alpha"]
+        weights, bias = gaussians.linear()
+        self._weights = alpha * weights
+        self._bias = alpha * (bias + spread / (2 * gaussians.shots_))
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         keys = self.keys(queries)
-        term = keys.new_zeros(len(keys), len(self.classes_))
-        scores = self._features(keys) @ self._weights.T + self._bias
-        term[:, self.present_] = self.tuning_.parameters["alpha"] * scores
+        term = features(keys, self._skewed) @ self._weights.T + self._bias
+        if len(self._bias) < len(self.classes_):
+            scores = term
+            term = keys.new_zeros(len(keys), len(self.classes_))
+            term[:, self.present_] = scores
         return term, self.cache_.search(keys, n_matches)
 
     def _left_out_term(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 
@@ -11,8 +11,10 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
+from adapters.size import size_of
+from service.classifiers.fitting import class_set, new_classifier, support_set, usable
 from service.classifiers.snapshot import Snapshot
 from service.problems import NoClasses
 from service.storage.records import (
@@ -21,6 +23,10 @@ from service.storage.records import (
     StoredClassifier,
     SupportRecord,
 )
+
+# Python's objects beside the embeddings: a record, its strings and its places in mappings.
+_IMAGE_BYTES = 800
+_CLASS_BYTES = 1400
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +71,26 @@ class LiveClassifier:
 
     ``predict`` may be called from many threads while one applies a change: every answer comes
     from the state before it or after it.
+
+    Attributes:
+        nbytes: What it takes in memory.
     """
 
     def __init__(self, stored: StoredClassifier, backbone: Backbone) -> None:
         self.id = stored.record.id
         self.name = stored.record.name
         self.settings = stored.record.settings
-        self.classes = {record.label: record for record in stored.classes}
-        self.support = {record.id: record for record in stored.support}
+        self.classes: Mapping[str, ClassRecord] = {r.label: r for r in stored.classes}
+        self.support: Mapping[int, SupportRecord] = {r.id: r for r in stored.support}
         self._lock = Lock()
         self._joint = backbone.correction.joint
         support = support_set(stored, backbone)
         self._classifier = new_classifier(self.settings, backbone).fit(
             class_set(self.settings, list(self.classes.values()), support.labels),
             support,
-            _usable(stored.record.tuning),
+            usable(stored.record.tuning),
         )
+        self._settle()
 
     @property
     def tuning(self) -> Tuning:
@@ -114,41 +124,50 @@ class LiveClassifier:
             NoClasses: There is no class to choose from.
         """
         with self._lock:
-            classes = self._classifier.classes
-            if len(classes) == 0:
+            if not self._labels:
                 raise NoClasses(self._nothing_to_choose_from())
-            answers = self._classifier.answer(queries, evidence)
-            label_of = {record.id: record.label for record in self.classes.values()}
-            labels = [label_of[i] for i in classes.ids.tolist()]
-            named = [[self.support[i] for i in row] for row in answers.scores.matches.ids.tolist()]
-        scores = answers.scores
+            labels, label_of, support = self._labels, self._label_of, self.support
+            with torch.inference_mode():
+                answers = self._classifier.answer(queries, evidence)
+        scores, sets = answers.scores, answers.prediction_sets
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        sets = answers.prediction_sets
-        predictions = []
-        for row in range(len(queries)):
-            columns = ranked.indices[row].tolist()
-            top = [
-                RankedLabel(
-                    labels[column],
-                    probability,
-                    scores.zero_shot[row, column].item(),
-                    scores.cache[row, column].item(),
-                )
-                for column, probability in zip(
-                    columns[:top_k], ranked.values[row, :top_k].tolist(), strict=True
+        first = ranked.indices[:, :top_k]
+        top = zip(
+            first.tolist(),
+            ranked.values[:, :top_k].tolist(),
+            scores.zero_shot.gather(1, first).tolist(),
+            scores.cache.gather(1, first).tolist(),
+            strict=True,
+        )
+        nearest = zip(
+            scores.matches.ids.tolist(), scores.matches.similarities.tolist(), strict=True
+        )
+        known = answers.known.tolist()
+        held: list[list[str]] | list[None] = [None] * len(queries)
+        if sets is not None:
+            held = [
+                [labels[column] for column in columns[inside].tolist()]
+                for columns, inside in zip(
+                    ranked.indices, sets.gather(1, ranked.indices), strict=True
                 )
             ]
-            nearest = [
-                Evidence(record.public_id, label_of[record.class_id], similarity)
-                for record, similarity in zip(
-                    named[row], scores.matches.similarities[row].tolist(), strict=True
-                )
-            ]
-            held = None
-            if sets is not None:
-                held = [labels[column] for column in columns if sets[row, column]]
-            predictions.append(Prediction(top, nearest, bool(answers.known[row]), held))
-        return predictions
+        return [
+            Prediction(
+                [
+                    RankedLabel(labels[column], *terms)
+                    for column, *terms in zip(*ranking, strict=True)
+                ],
+                [
+                    Evidence(support[i].public_id, label_of[support[i].class_id], similarity)
+                    for i, similarity in zip(*matches, strict=True)
+                ],
+                is_known,
+                labels_held,
+            )
+            for ranking, matches, is_known, labels_held in zip(
+                top, nearest, known, held, strict=True
+            )
+        ]
 
     def apply(
         self,
@@ -199,7 +218,18 @@ class LiveClassifier:
                 gone = set(removed.tolist())
                 self.support = {k: v for k, v in self.support.items() if k not in gone}
             if added is not None:
-                self.support = self.support | {record.id: record for record in added[0]}
+                self.support = {**self.support, **{record.id: record for record in added[0]}}
+            self._settle()
+
+    def _settle(self) -> None:
+        """Bring what depends on the state alone up to date with it."""
+        self._label_of = {record.id: record.label for record in self.classes.values()}
+        self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
+        self.nbytes = (
+            size_of(self._classifier)
+            + _CLASS_BYTES * len(self.classes)
+            + _IMAGE_BYTES * len(self.support)
+        )
 
     def _nothing_to_choose_from(self) -> str:
         if self.classes:
@@ -212,52 +242,3 @@ class LiveClassifier:
             f"/v1/classifiers/{self.name}/classes/LABEL/images, or declare classes by name with "
             f"PUT /v1/classifiers/{self.name}/classes/LABEL."
         )
-
-
-def _usable(tuning: Tuning) -> Tuning | None:
-    """The stored tuning; None if a version of Handful wrote it that knew no thresholds yet."""
-    return tuning if tuning.votes == 0 or tuning.loss is not None else None
-
-
-def new_classifier(settings: ClassifierSettings, backbone: Backbone) -> FewShotClassifier:
-    """Make the classifier that the settings ask for; it is not fitted yet."""
-    return FewShotClassifier(
-        settings.method,
-        backbone.logit_scale,
-        false_rejection_rate=settings.false_rejection_rate,
-        coverage=settings.coverage,
-    )
-
-
-def class_texts(
-    settings: ClassifierSettings, labels: Sequence[str], backbone: Backbone
-) -> Sequence[Tensor | None]:
-    """The (d,) text embedding of each label; None where names carry no meaning."""
-    if not settings.names_carry_meaning or not labels:
-        return [None] * len(labels)
-    return list(backbone.encode_classes(labels, settings.templates))
-
-
-def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
-    """The support images of a stored classifier."""
-    if not stored.support:
-        return SupportSet.empty(backbone.width, backbone.corrected_width)
-    return SupportSet(
-        torch.tensor([record.id for record in stored.support]),
-        torch.tensor([record.class_id for record in stored.support]),
-        stored.embeddings,
-    )
-
-
-def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: Tensor) -> ClassSet:
-    """The classes that can be answered.
-
-    All of them where names carry meaning; otherwise those with at least one support image.
-    """
-    if settings.names_carry_meaning:
-        ids = torch.tensor([record.id for record in classes], dtype=torch.int64)
-        texts = [record.text for record in classes if record.text is not None]
-        return ClassSet(ids, torch.stack(texts) if texts else None)
-    with_images = set(labels.tolist())
-    used = [record.id for record in classes if record.id in with_images]
-    return ClassSet(torch.tensor(used, dtype=torch.int64), None)

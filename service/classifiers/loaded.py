@@ -1,34 +1,72 @@
-"""The classifiers that are in memory, each loaded by the first who asks."""
+"""The classifiers that are in memory, as many as fit; each is loaded by the first who asks."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
+
+from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
 from service.classifiers.live import LiveClassifier
 from service.problems import ClassifierNotFound
 from service.storage.store import Store
 
+LOADED = Gauge("handful_classifiers_loaded", "Classifiers in memory.")
+LOADED_BYTES = Gauge("handful_classifiers_bytes", "What the classifiers in memory take.")
+LOAD_SECONDS = Histogram(
+    "handful_classifier_load_seconds",
+    "Time to read a classifier from the database and fit it.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5),
+)
+UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped for others' sake.")
+
 
 @dataclass(slots=True)
 class Slot:
-    """A classifier's place in memory; ``lock`` is held by whoever changes or loads it."""
+    """A classifier's place in memory.
 
-    lock: Lock = field(default_factory=Lock)
+    Attributes:
+        changing: Held by whoever changes the classifier.
+        loading: Held while it is read from the database; never for as long as a change takes, so
+            that who only asks does not wait for the tuning of somebody's images.
+        live: The classifier; None while it is not in memory.
+        users: How many threads hold or await these locks. Only a place without any may be given
+            up: with two places there could be two classifiers of one name.
+        nbytes: What ``live`` took when it was last counted.
+    """
+
+    changing: Lock = field(default_factory=Lock)
+    loading: Lock = field(default_factory=Lock)
     live: LiveClassifier | None = None
+    users: int = 0
+    nbytes: int = 0
 
 
 class LoadedClassifiers:
-    """Places of classifiers by name. Methods block, and may be called from many threads."""
+    """Places of classifiers by name. Methods block, and may be called from many threads.
 
-    def __init__(self, store: Store, backbone: Backbone) -> None:
+    All that is acknowledged is in the database, so any classifier that nobody changes may be
+    dropped at any time. Whoever still asks a dropped one gets answers from the state in which
+    the request found it.
+
+    Args:
+        store: Where classifiers are read from.
+        backbone: Whose embeddings they hold.
+        max_bytes: What all of them may take together. Beyond it the least recently used are
+            dropped; the one used last stays, whatever it takes.
+    """
+
+    def __init__(self, store: Store, backbone: Backbone, max_bytes: int) -> None:
         self._store = store
         self._backbone = backbone
-        self._slots: dict[str, Slot] = {}
-        self._slots_lock = Lock()
+        self._max_bytes = max_bytes
+        self._slots: OrderedDict[str, Slot] = OrderedDict()  # the least recently used first
+        self._bytes = 0
+        self._lock = Lock()  # of the two above, and of users and nbytes of the places
 
     def get(self, name: str) -> LiveClassifier:
         """The classifier; costs one read of its embeddings where it is not in memory.
@@ -36,11 +74,13 @@ class LoadedClassifiers:
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        slot = self._slots.get(name)
-        if slot is not None and (live := slot.live) is not None:
-            return live
-        with self.changing(name) as (_, live):
-            return live
+        with self._lock:
+            slot = self._slots.get(name)
+            if slot is not None and (live := slot.live) is not None:
+                self._slots.move_to_end(name)
+                return live
+        with self._used(name) as slot:
+            return self._existing(slot, name)
 
     @contextmanager
     def changing(self, name: str) -> Iterator[tuple[Slot, LiveClassifier]]:
@@ -49,28 +89,62 @@ class LoadedClassifiers:
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        # Unknown names leave no place behind: clients could fill the memory with them.
-        if name not in self._slots and self._store.classifier(name) is None:
-            raise ClassifierNotFound(name)
         with self.slot(name) as slot:
-            live = self.load(slot, name)
-            if live is None:
-                raise ClassifierNotFound(name)
-            yield slot, live
+            yield slot, self._existing(slot, name)
 
     @contextmanager
     def slot(self, name: str) -> Iterator[Slot]:
         """The place of a classifier that may not exist yet, held as by :meth:`changing`."""
-        with self._slots_lock:
-            slot = self._slots.setdefault(name, Slot())
-        with slot.lock:
+        with self._used(name) as slot, slot.changing:
             yield slot
 
     def load(self, slot: Slot, name: str) -> LiveClassifier | None:
-        """The classifier of a place that is held; None if there is none of that name."""
-        if slot.live is None and (stored := self._store.load(name)) is not None:
-            slot.live = LiveClassifier(stored, self._backbone)
-        return slot.live
+        """The classifier of a place in use; None if there is none of that name."""
+        with slot.loading:
+            if slot.live is None:
+                with LOAD_SECONDS.time():
+                    if (stored := self._store.load(name)) is not None:
+                        slot.live = LiveClassifier(stored, self._backbone)
+            return slot.live
+
+    def _existing(self, slot: Slot, name: str) -> LiveClassifier:
+        if (live := self.load(slot, name)) is None:
+            raise ClassifierNotFound(name)
+        return live
+
+    @contextmanager
+    def _used(self, name: str) -> Iterator[Slot]:
+        """The place of that name, which stays as long as this lasts."""
+        with self._lock:
+            slot = self._slots.setdefault(name, Slot())
+            slot.users += 1
+        try:
+            yield slot
+        finally:
+            with self._lock:
+                slot.users -= 1
+                self._settle(name, slot)
+
+    def _settle(self, name: str, slot: Slot) -> None:
+        """Count a place anew after its use, and drop what is too much."""
+        self._bytes -= slot.nbytes
+        slot.nbytes = 0 if slot.live is None else slot.live.nbytes
+        self._bytes += slot.nbytes
+        self._slots.move_to_end(name)
+        if slot.live is None and slot.users == 0:
+            del self._slots[name]  # clients could fill the memory with names of nothing
+        unused = []
+        for other, candidate in self._slots.items():
+            if self._bytes <= self._max_bytes or candidate is slot:
+                break
+            if candidate.users == 0:
+                unused.append(other)
+                self._bytes -= candidate.nbytes
+        for other in unused:
+            del self._slots[other]
+        UNLOADED.inc(len(unused))
+        LOADED.set(len(self._slots))
+        LOADED_BYTES.set(self._bytes)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.progress import track
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from service.classifiers.live import class_set, class_texts, new_classifier, support_set
+from service.classifiers.fitting import class_set, class_texts, new_classifier, support_set
 from service.images.decoding import decode
 from service.settings import Settings
 from service.storage.engine import StorageError

@@ -17,7 +17,8 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
-from service.classifiers.live import LiveClassifier, class_set, class_texts, new_classifier
+from service.classifiers.fitting import class_set, class_texts, new_classifier
+from service.classifiers.live import LiveClassifier
 from service.classifiers.loaded import LoadedClassifiers, Slot, evicting
 from service.images.embedding import EmbeddedImage
 from service.problems import (
@@ -50,13 +51,19 @@ class Registry:
     """The classifiers of one service. Methods block, and may be called from many threads."""
 
     def __init__(
-        self, store: Store, backbone: Backbone, *, store_images: bool, max_classes: int
+        self,
+        store: Store,
+        backbone: Backbone,
+        *,
+        store_images: bool,
+        max_classes: int,
+        memory: int,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._store_images = store_images
         self._max_classes = max_classes
-        self._loaded = LoadedClassifiers(store, backbone)
+        self._loaded = LoadedClassifiers(store, backbone, memory)
 
     # Reading
 

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-import numpy as np
-import torch
 from sqlalchemy import Engine, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 from torch import Tensor
 
-from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
+from service.storage.loading import classifier_record, embedding_rows, load_classifier
 from service.storage.records import (
     ClassifierRecord,
     ClassifierSettings,
@@ -56,42 +54,18 @@ class Store:
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return [_classifier(*row) for row in session.execute(_LISTING)]
+            return [classifier_record(*row) for row in session.execute(_LISTING)]
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
             row = session.execute(_LISTING.where(ClassifierRow.name == name)).one_or_none()
-            return _classifier(*row) if row else None
+            return classifier_record(*row) if row else None
 
     def load(self, name: str) -> StoredClassifier | None:
         """A classifier with its classes, support images and embeddings, or None."""
-        with Session(self._engine) as session:
-            row = session.execute(_LISTING.where(ClassifierRow.name == name)).one_or_none()
-            if row is None:
-                return None
-            record = _classifier(*row)
-            classes = [
-                _class(class_row)
-                for class_row in session.scalars(
-                    select(ClassRow)
-                    .where(ClassRow.classifier_id == record.id)
-                    .order_by(ClassRow.id)
-                )
-            ]
-            rows = session.execute(
-                select(SupportRow, ImageRow)
-                .join(ImageRow, SupportRow.image_id == ImageRow.id)
-                .join(ClassRow, SupportRow.class_id == ClassRow.id)
-                .where(ClassRow.classifier_id == record.id)
-                .order_by(SupportRow.id)
-            ).all()
-            support = [_support(support_row, image) for support_row, image in rows]
-            embeddings = ImageEmbeddings(
-                _rows([image.frozen for _, image in rows]),
-                _rows([image.corrected for _, image in rows]),
-            )
-        return StoredClassifier(record, classes, support, embeddings)
+        with self._engine.connect() as connection:
+            return load_classifier(connection, name)
 
     def create(
         self,
@@ -259,27 +233,8 @@ _LISTING = (
 ).order_by(ClassifierRow.name)
 
 
-def _classifier(row: ClassifierRow, n_classes: int, n_images: int) -> ClassifierRecord:
-    return ClassifierRecord(
-        row.id,
-        row.name,
-        ClassifierSettings(
-            row.method,
-            tuple(row.templates),
-            row.names_carry_meaning,
-            row.false_rejection_rate,
-            row.coverage,
-        ),
-        Tuning(**row.tuning),
-        row.created_at,
-        row.updated_at,
-        n_classes,
-        n_images,
-    )
-
-
 def _class(row: ClassRow) -> ClassRecord:
-    text = None if row.text_embedding is None else _rows([row.text_embedding])[0]
+    text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
     return ClassRecord(row.id, row.label, row.created_at, text)
 
 
@@ -319,10 +274,3 @@ def _chunks(items: list[_T]) -> list[list[_T]]:
 def blob(row: Tensor | None) -> Any:
     """An embedding as stored: little-endian float32."""
     return None if row is None else row.numpy().astype("<f4").tobytes()
-
-
-def _rows(blobs: list[bytes]) -> Tensor:
-    """Stack stored embeddings as (n, d) float32."""
-    if not blobs:
-        return torch.empty(0, 0)
-    return torch.from_numpy(np.stack([np.frombuffer(blob, dtype="<f4") for blob in blobs]))

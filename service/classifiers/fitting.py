@@ -1,0 +1,63 @@
+"""What a classifier is fitted with: its settings, classes and images as the science sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adapters.backbones import Backbone
+from adapters.classifier import FewShotClassifier
+from adapters.embeddings import ClassSet, SupportSet
+from adapters.heads import Tuning
+from service.storage.records import ClassifierSettings, ClassRecord, StoredClassifier
+
+
+def new_classifier(settings: ClassifierSettings, backbone: Backbone) -> FewShotClassifier:
+    """Make the classifier that the settings ask for; it is not fitted yet."""
+    return FewShotClassifier(
+        settings.method,
+        backbone.logit_scale,
+        false_rejection_rate=settings.false_rejection_rate,
+        coverage=settings.coverage,
+    )
+
+
+def class_texts(
+    settings: ClassifierSettings, labels: Sequence[str], backbone: Backbone
+) -> Sequence[Tensor | None]:
+    """The (d,) text embedding of each label; None where names carry no meaning."""
+    if not settings.names_carry_meaning or not labels:
+        return [None] * len(labels)
+    return list(backbone.encode_classes(labels, settings.templates))
+
+
+def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
+    """The support images of a stored classifier."""
+    if not stored.support:
+        return SupportSet.empty(backbone.width, backbone.corrected_width)
+    return SupportSet(
+        torch.tensor([record.id for record in stored.support]),
+        torch.tensor([record.class_id for record in stored.support]),
+        stored.embeddings,
+    )
+
+
+def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: Tensor) -> ClassSet:
+    """The classes that can be answered.
+
+    All of them where names carry meaning; otherwise those with at least one support image.
+    """
+    if settings.names_carry_meaning:
+        ids = torch.tensor([record.id for record in classes], dtype=torch.int64)
+        texts = [record.text for record in classes if record.text is not None]
+        return ClassSet(ids, torch.stack(texts) if texts else None)
+    with_images = set(labels.tolist())
+    used = [record.id for record in classes if record.id in with_images]
+    return ClassSet(torch.tensor(used, dtype=torch.int64), None)
+
+
+def usable(tuning: Tuning) -> Tuning | None:
+    """The stored tuning; None if a version of Handful wrote it that knew no thresholds yet."""
+    return tuning if tuning.votes == 0 or tuning.loss is not None else None
