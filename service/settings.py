@@ -62,7 +62,11 @@ class Settings(BaseSettings):
         " dropped and read from the database when they are asked for.",
     )
 
-    max_batch: int = Field(16, gt=0, description="Most images in one pass of the encoder.")
+    max_batch: int | None = Field(
+        None,
+        gt=0,
+        description="Most images in one pass of the encoder; what suits its runtime by default.",
+    )
     decode_threads: int = Field(2, gt=0, description="Images decoded at the same time.")
 
     max_waiting: int = Field(

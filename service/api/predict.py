@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 
-from service.api.dependencies import Name, ReadyRuntime, problems, reading
+from service.api.dependencies import Name, ReadyRuntime, answering, problems, reading
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
     EvidenceOut,
@@ -60,11 +60,12 @@ async def predict(
     fits the support images. ``known`` says whether the image looks like any class at all, and
     ``evidence`` are the support images nearest to it.
     """
-    live = await reading(runtime.registry.live, checked_classifier(name))
+    registry = runtime.registry
+    live = registry.in_memory(checked_classifier(name)) or await reading(registry.live, name)
     images = await read_images(request, runtime.settings)
     seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
     queries = await runtime.embedder.query(images, name, attended(request, seconds))
-    predictions = await reading(live.predict, queries, top_k, evidence)
+    predictions = await answering(request, live.predict, queries, top_k, evidence)
     return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
 
 

@@ -74,13 +74,19 @@ class LoadedClassifiers:
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        with self._lock:
-            slot = self._slots.get(name)
-            if slot is not None and (live := slot.live) is not None:
-                self._slots.move_to_end(name)
-                return live
+        if (live := self.in_memory(name)) is not None:
+            return live
         with self._used(name) as slot:
             return self._existing(slot, name)
+
+    def in_memory(self, name: str) -> LiveClassifier | None:
+        """The classifier if it is in memory; costs microseconds."""
+        with self._lock:
+            slot = self._slots.get(name)
+            if slot is None or slot.live is None:
+                return None
+            self._slots.move_to_end(name)
+            return slot.live
 
     @contextmanager
     def changing(self, name: str) -> Iterator[tuple[Slot, LiveClassifier]]:

@@ -39,7 +39,7 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
             "so they cannot be embedded with another backbone. Delete their classes while the "
             "old backbone serves, or begin with another --data-dir and register them again"
         )
-    step = settings.max_batch
+    step = settings.max_batch or backbone.batch
     ids = [image.id for image in images]
     batches = [ids[i : i + step] for i in range(0, len(ids), step)]
     for batch in track(batches, f"embedding {len(ids)} images", console=console):

@@ -75,6 +75,10 @@ class Registry:
         """
         return self._loaded.get(name)
 
+    def in_memory(self, name: str) -> LiveClassifier | None:
+        """The classifier if it is in memory already; does not block."""
+        return self._loaded.in_memory(name)
+
     def image(self, name: str, label: str, image_id: str) -> SupportRecord:
         """One support image.
 

@@ -78,7 +78,7 @@ class Features:
                 self.reused += 1
 
     def _embed(self, new: dict[str, Path], threads: ThreadPoolExecutor) -> None:
-        step = self._settings.max_batch
+        step = self._settings.max_batch or self._backbone.batch
         digests = list(new)
         with progress_bar(self._console) as bar:
             task = bar.add_task("embedding images", total=len(digests))

@@ -57,7 +57,7 @@ class ImageEmbedder:
         self._settings = settings
         self._batcher = MicroBatcher(
             backbone.encode_images,
-            max_batch=settings.max_batch,
+            max_batch=settings.max_batch or backbone.batch,
             passes=backbone.passes,
             decoders=settings.decode_threads,
         )
