@@ -60,8 +60,9 @@ async def predict(
     fits the support images. ``known`` says whether the image looks like any class at all, and
     ``evidence`` are the support images nearest to it.
     """
-    registry = runtime.registry
-    live = registry.in_memory(checked_classifier(name)) or await reading(registry.live, name)
+    live = runtime.registry.in_memory(checked_classifier(name))
+    if live is None:
+        live = await reading(runtime.registry.live, name)
     images = await read_images(request, runtime.settings)
     seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
     queries = await runtime.embedder.query(images, name, attended(request, seconds))
