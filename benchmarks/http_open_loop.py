@@ -1,6 +1,6 @@
 """How long an answer takes at a given rate of arrivals, whatever became of those before it.
 
-    python -m benchmarks.http_open_loop [--seconds 8]
+    python -m benchmarks.http_open_loop [--seconds 6]
 
 First the capacity of Handful and of the naive server (benchmarks/baseline, in threads, one pass):
 a closed loop of 32 connections. Then requests with different 224-pixel JPEGs arrive at random
@@ -62,7 +62,7 @@ def measured(
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     arguments = parser.parse_args()
     files = queries()
     with handful() as service:

@@ -26,10 +26,6 @@ def whole(status: int) -> bytes:
     return f"HTTP/1.1 {status} Reason\r\ncontent-length: 5\r\nx: y\r\n\r\nhello".encode()
 
 
-async def ok(_: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.write(whole(200))
-
-
 @asynccontextmanager
 async def server(answer: Answer) -> AsyncIterator[int]:
     """A server that reads requests and lets ``answer`` write what comes of each."""
@@ -38,9 +34,8 @@ async def server(answer: Answer) -> AsyncIterator[int]:
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                await answer(
-                    await reader.readexactly(int(Headers(raw=_raw(head))["content-length"])), writer
-                )
+                length = int(Headers(raw=_raw(head))["content-length"])
+                await answer(await reader.readexactly(length), writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
