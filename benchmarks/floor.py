@@ -49,8 +49,9 @@ class Floor:
         self._images = [self.prepared(content) for content in contents]
 
     def prepared(self, content: bytes) -> Tensor:
-        """An image as the encoder takes it."""
-        return self.backbone.preprocess(decode(content, _LIMIT).pixels)
+        """An image as the encoder takes it, decoded as the service does it."""
+        decoded = decode(content, _LIMIT, side=self.backbone.image_size)
+        return self.backbone.preprocess(decoded.pixels)
 
     def ways(self) -> list[Way]:
         """The ways that make sense: every batch, alone and as many at a time as gain by it."""

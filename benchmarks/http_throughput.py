@@ -37,7 +37,7 @@ HANDFUL = "Handful"
 ONE_PASS = ("naive, in threads", "naive, async")
 TWO_PASSES = ("naive with two passes, in threads", "naive with two passes, async")
 FEW, MANY = 1, 32
-CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64)
+CONCURRENCIES = (1, 4, 16, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class Target:
         service: The server.
         requests: Prepared ones.
         concurrencies: That it is measured at.
-        turn: Seconds in which many connections are all answered, about: the warm-up; the
-            measured window is at least twice as long.
+        turn: Seconds in which many connections are all answered, about: the warm-up. The window
+            with many is at least twice as long, and longer than that with few, because answers
+            come by the batch.
     """
 
     service: Service
@@ -59,8 +60,9 @@ class Target:
 
     def asked(self, connections: int, seconds: float) -> Report:
         """A closed loop."""
-        turn = self.turn if connections > FEW else 0.5
-        length = max(seconds, 2 * turn)
+        if connections < MANY:
+            return load(Plan(self.service.port, self.requests, connections, seconds))
+        turn, length = self.turn, 2 * max(seconds, self.turn)
         return load(Plan(self.service.port, self.requests, connections, length, turn))
 
 
@@ -97,8 +99,8 @@ def targets() -> Iterator[dict[str, Target]]:
         paths = ("/predict", "/predict-async", "/predict?both=true", "/predict-async?both=true")
         for name, path in zip((*ONE_PASS, *TWO_PASSES), paths, strict=True):
             asked = [Request.form(path, file, "image/jpeg", "file") for file in files]
-            # One by one, both ways are the same.
-            concurrencies = (MANY,) if "async" in path else (FEW, MANY)
+            # One by one, threads change nothing.
+            concurrencies = (FEW, MANY) if path == "/predict" else (MANY,)
             found[name] = Target(naive, asked, concurrencies, turn=1.5)
         for name, target in found.items():
             report = target.asked(MANY if target.service is ours else FEW, 1.0)
@@ -112,12 +114,12 @@ def one_round(
 ) -> None:
     """Measure everything once."""
     before = floor.forward_rate(way, seconds)
-    alone = floor.one_by_one(seconds)
+    alone = floor.one_by_one(seconds / 2)
     for name, target in found.items():
         for connections in target.concurrencies:
             rounds.reports[name, connections].append(target.asked(connections, seconds))
         if name == HANDFUL:
-            alone_after = floor.one_by_one(seconds)
+            alone_after = floor.one_by_one(seconds / 2)
             rounds.forward.append(mean((before, floor.forward_rate(way, seconds))))
             rounds.one.append(mean((sum(alone), sum(alone_after))))
 
@@ -176,7 +178,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     arguments = parser.parse_args()
     floor = Floor(load_encoder(Settings()), queries())
-    way, rates = floor.best(arguments.seconds / 3)
+    way, rates = floor.best(arguments.seconds / 4)
     prepare = floor.prepare_rate(len(os.sched_getaffinity(0)), arguments.seconds)
     rounds = Rounds(defaultdict(list), [], [])
     with targets() as found:

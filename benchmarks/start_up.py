@@ -4,9 +4,9 @@
 
 Each round starts the service with an empty folder of compiled models, then again with what the
 first start left there, then the naive server (benchmarks/baseline, which also embeds its 160
-support images, twice). A start is broken down into importing (measured by itself, in a process that
-does nothing else), listening, ready, and the first answer to an image. Python and the packages are
-in the page cache already.
+support images with both models). A start is broken down into importing (measured by itself, in a
+process that does nothing else), listening, ready, and the first answer to an image. Python and the
+packages are in the page cache already.
 """
 
 from __future__ import annotations

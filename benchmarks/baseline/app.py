@@ -46,10 +46,8 @@ labels = sorted(path.name for path in folder.iterdir())
 files = [(path, i) for i, label in enumerate(labels) for path in (folder / label).iterdir()]
 with torch.no_grad():
     texts = normalize(model.encode_text(tokenizer([f"a photo of a {x}." for x in labels])), dim=-1)
-keys = {
-    both: torch.cat([embed(Image.open(path), both)[1] for path, _ in files])
-    for both in (False, True)
-}
+frozen_keys, adapted_keys = zip(*(embed(Image.open(path), True) for path, _ in files), strict=True)
+keys = {False: torch.cat(frozen_keys), True: torch.cat(adapted_keys)}
 values = torch.eye(len(labels))[[i for _, i in files]]
 
 app = FastAPI()
