@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from service.problems import BrokenImage, ImageTooLarge, NotAnImage
 
@@ -18,13 +18,24 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
 
-# The shorter side that is left of a large picture, in sides of the encoder's input. Chosen on
-# generic photos with benchmarks/large_photos.py: the answers are those of the whole picture.
-LEFT = 2
+# The shorter side that the cheap first step leaves of a large picture, in sides of the encoder's
+# input. Chosen on generic photos with benchmarks/large_photos.py: the least that is not seen in
+# the embeddings.
+LEFT = 1.5
 # Changes whenever a file may become other pixels than before.
 DECODING = "scaled"
 
-_SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+# What turns a picture upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +44,15 @@ class DecodedImage:
 
     Attributes:
         pixels: The picture, perhaps smaller than it was.
+        width: Of the whole picture.
+        height: Of the whole picture.
         media_type: Of the file.
-        width: Of the whole picture, upright.
-        height: Likewise.
     """
 
     pixels: Image.Image
-    media_type: str
     width: int
     height: int
+    media_type: str
 
 
 def decode(
@@ -52,16 +63,16 @@ def decode(
     CMYK, palette, greyscale, 16-bit and transparent images become 8-bit RGB, EXIF rotation is
     applied, and of an animation the first frame counts.
 
-    A large picture is made smaller by a whole number on the way, which costs a fraction of
-    resizing it at once. A JPEG is not even unpacked whole: libjpeg makes 8 x 8 pixels into one
-    by leaving out the finer part of their cosine transform (likewise 4 x 4 and 2 x 2).
+    A large picture is made smaller by a whole number first, which costs a fraction of resizing it
+    at once. A JPEG is not even unpacked whole: libjpeg makes 8 x 8 pixels into one by leaving out
+    the finer part of their cosine transform (likewise 4 x 4 and 2 x 2).
 
     Args:
         content: The whole file.
         max_pixels: Images with more pixels than this are refused unread.
         what: How error messages name the image.
-        side: What the encoder will resize the shorter side to; the picture stays larger than
-            that. None leaves it as large as it is.
+        side: Of the encoder's input. A picture whose shorter side is many times that is resized
+            until it is just that. None leaves every picture as large as it is.
 
     Raises:
         NotAnImage: Empty, or no image of a known format.
@@ -82,16 +93,7 @@ def decode(
                         "pixels a side."
                     )
                 media_type = Image.MIME.get(image.format or "", "application/octet-stream")
-                least = None if side is None else ceil(LEFT * side)
-                if least is not None:
-                    image.draft(None, (least, least))  # of JPEGs alone; the others ignore it
-                image.load()
-                if _is_sideways(image):
-                    width, height = height, width
-                seen = _as_seen(image)
-                if least is not None and (factor := min(seen.size) // least) > 1:
-                    seen = seen.reduce(factor)
-                return DecodedImage(seen, media_type, width, height)
+                return DecodedImage(*_upright(image, side), media_type)
     except UnidentifiedImageError as error:
         raise NotAnImage(
             f"{what} is not an image in a known format. Accepted are {', '.join(FORMATS)}."
@@ -103,17 +105,34 @@ def decode(
         raise BrokenImage(f"{what} is truncated or damaged: {error}") from error
 
 
-def _is_sideways(image: Image.Image) -> bool:
-    with contextlib.suppress(Exception):
-        return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-    return False
+def _upright(image: Image.Image, side: int | None) -> tuple[Image.Image, int, int]:
+    """The picture, with its whole width and height."""
+    short = min(image.size)
+    size, box = image.size, None
+    if side is not None and short < 2 * LEFT * side:
+        side = None
+    if side is not None:
+        _, box = image.draft(None, 2 * (ceil(LEFT * side),)) or (None, None)  # of JPEGs alone
+    image.load()
+    if box is None:
+        size = image.size  # of some kinds it is known only now which side is which
+    turn = None
+    with contextlib.suppress(Exception):  # damaged EXIF data says nothing about the rotation
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    pixels = _as_seen(image)
+    if side is not None:
+        # As the encoder's preprocessing does it, which leaves the picture as it is then.
+        target = (side * size[0] // short, side * size[1] // short)
+        pixels = pixels.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=LEFT)
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+    width, height = reversed(size) if turn in _SIDEWAYS else size
+    return pixels, width, height
 
 
 def _as_seen(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_eight_bits(image)
-    with contextlib.suppress(Exception):  # damaged EXIF data says nothing about the rotation
-        ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         image = Image.new("RGBA", layered.size, "white")
@@ -130,8 +149,4 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     else:
         low, high = 0.0, 65535.0
     scaled = (values - low) / (high - low) * 255
-    grey = Image.fromarray(np.nan_to_num(scaled).clip(0, 255).round().astype(np.uint8))
-    grey.info, exif = image.info, image.getexif()
-    if exif:
-        grey.getexif().update(exif)
-    return grey
+    return Image.fromarray(np.nan_to_num(scaled).clip(0, 255).round().astype(np.uint8))
