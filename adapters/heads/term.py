@@ -48,6 +48,8 @@ class TermHead(Head):
         if len(self.support_) == 0:
             return Scores(zero_shot, torch.zeros_like(zero_shot), Matches.none(len(queries)))
         term, matches = self._term(queries, n_matches)
+        if bool(self.present_.all()):
+            return Scores(zero_shot, term, matches)
         offset = self.tuning_.parameters.get("absent", 0.0)
         absent = (~self.present_).expand_as(term)
         return Scores(zero_shot, fill_absent(term, absent, offset), matches)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
@@ -110,14 +109,13 @@ class TipX(TipAdapter):
         self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
         self._shots = tuned_shots(self.tuning_.parameters, columns, len(known))
 
-    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
-        term, matches = super()._term(queries, n_matches)
+    def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         gamma = self.tuning_.parameters.get("gamma", 0.0)
-        if self._texts is not None and gamma:
-            r = log_signatures(queries.frozen, self._texts)
-            phi = self._rescaling(divergences(r, self._class_log_signatures))
-            term[:, self.present_] -= gamma * self._shots * phi
-        return term, matches
+        if self._texts is None or not gamma:
+            return None
+        r = log_signatures(queries.frozen, self._texts)
+        phi = self._rescaling(divergences(r, self._class_log_signatures))
+        return -gamma * self._shots * phi
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
