@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-3
 # Of similarities computed in float32 from unit vectors.
 ROUNDING = 1e-6
+# A class that may be so much above the others that sums would lose them is not settled. In nats.
+_FAR = 5.0
 # The least and the greatest similarity of vectors that were rounded to float16 or int8.
 LEAST, GREATEST = -1.001, 1.001
 
@@ -70,12 +72,14 @@ def certified(lower: Array, upper: Array, temperature: float, tolerance: float =
         tolerance: Of probabilities.
     """
     middle = (lower + upper) / 2
-    top = upper.max()
-    low, mid, high = (np.exp((x - top) / temperature) for x in (lower, middle, upper))
+    above = (upper - middle.max()) / temperature
+    if above.max() > _FAR:
+        return False
+    low, mid, high = (np.exp((x - middle.max()) / temperature) for x in (lower, middle, upper))
     most = high / (high + (low.sum() - low).clip(0))
     least = low / (low + (high.sum() - high).clip(0))
     p = mid / mid.sum()
-    if max((most - p).max(), (p - least).max()) > tolerance:
+    if not max((most - p).max(), (p - least).max()) <= tolerance:  # NaN is no proof
         return False
     order = np.argsort(-middle, kind="stable")
     later = _greatest_from(upper[order])[1:]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.cache.certificate import Array, certified
-from adapters.cache.partitioned import PartitionedCache
+from adapters.cache.certificate import GREATEST, Array, certified
+from adapters.cache.partitioned import Found, PartitionedCache
 from adapters.cache.rows import Rows
 
 # Classes whose votes are counted at first; twice as many each time that the proof fails.
@@ -42,10 +42,13 @@ class Contest:
     temperature: float
     absent: float
 
-    def votes(self, queries: Rows, base: Array, beside: Array) -> tuple[Array, list[int]]:
+    def votes(
+        self, queries: Rows, base: Array, beside: Array, found: Found | None = None
+    ) -> tuple[Array, list[int]]:
         """Weighted votes of the P classes for n queries; none depends on the others.
 
-        They are exact for the classes that matter and within bounds for the others, and the
+        If the search that is handed over has missed none of the keys nearest to a query, or
+        none is, then votes are exact for the classes that matter and within bounds for the others, and the
         probabilities differ from those by exact votes alone by no more than
         :data:`adapters.cache.certificate.TOLERANCE`, with the same ranking of all classes that
         are more probable than that. Where this cannot be proved, all are exact.
@@ -54,6 +57,7 @@ class Contest:
             queries: (n, width) unit vectors.
             base: (n, N) the logits without images.
             beside: (n, P) what the images add apart from the votes.
+            found: The keys nearest to each query, which tighten the bounds of all others.
 
         Returns:
             (n, P) weighted votes, and how many keys each query was compared with.
@@ -62,7 +66,8 @@ class Contest:
         looked_at = [len(self.cache)] * len(queries)
         dense = []
         for i, row in enumerate(zip(queries, base, beside, strict=True)):
-            proved = self._proved(*row)
+            caps = GREATEST if found is None else self.cache.caps(found, i)
+            proved = self._proved(*row, caps)
             if proved is None:
                 dense.append(i)
             else:
@@ -71,11 +76,13 @@ class Contest:
             weighted[dense] = self._all(queries[dense])
         return weighted, looked_at
 
-    def _proved(self, query: Rows, base: Array, beside: Array) -> tuple[Array, int] | None:
+    def _proved(
+        self, query: Rows, base: Array, beside: Array, caps: float | Array
+    ) -> tuple[Array, int] | None:
         """As :meth:`votes`, for one query; None where nothing can be proved."""
         places = self.cache.places(self.labels)
         lower, upper = (
-            self.weights * bound[places] for bound in self.cache.bounds(query, self.beta)
+            self.weights * bound[places] for bound in self.cache.bounds(query, self.beta, caps)
         )
         ranked = np.argsort(-self._logits(upper, base, beside)[self.columns])
         looked_at, begin, end = 0, 0, _FIRST

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from adapters.cache.matches import Matches
+from adapters.products import inner_products
 
-# Up to so many queries, one product for each is quicker than one for all of them.
-_FEW = 4
 # Room that a growing cache makes, as a share of what it holds.
 _ROOM = 0.5
 
@@ -93,18 +92,16 @@ class KeyValueCache:
 
         O(n · len(self) · width), and no key is moved: what bounds it is reading them.
         """
-        queries = queries.detach().float()
-        if self._keys.device.type != "cpu":
-            return queries.to(self._keys.device) @ self.keys.T
-        # OpenBLAS reads a matrix at full speed where the library in PyTorch did not: with 10⁴
-        # keys × 512 and one query 0.2 ms against 2.3 (docs/cache.md).
-        keys, rows = self.keys.numpy(), queries.numpy()
-        if len(rows) <= _FEW:
-            products = np.empty((len(rows), self._n), dtype=np.float32)
-            for row, product in zip(rows, products, strict=True):
-                np.dot(keys, row, out=product)
-            return torch.from_numpy(products)
-        return torch.from_numpy((keys @ rows.T).T)
+        return inner_products(queries.detach().to(self._keys.device).float(), self.keys)
+
+    def votes(self, similarities: Tensor, beta: float) -> Tensor:
+        """(n, len(self)) ``exp(−β(1 − s))`` of :meth:`similarities`."""
+        if similarities.device.type != "cpu":
+            return (similarities - 1).mul_(beta).exp_()
+        # PyTorch would wake its threads for this, in the way of those of the product.
+        votes = similarities.numpy() - 1
+        votes *= beta
+        return torch.from_numpy(np.exp(votes, out=votes))
 
     def nearest(self, similarities: Tensor, k: int | None) -> Matches:
         """The ``k`` best matches by :meth:`similarities`; all keys where ``k`` is None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,15 +11,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.cache.block import ClassBlock
-from adapters.cache.certificate import Array, vote_bounds
+from adapters.cache.certificate import GREATEST, Array, vote_bounds
 from adapters.cache.exact import check_shapes
 from adapters.cache.matches import Matches
-from adapters.cache.neighbours import Neighbours
+from adapters.cache.neighbours import ERROR, Neighbours
 from adapters.cache.rows import Rows
 from adapters.cache.settings import Storage
 
-# How many times as many neighbours are looked up as are asked for, to be ranked exactly.
-_SPARE = 4
+# Keys that are looked up for a query: the more, the tighter the bounds on all others. Of those
+# that are asked for, several times as many are looked up, to be ranked exactly.
+_FOUND, _SPARE = 128, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an approximate search of n queries found, best first.
+
+    Attributes:
+        similarities: (n, k) to :data:`adapters.cache.neighbours.ERROR`.
+        ids: (n, k) identifiers; −1 where there are no more.
+    """
+
+    similarities: Rows
+    ids: NDArray[np.int64]
 
 
 class PartitionedCache:
@@ -49,7 +64,7 @@ class PartitionedCache:
         self._counts = np.empty(0)
         self._scatter = np.empty(0)  # NaN until it is asked for
         self._insert(ids, keys, labels)
-        self._neighbours = Neighbours(ids.numpy(), _rows(keys), storage)
+        self._neighbours = Neighbours(ids.numpy(), _rows(keys))
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -85,17 +100,22 @@ class PartitionedCache:
         """(N,) where each of N classes that have keys stands in what :meth:`bounds` returns."""
         return np.array([self._places[label] for label in labels], np.int64)
 
-    def bounds(self, query: Rows, beta: float) -> tuple[Array, Array]:
+    def bounds(self, query: Rows, beta: float, caps: float | Array) -> tuple[Array, Array]:
         """Bounds of the votes of all classes for a (width,) query, in the order of ``places``.
 
         O(number of classes · width).
+
+        Args:
+            query: Unit vector.
+            beta: β.
+            caps: At least every similarity; one for all classes, or for each.
         """
         n = len(self._blocks)
         blocks = list(self._blocks.values())
         for place in np.flatnonzero(np.isnan(self._scatter[:n])):
             self._scatter[place] = blocks[place].scatter()
         means = (self._means[:n] @ query).astype(float)
-        return vote_bounds(self._counts[:n], means, self._scatter[:n], beta)
+        return vote_bounds(self._counts[:n], means, self._scatter[:n], beta, caps)
 
     def votes(self, label: int, queries: Rows, beta: float) -> Array:
         """(n,) exact votes ``Σ exp(−β(1 − s))`` of the keys of one class for n queries."""
@@ -109,6 +129,24 @@ class PartitionedCache:
         """How many keys a class has."""
         return len(self._blocks[label])
 
+    def find(self, queries: Rows, k: int = 0) -> Found:
+        """Look up the keys nearest to (n, width) queries, at least ``k`` and some more."""
+        return Found(*self._neighbours.search(queries, min(max(_FOUND, _SPARE * k), len(self))))
+
+    def caps(self, found: Found, row: int) -> Array:
+        """What no similarity of each class with one query is over, in the order of ``places``.
+
+        A key that was found is as similar as it is, and every other less than the last of these:
+        if the search has missed none.
+        """
+        similarities, ids = found.similarities[row] + ERROR, found.ids[row]
+        if ids[-1] < 0:
+            return np.full(len(self._blocks), GREATEST)
+        caps = np.full(len(self._blocks), float(similarities[-1]))
+        places = [self._places[self._labels[i]] for i in ids.tolist()]
+        np.maximum.at(caps, places, similarities)
+        return np.minimum(caps, GREATEST)
+
     def search(self, queries: Tensor, k: int | None = None) -> Matches:
         """Return the ``k`` best matches of each query; all keys where ``k`` is None.
 
@@ -119,20 +157,22 @@ class PartitionedCache:
         Approximate; exact and O(n · len(self) · width) where ``k`` is None, and where the lists
         that are searched hold fewer than k.
         """
-        if k == 0 or len(self) == 0 or len(queries) == 0:
-            return Matches.none(len(queries))
         rows = _rows(queries)
-        if k is None or k >= len(self):
-            return self._all(rows, k)
-        found = self._neighbours.search(rows, min(_SPARE * k, len(self)))
+        return self._all(rows, k) if k is None else self.best(rows, self.find(rows, k), k)
+
+    def best(self, queries: Rows, found: Found, k: int) -> Matches:
+        """The ``k`` best of the keys that were found, by their exact similarities."""
+        if k == 0 or len(queries) == 0:
+            return Matches.none(len(queries))
         return Matches.concatenate(
             [
-                self._ranked(row[None], ids[ids >= 0], k)
-                for row, ids in zip(rows, found, strict=True)
+                self._ranked(query[None], ids[: _SPARE * k], min(k, len(self)))
+                for query, ids in zip(queries, found.ids, strict=True)
             ]
         )
 
     def _ranked(self, query: Rows, ids: NDArray[np.int64], k: int) -> Matches:
+        ids = ids[ids >= 0]
         if len(ids) < k:
             return self._all(query, k)
         labels = [self._labels[i] for i in ids.tolist()]

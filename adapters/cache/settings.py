@@ -31,5 +31,5 @@ def cache_settings() -> CacheSettings:
 
 def use_cache_settings(settings: CacheSettings) -> None:
     """Replace the settings of the process; caches that exist stay as they are."""
-    global _settings  # noqa: PLW0603 - as torch.set_num_threads: of the process, set at its start
+    global _settings
     _settings = settings

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.cache import KeyValueCache
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
@@ -126,8 +127,8 @@ class APE(TipAdapter):
         # In the order of the keys, which are those of the support set, made anew.
         self._key_weights = self._weights(known, self.support_, share, gamma)
 
-    def _votes(self, similarities: Tensor) -> Tensor:
-        return super()._votes(similarities) * self._key_weights
+    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
+        return super()._votes(cache, similarities) * self._key_weights
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]

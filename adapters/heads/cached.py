@@ -45,16 +45,19 @@ class CachedHead(TermHead):
             self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
 
     def _outgrown(self) -> bool:
-        few = cache_settings().exact_up_to
-        exact = isinstance(self.cache_, KeyValueCache)
-        return self.partitions and exact and len(self.support_) > few
+        return isinstance(self.cache_, KeyValueCache) and self._has_very_many()
+
+    def _has_very_many(self) -> bool:
+        # A GPU reads millions of keys in the time in which a processor reads thousands.
+        on_cpu = self.support_.embeddings.corrected.device.type == "cpu"
+        return self.partitions and on_cpu and len(self.support_) > cache_settings().exact_up_to
 
     def _new_cache(self) -> Cache:
         support = self.support_
         keys = self.keys(support.embeddings)
-        settings = cache_settings()
-        if self.partitions and len(support) > settings.exact_up_to:
-            return PartitionedCache(settings.storage, support.ids, keys, support.labels)
+        if self._has_very_many():
+            storage = cache_settings().storage
+            return PartitionedCache(storage, support.ids, keys, support.labels)
         cache = KeyValueCache(keys.shape[1])
         cache.add(support.ids, keys, support.labels)
         return cache

@@ -11,6 +11,7 @@ from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
+from adapters.products import inner_products
 from adapters.tuning.settle import settle
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
@@ -27,7 +28,7 @@ def zero_shot_logits(queries: Tensor, classes: ClassSet, logit_scale: float) -> 
     """
     if classes.texts is None:
         return queries.new_zeros(len(queries), len(classes))
-    return logit_scale * queries @ classes.texts.T
+    return inner_products(queries, classes.texts).mul_(logit_scale)
 
 
 class TermHead(Head):

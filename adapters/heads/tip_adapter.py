@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.cache import Matches, PartitionedCache
+from adapters.cache import KeyValueCache, Matches, PartitionedCache
 from adapters.cache.contest import Contest
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.cached import CachedHead, View
@@ -134,34 +134,41 @@ class TipAdapter(CachedHead):
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         keys, beside = self.keys(queries), self._beside(queries)
         if isinstance(self.cache_, PartitionedCache):
-            term = self._contested(queries, keys, beside)
-            return term, self.cache_.search(keys, n_matches)
+            return self._contested(self.cache_, queries, beside, n_matches)
         similarities = self.cache_.similarities(keys)
-        votes = self._votes(similarities)
+        votes = self._votes(self.cache_, similarities)
         term = votes.new_zeros(len(votes), len(self.classes_)).index_add_(1, self._columns, votes)
         term *= self._class_weights
         if beside is not None:
             term[:, self.present_] += beside
         return term, self.cache_.nearest(similarities, n_matches)
 
-    def _votes(self, similarities: Tensor) -> Tensor:
+    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
         """(n, m) votes of the m keys, ``exp(−β(1 − A))``."""
-        return (similarities - 1).mul_(self.tuning_.parameters["beta"]).exp_()
+        return cache.votes(similarities, self.tuning_.parameters["beta"])
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         """(n, P) what is added to the votes of the P classes with images; None: nothing."""
         return None
 
-    def _contested(self, queries: ImageEmbeddings, keys: Tensor, beside: Tensor | None) -> Tensor:
+    def _contested(
+        self,
+        cache: PartitionedCache,
+        queries: ImageEmbeddings,
+        beside: Tensor | None,
+        n_matches: int | None,
+    ) -> tuple[Tensor, Matches]:
+        keys = self.keys(queries).float().numpy()
         base = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
-        term = base.new_zeros(base.shape)
         if beside is None:
             beside = base.new_zeros(len(base), len(self.contest_.labels))
-        votes, _ = self.contest_.votes(
-            keys.float().numpy(), base.double().numpy(), beside.double().numpy()
-        )
+        found = cache.find(keys, n_matches or 0)
+        votes, _ = self.contest_.votes(keys, base.double().numpy(), beside.double().numpy(), found)
+        term = base.new_zeros(base.shape)
         term[:, self.present_] = torch.from_numpy(votes).to(term.dtype) + beside
-        return term
+        if n_matches is None:
+            return term, cache.search(self.keys(queries))
+        return term, cache.best(keys, found, n_matches)
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]

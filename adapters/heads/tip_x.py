@@ -18,6 +18,7 @@ from torch.nn.functional import one_hot
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
+from adapters.products import inner_products
 from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
@@ -30,7 +31,7 @@ DEFAULT_GAMMA = 16.0
 
 def log_signatures(images: Tensor, texts: Tensor) -> Tensor:
     """``log softmax(T Wᵀ / 0.5)``: (n, d) images and (N, d) class texts give (n, N)."""
-    return (images @ texts.T / SIGNATURE_TEMPERATURE).log_softmax(dim=1)
+    return (inner_products(images, texts) / SIGNATURE_TEMPERATURE).log_softmax(dim=1)
 
 
 def divergences(queries: Tensor, support: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def divergences(queries: Tensor, support: Tensor) -> Tensor:
     The cross term is an inner product: ``Σ r log r − r · log s``.
     """
     r = queries.exp()
-    return (r * queries).sum(dim=1, keepdim=True) - r @ support.T
+    return (r * queries).sum(dim=1, keepdim=True) - inner_products(r, support)
 
 
 @dataclass(frozen=True, slots=True)
