@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from adapters.cache import Matches
+from adapters.cache import KeyValueCache
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
@@ -78,6 +78,8 @@ class APE(TipAdapter):
     leave-one-out the image stays in the choice of channels and in the mean of the weights.
     """
 
+    partitions = False
+
     def keys(self, embeddings: ImageEmbeddings) -> Tensor:
         """The embedding by which this head compares images: refined."""
         return refined(super().keys(embeddings), self._channels)
@@ -122,13 +124,11 @@ class APE(TipAdapter):
         self._channels = self._best_channels(known, self.support_, share)
         super()._refit(None)
         gamma = self.tuning_.parameters.get("gamma", 0.0)
-        weights = self._weights(known, self.support_, share, gamma)
-        order = torch.argsort(self.support_.ids)
-        self._sorted_ids, self._sorted_weights = self.support_.ids[order], weights[order]
+        # In the order of the keys, which are those of the support set, made anew.
+        self._key_weights = self._weights(known, self.support_, share, gamma)
 
-    def _values(self, matches: Matches, columns: Tensor) -> Tensor:
-        weights = self._sorted_weights[torch.searchsorted(self._sorted_ids, matches.ids)]
-        return super()._values(matches, columns) * weights
+    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
+        return super()._votes(cache, similarities) * self._key_weights
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]

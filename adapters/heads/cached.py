@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from adapters.cache import KeyValueCache
+from adapters.cache import Cache, KeyValueCache, PartitionedCache, cache_settings
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads.head import Change
 from adapters.heads.term import TermHead
@@ -18,22 +18,46 @@ class CachedHead(TermHead):
     """A head with a cache of one key an image, in one of the two embeddings.
 
     The cache is incremental: adding m images adds m keys, removing them takes these out.
+
+    Attributes:
+        cache_: Compares queries with all keys, or, of more keys than
+            :attr:`adapters.cache.CacheSettings.exact_up_to`, with those that matter.
     """
 
     view: ClassVar[View]
+    #: Whether very many keys may be kept by class. A key's vote is then no more than its class's.
+    partitions: ClassVar[bool] = True
 
-    cache_: KeyValueCache
+    cache_: Cache
 
     def keys(self, embeddings: ImageEmbeddings) -> Tensor:
         """The embedding by which this head compares images."""
         return getattr(embeddings, self.view)  # type: ignore[no-any-return]
 
     def _refit(self, change: Change | None) -> None:
-        if change is None:
-            self.cache_ = KeyValueCache(self.keys(self.support_.embeddings).shape[1])
-            change = Change(added=self.support_)
+        if change is None or self._outgrown():
+            self.cache_ = self._new_cache()
+            return
         if change.removed is not None:
             self.cache_.remove(change.removed)
         if change.added is not None:
             added = change.added
             self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
+
+    def _outgrown(self) -> bool:
+        return isinstance(self.cache_, KeyValueCache) and self._has_very_many()
+
+    def _has_very_many(self) -> bool:
+        # A GPU reads millions of keys in the time in which a processor reads thousands.
+        on_cpu = self.support_.embeddings.corrected.device.type == "cpu"
+        return self.partitions and on_cpu and len(self.support_) > cache_settings().exact_up_to
+
+    def _new_cache(self) -> Cache:
+        support = self.support_
+        keys = self.keys(support.embeddings)
+        if self._has_very_many():
+            storage = cache_settings().storage
+            return PartitionedCache(storage, support.ids, keys, support.labels)
+        cache = KeyValueCache(keys.shape[1])
+        cache.add(support.ids, keys, support.labels)
+        return cache

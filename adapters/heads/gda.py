@@ -15,6 +15,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads.cached import CachedHead, View
 from adapters.heads.head import Change
+from adapters.products import inner_products
 from adapters.span import features
 from adapters.tuning.search import search, standardised
 from adapters.tuning.votes import Votes
@@ -74,7 +75,7 @@ class GDA(CachedHead):
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
         keys = self.keys(queries)
-        term = features(keys, self._skewed) @ self._weights.T + self._bias
+        term = inner_products(features(keys, self._skewed), self._weights) + self._bias
         if len(self._bias) < len(self.classes_):
             scores = term
             term = keys.new_zeros(len(keys), len(self.classes_))

@@ -11,6 +11,7 @@ from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
+from adapters.products import inner_products
 from adapters.tuning.settle import settle
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
@@ -27,7 +28,7 @@ def zero_shot_logits(queries: Tensor, classes: ClassSet, logit_scale: float) -> 
     """
     if classes.texts is None:
         return queries.new_zeros(len(queries), len(classes))
-    return logit_scale * queries @ classes.texts.T
+    return inner_products(queries, classes.texts).mul_(logit_scale)
 
 
 class TermHead(Head):
@@ -48,6 +49,8 @@ class TermHead(Head):
         if len(self.support_) == 0:
             return Scores(zero_shot, torch.zeros_like(zero_shot), Matches.none(len(queries)))
         term, matches = self._term(queries, n_matches)
+        if bool(self.present_.all()):
+            return Scores(zero_shot, term, matches)
         offset = self.tuning_.parameters.get("absent", 0.0)
         absent = (~self.present_).expand_as(term)
         return Scores(zero_shot, fill_absent(term, absent, offset), matches)

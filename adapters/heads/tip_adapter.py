@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.cache import Matches
+from adapters.cache import KeyValueCache, Matches, PartitionedCache
+from adapters.cache.contest import Contest
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.cached import CachedHead, View
 from adapters.heads.head import Change
+from adapters.heads.term import zero_shot_logits
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import search
 from adapters.tuning.votes import Votes
@@ -81,10 +84,14 @@ class TipAdapter(CachedHead):
     one-hot where classes have equally many images.
 
     Incremental: adding m images adds m keys, removing them takes these out. Refitted: nothing.
+    A query costs O(n · d), or less where there are very many keys (docs/cache.md).
     Tuning costs one n × n product of the support set with itself, and its exponentials.
     """
 
     view: ClassVar[View] = "frozen"
+
+    #: Decides which keys matter, where there are very many.
+    contest_: Contest
 
     def _choose(
         self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
@@ -100,26 +107,68 @@ class TipAdapter(CachedHead):
 
     def _refit(self, change: Change | None) -> None:
         super()._refit(change)
-        columns = self.classes_.columns(self.support_.labels)
-        self._balance = balance(columns, len(self.classes_), self.tuning_.parameters.get("shots"))
+        if isinstance(self.cache_, PartitionedCache):
+            self.contest_ = self._new_contest(self.cache_)
+            return
+        # What a query would otherwise be asked for each time.
+        self._columns = self.classes_.columns(self.cache_.labels)
+        parameters = self.tuning_.parameters
+        balanced = balance(self._columns, len(self.classes_), parameters.get("shots"))
+        self._class_weights = parameters["alpha"] * balanced
+
+    def _new_contest(self, cache: PartitionedCache) -> Contest:
+        parameters, columns = self.tuning_.parameters, self.present_.nonzero().flatten()
+        labels = self.classes_.ids[columns].tolist()
+        counts = np.array([cache.count(label) for label in labels], float)
+        shots = parameters.get("shots", counts.mean())
+        return Contest(
+            cache,
+            labels,
+            columns.numpy(),
+            parameters["alpha"] * shots / counts,
+            parameters["beta"],
+            self.tuning_.temperature,
+            parameters.get("absent", 0.0),
+        )
 
     def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
-        matches = self.cache_.search(self.keys(queries))
-        columns = self.classes_.columns(matches.labels)
-        alpha, beta = self.tuning_.parameters["alpha"], self.tuning_.parameters["beta"]
-        term = cache_logits(
-            matches.similarities,
-            columns,
-            alpha,
-            beta,
-            len(self.classes_),
-            self._values(matches, columns),
-        )
-        return term, matches.first(n_matches)
+        keys, beside = self.keys(queries), self._beside(queries)
+        if isinstance(self.cache_, PartitionedCache):
+            return self._contested(self.cache_, queries, beside, n_matches)
+        similarities = self.cache_.similarities(keys)
+        votes = self._votes(self.cache_, similarities)
+        term = votes.new_zeros(len(votes), len(self.classes_)).index_add_(1, self._columns, votes)
+        term *= self._class_weights
+        if beside is not None:
+            term[:, self.present_] += beside
+        return term, self.cache_.nearest(similarities, n_matches)
 
-    def _values(self, matches: Matches, columns: Tensor) -> Tensor:
-        """(n, k) what the vote of each matched key counts; ``columns`` are those of its class."""
-        return self._balance[columns]
+    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
+        """(n, m) votes of the m keys, ``exp(−β(1 − A))``."""
+        return cache.votes(similarities, self.tuning_.parameters["beta"])
+
+    def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
+        """(n, P) what is added to the votes of the P classes with images; None: nothing."""
+        return None
+
+    def _contested(
+        self,
+        cache: PartitionedCache,
+        queries: ImageEmbeddings,
+        beside: Tensor | None,
+        n_matches: int | None,
+    ) -> tuple[Tensor, Matches]:
+        keys = self.keys(queries).float().numpy()
+        base = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
+        if beside is None:
+            beside = base.new_zeros(len(base), len(self.contest_.labels))
+        found = cache.find(keys, n_matches or 0)
+        votes, _ = self.contest_.votes(keys, base.double().numpy(), beside.double().numpy(), found)
+        term = base.new_zeros(base.shape)
+        term[:, self.present_] = torch.from_numpy(votes).to(term.dtype) + beside
+        if n_matches is None:
+            return term, cache.search(self.keys(queries))
+        return term, cache.best(keys, found, n_matches)
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adapters.cache import Matches
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
+from adapters.products import inner_products
 from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
@@ -31,7 +31,7 @@ DEFAULT_GAMMA = 16.0
 
 def log_signatures(images: Tensor, texts: Tensor) -> Tensor:
     """``log softmax(T Wᵀ / 0.5)``: (n, d) images and (N, d) class texts give (n, N)."""
-    return (images @ texts.T / SIGNATURE_TEMPERATURE).log_softmax(dim=1)
+    return (inner_products(images, texts) / SIGNATURE_TEMPERATURE).log_softmax(dim=1)
 
 
 def divergences(queries: Tensor, support: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def divergences(queries: Tensor, support: Tensor) -> Tensor:
     The cross term is an inner product: ``Σ r log r − r · log s``.
     """
     r = queries.exp()
-    return (r * queries).sum(dim=1, keepdim=True) - r @ support.T
+    return (r * queries).sum(dim=1, keepdim=True) - inner_products(r, support)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,13 @@ class TipX(TipAdapter):
         self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
         self._shots = tuned_shots(self.tuning_.parameters, columns, len(known))
 
-    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
-        term, matches = super()._term(queries, n_matches)
+    def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         gamma = self.tuning_.parameters.get("gamma", 0.0)
-        if self._texts is not None and gamma:
-            r = log_signatures(queries.frozen, self._texts)
-            phi = self._rescaling(divergences(r, self._class_log_signatures))
-            term[:, self.present_] -= gamma * self._shots * phi
-        return term, matches
+        if self._texts is None or not gamma:
+            return None
+        r = log_signatures(queries.frozen, self._texts)
+        phi = self._rescaling(divergences(r, self._class_log_signatures))
+        return -gamma * self._shots * phi
 
     def _left_out_term(
         self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]

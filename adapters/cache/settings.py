@@ -1,0 +1,35 @@
+"""How large caches are kept: one setting for the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Storage = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where a cache stops being one dense product, and how its keys are kept from there on.
+
+    Attributes:
+        storage: Of the keys of caches over ``exact_up_to``. Smaller caches keep float32.
+        exact_up_to: Largest number of keys that are compared with every query.
+    """
+
+    storage: Storage = "float32"
+    exact_up_to: int = 100_000
+
+
+_settings = CacheSettings()
+
+
+def cache_settings() -> CacheSettings:
+    """The settings that caches made from now on are given."""
+    return _settings
+
+
+def use_cache_settings(settings: CacheSettings) -> None:
+    """Replace the settings of the process; caches that exist stay as they are."""
+    global _settings
+    _settings = settings

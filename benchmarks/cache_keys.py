@@ -1,0 +1,222 @@
+"""What a query costs against the number of keys, and whether its answer is the dense one.
+
+    .venv/bin/python benchmarks/cache_keys.py [--keys 100 1000 10000 100000 1000000]
+        [--classes 1000] [--beta 1 8 32] [--width 512] [--storage float32] [--method tip-adapter++]
+
+Beside the head's own time (``head.score(query, n_matches=3)``, one query at a time) stand, in the
+same run, the floor of a dense answer (the bare product of the query with all keys) and what a user
+would otherwise write (dense Tip-Adapter in PyTorch, product, exponential and one-hot labels). The
+queries are answered densely, too, in blocks: how often the best class is the same, by how much
+probabilities differ at most, and which of the ten nearest keys were found.
+
+Without ``--classes`` there are 10 keys a class and at most 1000 classes. Without ``--beta`` it is
+tuned, by leave-one-out on the keys of as many classes as have 20 000 together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from adapters.cache import CacheSettings, PartitionedCache, use_cache_settings
+from adapters.embeddings import ClassSet
+from adapters.heads import HEADS, Tuning
+from adapters.heads.term import zero_shot_logits
+from adapters.heads.tip_adapter import TipAdapter
+from adapters.tuning.cache_votes import cache_terms, mean_shots
+from adapters.tuning.search import search
+from adapters.tuning.settle import settle
+from adapters.tuning.temperature import calibrated_temperature
+from adapters.tuning.votes import Votes
+from benchmarks.published import Row, publish
+from benchmarks.synthetic_keys import Keys, make_keys
+
+LOGIT_SCALE = 100.0
+TUNED_ON = 20_000
+BLOCK = 32_768
+NEAREST = 10
+
+
+def milliseconds(call: Callable[[int], object], repeats: int) -> float:
+    """Median time of one call; it is handed its number."""
+    took = []
+    for i in range(repeats):
+        begin = time.perf_counter()
+        call(i)
+        took.append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(took)
+
+
+def tuned(keys: Keys, method: str, beta: float | None) -> Tuning:
+    """The tuning by leave-one-out on some of the classes, at one β where it is given."""
+    n_classes = len(keys.classes)
+    some = max(min(n_classes, TUNED_ON * n_classes // len(keys.support)), 2)
+    classes = ClassSet(keys.classes.ids[:some], keys.classes.texts[:some])
+    support = keys.support[keys.support.labels < some]
+    if beta is None:
+        return HEADS[method](LOGIT_SCALE).tune(classes, support)
+    columns = support.labels
+    base = zero_shot_logits(support.embeddings.frozen, classes, LOGIT_SCALE)
+    votes = Votes.of(columns, some)
+    trust = calibrated_temperature(base, columns, weights=Votes.class_weights(columns))
+    terms = cache_terms(support.embeddings.corrected, columns, votes, some, betas=(beta,))
+    found = search(base[votes.rows], terms, votes, trust)
+    parameters = {"alpha": found.weight, "shots": mean_shots(columns, some)}
+    return settle(found.parameters | parameters, base[votes.rows] + found.values, votes)
+
+
+def dense(keys: Keys, head: TipAdapter) -> tuple[Tensor, Tensor]:
+    """(q, N) logits by all keys, and (q, 10) the nearest ones; in blocks of keys."""
+    asked, columns = keys.queries.corrected, keys.support.labels
+    beta = head.tuning_.parameters["beta"]
+    votes = torch.zeros(len(keys.classes), len(asked), dtype=torch.float64)
+    best, nearest = torch.empty(len(asked), 0), torch.empty(len(asked), 0, dtype=torch.int64)
+    for rows in torch.arange(len(columns)).split(BLOCK):
+        affinity = keys.support.embeddings.corrected[rows] @ asked.T
+        top = affinity.topk(min(NEAREST, len(rows)), dim=0)
+        best = torch.cat([best, top.values.T], dim=1)
+        nearest = torch.cat([nearest, rows[top.indices].T], dim=1)
+        kept = best.topk(min(NEAREST, best.shape[1]), dim=1)
+        best, nearest = kept.values, nearest.gather(1, kept.indices)
+        votes.index_add_(0, columns[rows], torch.exp(beta * (affinity - 1)).double())
+    parameters = head.tuning_.parameters
+    weights = parameters["alpha"] * parameters["shots"] / torch.bincount(columns)
+    logits = zero_shot_logits(keys.queries.frozen, keys.classes, LOGIT_SCALE) + votes.T * weights
+    beside = head._beside(keys.queries)
+    return logits if beside is None else logits + beside, nearest
+
+
+def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | int | str]:
+    """One row: times of one query, and how its answers compare with dense ones."""
+    rows, columns = keys.support.embeddings.corrected, keys.support.labels
+    asked, n_classes, n = keys.queries, len(keys.classes), len(columns)
+    parameters = head.tuning_.parameters
+    one_hot = torch.zeros(n, n_classes) if n * n_classes <= 2 * 10**8 else None
+    if one_hot is not None:
+        one_hot[torch.arange(n), columns] = 1
+
+    def naive(i: int) -> Tensor:
+        affinity = asked.corrected[i : i + 1] @ rows.T
+        votes = torch.exp(-parameters["beta"] * (1 - affinity))
+        if one_hot is not None:
+            votes = votes @ one_hot
+        else:
+            votes = votes.new_zeros(1, n_classes).index_add_(1, columns, votes)
+        affinity.topk(min(3, n))
+        texts = keys.classes.texts
+        return LOGIT_SCALE * asked.frozen[i : i + 1] @ texts.T + parameters["alpha"] * votes
+
+    matrix, vectors = rows.numpy(), asked.corrected.numpy()
+    head.score(asked[:1], 3)
+    row: dict[str, float | int | str] = {
+        "keys": n,
+        "classes": n_classes,
+        "β": parameters["beta"],
+        "head ms": milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats),
+        "product ms": milliseconds(lambda i: matrix @ vectors[i], repeats),
+        "naive ms": milliseconds(naive, max(repeats // 5, 3)),
+    }
+    del one_hot
+    expected, nearest = dense(keys, head)
+    scores = head.score(asked, NEAREST)
+    p, q = (head.probabilities(x.double()) for x in (scores.logits, expected))
+    found = torch.zeros(len(asked))
+    for column in range(nearest.shape[1]):
+        found += (scores.matches.ids == nearest[:, column : column + 1]).any(dim=1)
+    row |= {"same class %": 100 * float((p.argmax(1) == q.argmax(1)).double().mean())}
+    row |= {"Δp at most": float((p - q).abs().max())}
+    row |= {"recall %": 100 * float(found.mean() / nearest.shape[1])}
+    return row | looked_at(keys, head)
+
+
+def looked_at(keys: Keys, head: TipAdapter) -> dict[str, float | int | str]:
+    """Shares of the queries that were answered by a proof, and of the keys that it took."""
+    if not isinstance(head.cache_, PartitionedCache):
+        return {"proved %": "exact", "outright %": "exact", "keys looked at %": 100.0}
+    n = len(keys.support)
+    vectors = keys.queries.corrected.numpy()
+    base = zero_shot_logits(keys.queries.frozen, keys.classes, LOGIT_SCALE).double().numpy()
+    beside = head._beside(keys.queries)
+    beside = np.zeros_like(base) if beside is None else beside.double().numpy()
+    taken = np.array(head.contest_.votes(vectors, base, beside, head.cache_.find(vectors))[1])
+    few = slice(min(len(base), 50))  # those that fail cost a pass over all keys
+    outright = np.array(head.contest_.votes(vectors[few], base[few], beside[few])[1])
+    return {
+        "proved %": 100 * float((taken < n).mean()),
+        "outright %": 100 * float((outright < n).mean()),
+        "keys looked at %": 100 * float(np.median(taken)) / n,
+    }
+
+
+def changes(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | int | str]:
+    """Microseconds to add one key of a class to the cache and to remove it.
+
+    The first one of a class moves its others to where there is room; the median is without it.
+    """
+    ids, cache = len(keys.support) + torch.arange(repeats), head.cache_
+    one = [slice(i, i + 1) for i in range(repeats)]
+    label, more = torch.zeros(1, dtype=torch.int64), keys.queries.corrected
+    add = milliseconds(lambda i: cache.add(ids[one[i]], more[one[i]], label), repeats)
+    remove = milliseconds(lambda i: cache.remove(ids[one[i]]), repeats)
+    return {"add µs": 1e3 * add, "remove µs": 1e3 * remove}
+
+
+def main() -> None:
+    """Print the table, write JSON and plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keys", type=int, nargs="+", default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--classes", type=int, nargs="+", default=[0])
+    parser.add_argument("--beta", type=float, nargs="+", default=[None])
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--storage", default="float32", choices=("float32", "float16", "int8"))
+    parser.add_argument("--exact-up-to", type=int, default=CacheSettings().exact_up_to)
+    parser.add_argument("--method", default="tip-adapter++", choices=sorted(HEADS))
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=50)
+    parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
+    parser.add_argument("--name", default="cache_keys")
+    arguments = parser.parse_args()
+    use_cache_settings(CacheSettings(arguments.storage, arguments.exact_up_to))
+    rows: list[Row] = []
+    for n, classes in product(arguments.keys, arguments.classes):
+        classes = classes or min(max(n // 10, 2), 1000)
+        keys = make_keys(n, arguments.width, classes, arguments.queries)
+        head: TipAdapter | None = None
+        for beta in arguments.beta:
+            tuning, begin = tuned(keys, arguments.method, beta), time.perf_counter()
+            if head is None:
+                head = HEADS[arguments.method](LOGIT_SCALE).fit(keys.classes, keys.support, tuning)
+                head.score(keys.queries[:1], 3)
+                fitted = time.perf_counter() - begin
+            else:
+                head.update(tuning=tuning)
+            rows.append(measured(keys, head, arguments.repeats) | {"fit s": fitted})
+        changed = changes(keys, head, arguments.repeats)
+        rows = [row if "add µs" in row else dict(row) | changed for row in rows]
+        del keys, head
+        gc.collect()
+
+    def plot(axes: Axes) -> None:
+        x = "keys" if len(arguments.keys) > 1 else "classes" if len(arguments.classes) > 1 else "β"
+        for name in ("naive ms", "product ms", "head ms"):
+            axes.loglog([r[x] for r in rows], [r[name] for r in rows], "o-", label=name[:-3])
+        axes.set_xlabel(x)
+        axes.set_ylabel("ms a query")
+        axes.legend()
+
+    title = f"{arguments.method}, width {arguments.width}, {arguments.storage}"
+    publish(arguments.name, title, rows, arguments.out, plot=plot)
+
+
+if __name__ == "__main__":
+    main()
