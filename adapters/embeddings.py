@@ -30,7 +30,9 @@ class ImageEmbeddings:
 
     @staticmethod
     def concatenate(parts: Sequence[ImageEmbeddings]) -> ImageEmbeddings:
-        """Stack the rows of several blocks in their order; copies them once."""
+        """Stack the rows of several blocks in their order; copies them once, a single one not."""
+        if len(parts) == 1:
+            return parts[0]
         return ImageEmbeddings(
             torch.cat([part.frozen for part in parts]),
             torch.cat([part.corrected for part in parts]),

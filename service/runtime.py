@@ -9,10 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
+import torch
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, make_url
+from threadpoolctl import threadpool_limits
 
 from adapters.backbones import Backbone
+from service.classifiers.answering import Answering
 from service.classifiers.registry import Registry
 from service.encoder import load_encoder
 from service.images.embedding import ImageEmbedder
@@ -37,6 +40,7 @@ class Runtime:
     registry: Registry
     store: Store
     embedder: ImageEmbedder
+    answering: Answering
     engine: Engine
     lock: FileLock | None
 
@@ -56,6 +60,8 @@ class Runtime:
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
+        if backbone.runtime != "eager":
+            one_thread_a_call()
         if backbone.correction.name == "uncorrected":
             logger.warning(
                 "%s has no correction of intra-modal overlap: tip-adapter++ answers as"
@@ -87,14 +93,26 @@ class Runtime:
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )
-        return cls(settings, backbone, registry, store, embedder, engine, lock)
+        return cls(settings, backbone, registry, store, embedder, Answering(), engine, lock)
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
         self.embedder.close()
+        self.answering.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()
+
+
+def one_thread_a_call() -> None:
+    """Let PyTorch and BLAS compute each call in the thread that makes it.
+
+    The image tower has threads of its own. What else is computed for a query is short, and a
+    pool of threads would spend longer on waiting for a core than on computing it: the service is
+    parallel between requests instead.
+    """
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
 
 
 def check_one_faiss() -> None:

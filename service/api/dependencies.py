@@ -21,8 +21,6 @@ Responses = dict[int | str, dict[str, Any]]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# More threads that compute would only wait for each other and for the interpreter's lock.
-_ANSWERING_THREADS = 2
 # Writers wait for each other in threads; with places of their own they never take the readers'.
 _WRITER_THREADS = 8
 
@@ -46,14 +44,6 @@ ImageId = Annotated[str, Path(description="The support image's id.")]
 async def reading(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a blocking call off the event loop."""
     return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs))
-
-
-async def answering(request: Request, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a call that computes off the event loop, a few at a time."""
-    state = request.app.state
-    if not hasattr(state, "answerers"):
-        state.answerers = anyio.CapacityLimiter(_ANSWERING_THREADS)
-    return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=state.answerers)
 
 
 async def writing(

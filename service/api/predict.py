@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 
-from service.api.dependencies import Name, ReadyRuntime, answering, problems, reading
+from service.api.dependencies import Name, ReadyRuntime, problems, reading
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
     EvidenceOut,
@@ -66,7 +66,7 @@ async def predict(
     images = await read_images(request, runtime.settings)
     seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
     queries = await runtime.embedder.query(images, name, attended(request, seconds))
-    predictions = await answering(request, live.predict, queries, top_k, evidence)
+    predictions = await runtime.answering.predict(live, queries, top_k, evidence)
     return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
 
 
