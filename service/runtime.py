@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine, make_url
 
 from adapters.backbones import Backbone
+from adapters.cache import CacheSettings, use_cache_settings
 from service.classifiers.registry import Registry
 from service.encoder import load_encoder
 from service.images.embedding import ImageEmbedder
@@ -52,6 +53,7 @@ class Runtime:
         """
         started = perf_counter()
         check_one_faiss()
+        use_cache_settings(CacheSettings(settings.cache_storage, settings.cache_exact_up_to))
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
