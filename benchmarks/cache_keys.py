@@ -5,7 +5,7 @@
 
 Beside the head's own time (``head.score(query, n_matches=3)``, one query at a time) stand, in the
 same run, the floor of a dense answer (the bare product of the query with all keys) and what a user
-would otherwise write (dense Tip-Adapter in PyTorch, product, exponential and one-hot labels). The
+would otherwise write (dense Tip-Adapter in PyTorch, product, exponential and sums by label). The
 queries are answered densely, too, in blocks: how often the best class is the same, by how much
 probabilities differ at most, and which of the ten nearest keys were found.
 
@@ -101,17 +101,11 @@ def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | in
     rows, columns = keys.support.embeddings.corrected, keys.support.labels
     asked, n_classes, n = keys.queries, len(keys.classes), len(columns)
     parameters = head.tuning_.parameters
-    one_hot = torch.zeros(n, n_classes) if n * n_classes <= 2 * 10**8 else None
-    if one_hot is not None:
-        one_hot[torch.arange(n), columns] = 1
 
     def naive(i: int) -> Tensor:
         affinity = asked.corrected[i : i + 1] @ rows.T
         votes = torch.exp(-parameters["beta"] * (1 - affinity))
-        if one_hot is not None:
-            votes = votes @ one_hot
-        else:
-            votes = votes.new_zeros(1, n_classes).index_add_(1, columns, votes)
+        votes = votes.new_zeros(1, n_classes).index_add_(1, columns, votes)
         affinity.topk(min(3, n))
         texts = keys.classes.texts
         return LOGIT_SCALE * asked.frozen[i : i + 1] @ texts.T + parameters["alpha"] * votes
@@ -126,7 +120,6 @@ def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | in
         "product ms": milliseconds(lambda i: matrix @ vectors[i], repeats),
         "naive ms": milliseconds(naive, max(repeats // 5, 3)),
     }
-    del one_hot
     expected, nearest = dense(keys, head)
     scores = head.score(asked, NEAREST)
     p, q = (head.probabilities(x.double()) for x in (scores.logits, expected))

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
 from adapters.backbones import Backbone
+from adapters.cache import CacheSettings, use_cache_settings
 from service.classifiers.answering import Answering
 from service.classifiers.registry import Registry
 from service.encoder import load_encoder
@@ -56,6 +57,7 @@ class Runtime:
         """
         started = perf_counter()
         check_one_faiss()
+        use_cache_settings(CacheSettings(settings.cache_storage, settings.cache_exact_up_to))
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)

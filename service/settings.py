@@ -62,6 +62,15 @@ class Settings(BaseSettings):
         " dropped and read from the database when they are asked for.",
     )
 
+    cache_exact_up_to: int = Field(
+        100_000,
+        gt=0,
+        description="Images of a classifier up to which a query is compared with every one.",
+    )
+    cache_storage: Literal["float32", "float16", "int8"] = Field(
+        "float32", description="How the keys of larger caches are kept; less memory, rounded."
+    )
+
     max_batch: int | None = Field(
         None,
         gt=0,

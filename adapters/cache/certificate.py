@@ -1,9 +1,9 @@
 """Proofs that keys which were not looked at cannot change an answer.
 
 A key's vote is ``exp(−β(1 − s))``, s being its similarity with the query. What makes leaving
-keys out hard is their number: at the β that support images choose (1 to 8, docs/cache.md) a million faint
-votes outweigh the strong ones. So what is left out has to be bounded by more than its greatest
-similarity.
+keys out hard is their number: at the β that support images choose (1 to 8, docs/cache.md) a
+million faint votes outweigh the strong ones. So what is left out has to be bounded by more than
+its greatest similarity.
 
 Three things are known of the m keys of a class that were not looked at: the mean s̄ of their
 similarities, exactly, because it is the query's with their mean; a cap on each of them (that of

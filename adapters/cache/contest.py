@@ -47,11 +47,13 @@ class Contest:
     ) -> tuple[Array, list[int]]:
         """Weighted votes of the P classes for n queries; none depends on the others.
 
-        If the search that is handed over has missed none of the keys nearest to a query, or
-        none is, then votes are exact for the classes that matter and within bounds for the others, and the
+        They are exact for the classes that matter and within bounds for the others. The
         probabilities differ from those by exact votes alone by no more than
-        :data:`adapters.cache.certificate.TOLERANCE`, with the same ranking of all classes that
-        are more probable than that. Where this cannot be proved, all are exact.
+        :data:`adapters.cache.certificate.TOLERANCE`, and all classes that are more probable than
+        that have the same ranking. Where this cannot be proved, all votes are exact.
+
+        The proof takes from ``found`` that no key nearer than the last of these was missed. So
+        it is as good as the recall of that search, or, without ``found``, holds by itself.
 
         Args:
             queries: (n, width) unit vectors.

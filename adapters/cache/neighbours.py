@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
 # Of the √n lists, how many are searched: recall ≥ 0.99 of the best ten on clustered keys with
 # the spectrum of `lite` (docs/cache.md).
 PROBES = 32
-# Of similarities with keys rounded to int8; ten times what is met.
+# Of similarities with keys rounded to float16 here and, at the most, to int8 in the cache.
 ERROR = 0.01
 # Keys for each list that the centres are learned from, and how often they are moved.
 _SAMPLE, _ROUNDS = 40, 6
@@ -27,9 +27,8 @@ _CHUNK = 65_536
 class Neighbours:
     """An inverted file: keys in √n lists around centres, of which a query searches some.
 
-    The lists hold keys as int8: what is found is to be ranked by the keys themselves.
-    Approximate: recall is measured, not proved. A hierarchical graph (HNSW) was no quicker at
-    the same recall, takes many times as long to build and cannot forget a key.
+    The lists hold keys as float16: what is found is to be ranked by the keys themselves.
+    Approximate: recall is measured, not proved. FAISS's graph index (HNSW) cannot forget a key.
 
     Adding and removing a key cost its way to its list. The centres stay as they were learned, so
     that an index that has grown many times over gets slower; making it anew mends that.
@@ -47,7 +46,7 @@ class Neighbours:
             self._centres,
             width,
             lists,
-            faiss.ScalarQuantizer.QT_8bit,
+            faiss.ScalarQuantizer.QT_fp16,
             faiss.METRIC_INNER_PRODUCT,
         )
         self._index.cp.niter = _ROUNDS

@@ -57,9 +57,10 @@ class PartitionedCache:
         self.width = width = keys.shape[1]
         self._storage = storage
         self._labels: dict[int, int] = {}
-        self._blocks: dict[int, ClassBlock] = {}
-        # What is known of each class, beside one another for one product with a query.
+        # Classes in the order in which they came, and what is known of each, beside one another
+        # for one product with a query.
         self._places: dict[int, int] = {}
+        self._blocks: list[ClassBlock] = []
         self._means: Rows = np.empty((0, width), np.float32)
         self._counts = np.empty(0)
         self._scatter = np.empty(0)  # NaN until it is asked for
@@ -91,7 +92,7 @@ class PartitionedCache:
             raise KeyError(f"not in the cache: {missing}")
         for i in gone:
             label = self._labels.pop(i)
-            self._blocks[label].remove(i)
+            self._block(label).remove(i)
             self._note(label)
         if gone:
             self._neighbours.remove(np.array(gone, np.int64))
@@ -111,15 +112,14 @@ class PartitionedCache:
             caps: At least every similarity; one for all classes, or for each.
         """
         n = len(self._blocks)
-        blocks = list(self._blocks.values())
         for place in np.flatnonzero(np.isnan(self._scatter[:n])):
-            self._scatter[place] = blocks[place].scatter()
+            self._scatter[place] = self._blocks[place].scatter()
         means = (self._means[:n] @ query).astype(float)
         return vote_bounds(self._counts[:n], means, self._scatter[:n], beta, caps)
 
     def votes(self, label: int, queries: Rows, beta: float) -> Array:
         """(n,) exact votes ``Σ exp(−β(1 − s))`` of the keys of one class for n queries."""
-        affinity = self._blocks[label].product(queries)
+        affinity = self._block(label).product(queries)
         affinity -= 1
         affinity *= beta
         summed: Array = np.exp(affinity, out=affinity).sum(axis=0, dtype=float)
@@ -127,11 +127,13 @@ class PartitionedCache:
 
     def count(self, label: int) -> int:
         """How many keys a class has."""
-        return len(self._blocks[label])
+        return len(self._block(label))
 
     def find(self, queries: Rows, k: int = 0) -> Found:
         """Look up the keys nearest to (n, width) queries, at least ``k`` and some more."""
-        return Found(*self._neighbours.search(queries, min(max(_FOUND, _SPARE * k), len(self))))
+        return Found(
+            *self._neighbours.search(queries, min(max(_FOUND, _SPARE * k), max(len(self), 1)))
+        )
 
     def caps(self, found: Found, row: int) -> Array:
         """What no similarity of each class with one query is over, in the order of ``places``.
@@ -162,7 +164,7 @@ class PartitionedCache:
 
     def best(self, queries: Rows, found: Found, k: int) -> Matches:
         """The ``k`` best of the keys that were found, by their exact similarities."""
-        if k == 0 or len(queries) == 0:
+        if k == 0 or len(self) == 0 or len(queries) == 0:
             return Matches.none(len(queries))
         return Matches.concatenate(
             [
@@ -177,19 +179,22 @@ class PartitionedCache:
             return self._all(query, k)
         labels = [self._labels[i] for i in ids.tolist()]
         keys = np.stack(
-            [self._blocks[label].row(i) for i, label in zip(ids.tolist(), labels, strict=True)]
+            [self._block(label).row(i) for i, label in zip(ids.tolist(), labels, strict=True)]
         )
         similarities = torch.from_numpy(query @ keys.T)
         return Matches.best(similarities, torch.from_numpy(ids), torch.tensor(labels), k)
 
     def _all(self, queries: Rows, k: int | None) -> Matches:
-        blocks = self._blocks.items()
+        labelled = list(zip(self._places, self._blocks, strict=True))
         return Matches.best(
-            torch.from_numpy(np.concatenate([b.product(queries) for _, b in blocks]).T),
-            torch.from_numpy(np.concatenate([block.ids for _, block in blocks])),
-            torch.cat([torch.full((len(block),), label) for label, block in blocks]),
+            torch.from_numpy(np.concatenate([b.product(queries) for b in self._blocks]).T),
+            torch.from_numpy(np.concatenate([block.ids for block in self._blocks])),
+            torch.cat([torch.full((len(block),), label) for label, block in labelled]),
             k,
         )
+
+    def _block(self, label: int) -> ClassBlock:
+        return self._blocks[self._places[label]]
 
     def _insert(self, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
         check_shapes(self.width, ids, keys, labels)
@@ -200,19 +205,21 @@ class PartitionedCache:
         order = labels.argsort(stable=True)
         classes, counts = labels[order].unique_consecutive(return_counts=True)
         for label, rows in zip(classes.tolist(), order.split(counts.tolist()), strict=True):
-            block = self._blocks.setdefault(label, ClassBlock(self.width, self._storage))
-            block.add(ids[rows].numpy(), _rows(keys[rows]))
+            if label not in self._places:
+                self._places[label] = len(self._blocks)
+                self._blocks.append(ClassBlock(self.width, self._storage))
+            self._block(label).add(ids[rows].numpy(), _rows(keys[rows]))
             self._note(label)
 
     def _note(self, label: int) -> None:
         """Write down what is known of a class whose keys have changed."""
-        place = self._places.setdefault(label, len(self._places))
+        place = self._places[label]
         if place >= len(self._means):
             room = 2 * place + 16
             self._means = np.resize(self._means, (room, self.width))
             self._counts = np.resize(self._counts, room)
             self._scatter = np.resize(self._scatter, room)
-        block = self._blocks[label]
+        block = self._blocks[place]
         self._means[place], self._counts[place] = block.mean, len(block)
         self._scatter[place] = np.nan
 

@@ -23,8 +23,8 @@ _ROOM = 0.5
 class GrowingRows:
     """n rows of one width, with room behind them.
 
-    Rows are unit vectors. ``int8`` makes the greatest component of each 127 and keeps its length. Adding is amortised O(width),
-    removing O(width): the last row takes the place.
+    Rows are unit vectors; ``int8`` makes the greatest component of each 127 and keeps its length.
+    Adding is amortised O(width), removing O(width): the last row takes the place.
     """
 
     def __init__(self, width: int, storage: Storage) -> None:

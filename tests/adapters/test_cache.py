@@ -121,3 +121,30 @@ def test_a_query_is_answered_alike_alone_and_in_a_batch(n: int, seed: int) -> No
     together = cache.search(queries).similarities
     alone = torch.cat([cache.search(queries[i : i + 1]).similarities for i in range(n)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+
+
+def test_keys_that_a_cache_begins_with_are_shared_and_never_written() -> None:
+    stored = keys(4, 0)
+    before, cache = stored.clone(), KeyValueCache(WIDTH)
+    cache.add(torch.arange(4), stored, torch.arange(4))
+    assert cache.keys.data_ptr() == stored.data_ptr()
+    cache.add(torch.tensor([9]), keys(1, 1), torch.tensor([0]))
+    cache.remove(torch.tensor([0, 9]))
+    cache.add(torch.tensor([7, 8]), keys(2, 2), torch.tensor([1, 1]))
+    assert torch.equal(stored, before)
+    assert cache.ids.tolist() == [1, 2, 3, 7, 8]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_cache_is_searched_where_its_keys_are(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device: not searched on one")
+    stored, query = keys(50, 0).to(device), keys(3, 1).to(device)
+    cache = KeyValueCache(WIDTH)
+    cache.add(torch.arange(50, device=device), stored, torch.arange(50, device=device))
+    cache.add(torch.tensor([99], device=device), query[:1], torch.tensor([5], device=device))
+    matches = cache.search(query, 4)
+    assert matches.similarities.device.type == matches.ids.device.type == device
+    assert matches.ids[0, 0] == 99
+    dense = (query @ torch.cat([stored, query[:1]]).T).topk(4, dim=1)
+    torch.testing.assert_close(matches.similarities, dense.values)
