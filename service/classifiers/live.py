@@ -16,6 +16,7 @@ from adapters.heads import Tuning
 from adapters.size import size_of
 from service.classifiers.fitting import class_set, new_classifier, support_set, usable
 from service.classifiers.snapshot import Snapshot
+from service.classifiers.threads import threads_for
 from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
@@ -85,11 +86,12 @@ class LiveClassifier:
         self._lock = Lock()
         self._joint = backbone.correction.joint
         support = support_set(stored, backbone)
-        self._classifier = new_classifier(self.settings, backbone).fit(
-            class_set(self.settings, list(self.classes.values()), support.labels),
-            support,
-            usable(stored.record.tuning),
-        )
+        with threads_for(support.embeddings.nbytes):
+            self._classifier = new_classifier(self.settings, backbone).fit(
+                class_set(self.settings, list(self.classes.values()), support.labels),
+                support,
+                usable(stored.record.tuning),
+            )
         self._settle()
 
     @property
@@ -127,7 +129,7 @@ class LiveClassifier:
             if not self._labels:
                 raise NoClasses(self._nothing_to_choose_from())
             labels, label_of, support = self._labels, self._label_of, self.support
-            with torch.inference_mode():
+            with threads_for(self.nbytes), torch.inference_mode():
                 answers = self._classifier.answer(queries, evidence)
         scores, sets = answers.scores, answers.prediction_sets
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
