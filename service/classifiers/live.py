@@ -16,7 +16,6 @@ from adapters.heads import Tuning
 from adapters.size import size_of
 from service.classifiers.fitting import class_set, new_classifier, support_set, usable
 from service.classifiers.snapshot import Snapshot
-from service.classifiers.threads import threads_for
 from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
@@ -86,12 +85,11 @@ class LiveClassifier:
         self._lock = Lock()
         self._joint = backbone.correction.joint
         support = support_set(stored, backbone)
-        with threads_for(support.embeddings.nbytes):
-            self._classifier = new_classifier(self.settings, backbone).fit(
-                class_set(self.settings, list(self.classes.values()), support.labels),
-                support,
-                usable(stored.record.tuning),
-            )
+        self._classifier = new_classifier(self.settings, backbone).fit(
+            class_set(self.settings, list(self.classes.values()), support.labels),
+            support,
+            usable(stored.record.tuning),
+        )
         self._settle()
 
     @property
@@ -129,7 +127,7 @@ class LiveClassifier:
             if not self._labels:
                 raise NoClasses(self._nothing_to_choose_from())
             labels, label_of, support = self._labels, self._label_of, self.support
-            with threads_for(self.nbytes), torch.inference_mode():
+            with torch.inference_mode():
                 answers = self._classifier.answer(queries, evidence)
         scores, sets = answers.scores, answers.prediction_sets
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)

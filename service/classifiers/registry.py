@@ -20,7 +20,6 @@ from adapters.heads import HEADS, Tuning
 from service.classifiers.fitting import class_set, class_texts, new_classifier
 from service.classifiers.live import LiveClassifier
 from service.classifiers.loaded import LoadedClassifiers, Slot, evicting
-from service.classifiers.threads import threads_for
 from service.images.embedding import EmbeddedImage
 from service.problems import (
     ClassNotFound,
@@ -299,8 +298,7 @@ class Registry:
         self, settings: ClassifierSettings, classes: list[ClassRecord], support: SupportSet
     ) -> Tuning:
         known = class_set(settings, classes, support.labels)
-        with threads_for(support.embeddings.nbytes):
-            return new_classifier(settings, self._backbone).tune(known, support)
+        return new_classifier(settings, self._backbone).tune(known, support)
 
     def _new_classes(
         self, settings: ClassifierSettings, labels: Sequence[str], already: int
