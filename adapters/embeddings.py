@@ -28,11 +28,6 @@ class ImageEmbeddings:
     def __getitem__(self, rows: Tensor | slice) -> ImageEmbeddings:
         return ImageEmbeddings(self.frozen[rows], self.corrected[rows])
 
-    @property
-    def nbytes(self) -> int:
-        """What both take in memory."""
-        return self.frozen.nbytes + self.corrected.nbytes
-
     @staticmethod
     def concatenate(parts: Sequence[ImageEmbeddings]) -> ImageEmbeddings:
         """Stack the rows of several blocks in their order; copies them once, a single one not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -10,9 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
 from torch import Tensor, nn
+
+# OpenVINO tells its makers over the network when it converts a model, by a package of its own.
+# Where that cannot be imported it tells nobody.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino as ov  # noqa: E402
 
 # In bfloat16, which OpenVINO takes by itself where the processor has it, embeddings of `lite`
 # are off by up to a cosine of 0.93 (docs/performance.md).
