@@ -75,7 +75,8 @@ class ClassBlock:
 
     def row(self, key: int) -> Rows:
         """(width,) the key with an identifier."""
-        return self._rows.read([int(np.flatnonzero(self.ids == key)[0])])[0]
+        row: Rows = self._rows.read([int(np.flatnonzero(self.ids == key)[0])])[0]
+        return row
 
 
 def _greatest_eigenvalue(rows: NDArray[np.float64]) -> float:

@@ -93,8 +93,8 @@ class Contest:
                 exact = self.cache.votes(self.labels[i], query[None], self.beta)[0]
                 lower[i] = upper[i] = self.weights[i] * exact
                 looked_at += self.cache.count(self.labels[i])
-            logits = (self._logits(bound, base, beside) for bound in (lower, upper))
-            if certified(*logits, self.temperature):
+            least, most = (self._logits(bound, base, beside) for bound in (lower, upper))
+            if certified(least, most, self.temperature):
                 return (lower + upper) / 2, looked_at
             begin, end = end, 2 * end
         return None
@@ -102,10 +102,11 @@ class Contest:
     def _all(self, queries: Rows) -> Array:
         """(n, P) weighted votes, all of them counted."""
         votes = [self.cache.votes(label, queries, self.beta) for label in self.labels]
-        return np.stack(votes, axis=1) * self.weights
+        weighted: Array = np.stack(votes, axis=1) * self.weights
+        return weighted
 
     def _logits(self, votes: Array, base: Array, beside: Array) -> Array:
         term = votes + beside
-        logits = base + term.mean() + self.absent
+        logits: Array = base + (term.mean() + self.absent)
         logits[self.columns] = base[self.columns] + term
         return logits

@@ -62,7 +62,7 @@ class KeyValueCache:
             ValueError: Shapes do not agree, or an identifier is taken.
         """
         check_shapes(self.width, ids, keys, labels)
-        if len(ids.unique()) < len(ids) or bool(torch.isin(ids, self.ids).any()):
+        if len(set(ids.tolist())) < len(ids) or bool(torch.isin(ids, self.ids).any()):
             raise ValueError("an identifier is already in the cache")
         keys = keys.detach().float().contiguous()
         if self._n == 0:

@@ -41,10 +41,10 @@ class Matches:
         """
         m = len(ids)
         if k is None or k >= m:
-            best = similarities.sort(dim=1, descending=True)
+            values, at = similarities.sort(dim=1, descending=True)
         else:
-            best = similarities.topk(k, dim=1)
-        return Matches(best.values, ids[best.indices], labels[best.indices])
+            values, at = similarities.topk(k, dim=1)
+        return Matches(values, ids[at], labels[at])
 
     @staticmethod
     def concatenate(parts: Sequence[Matches]) -> Matches:

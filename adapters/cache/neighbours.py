@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.cache.rows import Rows
-
-try:
-    import faiss
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "FAISS is missing: install handful[cpu] or, for GPUs, handful[gpu]; never both"
-    ) from error
 
 # Of the √n lists, how many are searched: recall ≥ 0.99 of the best ten on clustered keys with
 # the spectrum of `lite` (docs/cache.md).
@@ -22,6 +16,7 @@ ERROR = 0.01
 # Keys for each list that the centres are learned from, and how often they are moved.
 _SAMPLE, _ROUNDS = 40, 6
 _CHUNK = 65_536
+_HASHTABLE: int = faiss.DirectMap.Hashtable  # type: ignore[attr-defined]
 
 
 class Neighbours:
@@ -57,7 +52,7 @@ class Neighbours:
         self._index.train(np.ascontiguousarray(keys[np.sort(sample)]))
         for start in range(0, n, _CHUNK):
             self._index.add_with_ids(keys[start : start + _CHUNK], ids[start : start + _CHUNK])
-        self._index.set_direct_map_type(faiss.DirectMap.Hashtable)
+        self._index.set_direct_map_type(_HASHTABLE)
 
     def add(self, ids: NDArray[np.int64], keys: Rows) -> None:
         """Add m keys."""

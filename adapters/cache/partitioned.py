@@ -17,6 +17,7 @@ from adapters.cache.matches import Matches
 from adapters.cache.neighbours import ERROR, Neighbours
 from adapters.cache.rows import Rows
 from adapters.cache.settings import Storage
+from adapters.products import array_products
 
 # Keys that are looked up for a query: the more, the tighter the bounds on all others. Of those
 # that are asked for, several times as many are looked up, to be ranked exactly.
@@ -114,7 +115,7 @@ class PartitionedCache:
         n = len(self._blocks)
         for place in np.flatnonzero(np.isnan(self._scatter[:n])):
             self._scatter[place] = self._blocks[place].scatter()
-        means = (self._means[:n] @ query).astype(float)
+        means = array_products(query[None], self._means[:n])[0].astype(float)
         return vote_bounds(self._counts[:n], means, self._scatter[:n], beta, caps)
 
     def votes(self, label: int, queries: Rows, beta: float) -> Array:
@@ -147,7 +148,7 @@ class PartitionedCache:
         caps = np.full(len(self._blocks), float(similarities[-1]))
         places = [self._places[self._labels[i]] for i in ids.tolist()]
         np.maximum.at(caps, places, similarities)
-        return np.minimum(caps, GREATEST)
+        return caps.clip(max=GREATEST)
 
     def search(self, queries: Tensor, k: int | None = None) -> Matches:
         """Return the ``k`` best matches of each query; all keys where ``k`` is None.
@@ -202,13 +203,13 @@ class PartitionedCache:
         if len(new) < len(ids) or not self._labels.keys().isdisjoint(new):
             raise ValueError("an identifier is already in the cache")
         self._labels |= new
-        order = labels.argsort(stable=True)
-        classes, counts = labels[order].unique_consecutive(return_counts=True)
-        for label, rows in zip(classes.tolist(), order.split(counts.tolist()), strict=True):
+        order = np.argsort(labels.numpy(), kind="stable")
+        classes, starts = np.unique(labels.numpy()[order], return_index=True)
+        for label, rows in zip(classes.tolist(), np.split(order, starts[1:]), strict=False):
             if label not in self._places:
                 self._places[label] = len(self._blocks)
                 self._blocks.append(ClassBlock(self.width, self._storage))
-            self._block(label).add(ids[rows].numpy(), _rows(keys[rows]))
+            self._block(label).add(ids.numpy()[rows], _rows(keys[torch.from_numpy(rows)]))
             self._note(label)
 
     def _note(self, label: int) -> None:

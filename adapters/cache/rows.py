@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.cache.settings import Storage
+from adapters.products import array_products
 
 Rows = NDArray[np.float32]
 
@@ -71,7 +72,7 @@ class GrowingRows:
 
     def product(self, queries: Rows) -> Rows:
         """(n, q) inner products of the rows with (q, width) queries."""
-        return np.asarray(self.read() @ queries.T)
+        return array_products(queries, self.read()).T
 
 
 def _grown(held: NDArray[Any], n: int, capacity: int) -> NDArray[Any]:

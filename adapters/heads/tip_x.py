@@ -25,6 +25,8 @@ from adapters.tuning.votes import MAX_VOTES, Votes, evenly
 
 # Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
 SIGNATURE_TEMPERATURE = 0.5
+# Signatures that are held at a time where only their sums are needed.
+_CHUNK = 16_384
 # Sound without evidence; see docs/leave-one-out.md.
 DEFAULT_GAMMA = 16.0
 
@@ -75,8 +77,10 @@ class Rescaling:
 class TipX(TipAdapter):
     """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L − γ · φ(M) L``, L balanced.
 
-    φ is linear, so the last term is φ of the divergence from each class's mean log-signature:
-    O(N²) a query however many images there are. Without meaningful names there are no signatures,
+    φ is linear and so is the divergence in log s, so the mean of φ(M) over the images of a class is
+    φ of the divergence from their mean log-signature. The last term is thus exactly one inner
+    product with N rows: O(N²) a query however many images there are, and nothing to search.
+    Without meaningful names there are no signatures,
     and this is Tip-Adapter.
 
     Incremental: the cache. Refitted: signatures O(n · N · d), and φ from the pairs of at most
@@ -102,12 +106,12 @@ class TipX(TipAdapter):
         self._texts = known.texts
         if self._texts is None or len(self.support_) == 0:
             return
-        log_s = log_signatures(self.support_.embeddings.frozen, self._texts)
-        self._rescaling = self._fitted_rescaling(log_s, self.support_)
-        columns = known.columns(self.support_.labels)
-        labels = one_hot(columns, len(known)).to(log_s.dtype)
-        shots = labels.sum(dim=0)
-        self._class_log_signatures = (labels.T @ log_s) / shots.unsqueeze(1)
+        self._rescaling = self._fitted_rescaling(self.support_, self._texts)
+        columns, frozen = known.columns(self.support_.labels), self.support_.embeddings.frozen
+        means = frozen.new_zeros(len(known), len(known))
+        for rows in torch.split(torch.arange(len(columns)), _CHUNK):
+            means.index_add_(0, columns[rows], log_signatures(frozen[rows], self._texts))
+        self._class_log_signatures = means / torch.bincount(columns).unsqueeze(1)
         self._shots = tuned_shots(self.tuning_.parameters, columns, len(known))
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
@@ -140,13 +144,13 @@ class TipX(TipAdapter):
         negentropy = (r * log_s).sum(dim=1, keepdim=True)
         cross = r @ (labels.T @ log_s).T - labels * negentropy
         left = left_out_shots(columns, len(known), torch.arange(len(columns)))
-        phi = self._fitted_rescaling(log_s, support)(negentropy - cross / left)
+        phi = self._fitted_rescaling(support, known.texts)(negentropy - cross / left)
         return -phi
 
-    def _fitted_rescaling(self, log_s: Tensor, support: SupportSet) -> Rescaling:
-        rows = evenly(len(support), MAX_VOTES)
-        keys = self.keys(support.embeddings)[rows]
-        return Rescaling.of(divergences(log_s[rows], log_s[rows]), keys @ keys.T)
+    def _fitted_rescaling(self, support: SupportSet, texts: Tensor) -> Rescaling:
+        some = support.embeddings[evenly(len(support), MAX_VOTES)]
+        log_s, keys = log_signatures(some.frozen, texts), self.keys(some)
+        return Rescaling.of(divergences(log_s, log_s), keys @ keys.T)
 
 
 class TipXPlusPlus(TipX):
