@@ -19,10 +19,10 @@ REFUSED = prometheus_client.Counter(
 class Admission:
     """Counts the images that were admitted and not yet answered, in each lane by itself.
 
-    A request counts for the images of it that can be in work at a time: however large, it is
-    admitted where nothing else waits. One classifier's requests cannot keep the others out: where
-    the lane is full, a classifier of which nothing waits is still let in, until twice as much
-    waits. For the event loop's thread.
+    However large, a request counts for a quarter of what may wait at most: its images are not
+    in work all at a time, and it need not find everything empty. One classifier's requests cannot
+    keep the others out: where the lane is full, a classifier of which nothing waits is still let
+    in, until twice as much waits. For the event loop's thread.
 
     Args:
         batcher: What they wait for.
@@ -44,7 +44,7 @@ class Admission:
         waiting = held.total()
         most = self._most if held[key] else 2 * self._most
         weight = self._weight(images)
-        if waiting and waiting + weight > most:
+        if waiting + weight > most:
             REFUSED.labels(lane).inc()
             raise self._refusal(lane)
         held[key] += weight
@@ -57,7 +57,7 @@ class Admission:
             del held[key]
 
     def _weight(self, images: int) -> int:
-        return min(images, self._batcher.ahead)
+        return min(images, max(1, self._most // 4))
 
     def _refusal(self, lane: Lane) -> Overloaded:
         waiting = self._batcher.waiting

@@ -75,6 +75,8 @@ class MicroBatcher:
     next batch gathers. Whose turn it is says :class:`FairQueue`, before the decoders and before
     the encoder alike. A job has at most ``ahead`` images begun, which bounds the memory for
     pixels. Threads hand images on to each other, and the event loop hears of whole jobs only.
+    Where several passes run at the same time, one of them is left free of registrations, so that
+    a query need not wait for the end of a large batch.
 
     Attributes:
         ahead: Most images of one job that are begun and not encoded.
@@ -102,6 +104,9 @@ class MicroBatcher:
         self.pace = Pace()
         self._encode = encode
         self._max_batch = max_batch
+        # Passes of registrations alone: how many run, and how many may.
+        self._registering = 0
+        self._may_register = max(1, passes - 1)
         # Of files and of pixels; with all that jobs count, they change under the lock.
         self._files: FairQueue[_Image[Any, Any]] = FairQueue()
         self._pixels: FairQueue[_Image[Any, Any]] = FairQueue()
@@ -184,42 +189,54 @@ class MicroBatcher:
                 if not image.job.over:
                     self._pixels.put(image, image.job.key, image.job.lane)
                     self._pixels_wait.notify()
-            # A thread that waits for the next image must not hold on to the last.
-            del image
+            del image  # a thread that waits for the next must not hold on to the last
 
     def _encode_batches(self) -> None:
         while True:
             with self._lock:
-                while not (self._pixels or self._closed):
+                while not (self._closed or (batch := self._next_batch())):
                     self._pixels_wait.wait()
                 if self._closed:
                     return
-                batch = self._pixels.take(self._max_batch)
-            try:
-                start = perf_counter()
-                rows = self._encode(torch.stack([image.pixels for image in batch]))
-                BATCH_SIZE.observe(len(batch))
-                BATCH_SECONDS.observe(perf_counter() - start)
-            except BaseException as error:
-                self._fail([image.job for image in batch], error)
-                continue
-            finished = []
-            with self._lock:
-                self.pace.note(len(batch), monotonic())
-                for i, image in enumerate(batch):
-                    job = image.job
-                    if job.over:
-                        continue
-                    job.done[image.number] = (image.kept, rows[i : i + 1])
-                    job.begun.remove(image)
-                    self.waiting[job.lane] -= 1
-                    if job.unbegun:
-                        self._begin_next(job)
-                    elif not job.begun:
-                        self._end(job)
-                        finished.append(job)
-            _tell(finished, None)
-            del batch, rows, image, job, finished
+                registering = all(image.job.lane is Lane.REGISTRATIONS for image in batch)
+                self._registering += registering
+            self._encode_batch(batch)
+            del batch  # a thread that waits for the next must not hold on to the last
+            if registering:
+                with self._lock:
+                    self._registering -= 1
+                    self._pixels_wait.notify()  # of an encoder that had to leave some
+
+    def _next_batch(self) -> list[_Image[Any, Any]]:
+        return self._pixels.take(
+            self._max_batch, registrations=self._registering < self._may_register
+        )
+
+    def _encode_batch(self, batch: list[_Image[Any, Any]]) -> None:
+        try:
+            start = perf_counter()
+            rows = self._encode(torch.stack([image.pixels for image in batch]))
+            BATCH_SIZE.observe(len(batch))
+            BATCH_SECONDS.observe(perf_counter() - start)
+        except BaseException as error:
+            self._fail([image.job for image in batch], error)
+            return
+        finished = []
+        with self._lock:
+            self.pace.note(len(batch), monotonic())
+            for i, image in enumerate(batch):
+                job = image.job
+                if job.over:
+                    continue
+                job.done[image.number] = (image.kept, rows[i : i + 1])
+                job.begun.remove(image)
+                self.waiting[job.lane] -= 1
+                if job.unbegun:
+                    self._begin_next(job)
+                elif not job.begun:
+                    self._end(job)
+                    finished.append(job)
+        _tell(finished, None)
 
     def _begin_next(self, job: Job[File, Kept]) -> None:
         image = job.unbegun.pop()

@@ -42,24 +42,32 @@ class FairQueue(Generic[T]):
         """Take an item out; nothing happens if it is not in the queue."""
         self._lanes[lane].discard(item, key)
 
-    def take(self, most: int) -> list[T]:
+    def waiting(self, lane: Lane) -> int:
+        """How many items of a lane wait."""
+        return len(self._lanes[lane])
+
+    def take(self, most: int, *, registrations: bool = True) -> list[T]:
         """Take those whose turn it is, ``most`` of them or fewer; none if none waits.
 
         While queries wait they are not held up by filling places with registrations, which get
         one place in ``SHARE`` and all of them whenever no query waits.
+
+        Args:
+            most: One or more.
+            registrations: Whether any of them may be taken.
         """
-        queries, registrations = self._lanes[Lane.QUERIES], self._lanes[Lane.REGISTRATIONS]
+        queries, others = self._lanes[Lane.QUERIES], self._lanes[Lane.REGISTRATIONS]
         if not queries:
             self._ahead = 0
-            return [registrations.take() for _ in range(min(most, len(registrations)))]
+            return [others.take() for _ in range(min(most, len(others) * registrations))]
         taken: list[T] = []
         while len(taken) < most and queries:
-            if registrations and self._ahead >= SHARE - 1:
-                taken.append(registrations.take())
+            if others and registrations and self._ahead >= SHARE - 1:
+                taken.append(others.take())
                 self._ahead = 0
             else:
                 taken.append(queries.take())
-                self._ahead = self._ahead + 1 if registrations else 0
+                self._ahead = self._ahead + 1 if others else 0
         return taken
 
 

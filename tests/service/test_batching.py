@@ -175,6 +175,20 @@ async def test_a_query_goes_before_a_registration() -> None:
 
 
 @in_loop
+async def test_one_pass_is_left_free_of_registrations() -> None:
+    async with bench(max_batch=2, passes=3) as b:
+        registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS)
+        await asyncio.to_thread(b.held.begun, 2)
+        await b.decoded(b.batcher.ahead - 4)
+        query = b.ask(1)
+        await asyncio.to_thread(b.held.begun, 3)
+        assert b.batches[2] == [1]
+        b.held.let()
+        assert numbers(await query.answer) == [1]
+        assert numbers(await registration.answer) == list(range(100, 120))
+
+
+@in_loop
 async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
     decoding, go = Event(), Event()
     seen: list[int] = []
@@ -317,7 +331,7 @@ def stub(**waiting: int) -> Any:
     pace = Pace()
     pace.begin(100.0)
     pace.note(10, 102.0)
-    return SimpleNamespace(ahead=8, pace=pace, waiting={lane: waiting[lane] for lane in Lane})
+    return SimpleNamespace(pace=pace, waiting={lane: waiting[lane] for lane in Lane})
 
 
 def test_as_much_as_allowed_waits_and_no_more() -> None:
@@ -330,25 +344,26 @@ def test_as_much_as_allowed_waits_and_no_more() -> None:
     refused(admission, 1, "a", Lane.QUERIES)
 
 
-def test_a_large_request_is_admitted_where_nothing_waits() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 4)
+def test_a_large_request_counts_for_a_quarter_of_what_may_wait() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 9)
     for lane in Lane:
-        admission.admit(2000, "a", lane)
+        for _ in range(4):
+            admission.admit(2000, "a", lane)
+        admission.admit(1, "a", lane)
         refused(admission, 1, "a", lane)
         admission.leave(2000, "a", lane)
-        admission.admit(1, "a", lane)
+        admission.admit(3000, "a", lane)
+        refused(admission, 1, "a", lane)
 
 
-def test_a_large_request_counts_for_what_is_in_work_at_a_time() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 20)
+def test_the_largest_request_is_admitted_under_the_smallest_limit() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 1)
     admission.admit(2000, "a", Lane.REGISTRATIONS)
-    admission.admit(2000, "a", Lane.REGISTRATIONS)
-    admission.admit(4, "a", Lane.REGISTRATIONS)
     refused(admission, 1, "a", Lane.REGISTRATIONS)
 
 
 def test_registrations_do_not_keep_queries_out() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 8)
+    admission = Admission(stub(queries=0, registrations=0), 1)
     admission.admit(2000, "a", Lane.REGISTRATIONS)
     refused(admission, 1, "a", Lane.REGISTRATIONS)
     admission.admit(1, "a", Lane.QUERIES)

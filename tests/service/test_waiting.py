@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from service.api.app import create_app
 from service.images.embedding import ImageEmbedder
+from service.images.queue import Lane
 from service.runtime import Runtime
 from service.settings import Settings
 from tests.service.asgi import Client
@@ -178,7 +179,7 @@ async def test_too_much_is_refused_until_there_is_less(tmp_path: Path, vit: str)
 
 @in_loop
 async def test_a_large_registration_leaves_room_for_queries(tmp_path: Path, vit: str) -> None:
-    async with Service.running(tmp_path, vit, max_waiting=2) as service:
+    async with Service.running(tmp_path, vit, max_waiting=1) as service:
         client = Client(service.app)
         archive = zipped({f"new/{i}.png": picture(i) for i in range(40)})
         sent = client.send(
@@ -189,7 +190,8 @@ async def test_a_large_registration_leaves_room_for_queries(tmp_path: Path, vit:
         check(refused, 503, "overloaded", "41 images wait")
         query = Client(service.app)
         asked = query.send("POST", PREDICT, picture(3))
-        await service.waiting(2)
+        decoded = service.app.state.runtime.embedder._batcher._pixels
+        await until(lambda: decoded.waiting(Lane.QUERIES) == 1)
         # The pass under way, that of the query, and one of the registration before it at most.
         service.held.let(3)
         await asked
