@@ -210,7 +210,7 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
         service.held.let()
         runtime: Runtime = service.app.state.runtime
         slots = runtime.registry._loaded._slots
-        await asyncio.to_thread(slots["a"].lock.acquire)
+        await asyncio.to_thread(slots["a"].changing.acquire)
         try:
             clients = [Client(service.app) for _ in range(20)]
             sent = [
@@ -221,6 +221,6 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
             assert (await service.get("PUT", "/v1/classifiers/b/classes/new")).status == 201
             assert not any(one.done() for one in sent)
         finally:
-            slots["a"].lock.release()
+            slots["a"].changing.release()
         await asyncio.gather(*sent)
         assert {client.status for client in clients} == {201}
