@@ -126,9 +126,9 @@ def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | in
     found = torch.zeros(len(asked))
     for column in range(nearest.shape[1]):
         found += (scores.matches.ids == nearest[:, column : column + 1]).any(dim=1)
+    row["recall %"] = 100 * float(found.mean() / nearest.shape[1])
     row |= {"same class %": 100 * float((p.argmax(1) == q.argmax(1)).double().mean())}
     row |= {"Δp at most": float((p - q).abs().max())}
-    row |= {"recall %": 100 * float(found.mean() / nearest.shape[1])}
     return row | looked_at(keys, head)
 
 

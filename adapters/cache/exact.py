@@ -62,7 +62,7 @@ class KeyValueCache:
             ValueError: Shapes do not agree, or an identifier is taken.
         """
         check_shapes(self.width, ids, keys, labels)
-        if len(set(ids.tolist())) < len(ids) or bool(torch.isin(ids, self.ids).any()):
+        if len(set(ids.tolist())) < len(ids) or bool(torch.isin(self.ids, ids).any()):
             raise ValueError("an identifier is already in the cache")
         keys = keys.detach().float().contiguous()
         if self._n == 0:
@@ -79,10 +79,10 @@ class KeyValueCache:
         Raises:
             KeyError: An identifier is not in the cache; nothing is removed then.
         """
-        missing = ids[~torch.isin(ids, self.ids)]
-        if len(missing):
-            raise KeyError(f"not in the cache: {missing.tolist()}")
         stay = ~torch.isin(self.ids, ids)
+        missing = set(ids.tolist()) - set(self.ids[~stay].tolist())
+        if missing:
+            raise KeyError(f"not in the cache: {sorted(missing)}")
         self._keys = self.keys[stay]
         self._ids, self._labels = self.ids[stay], self.labels[stay]
         self._n = len(self._ids)
