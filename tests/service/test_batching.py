@@ -179,7 +179,7 @@ async def test_one_pass_is_left_free_of_registrations() -> None:
     async with bench(max_batch=2, passes=3) as b:
         registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS)
         await asyncio.to_thread(b.held.begun, 2)
-        await b.decoded(b.batcher.ahead - 4)
+        await b.decoded(b.batcher.ahead - sum(map(len, b.batches)))
         query = b.ask(1)
         await asyncio.to_thread(b.held.begun, 3)
         assert b.batches[2] == [1]

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from service.api.app import create_app
+from service.classifiers.registry import Registry
 from service.images.embedding import ImageEmbedder
 from service.images.queue import Lane
 from service.runtime import Runtime
@@ -208,19 +210,22 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
 ) -> None:
     async with Service.running(tmp_path, vit) as service:
         service.held.let()
-        runtime: Runtime = service.app.state.runtime
-        slots = runtime.registry._loaded._slots
-        await asyncio.to_thread(slots["a"].changing.acquire)
-        try:
-            clients = [Client(service.app) for _ in range(20)]
-            sent = [
-                client.send("PUT", f"/v1/classifiers/a/classes/c{i}")
-                for i, client in enumerate(clients)
-            ]
-            await asyncio.sleep(0)
-            assert (await service.get("PUT", "/v1/classifiers/b/classes/new")).status == 201
-            assert not any(one.done() for one in sent)
-        finally:
-            slots["a"].changing.release()
+        registry: Registry = service.app.state.runtime.registry
+        put_class, go = registry.put_class, Event()
+
+        def slowly(name: str, label: str) -> bool:
+            assert name == "b" or go.wait(30)
+            return put_class(name, label)
+
+        registry.put_class = slowly  # type: ignore[method-assign]
+        clients = [Client(service.app) for _ in range(20)]
+        sent = [
+            client.send("PUT", f"/v1/classifiers/a/classes/c{i}")
+            for i, client in enumerate(clients)
+        ]
+        await asyncio.sleep(0)
+        assert (await service.get("PUT", "/v1/classifiers/b/classes/new")).status == 201
+        assert not any(one.done() for one in sent)
+        go.set()
         await asyncio.gather(*sent)
         assert {client.status for client in clients} == {201}
