@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.backbones.device_framing import on_device
 from adapters.backbones.fingerprint import fingerprint
 from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
@@ -66,7 +67,8 @@ class Backbone:
         self.templates = tuple(templates)
         self.correction = correction
         self.device = torch.device(device)
-        self._framing = Framing(preprocess)
+        framing = Framing(preprocess)
+        self._frame = on_device(framing, self.device)
         self._tokenizer = tokenizer
         self._model: Any = model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
@@ -78,9 +80,7 @@ class Backbone:
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
         self._runtime = make_runtime(
-            ImagePass(visual, correction, self._framing.mean, self._framing.std)
-            .eval()
-            .to(self.device),
+            ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
             self.device,
             (height, width),
             self.fingerprint,
@@ -93,8 +93,11 @@ class Backbone:
         self.corrected_width = probe.corrected.shape[1]
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """Resize and crop an RGB image to (H, W, 3) uint8. Thread-safe."""
-        return self._framing(image)
+        """Resize and crop an RGB image to (H, W, 3) uint8, ready for :meth:`encode_images`.
+
+        It is on the CPU or, where resizing was done there, on the GPU. Thread-safe.
+        """
+        return self._frame(image)
 
     def encode_images(self, pixels: Tensor) -> ImageEmbeddings:
         """Embed (n, H, W, 3) uint8 images; one pass gives both embeddings, on the CPU.

@@ -18,13 +18,14 @@ class Framing:
     """Resizes and crops a picture to what the image tower takes; normalisation comes later.
 
     Eight bits a channel are all that a picture has, so that is what waits in queues and is
-    copied to devices; the runtime makes numbers
-    of it (:class:`adapters.runtimes.image_pass.ImagePass`).
+    copied to devices; the runtime makes numbers of it
+    (:class:`adapters.runtimes.image_pass.ImagePass`).
 
     Args:
         transform: open_clip's preprocessing: geometry, then ``ToTensor`` and ``Normalize``.
 
     Attributes:
+        geometry: Its steps on pictures.
         mean: (3,) of each channel, that pixels in 0..1 are normalised with.
         std: (3,) of each channel.
 
@@ -38,10 +39,11 @@ class Framing:
             raise BackboneError(
                 f"preprocessing that does not end in ToTensor and Normalize is not known: {steps}"
             )
-        self._geometry = Compose(steps[:-2])
+        self.geometry = steps[:-2]
+        self._frame = Compose(self.geometry)
         self.mean = torch.tensor(steps[-1].mean)
         self.std = torch.tensor(steps[-1].std)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return (H, W, 3) uint8 pixels of an RGB image. Thread-safe."""
-        return torch.from_numpy(np.array(self._geometry(image)))
+        return torch.from_numpy(np.array(self._frame(image)))

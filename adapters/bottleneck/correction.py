@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +32,13 @@ class Adapted:
         # What a pass computes is a state of the adapter, so passes take turns.
         self._one_pass = Lock()
 
+    def _turn(self) -> AbstractContextManager[Any]:
+        # A compiled pass has no state, and a compiler cannot look through a lock.
+        return nullcontext() if torch.compiler.is_compiling() else self._one_pass
+
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the (n, d) embeddings of the frozen and of the adapted tower."""
-        with self._one_pass, self.adapter.both():
+        with self._turn(), self.adapter.both():
             frozen, adapted = visual(pixels).chunk(2)
         return frozen, adapted
 
@@ -52,7 +58,7 @@ class AdaptedBeforeProjection(Adapted):
 
     def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frozen projected (n, d) and the adapted pooled (n, d') features."""
-        with self._one_pass, self.adapter.both():
+        with self._turn(), self.adapter.both():
             frozen, adapted = visual.get_submodule("trunk")(pixels).chunk(2)
         return visual.get_submodule("head")(frozen), adapted
 

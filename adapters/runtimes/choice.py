@@ -12,7 +12,8 @@ from torch import Tensor
 
 from adapters.runtimes import openvino
 from adapters.runtimes.agreement import LEAST_COSINE, agreement, one_by_one, probes
-from adapters.runtimes.cuda import Cuda
+from adapters.runtimes.compiled import compiled
+from adapters.runtimes.cuda import SIZES, Cuda
 from adapters.runtimes.image_pass import ImagePass
 from adapters.runtimes.runtime import Eager, Runtime
 
@@ -34,7 +35,8 @@ def fastest(
 
     On a processor that is OpenVINO. The first time for a model this converts it, which takes
     seconds; what came of it is kept in ``cache`` and read from there the next time. On a GPU it
-    is :class:`adapters.runtimes.cuda.Cuda` in float16, or in bfloat16 where that overflows.
+    is :class:`adapters.runtimes.cuda.Cuda` in the first of float16, bfloat16 and float32 that
+    agrees, with passes that PyTorch compiles: up to some minutes the first time, kept likewise.
 
     Args:
         image_pass: On the device, in float32.
@@ -47,7 +49,7 @@ def fastest(
     pixels = probes(*size)
     expected = one_by_one(eager, pixels)
     if device.type == "cuda":
-        return _on_gpu(image_pass, device, size, expected) or eager
+        return _on_gpu(image_pass, device, size, expected, cache) or eager
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
@@ -70,19 +72,54 @@ def fastest(
 
 
 def _on_gpu(
-    image_pass: ImagePass, device: torch.device, size: tuple[int, int], expected: list[Tensor]
+    image_pass: ImagePass,
+    device: torch.device,
+    size: tuple[int, int],
+    expected: list[Tensor],
+    cache: Path | None,
 ) -> Runtime | None:
-    """Record it in half precision; None, and as it was before, where none agrees."""
+    """Record it, compiled if possible; None, and as it was before, where neither agrees."""
     before = {name: value.cpu() for name, value in image_pass.state_dict().items()}
-    for precision in (torch.float16, torch.bfloat16):
+    pixels = probes(*size)
+    _reduce_precision(image_pass, device, expected, pixels, before)
+    for compile_it in (True, False):
         try:
-            image_pass.compute_in(precision)
-            return _checked(Cuda(image_pass, device, size), expected, probes(*size))
+            # Not a slice: the compiler takes note of what a view is a view of.
+            most = torch.zeros(SIZES[-1], *size, 3, dtype=torch.uint8, device=device)
+            quick = compiled(image_pass, most, cache=cache) if compile_it else None
+            del most
+            return _checked(Cuda(image_pass, device, size, compiled=quick), expected, pixels)
         except Exception as error:
-            logger.warning("the GPU does not compute in %s: %s", precision, error)
-        image_pass.compute_in(torch.float32)
-        image_pass.load_state_dict(before)
+            way = "compiled passes" if compile_it else "recorded passes"
+            logger.warning("the GPU does not run %s: %s", way, error)
+    _restore(image_pass, before)
     return None
+
+
+def _reduce_precision(
+    image_pass: ImagePass,
+    device: torch.device,
+    expected: list[Tensor],
+    pixels: Tensor,
+    before: dict[str, Tensor],
+) -> None:
+    """Compute in the first half precision that agrees, or go on in float32.
+
+    float16 has eight times the resolution of bfloat16; only where its range is too small, which
+    shows as values that are no numbers, bfloat16 may be the better one.
+    """
+    for precision in (torch.float16, torch.bfloat16):
+        image_pass.compute_in(precision)
+        found = agreement(Eager(image_pass, device), expected, pixels)
+        if found >= LEAST_COSINE:
+            return
+        logger.warning("the GPU does not compute in %s (cosine %.5f)", precision, found)
+        _restore(image_pass, before)
+
+
+def _restore(image_pass: ImagePass, before: dict[str, Tensor]) -> None:
+    image_pass.compute_in(torch.float32)
+    image_pass.load_state_dict(before)
 
 
 class DisagreementError(RuntimeError):

@@ -25,9 +25,10 @@ class Runtime(Protocol):
     batch: int
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Embed (n, H, W, 3) uint8 pixels on the CPU, as ``ImagePass`` does.
+        """Embed (n, H, W, 3) uint8 pixels, as ``ImagePass`` does.
 
-        Thread-safe. Each row depends on its own image alone, to float32 rounding.
+        They are on the CPU or on the runtime's device. Thread-safe. Each row depends on its
+        own image alone, to rounding.
 
         Returns:
             The (n, d) and (n, d') unit rows, float32, on the CPU.

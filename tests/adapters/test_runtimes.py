@@ -19,7 +19,7 @@ from adapters.backbones.framing import Framing
 from adapters.bottleneck import Adapted, attach
 from adapters.runtimes import Eager, ImagePass, choice, fastest, openvino
 from adapters.runtimes.agreement import LEAST_COSINE, agreement, probes
-from adapters.runtimes.cuda import padded_size
+from adapters.runtimes.lane import padded_size
 from tests.tiny_vit import write_tiny_vit
 
 CPU, SIZE = torch.device("cpu"), (32, 32)
@@ -222,15 +222,3 @@ def test_an_image_pass_computes_in_half_precision_and_back(vit: str) -> None:
     whole.load_state_dict(before)
     for found, exact in zip(Eager(whole)(pictures(3)), wanted, strict=True):
         torch.testing.assert_close(found, exact, atol=0, rtol=0)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_a_gpu_embeds_as_pytorch_does(vit: str) -> None:
-    eager, quick = load_backbone(vit, "cpu"), load_backbone(vit, "cuda", make_runtime=fastest)
-    assert quick.runtime == "cuda"
-    with ThreadPoolExecutor(4) as threads:
-        batches = [pictures(1 + seed % 40, seed) for seed in range(40)] + [pictures(300)]
-        for batch, found in zip(batches, threads.map(quick.encode_images, batches), strict=True):
-            wanted = eager.encode_images(batch)
-            assert float((found.frozen * wanted.frozen).sum(dim=1).min()) > LEAST_COSINE
-            assert float((found.corrected * wanted.corrected).sum(dim=1).min()) > LEAST_COSINE

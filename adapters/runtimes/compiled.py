@@ -1,0 +1,46 @@
+"""The image tower compiled by PyTorch's compiler: fewer trips to the memory of a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+# What lies between the products of matrices: activations, norms, residuals, the adapter's sum. Each
+# of these would otherwise read and write every token by itself (docs/gpu.md counts it).
+MODE = "default"
+COMPILED_FROM = 2
+"""Images of a batch from which on a compiled pass is used; PyTorch compiles one image apart."""
+
+Pass = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def compiled(
+    image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None, mode: str = MODE
+) -> Pass:
+    """Compile a pass for batches of any size from :data:`COMPILED_FROM` on.
+
+    Takes up to some minutes the first time, and less where the cache holds what was generated
+    then. The module itself stays as it is.
+
+    Args:
+        image_pass: On the device, in the precision to compute in.
+        pixels: (n, H, W, 3) uint8 on the device: the size of batch to be quickest at. It must not
+            be a view of another tensor, which would be compiled in.
+        cache: Folder for generated code; PyTorch's own where None or where
+            ``TORCHINDUCTOR_CACHE_DIR`` is set.
+        mode: One that leaves CUDA graphs to the caller.
+
+    Raises:
+        Exception: Whatever compiling fails with: an operation that is not known, no C compiler, no
+            Triton, a folder that cannot be written.
+    """
+    if cache is not None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
+    run: Pass = torch.compile(image_pass, dynamic=True, mode=mode)
+    with torch.inference_mode():
+        run(pixels)
+    return run
