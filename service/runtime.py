@@ -57,11 +57,12 @@ class Runtime:
         """
         started = perf_counter()
         check_one_faiss()
-        use_cache_settings(CacheSettings(settings.cache_storage, settings.cache_exact_up_to))
         lock = lock_database(settings)
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
+        gpu = backbone.device if backbone.device.type == "cuda" else None
+        use_cache_settings(CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu))
         if backbone.runtime != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":

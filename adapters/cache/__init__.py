@@ -2,14 +2,16 @@
 
 from adapters.cache.exact import KeyValueCache
 from adapters.cache.matches import Matches
+from adapters.cache.on_gpu import GpuCache
 from adapters.cache.partitioned import PartitionedCache
 from adapters.cache.settings import CacheSettings, cache_settings, use_cache_settings
 
-Cache = KeyValueCache | PartitionedCache
+Cache = KeyValueCache | PartitionedCache | GpuCache
 
 __all__ = [
     "Cache",
     "CacheSettings",
+    "GpuCache",
     "KeyValueCache",
     "Matches",
     "PartitionedCache",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 Storage = Literal["float32", "float16", "int8"]
 
 
@@ -15,10 +17,13 @@ class CacheSettings:
     Attributes:
         storage: Of the keys of caches over ``exact_up_to``. Smaller caches keep float32.
         exact_up_to: Largest number of keys that are compared with every query.
+        gpu: Where caches over :data:`adapters.cache.on_gpu.ON_GPU_FROM` keys are kept instead, in
+            float16 and all compared with every query; None where there is none.
     """
 
     storage: Storage = "float32"
     exact_up_to: int = 100_000
+    gpu: torch.device | None = None
 
 
 _settings = CacheSettings()

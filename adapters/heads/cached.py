@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
-from adapters.cache import Cache, KeyValueCache, PartitionedCache, cache_settings
+from adapters.cache import Cache, GpuCache, KeyValueCache, PartitionedCache, cache_settings
+from adapters.cache.on_gpu import ON_GPU_FROM
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads.head import Change
 from adapters.heads.term import TermHead
+
+logger = logging.getLogger("handful.cache")
 
 View = Literal["frozen", "corrected"]
 
@@ -21,7 +26,8 @@ class CachedHead(TermHead):
 
     Attributes:
         cache_: Compares queries with all keys, or, of more keys than
-            :attr:`adapters.cache.CacheSettings.exact_up_to`, with those that matter.
+            :attr:`adapters.cache.CacheSettings.exact_up_to`, with those that matter. Of many keys
+            a GPU, where there is one, compares them with all.
     """
 
     view: ClassVar[View]
@@ -45,7 +51,13 @@ class CachedHead(TermHead):
             self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
 
     def _outgrown(self) -> bool:
-        return isinstance(self.cache_, KeyValueCache) and self._has_very_many()
+        more = self._has_very_many() or self._gpu() is not None
+        return isinstance(self.cache_, KeyValueCache) and more
+
+    def _gpu(self) -> torch.device | None:
+        """Where the keys should be, if they are enough for a GPU and there is one."""
+        enough = self.partitions and len(self.support_) >= ON_GPU_FROM
+        return cache_settings().gpu if enough else None
 
     def _has_very_many(self) -> bool:
         # A GPU reads millions of keys in the time in which a processor reads thousands.
@@ -55,6 +67,11 @@ class CachedHead(TermHead):
     def _new_cache(self) -> Cache:
         support = self.support_
         keys = self.keys(support.embeddings)
+        if (gpu := self._gpu()) is not None:
+            try:
+                return GpuCache(gpu, support.ids, keys, support.labels)
+            except torch.OutOfMemoryError:
+                logger.warning("the GPU has no room for %d keys", len(keys))
         if self._has_very_many():
             storage = cache_settings().storage
             return PartitionedCache(storage, support.ids, keys, support.labels)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.cache import KeyValueCache, Matches, PartitionedCache
+from adapters.cache import GpuCache, KeyValueCache, Matches, PartitionedCache
 from adapters.cache.contest import Contest
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.cached import CachedHead, View
@@ -135,13 +135,27 @@ class TipAdapter(CachedHead):
         keys, beside = self.keys(queries), self._beside(queries)
         if isinstance(self.cache_, PartitionedCache):
             return self._contested(self.cache_, queries, beside, n_matches)
-        similarities = self.cache_.similarities(keys)
-        votes = self._votes(self.cache_, similarities)
-        term = votes.new_zeros(len(votes), len(self.classes_)).index_add_(1, self._columns, votes)
+        if isinstance(self.cache_, GpuCache):
+            term, matches = self._on_gpu(self.cache_, keys, n_matches)
+        else:
+            similarities = self.cache_.similarities(keys)
+            votes = self._votes(self.cache_, similarities)
+            term = votes.new_zeros(len(votes), len(self.classes_))
+            term.index_add_(1, self._columns, votes)
+            matches = self.cache_.nearest(similarities, n_matches)
         term *= self._class_weights
         if beside is not None:
             term[:, self.present_] += beside
-        return term, self.cache_.nearest(similarities, n_matches)
+        return term, matches
+
+    def _on_gpu(
+        self, cache: GpuCache, keys: Tensor, n_matches: int | None
+    ) -> tuple[Tensor, Matches]:
+        labels = self.classes_.ids[self.present_].tolist()
+        votes, matches = cache.answer(keys, self.tuning_.parameters["beta"], labels, n_matches)
+        term = votes.new_zeros(len(votes), len(self.classes_))
+        term[:, self.present_] = votes
+        return term, matches
 
     def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
         """(n, m) votes of the m keys, ``exp(−β(1 − A))``."""

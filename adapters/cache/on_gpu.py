@@ -1,0 +1,200 @@
+"""A cache of many keys that lives on a GPU and is searched there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adapters.cache.exact import check_shapes
+from adapters.cache.matches import Matches
+
+ON_GPU_FROM = 10_000
+"""Keys from which on a cache is kept on a GPU.
+
+A processor compares a query with a thousand keys in a tenth of a millisecond; a GPU needs about
+as long to be told what to do, to wait for it, and to hand the answer back.
+"""
+
+# Keys of a block, whose similarities with a group of queries are in memory at a time.
+_BLOCK, _LEAST, _GROUP = 2**18, 2**12, 32
+# Votes of a class are summed in so many places first: additions to one place take turns.
+_SHARES = 64
+
+
+class GpuCache:
+    """Support embeddings as keys on a device, class labels as values.
+
+    Every query is compared with every key, by products of half-precision vectors that are summed in
+    single precision. Neither keys nor similarities ever cross the bus: queries go there, 1 KB each,
+    and what comes back are votes by class and the nearest keys.
+
+    Adding m keys costs their way to the device. Removing moves as many of the last keys into the
+    gaps. Not safe for concurrent change.
+
+    Args:
+        device: Where the keys are.
+        ids: (n,) int64 identifiers to begin with.
+        keys: (n, width) unit vectors, on any device; kept as float16.
+        labels: (n,) int64 values.
+
+    Raises:
+        ValueError: Shapes do not agree, or an identifier occurs twice.
+        torch.OutOfMemoryError: There is no room for them on the device.
+    """
+
+    def __init__(self, device: torch.device, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
+        self.width = keys.shape[1]
+        self._device = device
+        self._blocks: list[_Block] = []
+        self._ids = torch.empty(0, dtype=torch.int64)
+        self._labels = torch.empty(0, dtype=torch.int64)
+        # Classes in the order in which they came: where their votes are summed.
+        self._places: dict[int, int] = {}
+        self.add(ids, keys, labels)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def labels(self) -> Tensor:
+        """(n,) int64 values of the keys, on the CPU."""
+        return self._labels
+
+    @torch.no_grad()
+    def add(self, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
+        """Add m keys.
+
+        Raises:
+            ValueError: Shapes do not agree, or an identifier is taken.
+            torch.OutOfMemoryError: There is no room for them on the device.
+        """
+        check_shapes(self.width, ids, keys, labels)
+        if len(ids.unique()) < len(ids) or bool(torch.isin(ids, self._ids).any()):
+            raise ValueError("an identifier is already in the cache")
+        for label in labels.unique().tolist():
+            self._places.setdefault(label, len(self._places))
+        places = torch.tensor([self._places[label] for label in labels.tolist()], dtype=torch.int64)
+        begin, n = 0, len(ids)
+        while begin < n:
+            if not self._blocks or self._blocks[-1].n == _BLOCK:
+                self._blocks.append(_Block(self.width, self._device))
+            rows = slice(begin, begin + _BLOCK - self._blocks[-1].n)
+            self._blocks[-1].append(keys[rows], places[rows])
+            begin += len(ids[rows])
+        self._ids, self._labels = torch.cat([self._ids, ids]), torch.cat([self._labels, labels])
+
+    @torch.no_grad()
+    def remove(self, ids: Tensor) -> None:
+        """Remove keys by identifier.
+
+        Raises:
+            KeyError: An identifier is not in the cache; nothing is removed then.
+        """
+        gone = torch.isin(self._ids, ids)
+        if missing := set(ids.tolist()) - set(self._ids[gone].tolist()):
+            raise KeyError(f"not in the cache: {sorted(missing)}")
+        left = len(self) - int(gone.sum())
+        gaps = gone[:left].nonzero().flatten()
+        movers = left + (~gone[left:]).nonzero().flatten()
+        for gap, mover in zip(gaps.tolist(), movers.tolist(), strict=True):
+            block, row = divmod(gap, _BLOCK)
+            self._blocks[block].take(row, self._blocks[mover // _BLOCK], mover % _BLOCK)
+        self._ids[gaps], self._labels[gaps] = self._ids[movers], self._labels[movers]
+        self._ids, self._labels = self._ids[:left].clone(), self._labels[:left].clone()
+        del self._blocks[-(-left // _BLOCK) :]
+        if self._blocks:
+            self._blocks[-1].n = left - _BLOCK * (len(self._blocks) - 1)
+
+    def search(self, queries: Tensor, k: int | None = None) -> Matches:
+        """Return the ``k`` best matches of each query; all keys where ``k`` is None.
+
+        Args:
+            queries: (n, width) unit vectors.
+            k: At most this many; never more than there are keys.
+        """
+        return self.answer(queries, 0.0, (), k)[1]
+
+    @torch.no_grad()
+    def answer(
+        self, queries: Tensor, beta: float, labels: Sequence[int], k: int | None
+    ) -> tuple[Tensor, Matches]:
+        """What classes and which keys a query resembles, from one pass over the keys.
+
+        Args:
+            queries: (n, width) unit vectors, on any device.
+            beta: β.
+            labels: N of the classes.
+            k: Keys to name; all where it is None.
+
+        Returns:
+            (n, N) votes ``Σ exp(−β(1 − s))`` of each class's keys, and the ``k`` best matches of
+            each query; both on the CPU.
+        """
+        k = len(self) if k is None else min(k, len(self))
+        columns = torch.tensor([self._places[label] for label in labels], dtype=torch.int64)
+        votes, similarities, rows = [], [], []
+        for group in torch.split(queries.to(self._device, torch.float16), _GROUP):
+            summed, best, at = self._group(group, beta, k)
+            votes.append(summed.cpu()[:, columns])
+            similarities.append(best.cpu())
+            rows.append(at.cpu())
+        if not votes:
+            return torch.empty(0, len(labels)), Matches.none(0)
+        nearest = torch.cat(rows)
+        matches = Matches(torch.cat(similarities), self._ids[nearest], self._labels[nearest])
+        return torch.cat(votes), matches
+
+    def _group(self, queries: Tensor, beta: float, k: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(n, places) votes, and the (n, k) similarities and rows of the nearest keys."""
+        n, places = len(queries), len(self._places)
+        sums = torch.zeros(n, places * _SHARES, device=self._device)
+        best = torch.empty(n, 0, device=self._device)
+        at = torch.empty(n, 0, dtype=torch.int64, device=self._device)
+        for number, block in enumerate(self._blocks):
+            similarities = _products(queries, block.keys[: block.n])
+            if k:
+                top = similarities.topk(min(k, block.n), dim=1)
+                best = torch.cat([best, top.values], dim=1)
+                at = torch.cat([at, top.indices + number * _BLOCK], dim=1)
+            affinity = similarities.sub_(1).mul_(beta).exp_()
+            sums.index_add_(1, block.slots[: block.n], affinity)
+        nearest = best.topk(k, dim=1)
+        votes = sums.view(n, places, _SHARES).sum(dim=2)
+        return votes, nearest.values, at.gather(1, nearest.indices)
+
+
+class _Block:
+    """Up to so many keys, one beside the other, with room for more."""
+
+    def __init__(self, width: int, device: torch.device) -> None:
+        self.n = 0
+        self.keys = torch.empty(0, width, dtype=torch.float16, device=device)
+        self.slots = torch.empty(0, dtype=torch.int64, device=device)
+
+    def append(self, keys: Tensor, places: Tensor) -> None:
+        end = self.n + len(keys)
+        if end > len(self.keys):
+            room = min(max(2 * len(self.keys), end, _LEAST), _BLOCK)
+            self.keys, self.slots = (_grown(held, self.n, room) for held in (self.keys, self.slots))
+        self.keys[self.n : end].copy_(keys)
+        self.slots[self.n : end].copy_(places * _SHARES + torch.arange(self.n, end) % _SHARES)
+        self.n = end
+
+    def take(self, row: int, other: _Block, its: int) -> None:
+        """Replace a key by one of another block."""
+        self.keys[row], self.slots[row] = other.keys[its], other.slots[its]
+
+
+def _grown(held: Tensor, n: int, room: int) -> Tensor:
+    grown = held.new_empty(room, *held.shape[1:])
+    grown[:n] = held[:n]
+    return grown
+
+
+def _products(queries: Tensor, keys: Tensor) -> Tensor:
+    """(n, m) float32 products of (n, d) and (m, d) float16 vectors."""
+    if queries.is_cuda:
+        return torch.mm(queries, keys.T, out_dtype=torch.float32)
+    return queries.float() @ keys.float().T
