@@ -1,4 +1,4 @@
-"""The Cholesky factor of a positive definite matrix, by LAPACK, without PyTorch's cost of a call."""
+"""Cholesky factors of positive definite matrices, by LAPACK without PyTorch's cost of a call."""
 
 from __future__ import annotations
 

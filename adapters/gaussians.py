@@ -133,9 +133,7 @@ class SharedGaussians:
         outside = _squares(rows.numpy()) - _squares(inside)
         whitened = self._whitened(inside)
         squares = _squares(whitened) + outside * (self._width / self._ridge)
-        return torch.from_numpy(
-            squares[:, None] - 2 * whitened @ self._means.T + self._constant()
-        )
+        return torch.from_numpy(squares[:, None] - 2 * whitened @ self._means.T + self._constant())
 
     def expanded(self) -> Expanded:
         """:meth:`distances` as polynomials, for queries that ask for several of them at once."""
@@ -211,6 +209,6 @@ def _squares(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _left_of(several: NDArray[Any], shots: NDArray[Any]) -> NDArray[Any]:
-    """c / (c − 1) for classes of several images, 0 for others."""
+    """(N,) ``c / (c − 1)`` for classes of c > 1 images, 0 for others."""
     left: NDArray[Any] = np.where(several, shots / np.maximum(shots - 1, 1), 0)
     return left
