@@ -68,8 +68,9 @@ async def predict(
         seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
         return await runtime.embedder.query(images, name, attended(request, seconds))
 
-    if (live := runtime.registry.in_memory(checked_classifier(name))) is not None:
-        queries = await embedded()
+    in_memory = runtime.registry.in_memory(checked_classifier(name))
+    if in_memory is not None:
+        live, queries = in_memory, await embedded()
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
         live, queries = await both(reading(runtime.registry.live, name), embedded())
