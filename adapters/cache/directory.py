@@ -38,7 +38,7 @@ class Directory:
         Raises:
             ValueError: An identifier is taken, or there twice.
         """
-        if len(ids) > 1 and len(np.unique(ids)) < len(ids) or (self._known.find(ids) >= 0).any():
+        if (len(ids) > 1 and len(np.unique(ids)) < len(ids)) or (self._known.find(ids) >= 0).any():
             raise ValueError("an identifier is already in the cache")
         again = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]
         fresh = len(ids) - len(again)
