@@ -87,7 +87,7 @@ class ClassBlock:
 
 
 def _greatest_eigenvalue(rows: Rows, mean: NDArray[np.float64]) -> float:
-    """At least that of RᵀR, R being rows less their mean: ``tr((RᵀR)⁴)^¼``, which is little more."""
+    """At least that of RᵀR, R being rows less their mean: ``tr((RᵀR)⁴)^¼``, little more."""
     r = rows - mean.astype(np.float32)
     gram = r.T @ r if len(r) > r.shape[1] else r @ r.T
     squared = gram.T @ gram  # symmetric either way; so written, half of it is computed
