@@ -32,8 +32,10 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# In two processes: all of it in one has ended in a segmentation fault (docs/architecture.md, Tests).
 unit: install
-	$(BIN)/pytest
+	$(BIN)/pytest tests/adapters
+	$(BIN)/pytest tests/benchmarks tests/service
 
 clean:
 	rm -rf $(VENV)

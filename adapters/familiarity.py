@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Self
 
+import numpy as np
 import torch
 from scipy.stats import t as student_t
 from torch import Tensor
@@ -43,11 +44,11 @@ class Familiarity:
         # The terms of both distances in one matrix: z (Q₀ − Q) zᵀ and 2 z (W − W₀)ᵀ.
         near, far = classes.expanded(), background.expanded()
         self._skewed, self._basis = span.skewed, span.basis
-        self._weights = torch.cat(
-            [far.quadratic - near.quadratic, 2 * (near.linear - far.linear).T], dim=1
+        self._weights = torch.from_numpy(
+            np.hstack([far.quadratic - near.quadratic, 2 * (near.linear - far.linear).T])
         )
         self._outside = far.outside - near.outside
-        self._constant = far.constant - near.constant
+        self._constant = torch.from_numpy(far.constant - near.constant)
         return self
 
     def scores(self, queries: Tensor) -> Tensor:

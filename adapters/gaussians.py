@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import one_hot
 
+from adapters.cholesky import Cholesky
 from adapters.span import Span, features
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
@@ -35,10 +38,10 @@ class Expanded:
         constant: b, (N,).
     """
 
-    quadratic: Tensor
+    quadratic: NDArray[Any]
     outside: float
-    linear: Tensor
-    constant: Tensor
+    linear: NDArray[Any]
+    constant: NDArray[Any]
 
 
 class SharedGaussians:
@@ -50,16 +53,14 @@ class SharedGaussians:
             images are no better a measure of it than fewer distinct ones, and P is smaller than
             what it was tuned for. All of them if None.
 
-    Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`, which is all
-    that matters. Nothing is incremental.
+    Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`. Nothing is
+    incremental. Computed by NumPy: of the small matrices of a few images PyTorch would take
+    longer to be called than to compute, and small classifiers are fitted for a query
+    (docs/performance.md).
 
     Attributes:
         skewed_: Whether the images had no negative component, so that square roots are taken.
-        means_: (N, r) whitened class means.
         shots_: (N,) images of each class.
-        spread_: Estimate of the expected squared distance of an image from its class's true
-            mean, by leave-one-out; 0 where no class has two images. The mean of c images is off
-            by a c-th of it.
     """
 
     def __init__(self, ridge: float = 1.0, n_distinct: float | None = None) -> None:
@@ -79,25 +80,37 @@ class SharedGaussians:
     def fit_span(self, span: Span, columns: Tensor, n_classes: int) -> Self:
         """Fit as :meth:`fit` does, on the span of the images, which others may share."""
         self._span, self._width, self.skewed_ = span, span.width, span.skewed
-        inside = span.inside
-        n = len(inside)
-        labels = one_hot(columns, n_classes).to(inside.dtype)
-        self.shots_ = labels.sum(dim=0)
-        means = (labels.T @ inside) / self.shots_.unsqueeze(1)
-        residuals = inside - means[columns]
-        scatter = residuals.T @ residuals
+        inside, n = span.inside, len(span.inside)
+        self._columns = columns.numpy()
+        self._shots = np.bincount(self._columns, minlength=n_classes).astype(inside.dtype)
+        self.shots_ = torch.from_numpy(self._shots)
+        means = self._own(n_classes).T @ inside / self._shots[:, None]
+        self._residuals = inside - means[self._columns]
+        scatter = self._residuals.T @ self._residuals
         # One image a class leaves nothing to estimate a covariance from: P = I / ρ stands in.
-        total = scatter.trace() / (n - 1) if n > n_classes else scatter.new_tensor(self._width)
-        self._ridge = self.ridge * total.clamp(min=_LEAST_VARIANCE)
+        total = float(scatter.trace()) / (n - 1) if n > n_classes else self._width
+        self._ridge = self.ridge * max(total, _LEAST_VARIANCE)
         self._share = 1.0 if self.n_distinct is None else self.n_distinct / n
         scatter *= self._share
-        scatter.diagonal().add_(self._ridge)
-        self._factor = torch.linalg.cholesky(scatter)
-        self.means_ = self._whitened(means)
-        self._columns = columns
-        self._residuals = self._whitened(residuals)
-        self.spread_ = self._leave_one_out_spread()
+        scatter.flat[:: len(scatter) + 1] += self._ridge
+        self._factor = Cholesky(scatter)
+        self._means = self._whitened(means)
         return self
+
+    @cached_property
+    def spread_(self) -> Tensor:
+        """Estimate of the expected squared distance of an image from its class's true mean.
+
+        By leave-one-out; 0 where no class has two images. The mean of c images is off by a c-th
+        of it.
+        """
+        several = self._shots > 1
+        more = _left_of(several, self._shots)
+        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
+        squares = _squares(self._whitened(self._residuals)) * more[self._columns]
+        squares = squares / (1 - self._share / self._width * squares)
+        total = squares.sum() / max((self._shots * several).sum(), 1)
+        return torch.from_numpy(np.asarray(total, squares.dtype))
 
     def features(self, rows: Tensor) -> Tensor:
         """(m, d) embeddings as the Gaussians see them: square roots, of unit length, if skewed."""
@@ -109,26 +122,26 @@ class SharedGaussians:
         x are :meth:`features`. Uniform prior: a class does not win by its numbers.
         """
         inside, basis = self._weights(), self._span.basis
-        weights = inside if basis is None else inside @ basis
-        squares = (self.means_ * self.means_).sum(dim=1)
-        return weights, -squares / 2 - math.log(len(self.means_))
+        weights = inside if basis is None else inside @ basis.numpy()
+        bias = -_squares(self._means) / 2 - math.log(len(self._means))
+        return torch.from_numpy(weights), torch.from_numpy(bias)
 
     def distances(self, queries: Tensor) -> Tensor:
         """(m, N) squared Mahalanobis distances to the class means, free of their noise."""
-        queries = self.features(queries)
-        inside = self._span.coordinates(queries)
-        outside = (queries * queries).sum(dim=1) - (inside * inside).sum(dim=1)
+        rows = self.features(queries)
+        inside = self._span.coordinates(rows).numpy()
+        outside = _squares(rows.numpy()) - _squares(inside)
         whitened = self._whitened(inside)
-        squares = (whitened * whitened).sum(dim=1) + outside * (self._width / self._ridge)
-        return squares.unsqueeze(1) - 2 * whitened @ self.means_.T + self._constant()
+        squares = _squares(whitened) + outside * (self._width / self._ridge)
+        return torch.from_numpy(squares[:, None] - 2 * whitened @ self._means.T + self._constant())
 
     def expanded(self) -> Expanded:
         """:meth:`distances` as polynomials, for queries that ask for several of them at once."""
-        quadratic = torch.cholesky_inverse(self._factor) * self._width
+        quadratic = self._factor.inverse() * self._width
         outside = 0.0
         if self._span.basis is not None:
-            outside = self._width / float(self._ridge)
-            quadratic.diagonal().sub_(outside)
+            outside = self._width / self._ridge
+            quadratic.flat[:: len(quadratic) + 1] -= outside
         return Expanded(quadratic, outside, self._weights(), self._constant())
 
     def left_out(self) -> tuple[Tensor, Tensor]:
@@ -141,47 +154,61 @@ class SharedGaussians:
         Returns:
             (n, N) discriminants, corrected for the noise of the means, and (n, N) distances.
         """
-        v, columns, width = self._residuals, self._columns, self._width
-        x = v + self.means_[columns]
-        shots = self.shots_[columns]
+        v, columns, width = self._whitened(self._residuals), self._columns, self._width
+        x = v + self._means[columns]
+        shots = self._shots[columns]
         several = shots > 1
         # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
-        loss = torch.where(several, self._share * shots / (shots - 1), 0.0).unsqueeze(1)
-        step = torch.where(several, 1 / (shots - 1), 0.0).unsqueeze(1)
-        own = one_hot(columns, len(self.means_)).to(x.dtype)
-        vv = (v * v).sum(dim=1, keepdim=True)
-        vx = (v * x).sum(dim=1, keepdim=True)
-        vm = v @ self.means_.T
-        mm = (self.means_ * self.means_).sum(dim=1)
+        loss = self._share * _left_of(several, shots)[:, None]
+        step = np.where(several, 1 / np.maximum(shots - 1, 1), 0)[:, None]
+        own = self._own(len(self._means))
+        vv = _squares(v)[:, None]
+        vx = (v * x).sum(axis=1, keepdims=True)
+        vm = v @ self._means.T
+        mm = _squares(self._means)
         gain = (loss / width) / (1 - loss * vv / width)
-        means_x = x @ self.means_.T - own * step * vx
+        means_x = x @ self._means.T - own * step * vx
         means_v = vm - own * step * vv
         means_means = mm - own * (2 * step * vm - step * step * vv)
-        squares = (x * x).sum(dim=1, keepdim=True) + gain * vx * vx
+        squares = _squares(x)[:, None] + gain * vx * vx
         scores = means_x + gain * vx * means_v
         scores = scores - (means_means + gain * means_v * means_v) / 2
-        shots_left = (self.shots_ - own * several.unsqueeze(1)).clamp(min=1)
-        scores = scores + self.spread_ / (2 * shots_left)
-        return scores - math.log(len(self.means_)), squares - 2 * scores
+        shots_left = np.maximum(self._shots - own * several[:, None], 1)
+        scores = scores + self.spread_.numpy() / (2 * shots_left)
+        return (
+            torch.from_numpy(scores - math.log(len(self._means))),
+            torch.from_numpy(squares - 2 * scores),
+        )
 
-    def _leave_one_out_spread(self) -> Tensor:
-        several = self.shots_ > 1
-        more = torch.where(several, self.shots_ / (self.shots_ - 1), 0.0)
-        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
-        squares = (self._residuals * self._residuals).sum(dim=1) * more[self._columns]
-        squares = squares / (1 - self._share / self._width * squares)
-        spread: Tensor = squares.sum() / (self.shots_ * several).sum().clamp(min=1)
-        return spread
+    def _own(self, n_classes: int) -> NDArray[Any]:
+        """(n, N) ones where an image belongs to a class, zeros elsewhere."""
+        own = np.zeros((len(self._columns), n_classes), self._span.inside.dtype)
+        own[np.arange(len(own)), self._columns] = 1
+        return own
 
-    def _weights(self) -> Tensor:
+    def _weights(self) -> NDArray[Any]:
         """(N, r) weights of a query's coordinates: ``P μᵀ``."""
-        solved: Tensor = torch.linalg.solve_triangular(self._factor.T, self.means_.T, upper=True)
-        return solved.T * math.sqrt(self._width)
+        solved: NDArray[Any] = self._factor.solved_back(self._means) * math.sqrt(self._width)
+        return solved
 
-    def _constant(self) -> Tensor:
+    def _constant(self) -> NDArray[Any]:
         """(N,) squared lengths of the means, free of their noise."""
-        return (self.means_ * self.means_).sum(dim=1) - self.spread_ / self.shots_
+        constant: NDArray[Any] = _squares(self._means) - self.spread_.numpy() / self._shots
+        return constant
 
-    def _whitened(self, inside: Tensor) -> Tensor:
-        solved: Tensor = torch.linalg.solve_triangular(self._factor, inside.T, upper=False)
-        return solved.T * math.sqrt(self._width)
+    def _whitened(self, inside: NDArray[Any]) -> NDArray[Any]:
+        """(m, r) coordinates in which P is the identity."""
+        solved: NDArray[Any] = self._factor.solved(inside) * math.sqrt(self._width)
+        return solved
+
+
+def _squares(rows: NDArray[Any]) -> NDArray[Any]:
+    """Squared lengths of the rows."""
+    squares: NDArray[Any] = np.einsum("ij,ij->i", rows, rows)
+    return squares
+
+
+def _left_of(several: NDArray[Any], shots: NDArray[Any]) -> NDArray[Any]:
+    """(N,) ``c / (c − 1)`` for classes of c > 1 images, 0 for others."""
+    left: NDArray[Any] = np.where(several, shots / np.maximum(shots - 1, 1), 0)
+    return left

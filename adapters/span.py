@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 from torch import Tensor
 
@@ -28,13 +31,13 @@ class Span:
     Attributes:
         skewed: Whether the images had no negative component, so that square roots are taken.
         basis: (r, d) orthonormal rows, r = min(n, d) or fewer; None where r is d.
-        inside: (n, r) the images in these coordinates.
+        inside: (n, r) array of the images in these coordinates.
         width: d.
     """
 
     skewed: bool
     basis: Tensor | None
-    inside: Tensor
+    inside: NDArray[Any]
     width: int
 
     @staticmethod
@@ -57,20 +60,23 @@ class Span:
     @staticmethod
     def _of(images: Tensor) -> Span:
         skewed = float(images.amin()) >= 0
-        rows = features(images, skewed)
+        rows = features(images, skewed).numpy()
         n, width = rows.shape
         if n >= width:
             return Span(skewed, None, rows, width)
-        wide = rows.double()
+        wide = rows.astype(np.float64)
         gram = wide @ wide.T
-        tolerance = _RESIDUE * float(gram.diagonal().amax())
-        factor, order, rank, _ = lapack.dpstrf(gram.numpy(), tol=tolerance, lower=1)
-        kept = torch.from_numpy(order[:rank].astype("int64") - 1)
-        inverse, _ = lapack.dtrtri(factor[:rank, :rank], lower=1)
-        to_basis = wide.new_zeros(rank, n)
-        to_basis[:, kept] = torch.from_numpy(inverse).tril()
-        basis, inside = to_basis @ wide, gram @ to_basis.T
-        return Span(skewed, basis.to(rows.dtype), inside.to(rows.dtype), width)
+        tolerance = _RESIDUE * float(gram.diagonal().max())
+        factor, order, rank, _ = lapack.dpstrf(gram, tol=tolerance, lower=1)
+        order -= 1
+        factor = np.tril(factor)[:, :rank]  # its rows are the images, as they were pivoted
+        inside = np.empty((n, rank))
+        inside[order] = factor
+        inverse, _ = lapack.dtrtri(factor[:rank], lower=1)
+        to_basis = np.zeros((rank, n))
+        to_basis[:, order[:rank]] = inverse
+        basis = torch.from_numpy((to_basis @ wide).astype(rows.dtype))
+        return Span(skewed, basis, inside.astype(rows.dtype), width)
 
     def coordinates(self, rows: Tensor) -> Tensor:
         """(m, r) coordinates of (m, d) :func:`features`; what is outside the span is lost."""
@@ -101,6 +107,10 @@ def features(rows: Tensor, skewed: bool) -> Tensor:
     """(m, d) embeddings as Gaussians see them: square roots, of unit length, if skewed."""
     if not skewed:
         return rows
-    roots = rows.abs().sqrt_().copysign_(rows)
-    lengths = torch.linalg.vector_norm(roots, dim=1, keepdim=True)
-    return roots.div_(lengths.clamp_(min=1e-12))
+    # By NumPy, whose square roots take an eighth of the time of PyTorch's on one thread.
+    values = rows.numpy()
+    sizes = np.abs(values)
+    lengths = np.sqrt(sizes.sum(axis=1, keepdims=True))
+    roots = np.sqrt(sizes, out=sizes)
+    roots /= np.maximum(lengths, 1e-12)
+    return torch.from_numpy(np.copysign(roots, values, out=roots))

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     max_unpacked_bytes: int = Field(1024 * _MIB, gt=0, description="Largest unpacked zip.")
     max_classes: int = Field(10_000, gt=0, description="Most classes in one classifier.")
     classifier_memory: int = Field(
-        1024 * _MIB,
+        512 * _MIB,
         gt=0,
         description="Bytes of classifiers in memory; beyond them the least recently used are"
         " dropped and read from the database when they are asked for.",

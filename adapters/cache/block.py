@@ -15,13 +15,18 @@ _NEW = 1 / 16
 class ClassBlock:
     """Keys of one class with their sum and a bound on their scatter, both kept up to date.
 
+    Args:
+        width: Of the keys.
+        storage: Of the keys.
+        room: How many keys to make room for.
+
     Attributes:
         sum: (width,) float64, of the keys as they are stored.
     """
 
-    def __init__(self, width: int, storage: Storage) -> None:
-        self._rows = GrowingRows(width, storage)
-        self._ids = np.empty(0, np.int64)
+    def __init__(self, width: int, storage: Storage, room: int = 0) -> None:
+        self._rows = GrowingRows(width, storage, room)
+        self._numbers = np.empty(room, np.int64)
         self.sum = np.zeros(width)
         self._scatter = 0.0
         self._new = 0  # keys whose scatter is bounded by their distances from the mean
@@ -30,34 +35,36 @@ class ClassBlock:
         return len(self._rows)
 
     @property
-    def ids(self) -> NDArray[np.int64]:
-        """(n,) identifiers of the keys."""
-        return self._ids[: len(self)]
+    def numbers(self) -> NDArray[np.int64]:
+        """(n,) the number of each key, in the order of the rows."""
+        return self._numbers[: len(self)]
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """(width,) the mean of the keys."""
         return self.sum / max(len(self), 1)
 
-    def add(self, ids: NDArray[np.int64], keys: Rows) -> None:
-        """Add m keys; O(m · width)."""
+    def add(self, numbers: NDArray[np.int64], keys: Rows) -> None:
+        """Add m keys behind the others; O(m · width)."""
         n, centre = len(self), self.mean
         self._rows.add(keys)
-        if n + len(ids) > len(self._ids):
-            self._ids = np.resize(self._ids, (n + len(ids)) * 3 // 2)
-        self._ids[n : n + len(ids)] = ids
+        if n + len(numbers) > len(self._numbers):
+            self._numbers = np.resize(self._numbers, (n + len(numbers)) * 3 // 2)
+        self._numbers[n : n + len(numbers)] = numbers
         stored = self._rows.read(slice(n, None))
         self.sum += stored.sum(axis=0, dtype=np.float64)
         # No matter around which centre: the scatter around the mean is the least of all.
         residuals = stored - centre
         self._scatter += float((residuals * residuals).sum())
-        self._new += len(ids)
+        self._new += len(numbers)
 
-    def remove(self, key: int) -> None:
-        """Remove one key; O(n + width). What the others scatter is not more than before."""
-        at = int(np.flatnonzero(self.ids == key)[0])
-        self.sum -= self._rows.read([at])[0]
-        self._ids[at] = self._ids[len(self) - 1]
+    def remove(self, at: int) -> None:
+        """Remove one row; the last one takes its place. O(width).
+
+        What the others scatter is not more than before.
+        """
+        self.sum -= self.row(at)
+        self._numbers[at] = self._numbers[len(self) - 1]
         self._rows.remove(at)
 
     def scatter(self) -> float:
@@ -66,22 +73,22 @@ class ClassBlock:
         Computed anew, O(n · width · min(n, width)), where too many keys have come since.
         """
         if self._new > _NEW * len(self):
-            self._scatter, self._new = _greatest_eigenvalue(self._rows.read() - self.mean), 0
+            self._scatter, self._new = _greatest_eigenvalue(self._rows.read(), self.mean), 0
         return self._scatter
 
     def product(self, queries: Rows) -> Rows:
         """(n, q) similarities of the keys with (q, width) queries."""
         return self._rows.product(queries)
 
-    def row(self, key: int) -> Rows:
-        """(width,) the key with an identifier."""
-        row: Rows = self._rows.read([int(np.flatnonzero(self.ids == key)[0])])[0]
+    def row(self, at: int) -> Rows:
+        """(width,) one key, as it is stored."""
+        row: Rows = self._rows.read(slice(at, at + 1))[0]
         return row
 
 
-def _greatest_eigenvalue(rows: NDArray[np.float64]) -> float:
-    """At least the greatest eigenvalue of RᵀR: ``tr((RᵀR)⁴)^¼``, which is little more."""
-    r = rows.astype(np.float32)
+def _greatest_eigenvalue(rows: Rows, mean: NDArray[np.float64]) -> float:
+    """At least that of RᵀR, R being rows less their mean: ``tr((RᵀR)⁴)^¼``, little more."""
+    r = rows - mean.astype(np.float32)
     gram = r.T @ r if len(r) > r.shape[1] else r @ r.T
-    squared = gram @ gram
+    squared = gram.T @ gram  # symmetric either way; so written, half of it is computed
     return float(np.sqrt(np.linalg.norm(squared))) * 1.001  # float32 rounding

@@ -72,20 +72,24 @@ def certified(lower: Array, upper: Array, temperature: float, tolerance: float =
         tolerance: Of probabilities.
     """
     middle = (lower + upper) / 2
-    above = (upper - middle.max()) / temperature
-    if above.max() > _FAR:
+    top = middle.max()
+    if (upper.max() - top) / temperature > _FAR:
         return False
-    low, mid, high = (np.exp((x - middle.max()) / temperature) for x in (lower, middle, upper))
+    low, mid, high = np.exp((np.stack([lower, middle, upper]) - top) / temperature)
     most = high / (high + (low.sum() - low).clip(0))
     least = low / (low + (high.sum() - high).clip(0))
     p = mid / mid.sum()
     if not max((most - p).max(), (p - least).max()) <= tolerance:  # NaN is no proof
         return False
-    order = np.argsort(-middle, kind="stable")
-    later = _greatest_from(upper[order])[1:]
-    apart = lower[order][:-1] >= later
-    faint = _greatest_from(most[order])[:-1] <= tolerance
-    return bool((apart | faint).all())
+    matter = most > tolerance
+    if not matter.any():
+        return True
+    # The ranking has to hold as far down as there is a class that matters.
+    ranked = middle >= middle[matter].min()
+    order = np.flatnonzero(ranked)[np.argsort(-middle[ranked], kind="stable")]
+    below = upper[~ranked].max(initial=-np.inf)
+    later = np.append(_greatest_from(upper[order])[1:], -np.inf).clip(min=below)
+    return bool((lower[order] >= later).all())
 
 
 def _greatest_from(values: Array) -> Array:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adapters.cache.certificate import GREATEST, Array, certified
+from adapters.cache.identifiers import Numbers
 from adapters.cache.partitioned import Found, PartitionedCache
 from adapters.cache.rows import Rows
 
 # Classes whose votes are counted at first; twice as many each time that the proof fails.
 _FIRST = 4
+# Classes that are ranked at first: seldom are more asked for.
+_RANKED = 64
 # Share of the keys at which counting all votes is no dearer than going on.
 _MOST = 0.5
+# Queries whose bounds are held at a time.
+_TOGETHER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class Contest:
 
     Attributes:
         cache: The keys.
-        labels: Of the P classes that have keys.
-        columns: (P,) their columns among the N.
+        places: Where the P classes that have keys are in the cache.
+        columns: (P,) their columns among the N, ascending.
         weights: (P,) what a vote of each counts in its logit.
         beta: β.
         temperature: Of the probabilities.
@@ -35,16 +39,16 @@ class Contest:
     """
 
     cache: PartitionedCache
-    labels: list[int]
-    columns: NDArray[np.int64]
+    places: Numbers
+    columns: Numbers
     weights: Array
     beta: float
     temperature: float
     absent: float
 
     def votes(
-        self, queries: Rows, base: Array, beside: Array, found: Found | None = None
-    ) -> tuple[Array, list[int]]:
+        self, queries: Rows, base: Array, beside: Array | None = None, found: Found | None = None
+    ) -> tuple[Array, Numbers]:
         """Weighted votes of the P classes for n queries; none depends on the others.
 
         They are exact for the classes that matter and within bounds for the others. The
@@ -58,55 +62,90 @@ class Contest:
         Args:
             queries: (n, width) unit vectors.
             base: (n, N) the logits without images.
-            beside: (n, P) what the images add apart from the votes.
+            beside: (n, P) what the images add apart from the votes; None: nothing.
             found: The keys nearest to each query, which tighten the bounds of all others.
 
         Returns:
-            (n, P) weighted votes, and how many keys each query was compared with.
+            (n, P) weighted votes, and (n,) how many keys each query was compared with.
         """
-        weighted = np.empty((len(queries), len(self.labels)))
-        looked_at = [len(self.cache)] * len(queries)
-        dense = []
-        for i, row in enumerate(zip(queries, base, beside, strict=True)):
-            caps = GREATEST if found is None else self.cache.caps(found, i)
-            proved = self._proved(*row, caps)
-            if proved is None:
-                dense.append(i)
-            else:
-                weighted[i], looked_at[i] = proved
-        if dense:
-            weighted[dense] = self._all(queries[dense])
+        weighted = np.empty((len(queries), len(self.places)))
+        looked_at = np.empty(len(queries), np.int64)
+        for start in range(0, len(queries), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            weighted[some], looked_at[some] = self._votes(
+                queries[some],
+                base[some],
+                None if beside is None else beside[some],
+                GREATEST if found is None else self.cache.caps(found[some]),
+            )
         return weighted, looked_at
 
-    def _proved(
-        self, query: Rows, base: Array, beside: Array, caps: float | Array
-    ) -> tuple[Array, int] | None:
-        """As :meth:`votes`, for one query; None where nothing can be proved."""
-        places = self.cache.places(self.labels)
+    def _votes(
+        self, queries: Rows, base: Array, beside: Array | None, caps: float | Array
+    ) -> tuple[Array, Numbers]:
         lower, upper = (
-            self.weights * bound[places] for bound in self.cache.bounds(query, self.beta, caps)
+            bound[:, self.places] * self.weights
+            for bound in self.cache.bounds(queries, self.beta, caps)
         )
-        ranked = np.argsort(-self._logits(upper, base, beside)[self.columns])
-        looked_at, begin, end = 0, 0, _FIRST
-        while looked_at < _MOST * len(self.cache):
-            for i in ranked[begin:end]:
-                exact = self.cache.votes(self.labels[i], query[None], self.beta)[0]
-                lower[i] = upper[i] = self.weights[i] * exact
-                looked_at += self.cache.count(self.labels[i])
-            least, most = (self._logits(bound, base, beside) for bound in (lower, upper))
-            if certified(least, most, self.temperature):
-                return (lower + upper) / 2, looked_at
+        counts = self.cache.counts(self.places)
+        most = self._logits(upper, base, beside)
+        promising = most if len(self.places) == base.shape[1] else most[:, self.columns]
+        ranked = np.stack([_ranked(row, _RANKED) for row in promising])
+        looked_at = np.zeros(len(queries), np.int64)
+        left = np.arange(len(queries))
+        begin, end = 0, _FIRST
+        while len(left):
+            if end > ranked.shape[1] and ranked.shape[1] < len(self.places):
+                ranked = np.stack([_ranked(row, len(self.places)) for row in promising])
+            chosen = ranked[left, begin:end]
+            self._count(queries, left, chosen, lower, upper)
+            looked_at[left] += counts[chosen].sum(axis=1).astype(np.int64)
+            besides = None if beside is None else beside[left]
+            least, most = (self._logits(b[left], base[left], besides) for b in (lower, upper))
+            proved = [
+                certified(*bounds, self.temperature) for bounds in zip(least, most, strict=True)
+            ]
+            left = left[~np.array(proved)]
+            dear = looked_at[left] >= _MOST * len(self.cache)
+            if dear.any():
+                all_ = np.tile(np.arange(len(self.places)), (int(dear.sum()), 1))
+                self._count(queries, left[dear], all_, lower, upper)
+                looked_at[left[dear]], left = len(self.cache), left[~dear]
             begin, end = end, 2 * end
-        return None
+        return (lower + upper) / 2, looked_at
 
-    def _all(self, queries: Rows) -> Array:
-        """(n, P) weighted votes, all of them counted."""
-        votes = [self.cache.votes(label, queries, self.beta) for label in self.labels]
-        weighted: Array = np.stack(votes, axis=1) * self.weights
-        return weighted
+    def _count(
+        self, queries: Rows, of: Numbers, chosen: Numbers, lower: Array, upper: Array
+    ) -> None:
+        """Put exact votes in the place of the bounds.
 
-    def _logits(self, votes: Array, base: Array, beside: Array) -> Array:
-        term = votes + beside
-        logits: Array = base + (term.mean() + self.absent)
-        logits[self.columns] = base[self.columns] + term
+        Args:
+            queries: (n, width) unit vectors.
+            of: (m,) the queries that are asked about.
+            chosen: (m, c) for each of them, the classes to count.
+            lower: (n, P) lower bounds.
+            upper: (n, P) upper bounds.
+        """
+        flat = chosen.ravel()
+        order = np.argsort(flat, kind="stable")
+        classes, rows = flat[order], of[order // chosen.shape[1]]
+        for pairs in np.split(np.arange(len(flat)), np.flatnonzero(np.diff(classes)) + 1):
+            i, asking = classes[pairs[0]], rows[pairs]
+            exact = self.cache.votes(int(self.places[i]), queries[asking], self.beta)
+            lower[asking, i] = upper[asking, i] = self.weights[i] * exact
+
+    def _logits(self, votes: Array, base: Array, beside: Array | None) -> Array:
+        term = votes if beside is None else votes + beside
+        if len(self.columns) == base.shape[1]:
+            return base + term
+        logits: Array = base + (term.mean(axis=1, keepdims=True) + self.absent)
+        logits[:, self.columns] = base[:, self.columns] + term
         return logits
+
+
+def _ranked(values: Array, n: int) -> Numbers:
+    """(min(n, len(values)),) where the greatest values are, the greatest first."""
+    if n >= len(values):
+        return np.argsort(-values)
+    greatest = np.argpartition(-values, n)[:n]
+    return greatest[np.argsort(-values[greatest])]

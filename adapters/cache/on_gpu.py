@@ -71,9 +71,9 @@ class GpuCache:
             torch.OutOfMemoryError: There is no room for them on the device.
         """
         check_shapes(self.width, ids, keys, labels)
-        if len(ids.unique()) < len(ids) or bool(torch.isin(ids, self._ids).any()):
+        if len(set(ids.tolist())) < len(ids) or bool(torch.isin(ids, self._ids).any()):
             raise ValueError("an identifier is already in the cache")
-        for label in labels.unique().tolist():
+        for label in dict.fromkeys(labels.tolist()):
             self._places.setdefault(label, len(self._places))
         places = torch.tensor([self._places[label] for label in labels.tolist()], dtype=torch.int64)
         begin, n = 0, len(ids)

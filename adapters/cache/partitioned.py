@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.cache.block import ClassBlock
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
+from adapters.cache.directory import Directory
 from adapters.cache.exact import check_shapes
+from adapters.cache.identifiers import Numbers
 from adapters.cache.matches import Matches
 from adapters.cache.neighbours import ERROR, Neighbours
 from adapters.cache.rows import Rows
@@ -22,6 +23,8 @@ from adapters.products import array_products
 # Keys that are looked up for a query: the more, the tighter the bounds on all others. Of those
 # that are asked for, several times as many are looked up, to be ranked exactly.
 _FOUND, _SPARE = 128, 4
+# Keys that are sorted by class at a time.
+_CHUNK = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,14 @@ class Found:
 
     Attributes:
         similarities: (n, k) to :data:`adapters.cache.neighbours.ERROR`.
-        ids: (n, k) identifiers; −1 where there are no more.
+        numbers: (n, k) the cache's own numbers of the keys; −1 where there are no more.
     """
 
     similarities: Rows
-    ids: NDArray[np.int64]
+    numbers: Numbers
+
+    def __getitem__(self, rows: slice) -> Found:
+        return Found(self.similarities[rows], self.numbers[rows])
 
 
 class PartitionedCache:
@@ -52,24 +58,33 @@ class PartitionedCache:
         ids: (n,) int64 identifiers to begin with; the index is laid out for them.
         keys: (n, width) unit vectors.
         labels: (n,) int64 values.
+
+    Raises:
+        ValueError: Shapes do not agree, or an identifier is there twice.
     """
 
     def __init__(self, storage: Storage, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
         self.width = width = keys.shape[1]
         self._storage = storage
-        self._labels: dict[int, int] = {}
+        self._directory = Directory()
         # Classes in the order in which they came, and what is known of each, beside one another
         # for one product with a query.
         self._places: dict[int, int] = {}
         self._blocks: list[ClassBlock] = []
         self._means: Rows = np.empty((0, width), np.float32)
+        self._labels = np.empty(0, np.int64)
         self._counts = np.empty(0)
-        self._scatter = np.empty(0)  # NaN until it is asked for
-        self._insert(ids, keys, labels)
-        self._neighbours = Neighbours(ids.numpy(), _rows(keys))
+        self._scatter = np.empty(0)
+        self._stale: set[int] = set()  # places whose scatter has to be asked for
+        classes, counts = np.unique(labels.numpy(), return_counts=True)
+        for label, count in zip(classes.tolist(), counts.tolist(), strict=True):
+            self._new_block(label, count)
+        numbers = self._insert(ids, keys, labels)
+        self._neighbours = Neighbours(numbers, _rows(keys))
+        self._refresh()
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._directory)
 
     def add(self, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
         """Add m keys.
@@ -77,9 +92,9 @@ class PartitionedCache:
         Raises:
             ValueError: Shapes do not agree, or an identifier is taken.
         """
-        self._insert(ids, keys, labels)
+        numbers = self._insert(ids, keys, labels)
         if len(ids):
-            self._neighbours.add(ids.numpy(), _rows(keys))
+            self._neighbours.add(numbers, _rows(keys))
 
     def remove(self, ids: Tensor) -> None:
         """Remove keys by identifier.
@@ -87,48 +102,53 @@ class PartitionedCache:
         Raises:
             KeyError: An identifier is not in the cache; nothing is removed then.
         """
-        gone = list(dict.fromkeys(ids.tolist()))
-        missing = [i for i in gone if i not in self._labels]
-        if missing:
-            raise KeyError(f"not in the cache: {missing}")
-        for i in gone:
-            label = self._labels.pop(i)
-            self._block(label).remove(i)
-            self._note(label)
-        if gone:
-            self._neighbours.remove(np.array(gone, np.int64))
+        numbers = self._directory.forget(np.array(list(dict.fromkeys(ids.tolist())), np.int64))
+        for number in numbers.tolist():
+            place, row = self._where(number)
+            block = self._blocks[place]
+            block.remove(row)
+            if row < len(block):
+                self._directory.rows[block.numbers[row]] = row
+            self._note(place)
+        if len(numbers):
+            self._neighbours.remove(numbers)
 
-    def places(self, labels: Sequence[int]) -> NDArray[np.int64]:
-        """(N,) where each of N classes that have keys stands in what :meth:`bounds` returns."""
+    def places(self, labels: Sequence[int]) -> Numbers:
+        """(N,) where each of N classes that have keys stands in what :meth:`bounds` returns.
+
+        They stay where they are.
+        """
         return np.array([self._places[label] for label in labels], np.int64)
 
-    def bounds(self, query: Rows, beta: float, caps: float | Array) -> tuple[Array, Array]:
-        """Bounds of the votes of all classes for a (width,) query, in the order of ``places``.
+    def bounds(self, queries: Rows, beta: float, caps: float | Array) -> tuple[Array, Array]:
+        """Bounds of the votes of C classes for (n, width) queries, in the order of ``places``.
 
-        O(number of classes · width).
+        O(n · C · width).
 
         Args:
-            query: Unit vector.
+            queries: Unit vectors.
             beta: β.
-            caps: At least every similarity; one for all classes, or for each.
+            caps: At least every similarity; one for all, or (n, C).
+
+        Returns:
+            (n, C) lower and (n, C) upper bounds.
         """
+        self._refresh()
         n = len(self._blocks)
-        for place in np.flatnonzero(np.isnan(self._scatter[:n])):
-            self._scatter[place] = self._blocks[place].scatter()
-        means = array_products(query[None], self._means[:n])[0].astype(float)
+        means = array_products(queries, self._means[:n]).astype(float)
         return vote_bounds(self._counts[:n], means, self._scatter[:n], beta, caps)
 
-    def votes(self, label: int, queries: Rows, beta: float) -> Array:
+    def votes(self, place: int, queries: Rows, beta: float) -> Array:
         """(n,) exact votes ``Σ exp(−β(1 − s))`` of the keys of one class for n queries."""
-        affinity = self._block(label).product(queries)
+        affinity = self._blocks[place].product(queries)
         affinity -= 1
         affinity *= beta
         summed: Array = np.exp(affinity, out=affinity).sum(axis=0, dtype=float)
         return summed
 
-    def count(self, label: int) -> int:
-        """How many keys a class has."""
-        return len(self._block(label))
+    def counts(self, places: Numbers) -> Array:
+        """(N,) how many keys classes have."""
+        return self._counts[places]
 
     def find(self, queries: Rows, k: int = 0) -> Found:
         """Look up the keys nearest to (n, width) queries, at least ``k`` and some more."""
@@ -136,19 +156,18 @@ class PartitionedCache:
             *self._neighbours.search(queries, min(max(_FOUND, _SPARE * k), max(len(self), 1)))
         )
 
-    def caps(self, found: Found, row: int) -> Array:
-        """What no similarity of each class with one query is over, in the order of ``places``.
+    def caps(self, found: Found) -> Array:
+        """(n, C) what no similarity of each class is over, in the order of ``places``.
 
         A key that was found is as similar as it is, and every other less than the last of these:
         if the search has missed none.
         """
-        similarities, ids = found.similarities[row] + ERROR, found.ids[row]
-        if ids[-1] < 0:
-            return np.full(len(self._blocks), GREATEST)
-        caps = np.full(len(self._blocks), float(similarities[-1]))
-        places = [self._places[self._labels[i]] for i in ids.tolist()]
-        np.maximum.at(caps, places, similarities)
-        return caps.clip(max=GREATEST)
+        similarities = found.similarities.astype(float) + ERROR
+        caps = np.repeat(similarities[:, -1:], len(self._blocks), axis=1)
+        places = self._directory.places[found.numbers]
+        np.maximum.at(caps, (np.arange(len(caps))[:, None], places), similarities)
+        caps[found.numbers[:, -1] < 0] = GREATEST
+        return caps.clip(max=GREATEST, out=caps)
 
     def search(self, queries: Tensor, k: int | None = None) -> Matches:
         """Return the ``k`` best matches of each query; all keys where ``k`` is None.
@@ -165,64 +184,86 @@ class PartitionedCache:
 
     def best(self, queries: Rows, found: Found, k: int) -> Matches:
         """The ``k`` best of the keys that were found, by their exact similarities."""
-        if k == 0 or len(self) == 0 or len(queries) == 0:
+        k = min(k, len(self))
+        if k == 0 or len(queries) == 0:
             return Matches.none(len(queries))
-        return Matches.concatenate(
-            [
-                self._ranked(query[None], ids[: _SPARE * k], min(k, len(self)))
-                for query, ids in zip(queries, found.ids, strict=True)
-            ]
+        spare = found.numbers[:, : _SPARE * k]
+        if (spare[:, k - 1] < 0).any():
+            return self._all(queries, k)
+        similarities = np.full(spare.shape, -np.inf, np.float32)
+        for i, query in enumerate(queries):
+            numbers = spare[i, spare[i] >= 0]
+            similarities[i, : len(numbers)] = self._keys(numbers) @ query
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+        numbers = np.take_along_axis(spare, order, axis=1)
+        return Matches(
+            torch.from_numpy(np.take_along_axis(similarities, order, axis=1)),
+            torch.from_numpy(self._directory.ids[numbers]),
+            torch.from_numpy(self._labels[self._directory.places[numbers]]),
         )
-
-    def _ranked(self, query: Rows, ids: NDArray[np.int64], k: int) -> Matches:
-        ids = ids[ids >= 0]
-        if len(ids) < k:
-            return self._all(query, k)
-        labels = [self._labels[i] for i in ids.tolist()]
-        keys = np.stack(
-            [self._block(label).row(i) for i, label in zip(ids.tolist(), labels, strict=True)]
-        )
-        similarities = torch.from_numpy(query @ keys.T)
-        return Matches.best(similarities, torch.from_numpy(ids), torch.tensor(labels), k)
 
     def _all(self, queries: Rows, k: int | None) -> Matches:
-        labelled = list(zip(self._places, self._blocks, strict=True))
+        numbers = np.concatenate([block.numbers for block in self._blocks])
         return Matches.best(
             torch.from_numpy(np.concatenate([b.product(queries) for b in self._blocks]).T),
-            torch.from_numpy(np.concatenate([block.ids for block in self._blocks])),
-            torch.cat([torch.full((len(block),), label) for label, block in labelled]),
+            torch.from_numpy(self._directory.ids[numbers]),
+            torch.from_numpy(self._labels[self._directory.places[numbers]]),
             k,
         )
 
-    def _block(self, label: int) -> ClassBlock:
-        return self._blocks[self._places[label]]
+    def _keys(self, numbers: Numbers) -> Rows:
+        """(m, width) the keys that have these numbers."""
+        places, rows = self._directory.places[numbers], self._directory.rows[numbers]
+        at = zip(places.tolist(), rows.tolist(), strict=True)
+        return np.stack([self._blocks[place].row(row) for place, row in at])
 
-    def _insert(self, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
+    def _where(self, number: int) -> tuple[int, int]:
+        return int(self._directory.places[number]), int(self._directory.rows[number])
+
+    def _insert(self, ids: Tensor, keys: Tensor, labels: Tensor) -> Numbers:
+        """Add keys to the blocks of their classes; returns the numbers that they were given."""
         check_shapes(self.width, ids, keys, labels)
-        new = dict(zip(ids.tolist(), labels.tolist(), strict=True))
-        if len(new) < len(ids) or not self._labels.keys().isdisjoint(new):
-            raise ValueError("an identifier is already in the cache")
-        self._labels |= new
-        order = np.argsort(labels.numpy(), kind="stable")
-        classes, starts = np.unique(labels.numpy()[order], return_index=True)
-        for label, rows in zip(classes.tolist(), np.split(order, starts[1:]), strict=False):
-            if label not in self._places:
-                self._places[label] = len(self._blocks)
-                self._blocks.append(ClassBlock(self.width, self._storage))
-            self._block(label).add(ids.numpy()[rows], _rows(keys[torch.from_numpy(rows)]))
-            self._note(label)
+        numbers = self._directory.new(ids.numpy())
+        for start in range(0, len(ids), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            self._insert_chunk(numbers[chunk], _rows(keys[chunk]), labels[chunk].numpy())
+        return numbers
 
-    def _note(self, label: int) -> None:
-        """Write down what is known of a class whose keys have changed."""
-        place = self._places[label]
+    def _insert_chunk(self, numbers: Numbers, keys: Rows, labels: Numbers) -> None:
+        order = np.argsort(labels, kind="stable")
+        classes, starts = np.unique(labels[order], return_index=True)
+        for label, rows in zip(classes.tolist(), np.split(order, starts[1:]), strict=False):
+            place = self._places.get(label)
+            if place is None:
+                place = self._new_block(label)
+            block = self._blocks[place]
+            self._directory.places[numbers[rows]] = place
+            self._directory.rows[numbers[rows]] = len(block) + np.arange(len(rows))
+            block.add(numbers[rows], keys[rows])
+            self._note(place)
+
+    def _new_block(self, label: int, room: int = 0) -> int:
+        place = self._places[label] = len(self._blocks)
+        self._blocks.append(ClassBlock(self.width, self._storage, room))
         if place >= len(self._means):
             room = 2 * place + 16
             self._means = np.resize(self._means, (room, self.width))
+            self._labels = np.resize(self._labels, room)
             self._counts = np.resize(self._counts, room)
             self._scatter = np.resize(self._scatter, room)
+        self._labels[place] = label
+        return place
+
+    def _note(self, place: int) -> None:
+        """Write down what is known of a class whose keys have changed."""
         block = self._blocks[place]
         self._means[place], self._counts[place] = block.mean, len(block)
-        self._scatter[place] = np.nan
+        self._stale.add(place)
+
+    def _refresh(self) -> None:
+        while self._stale:
+            place = self._stale.pop()
+            self._scatter[place] = self._blocks[place].scatter()
 
 
 def _rows(rows: Tensor) -> Rows:

@@ -28,11 +28,11 @@ class GrowingRows:
     Adding is amortised O(width), removing O(width): the last row takes the place.
     """
 
-    def __init__(self, width: int, storage: Storage) -> None:
+    def __init__(self, width: int, storage: Storage, room: int = 0) -> None:
         self.storage = storage
         self._n = 0
-        self._codes: NDArray[Any] = np.empty((0, width), _DTYPES[storage])
-        self._scales: Rows = np.empty(0, np.float32)
+        self._codes: NDArray[Any] = np.empty((room, width), _DTYPES[storage])
+        self._scales: Rows = np.empty(room, np.float32)
 
     def __len__(self) -> int:
         return self._n
@@ -60,7 +60,7 @@ class GrowingRows:
         self._codes[at] = self._codes[self._n]
         self._scales[at] = self._scales[self._n]
 
-    def read(self, at: slice | list[int] = slice(None)) -> Rows:
+    def read(self, at: slice = slice(None)) -> Rows:
         """(m, width) float32 rows, as they are stored."""
         codes = self._codes[: self._n][at]
         if self.storage == "float32":

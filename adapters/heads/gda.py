@@ -73,7 +73,9 @@ class GDA(CachedHead):
         self._weights = alpha * weights
         self._bias = alpha * (bias + spread / (2 * gaussians.shots_))
 
-    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
+    def _term(
+        self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
+    ) -> tuple[Tensor, Matches]:
         keys = self.keys(queries)
         term = inner_products(features(keys, self._skewed), self._weights) + self._bias
         if len(self._bias) < len(self.classes_):

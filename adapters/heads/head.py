@@ -149,6 +149,7 @@ class Head(ABC):
     ) -> None:
         self.classes_, self.support_, self.tuning_ = classes, support, tuning
         self.present_ = classes.have_images(support.labels)
+        self._all_present = bool(self.present_.all())
         self._refit(change)
 
     @abstractmethod

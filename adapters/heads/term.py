@@ -48,8 +48,8 @@ class TermHead(Head):
         zero_shot = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
         if len(self.support_) == 0:
             return Scores(zero_shot, torch.zeros_like(zero_shot), Matches.none(len(queries)))
-        term, matches = self._term(queries, n_matches)
-        if bool(self.present_.all()):
+        term, matches = self._term(queries, zero_shot, n_matches)
+        if self._all_present:
             return Scores(zero_shot, term, matches)
         offset = self.tuning_.parameters.get("absent", 0.0)
         absent = (~self.present_).expand_as(term)
@@ -120,9 +120,12 @@ class TermHead(Head):
         """Hyperparameters for a single image a class, where nobody can vote."""
 
     @abstractmethod
-    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
+    def _term(
+        self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
+    ) -> tuple[Tensor, Matches]:
         """The (n, N) term of the support images, and those that are nearest.
 
+        ``zero_shot`` are the (n, N) logits that it is added to, not to be changed.
         Called with a support set that is not empty. Columns of classes without images may hold
         anything.
         """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,6 @@ from adapters.cache.contest import Contest
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.cached import CachedHead, View
 from adapters.heads.head import Change
-from adapters.heads.term import zero_shot_logits
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import search
 from adapters.tuning.votes import Votes
@@ -119,11 +117,12 @@ class TipAdapter(CachedHead):
     def _new_contest(self, cache: PartitionedCache) -> Contest:
         parameters, columns = self.tuning_.parameters, self.present_.nonzero().flatten()
         labels = self.classes_.ids[columns].tolist()
-        counts = np.array([cache.count(label) for label in labels], float)
+        places = cache.places(labels)
+        counts = cache.counts(places)
         shots = parameters.get("shots", counts.mean())
         return Contest(
             cache,
-            labels,
+            places,
             columns.numpy(),
             parameters["alpha"] * shots / counts,
             parameters["beta"],
@@ -131,10 +130,12 @@ class TipAdapter(CachedHead):
             parameters.get("absent", 0.0),
         )
 
-    def _term(self, queries: ImageEmbeddings, n_matches: int | None) -> tuple[Tensor, Matches]:
+    def _term(
+        self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
+    ) -> tuple[Tensor, Matches]:
         keys, beside = self.keys(queries), self._beside(queries)
         if isinstance(self.cache_, PartitionedCache):
-            return self._contested(self.cache_, queries, beside, n_matches)
+            return self._contested(self.cache_, queries, zero_shot, beside, n_matches)
         if isinstance(self.cache_, GpuCache):
             term, matches = self._on_gpu(self.cache_, keys, n_matches)
         else:
@@ -169,17 +170,20 @@ class TipAdapter(CachedHead):
         self,
         cache: PartitionedCache,
         queries: ImageEmbeddings,
+        zero_shot: Tensor,
         beside: Tensor | None,
         n_matches: int | None,
     ) -> tuple[Tensor, Matches]:
         keys = self.keys(queries).float().numpy()
-        base = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
-        if beside is None:
-            beside = base.new_zeros(len(base), len(self.contest_.labels))
         found = cache.find(keys, n_matches or 0)
-        votes, _ = self.contest_.votes(keys, base.double().numpy(), beside.double().numpy(), found)
-        term = base.new_zeros(base.shape)
-        term[:, self.present_] = torch.from_numpy(votes).to(term.dtype) + beside
+        besides = None if beside is None else beside.double().numpy()
+        votes, _ = self.contest_.votes(keys, zero_shot.double().numpy(), besides, found)
+        term = torch.from_numpy(votes).to(zero_shot.dtype)
+        if beside is not None:
+            term += beside
+        if len(self.contest_.columns) < len(self.classes_):
+            present, term = term, torch.zeros_like(zero_shot)
+            term[:, self.present_] = present
         if n_matches is None:
             return term, cache.search(self.keys(queries))
         return term, cache.best(keys, found, n_matches)

@@ -41,11 +41,18 @@ def near_copies(support: SupportSet) -> Tensor:
         if not 3 <= n <= MAX_IMAGES:
             continue
         own = keys[rows]
-        distances = 1 - own @ own.T
+        similarities = own @ own.T
+        least = similarities.min()
+        np.fill_diagonal(similarities, -np.inf)
+        nearest_pair = 1 - similarities.max()
+        # The median is no larger than the largest distance: as a rule there is no need to find it.
+        if nearest_pair > max(CLOSENESS * (1 - least), ROUNDING):
+            continue
+        distances = 1 - similarities
         pairs = distances[np.tri(n, k=-1, dtype=bool)]
-        median = np.partition(pairs, (len(pairs) - 1) // 2)[(len(pairs) - 1) // 2]
-        close = max(CLOSENESS * float(median), ROUNDING)
-        if pairs.min() > close:  # as a rule, and far quicker than to go through them
+        middle = (len(pairs) - 1) // 2
+        close = max(CLOSENESS * float(np.partition(pairs, middle)[middle]), ROUNDING)
+        if nearest_pair > close:  # far quicker than to go through them
             continue
         kept = np.zeros(n, dtype=bool)
         for i, row in enumerate(rows):

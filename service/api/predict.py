@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 
+from adapters.embeddings import ImageEmbeddings
+from service.api.beside import both
 from service.api.dependencies import Name, ReadyRuntime, problems, reading
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
@@ -60,12 +62,18 @@ async def predict(
     fits the support images. ``known`` says whether the image looks like any class at all, and
     ``evidence`` are the support images nearest to it.
     """
-    live = runtime.registry.in_memory(checked_classifier(name))
-    if live is None:
-        live = await reading(runtime.registry.live, name)
-    images = await read_images(request, runtime.settings)
-    seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
-    queries = await runtime.embedder.query(images, name, attended(request, seconds))
+
+    async def embedded() -> ImageEmbeddings:
+        images = await read_images(request, runtime.settings)
+        seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
+        return await runtime.embedder.query(images, name, attended(request, seconds))
+
+    in_memory = runtime.registry.in_memory(checked_classifier(name))
+    if in_memory is not None:
+        live, queries = in_memory, await embedded()
+    else:
+        # Loading it takes a few milliseconds, which are not added to those of the encoder.
+        live, queries = await both(reading(runtime.registry.live, name), embedded())
     predictions = await runtime.answering.predict(live, queries, top_k, evidence)
     return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
 

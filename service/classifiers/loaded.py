@@ -139,9 +139,10 @@ class LoadedClassifiers:
         self._slots.move_to_end(name)
         if slot.live is None and slot.users == 0:
             del self._slots[name]  # clients could fill the memory with names of nothing
+        last = next(reversed(self._slots), None)  # another, if this place was given up just now
         unused = []
         for other, candidate in self._slots.items():
-            if self._bytes <= self._max_bytes or candidate is slot:
+            if self._bytes <= self._max_bytes or other == last:
                 break
             if candidate.users == 0:
                 unused.append(other)

@@ -344,10 +344,10 @@ class LoadedMachine(RuleBasedStateMachine):
     def delete(self, name: str) -> None:
         if not self.counts[name]:
             return
+        self.used(name)  # it is loaded to be deleted, and others are dropped for nothing
         self.registry.delete(name)
         self.counts[name] = 0
-        # It was loaded to be deleted, and others may have been dropped for nothing.
-        self.model.sizes.pop(name, None)
+        del self.model.sizes[name]
 
     @invariant()
     def memory_holds_what_the_model_holds(self) -> None:
