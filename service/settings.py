@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     )
 
     cache_exact_up_to: int = Field(
-        100_000,
+        20_000,
         gt=0,
         description="Images of a classifier up to which a query is compared with every one.",
     )

@@ -22,7 +22,7 @@ class CacheSettings:
     """
 
     storage: Storage = "float32"
-    exact_up_to: int = 100_000
+    exact_up_to: int = 20_000
     gpu: torch.device | None = None
 
 
