@@ -1,0 +1,201 @@
+"""What a GPU makes of its arithmetic: the bare encoder, and the service on top of it.
+
+    python -m benchmarks.gpu [--model ViT-B-16] [--batches 1 8 32 128 256] [--seconds 2]
+
+Any model that open_clip has a configuration of, with random weights and a random adapter in every
+block, both embeddings an image: speed does not depend on what weights say. In one run: the rate of
+a large matrix product in half precision; the bare encoder from pixels in the processor's memory to
+embeddings there, as share of that rate by the operations that PyTorch counts; the service over
+HTTP, as share of the bare encoder; and a cache of many keys. ``--device cpu`` only shows that the
+command works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import open_clip
+import torch
+from matplotlib.axes import Axes
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from adapters.backbones import Backbone, load_backbone
+from adapters.bottleneck import attach, save_adapter, tower_fingerprint
+from adapters.cache import GpuCache
+from adapters.runtimes import Eager, fastest
+from benchmarks.floor import rate
+from benchmarks.load import Plan, Request, load
+from benchmarks.photographs import queries
+from benchmarks.published import Row, publish
+from benchmarks.servers import PREDICT, handful, register
+
+PRODUCT = 8192
+KEYS = (10_000, 1_000_000)
+WIDTH, CLASSES = 512, 1000
+
+
+def write_model(name: str, folder: Path) -> tuple[str, Path]:
+    """Write a model and an adapter with random weights; return the backbone's name and the file."""
+    torch.manual_seed(0)
+    config = open_clip.get_model_config(name)
+    model = open_clip.create_model(name, pretrained=None, load_weights=False).eval()
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    described = {"model_cfg": config, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(described))
+    backbone, visual = f"local-dir:{folder}", model.get_submodule("visual")
+    fingerprint = tower_fingerprint(visual)
+    adapter = attach(visual)
+    for layer in adapter.layers:
+        nn.init.normal_(layer.get_submodule("up").get_parameter("weight"), std=0.02)
+    path = folder / "adapter.safetensors"
+    save_adapter(path, adapter, backbone=backbone, fingerprint=fingerprint, made={})
+    return backbone, path
+
+
+def product_rate(device: torch.device, size: int, seconds: float) -> float:
+    """TFLOP/s of a bfloat16 product of two square matrices."""
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+
+    def ten(_: int) -> None:
+        for _ in range(10):
+            a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    ten(0)
+    return 10 * 2 * size**3 * rate(ten, 1, seconds) / 1e12
+
+
+def operations(backbone: Backbone, pixels: torch.Tensor) -> float:
+    """Operations an image of both embeddings, by PyTorch's count of the eager pass."""
+    with FlopCounterMode(display=False) as counter:
+        backbone.encode_images(pixels)
+    return counter.get_total_flops() / len(pixels)
+
+
+def encoder_rows(
+    backbone: Backbone, per_image: float, peak: float, batches: list[int], seconds: float
+) -> list[Row]:
+    """Images a second by batch, as many passes at a time as the runtime gains by."""
+    rows: list[Row] = []
+    height, width = backbone.image_size, backbone.image_size
+    for batch in batches:
+        pixels = torch.randint(0, 256, (batch, height, width, 3), dtype=torch.uint8)
+
+        def work(_: int, pixels: torch.Tensor = pixels) -> None:
+            backbone.encode_images(pixels)
+
+        work(0)
+        found = rate(work, backbone.passes, seconds, batch)
+        rows.append(
+            {
+                "runtime": backbone.runtime,
+                "batch": batch,
+                "images/s": found,
+                "TFLOP/s": found * per_image / 1e12,
+                "of the product %": 100 * found * per_image / 1e12 / peak,
+            }
+        )
+    return rows
+
+
+def service_rate(
+    backbone: str, adapter: Path, device: str, connections: int, seconds: float
+) -> float:
+    """Images a second over HTTP, 224-pixel JPEGs, closed loop."""
+    settings = {"backbone": backbone, "adapter": adapter, "device": device, "max_waiting": 4096}
+    with handful(**settings, decode_threads=torch.get_num_threads()) as service:
+        register(service)
+        requests = [Request.post(PREDICT, file, "image/jpeg") for file in queries()]
+        return load(Plan(service.port, requests, connections, seconds, seconds)).throughput
+
+
+def cache_rows(device: torch.device, counts: list[int], seconds: float) -> list[Row]:
+    """Milliseconds of one query against many keys on the device, votes and evidence."""
+    rows: list[Row] = []
+    for n in counts:
+        keys = nn.functional.normalize(torch.randn(n, WIDTH), dim=1)
+        cache = GpuCache(device, torch.arange(n), keys, torch.arange(n) % CLASSES)
+        ask: Callable[[int], object] = partial(_ask, cache, keys[:64])
+        ask(0)
+        rows.append({"keys": n, "ms a query": 1000 / rate(ask, 1, seconds)})
+    return rows
+
+
+def _ask(cache: GpuCache, queries: torch.Tensor, turn: int) -> None:
+    at = turn % len(queries)
+    cache.answer(queries[at : at + 1], 5.5, range(CLASSES), 3)
+
+
+def main() -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="ViT-B-16")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 128, 256])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--product", type=int, default=PRODUCT, help="side of the matrices")
+    parser.add_argument("--keys", type=int, nargs="*", default=list(KEYS))
+    parser.add_argument("--connections", type=int, default=512, help="0 leaves the service out")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
+    arguments = parser.parse_args()
+    device, seconds = torch.device(arguments.device), arguments.seconds
+    with tempfile.TemporaryDirectory(prefix="handful-gpu-") as temporary:
+        folder = Path(temporary)
+        name, adapter = write_model(arguments.model, folder)
+        load_as = partial(load_backbone, name, arguments.device, adapter=str(adapter))
+        eager = load_as(make_runtime=Eager.made)
+        probe = torch.zeros(1, eager.image_size, eager.image_size, 3, dtype=torch.uint8)
+        per_image = operations(eager, probe)
+        peak = product_rate(device, arguments.product, seconds)
+        rows = encoder_rows(eager, per_image, peak, arguments.batches[-1:], seconds)
+        del eager
+        begin = time.perf_counter()
+        backbone = load_as(make_runtime=partial(fastest, cache=folder / "compiled"))
+        made = time.perf_counter() - begin
+        ours = encoder_rows(backbone, per_image, peak, arguments.batches, seconds)
+        rows += ours
+        best = max(float(row["images/s"]) for row in ours)
+        del backbone
+        about = {
+            "product, TFLOP/s": peak,
+            "GFLOP an image, both embeddings": per_image / 1e9,
+            "seconds to load, compile and record": made,
+        }
+        if arguments.connections:
+            served = service_rate(
+                name, adapter, arguments.device, arguments.connections, max(seconds, 3)
+            )
+            about |= {
+                "service, images/s": served,
+                "service's overhead %": 100 * (1 - served / best),
+            }
+    caches = cache_rows(device, arguments.keys, seconds)
+
+    def plot(axes: Axes) -> None:
+        axes.plot([row["batch"] for row in ours], [row["TFLOP/s"] for row in ours], marker="o")
+        axes.axhline(peak, linestyle="--", color="black", label=f"product of {arguments.product}²")
+        axes.set_xscale("log", base=2)
+        axes.set_ylim(0, None)
+        axes.set_xlabel("images a pass")
+        axes.set_ylabel("TFLOP/s")
+        axes.legend()
+
+    title = f"{arguments.model}, both embeddings, on {arguments.device}"
+    publish("gpu", title, rows, arguments.out, plot=plot, about=about | {"caches": caches})
+    for what, value in about.items():
+        print(f"{what}: {value:.3g}")
+    for row in caches:
+        print(f"{row['keys']} keys: {row['ms a query']:.3g} ms a query")
+
+
+if __name__ == "__main__":
+    main()
