@@ -132,7 +132,7 @@ def cache_rows(device: torch.device, counts: list[int], seconds: float) -> list[
 
 def _ask(cache: GpuCache, queries: torch.Tensor, turn: int) -> None:
     at = turn % len(queries)
-    cache.answer(queries[at : at + 1], 5.5, range(CLASSES), 3)
+    cache.answer(queries[at : at + 1], 5.5, range(min(len(cache), CLASSES)), 3)
 
 
 def main() -> None:
