@@ -25,6 +25,7 @@ import torch
 from matplotlib.axes import Axes
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from adapters.backbones import Backbone, load_backbone
@@ -75,9 +76,17 @@ def product_rate(device: torch.device, size: int, seconds: float) -> float:
 
 
 def operations(backbone: Backbone, pixels: torch.Tensor) -> float:
-    """Operations an image of both embeddings, by PyTorch's count of the eager pass."""
-    with FlopCounterMode(display=False) as counter:
-        backbone.encode_images(pixels)
+    """Operations an image of both embeddings, by PyTorch's count of the eager pass.
+
+    Attention is taken apart for it: what is fused into one operation is not counted.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            backbone.encode_images(pixels)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return counter.get_total_flops() / len(pixels)
 
 
