@@ -15,6 +15,7 @@ from adapters.runtimes.agreement import LEAST_COSINE, agreement, one_by_one, pro
 from adapters.runtimes.compiled import compiled
 from adapters.runtimes.cuda import SIZES, Cuda
 from adapters.runtimes.image_pass import ImagePass
+from adapters.runtimes.lean import lean
 from adapters.runtimes.runtime import Eager, Runtime
 
 logger = logging.getLogger("handful.runtime")
@@ -57,7 +58,8 @@ def fastest(
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
-        model = openvino.convert(image_pass, *size)
+        with lean(image_pass):
+            model = openvino.convert(image_pass, *size)
         runtime = _checked(openvino.OpenVINO(model), expected, pixels)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
@@ -86,9 +88,11 @@ def _on_gpu(
         try:
             # Not a slice: the compiler takes note of what a view is a view of.
             most = torch.zeros(SIZES[-1], *size, 3, dtype=torch.uint8, device=device)
-            quick = compiled(image_pass, most, cache=cache) if compile_it else None
-            del most
-            return _checked(Cuda(image_pass, device, size, compiled=quick), expected, pixels)
+            with lean(image_pass):
+                quick = compiled(image_pass, most, cache=cache) if compile_it else None
+                del most
+                runtime = Cuda(image_pass, device, size, compiled=quick)
+            return _checked(runtime, expected, pixels)
         except Exception as error:
             way = "compiled passes" if compile_it else "recorded passes"
             logger.warning("the GPU does not run %s: %s", way, error)
@@ -136,5 +140,5 @@ def _checked(runtime: Runtime, expected: list[Tensor], pixels: Tensor) -> Runtim
 
 
 def _key(identity: str, size: tuple[int, int]) -> str:
-    made_by = f"{identity} {size} openvino {version('openvino')} torch {version('torch')}"
+    made_by = f"{identity} {size} openvino {version('openvino')} torch {version('torch')} lean"
     return hashlib.sha256(made_by.encode()).hexdigest()[:32]

@@ -40,7 +40,10 @@ def compiled(
     """
     if cache is not None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
-    run: Pass = torch.compile(image_pass, dynamic=True, mode=mode)
+    # Only the number of images is unknown: with unknown sides, too, the compiler cannot see that
+    # tokens lie in memory one after the other, and copies them before each product.
+    torch._dynamo.mark_dynamic(pixels, 0)
+    run: Pass = torch.compile(image_pass, mode=mode)
     with torch.inference_mode():
         run(pixels)
     return run

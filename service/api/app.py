@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -75,6 +76,9 @@ def create_app(
         async def start() -> None:
             try:
                 app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+                # What has been made so far lives as long as the process. Python's collector would
+                # walk through all of it again and again, while no request is worked on.
+                gc.freeze()
             except Exception as error:
                 if on_failure is None:
                     raise
