@@ -6,8 +6,8 @@ Any model that open_clip has a configuration of, with random weights and a rando
 block, both embeddings an image: speed does not depend on what weights say. In one run: the rate of
 a large matrix product in half precision; the bare encoder from pixels in the processor's memory to
 embeddings there, as share of that rate by the operations that PyTorch counts; the service over
-HTTP, as share of the bare encoder; and a cache of many keys. ``--device cpu`` only shows that the
-command works.
+HTTP, one image a request and 64, as share of the bare encoder; and a cache of many keys.
+``--device cpu`` only shows that the command works.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from benchmarks.servers import PREDICT, handful, register
 PRODUCT = 8192
 KEYS = (10_000, 1_000_000)
 WIDTH, CLASSES = 512, 1000
+TOGETHER, WAITING = 64, 8192
 
 
 def write_model(name: str, folder: Path) -> tuple[str, Path]:
@@ -116,15 +117,35 @@ def encoder_rows(
     return rows
 
 
-def service_rate(
-    backbone: str, adapter: Path, device: str, connections: int, seconds: float
-) -> float:
-    """Images a second over HTTP, 224-pixel JPEGs, closed loop."""
-    settings = {"backbone": backbone, "adapter": adapter, "device": device, "max_waiting": 4096}
-    with handful(**settings, decode_threads=torch.get_num_threads()) as service:
+def service_rows(settings: dict[str, object], best: float, seconds: float) -> list[Row]:
+    """Images a second over HTTP, 224-pixel JPEGs, closed loop, and what is lost of the encoder's.
+
+    Args:
+        settings: Of the service.
+        best: Images a second of the encoder alone.
+        seconds: Of each measurement, and of its warm-up.
+    """
+    rows: list[Row] = []
+    decoders = {"decode_threads": torch.get_num_threads(), "max_waiting": WAITING}
+    with handful(**settings, **decoders) as service:
         register(service)
-        requests = [Request.post(PREDICT, file, "image/jpeg") for file in queries()]
-        return load(Plan(service.port, requests, connections, seconds, seconds)).throughput
+        files = queries(TOGETHER)
+        ways = {
+            1: [Request.post(PREDICT, file, "image/jpeg") for file in files],
+            TOGETHER: [Request.form(PREDICT, files, "image/jpeg", "files")],
+        }
+        for images, requests in ways.items():
+            plan = Plan(service.port, requests, WAITING // 8 // images, seconds, seconds)
+            served = load(plan).throughput * images
+            rows.append(
+                {
+                    "images a request": images,
+                    "connections": plan.connections,
+                    "images/s": served,
+                    "lost %": 100 * (1 - served / best),
+                }
+            )
+    return rows
 
 
 def cache_rows(device: torch.device, counts: list[int], seconds: float) -> list[Row]:
@@ -152,7 +173,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--product", type=int, default=PRODUCT, help="side of the matrices")
     parser.add_argument("--keys", type=int, nargs="*", default=list(KEYS))
-    parser.add_argument("--connections", type=int, default=512, help="0 leaves the service out")
+    parser.add_argument("--no-service", action="store_true", help="leave HTTP out")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     arguments = parser.parse_args()
@@ -179,14 +200,10 @@ def main() -> None:
             "GFLOP an image, both embeddings": per_image / 1e9,
             "seconds to load, compile and record": made,
         }
-        if arguments.connections:
-            served = service_rate(
-                name, adapter, arguments.device, arguments.connections, max(seconds, 3)
-            )
-            about |= {
-                "service, images/s": served,
-                "service's overhead %": 100 * (1 - served / best),
-            }
+        service: list[Row] = []
+        if not arguments.no_service:
+            settings = {"backbone": name, "adapter": adapter, "device": arguments.device}
+            service = service_rows(settings | {"cache_dir": folder}, best, max(seconds, 3))
     caches = cache_rows(device, arguments.keys, seconds)
 
     def plot(axes: Axes) -> None:
@@ -199,9 +216,18 @@ def main() -> None:
         axes.legend()
 
     title = f"{arguments.model}, both embeddings, on {arguments.device}"
-    publish("gpu", title, rows, arguments.out, plot=plot, about=about | {"caches": caches})
+    publish(
+        "gpu",
+        title,
+        rows,
+        arguments.out,
+        plot=plot,
+        about=about | {"service": service, "caches": caches},
+    )
     for what, value in about.items():
         print(f"{what}: {value:.3g}")
+    for row in service:
+        print(f"service: {', '.join(f'{what} {value:.4g}' for what, value in row.items())}")
     for row in caches:
         print(f"{row['keys']} keys: {row['ms a query']:.3g} ms a query")
 

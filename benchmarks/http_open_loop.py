@@ -70,7 +70,7 @@ def main() -> None:
         bare = [Request.post(PREDICT, file, "image/jpeg") for file in files]
         capacity, ours = measured("Handful", service, bare, arguments.seconds)
     with baseline() as service:
-        forms = [Request.form("/predict", file, "image/jpeg", "file") for file in files]
+        forms = [Request.form("/predict", [file], "image/jpeg", "file") for file in files]
         naive_capacity, naive = measured("naive", service, forms, arguments.seconds)
 
     def plot(axes: Axes) -> None:

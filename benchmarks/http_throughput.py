@@ -91,14 +91,14 @@ def targets() -> Iterator[dict[str, Target]]:
     with handful() as ours, baseline() as naive:
         register(ours)
         bare = [Request.post(PREDICT, file, "image/jpeg") for file in files]
-        forms = [Request.form(PREDICT, file, "image/jpeg", "files") for file in files]
+        forms = [Request.form(PREDICT, [file], "image/jpeg", "files") for file in files]
         found = {
             HANDFUL: Target(ours, bare, CONCURRENCIES),
             f"{HANDFUL}, multipart": Target(ours, forms, (MANY,)),
         }
         paths = ("/predict", "/predict-async", "/predict?both=true", "/predict-async?both=true")
         for name, path in zip((*ONE_PASS, *TWO_PASSES), paths, strict=True):
-            asked = [Request.form(path, file, "image/jpeg", "file") for file in files]
+            asked = [Request.form(path, [file], "image/jpeg", "file") for file in files]
             # One by one, threads change nothing.
             concurrencies = (FEW, MANY) if path == "/predict" else (MANY,)
             found[name] = Target(naive, asked, concurrencies, turn=1.5)

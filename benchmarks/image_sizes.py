@@ -63,7 +63,7 @@ class Kind:
         self.floor.append(1 / (1 / prepare + 1 / forward))
         media_type = MEDIA_TYPES[self.form]
         bare = [Request.post(PREDICT, file, media_type) for file in self.files]
-        forms = [Request.form("/predict", file, media_type, "file") for file in self.files]
+        forms = [Request.form("/predict", [file], media_type, "file") for file in self.files]
         self.ours.append(self._throughput(ours, bare, seconds))
         self.naive.append(self._throughput(naive, forms, seconds))
 

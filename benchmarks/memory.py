@@ -57,7 +57,7 @@ def main() -> None:
         rows.append(look("Handful", "after it", service.memory()))
     with baseline() as service:
         rows.append(look("naive", "started", service.memory()))
-        forms = [Request.form("/predict", file, "image/jpeg", "file") for file in files]
+        forms = [Request.form("/predict", [file], "image/jpeg", "file") for file in files]
         rows.append(look("naive", "under load", under_load(service, forms, arguments.seconds)))
         rows.append(look("naive", "after it", service.memory()))
 

@@ -35,14 +35,15 @@ class Request:
         return cls("".join(f"{line}\r\n" for line in (*lines, "")).encode(), body)
 
     @classmethod
-    def form(cls, path: str, body: bytes, media_type: str, field: str) -> Request:
-        """A POST of a multipart form with one file in it, as browsers and curl -F send."""
+    def form(cls, path: str, files: Sequence[bytes], media_type: str, field: str) -> Request:
+        """A POST of a multipart form with files in it, as browsers and curl -F send."""
         mark = "handful-benchmark-boundary"
         head = (
             f'--{mark}\r\ncontent-disposition: form-data; name="{field}"; filename="image"\r\n'
             f"content-type: {media_type}\r\n\r\n"
-        )
-        whole = b"".join((head.encode(), body, f"\r\n--{mark}--\r\n".encode()))
+        ).encode()
+        parts = b"".join(b"".join((head, file, b"\r\n")) for file in files)
+        whole = parts + f"--{mark}--\r\n".encode()
         return cls.post(path, whole, f"multipart/form-data; boundary={mark}")
 
 

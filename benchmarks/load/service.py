@@ -80,13 +80,14 @@ def running(
         NotStarted: It ended, or was not ready within three minutes.
     """
     port = _free_port()
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory(prefix="handful-benchmark-") as folder:
         log = Path(folder) / "log"
         begun = time.perf_counter()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [word.replace(PORT, str(port)) for word in command],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": path, **(environment or {})},
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,

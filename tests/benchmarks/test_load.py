@@ -205,7 +205,7 @@ def test_percentiles() -> None:
 
 
 def test_a_form_is_what_servers_take_for_one() -> None:
-    request = Request.form("/path", b"\r\n--image", "image/png", "file")
+    request = Request.form("/path", [b"\r\n--image"], "image/png", "file")
     head = request.head.decode()
     assert head.startswith("POST /path HTTP/1.1\r\n")
 
