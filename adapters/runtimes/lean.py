@@ -91,6 +91,7 @@ def _projected(patches: nn.Conv2d, images: Tensor) -> Tensor:
     n, channels, height, width = images.shape
     p, q = patches.kernel_size
     rows, columns = height // p, width // q
-    apart = images.reshape(n, channels, rows, p, columns, q).permute(0, 2, 4, 1, 3, 5)
+    whole = images[:, :, : rows * p, : columns * q]
+    apart = whole.reshape(n, channels, rows, p, columns, q).permute(0, 2, 4, 1, 3, 5)
     projected = linear(apart.reshape(n, rows * columns, -1), patches.weight.flatten(1))
     return projected.transpose(1, 2).view(n, -1, rows, columns)
