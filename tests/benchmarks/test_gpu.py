@@ -29,3 +29,19 @@ def test_the_command_measures_encoder_and_cache(tmp_path: Path) -> None:
         assert abs(row["TFLOP/s"] / rate - 1) < 1e-6
     assert told["caches"][0]["keys"] == 500
     assert (tmp_path / "gpu.png").stat().st_size > 0
+
+
+def test_the_command_measures_passes_and_their_kernels(tmp_path: Path) -> None:
+    command = "-m benchmarks.gpu_kernels --model ViT-S-32-alt --device cpu --batch 2"
+    command += f" --product 128 --seconds 0.05 --out {tmp_path}"
+    subprocess.run([sys.executable, *command.split()], cwd=ROOT, check=True)
+    passes, kernels = (
+        json.loads((tmp_path / f"{name}.json").read_text())["rows"]
+        for name in ("gpu_passes", "gpu_kernels")
+    )
+    assert [row["pass"] for row in passes] == ["PyTorch", "leaner", "leaner, compiled"]
+    assert all(row["ms"] > 0 for row in passes)
+    assert any("addmm" in row["kernel"] for row in kernels)
+    assert [row["ms a pass"] for row in kernels] == sorted(
+        (row["ms a pass"] for row in kernels), reverse=True
+    )
