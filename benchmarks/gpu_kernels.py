@@ -32,8 +32,9 @@ from benchmarks.published import Row, publish
 SHOWN = 25
 
 
+@torch.inference_mode()
 def finished(run: Pass, pixels: Tensor, _turn: int = 0) -> None:
-    """One pass, to its end."""
+    """One pass, to its end, in any thread."""
     run(pixels)
     if pixels.is_cuda:
         torch.cuda.synchronize(pixels.device)
@@ -115,14 +116,13 @@ def main() -> None:
             }
         )
 
-    with torch.inference_mode():
-        for title, context in (("PyTorch", nullcontext()), ("leaner", lean(image_pass))):
-            with context:
-                measured(title, image_pass)
-        with lean(image_pass):
-            quick = compiled(image_pass, torch.zeros_like(pixels))
-            measured("leaner, compiled", quick)
-            longest = kernels(quick, pixels)
+    for title, context in (("PyTorch", nullcontext()), ("leaner", lean(image_pass))):
+        with context:
+            measured(title, image_pass)
+    with lean(image_pass):
+        quick = compiled(image_pass, torch.zeros_like(pixels))
+        measured("leaner, compiled", quick)
+        longest = kernels(quick, pixels)
     about = {"product, TFLOP/s": peak, "GFLOP an image, both embeddings": per_image / 1e9}
     title = f"{arguments.model}, a pass of {arguments.batch} on {arguments.device}"
     publish("gpu_passes", title, rows, arguments.out, about=about)
