@@ -41,7 +41,7 @@ from benchmarks.servers import PREDICT, handful, register
 PRODUCT = 8192
 KEYS = (10_000, 1_000_000)
 WIDTH, CLASSES = 512, 1000
-TOGETHER, WAITING = 64, 8192
+TOGETHER, IN_FLIGHT, WAITING = 64, 1024, 8192
 
 
 def write_model(name: str, folder: Path) -> tuple[str, Path]:
@@ -109,12 +109,26 @@ def encoder_rows(
             {
                 "runtime": backbone.runtime,
                 "batch": batch,
-                "images/s": found,
-                "TFLOP/s": found * per_image / 1e12,
-                "of the product %": 100 * found * per_image / 1e12 / peak,
+                **speeds(found, per_image, peak),
             }
         )
     return rows
+
+
+def speeds(images: float, per_image: float, peak: float) -> Row:
+    """Images a second in other units.
+
+    Args:
+        images: A second.
+        per_image: Operations.
+        peak: TFLOP/s of a large product.
+    """
+    arithmetic = images * per_image / 1e12
+    return {
+        "images/s": images,
+        "TFLOP/s": arithmetic,
+        "of the product %": 100 * arithmetic / peak,
+    }
 
 
 def service_rows(settings: dict[str, object], best: float, seconds: float) -> list[Row]:
@@ -135,7 +149,7 @@ def service_rows(settings: dict[str, object], best: float, seconds: float) -> li
             TOGETHER: [Request.form(PREDICT, files, "image/jpeg", "files")],
         }
         for images, requests in ways.items():
-            plan = Plan(service.port, requests, WAITING // 8 // images, seconds, seconds)
+            plan = Plan(service.port, requests, IN_FLIGHT // images, seconds, seconds)
             served = load(plan).throughput * images
             rows.append(
                 {
@@ -202,8 +216,13 @@ def main() -> None:
         }
         service: list[Row] = []
         if not arguments.no_service:
-            settings = {"backbone": name, "adapter": adapter, "device": arguments.device}
-            service = service_rows(settings | {"cache_dir": folder}, best, max(seconds, 3))
+            settings: dict[str, object] = {
+                "backbone": name,
+                "adapter": adapter,
+                "device": arguments.device,
+                "cache_dir": folder,
+            }
+            service = service_rows(settings, best, max(seconds, 3))
     caches = cache_rows(device, arguments.keys, seconds)
 
     def plot(axes: Axes) -> None:

@@ -26,7 +26,7 @@ from adapters.runtimes import Eager, ImagePass
 from adapters.runtimes.compiled import Pass, compiled
 from adapters.runtimes.lean import lean
 from benchmarks.floor import rate
-from benchmarks.gpu import PRODUCT, operations, product_rate, write_model
+from benchmarks.gpu import PRODUCT, operations, product_rate, speeds, write_model
 from benchmarks.published import Row, publish
 
 SHOWN = 25
@@ -105,16 +105,8 @@ def main() -> None:
 
     def measured(title: str, run: Pass) -> None:
         took = milliseconds(run, pixels, seconds)
-        speed = per_image * arguments.batch / took / 1e9
-        rows.append(
-            {
-                "pass": title,
-                "ms": took,
-                "images/s": 1000 * arguments.batch / took,
-                "TFLOP/s": speed,
-                "of the product %": 100 * speed / peak,
-            }
-        )
+        images = 1000 * arguments.batch / took
+        rows.append({"pass": title, "ms": took, **speeds(images, per_image, peak)})
 
     for title, context in (("PyTorch", nullcontext()), ("leaner", lean(image_pass))):
         with context:

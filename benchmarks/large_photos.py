@@ -1,6 +1,6 @@
 """Large photos decoded at a fraction of their size against decoding them whole.
 
-    python -m benchmarks.large_photos ../shared/data/eurosat ../shared/data/pacs_photo ...
+    python -m benchmarks.large_photos FOLDER...
 
 Each FOLDER holds train/CLASS/IMAGE and test/CLASS/IMAGE. Classifiers are fitted once on plain
 training images. Queries are test images, scaled up with Lanczos to `--megapixels` and written as

@@ -9,19 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-# What lies between the products of matrices: activations, norms, residuals, the adapter's sum. Each
-# of these would otherwise read and write every token by itself (docs/gpu.md counts it).
-MODE = "default"
 COMPILED_FROM = 2
 """Images of a batch from which on a compiled pass is used; PyTorch compiles one image apart."""
 
 Pass = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def compiled(
-    image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None, mode: str = MODE
-) -> Pass:
+def compiled(image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None) -> Pass:
     """Compile a pass for batches of any size from :data:`COMPILED_FROM` on.
+
+    That fuses what lies between the products of matrices: activations, norms, residuals, the
+    adapter's sum. Each of these would otherwise read and write every token by itself.
 
     Takes up to some minutes the first time, and less where the cache holds what was generated
     then. The module itself stays as it is.
@@ -32,7 +30,6 @@ def compiled(
             be a view of another tensor, which would be compiled in.
         cache: Folder for generated code; PyTorch's own where None or where
             ``TORCHINDUCTOR_CACHE_DIR`` is set.
-        mode: One that leaves CUDA graphs to the caller.
 
     Raises:
         Exception: Whatever compiling fails with: an operation that is not known, no C compiler, no
@@ -43,7 +40,7 @@ def compiled(
     # Only the number of images is unknown: with unknown sides, too, the compiler cannot see that
     # tokens lie in memory one after the other, and copies them before each product.
     torch._dynamo.mark_dynamic(pixels, 0)
-    run: Pass = torch.compile(image_pass, mode=mode)
+    run: Pass = torch.compile(image_pass)
     with torch.inference_mode():
         run(pixels)
     return run

@@ -42,7 +42,7 @@ class Request:
             f'--{mark}\r\ncontent-disposition: form-data; name="{field}"; filename="image"\r\n'
             f"content-type: {media_type}\r\n\r\n"
         ).encode()
-        parts = b"".join(b"".join((head, file, b"\r\n")) for file in files)
+        parts = b"".join(head + file + b"\r\n" for file in files)
         whole = parts + f"--{mark}--\r\n".encode()
         return cls.post(path, whole, f"multipart/form-data; boundary={mark}")
 
