@@ -148,6 +148,14 @@ class Overloaded(StatusProblem):
     status = 503
 
 
+class ChangedMeanwhile(StatusProblem):
+    """Other processes kept changing what was to be changed."""
+
+    type_ = "changed-meanwhile"
+    title = "The classifier is being changed by others"
+    status = 503
+
+
 class DeadlineExceeded(StatusProblem):
     """The answer was not there in time, and is no longer worked on."""
 

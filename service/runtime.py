@@ -6,11 +6,10 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from time import perf_counter
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
@@ -21,8 +20,9 @@ from service.classifiers.registry import Registry
 from service.encoder import load_encoder
 from service.images.embedding import ImageEmbedder
 from service.settings import Settings
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints
+from service.storage.lock import lock_database
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
@@ -57,7 +57,8 @@ class Runtime:
         """
         started = perf_counter()
         check_one_faiss()
-        lock = lock_database(settings)
+        # One for all processes, where there are several: who starts them holds it.
+        lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
@@ -84,7 +85,8 @@ class Runtime:
             backbone,
             store_images=settings.store_images,
             max_classes=settings.max_classes,
-            memory=settings.classifier_memory,
+            memory=settings.classifier_memory // settings.processes,
+            alone=lock is not None,
         )
         embedder = ImageEmbedder(backbone, settings)
         logger.info(
@@ -133,27 +135,3 @@ def check_one_faiss() -> None:
             f"{' and '.join(found)} are both installed and overwrite each other's files; make a "
             "new environment with handful[cpu] or handful[gpu]"
         )
-
-
-def lock_database(settings: Settings) -> FileLock | None:
-    """Claim an SQLite database: classifiers are kept in memory, so one process may write it.
-
-    Raises:
-        StorageError: Another process has it, or its folder cannot be written.
-    """
-    url = make_url(settings.sqlalchemy_url)
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        return None
-    path = Path(f"{url.database}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StorageError(
-            f"{url.database} is in use by another handful process; stop it, or use another "
-            "--data-dir"
-        ) from error
-    except OSError as error:
-        raise StorageError(f"{path.parent} cannot be written: {error}") from error
-    return lock

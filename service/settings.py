@@ -19,6 +19,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that serve the port, each with the encoder: more than one where a"
+        " GPU encodes more images than one process can receive.",
+    )
     backbone: str = Field(
         "lite",
         description="lite, MODEL/TAG, MODEL/PATH, hf-hub:ORG/REPOSITORY or local-dir:FOLDER.",
@@ -58,8 +64,8 @@ class Settings(BaseSettings):
     classifier_memory: int = Field(
         512 * _MIB,
         gt=0,
-        description="Bytes of classifiers in memory; beyond them the least recently used are"
-        " dropped and read from the database when they are asked for.",
+        description="Bytes of classifiers in memory, of all processes together; beyond them the"
+        " least recently used are dropped and read from the database when they are asked for.",
     )
 
     cache_exact_up_to: int = Field(

@@ -19,6 +19,7 @@ from fastapi_problem.handler import (
     add_exception_handler,
     new_exception_handler,
 )
+from prometheus_client import Gauge
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,8 @@ from service.runtime import Runtime
 from service.settings import Settings
 
 logger = logging.getLogger("handful")
+
+READY = Gauge("handful_ready_processes", "Processes that can answer.", multiprocess_mode="livesum")
 
 _DESCRIPTION = """
 Register a few images a class, get predictions at once; nothing is trained.
@@ -62,20 +65,26 @@ def _nobody_listens(_: Request, __: Exception) -> Response:
 
 
 def create_app(
-    settings: Settings, on_failure: Callable[[Exception], None] | None = None
+    settings: Settings,
+    on_failure: Callable[[Exception], None] | None = None,
+    start: Callable[[Settings], Runtime] = Runtime.start,
 ) -> FastAPI:
     """Build the application; it answers at once and is ready when its runtime has started.
+
+    Where several processes serve, it answers once it is ready: until then others do.
 
     Args:
         settings: All settings.
         on_failure: Called if the runtime cannot start, with the reason.
+        start: What starts it; blocks.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async def start() -> None:
+        async def begin() -> None:
             try:
-                app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+                app.state.runtime = await asyncio.to_thread(start, settings)
+                READY.set(1)
                 # What has been made so far lives as long as the process. Python's collector would
                 # walk through all of it again and again, while no request is worked on.
                 gc.freeze()
@@ -84,7 +93,9 @@ def create_app(
                     raise
                 on_failure(error)
 
-        starting = asyncio.create_task(start())
+        starting = asyncio.create_task(begin())
+        if settings.processes > 1:
+            await starting
         yield
         await starting
         if app.state.runtime is not None:

@@ -20,6 +20,7 @@ from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
     ClassRecord,
+    State,
     StoredClassifier,
     SupportRecord,
 )
@@ -73,11 +74,12 @@ class LiveClassifier:
     from the state before it or after it.
 
     Attributes:
+        state: Which one of the classifier's states in the database this is.
         nbytes: What it takes in memory.
     """
 
     def __init__(self, stored: StoredClassifier, backbone: Backbone) -> None:
-        self.id = stored.record.id
+        self.state = stored.record.state
         self.name = stored.record.name
         self.settings = stored.record.settings
         self.classes: Mapping[str, ClassRecord] = {r.label: r for r in stored.classes}
@@ -91,6 +93,11 @@ class LiveClassifier:
             usable(stored.record.tuning),
         )
         self._settle()
+
+    @property
+    def id(self) -> int:
+        """The classifier's in the database."""
+        return self.state.id
 
     @property
     def tuning(self) -> Tuning:
@@ -175,6 +182,7 @@ class LiveClassifier:
         tuning: Tuning,
         settings: ClassifierSettings,
         classes: list[ClassRecord],
+        revision: int,
         added: tuple[list[SupportRecord], ImageEmbeddings] | None = None,
         removed: Tensor | None = None,
         classifier: FewShotClassifier | None = None,
@@ -185,6 +193,7 @@ class LiveClassifier:
             tuning: The hyperparameters after the change.
             settings: The settings after the change.
             classes: All classes after the change.
+            revision: The one after the change.
             added: New support images with their embeddings.
             removed: Support ids that are gone.
             classifier: One that is fitted already, to use from now on: where the settings
@@ -213,6 +222,7 @@ class LiveClassifier:
                     removed=removed,
                 )
             self.settings = settings
+            self.state = State(self.id, revision)
             self.classes = {record.label: record for record in classes}
             if removed is not None:
                 gone = set(removed.tolist())

@@ -15,8 +15,12 @@ from service.classifiers.live import LiveClassifier
 from service.problems import ClassifierNotFound
 from service.storage.store import Store
 
-LOADED = Gauge("handful_classifiers_loaded", "Classifiers in memory.")
-LOADED_BYTES = Gauge("handful_classifiers_bytes", "What the classifiers in memory take.")
+LOADED = Gauge("handful_classifiers_loaded", "Classifiers in memory.", multiprocess_mode="livesum")
+LOADED_BYTES = Gauge(
+    "handful_classifiers_bytes",
+    "What the classifiers in memory take.",
+    multiprocess_mode="livesum",
+)
 LOAD_SECONDS = Histogram(
     "handful_classifier_load_seconds",
     "Time to read a classifier from the database and fit it.",
@@ -31,6 +35,7 @@ class Slot:
 
     Attributes:
         changing: Held by whoever changes the classifier.
+        following: Held while a change is written and memory follows it.
         loading: Held while it is read from the database; never for as long as a change takes, so
             that who only asks does not wait for the tuning of somebody's images.
         live: The classifier; None while it is not in memory.
@@ -40,6 +45,7 @@ class Slot:
     """
 
     changing: Lock = field(default_factory=Lock)
+    following: Lock = field(default_factory=Lock)
     loading: Lock = field(default_factory=Lock)
     live: LiveClassifier | None = None
     users: int = 0
@@ -58,18 +64,23 @@ class LoadedClassifiers:
         backbone: Whose embeddings they hold.
         max_bytes: What all of them may take together. Beyond it the least recently used are
             dropped; the one used last stays, whatever it takes.
+        alone: Whether nobody else changes the database. Otherwise each use of a classifier asks
+            the database, at the cost of one row, whether the one in memory is the latest.
     """
 
-    def __init__(self, store: Store, backbone: Backbone, max_bytes: int) -> None:
+    def __init__(
+        self, store: Store, backbone: Backbone, max_bytes: int, *, alone: bool = True
+    ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
+        self._alone = alone
         self._slots: OrderedDict[str, Slot] = OrderedDict()  # the least recently used first
         self._bytes = 0
         self._lock = Lock()  # of the two above, and of users and nbytes of the places
 
     def get(self, name: str) -> LiveClassifier:
-        """The classifier; costs one read of its embeddings where it is not in memory.
+        """The latest state of a classifier; costs a read of its embeddings if not in memory.
 
         Raises:
             ClassifierNotFound: There is none of that name.
@@ -80,7 +91,9 @@ class LoadedClassifiers:
             return self._existing(slot, name)
 
     def in_memory(self, name: str) -> LiveClassifier | None:
-        """The classifier if it is in memory; costs microseconds."""
+        """The classifier if it is in memory and surely the latest; costs microseconds."""
+        if not self._alone:
+            return None
         with self._lock:
             slot = self._slots.get(name)
             if slot is None or slot.live is None:
@@ -107,11 +120,21 @@ class LoadedClassifiers:
     def load(self, slot: Slot, name: str) -> LiveClassifier | None:
         """The classifier of a place in use; None if there is none of that name."""
         with slot.loading:
+            if slot.live is not None and not self._alone and not self._latest(slot, slot.live):
+                slot.live = None
             if slot.live is None:
                 with LOAD_SECONDS.time():
                     if (stored := self._store.load(name)) is not None:
                         slot.live = LiveClassifier(stored, self._backbone)
             return slot.live
+
+    def _latest(self, slot: Slot, live: LiveClassifier) -> bool:
+        """Whether a classifier is in the state of the database, or in one that came since."""
+        state = self._store.state(live.name)
+        if state == live.state:
+            return True
+        with slot.following:  # a change of this process is perhaps about to be followed
+            return state is not None and state.id == live.id and state <= live.state
 
     def _existing(self, slot: Slot, name: str) -> LiveClassifier:
         if (live := self.load(slot, name)) is None:
@@ -155,10 +178,14 @@ class LoadedClassifiers:
 
 
 @contextmanager
-def evicting(slot: Slot) -> Iterator[None]:
-    """Forget the classifier if memory cannot follow the disk; the next request reloads it."""
-    try:
-        yield
-    except BaseException:
-        slot.live = None
-        raise
+def following(slot: Slot) -> Iterator[None]:
+    """Write a change, then take it over in memory.
+
+    If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
+    """
+    with slot.following:
+        try:
+            yield
+        except BaseException:
+            slot.live = None
+            raise

@@ -1,7 +1,8 @@
 """All classifiers: a change is tuned, then written, then taken over in memory.
 
 Memory is only ever behind the disk: should anything fail after the write, the classifier is
-dropped from memory and loaded again by the next request.
+dropped from memory and loaded again by the next request. A change is written only if the
+classifier is still in the state that it was made for (:class:`service.storage.store.Outdated`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
 from service.classifiers.fitting import class_set, class_texts, new_classifier
+from service.classifiers.latest import on_the_latest
 from service.classifiers.live import LiveClassifier
-from service.classifiers.loaded import LoadedClassifiers, Slot, evicting
+from service.classifiers.loaded import LoadedClassifiers, Slot, following
 from service.images.embedding import EmbeddedImage
 from service.problems import (
     ClassNotFound,
@@ -48,7 +50,17 @@ class Registered:
 
 
 class Registry:
-    """The classifiers of one service. Methods block, and may be called from many threads."""
+    """The classifiers of one service. Methods block, and may be called from many threads.
+
+    Args:
+        store: Where they are kept.
+        backbone: Whose embeddings they hold.
+        store_images: Whether the bytes of images are kept.
+        max_classes: Most classes of one classifier.
+        memory: Bytes of classifiers in memory.
+        alone: Whether no other process changes the database. Where one does, a change is made
+            again, tuning and all, if another came before it.
+    """
 
     def __init__(
         self,
@@ -58,12 +70,13 @@ class Registry:
         store_images: bool,
         max_classes: int,
         memory: int,
+        alone: bool = True,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._store_images = store_images
         self._max_classes = max_classes
-        self._loaded = LoadedClassifiers(store, backbone, memory)
+        self._loaded = LoadedClassifiers(store, backbone, memory, alone=alone)
 
     # Reading
 
@@ -89,6 +102,7 @@ class Registry:
 
     # Writing
 
+    @on_the_latest
     def put(self, name: str, settings: ClassifierSettings, labels: Sequence[str]) -> bool:
         """Create a classifier, or give one other settings and more classes.
 
@@ -113,6 +127,7 @@ class Registry:
             self._store.create(name, settings, tuning, [(c.label, c.text) for c in classes])
             return True
 
+    @on_the_latest
     def delete(self, name: str) -> None:
         """Delete a classifier with all that belongs to it.
 
@@ -123,6 +138,7 @@ class Registry:
             self._store.delete_classifier(live.id)
             slot.live = None
 
+    @on_the_latest
     def put_class(self, name: str, label: str) -> bool:
         """Declare a class by its name; returns whether it is new."""
         with self._loaded.changing(name) as (slot, live):
@@ -131,6 +147,7 @@ class Registry:
             self._resettle(slot, live, live.settings, [label])
             return True
 
+    @on_the_latest
     def delete_class(self, name: str, label: str) -> None:
         """Delete a class with its images.
 
@@ -143,10 +160,19 @@ class Registry:
             stay = [record for record in live.classes.values() if record.id != gone.id]
             removed = torch.tensor(images, dtype=torch.int64)
             tuning = self._tune(live.settings, stay, live.support_set.without(removed))
-            self._store.change(live.id, tuning, gone_classes=[gone.id])
-            with evicting(slot):
-                live.apply(tuning=tuning, settings=live.settings, classes=stay, removed=removed)
+            with following(slot):
+                written = self._store.change(
+                    live.id, tuning, gone_classes=[gone.id], revision=live.state.revision
+                )
+                live.apply(
+                    tuning=tuning,
+                    settings=live.settings,
+                    classes=stay,
+                    revision=written.revision,
+                    removed=removed,
+                )
 
+    @on_the_latest
     def delete_image(self, name: str, label: str, image_id: str) -> None:
         """Delete one support image; its class stays.
 
@@ -157,10 +183,19 @@ class Registry:
             removed = torch.tensor([_find_image(live, label, image_id).id])
             classes = list(live.classes.values())
             tuning = self._tune(live.settings, classes, live.support_set.without(removed))
-            self._store.change(live.id, tuning, gone_images=removed.tolist())
-            with evicting(slot):
-                live.apply(tuning=tuning, settings=live.settings, classes=classes, removed=removed)
+            with following(slot):
+                written = self._store.change(
+                    live.id, tuning, gone_images=removed.tolist(), revision=live.state.revision
+                )
+                live.apply(
+                    tuning=tuning,
+                    settings=live.settings,
+                    classes=classes,
+                    revision=written.revision,
+                    removed=removed,
+                )
 
+    @on_the_latest
     def add_images(
         self, name: str, images: Sequence[tuple[str, EmbeddedImage]]
     ) -> list[Registered]:
@@ -217,17 +252,19 @@ class Registry:
             embeddings,
         )
         tuning = self._tune(live.settings, classes, live.support_set.with_added(to_come))
-        written = self._store.change(
-            live.id,
-            tuning,
-            new_classes=[(record.label, record.text) for record in new_classes],
-            new_images=[self._new_image(label, image) for (label, _), image in images.items()],
-        )
-        with evicting(slot):
+        with following(slot):
+            written = self._store.change(
+                live.id,
+                tuning,
+                new_classes=[(record.label, record.text) for record in new_classes],
+                new_images=[self._new_image(label, image) for (label, _), image in images.items()],
+                revision=live.state.revision,
+            )
             live.apply(
                 tuning=tuning,
                 settings=live.settings,
                 classes=[*live.classes.values(), *written.classes],
+                revision=written.revision,
                 added=(written.support, embeddings),
             )
         return dict(zip(images, written.support, strict=True))
@@ -275,20 +312,22 @@ class Registry:
         classes = [*old_classes, *new_classes]
         support = live.support_set
         tuning = self._tune(settings, classes, support)
-        written = self._store.change(
-            live.id,
-            tuning,
-            settings=settings,
-            texts=texts,
-            new_classes=[(record.label, record.text) for record in new_classes],
-        )
-        classes = [*old_classes, *written.classes]
-        with evicting(slot):
+        with following(slot):
+            written = self._store.change(
+                live.id,
+                tuning,
+                settings=settings,
+                texts=texts,
+                new_classes=[(record.label, record.text) for record in new_classes],
+                revision=live.state.revision,
+            )
+            classes = [*old_classes, *written.classes]
             classifier = new_classifier(settings, self._backbone)
             live.apply(
                 tuning=tuning,
                 settings=settings,
                 classes=classes,
+                revision=written.revision,
                 classifier=classifier.fit(
                     class_set(settings, classes, support.labels), support, tuning
                 ),

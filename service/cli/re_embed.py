@@ -24,13 +24,13 @@ def re_embed(
     from service.cli.embedding import load_shown
     from service.cli.errors import fail
     from service.cli.settings import settings_with
-    from service.runtime import lock_database
     from service.storage.engine import open_database
+    from service.storage.lock import lock_database
 
     settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir)
     console = Console()
     try:
-        lock = lock_database(settings)
+        lock = lock_database(settings.sqlalchemy_url)
         engine = open_database(settings.sqlalchemy_url)
         encoder = load_shown(settings, console)
         count = run(engine, encoder, settings, console)

@@ -24,12 +24,11 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that serve, for a fast GPU; 1 by default.")
+    ] = None,
 ) -> None:
     """Run the service. Every other setting is an environment variable HANDFUL_..."""
-    import logging
-
-    import uvicorn
-
     from service.cli.settings import settings_with
 
     settings = settings_with(
@@ -39,31 +38,13 @@ def serve(
         host=host,
         port=port,
         data_dir=data_dir,
+        processes=processes,
     )
+    from service.serving import serve as run  # imports much: only once the settings are right
 
-    from service.api.app import create_app  # imports PyTorch: only once the settings are right
-
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    failures: list[Exception] = []
-
-    def give_up(error: Exception) -> None:
-        failures.append(error)
-        server.should_exit = True
-
-    server = uvicorn.Server(
-        # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
-        uvicorn.Config(
-            create_app(settings, give_up),
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-        )
-    )
-    server.run()
-    if failures:
+    try:
+        run(settings)
+    except Exception as error:
         from service.cli.errors import fail
 
-        fail(failures[0])
-    if not server.started:
-        raise typer.Exit(1)
+        fail(error)

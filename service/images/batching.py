@@ -22,7 +22,12 @@ BATCH_SIZE = Histogram(
     "handful_encoder_batch_size", "Images in one pass of the encoder.", buckets=(1, 2, 4, 8, 16, 32)
 )
 BATCH_SECONDS = Histogram("handful_encoder_seconds", "Duration of one pass of the encoder.")
-WAITING = Gauge("handful_waiting_images", "Images sent and not yet embedded.", ["lane"])
+WAITING = Gauge(
+    "handful_waiting_images",
+    "Images sent and not yet embedded.",
+    ["lane"],
+    multiprocess_mode="livesum",
+)
 
 File = TypeVar("File")
 Kept = TypeVar("Kept")

@@ -102,6 +102,7 @@ def classifier_record(row: Any, n_classes: int, n_images: int) -> ClassifierReco
         row.updated_at,
         n_classes,
         n_images,
+        row.revision,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -55,6 +56,13 @@ class SupportRecord:
     created_at: datetime
 
 
+class State(NamedTuple):
+    """A state of a classifier: one deleted and made again has another ``id``."""
+
+    id: int
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifierRecord:
     """A classifier as listed."""
@@ -67,6 +75,12 @@ class ClassifierRecord:
     updated_at: datetime
     n_classes: int
     n_images: int
+    revision: int = 0
+
+    @property
+    def state(self) -> State:
+        """Which state of which classifier this is."""
+        return State(self.id, self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,12 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The identifiers that a write gave to new classes and images, in their order."""
+    """The identifiers that a write gave to new classes and images, in their order.
 
+    Attributes:
+        revision: Of the classifier after the write.
+    """
+
+    revision: int
     classes: list[ClassRecord] = field(default_factory=list)
     support: list[SupportRecord] = field(default_factory=list)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy import Engine, Executable, bindparam, delete, exists, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from service.storage.records import (
     ClassifierSettings,
     ClassRecord,
     NewImage,
+    State,
     StoredClassifier,
     SupportRecord,
     Written,
@@ -33,6 +35,10 @@ from service.storage.tables import (
 # Identifiers in one IN (...): databases limit the parameters of a statement.
 _CHUNK = 500
 _T = TypeVar("_T")
+
+
+class Outdated(RuntimeError):
+    """Another process was quicker: what a change began with is not the latest state."""
 
 
 class Store:
@@ -67,6 +73,12 @@ class Store:
         with self._engine.connect() as connection:
             return load_classifier(connection, name)
 
+    def state(self, name: str) -> State | None:
+        """Which state a classifier is in, or None; costs one row."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_STATE, {"name": name}).one_or_none()
+            return row and State(*row)
+
     def create(
         self,
         name: str,
@@ -74,13 +86,20 @@ class Store:
         tuning: Tuning,
         classes: Sequence[tuple[str, Tensor | None]],
     ) -> None:
-        """Write a new classifier with classes that have no images yet."""
+        """Write a new classifier with classes that have no images yet.
+
+        Raises:
+            Outdated: There is one of that name.
+        """
         with Session(self._writer) as session, session.begin():
             row = ClassifierRow(
                 name=name, **_settings_columns(settings), **self._tuning_columns(tuning)
             )
             session.add(row)
-            session.flush()
+            try:
+                session.flush()
+            except IntegrityError as error:
+                raise Outdated(name) from error
             session.add_all(
                 ClassRow(classifier_id=row.id, label=label, text_embedding=blob(text))
                 for label, text in classes
@@ -105,6 +124,7 @@ class Store:
         new_images: Sequence[NewImage] = (),
         gone_classes: Sequence[int] = (),
         gone_images: Sequence[int] = (),
+        revision: int | None = None,
     ) -> Written:
         """Write one change of a classifier, whole or not at all.
 
@@ -117,14 +137,19 @@ class Store:
             new_images: Support images; their labels are old classes or among the new ones.
             gone_classes: Class ids; their images go with them.
             gone_images: Support ids.
+            revision: The one that the change was made for; None: whatever it is.
+
+        Raises:
+            Outdated: It has another revision, or is gone; nothing is written then.
         """
         with Session(self._writer) as session, session.begin():
             columns = self._tuning_columns(tuning)
             if settings is not None:
                 columns |= _settings_columns(settings)
-            session.execute(
-                update(ClassifierRow).where(ClassifierRow.id == classifier_id).values(**columns)
-            )
+            # First of all: other writers of this classifier wait here until this change is whole.
+            now = session.scalar(_update(classifier_id, revision, columns))
+            if now is None:
+                raise Outdated(classifier_id)
             for class_id, text in texts:
                 session.execute(
                     update(ClassRow)
@@ -144,7 +169,7 @@ class Store:
             session.add_all(class_rows)
             session.flush()
             support = self._write_images(session, classifier_id, new_images)
-            return Written([_class(row) for row in class_rows], support)
+            return Written(now, [_class(row) for row in class_rows], support)
 
     def content(self, support_id: int) -> bytes | None:
         """The bytes of a support image; None if they were not kept."""
@@ -231,6 +256,20 @@ _LISTING = (
         .scalar_subquery(),
     )
 ).order_by(ClassifierRow.name)
+
+
+_STATE = select(ClassifierRow.id, ClassifierRow.revision).where(
+    ClassifierRow.name == bindparam("name")
+)
+
+
+def _update(classifier_id: int, revision: int | None, columns: dict[str, Any]) -> Executable:
+    """Change a classifier's row, if it is of that revision, and return the next one."""
+    changed = update(ClassifierRow).where(ClassifierRow.id == classifier_id)
+    if revision is not None:
+        changed = changed.where(ClassifierRow.revision == revision)
+    following = ClassifierRow.revision + 1
+    return changed.values(revision=following, **columns).returning(ClassifierRow.revision)
 
 
 def _class(row: ClassRow) -> ClassRecord:

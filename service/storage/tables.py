@@ -65,6 +65,7 @@ class ClassifierRow(Base):
     coverage: Mapped[float | None]
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     tuning: Mapped[dict[str, Any]] = mapped_column(JSON)
+    revision: Mapped[int] = mapped_column(server_default="0")  # one more with each change
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=_now, onupdate=_now)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,8 +73,9 @@ class Server:
     def wait_until_ready(self) -> None:
         with self.client() as http:
             for _ in self._waiting("ready"):
-                if http.get("/readyz").status_code == 200:
-                    return
+                with suppress(httpx.ConnectError):  # several processes listen once one is ready
+                    if http.get("/readyz").status_code == 200:
+                        return
 
     def client(self) -> httpx.Client:
         """A client with connections of its own, enough for many threads."""

@@ -1,0 +1,29 @@
+"""Changes that are made again if another process was quicker."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt
+
+from service.problems import ChangedMeanwhile
+from service.storage.store import Outdated
+
+# Each failure is the success of somebody else's change of the same classifier.
+_ATTEMPTS = 30
+
+
+def _give_up(_: RetryCallState) -> NoReturn:
+    raise ChangedMeanwhile(
+        f"Others changed the classifier {_ATTEMPTS} times while this change was prepared; nothing "
+        "of it was done. Send it again, with more images in one request.",
+        headers={"retry-after": "5"},
+    )
+
+
+on_the_latest = retry(
+    retry=retry_if_exception_type(Outdated),
+    stop=stop_after_attempt(_ATTEMPTS),
+    retry_error_callback=_give_up,
+)
+"""Decorates a change that begins by looking at the latest state and raises ``Outdated``."""

@@ -1,0 +1,22 @@
+"""The service on its port, by one process or by several."""
+
+from __future__ import annotations
+
+from service.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to end; blocks.
+
+    Raises:
+        Exception: It cannot start; why.
+        SystemExit: The port cannot be used, which was said.
+    """
+    if settings.processes > 1:
+        from service.serving.several import serve_by_several
+
+        serve_by_several(settings)
+    else:
+        from service.serving.one import serve_alone  # imports PyTorch
+
+        serve_alone(settings)

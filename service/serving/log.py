@@ -1,0 +1,11 @@
+"""What the service says of itself on standard error."""
+
+from __future__ import annotations
+
+import logging
+
+
+def log() -> None:
+    """Set up logging for this process."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,168 @@
+"""Several processes on one port answer as one, whichever is asked, changed or killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2 as httpx
+import psutil
+import pytest
+
+from tests.service.client import Classifier
+from tests.service.pictures import picture
+from tests.service.server import Server, run_handful
+
+PROCESSES = 3
+PATIENCE = 90
+# A connection belongs to the process that accepted it; with a new one any may answer.
+ANY = {"connection": "close"}
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
+    with Server.ready(
+        tmp_path_factory.mktemp("several"), backbone=vit, processes=PROCESSES
+    ) as running:
+        all_ready(running)
+        yield running
+        assert running.stop() == 0
+
+
+@pytest.fixture
+def anyone(several: Server) -> Iterator[httpx.Client]:
+    """Asks any of the processes, each time."""
+    with several.client() as http:
+        http.headers.update(ANY)
+        yield http
+
+
+def all_ready(server: Server) -> None:
+    def ready() -> bool:
+        return metric(server, "handful_ready_processes") == PROCESSES
+
+    until(ready)
+
+
+def metric(server: Server, name: str) -> float:
+    told = ""
+    with server.client() as http, suppress(httpx.TransportError):
+        told = http.get("/metrics", headers=ANY).text
+    found = re.search(rf"^{name} (\S+)$", told, re.M)
+    return float(found[1]) if found else 0.0
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def at_once(call: Callable[[int], httpx.Response], count: int) -> list[int]:
+    """The statuses of calls at the same time."""
+    with ThreadPoolExecutor(count) as threads:
+        return [response.status_code for response in threads.map(call, range(count))]
+
+
+def n_images(classifier: Classifier) -> int:
+    [answer] = classifier.predictions(picture(1), evidence=100)
+    return len(answer["evidence"])
+
+
+def test_what_one_process_acknowledged_all_of_them_know(
+    several: Server, anyone: httpx.Client
+) -> None:
+    classifier = Classifier(anyone, "known")
+    classifier.put().raise_for_status()
+    loads = metric(several, "handful_classifier_load_seconds_count")
+    with ThreadPoolExecutor(16) as threads:
+        for number in range(1, 9):
+            classifier.post("ant" if number % 2 else "bee", picture(number)).raise_for_status()
+            found = threads.map(n_images, [classifier] * 16)
+            assert list(found) == [number] * 16
+        anyone.delete(classifier.class_url("bee")).raise_for_status()
+        assert list(threads.map(n_images, [classifier] * 16)) == [4] * 16
+        anyone.delete(classifier.url).raise_for_status()
+        asked = threads.map(lambda _: classifier.predict(picture(1)).status_code, range(16))
+        assert list(asked) == [404] * 16
+        classifier.put(classes=["cat"]).raise_for_status()
+        assert list(threads.map(n_images, [classifier] * 16)) == [0] * 16
+    # More than one process answered: one alone loads a classifier once.
+    assert metric(several, "handful_classifier_load_seconds_count") > loads + 2
+
+
+def test_changes_at_the_same_time_are_all_kept(anyone: httpx.Client) -> None:
+    classifier = Classifier(anyone, "changed")
+    assert sorted(at_once(lambda _: classifier.put(), 8)) == [200] * 7 + [201]
+
+    def add(number: int) -> httpx.Response:
+        return classifier.post(f"class {number % 3}", picture(number))
+
+    assert at_once(add, 16) == [201] * 16
+    assert sum(classifier.counts().values()) == 16
+    assert n_images(classifier) == 16
+    # The same image from all sides is there once.
+    statuses = at_once(lambda _: classifier.post("class 0", picture(99)), 8)
+    assert set(statuses) <= {200, 201}
+    assert n_images(classifier) == 17
+    gone = at_once(lambda _: anyone.delete(classifier.class_url("class 1")), 8)
+    assert sorted(gone) == [204] + [404] * 7
+    assert n_images(classifier) == sum(classifier.counts().values()) == 12
+
+
+def test_a_killed_process_is_replaced_and_nothing_is_lost(
+    several: Server, anyone: httpx.Client
+) -> None:
+    classifier = Classifier(anyone, "lasting")
+    classifier.put().raise_for_status()
+    classifier.post("ant", picture(1), picture(2)).raise_for_status()
+    before = {process.pid for process in workers(several)}
+    assert len(before) == PROCESSES
+    os.kill(min(before), signal.SIGKILL)
+    for _ in range(10):
+        with suppress(httpx.TransportError):  # it may have accepted the connection
+            assert n_images(classifier) == 2
+    until(lambda: several.log.read_text().count("startup complete") == PROCESSES + 1)
+    assert len({process.pid for process in workers(several)} - before) == 1
+    # The dead one is not counted any more.
+    assert metric(several, "handful_ready_processes") == PROCESSES
+    assert n_images(classifier) == 2
+
+
+def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit: str) -> None:
+    with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
+        started = workers(running)
+        assert len(started) == 2
+        again = run_handful("serve", "--data-dir", str(running.data_dir), "--processes", "2")
+        assert again.returncode == 1
+        assert "in use by another handful process" in again.stderr
+        running.kill()
+        _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+        assert not alive
+    assert "Application shutdown complete" in running.log.read_text()
+
+
+def test_processes_that_cannot_start_end_with_the_reason(tmp_path: Path) -> None:
+    missing = f"local-dir:{tmp_path / 'nothing'}"
+    ended = run_handful(
+        "serve", "--port", "0", "--data-dir", str(tmp_path), "--processes", "2", backbone=missing
+    )
+    assert ended.returncode == 1
+    assert str(tmp_path / "nothing") in ended.stderr
+    assert "Traceback" not in ended.stderr
