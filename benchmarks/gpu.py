@@ -1,12 +1,13 @@
 """What a GPU makes of its arithmetic: the bare encoder, and the service on top of it.
 
-    python -m benchmarks.gpu [--model ViT-B-16] [--batches 1 8 32 128 256] [--seconds 2]
+    python -m benchmarks.gpu [--model ViT-B-16] [--batches 1 8 32 128 256] [--processes 1 8]
 
 Any model that open_clip has a configuration of, with random weights and a random adapter in every
 block, both embeddings an image: speed does not depend on what weights say. In one run: the rate of
 a large matrix product in half precision; the bare encoder from pixels in the processor's memory to
 embeddings there, as share of that rate by the operations that PyTorch counts; the service over
-HTTP, one image a request and 64, as share of the bare encoder; and a cache of many keys.
+HTTP by one process and by several, one image a request and 64, as share of the bare encoder; and a
+cache of many keys.
 ``--device cpu`` only shows that the command works.
 """
 
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import httpx2 as httpx
 import open_clip
 import torch
 from matplotlib.axes import Axes
@@ -33,7 +36,7 @@ from adapters.bottleneck import attach, save_adapter, tower_fingerprint
 from adapters.cache import GpuCache
 from adapters.runtimes import Eager, fastest
 from benchmarks.floor import rate
-from benchmarks.load import Plan, Request, load
+from benchmarks.load import Plan, Request, Service, load
 from benchmarks.photographs import queries
 from benchmarks.published import Row, publish
 from benchmarks.servers import PREDICT, handful, register
@@ -41,7 +44,8 @@ from benchmarks.servers import PREDICT, handful, register
 PRODUCT = 8192
 KEYS = (10_000, 1_000_000)
 WIDTH, CLASSES = 512, 1000
-TOGETHER, IN_FLIGHT, WAITING = 64, 1024, 8192
+TOGETHER, IN_FLIGHT, CONNECTIONS, WAITING = 64, 1024, 64, 8192
+_PATIENCE = 300.0
 
 
 def write_model(name: str, folder: Path) -> tuple[str, Path]:
@@ -131,17 +135,22 @@ def speeds(images: float, per_image: float, peak: float) -> Row:
     }
 
 
-def service_rows(settings: dict[str, object], best: float, seconds: float) -> list[Row]:
+def service_rows(
+    settings: dict[str, object], processes: int, best: float, seconds: float
+) -> list[Row]:
     """Images a second over HTTP, 224-pixel JPEGs, closed loop, and what is lost of the encoder's.
 
     Args:
         settings: Of the service.
+        processes: That serve.
         best: Images a second of the encoder alone.
         seconds: Of each measurement, and of its warm-up.
     """
     rows: list[Row] = []
-    decoders = {"decode_threads": torch.get_num_threads(), "max_waiting": WAITING}
-    with handful(**settings, **decoders) as service:
+    threads = max(2, torch.get_num_threads() // processes)
+    more = {"processes": processes, "decode_threads": threads, "max_waiting": WAITING}
+    with handful(**settings, **more) as service:
+        wait_for(service, processes)
         register(service)
         files = queries(TOGETHER)
         ways = {
@@ -149,10 +158,13 @@ def service_rows(settings: dict[str, object], best: float, seconds: float) -> li
             TOGETHER: [Request.form(PREDICT, files, "image/jpeg", "files")],
         }
         for images, requests in ways.items():
-            plan = Plan(service.port, requests, IN_FLIGHT // images, seconds, seconds)
+            # Some for each process even of large requests: who accepts one keeps it.
+            connections = max(CONNECTIONS, IN_FLIGHT // images)
+            plan = Plan(service.port, requests, connections, seconds, seconds)
             served = load(plan).throughput * images
             rows.append(
                 {
+                    "processes": processes,
                     "images a request": images,
                     "connections": plan.connections,
                     "images/s": served,
@@ -160,6 +172,19 @@ def service_rows(settings: dict[str, object], best: float, seconds: float) -> li
                 }
             )
     return rows
+
+
+def wait_for(service: Service, processes: int) -> None:
+    """Wait until all processes of a service are ready: it is with the first."""
+    deadline = time.monotonic() + _PATIENCE
+    ready = 0.0
+    while ready < processes:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{ready:.0f} of {processes} processes are ready")
+        time.sleep(0.2)
+        told = httpx.get(f"{service.url}/metrics").text
+        found = re.search(r"^handful_ready_processes (\S+)$", told, re.M)
+        ready = float(found[1]) if found else 0.0
 
 
 def cache_rows(device: torch.device, counts: list[int], seconds: float) -> list[Row]:
@@ -187,7 +212,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--product", type=int, default=PRODUCT, help="side of the matrices")
     parser.add_argument("--keys", type=int, nargs="*", default=list(KEYS))
-    parser.add_argument("--no-service", action="store_true", help="leave HTTP out")
+    parser.add_argument(
+        "--processes", type=int, nargs="*", default=[1, 8], help="of the service; none: no HTTP"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     arguments = parser.parse_args()
@@ -214,15 +241,17 @@ def main() -> None:
             "GFLOP an image, both embeddings": per_image / 1e9,
             "seconds to load, compile and record": made,
         }
-        service: list[Row] = []
-        if not arguments.no_service:
-            settings: dict[str, object] = {
-                "backbone": name,
-                "adapter": adapter,
-                "device": arguments.device,
-                "cache_dir": folder,
-            }
-            service = service_rows(settings, best, max(seconds, 3))
+        settings: dict[str, object] = {
+            "backbone": name,
+            "adapter": adapter,
+            "device": arguments.device,
+            "cache_dir": folder,
+        }
+        service = [
+            row
+            for processes in arguments.processes
+            for row in service_rows(settings, processes, best, max(seconds, 3))
+        ]
     caches = cache_rows(device, arguments.keys, seconds)
 
     def plot(axes: Axes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from threading import Condition, Lock, Thread
 from time import monotonic, perf_counter
 from typing import Any, Generic, TypeVar
@@ -129,8 +128,6 @@ class MicroBatcher:
         ]
         for thread in self._threads:
             thread.start()
-        for each in Lane:
-            WAITING.labels(each).set_function(partial(self.waiting.__getitem__, each))
 
     def submit(
         self,
@@ -152,7 +149,7 @@ class MicroBatcher:
         with self._lock:
             if not any(self.waiting.values()):
                 self.pace.begin(monotonic())
-            self.waiting[lane] += len(files)
+            self._wait_more(lane, len(files))
             for _ in range(min(len(files), self.ahead)):
                 self._begin_next(job)
         return job
@@ -235,13 +232,17 @@ class MicroBatcher:
                     continue
                 job.done[image.number] = (image.kept, rows[i : i + 1])
                 job.begun.remove(image)
-                self.waiting[job.lane] -= 1
+                self._wait_more(job.lane, -1)
                 if job.unbegun:
                     self._begin_next(job)
                 elif not job.begun:
                     self._end(job)
                     finished.append(job)
         _tell(finished, None)
+
+    def _wait_more(self, lane: Lane, by: int) -> None:
+        self.waiting[lane] += by
+        WAITING.labels(lane).inc(by)
 
     def _begin_next(self, job: Job[File, Kept]) -> None:
         image = job.unbegun.pop()
@@ -253,7 +254,7 @@ class MicroBatcher:
         if job.over:
             return
         job.over = True
-        self.waiting[job.lane] -= len(job.unbegun) + len(job.begun)
+        self._wait_more(job.lane, -len(job.unbegun) - len(job.begun))
         for image in job.begun:
             self._files.discard(image, job.key, job.lane)
             self._pixels.discard(image, job.key, job.lane)

@@ -14,7 +14,7 @@ from benchmarks.load.process import ROOT
 
 def test_the_command_measures_encoder_and_cache(tmp_path: Path) -> None:
     command = "-m benchmarks.gpu --model ViT-S-32-alt --device cpu --batches 1 2 --product 128"
-    command += f" --keys 500 --no-service --seconds 0.05 --out {tmp_path}"
+    command += f" --keys 500 --processes --seconds 0.05 --out {tmp_path}"
     subprocess.run([sys.executable, *command.split()], cwd=ROOT, check=True)
     told = json.loads((tmp_path / "gpu.json").read_text())
     assert [row["batch"] for row in told["rows"]] == [2, 1, 2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -15,26 +14,29 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-import torch
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from prometheus_client import REGISTRY
 from sqlalchemy import Engine
-from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone, load_backbone
-from adapters.embeddings import ImageEmbeddings
-from service.classifiers.registry import Registry
-from service.images.embedding import EmbeddedImage
 from service.problems import ClassifierNotFound
 from service.storage.engine import open_database
-from service.storage.records import ClassifierSettings, StoredClassifier, Written
+from service.storage.records import StoredClassifier, Written
 from service.storage.store import Store
 from tests.service.client import Classifier
 from tests.service.pictures import picture
+from tests.service.registries import (
+    SETTINGS,
+    embeddings,
+    fill,
+    image,
+    n_images,
+    plain_store,
+    registry,
+)
 from tests.service.server import Server
 
-SETTINGS = ClassifierSettings("tip-adapter")
 PATIENCE = 60
 
 
@@ -81,40 +83,6 @@ class Gate:
         if name == self.stopped:
             self.arrived.set()
             assert self.open.wait(PATIENCE)
-
-
-def registry(store: Store, backbone: Backbone, memory: int = 1) -> Registry:
-    """By default there is room for one classifier, the one used last."""
-    return Registry(store, backbone, store_images=False, max_classes=100, memory=memory)
-
-
-def plain_store(engine: Engine, backbone: Backbone) -> Store:
-    return Store(engine, backbone.fingerprint, backbone.name)
-
-
-def embeddings(seed: int) -> ImageEmbeddings:
-    rows = torch.randn(2, 1, 32, generator=torch.Generator().manual_seed(seed))
-    return ImageEmbeddings(normalize(rows[0]), normalize(rows[1]))
-
-
-def image(seed: int) -> EmbeddedImage:
-    digest = hashlib.sha256(str(seed).encode()).hexdigest()
-    return EmbeddedImage(f"{seed}.png", b"", digest, "image/png", 4, 3, embeddings(seed))
-
-
-def fill(made: Registry, *names: str) -> None:
-    """Make classifiers of two classes with two images each."""
-    for number, name in enumerate(names):
-        made.put(name, SETTINGS, ["ant", "bee"])
-        made.add_images(
-            name, [("ant" if i < 2 else "bee", image(4 * number + i)) for i in range(4)]
-        )
-
-
-def n_images(made: Registry, name: str) -> int:
-    """As an answer tells."""
-    [answer] = made.live(name).predict(embeddings(999), 1, 1000)
-    return len(answer.evidence)
 
 
 def metric(name: str) -> float:
