@@ -171,6 +171,9 @@ def service_rows(
                     "lost %": 100 * (1 - served / best),
                 }
             )
+            print(
+                "service:", *(f"{what} {value:.4g}" for what, value in rows[-1].items()), sep="  "
+            )
     return rows
 
 
@@ -274,8 +277,6 @@ def main() -> None:
     )
     for what, value in about.items():
         print(f"{what}: {value:.3g}")
-    for row in service:
-        print(f"service: {', '.join(f'{what} {value:.4g}' for what, value in row.items())}")
     for row in caches:
         print(f"{row['keys']} keys: {row['ms a query']:.3g} ms a query")
 
