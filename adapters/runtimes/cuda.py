@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from queue import SimpleQueue
 
 import torch
 from torch import Tensor
 
 from adapters.runtimes.compiled import COMPILED_FROM, Pass
-from adapters.runtimes.lane import Lane
+from adapters.runtimes.lane import Lane, padded_size
 
 logger = logging.getLogger("handful.runtime")
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Images of a batch that passes are recorded for; others are filled up to the next one."""
+"""Images of a batch that passes are recorded for."""
 LANES = 2
+# What each pass takes besides its images, in images: 2 to 4 of ViT-B/16 on an H100 (docs/gpu.md).
+_OVERHEAD = 3
 
 
 class Cuda:
@@ -73,11 +76,37 @@ class Cuda:
             self._lanes.put(lane)
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Embed (n, H, W, 3) uint8 pixels, on the CPU or on the device."""
+        """Embed (n, H, W, 3) uint8 pixels, n ≥ 1, on the CPU or on the device."""
         lane = self._lanes.get()
         try:
-            parts = [lane.run(part) for part in torch.split(pixels, self.batch)]
+            sizes = recordings(len(pixels), lane.sizes)
+            parts = [lane.run(part) for part in torch.split(pixels, sizes)]
         finally:
             self._lanes.put(lane)
         frozen, corrected = (torch.cat(rows) for rows in zip(*parts, strict=True))
         return frozen, corrected
+
+
+def recordings(n: int, sizes: tuple[int, ...]) -> list[int]:
+    """How many images to give to each of several passes, so that all of them take least.
+
+    A pass takes as long as one of the next recorded size, so 150 images are better off as 128,
+    16 and 6 (in the place of 8) than in the place of 256.
+
+    Args:
+        n: Images, one or more.
+        sizes: Recorded, ascending.
+    """
+    whole, rest = divmod(n, sizes[-1])
+    return [sizes[-1]] * whole + (_cheapest(rest, sizes)[1] if rest else [])
+
+
+@cache
+def _cheapest(n: int, sizes: tuple[int, ...]) -> tuple[int, list[int]]:
+    """What n images cost that one pass would have room for, and in which parts."""
+    whole = padded_size(n, sizes) + _OVERHEAD, [n]
+    smaller = [size for size in sizes if size < n]
+    if not smaller:
+        return whole
+    cost, parts = _cheapest(n - smaller[-1], sizes)
+    return min(whole, (smaller[-1] + _OVERHEAD + cost, [smaller[-1], *parts]))

@@ -19,8 +19,8 @@ from adapters.bottleneck import Adapted, attach
 from adapters.runtimes import Eager, ImagePass, choice, cuda, fastest
 from adapters.runtimes.agreement import LEAST_COSINE, one_by_one, probes
 from adapters.runtimes.compiled import Pass, compiled
-from adapters.runtimes.cuda import SIZES, Cuda
-from adapters.runtimes.lane import record_sizes
+from adapters.runtimes.cuda import SIZES, Cuda, recordings
+from adapters.runtimes.lane import padded_size, record_sizes
 from tests.gpu import needs_gpu
 from tests.tiny_vit import write_tiny_vit
 
@@ -103,7 +103,7 @@ def test_sizes_without_memory_are_left_out(caplog: pytest.LogCaptureFixture) -> 
         record_sizes(record, (32, 64), lambda: None)
 
 
-def test_batches_are_cut_to_what_every_lane_has_room_for(
+def test_batches_are_cut_to_what_a_lane_has_room_for(
     lanes: list[FakeLane], monkeypatch: pytest.MonkeyPatch, vit: str
 ) -> None:
     monkeypatch.setattr(FakeLane, "room", (64, 8))
@@ -111,8 +111,29 @@ def test_batches_are_cut_to_what_every_lane_has_room_for(
     runtime = Cuda(reference, CPU, SIZE)
     assert (runtime.passes, runtime.batch) == (2, 8)
     pixels = pictures(21)
-    torch.testing.assert_close(runtime(pixels), Eager(reference)(pixels), atol=1e-5, rtol=0)
-    assert lanes[0].batches == [8, 8, 5]
+    for _ in lanes:
+        torch.testing.assert_close(runtime(pixels), Eager(reference)(pixels), atol=1e-5, rtol=0)
+    assert [lane.batches for lane in lanes] == [[16, 4, 1], [8, 8, 4, 1]]
+
+
+def test_a_batch_between_sizes_is_cut_where_filling_it_up_costs_more() -> None:
+    cut = {n: recordings(n, SIZES) for n in range(1, 1200)}
+    assert (cut[1], cut[7], cut[20], cut[150]) == ([1], [7], [16, 4], [128, 16, 6])
+    assert (cut[60], cut[200], cut[250], cut[256]) == ([60], [128, 64, 8], [250], [256])
+    assert cut[600] == [256, 256, 64, 16, 8]
+
+    def cost(parts: list[int]) -> int:
+        return sum(padded_size(n, SIZES) + 3 for n in parts)
+
+    for n, parts in cut.items():
+        assert sum(parts) == n
+        assert cost(parts) <= sum(padded_size(part, SIZES) + 3 for part in whole_passes(n))
+        # Never more than an eighth of larger batches is computed for nothing.
+        assert n < 64 or sum(padded_size(part, SIZES) for part in parts) <= 1.125 * n
+
+
+def whole_passes(n: int) -> list[int]:
+    return [min(SIZES[-1], n - begin) for begin in range(0, n, SIZES[-1])]
 
 
 def test_one_lane_is_used_where_there_is_no_memory_for_two(
