@@ -172,6 +172,7 @@ def main() -> None:
     parser.add_argument("--beta", type=float, nargs="+", default=[None])
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--storage", default="float32", choices=("float32", "float16", "int8"))
+    parser.add_argument("--per-class", type=int, default=CacheSettings().per_class)
     parser.add_argument("--exact-up-to", type=int, default=CacheSettings().exact_up_to)
     parser.add_argument("--method", default="tip-adapter++", choices=sorted(HEADS))
     parser.add_argument("--queries", type=int, default=1000)
@@ -179,7 +180,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     parser.add_argument("--name", default="cache_keys")
     arguments = parser.parse_args()
-    use_cache_settings(CacheSettings(arguments.storage, arguments.exact_up_to))
+    use_cache_settings(CacheSettings(arguments.storage, arguments.exact_up_to, arguments.per_class))
     rows: list[Row] = []
     for n, classes in product(arguments.keys, arguments.classes):
         classes = classes or min(max(n // 10, 2), 1000)

@@ -63,7 +63,9 @@ class Runtime:
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
         gpu = backbone.device if backbone.device.type == "cuda" else None
-        use_cache_settings(CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu))
+        use_cache_settings(
+            CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu)
+        )
         if backbone.runtime != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":

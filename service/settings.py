@@ -82,12 +82,15 @@ class Settings(BaseSettings):
         gt=0,
         description="Most images in one pass of the encoder; what suits its runtime by default.",
     )
-    decode_threads: int = Field(2, gt=0, description="Images decoded at the same time.")
+    decode_threads: int = Field(
+        2, gt=0, description="Images that a process decodes at the same time."
+    )
 
     max_waiting: int = Field(
         256,
         gt=0,
-        description="Most images that wait to be embedded, of queries and of registrations each;"
+        description="Most images that wait to be embedded in a process, of queries and of"
+        " registrations each;"
         " what comes then is refused with 503 and told when to come again.",
     )
     predict_seconds: float = Field(

@@ -15,14 +15,17 @@ class CacheSettings:
     """Where a cache stops being one dense product, and how its keys are kept from there on.
 
     Attributes:
-        storage: Of the keys of caches over ``exact_up_to``. Smaller caches keep float32.
-        exact_up_to: Largest number of keys that are compared with every query.
+        storage: Of the keys of larger caches. Those that are compared whole keep float32.
+        exact_up_to: Largest number of keys that are compared with every query in any case.
+        per_class: Fewest keys a class, on average, of caches that are not compared whole: with
+            fewer, classes are too many to be looked at one by one (docs/cache.md).
         gpu: Where caches over :data:`adapters.cache.on_gpu.ON_GPU_FROM` keys are kept instead, in
             float16 and all compared with every query; None where there is none.
     """
 
     storage: Storage = "float32"
     exact_up_to: int = 20_000
+    per_class: int = 24
     gpu: torch.device | None = None
 
 

@@ -25,9 +25,9 @@ class CachedHead(TermHead):
     The cache is incremental: adding m images adds m keys, removing them takes these out.
 
     Attributes:
-        cache_: Compares queries with all keys, or, of more keys than
-            :attr:`adapters.cache.CacheSettings.exact_up_to`, with those that matter. Of many keys
-            a GPU, where there is one, compares them with all.
+        cache_: Compares queries with all keys, or, of very many
+            (:class:`adapters.cache.CacheSettings`), with those that matter. Of many keys a GPU,
+            where there is one, compares them with all.
     """
 
     view: ClassVar[View]
@@ -62,7 +62,9 @@ class CachedHead(TermHead):
     def _has_very_many(self) -> bool:
         # A GPU reads millions of keys in the time in which a processor reads thousands.
         on_cpu = self.support_.embeddings.corrected.device.type == "cpu"
-        return self.partitions and on_cpu and len(self.support_) > cache_settings().exact_up_to
+        settings, n = cache_settings(), len(self.support_)
+        enough = n > max(settings.exact_up_to, settings.per_class * int(self.present_.sum()))
+        return self.partitions and on_cpu and enough
 
     def _new_cache(self) -> Cache:
         support = self.support_

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime, created, problems, reading, writing
+from service.api.dependencies import (
+    Name,
+    ReadyRuntime,
+    change_problems,
+    created,
+    problems,
+    reading,
+    writing,
+)
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
 from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
@@ -23,7 +31,9 @@ _BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 lett
     "/{name}",
     summary="Create a classifier, or change its settings",
     responses=created(ClassifierOut)
-    | problems(_BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")),
+    | change_problems(
+        _BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")
+    ),
 )
 async def put_classifier(
     name: Name,
@@ -72,7 +82,7 @@ async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
     "/{name}",
     status_code=204,
     summary="Delete a classifier with all its images",
-    responses=problems(_NOT_FOUND),
+    responses=change_problems(_NOT_FOUND),
 )
 async def delete_classifier(name: Name, runtime: ReadyRuntime, request: Request) -> None:
     """Images that other classifiers use as well stay with those."""

@@ -14,7 +14,7 @@ from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 from rfc9457.openapi import problem_response
 
-from service.problems import NotReady
+from service.problems import ChangedMeanwhile, NotReady
 from service.runtime import Runtime
 
 Responses = dict[int | str, dict[str, Any]]
@@ -72,6 +72,11 @@ async def writing(
 def created(model: type[BaseModel]) -> Responses:
     """OpenAPI response for a resource that a PUT has made."""
     return {201: {"model": model, "description": "Created"}}
+
+
+def change_problems(*examples: StatusProblem) -> Responses:
+    """OpenAPI responses of a route that changes a classifier."""
+    return problems(*examples, ChangedMeanwhile("Others changed the classifier 30 times while..."))
 
 
 def problems(*examples: StatusProblem) -> Responses:

@@ -13,6 +13,7 @@ from service.api.dependencies import (
     Label,
     Name,
     ReadyRuntime,
+    change_problems,
     created,
     problems,
     reading,
@@ -112,7 +113,7 @@ async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
     "/support",
     status_code=201,
     summary="Register many classes at once",
-    responses=problems(
+    responses=change_problems(
         _NOT_FOUND[0], InvalidName("..."), InvalidUpload("'a.jpg' has no folder..."), *BAD_IMAGES
     ),
     openapi_extra=_SUPPORT_BODY,
@@ -132,7 +133,7 @@ async def post_support(name: Name, runtime: ReadyRuntime, request: Request) -> R
     "/classes/{label:path}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
+    responses=change_problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
@@ -181,7 +182,7 @@ _INERT = {
     "/classes/{label:path}/images/{image_id}",
     status_code=204,
     summary="Delete a support image",
-    responses=problems(*_NOT_FOUND, _NO_IMAGE),
+    responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
 )
 async def delete_image(
     name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
@@ -199,7 +200,7 @@ async def delete_image(
 @router.put(
     "/classes/{label:path}",
     summary="Declare a class by its name",
-    responses=created(ClassOut) | problems(_NOT_FOUND[0], InvalidName("...")),
+    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
 )
 async def put_class(
     name: Name, label: Label, runtime: ReadyRuntime, request: Request, response: Response
@@ -221,7 +222,7 @@ async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> ClassOut
     "/classes/{label:path}",
     status_code=204,
     summary="Delete a class with its images",
-    responses=problems(*_NOT_FOUND),
+    responses=change_problems(*_NOT_FOUND),
 )
 async def delete_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> None:
     """The other classes stay as they are."""

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt
+from tenacity import (
+    RetryCallState,
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random,
+)
 
 from service.problems import ChangedMeanwhile
 from service.storage.store import Outdated
 
 # Each failure is the success of somebody else's change of the same classifier.
 _ATTEMPTS = 30
+# Seconds at most before the next one: who lost has more to do than who won, and is not to lose
+# again for it.
+_PAUSE = 0.1
 
 
 def _give_up(_: RetryCallState) -> NoReturn:
@@ -24,6 +33,7 @@ def _give_up(_: RetryCallState) -> NoReturn:
 on_the_latest = retry(
     retry=retry_if_exception_type(Outdated),
     stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random(0, _PAUSE),
     retry_error_callback=_give_up,
 )
 """Decorates a change that begins by looking at the latest state and raises ``Outdated``."""

@@ -20,7 +20,6 @@ from service.problems import NoClasses
 from service.storage.records import (
     ClassifierSettings,
     ClassRecord,
-    State,
     StoredClassifier,
     SupportRecord,
 )
@@ -222,7 +221,7 @@ class LiveClassifier:
                     removed=removed,
                 )
             self.settings = settings
-            self.state = State(self.id, revision)
+            self.state = self.state._replace(revision=revision)
             self.classes = {record.label: record for record in classes}
             if removed is not None:
                 gone = set(removed.tolist())

@@ -29,6 +29,10 @@ LOAD_SECONDS = Histogram(
 UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped for others' sake.")
 
 
+# Seconds that a query waits for this process to take over what it has written; then it reads it.
+_FOLLOWING = 1.0
+
+
 @dataclass(slots=True)
 class Slot:
     """A classifier's place in memory.
@@ -36,8 +40,8 @@ class Slot:
     Attributes:
         changing: Held by whoever changes the classifier.
         following: Held while a change is written and memory follows it.
-        loading: Held while it is read from the database; never for as long as a change takes, so
-            that who only asks does not wait for the tuning of somebody's images.
+        loading: Held while it is read from the database; not while a change is tuned, so that who
+            only asks does not wait for somebody's images.
         live: The classifier; None while it is not in memory.
         users: How many threads hold or await these locks. Only a place without any may be given
             up: with two places there could be two classifiers of one name.
@@ -119,22 +123,28 @@ class LoadedClassifiers:
 
     def load(self, slot: Slot, name: str) -> LiveClassifier | None:
         """The classifier of a place in use; None if there is none of that name."""
+        if (live := self._latest(slot, slot.live)) is not None:
+            return live
         with slot.loading:
-            if slot.live is not None and not self._alone and not self._latest(slot, slot.live):
-                slot.live = None
-            if slot.live is None:
-                with LOAD_SECONDS.time():
-                    if (stored := self._store.load(name)) is not None:
-                        slot.live = LiveClassifier(stored, self._backbone)
-            return slot.live
+            if (live := self._latest(slot, slot.live)) is not None:  # somebody has loaded it
+                return live
+            with LOAD_SECONDS.time():
+                stored = self._store.load(name)
+                live = None if stored is None else LiveClassifier(stored, self._backbone)
+            slot.live = live
+            return live
 
-    def _latest(self, slot: Slot, live: LiveClassifier) -> bool:
-        """Whether a classifier is in the state of the database, or in one that came since."""
+    def _latest(self, slot: Slot, live: LiveClassifier | None) -> LiveClassifier | None:
+        """The classifier if it is in the state of the database, or in one that came since."""
+        if live is None or self._alone:
+            return live
         state = self._store.state(live.name)
-        if state == live.state:
-            return True
-        with slot.following:  # a change of this process is perhaps about to be followed
-            return state is not None and state.id == live.id and state <= live.state
+        if state is None:
+            return None
+        # Memory is perhaps about to follow a change of this process.
+        if not live.state.includes(state) and slot.following.acquire(timeout=_FOLLOWING):
+            slot.following.release()
+        return live if live.state.includes(state) else None
 
     def _existing(self, slot: Slot, name: str) -> LiveClassifier:
         if (live := self.load(slot, name)) is None:
@@ -157,10 +167,11 @@ class LoadedClassifiers:
     def _settle(self, name: str, slot: Slot) -> None:
         """Count a place anew after its use, and drop what is too much."""
         self._bytes -= slot.nbytes
-        slot.nbytes = 0 if slot.live is None else slot.live.nbytes
+        live = slot.live
+        slot.nbytes = 0 if live is None else live.nbytes
         self._bytes += slot.nbytes
         self._slots.move_to_end(name)
-        if slot.live is None and slot.users == 0:
+        if live is None and slot.users == 0:
             del self._slots[name]  # clients could fill the memory with names of nothing
         last = next(reversed(self._slots), None)  # another, if this place was given up just now
         unused = []
@@ -178,7 +189,7 @@ class LoadedClassifiers:
 
 
 @contextmanager
-def following(slot: Slot) -> Iterator[None]:
+def following(slot: Slot, live: LiveClassifier) -> Iterator[None]:
     """Write a change, then take it over in memory.
 
     If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
@@ -187,5 +198,6 @@ def following(slot: Slot) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            slot.live = None
+            if slot.live is live:
+                slot.live = None
             raise

@@ -160,9 +160,9 @@ class Registry:
             stay = [record for record in live.classes.values() if record.id != gone.id]
             removed = torch.tensor(images, dtype=torch.int64)
             tuning = self._tune(live.settings, stay, live.support_set.without(removed))
-            with following(slot):
+            with following(slot, live):
                 written = self._store.change(
-                    live.id, tuning, gone_classes=[gone.id], revision=live.state.revision
+                    live.id, tuning, gone_classes=[gone.id], state=live.state
                 )
                 live.apply(
                     tuning=tuning,
@@ -183,9 +183,9 @@ class Registry:
             removed = torch.tensor([_find_image(live, label, image_id).id])
             classes = list(live.classes.values())
             tuning = self._tune(live.settings, classes, live.support_set.without(removed))
-            with following(slot):
+            with following(slot, live):
                 written = self._store.change(
-                    live.id, tuning, gone_images=removed.tolist(), revision=live.state.revision
+                    live.id, tuning, gone_images=removed.tolist(), state=live.state
                 )
                 live.apply(
                     tuning=tuning,
@@ -252,13 +252,13 @@ class Registry:
             embeddings,
         )
         tuning = self._tune(live.settings, classes, live.support_set.with_added(to_come))
-        with following(slot):
+        with following(slot, live):
             written = self._store.change(
                 live.id,
                 tuning,
                 new_classes=[(record.label, record.text) for record in new_classes],
                 new_images=[self._new_image(label, image) for (label, _), image in images.items()],
-                revision=live.state.revision,
+                state=live.state,
             )
             live.apply(
                 tuning=tuning,
@@ -312,14 +312,14 @@ class Registry:
         classes = [*old_classes, *new_classes]
         support = live.support_set
         tuning = self._tune(settings, classes, support)
-        with following(slot):
+        with following(slot, live):
             written = self._store.change(
                 live.id,
                 tuning,
                 settings=settings,
                 texts=texts,
                 new_classes=[(record.label, record.text) for record in new_classes],
-                revision=live.state.revision,
+                state=live.state,
             )
             classes = [*old_classes, *written.classes]
             classifier = new_classifier(settings, self._backbone)

@@ -108,6 +108,8 @@ class MicroBatcher:
         self.pace = Pace()
         self._encode = encode
         self._max_batch = max_batch
+        for each in Lane:
+            WAITING.labels(each)  # told from the start
         # Passes of registrations alone: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)

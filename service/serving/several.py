@@ -10,18 +10,22 @@ Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
 
 from __future__ import annotations
 
-import multiprocessing
+import atexit
 import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import typer
 import uvicorn
 from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
@@ -36,8 +40,11 @@ if TYPE_CHECKING:
 
     from service.runtime import Runtime
 
-# Seconds after which a process that does not react is replaced; loading a model takes some.
-_HANGS = 120
+# Seconds after which a process that does not react is replaced. Loading libraries takes some; and
+# as long the others are left alone where one dies at a bad moment.
+_HANGS = 30
+# Seconds before a process that cannot take the place of another ends, and is replaced in turn.
+_PAUSE = 5
 
 
 def serve_by_several(settings: Settings) -> None:
@@ -45,7 +52,8 @@ def serve_by_several(settings: Settings) -> None:
 
     Raises:
         StorageError: The database is in use, or its folder cannot be written.
-        SystemExit: The processes cannot start, or the port is taken; it was said why.
+        OSError: Somebody listens on the port.
+        SystemExit: The processes cannot start, or the port cannot be had; it was said why.
     """
     lock = lock_database(settings.sqlalchemy_url)
     try:
@@ -61,7 +69,9 @@ def serve_by_several(settings: Settings) -> None:
                 access_log=False,
                 timeout_worker_healthcheck=_HANGS,
             )
-            supervisor = Multiprocess(config, [config.bind_socket()])
+            listening = config.bind_socket()
+            listening.listen(config.backlog)  # whoever else has the port is found out here
+            supervisor = Multiprocess(config, [listening])
             supervisor.run()
     finally:
         if lock is not None:
@@ -72,54 +82,86 @@ def serve_by_several(settings: Settings) -> None:
 
 def _application(settings: Settings, shared: Path) -> FastAPI:
     """The application of one process."""
-    from service.api.app import create_app  # imports PyTorch
+    give_up = partial(_give_up, shared)
+    started = threading.Event()
+    try:
+        _end_with_parent()
+        _end_at_once_until(started)
+        from service.api.app import create_app  # imports PyTorch
 
-    log()
-    _end_with_parent()
-    _forget_the_dead(shared)
-    return create_app(settings, _give_up, partial(_start_in_turn, shared))
+        log()
+        _keep_out_of_gauges(shared)
+        return create_app(settings, give_up, partial(_start_in_turn, shared, started))
+    except Exception as error:
+        give_up(error)
 
 
-def _start_in_turn(shared: Path, settings: Settings) -> Runtime:
+def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -> Runtime:
     """The first process compiles the encoder; the others wait and find it compiled."""
     from service.runtime import Runtime
 
-    compiled = shared / "compiled"
+    runtime = None
     with FileLock(shared / "compiling.lock"):
-        if not compiled.exists():
+        if not _served(shared).exists():
             runtime = Runtime.start(settings)
-            compiled.touch()
-            return runtime
-    return Runtime.start(settings)
+            _served(shared).touch()
+    runtime = runtime or Runtime.start(settings)
+    started.set()
+    return runtime
 
 
-def _give_up(error: Exception) -> None:
-    """End this process and, by its exit status, all of them."""
+def _served(shared: Path) -> Path:
+    """There as soon as any process could start."""
+    return shared / "served"
+
+
+def _give_up(shared: Path, error: Exception) -> NoReturn:
+    """End this process; if none could start so far, by its exit status all of them."""
     from service.cli.errors import fail
 
-    with suppress(BaseException):
+    with suppress(typer.Exit):
         fail(error)
     sys.stderr.flush()
+    if _served(shared).exists():
+        time.sleep(_PAUSE)
+        os._exit(1)
     os._exit(STARTUP_FAILURE)
 
 
 def _end_with_parent() -> None:
-    """End this process in an orderly way if the one that started it is gone."""
+    """End this process if the one that started it was killed, as if it had been itself."""
 
     def watch() -> None:
         if (parent := parent_process()) is not None:
-            multiprocessing.connection.wait([parent.sentinel])
-            os.kill(os.getpid(), signal.SIGTERM)
+            wait([parent.sentinel])
+            os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _forget_the_dead(shared: Path) -> None:
-    """Take processes that were killed out of the gauges."""
+def _end_at_once_until(started: threading.Event) -> None:
+    """Let signals end a process that is still loading, rather than when it has loaded."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        handler = signal.getsignal(number)
+
+        def handle(number: int, frame: FrameType | None, handler: Any = handler) -> None:
+            if not started.is_set():
+                os._exit(0)
+            handler(number, frame)
+
+        signal.signal(number, handle)
+
+
+def _keep_out_of_gauges(shared: Path) -> None:
+    """Take processes that were killed out of the gauges, and this one when it ends."""
     from prometheus_client.multiprocess import mark_process_dead
 
+    atexit.register(mark_process_dead, os.getpid())
     for pid in {int(path.stem.rpartition("_")[2]) for path in shared.glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+            with suppress(FileNotFoundError):  # another process was quicker
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass  # it lives

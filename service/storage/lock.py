@@ -11,7 +11,7 @@ from service.storage.engine import StorageError
 
 
 def lock_database(database_url: str) -> FileLock | None:
-    """Claim an SQLite database; None for others, which more than one service may use.
+    """Claim an SQLite database; None for others, which cannot be claimed.
 
     Raises:
         StorageError: Another service has it, or its folder cannot be written.

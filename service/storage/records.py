@@ -57,10 +57,21 @@ class SupportRecord:
 
 
 class State(NamedTuple):
-    """A state of a classifier: one deleted and made again has another ``id``."""
+    """A state of a classifier.
+
+    Attributes:
+        id: Of the classifier; given again once it is deleted.
+        created_at: To the microsecond, which tells those of one id apart.
+        revision: One more with each change.
+    """
 
     id: int
+    created_at: datetime
     revision: int
+
+    def includes(self, other: State) -> bool:
+        """Whether this is ``other``, or one that came of it."""
+        return self[:2] == other[:2] and self.revision >= other.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ class ClassifierRecord:
     @property
     def state(self) -> State:
         """Which state of which classifier this is."""
-        return State(self.id, self.revision)
+        return State(self.id, self.created_at, self.revision)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, Executable, bindparam, delete, exists, func, select, update
+from sqlalchemy import CursorResult, Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch import Tensor
@@ -23,6 +23,7 @@ from service.storage.records import (
     SupportRecord,
     Written,
 )
+from service.storage.statements import DELETE_UNUSED_IMAGES, LISTING, STATE, next_revision
 from service.storage.tables import (
     BackboneRow,
     ClassifierRow,
@@ -60,12 +61,12 @@ class Store:
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return [classifier_record(*row) for row in session.execute(_LISTING)]
+            return [classifier_record(*row) for row in session.execute(LISTING)]
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
-            row = session.execute(_LISTING.where(ClassifierRow.name == name)).one_or_none()
+            row = session.execute(LISTING.where(ClassifierRow.name == name)).one_or_none()
             return classifier_record(*row) if row else None
 
     def load(self, name: str) -> StoredClassifier | None:
@@ -76,7 +77,7 @@ class Store:
     def state(self, name: str) -> State | None:
         """Which state a classifier is in, or None; costs one row."""
         with self._engine.connect() as connection:
-            row = connection.execute(_STATE, {"name": name}).one_or_none()
+            row = connection.execute(STATE, {"name": name}).one_or_none()
             return row and State(*row)
 
     def create(
@@ -106,10 +107,16 @@ class Store:
             )
 
     def delete_classifier(self, classifier_id: int) -> None:
-        """Delete a classifier with its classes and the images that nothing else uses."""
+        """Delete a classifier with its classes and the images that nothing else uses.
+
+        Raises:
+            Outdated: It is gone already.
+        """
         with Session(self._writer) as session, session.begin():
-            session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
-            _delete_unused_images(session)
+            gone = session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
+            if cast("CursorResult[Any]", gone).rowcount == 0:
+                raise Outdated(classifier_id)
+            session.execute(DELETE_UNUSED_IMAGES)
 
     # What a classifier consists of
 
@@ -124,7 +131,7 @@ class Store:
         new_images: Sequence[NewImage] = (),
         gone_classes: Sequence[int] = (),
         gone_images: Sequence[int] = (),
-        revision: int | None = None,
+        state: State | None = None,
     ) -> Written:
         """Write one change of a classifier, whole or not at all.
 
@@ -137,19 +144,22 @@ class Store:
             new_images: Support images; their labels are old classes or among the new ones.
             gone_classes: Class ids; their images go with them.
             gone_images: Support ids.
-            revision: The one that the change was made for; None: whatever it is.
+            state: The one that the change was made for; None: whatever it is.
 
         Raises:
-            Outdated: It has another revision, or is gone; nothing is written then.
+            Outdated: It is in another state, or gone; nothing is written then.
         """
         with Session(self._writer) as session, session.begin():
             columns = self._tuning_columns(tuning)
             if settings is not None:
                 columns |= _settings_columns(settings)
             # First of all: other writers of this classifier wait here until this change is whole.
-            now = session.scalar(_update(classifier_id, revision, columns))
-            if now is None:
+            changed = session.execute(next_revision(classifier_id, state).values(**columns))
+            if cast("CursorResult[Any]", changed).rowcount == 0:
                 raise Outdated(classifier_id)
+            now = session.scalars(
+                select(ClassifierRow.revision).where(ClassifierRow.id == classifier_id)
+            ).one()
             for class_id, text in texts:
                 session.execute(
                     update(ClassRow)
@@ -161,7 +171,7 @@ class Store:
             for some in _chunks(list(gone_images)):
                 session.execute(delete(SupportRow).where(SupportRow.id.in_(some)))
             if gone_classes or gone_images:
-                _delete_unused_images(session)
+                session.execute(DELETE_UNUSED_IMAGES)
             class_rows = [
                 ClassRow(classifier_id=classifier_id, label=label, text_embedding=blob(text))
                 for label, text in new_classes
@@ -241,37 +251,6 @@ class Store:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
 
 
-_LISTING = (
-    select(
-        ClassifierRow,
-        select(func.count())
-        .where(ClassRow.classifier_id == ClassifierRow.id)
-        .correlate(ClassifierRow)
-        .scalar_subquery(),
-        select(func.count())
-        .select_from(SupportRow)
-        .join(ClassRow, SupportRow.class_id == ClassRow.id)
-        .where(ClassRow.classifier_id == ClassifierRow.id)
-        .correlate(ClassifierRow)
-        .scalar_subquery(),
-    )
-).order_by(ClassifierRow.name)
-
-
-_STATE = select(ClassifierRow.id, ClassifierRow.revision).where(
-    ClassifierRow.name == bindparam("name")
-)
-
-
-def _update(classifier_id: int, revision: int | None, columns: dict[str, Any]) -> Executable:
-    """Change a classifier's row, if it is of that revision, and return the next one."""
-    changed = update(ClassifierRow).where(ClassifierRow.id == classifier_id)
-    if revision is not None:
-        changed = changed.where(ClassifierRow.revision == revision)
-    following = ClassifierRow.revision + 1
-    return changed.values(revision=following, **columns).returning(ClassifierRow.revision)
-
-
 def _class(row: ClassRow) -> ClassRecord:
     text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
     return ClassRecord(row.id, row.label, row.created_at, text)
@@ -299,11 +278,6 @@ def _settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
         "false_rejection_rate": settings.false_rejection_rate,
         "coverage": settings.coverage,
     }
-
-
-def _delete_unused_images(session: Session) -> None:
-    used = exists().where(SupportRow.image_id == ImageRow.id)
-    session.execute(delete(ImageRow).where(~used))
 
 
 def _chunks(items: list[_T]) -> list[list[_T]]:

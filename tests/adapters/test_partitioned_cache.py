@@ -32,7 +32,7 @@ def keys(n: int, seed: int, width: int = WIDTH) -> torch.Tensor:
 @pytest.fixture
 def very_many() -> Iterator[None]:
     """Two keys count as very many."""
-    use_cache_settings(CacheSettings(exact_up_to=2))
+    use_cache_settings(CacheSettings(exact_up_to=2, per_class=0))
     yield
     use_cache_settings(CacheSettings())
 
@@ -40,7 +40,7 @@ def very_many() -> Iterator[None]:
 def dense_and_partitioned(method: str, task: Task, tuning: Tuning) -> tuple[Head, Head]:
     use_cache_settings(CacheSettings())
     dense = HEADS[method](100.0).fit(task.classes, task.support, tuning)
-    use_cache_settings(CacheSettings(exact_up_to=2))
+    use_cache_settings(CacheSettings(exact_up_to=2, per_class=0))
     try:
         partitioned = HEADS[method](100.0).fit(task.classes, task.support, tuning)
     finally:
@@ -127,7 +127,7 @@ def test_a_cache_that_outgrows_the_dense_product_is_partitioned() -> None:
     )
     dense = head.cache_
     assert isinstance(dense, KeyValueCache)
-    use_cache_settings(CacheSettings(exact_up_to=8))
+    use_cache_settings(CacheSettings(exact_up_to=8, per_class=0))
     try:
         head.add(task.draw([1, 1], 1, 1000))
         assert head.cache_ is dense
@@ -136,6 +136,21 @@ def test_a_cache_that_outgrows_the_dense_product_is_partitioned() -> None:
         use_cache_settings(CacheSettings())
     assert isinstance(head.cache_, PartitionedCache)
     assert len(head.cache_) == 9
+
+
+def test_a_cache_of_few_keys_a_class_stays_dense() -> None:
+    task = make_task([5, 5])
+    tuning = TUNINGS["tip-adapter++"][1]
+    use_cache_settings(CacheSettings(exact_up_to=2, per_class=6))
+    try:
+        head = HEADS["tip-adapter++"](100.0).fit(task.classes, task.support, tuning)
+        assert isinstance(head.cache_, KeyValueCache)
+        head.add(task.draw([1, 1], 1, 1000))
+        assert isinstance(head.cache_, KeyValueCache)
+        head.add(task.draw([1, 0], 2, 2000))
+        assert isinstance(head.cache_, PartitionedCache)
+    finally:
+        use_cache_settings(CacheSettings())
 
 
 def test_ape_weighs_single_keys_and_stays_dense(very_many: None) -> None:

@@ -44,6 +44,10 @@ def one_of_several(store: Store, backbone: Backbone) -> Registry:
     return registry(store, backbone, ROOM, alone=False)
 
 
+def two(engine: Engine, backbone: Backbone) -> list[Registry]:
+    return [one_of_several(plain_store(engine, backbone), backbone) for _ in range(2)]
+
+
 def evidence(made: Registry, name: str) -> set[str]:
     [answer] = made.live(name).predict(embeddings(999), 1, 1000)
     return {shown.image_id for shown in answer.evidence}
@@ -130,8 +134,16 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
 ) -> None:
     written, go_on = Event(), Event()
 
+    looked = Event()
+
     class Slow(Store):
         loads = 0
+
+        def state(self, name: str) -> Any:
+            found = super().state(name)
+            if written.is_set():
+                looked.set()
+            return found
 
         def load(self, name: str) -> Any:
             self.loads += 1
@@ -151,6 +163,7 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
         change = threads.submit(add, made, "a", "ant", 100)
         assert written.wait(PATIENCE)
         asked = threads.submit(evidence, made, "a")
+        assert looked.wait(PATIENCE)  # at what memory has not followed yet
         go_on.set()
         change.result(PATIENCE)
         assert len(asked.result(PATIENCE)) == 5
@@ -158,7 +171,7 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
 
 
 def test_threads_of_two_registries_lose_nothing(engine: Engine, backbone: Backbone) -> None:
-    both = [one_of_several(plain_store(engine, backbone), backbone) for _ in range(2)]
+    both = two(engine, backbone)
     fill(both[0], "a", "b")
 
     def client(number: int) -> list[tuple[str, str]]:
@@ -185,11 +198,11 @@ def test_a_store_refuses_a_change_of_an_older_state(engine: Engine, backbone: Ba
     assert stored is not None
     record = stored.record
     assert store.state("a") == record.state
-    written = store.change(record.id, record.tuning, revision=record.revision)
+    written = store.change(record.id, record.tuning, state=record.state)
     assert written.revision == record.revision + 1
     labels = [("new", None)]
     with pytest.raises(Outdated):
-        store.change(record.id, record.tuning, new_classes=labels, revision=record.revision)
+        store.change(record.id, record.tuning, new_classes=labels, state=record.state)
     with pytest.raises(Outdated):
         store.create("a", SETTINGS, record.tuning, labels)
     again = store.load("a")
@@ -199,6 +212,29 @@ def test_a_store_refuses_a_change_of_an_older_state(engine: Engine, backbone: Ba
     assert store.state("a") is None
     with pytest.raises(Outdated):
         store.change(record.id, record.tuning)
+    with pytest.raises(Outdated):
+        store.delete_classifier(record.id)
+
+
+def test_one_made_again_under_the_same_id_is_another(engine: Engine, backbone: Backbone) -> None:
+    here, there = two(engine, backbone)
+    fill(there, "a")
+    old = here.live("a").state
+    there.delete("a")
+    there.put("a", SETTINGS, ["cat"])
+    new = there.live("a").state
+    assert new.id == old.id  # SQLite gives it again
+    assert new.revision < old.revision
+    assert list(here.live("a").classes) == ["cat"]
+    for made in (here, there):
+        assert made.live("a").state == new
+    add(here, "a", "ant", 1)  # which the old one had
+    assert len(evidence(there, "a")) == 1
+    # Nor is a change of the old one taken for one of the new, at the same revision.
+    store = plain_store(engine, backbone)
+    tuning = there.live("a").tuning
+    with pytest.raises(Outdated):
+        store.change(new.id, tuning, state=old._replace(revision=new.revision + 1))
 
 
 NAMES = ["a", "b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,13 +99,13 @@ def test_what_one_process_acknowledged_all_of_them_know(
             assert list(found) == [number] * 16
         anyone.delete(classifier.class_url("bee")).raise_for_status()
         assert list(threads.map(n_images, [classifier] * 16)) == [4] * 16
+        # More than one process answered: one alone would have loaded the classifier once.
+        assert metric(several, "handful_classifier_load_seconds_count") > loads + 1
         anyone.delete(classifier.url).raise_for_status()
         asked = threads.map(lambda _: classifier.predict(picture(1)).status_code, range(16))
         assert list(asked) == [404] * 16
         classifier.put(classes=["cat"]).raise_for_status()
         assert list(threads.map(n_images, [classifier] * 16)) == [0] * 16
-    # More than one process answered: one alone loads a classifier once.
-    assert metric(several, "handful_classifier_load_seconds_count") > loads + 2
 
 
 def test_changes_at_the_same_time_are_all_kept(anyone: httpx.Client) -> None:
@@ -133,12 +134,13 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     classifier.put().raise_for_status()
     classifier.post("ant", picture(1), picture(2)).raise_for_status()
     before = {process.pid for process in workers(several)}
+    starts = several.log.read_text().count("startup complete")
     assert len(before) == PROCESSES
     os.kill(min(before), signal.SIGKILL)
     for _ in range(10):
         with suppress(httpx.TransportError):  # it may have accepted the connection
             assert n_images(classifier) == 2
-    until(lambda: several.log.read_text().count("startup complete") == PROCESSES + 1)
+    until(lambda: several.log.read_text().count("startup complete") == starts + 1)
     assert len({process.pid for process in workers(several)} - before) == 1
     # The dead one is not counted any more.
     assert metric(several, "handful_ready_processes") == PROCESSES
@@ -155,7 +157,26 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit:
         running.kill()
         _, alive = psutil.wait_procs(started, timeout=PATIENCE)
         assert not alive
-    assert "Application shutdown complete" in running.log.read_text()
+
+
+def test_processes_end_at_once_while_they_start(tmp_path: Path, vit: str) -> None:
+    with Server.listening(tmp_path / "data", backbone=vit, processes=3) as starting:
+        until(lambda: len(workers(starting)) == 3)
+        time.sleep(2)  # on the way
+        begun = time.monotonic()
+        assert starting.stop() == 0
+        assert time.monotonic() - begun < 5
+        assert "startup complete" not in starting.log.read_text()
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path: Path, vit: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = ("serve", "--port", port, "--data-dir", str(tmp_path), "--processes", "2")
+        ended = run_handful(*command, backbone=vit)
+    assert ended.returncode != 0
+    assert "in use" in ended.stderr
+    assert "loading backbone" not in ended.stderr
 
 
 def test_processes_that_cannot_start_end_with_the_reason(tmp_path: Path) -> None:
