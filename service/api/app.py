@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from fastapi_problem.handler import (
     new_exception_handler,
 )
 from prometheus_client import Gauge
+from prometheus_client.multiprocess import mark_process_dead
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -100,6 +102,8 @@ def create_app(
         await starting
         if app.state.runtime is not None:
             app.state.runtime.close()
+        if settings.processes > 1:  # out of the gauges, which are those of all
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
     app = FastAPIOffline(  # /docs works without a content delivery network
         title="Handful",

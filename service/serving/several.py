@@ -10,7 +10,6 @@ Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import sys
@@ -90,7 +89,7 @@ def _application(settings: Settings, shared: Path) -> FastAPI:
         from service.api.app import create_app  # imports PyTorch
 
         log()
-        _keep_out_of_gauges(shared)
+        _forget_the_dead(shared)
         return create_app(settings, give_up, partial(_start_in_turn, shared, started))
     except Exception as error:
         give_up(error)
@@ -152,11 +151,10 @@ def _end_at_once_until(started: threading.Event) -> None:
         signal.signal(number, handle)
 
 
-def _keep_out_of_gauges(shared: Path) -> None:
-    """Take processes that were killed out of the gauges, and this one when it ends."""
+def _forget_the_dead(shared: Path) -> None:
+    """Take processes that were killed out of the gauges; others do it when they end."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    atexit.register(mark_process_dead, os.getpid())
     for pid in {int(path.stem.rpartition("_")[2]) for path in shared.glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)

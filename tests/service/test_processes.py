@@ -147,6 +147,23 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     assert n_images(classifier) == 2
 
 
+def test_all_are_replaced_one_after_the_other_while_they_answer(
+    several: Server, anyone: httpx.Client
+) -> None:
+    classifier = Classifier(anyone, "answering")
+    classifier.put().raise_for_status()
+    classifier.post("ant", picture(1), picture(2)).raise_for_status()
+    before = {process.pid for process in workers(several)}
+    several.process.send_signal(signal.SIGHUP)
+
+    def replaced() -> bool:
+        assert n_images(classifier) == 2
+        return not before & {process.pid for process in workers(several)}
+
+    until(replaced)
+    assert metric(several, "handful_ready_processes") == PROCESSES
+
+
 def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
         started = workers(running)
