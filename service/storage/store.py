@@ -97,10 +97,7 @@ class Store:
                 name=name, **_settings_columns(settings), **self._tuning_columns(tuning)
             )
             session.add(row)
-            try:
-                session.flush()
-            except IntegrityError as error:
-                raise Outdated(name) from error
+            _flush(session)
             session.add_all(
                 ClassRow(classifier_id=row.id, label=label, text_embedding=blob(text))
                 for label, text in classes
@@ -213,7 +210,7 @@ class Store:
                     corrected=blob(image.embeddings.corrected),
                 )
                 session.add(known[image.sha256])
-        session.flush()
+        _flush(session)
         self._write_contents(session, images, known)
         rows = [
             SupportRow(
@@ -249,6 +246,18 @@ class Store:
 
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
+
+
+def _flush(session: Session) -> None:
+    """Write rows of which there is one for each name or content.
+
+    Raises:
+        Outdated: Somebody else has just written the same.
+    """
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise Outdated from error
 
 
 def _class(row: ClassRow) -> ClassRecord:
