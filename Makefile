@@ -32,7 +32,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# Two processes: in one, all of it ends in a segmentation fault (docs/architecture.md, "Tests").
+# Two processes (docs/architecture.md, "Tests").
 unit: install
 	$(BIN)/pytest tests/adapters
 	$(BIN)/pytest tests/benchmarks tests/service

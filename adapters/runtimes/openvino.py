@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,7 +36,11 @@ class _Compiled:
             # Other threads decode and answer on the same cores.
             "ENABLE_CPU_PINNING": False,
         }
-        self._compiled = ov.Core().compile_model(model, "CPU", settings)
+        # OpenVINO leaves the thread that compiles with an alternate signal stack that is freed: the
+        # next signal that Python handles there, such as Ctrl-C, would end the process.
+        with ThreadPoolExecutor(1) as thread:
+            compiling = thread.submit(ov.Core().compile_model, model, "CPU", settings)
+            self._compiled = compiling.result()
         self._own = threading.local()
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -222,3 +224,23 @@ def test_an_image_pass_computes_in_half_precision_and_back(vit: str) -> None:
     whole.load_state_dict(before)
     for found, exact in zip(Eager(whole)(pictures(3)), wanted, strict=True):
         torch.testing.assert_close(found, exact, atol=0, rtol=0)
+
+
+def test_a_signal_can_be_handled_where_a_model_was_compiled() -> None:
+    code = """
+import os, signal, torch
+from torch import nn
+from adapters.runtimes import openvino
+
+class Sums(nn.Module):
+    def forward(self, pixels):
+        return pixels.float().mean((1, 2)), pixels.float().amax((1, 2))
+
+openvino.OpenVINO(openvino.convert(Sums().eval(), 4, 4))
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "handled"), ended.stderr
