@@ -159,18 +159,7 @@ class Registry:
             images = [i for i, record in live.support.items() if record.class_id == gone.id]
             stay = [record for record in live.classes.values() if record.id != gone.id]
             removed = torch.tensor(images, dtype=torch.int64)
-            tuning = self._tune(live.settings, stay, live.support_set.without(removed))
-            with following(slot, live):
-                written = self._store.change(
-                    live.id, tuning, gone_classes=[gone.id], state=live.state
-                )
-                live.apply(
-                    tuning=tuning,
-                    settings=live.settings,
-                    classes=stay,
-                    revision=written.revision,
-                    removed=removed,
-                )
+            self._remove(slot, live, stay, removed, gone_classes=[gone.id])
 
     @on_the_latest
     def delete_image(self, name: str, label: str, image_id: str) -> None:
@@ -182,18 +171,7 @@ class Registry:
         with self._loaded.changing(name) as (slot, live):
             removed = torch.tensor([_find_image(live, label, image_id).id])
             classes = list(live.classes.values())
-            tuning = self._tune(live.settings, classes, live.support_set.without(removed))
-            with following(slot, live):
-                written = self._store.change(
-                    live.id, tuning, gone_images=removed.tolist(), state=live.state
-                )
-                live.apply(
-                    tuning=tuning,
-                    settings=live.settings,
-                    classes=classes,
-                    revision=written.revision,
-                    removed=removed,
-                )
+            self._remove(slot, live, classes, removed, gone_images=removed.tolist())
 
     @on_the_latest
     def add_images(
@@ -283,6 +261,33 @@ class Registry:
         )
 
     # Shared by the writers
+
+    def _remove(
+        self,
+        slot: Slot,
+        live: LiveClassifier,
+        classes: list[ClassRecord],
+        removed: Tensor,
+        gone_classes: Sequence[int] = (),
+        gone_images: Sequence[int] = (),
+    ) -> None:
+        """Remove support images; ``classes`` stay, and storage is told what is gone."""
+        tuning = self._tune(live.settings, classes, live.support_set.without(removed))
+        with following(slot, live):
+            written = self._store.change(
+                live.id,
+                tuning,
+                gone_classes=gone_classes,
+                gone_images=gone_images,
+                state=live.state,
+            )
+            live.apply(
+                tuning=tuning,
+                settings=live.settings,
+                classes=classes,
+                revision=written.revision,
+                removed=removed,
+            )
 
     def _resettle(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Engine, delete, select, update
+from sqlalchemy import CursorResult, Delete, Engine, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch import Tensor
@@ -110,9 +110,7 @@ class Store:
             Outdated: It is gone already.
         """
         with Session(self._writer) as session, session.begin():
-            gone = session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
-            if cast("CursorResult[Any]", gone).rowcount == 0:
-                raise Outdated(classifier_id)
+            _execute(session, delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
             session.execute(DELETE_UNUSED_IMAGES)
 
     # What a classifier consists of
@@ -151,9 +149,7 @@ class Store:
             if settings is not None:
                 columns |= _settings_columns(settings)
             # First of all: other writers of this classifier wait here until this change is whole.
-            changed = session.execute(next_revision(classifier_id, state).values(**columns))
-            if cast("CursorResult[Any]", changed).rowcount == 0:
-                raise Outdated(classifier_id)
+            _execute(session, next_revision(classifier_id, state).values(**columns))
             now = session.scalars(
                 select(ClassifierRow.revision).where(ClassifierRow.id == classifier_id)
             ).one()
@@ -246,6 +242,16 @@ class Store:
 
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
+
+
+def _execute(session: Session, statement: Update | Delete) -> None:
+    """Change or delete a classifier's row.
+
+    Raises:
+        Outdated: Somebody else has just done so, and there is no such row.
+    """
+    if cast("CursorResult[Any]", session.execute(statement)).rowcount == 0:
+        raise Outdated
 
 
 def _flush(session: Session) -> None:

@@ -71,15 +71,19 @@ class Interrupted(Store):
         return super().change(*args, **kwargs)
 
 
+def interrupted(engine: Engine, backbone: Backbone) -> tuple[Interrupted, Registry, Registry]:
+    """Two registries with a classifier; what is written by the first can be interrupted."""
+    store = Interrupted(engine, backbone)
+    here = one_of_several(store, backbone)
+    there = one_of_several(plain_store(engine, backbone), backbone)
+    fill(there, "a")
+    return store, here, there
+
+
 def test_a_change_that_comes_second_is_made_again_on_top(
     engine: Engine, backbone: Backbone
 ) -> None:
-    store = Interrupted(engine, backbone)
-    here, there = (
-        one_of_several(store, backbone),
-        one_of_several(plain_store(engine, backbone), backbone),
-    )
-    fill(there, "a")
+    store, here, there = interrupted(engine, backbone)
     before = evidence(here, "a")
     came: list[str] = []
     for seed in (100, 101, 102):
@@ -96,12 +100,7 @@ def test_a_change_that_comes_second_is_made_again_on_top(
 def test_a_change_of_what_was_deleted_meanwhile_finds_nothing(
     engine: Engine, backbone: Backbone
 ) -> None:
-    store = Interrupted(engine, backbone)
-    here, there = (
-        one_of_several(store, backbone),
-        one_of_several(plain_store(engine, backbone), backbone),
-    )
-    fill(there, "a")
+    store, here, there = interrupted(engine, backbone)
     here.live("a")
     store.others.append(lambda: there.delete("a"))
     with pytest.raises(ClassifierNotFound):
@@ -116,12 +115,7 @@ def test_a_change_of_what_was_deleted_meanwhile_finds_nothing(
 def test_a_change_that_others_never_let_through_is_given_up_whole(
     engine: Engine, backbone: Backbone
 ) -> None:
-    store = Interrupted(engine, backbone)
-    here, there = (
-        one_of_several(store, backbone),
-        one_of_several(plain_store(engine, backbone), backbone),
-    )
-    fill(there, "a")
+    store, here, there = interrupted(engine, backbone)
     store.others = [lambda i=i: add(there, "a", "ant", 100 + i) for i in range(40)]
     with pytest.raises(ChangedMeanwhile):
         add(here, "a", "fly", 999)

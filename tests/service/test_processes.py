@@ -81,6 +81,13 @@ def at_once(call: Callable[[int], httpx.Response], count: int) -> list[int]:
         return [response.status_code for response in threads.map(call, range(count))]
 
 
+def of_two_images(http: httpx.Client, name: str) -> Classifier:
+    made = Classifier(http, name)
+    made.put().raise_for_status()
+    made.post("ant", picture(1), picture(2)).raise_for_status()
+    return made
+
+
 def n_images(classifier: Classifier) -> int:
     [answer] = classifier.predictions(picture(1), evidence=100)
     return len(answer["evidence"])
@@ -130,9 +137,7 @@ def test_changes_at_the_same_time_are_all_kept(anyone: httpx.Client) -> None:
 def test_a_killed_process_is_replaced_and_nothing_is_lost(
     several: Server, anyone: httpx.Client
 ) -> None:
-    classifier = Classifier(anyone, "lasting")
-    classifier.put().raise_for_status()
-    classifier.post("ant", picture(1), picture(2)).raise_for_status()
+    classifier = of_two_images(anyone, "lasting")
     before = {process.pid for process in workers(several)}
     starts = several.log.read_text().count("startup complete")
     assert len(before) == PROCESSES
@@ -150,9 +155,7 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
 def test_all_are_replaced_one_after_the_other_while_they_answer(
     several: Server, anyone: httpx.Client
 ) -> None:
-    classifier = Classifier(anyone, "answering")
-    classifier.put().raise_for_status()
-    classifier.post("ant", picture(1), picture(2)).raise_for_status()
+    classifier = of_two_images(anyone, "answering")
     before = {process.pid for process in workers(several)}
     several.process.send_signal(signal.SIGHUP)
 
