@@ -17,7 +17,7 @@ from PIL.Image import Transpose
 
 from service.images.colour import Colours
 from service.images.containers.cleaned import Refused, Samples
-from service.images.kinds import ACCEPTED, Kind, kind_of
+from service.images.kinds import ACCEPTED, kind_of
 from service.images.mistaken import mistake
 from service.images.opening import Box, Opened, Size, opened
 from service.images.samples import Numbers, scaling
@@ -116,9 +116,7 @@ def decode(
 
     kind = kind_of(content)
     if kind is None:
-        told = mistake(content) or (
-            f"is not an image in a known format. Accepted are {ACCEPTED}."
-        )
+        told = mistake(content) or (f"is not an image in a known format. Accepted are {ACCEPTED}.")
         raise NotAnImage(f"{what} {told}")
     try:
         file = opened(content, kind, max_pixels, check)
@@ -129,7 +127,9 @@ def decode(
         raise NotAnImage(f"{what} {error}") from error
     # Decoders raise whatever the damage leads to: OSError, SyntaxError, struct.error...
     except Exception as error:
-        raise BrokenImage(f"{what} is a {kind.title} that is truncated or damaged: {error}") from error
+        raise BrokenImage(
+            f"{what} is a {kind.title} that is truncated or damaged: {error}"
+        ) from error
     width, height = reversed(file.size) if file.orientation in _SIDEWAYS else file.size
     return DecodedImage(pixels, width, height, kind.media_type)
 
@@ -206,7 +206,9 @@ def _converted(
     whole = Image.new("RGB", (ceil(width / across), ceil(height / down)))
     for start, strip in strips:
         seen = convert(strip)
-        whole.paste(seen if across == down == 1 else seen.reduce((across, down)), (0, start // down))
+        whole.paste(
+            seen if across == down == 1 else seen.reduce((across, down)), (0, start // down)
+        )
     return whole, (left / across, top / down, right / across, bottom / down)
 
 

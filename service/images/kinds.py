@@ -8,8 +8,11 @@ from enum import Enum
 from service.images.containers import isobmff
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff .avif .heic .heif .hif "
-    ".ppm .pgm .pbm .pnm .pfm".split()
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib"),
+        *("tif", "tiff", "avif", "heic", "heif", "hif", "ppm", "pgm", "pbm", "pnm", "pfm"),
+    )
 )
 """Ends of names, in small letters, by which a folder's files are taken for images."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from service.images.containers.cleaned import Damaged, Samples
-from service.images.samples import scaling
+from service.images.samples import Numbers, scaling
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r]?)*([^\s#]{1,20})")
 _COMMENT = re.compile(rb"#[^\n\r]*")
@@ -75,7 +75,7 @@ class Netpbm:
             numbers = self._plain(count)
         return self._shown(numbers, Samples(16, 2, low=0, high=self._most))[0]
 
-    def _shown(self, numbers: NDArray[np.generic], samples: Samples) -> tuple[Image.Image, ...]:
+    def _shown(self, numbers: Numbers, samples: Samples) -> tuple[Image.Image, ...]:
         width, height = self.size
         shape = (height, width, 3) if self._channels == 3 else (height, width)
         if numbers.dtype == np.uint8 and self._most == 255:
@@ -100,7 +100,7 @@ class Netpbm:
             raise Damaged(f"its header has {token[:20]!r} where a positive number belongs")
         return int(token)
 
-    def _binary(self, kind: np.dtype[np.generic], count: int) -> NDArray[np.generic]:
+    def _binary(self, kind: np.dtype[Any], count: int) -> Numbers:
         if len(self._content) - self._at < kind.itemsize * count:
             raise Damaged("it has fewer pixels than its header says")
         return np.frombuffer(self._content, kind, count, self._at)
@@ -108,16 +108,16 @@ class Netpbm:
     def _text(self) -> bytes:
         return _COMMENT.sub(b"", self._content[self._at :])
 
-    def _plain(self, count: int) -> NDArray[np.generic]:
+    def _plain(self, count: int) -> Numbers:
         text = self._text()
         if text.translate(None, b"0123456789 \t\r\n\v\f"):
             raise Damaged("it has other than numbers where its pixels belong")
-        numbers = np.fromstring(text, np.uint32, count, " ") if text.split(None, 1) else ()
+        numbers = np.fromstring(text, np.uint32, count, sep=" ")
         if len(numbers) < count:
             raise Damaged("it has fewer pixels than its header says")
         return np.minimum(numbers, self._most).astype(np.uint16)
 
-    def _plain_bits(self, count: int) -> NDArray[np.generic]:
+    def _plain_bits(self, count: int) -> Numbers:
         digits = self._text().translate(None, b" \t\r\n\v\f")[:count]
         if digits.translate(None, b"01"):
             raise Damaged("it has other than 0 and 1 where its pixels belong")
@@ -126,6 +126,6 @@ class Netpbm:
         return (np.uint8(ord("1")) - np.frombuffer(digits, np.uint8)).astype(np.uint8)
 
 
-def _pieces(numbers: NDArray[np.generic]) -> Iterator[NDArray[np.number]]:
+def _pieces(numbers: Numbers) -> Iterator[Numbers]:
     for start in range(0, len(numbers), _ROWS):
-        yield numbers[start : start + _ROWS]  # type: ignore[misc]
+        yield numbers[start : start + _ROWS]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.images.containers.cleaned import Samples
 
-Numbers = NDArray[np.number]
+Numbers = NDArray[Any]
 Scale = Callable[[Numbers], NDArray[np.uint8]]
 
 
@@ -25,16 +26,16 @@ def scaling(samples: Samples, pieces: Iterable[Numbers]) -> Scale:
         pieces: All of them, in pieces, which are read only if they decide.
     """
     low, high = _range(samples, pieces)
-    width = high - low
-    # Subtracted in float64, a piece at a time, where float32 would lose what tells them apart.
-    exact = np.float64 if samples.bits > 16 else np.float32
+    slope = 255 / (high - low) if high > low else 0.0
+    # In float64, a piece at a time, where float32 would lose what tells numbers apart.
+    exact = np.dtype(np.float64 if samples.bits > 16 else np.float32)
 
     def scaled(numbers: Numbers) -> NDArray[np.uint8]:
         with np.errstate(invalid="ignore", over="ignore"):
-            levels = (numbers.astype(exact) - exact(low)) * exact(255 / width if width else 0)
+            levels: NDArray[np.floating] = (numbers.astype(exact) - low) * slope
         np.nan_to_num(levels, copy=False, nan=0, posinf=255, neginf=0)
         np.clip(levels, 0, 255, out=levels)
-        shown = np.rint(levels).astype(np.uint8)
+        shown: NDArray[np.uint8] = np.rint(levels).astype(np.uint8)
         return 255 - shown if samples.white_is_zero else shown
 
     return scaled

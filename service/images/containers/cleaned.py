@@ -16,7 +16,7 @@ class Damaged(ValueError):
 
 
 class Refused(ValueError):
-    """The file is of a kind that is not taken; goes on after "The image" and says how to mend it."""
+    """The file is of a kind that is not taken; goes on after its name and says how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)

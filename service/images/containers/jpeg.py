@@ -43,7 +43,7 @@ def clean(content: bytes) -> Cleaned:
         if at + 4 > len(content) or content[at] != 0xFF or content[at + 1] == 0xFF:
             at = _next_marker(content, at)
         marker = content[at + 1]
-        if marker == _SOS or marker == _EOI:
+        if marker in (_SOS, _EOI):
             break
         if marker in _ALONE or marker == 0:
             at += 2
@@ -57,9 +57,9 @@ def clean(content: bytes) -> Cleaned:
             icc.append((content[start + 16], start + 18, end))
         elif marker == 0xE0 and not jfif and head.startswith(b"JFIF\0"):
             # Without the thumbnail: its two sides are the last two bytes of what is kept.
-            kept.append(b"\xff\xe0\0\x10" + content[start + 4 : start + 16].ljust(12, b"\0") + b"\0\0")
+            kept.append(b"\xff\xe0\0\x10" + head.ljust(12, b"\0") + b"\0\0")
             jfif = True
-        elif marker == 0xEE or marker not in _APP and marker != _COMMENT:
+        elif marker == 0xEE or (marker not in _APP and marker != _COMMENT):
             kept.append(content[start:end])
     else:
         raise Refused(

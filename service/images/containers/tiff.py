@@ -60,7 +60,9 @@ def clean(content: bytes) -> Cleaned:
                 "as PNG."
             )
     samples = _samples(content, order, entries)
-    needed = {e.tag: e.raw for e in entries.values() if e.tag in _NEEDED and e.count <= _MOST_VALUES}
+    needed = {
+        e.tag: e.raw for e in entries.values() if e.tag in _NEEDED and e.count <= _MOST_VALUES
+    }
     if samples.bits > 8 and samples.white_is_zero:
         needed[_PHOTOMETRIC] = _short(order, big, _PHOTOMETRIC, 1)
     if samples.bits == 32 and samples.kind == 1:
@@ -88,9 +90,7 @@ def described(content: bytes) -> str:
 
 def _entries(content: bytes, order: str, big: bool) -> dict[int, _Entry]:
     """Those whose values lie in the file, by their tags."""
-    head, counted, layout, size, inline = (
-        (8, "Q", "HHQ", 20, 8) if big else (4, "H", "HHI", 12, 4)
-    )
+    head, counted, layout, size, inline = (8, "Q", "HHQ", 20, 8) if big else (4, "H", "HHI", 12, 4)
     try:
         at = struct.unpack_from(order + ("Q" if big else "I"), content, head)[0]
         number = struct.unpack_from(order + counted, content, at)[0]
