@@ -112,7 +112,7 @@ class Netpbm:
         text = self._text()
         if text.translate(None, b"0123456789 \t\r\n\v\f"):
             raise Damaged("it has other than numbers where its pixels belong")
-        numbers = np.fromstring(text, np.uint32, count, sep=" ")
+        numbers = np.fromstring(text, np.uint32, sep=" ")[:count]
         if len(numbers) < count:
             raise Damaged("it has fewer pixels than its header says")
         return np.minimum(numbers, self._most).astype(np.uint16)
