@@ -4,7 +4,7 @@
 
 Closed loops of 8 connections; images of 224 x 224 and of 4:3, put together from patches of
 photographs pixel by pixel, so that they have a photograph's detail at every size. PNGs end where
-they would pass the service's limit of 20 MiB. Beside each, from the same round: what decoding,
+they would pass the service's limit of 32 MiB. Beside each, from the same round: what decoding,
 preprocessing and the bare forward pass take on all cores, one kind of work after the other (the
 floor), and the naive server (benchmarks/baseline, in threads, one pass).
 """

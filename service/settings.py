@@ -55,8 +55,8 @@ class Settings(BaseSettings):
         " and a change of backbone needs them registered again.",
     )
 
-    max_image_bytes: int = Field(20 * _MIB, gt=0, description="Largest image file.")
-    max_image_pixels: int = Field(50_000_000, gt=0, description="Largest image, in pixels.")
+    max_image_bytes: int = Field(32 * _MIB, gt=0, description="Largest image file.")
+    max_image_pixels: int = Field(64_000_000, gt=0, description="Largest image, in pixels.")
     max_images_per_request: int = Field(2000, gt=0, description="Most images in one request.")
     max_request_bytes: int = Field(256 * _MIB, gt=0, description="Largest request body.")
     max_unpacked_bytes: int = Field(1024 * _MIB, gt=0, description="Largest unpacked zip.")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+from torchvision.transforms import InterpolationMode
 
 from adapters.backbones.framing import Framing
 
-# Larger pictures, before or after, are resized by the processor. The service's decoder has made
-# most of them smaller already; what is left are long strips. In float32, and once more as they come
-# out, this many pixels take 100 MB for each thread that decodes.
+# Larger pictures, before or after, are resized by the processor, which resizes nothing of a strip
+# but its centre. The service's decoder has made most of them smaller already. In float32, and once
+# more as they come out, this many pixels take 100 MB for each thread that decodes.
 MOST_PIXELS = 2**22
 
 
@@ -39,13 +38,17 @@ class DeviceFraming:
     def __init__(self, host: Framing, device: torch.device) -> None:
         self._host = host
         self._device = device
-        self._side, (self._height, self._width) = _geometry(host.geometry)
+        known = host.shorter_side
+        if known is None or known.interpolation is not InterpolationMode.BICUBIC:
+            raise ValueError(f"not to resize the shorter side or not bicubically: {host.geometry}")
+        self._resized = known.resized
+        self._height, self._width = known.height, known.width
         self._own = threading.local()
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Tensor:
         """Return (H, W, 3) uint8 pixels of an RGB image, ready on the device. Thread-safe."""
-        width, height = _resized(image.size, self._side)
+        width, height = self._resized(image.size)
         if max(image.width * image.height, image.width * height, width * height) > MOST_PIXELS:
             return self._host(image).to(self._device)
         pixels = torch.from_numpy(np.array(image))
@@ -89,33 +92,6 @@ def on_device(framing: Framing, device: torch.device) -> Framing | DeviceFraming
         return DeviceFraming(framing, device)
     except ValueError:
         return framing
-
-
-def _geometry(steps: list[Any]) -> tuple[int, tuple[int, int]]:
-    """The shorter side to resize to, and the height and width to cut out."""
-    # What open_clip does besides turns pictures into RGB ones, which they are.
-    known = [step for step in steps if "convert" not in _name(step)]
-    if [type(step) for step in known] != [Resize, CenterCrop]:
-        raise ValueError(f"not to resize and to cut out: {known}")
-    resize, crop = known
-    side = resize.size if isinstance(resize.size, int) else resize.size[0]
-    both_sides = not isinstance(resize.size, int) and len(resize.size) > 1
-    bicubic = resize.interpolation is InterpolationMode.BICUBIC
-    height, width = crop.size
-    if both_sides or resize.max_size is not None or not bicubic or max(height, width) > side:
-        raise ValueError(f"not to resize the shorter side or not bicubically: {known}")
-    return side, (height, width)
-
-
-def _name(step: Any) -> str:
-    return getattr(step, "__name__", type(step).__name__).lower()
-
-
-def _resized(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Width and height once the shorter of them is ``side``."""
-    short, long = min(size), max(size)
-    longer = int(side * long / short)
-    return (side, longer) if size[0] <= size[1] else (longer, side)
 
 
 def _resize(x: Tensor, height: int, width: int) -> Tensor:

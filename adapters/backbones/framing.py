@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import Compose, Normalize, ToTensor
+from torchvision.transforms import Normalize, ToTensor
 
+from adapters.backbones.bounded import Bounded
 from adapters.backbones.errors import BackboneError
 
 
@@ -19,13 +20,15 @@ class Framing:
 
     Eight bits a channel are all that a picture has, so that is what waits in queues and is
     copied to devices; the runtime makes numbers of it
-    (:class:`adapters.runtimes.image_pass.ImagePass`).
+    (:class:`adapters.runtimes.image_pass.ImagePass`). Costs no more than the picture has pixels,
+    whatever its shape (:mod:`adapters.backbones.bounded`).
 
     Args:
         transform: open_clip's preprocessing: geometry, then ``ToTensor`` and ``Normalize``.
 
     Attributes:
         geometry: Its steps on pictures.
+        shorter_side: What they do, where they resize the shorter side and cut out the centre.
         mean: (3,) of each channel, that pixels in 0..1 are normalised with.
         std: (3,) of each channel.
 
@@ -40,7 +43,8 @@ class Framing:
                 f"preprocessing that does not end in ToTensor and Normalize is not known: {steps}"
             )
         self.geometry = steps[:-2]
-        self._frame = Compose(self.geometry)
+        self._frame = Bounded(self.geometry)
+        self.shorter_side = self._frame.shorter_side
         self.mean = torch.tensor(steps[-1].mean)
         self.std = torch.tensor(steps[-1].std)
         self._left_alone = self._size_left_alone()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import InterpolationMode
 
+from adapters.backbones.bounded import Bounded
 from adapters.imo.styles import restyled
 from adapters.imo.tower import Tower
 
@@ -39,8 +40,12 @@ def plain_and_restyled(tower: Tower) -> Transform:
     """
     plain = v2.Compose(
         [
-            v2.Resize(tower.size, interpolation=InterpolationMode.BICUBIC),
-            v2.CenterCrop(tower.size),
+            Bounded(
+                [
+                    v2.Resize(tower.size, interpolation=InterpolationMode.BICUBIC),
+                    v2.CenterCrop(tower.size),
+                ]
+            ),
             *_normalised(tower),
         ]
     )

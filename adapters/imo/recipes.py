@@ -16,6 +16,7 @@ from adapters.training.labelled import Labelled
 from adapters.training.loop import LoopSettings
 from adapters.training.objective import Objective
 from adapters.training.pictures import Pictures
+from adapters.training.reading import ReadImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Recipe:
             the ones there are (Goyal et al., 2017). None: it is for any number.
     """
 
-    build: Callable[[Tower, BottleneckAdapter, Labelled, LoopSettings], Run]
+    build: Callable[[Tower, BottleneckAdapter, Labelled, ReadImage, LoopSettings], Run]
     epochs: int
     batch: int
     learning_rate: float
@@ -63,30 +64,48 @@ class Recipe:
 
 
 def _supervised(
-    tower: Tower, adapter: BottleneckAdapter, data: Labelled, settings: LoopSettings
+    tower: Tower,
+    adapter: BottleneckAdapter,
+    data: Labelled,
+    read: ReadImage,
+    settings: LoopSettings,
 ) -> Run:
     data.require_classes()
     objective = Supervised(tower.encoder, adapter, tower.width, len(data.classes))
     pictures = Pictures(
-        data, one_crop(tower), seed=settings.seed, side=2 * tower.size, labelled=True
+        data, one_crop(tower), read=read, seed=settings.seed, side=2 * tower.size, labelled=True
     )
     return Run(objective, pictures, adapter)
 
 
-def _dino(tower: Tower, adapter: BottleneckAdapter, data: Labelled, settings: LoopSettings) -> Run:
+def _dino(
+    tower: Tower,
+    adapter: BottleneckAdapter,
+    data: Labelled,
+    read: ReadImage,
+    settings: LoopSettings,
+) -> Run:
     teacher = attach(tower.visual, adapter.config)
     objective = Dino(tower.encoder, adapter, teacher, tower.width, first_epoch=1 / settings.epochs)
     crops = many_crops(tower, small_side(tower.encoder, tower.size))
-    pictures = Pictures(data, crops, seed=settings.seed, side=2 * tower.size, labelled=False)
+    pictures = Pictures(
+        data, crops, read=read, seed=settings.seed, side=2 * tower.size, labelled=False
+    )
     return Run(objective, pictures, teacher)
 
 
 def _distillation(
-    tower: Tower, adapter: BottleneckAdapter, data: Labelled, settings: LoopSettings
+    tower: Tower,
+    adapter: BottleneckAdapter,
+    data: Labelled,
+    read: ReadImage,
+    settings: LoopSettings,
 ) -> Run:
     objective = Distillation(tower.encoder, adapter, tower.width)
     views = plain_and_restyled(tower)
-    pictures = Pictures(data, views, seed=settings.seed, side=2 * tower.size, labelled=False)
+    pictures = Pictures(
+        data, views, read=read, seed=settings.seed, side=2 * tower.size, labelled=False
+    )
     return Run(objective, pictures, adapter)
 
 

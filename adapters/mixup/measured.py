@@ -13,6 +13,7 @@ from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
 from adapters.training.pair_examples import read_image
 from adapters.training.pairs import Pair
+from adapters.training.reading import ReadImage
 
 _HELD_OUT_SHARE = 0.1
 _MOST_HELD_OUT = 1000
@@ -38,12 +39,13 @@ def hold_out(pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], list[Pair]]:
     return [pair for pair in pairs if pair.image not in held_out], list(first.values())
 
 
-def measure(backbone: Backbone, pairs: Sequence[Pair]) -> dict[str, float] | None:
+def measure(backbone: Backbone, pairs: Sequence[Pair], read: ReadImage) -> dict[str, float] | None:
     """Return alignment, uniformity and modality gap of pairs.
 
     Args:
         backbone: Embeds them.
         pairs: Those whose image cannot be read are left out.
+        read: Makes pictures of image files.
 
     Returns:
         The measures of :mod:`adapters.measures` by name, and the number of pairs; None for
@@ -51,7 +53,7 @@ def measure(backbone: Backbone, pairs: Sequence[Pair]) -> dict[str, float] | Non
     """
     images, texts = [], []
     for start in range(0, len(pairs), _BATCH):
-        block = [(pair.text, read_image(pair)) for pair in pairs[start : start + _BATCH]]
+        block = [(pair.text, read_image(pair, read)) for pair in pairs[start : start + _BATCH]]
         pixels = [backbone.preprocess(image) for _, image in block if image is not None]
         if pixels:
             images.append(backbone.encode_images(torch.stack(pixels)).frozen)

@@ -27,6 +27,7 @@ from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, train
 from adapters.training.output import record, write_run
 from adapters.training.pair_examples import PairExamples
 from adapters.training.pairs import Pair, digest
+from adapters.training.reading import ReadImage
 
 MODEL_NAME = "model"
 ADAPTER_NAME = "adapter.safetensors"
@@ -54,6 +55,7 @@ def fine_tune(
     pairs: Sequence[Pair],
     folder: Path,
     *,
+    read: ReadImage,
     learned: Learned,
     mixup: MixupSettings,
     settings: LoopSettings,
@@ -71,6 +73,7 @@ def fine_tune(
         name: Of the backbone, as for :func:`adapters.backbones.load_backbone`.
         pairs: A tenth of the images is held out, to measure on before and after.
         folder: For all that is written.
+        read: Makes pictures of image files.
         learned: What is fine-tuned.
         mixup: See `MixupSettings`.
         settings: See `LoopSettings`.
@@ -100,13 +103,13 @@ def fine_tune(
     torch.manual_seed(settings.seed)
     adapter = attach(model.get_submodule("visual")) if learned == "adapter" else None
     learning, held_out = hold_out(pairs, settings.seed)
-    examples = PairExamples(learning, augmentation(model), tokenizer, seed=settings.seed)
+    examples = PairExamples(learning, augmentation(model), tokenizer, read=read, seed=settings.seed)
     if learned == "model" and settings.save_every is None:
         # A state is three times the model, so it is written once an epoch.
         step = settings.batch * settings.accumulate * state.num_processes
         settings = replace(settings, save_every=max(1, len(examples) // step))
     objective = MixupObjective(model, mixup, adapter=adapter, cut_padding=_cuts_padding(tokenizer))
-    before = measure(backbone, held_out) if state.is_main_process else None
+    before = measure(backbone, held_out, read) if state.is_main_process else None
     progress = train(
         objective,
         examples,
@@ -124,7 +127,7 @@ def fine_tune(
         },
     )
     broken = sorted(set(gather_object(examples.broken)))
-    after = measure(backbone, held_out) if state.is_main_process else None
+    after = measure(backbone, held_out, read) if state.is_main_process else None
     made = record(
         progress,
         objective="mixup",

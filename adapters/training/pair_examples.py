@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
 from adapters.training.errors import DataError
 from adapters.training.order import Turn
 from adapters.training.pairs import Pair
+from adapters.training.reading import ReadImage
 
 _TRIES = 100
 """Broken images in a row that are taken for a broken disk."""
@@ -26,6 +27,7 @@ class PairExamples:
         pairs: At least one.
         transform: An RGB image to (3, H, W) pixels; draws from PyTorch's generator.
         tokenizer: n texts to (n, L) tokens.
+        read: Makes pictures of image files.
         seed: Decides all that is drawn.
     """
 
@@ -35,11 +37,13 @@ class PairExamples:
         transform: Callable[[Image.Image], Tensor],
         tokenizer: Callable[[Sequence[str]], Tensor],
         *,
+        read: ReadImage,
         seed: int,
     ) -> None:
         self.pairs = pairs
         self.transform = transform
         self.tokenizer = tokenizer
+        self.read = read
         self.seed = seed
         # A tokenizer may cut off what is padding in all texts of a call; here all are as long.
         self._length = tokenizer(["and so on " * 500]).shape[1]
@@ -71,7 +75,7 @@ class PairExamples:
     def _readable(self, number: int) -> tuple[Pair, Image.Image]:
         for _ in range(_TRIES):
             pair = self.pairs[number]
-            if (image := read_image(pair)) is not None:
+            if (image := read_image(pair, self.read)) is not None:
                 return pair, image
             self._broken[number] = True
             number = (number + 1) % len(self.pairs)
@@ -81,11 +85,10 @@ class PairExamples:
         )
 
 
-def read_image(pair: Pair) -> Image.Image | None:
-    """Read the image of a pair as RGB, turned as its EXIF data say; None if that fails."""
+def read_image(pair: Pair, read: ReadImage) -> Image.Image | None:
+    """Read the image of a pair; None if that fails."""
     try:
-        with Image.open(pair.open()) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    # PIL raises almost anything on a broken file.
+        return read(pair.read(), None)
+    # Whatever it is, other pairs may be read.
     except Exception:
         return None

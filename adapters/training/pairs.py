@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +41,11 @@ class Pair:
         """How messages name the image, and what tells it from the others."""
         return f"{self.path}:{self.name}" if self.name else str(self.path)
 
-    def open(self) -> io.BytesIO:
+    def read(self) -> bytes:
         """Read the image file."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            return io.BytesIO(file.read(self.size))
+            return file.read(self.size)
 
 
 def read_pairs(data: str, images: Path | None = None) -> list[Pair]:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from adapters.training.errors import DataError
 from adapters.training.labelled import Labelled
 from adapters.training.order import Turn
+from adapters.training.reading import ReadImage
 
 _TRIES = 20
 """Broken images in a row that are taken for a broken disk."""
@@ -26,6 +27,7 @@ class Pictures:
     Args:
         data: The images.
         transform: An RGB image to the tensors of an example; draws from PyTorch's generator.
+        read: Makes pictures of image files.
         seed: Decides all that is drawn.
         side: Pixels; decoders may shrink an image as long as both sides are longer than this.
         labelled: Whether the number of the class comes after the tensors of the image.
@@ -36,12 +38,14 @@ class Pictures:
         data: Labelled,
         transform: Callable[[Image.Image], tuple[Tensor, ...]],
         *,
+        read: ReadImage,
         seed: int,
         side: int,
         labelled: bool,
     ) -> None:
         self.data = data
         self.transform = transform
+        self.read = read
         self.seed = seed
         self.side = side
         self.labelled = labelled
@@ -72,8 +76,8 @@ class Pictures:
     def _readable(self, number: int) -> tuple[int, Image.Image]:
         for _ in range(_TRIES):
             try:
-                return number, decode(self.data.paths[number], self.side)
-            # PIL raises almost anything on a broken file.
+                return number, self.read(self.data.paths[number].read_bytes(), self.side)
+            # Whatever it is, the others may be read.
             except Exception:
                 self._broken[number] = True
                 number = int(torch.randint(len(self.data), ()))
@@ -81,16 +85,3 @@ class Pictures:
             f"{_TRIES} images one after the other cannot be read, the last is "
             f"{self.data.paths[number]}; is the disk still there?"
         )
-
-
-def decode(path: Path, side: int) -> Image.Image:
-    """Read an image as RGB, turned as its EXIF data say.
-
-    Args:
-        path: Of the file.
-        side: A JPEG is decoded at a lower resolution, which is faster, if both its sides stay
-            at least this long.
-    """
-    with Image.open(path) as image:
-        image.draft("RGB", (side, side))
-        return ImageOps.exif_transpose(image).convert("RGB")

@@ -57,7 +57,7 @@ _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no imag
 BAD_IMAGES = (
     NotAnImage("The image 'a.txt' is not an image in a known format. Accepted are JPEG, ..."),
     BrokenImage("The image 'a.jpg' is truncated or damaged: ..."),
-    ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 50000000 are accepted."),
+    ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 64000000 are accepted."),
     RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
     EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),

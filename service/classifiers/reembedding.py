@@ -45,9 +45,14 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
     for batch in track(batches, f"embedding {len(ids)} images", console=console):
         pixels = [
             backbone.preprocess(
-                decode(content, settings.max_image_pixels, side=backbone.image_size).pixels
+                decode(
+                    content,
+                    settings.max_image_pixels,
+                    f"The support image {image_id}",
+                    side=backbone.image_size,
+                ).pixels
             )
-            for content in stale.contents(batch)
+            for image_id, content in zip(batch, stale.contents(batch), strict=True)
         ]
         stale.replace(batch, backbone.encode_images(torch.stack(pixels)))
     for name in track(stale.classifiers(), "tuning classifiers", console=console):

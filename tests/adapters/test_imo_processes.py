@@ -21,6 +21,7 @@ PROCESSES = textwrap.dedent(
     from adapters.training.labelled import read_labelled
     from adapters.training.loop import LoopSettings, train
     from tests.adapters.test_imo_training import dino, RECIPES, attach, BottleneckConfig
+    from tests.reading import READ
 
     vit, images, out, batch = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     data = read_labelled(images)
@@ -31,7 +32,7 @@ PROCESSES = textwrap.dedent(
     objective.student.detach(), objective.teacher.detach()
     torch.manual_seed(0)
     adapter = attach(tower.visual, BottleneckConfig(width=8, scale=0.5))
-    built = RECIPES["supervised"].build(tower, adapter, data, settings)
+    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
     other = train(built.objective, built.examples, settings, out / "supervised", device="cpu")
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     torch.save({"dino": objective.learned_state(), "supervised": built.objective.learned_state(),

@@ -25,8 +25,9 @@ from adapters.imo.tower import Tower, load_tower, tower_of
 from adapters.training.labelled import Labelled, read_labelled
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.order import Turn
-from adapters.training.pictures import Pictures, decode
+from adapters.training.pictures import Pictures
 from tests.coloured import write_coloured
+from tests.reading import READ
 from tests.tiny_vit import CONFIG
 
 
@@ -63,7 +64,7 @@ def supervised(
     settings = LoopSettings(**{"epochs": 6, "batch": 8} | changed)
     torch.manual_seed(0)
     adapter = attach(tower.visual, BottleneckConfig(width=8, scale=0.5))
-    built = RECIPES["supervised"].build(tower, adapter, data, settings)
+    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
     progress = train(built.objective, built.examples, settings, folder, device="cpu")
     assert isinstance(built.objective, Supervised)
     return built.objective, built.adapter, progress
@@ -81,7 +82,7 @@ def dino(
 ) -> tuple[Dino, Pictures]:
     objective = self_supervised(tower, outputs=outputs, **changed)
     crops = many_crops(tower, small_side(tower.encoder, tower.size), small)
-    return objective, Pictures(data, crops, seed=0, side=64, labelled=False)
+    return objective, Pictures(data, crops, read=READ, seed=0, side=64, labelled=False)
 
 
 def test_supervised_training_lowers_the_loss_and_leaves_the_tower(
@@ -99,7 +100,7 @@ def test_the_adapter_learns_and_not_the_classifier_alone(
     tower: Tower, data: Labelled, tmp_path: Path
 ) -> None:
     _, adapter, _ = supervised(tower, data, tmp_path)
-    images = Pictures(data, one_crop(tower), seed=7, side=64, labelled=True)
+    images = Pictures(data, one_crop(tower), read=READ, seed=7, side=64, labelled=True)
     rows = [images[Turn(number, 0)] for number in range(len(data))]
     pixels, labels = (torch.stack(column) for column in zip(*rows, strict=True))
 
@@ -125,7 +126,7 @@ def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
     torch.manual_seed(0)
     adapter = attach(visual, BottleneckConfig(places=(8, 9)))
     settings = LoopSettings(batch=8, learning_rate=8e-3)
-    built = RECIPES["supervised"].build(tower, adapter, data, settings)
+    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
     progress = train(built.objective, built.examples, settings, tmp_path, device="cpu")
     assert progress.losses[-1] < progress.losses[0]
     assert_same(visual, before)
@@ -135,7 +136,7 @@ def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
 def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: Labelled) -> None:
     one = Labelled(data.paths[:4], data.labels[:4], data.classes[:1])
     with pytest.raises(RuntimeError, match="a classifier needs 2"):
-        RECIPES["supervised"].build(tower, attach(tower.visual), one, LoopSettings())
+        RECIPES["supervised"].build(tower, attach(tower.visual), one, READ, LoopSettings())
 
 
 def test_accumulated_batches_are_a_large_one(tower: Tower, data: Labelled, tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_positions_are_interpolated_for_small_crops(tower: Tower) -> None:
 
 
 def test_crops_are_normalised_and_of_their_size(tower: Tower, data: Labelled) -> None:
-    image = decode(data.paths[0], 64)
+    image = READ(data.paths[0].read_bytes(), 64)
     large, small = many_crops(tower, 16, 3)(image)
     assert large.shape == (2, 3, 32, 32)
     assert small.shape == (3, 3, 16, 16)

@@ -29,6 +29,7 @@ from adapters.mixup.training import FineTuned, fine_tune
 from adapters.training.errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
 from adapters.training.pairs import Pair, read_pairs
+from tests.reading import READ
 
 ALL = MixupSettings({"m2": 0.1, "v": 0.1, "l": 0.1, "vl": 0.1})
 COLOURS = ("red", "lime", "blue", "yellow", "white", "black", "purple", "orange")
@@ -66,6 +67,7 @@ def run(
         f"local-dir:{tiny_vit}",
         pairs,
         out,
+        read=READ,
         learned=learned,
         mixup=ALL,
         settings=settings,
@@ -182,8 +184,8 @@ def test_lite_takes_an_adapter_only(pairs: list[Pair], tmp_path: Path) -> None:
     settings = LoopSettings(batch=8, learning_rate=1e-3)
     arguments: Any = {"mixup": ALL, "settings": settings, "data": "pairs", "device": "cpu"}
     with pytest.raises(TrainingError, match="learn an adapter"):
-        fine_tune("lite", pairs, tmp_path, learned="projections", **arguments)
-    done = fine_tune("lite", pairs[:20], tmp_path, learned="adapter", **arguments)
+        fine_tune("lite", pairs, tmp_path, read=READ, learned="projections", **arguments)
+    done = fine_tune("lite", pairs[:20], tmp_path, read=READ, learned="adapter", **arguments)
     assert done.path.is_file()
 
 

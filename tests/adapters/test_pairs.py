@@ -16,6 +16,7 @@ from adapters.training.errors import DataError
 from adapters.training.order import Turn
 from adapters.training.pair_examples import PairExamples
 from adapters.training.pairs import Pair, digest, read_pairs
+from tests.reading import READ
 
 
 def encoded(colour: str, kind: str = "PNG") -> bytes:
@@ -34,7 +35,7 @@ def write_tar(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def colour_of(pair: Pair) -> object:
-    return Image.open(pair.open()).convert("RGB").getpixel((5, 5))
+    return Image.open(io.BytesIO(pair.read())).convert("RGB").getpixel((5, 5))
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_broken_image_is_replaced_and_counted(folder: Path) -> None:
         table(folder, "image,text\n" + "".join(f"images/{c}.png,{c}\n" for c in ("red", "blue")))
     )
     (folder / "images" / "red.png").write_bytes(encoded("red")[:40])
-    examples = PairExamples(pairs, mean_with_noise, lengths, seed=0)
+    examples = PairExamples(pairs, mean_with_noise, lengths, read=READ, seed=0)
     assert len(examples) == 2
     pixels, tokens = examples[Turn(0, 0)]
     assert pixels.round().tolist()[2] >= 255
@@ -173,11 +174,11 @@ def test_a_broken_image_is_replaced_and_counted(folder: Path) -> None:
 
 def test_seed_epoch_and_number_decide_an_example(folder: Path) -> None:
     pairs = read_pairs(table(folder, "image,text\nimages/red.png,red\nimages/red.png,red\n"))
-    first = PairExamples(pairs, mean_with_noise, lengths, seed=0)
+    first = PairExamples(pairs, mean_with_noise, lengths, read=READ, seed=0)
     before = torch.get_rng_state()
     drawn = first[Turn(0, 0)][0]
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(drawn, first[Turn(0, 0)][0])
     others = [first[Turn(1, 0)], first[Turn(0, 1)]]
-    others.append(PairExamples(pairs, mean_with_noise, lengths, seed=1)[Turn(0, 0)])
+    others.append(PairExamples(pairs, mean_with_noise, lengths, read=READ, seed=1)[Turn(0, 0)])
     assert not any(torch.equal(drawn, other[0]) for other in others)

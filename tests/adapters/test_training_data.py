@@ -17,9 +17,10 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from adapters.training.errors import DataError
 from adapters.training.labelled import Labelled, read_labelled
 from adapters.training.order import Shuffled, Turn
-from adapters.training.pictures import Pictures, decode
+from adapters.training.pictures import Pictures
 from adapters.training.reservoir import Reservoir
 from tests.coloured import COLOURS, write_coloured
+from tests.reading import READ
 
 
 @pytest.fixture(scope="module")
@@ -216,17 +217,19 @@ def noisy(image: Image.Image) -> tuple[torch.Tensor, ...]:
 
 def test_examples_depend_on_the_seed_and_their_turn_alone(coloured: Path) -> None:
     data = read_labelled(coloured)
-    pictures = Pictures(data, noisy, seed=3, side=64, labelled=True)
+    pictures = Pictures(data, noisy, read=READ, seed=3, side=64, labelled=True)
     state = torch.get_rng_state()
     first = pictures[Turn(5, 0)]
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    again = Pictures(data, noisy, seed=3, side=64, labelled=True)[Turn(5, 0)]
+    again = Pictures(data, noisy, read=READ, seed=3, side=64, labelled=True)[Turn(5, 0)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert first[1] == data.labels[5]
     assert pictures[Turn(5, 1)][0] != first[0]
-    assert Pictures(data, noisy, seed=4, side=64, labelled=True)[Turn(5, 0)][0] != first[0]
-    assert len(Pictures(data, noisy, seed=3, side=64, labelled=False)[Turn(5, 0)]) == 1
+    assert (
+        Pictures(data, noisy, read=READ, seed=4, side=64, labelled=True)[Turn(5, 0)][0] != first[0]
+    )
+    assert len(Pictures(data, noisy, read=READ, seed=3, side=64, labelled=False)[Turn(5, 0)]) == 1
 
 
 def test_broken_images_are_replaced_and_noted_even_by_workers(tmp_path: Path) -> None:
@@ -237,7 +240,7 @@ def test_broken_images_are_replaced_and_noted_even_by_workers(tmp_path: Path) ->
     data = read_labelled(tmp_path)
     found = []
     for workers in (0, 2):
-        pictures = Pictures(data, noisy, seed=0, side=64, labelled=True)
+        pictures = Pictures(data, noisy, read=READ, seed=0, side=64, labelled=True)
         loader = DataLoader(
             pictures,  # type: ignore[arg-type]
             batch_size=4,
@@ -260,7 +263,7 @@ def test_a_label_belongs_to_the_image_that_replaced_another(tmp_path: Path) -> N
     def colour(image: Image.Image) -> tuple[torch.Tensor, ...]:
         return (pil_to_tensor(image)[:, 0, 0],)
 
-    pictures = Pictures(data, colour, seed=0, side=64, labelled=True)
+    pictures = Pictures(data, colour, read=READ, seed=0, side=64, labelled=True)
     for number in range(len(data)):
         pixel, label = pictures[Turn(number, 0)]
         assert tuple(pixel.tolist()) == COLOURS[data.classes[int(label)]]
@@ -271,7 +274,7 @@ def test_a_disk_that_is_gone_ends_the_run(tmp_path: Path) -> None:
     for path in data.paths:
         path.unlink()
     with pytest.raises(DataError, match="one after the other cannot be read"):
-        Pictures(data, noisy, seed=0, side=64, labelled=True)[Turn(0, 0)]
+        Pictures(data, noisy, read=READ, seed=0, side=64, labelled=True)[Turn(0, 0)]
 
 
 def test_images_are_turned_as_exif_says_and_become_rgb(tmp_path: Path) -> None:
@@ -281,19 +284,19 @@ def test_images_are_turned_as_exif_says_and_become_rgb(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees to the right when shown
     photo.save(tmp_path / "turned.jpg", exif=exif)
-    read = decode(tmp_path / "turned.jpg", 1000)
+    read = READ((tmp_path / "turned.jpg").read_bytes(), 1000)
     assert read.size == (40, 80)
     assert read.getpixel((20, 5))[0] > 200  # type: ignore[index]
     assert read.getpixel((20, 75))[0] < 50  # type: ignore[index]
     for mode in ("L", "P", "RGBA", "CMYK", "I;16", "1"):
         path = tmp_path / f"{mode.replace(';', '')}.tiff"
         Image.new(mode, (9, 9)).save(path)
-        assert decode(path, 4).mode == "RGB"
+        assert READ(path.read_bytes(), 4).mode == "RGB"
 
 
 def test_large_photos_are_decoded_smaller_but_never_too_small(tmp_path: Path) -> None:
     Image.new("RGB", (1024, 768)).save(tmp_path / "photo.jpg")
-    assert decode(tmp_path / "photo.jpg", 192).size == (256, 192)
-    assert decode(tmp_path / "photo.jpg", 200).size == (512, 384)
-    assert decode(tmp_path / "photo.jpg", 448).size == (1024, 768)
-    assert decode(tmp_path / "photo.jpg", 384).size == (512, 384)
+    assert READ((tmp_path / "photo.jpg").read_bytes(), 192).size == (256, 192)
+    assert READ((tmp_path / "photo.jpg").read_bytes(), 200).size == (512, 384)
+    assert READ((tmp_path / "photo.jpg").read_bytes(), 448).size == (1024, 768)
+    assert READ((tmp_path / "photo.jpg").read_bytes(), 384).size == (512, 384)

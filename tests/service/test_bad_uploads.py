@@ -30,7 +30,12 @@ def png_claiming(width: int, height: int) -> bytes:
 
 BAD_IMAGES: dict[str, tuple[bytes, int, str, str]] = {
     "text": (b"just words", 422, "not-an-image", "not an image in a known format"),
-    "page": (b"<html><img src=x></html>", 422, "not-an-image", "JPEG, PNG"),
+    "page": (
+        b"<html><img src=x></html>",
+        422,
+        "not-an-image",
+        "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, PPM",
+    ),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "not-an-image", "known format"),
     "pdf": (b"%PDF-1.4\n%%EOF", 422, "not-an-image", "known format"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", 422, "not-an-image", "known format"),
@@ -45,7 +50,7 @@ BAD_IMAGES: dict[str, tuple[bytes, int, str, str]] = {
         "truncated or damaged",
     ),
     "bomb": (png_claiming(50_000, 50_000), 413, "image-too-large", "50000 x 50000"),
-    "huge bomb": (png_claiming(2**31 - 1, 2**31 - 1), 413, "image-too-large", "50000000"),
+    "huge bomb": (png_claiming(2**31 - 1, 2**31 - 1), 413, "image-too-large", "64000000"),
 }
 
 

@@ -33,6 +33,7 @@ from service.cli.train.processes import count, is_first
 from service.cli.train.progress import training_bar
 from service.evaluation.base_to_novel import Generalisation, generalisation, read_halves
 from service.evaluation.dataset import Dataset, DatasetError, read_classes
+from service.images.reading import training_reader
 from service.settings import Settings
 
 _CROP = 4
@@ -104,7 +105,7 @@ def run(plan: Plan, settings: Settings, console: Console) -> Outcome:
     with console.status(f"loading backbone {plan.backbone}"):
         parts = load_open_clip(plan.backbone)
         fingerprint = tower_fingerprint(parts[0])
-    pictures = _pictures(dataset, plan, parts)
+    pictures = _pictures(dataset, plan, parts, settings.max_image_pixels)
     identity: dict[str, int | float | str] = {
         "objective": "comma",
         "model": fingerprint,
@@ -189,7 +190,7 @@ def read_training(folder: Path) -> Dataset:
     return Dataset(folder.resolve().name, labels, train, dict.fromkeys(labels, ()))
 
 
-def _pictures(dataset: Dataset, plan: Plan, parts: Parts) -> Pictures:
+def _pictures(dataset: Dataset, plan: Plan, parts: Parts, max_pixels: int) -> Pictures:
     model, preprocess, _ = parts
     visual: Any = model.get_submodule("visual")
     side = max(visual.image_size) if isinstance(visual.image_size, tuple) else visual.image_size
@@ -203,6 +204,7 @@ def _pictures(dataset: Dataset, plan: Plan, parts: Parts) -> Pictures:
     return Pictures(
         data,
         augmented(preprocess, visual.image_size),
+        read=training_reader(max_pixels),
         seed=plan.loop.seed,
         side=_CROP * side,
         labelled=True,

@@ -87,6 +87,7 @@ def imo(
         learning_rate=learning_rate,
         precision=precision.value,
         workers=workers,
+        max_pixels=settings.max_image_pixels,
         seed=seed,
         device=settings.device,
     )

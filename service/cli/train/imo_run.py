@@ -20,6 +20,7 @@ from adapters.training.output import record, write_run
 from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first, part
 from service.cli.train.progress import training_bar
+from service.images.reading import training_reader
 
 ADAPTER_NAME = "adapter.safetensors"
 
@@ -40,6 +41,7 @@ class Plan:
         learning_rate: Its peak.
         precision: What passes are computed in.
         workers: Processes that prepare images.
+        max_pixels: Images with more are not read.
         seed: Decides every random draw.
         device: ``cpu`` to stay off a GPU.
     """
@@ -55,6 +57,7 @@ class Plan:
     learning_rate: float | None
     precision: Literal["no", "bf16", "fp16"]
     workers: int
+    max_pixels: int
     seed: int
     device: str | None
 
@@ -89,7 +92,11 @@ def run(plan: Plan, out: Path, *, resume: bool, console: Console) -> None:
         fingerprint = tower_fingerprint(tower.visual)
     torch.manual_seed(plan.seed)
     built = RECIPES[plan.objective].build(
-        tower, attach(tower.visual, plan.config), plan.data, settings
+        tower,
+        attach(tower.visual, plan.config),
+        plan.data,
+        training_reader(plan.max_pixels),
+        settings,
     )
     identity: dict[str, int | float | str] = {
         "objective": plan.objective,

@@ -120,6 +120,7 @@ def mixup(
     from adapters.training.loop import LoopSettings
     from service.cli.errors import fail
     from service.cli.train.progress import training_bar
+    from service.images.reading import training_reader
 
     weights = {
         name.value: PUBLISHED_WEIGHTS[name] if mix_weight is None else mix_weight
@@ -143,6 +144,7 @@ def mixup(
                 service.backbone,
                 pairs,
                 out,
+                read=training_reader(service.max_image_pixels),
                 learned=learn.value,
                 mixup=MixupSettings(weights),
                 settings=settings,

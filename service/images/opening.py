@@ -1,0 +1,129 @@
+"""Opens an image file of any kind, by the decoder for it, without its metadata."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pi_heif
+from PIL import Image, UnidentifiedImageError
+
+from service.images.containers import bmp, exif, gif, isobmff, jpeg, png, tiff, webp
+from service.images.containers.cleaned import Cleaned, Damaged, Refused, Samples, capped
+from service.images.kinds import Kind
+from service.images.netpbm import Netpbm
+from service.images.unended import completed
+
+# Limits are checked here, against the settings, before anything is unpacked.
+Image.MAX_IMAGE_PIXELS = None
+# What is not looked at is not decoded.
+pi_heif.options.THUMBNAILS = False
+pi_heif.options.DEPTH_IMAGES = False
+pi_heif.options.AUX_IMAGES = False
+# Decoders run beside each other already.
+pi_heif.options.DECODE_THREADS = 1
+
+Size = tuple[int, int]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file of which the header was read, and no pixel.
+
+    Attributes:
+        size: Width and height, before it is turned.
+        orientation: EXIF's, 1 to 8.
+        icc: Its colour profile.
+        samples: What its numbers mean, where they have other than eight bits.
+        load: Decodes the first frame; given a side, perhaps smaller, if both sides stay at least
+            that long. Returns it with the box of it that holds the picture, where that is not all.
+    """
+
+    size: Size
+    orientation: int
+    icc: bytes | None
+    samples: Samples
+    load: Callable[[int | None], tuple[Image.Image, Box | None]]
+
+
+def opened(content: bytes, kind: Kind, max_pixels: int, check: Callable[[Size], None]) -> Opened:
+    """Read the header of a file.
+
+    Args:
+        content: The whole file.
+        kind: What it is.
+        max_pixels: More will be refused.
+        check: Refuses sizes; called before anything is made that is as large.
+
+    Raises:
+        Damaged: It cannot be decoded.
+        Refused: It is of a kind that is not taken.
+    """
+    if kind is Kind.NETPBM:
+        picture = Netpbm(content)
+        check(picture.size)
+        return Opened(picture.size, 1, None, Samples(), lambda _: (picture.load(), None))
+    if kind is Kind.HEIC:
+        return _heic(isobmff.clean(content).content, check)
+    cleaned = bmp.clean(content, max_pixels) if kind is Kind.BMP else _CLEANERS[kind](content)
+    if cleaned.size is not None:
+        check(cleaned.size)
+    try:
+        image = Image.open(io.BytesIO(cleaned.content), formats=[kind.name])
+    except UnidentifiedImageError as error:
+        if kind is Kind.TIFF:
+            raise Refused(
+                f"is a TIFF of {tiff.described(content)}, packed in a way that is not known or "
+                "damaged. Choose one band or three, and save them with 8 bits each, for instance "
+                "as PNG."
+            ) from error
+        raise Damaged("its header is damaged") from error
+    check(image.size)
+    icc, turn = cleaned.icc, cleaned.orientation
+    if kind is Kind.AVIF:
+        icc = capped(image.info.get("icc_profile") or b"")
+        turn = exif.orientation(image.info.get("exif") or b"")
+
+    def load(side: int | None) -> tuple[Image.Image, Box | None]:
+        drafted = image.draft(None, (side, side)) if side else None  # of JPEGs alone
+        with image:
+            if kind is not Kind.JPEG:
+                image.load()
+                return image, None
+            try:
+                image.load()
+            except OSError as error:
+                return completed(cleaned.content, error), None
+        return image, drafted[1] if drafted else None
+
+    return Opened(image.size, turn, icc, cleaned.samples or Samples(16), load)
+
+
+_CLEANERS: dict[Kind, Callable[[bytes], Cleaned]] = {
+    Kind.JPEG: jpeg.clean,
+    Kind.PNG: png.clean,
+    Kind.WEBP: webp.clean,
+    Kind.GIF: gif.clean,
+    Kind.TIFF: tiff.clean,
+    Kind.AVIF: isobmff.clean,
+}
+
+
+def _heic(content: bytes, check: Callable[[Size], None]) -> Opened:
+    try:
+        file = pi_heif.open_heif(content)
+        picture = file[file.primary_index]
+    except (IndexError, SyntaxError, RuntimeError) as error:
+        raise Damaged(str(error) or "there is no picture in it") from error
+    check(picture.size)
+    icc = capped(picture.info.get("icc_profile") or b"")
+
+    def load(_: int | None) -> tuple[Image.Image, Box | None]:
+        picture.load()
+        return Image.frombuffer(
+            picture.mode, picture.size, picture.data, "raw", picture.mode, picture.stride, 1
+        ), None
+
+    return Opened(picture.size, 1, icc, Samples(16), load)

@@ -1,0 +1,7 @@
+"""What training reads images with in tests: what the commands read them with."""
+
+from __future__ import annotations
+
+from service.images.reading import training_reader
+
+READ = training_reader(10**7)
