@@ -2,8 +2,9 @@ r"""The name of a file in a form, as its sender sees it.
 
 Clients write it in different ways into ``Content-Disposition``, and none says which:
 
-- raw UTF-8, with ``"``, CR and LF as ``%22``, ``%0D`` and ``%0A`` (WHATWG HTML, "multipart/form-data
-  encoding algorithm": browsers, requests, httpx, curl since 7.81), everything else literally;
+- raw UTF-8, with ``"``, CR and LF as ``%22``, ``%0D`` and ``%0A`` (WHATWG HTML,
+  "multipart/form-data encoding algorithm": browsers, requests, httpx, curl since 7.81), all else
+  literally;
 - backslashes before ``"`` and backslashes (RFC 9110 quoted-pair: curl before, aiohttp unquoted);
 - all of it percent-encoded (aiohttp), so that nothing but unreserved characters is left;
 - ``filename*=UTF-8''...`` (RFC 8187: .NET, Spring, older urllib3), which wins where it is valid;
@@ -29,9 +30,8 @@ _EXTENDED = re.compile(rb"([A-Za-z0-9!#$%&+^_`{}~-]+)'[A-Za-z0-9-]*'(.*)", re.DO
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ALL_ENCODED = re.compile(rb"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})*")
 _WHATWG = {b"%22": b'"', b"%0D": b"\r", b"%0A": b"\n", b"%0d": b"\r", b"%0a": b"\n"}
-_ENCODED_WORDS = re.compile(
-    rb"=\?[!-~]+?\?[BbQq]\?[ !->@-~]*\?=(?:\s*=\?[!-~]+?\?[BbQq]\?[ !->@-~]*\?=)*"
-)
+_WORD = rb"=\?[!-~]+?\?[BbQq]\?[ !->@-~]*\?="
+_ENCODED_WORDS = re.compile(_WORD + rb"(?:\s*" + _WORD + rb")*")
 _TEXTS = (
     "ascii", "utf-8", "utf_8", "iso8859", "cp", "gb", "big5", "euc", "johab", "koi8", "shift_jis",
     "mac", "tis",

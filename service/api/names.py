@@ -12,12 +12,16 @@ from service.problems import InvalidName
 _CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_LABEL = 255
 
+_SPACES = regex.compile(r"^\p{Zs}+|\p{Zs}+$")
 # What is seen is decided by the Unicode tables of `regex`, which are newer than the interpreter's.
 # Some characters are seen only by what they do to others, and are let through where they do it:
 # - an emoji with the tags of a flag (England);
 # - joiners between emoji, and in words of scripts whose letters join or have a virama;
 # - variation selectors after what they vary, marks and format signs that belong to their script.
-_ALONE = r"\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\p{Common}"
+_ALONE = (
+    r"\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Han}\p{Hiragana}"
+    r"\p{Katakana}\p{Hangul}\p{Bopomofo}\p{Common}"
+)
 _ACTS = (
     r"\p{Extended_Pictographic}[\U000E0020-\U000E007E]+\U000E007F"
     r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200D(?=\p{Extended_Pictographic})"
@@ -58,7 +62,7 @@ def checked_label(label: str) -> str:
             characters, bidirectional overrides, surrogates, private use and unassigned ones, and
             whatever shows nothing where it stands.
     """
-    label = unicodedata.normalize("NFC", label).strip()
+    label = _SPACES.sub("", unicodedata.normalize("NFC", label))
     if not label or len(label) > _MAX_LABEL:
         raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
     if label in {".", ".."} or "/" in label or "\\" in label:

@@ -133,7 +133,8 @@ def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | Non
     groups += [
         open_archive(file.content, settings, unpacked, encoding) for file in files if _is_zip(file)
     ]
-    upload, faults = Upload(), []
+    upload = Upload()
+    faults: list[FileReason] = []
     for images in groups:
         try:
             found = read_class_folders([image.filename for image in images])

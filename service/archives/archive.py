@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from threading import Lock
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -68,9 +67,7 @@ def open_archive(
     _check_directory(content, settings)
     try:
         archive = ZipFile(io.BytesIO(content), metadata_encoding=ZIPFILE_ENCODING)
-        infos = [
-            info for info in archive.infolist() if not info.orig_filename.endswith(("/", "\\"))
-        ]
+        infos = [i for i in archive.infolist() if i.orig_filename[-1:] not in {"/", "\\"}]
         names = member_names(infos, encoding)
     except CodePageError as error:
         raise InvalidUpload(str(error)) from error
@@ -126,10 +123,9 @@ class _Member:
             raise InvalidUpload(f"{self._what} is encrypted: write the zip without a password.")
         # Of other methods zipfile cannot unpack a part: a few kilobytes may be gigabytes.
         if self._info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-            method = zipfile.compressor_names.get(self._info.compress_type, "an unknown method")
             raise InvalidUpload(
-                f"{self._what} is compressed by {method}: write the zip with the usual method, "
-                "deflate."
+                f"{self._what} is compressed by method {self._info.compress_type}: write the zip "
+                "with the usual one, deflate."
             )
         content = b""
         # The size in the directory may lie: count what really comes out.

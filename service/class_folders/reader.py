@@ -31,6 +31,11 @@ class ClassFolderError(ValueError):
         super().__init__(message)
         self.files = tuple(files)
 
+    @property
+    def is_about_labels(self) -> bool:
+        """Whether all files could be taken if nobody asked for their labels."""
+        return all(file.reason.startswith((_NO_FOLDER, _BESIDE)) for file in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassFolders:
