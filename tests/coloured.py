@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from adapters.training.labelled import Labelled
+
 COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
 
 
@@ -19,3 +21,10 @@ def write_coloured(folder: Path, each: int, noise: float = 50.0) -> Path:
             pixels = rng.normal(colour, noise, (40, 48, 3)).clip(0, 255).astype("uint8")
             Image.fromarray(pixels).save(folder / label / f"{number}.png")
     return folder
+
+
+def coloured_images(folder: Path) -> Labelled:
+    """The images of such a folder, in order."""
+    paths = tuple(path for label in COLOURS for path in sorted((folder / label).iterdir()))
+    numbers = {label: number for number, label in enumerate(COLOURS)}
+    return Labelled(paths, tuple(numbers[path.parent.name] for path in paths), tuple(COLOURS))

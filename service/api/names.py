@@ -5,10 +5,39 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import regex
+
 from service.problems import InvalidName
 
 _CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_LABEL = 255
+
+_SPACES = regex.compile(r"^\p{Zs}+|\p{Zs}+$")
+# What is seen is decided by the Unicode tables of `regex`, which are newer than the interpreter's.
+# Some characters are seen only by what they do to others, and are let through where they do it:
+# - an emoji with the tags of a flag (England);
+# - joiners between emoji, and in words of scripts whose letters join or have a virama;
+# - variation selectors after what they vary, marks and format signs that belong to their script.
+_ALONE = (
+    r"\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Han}\p{Hiragana}"
+    r"\p{Katakana}\p{Hangul}\p{Bopomofo}\p{Common}"
+)
+_ACTS = (
+    r"\p{Extended_Pictographic}[\U000E0020-\U000E007E]+\U000E007F"
+    r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200D(?=\p{Extended_Pictographic})"
+    rf"|(?<=[\p{{L}}\p{{M}}])(?<![{_ALONE}])[\u200C\u200D]"
+    r"|(?<=[\p{L}\p{M}\p{N}\p{S}\p{P}])\p{Variation_Selector}(?!\p{Variation_Selector})"
+    r"|\p{Prepended_Concatenation_Mark}|[\p{Egyptian_Hieroglyphs}&&\p{Cf}]"
+)
+_HIDDEN = regex.compile(
+    rf"(?:{_ACTS})(*SKIP)(*FAIL)|[\p{{C}}\p{{Zl}}\p{{Zp}}\p{{Default_Ignorable_Code_Point}}]",
+    regex.VERSION1,
+)
+# Letters, numbers and signs; marks that take a place of their own. Not U+2800, an empty pattern.
+_SEEN = regex.compile(
+    r"[[\p{L}\p{N}\p{P}\p{S}\p{Mc}\p{Cf}]--[\u2800\p{Default_Ignorable_Code_Point}]]",
+    regex.VERSION1,
+)
 
 
 def checked_classifier(name: str) -> str:
@@ -29,20 +58,29 @@ def checked_label(label: str) -> str:
     """Return a class label in Unicode normal form C, without surrounding spaces.
 
     Raises:
-        InvalidName: It is empty, too long, or has slashes or characters that cannot be seen.
+        InvalidName: It is empty, too long, has slashes, or characters that cannot be seen: control
+            characters, bidirectional overrides, surrogates, private use and unassigned ones, and
+            whatever shows nothing where it stands.
     """
-    label = unicodedata.normalize("NFC", label).strip()
+    label = _SPACES.sub("", unicodedata.normalize("NFC", label))
     if not label or len(label) > _MAX_LABEL:
         raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
     if label in {".", ".."} or "/" in label or "\\" in label:
         raise InvalidName(f"{label!r} cannot be a label: slashes, '.' and '..' mean folders.")
-    # Categories C*: control, format, surrogate, private use and unassigned characters. Joiners
-    # (Cf) are part of emoji and of several scripts.
     if "\ufffd" in label:
         raise InvalidName(f"{label!r} cannot be a label: it was not sent as UTF-8.")
-    hidden = [c for c in label if unicodedata.category(c)[0] == "C" and c not in "\u200c\u200d"]
-    if hidden:
+    if hidden := _HIDDEN.search(label):
         raise InvalidName(
-            f"{label!r} cannot be a label: it has the invisible character U+{ord(hidden[0]):04X}."
+            f"{label!r} cannot be a label: it has the invisible character {_named(hidden[0])}."
+        )
+    if not _SEEN.search(label):
+        raise InvalidName(
+            f"{label!r} cannot be a label: nobody can see it. It consists of "
+            f"{', '.join(map(_named, dict.fromkeys(label[:5])))}."
         )
     return label
+
+
+def _named(character: str) -> str:
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X}" + (f" ({name})" if name else "")

@@ -214,6 +214,13 @@ class RegisteredImage(BaseModel):
     status: Literal["created", "duplicate"]
 
 
+class SkippedFile(BaseModel):
+    """A file of an upload that is no image of a class."""
+
+    file: str = Field(description="Its name, as it was sent.")
+    reason: str = Field(description="Why it was skipped.")
+
+
 class RegistrationOut(BaseModel):
     """What became of the images of an upload, in their order."""
 
@@ -238,6 +245,7 @@ class RegistrationOut(BaseModel):
                             "status": "duplicate",
                         },
                     ],
+                    "skipped": [{"file": "forest/.DS_Store", "reason": "was added by macOS"}],
                 }
             ]
         }
@@ -247,6 +255,10 @@ class RegistrationOut(BaseModel):
     created: int
     duplicates: int
     images: list[RegisteredImage]
+    skipped: list[SkippedFile] = Field(
+        description="Files that are no images by their names: what operating systems, network"
+        " storage and tools leave in folders, notes and tables."
+    )
 
 
 class Health(BaseModel):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import (
     ImageId,
@@ -19,6 +18,7 @@ from service.api.dependencies import (
     reading,
     writing,
 )
+from service.api.file_names import checked_encoding
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import (
     ClassList,
@@ -27,11 +27,11 @@ from service.api.schemas import (
     ImageOut,
     RegisteredImage,
     RegistrationOut,
+    SkippedFile,
 )
-from service.api.uploads import read_images, read_labelled_images
+from service.api.uploads import Upload, read_class_images, read_labelled_images
 from service.api.waiting import attended
 from service.classifiers.live import LiveClassifier
-from service.images.embedding import UploadedImage
 from service.problems import (
     BrokenImage,
     ClassifierNotFound,
@@ -118,15 +118,33 @@ async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
     ),
     openapi_extra=_SUPPORT_BODY,
 )
-async def post_support(name: Name, runtime: ReadyRuntime, request: Request) -> RegistrationOut:
+async def post_support(
+    name: Name,
+    runtime: ReadyRuntime,
+    request: Request,
+    filename_encoding: Annotated[
+        str | None,
+        Query(
+            max_length=40,
+            pattern=r"^[A-Za-z0-9_.:-]+$",
+            description="Encoding of file names that are not UTF-8, as `gb18030`, `big5`,"
+            " `shift_jis`, `cp949`, `cp850`, `cp1251`; found out where it can be told.",
+            examples=["shift_jis"],
+        ),
+    ] = None,
+) -> RegistrationOut:
     """All images or none. The label is the folder in each file's name.
 
-    Send a zip of ``LABEL/IMAGE`` files as the body, or multipart files named so.
+    Send a zip of ``LABEL/IMAGE`` files as the body, or multipart files named so. Folders around
+    those of the classes, and folders below them, do not matter as long as it can be told which
+    ones vary by class. What systems and tools leave in folders is skipped, and listed in the
+    answer.
     """
     checked_classifier(name)
+    encoding = checked_encoding(filename_encoding)
     await reading(runtime.registry.live, name)
-    labelled = await read_labelled_images(request, runtime.settings)
-    return await _register(name, labelled, runtime, request)
+    upload = await read_labelled_images(request, runtime.settings, encoding)
+    return await _register(name, upload, runtime, request)
 
 
 @router.post(
@@ -146,8 +164,8 @@ async def post_images(
     checked_classifier(name)
     label = checked_label(label)
     await reading(runtime.registry.live, name)
-    images = await read_images(request, runtime.settings)
-    return await _register(name, [(label, image) for image in images], runtime, request)
+    upload = await read_class_images(request, runtime.settings, label)
+    return await _register(name, upload, runtime, request)
 
 
 @router.get(
@@ -246,15 +264,15 @@ async def _class(name: str, label: str, runtime: Runtime) -> ClassOut:
 
 
 async def _register(
-    name: str, labelled: Sequence[tuple[str, UploadedImage]], runtime: Runtime, request: Request
+    name: str, upload: Upload, runtime: Runtime, request: Request
 ) -> RegistrationOut:
-    images = [image for _, image in labelled]
+    images = [image for _, image in upload.labelled]
     embedded = await runtime.embedder.register(images, name, attended(request))
     registered = await writing(
         request,
         runtime.registry.add_images,
         name,
-        [(label, image) for (label, _), image in zip(labelled, embedded, strict=True)],
+        [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
     )
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
@@ -268,8 +286,9 @@ async def _register(
                 filename=image.filename,
                 status="created" if answer.created else "duplicate",
             )
-            for answer, (_, image) in zip(registered, labelled, strict=True)
+            for answer, (_, image) in zip(registered, upload.labelled, strict=True)
         ],
+        skipped=[SkippedFile(file=file, reason=reason) for file, reason in upload.skipped],
     )
 
 

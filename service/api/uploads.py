@@ -1,28 +1,41 @@
-"""Taking apart what a client uploads, within the limits of the settings."""
+"""The images that a client uploads, within the limits of the settings."""
 
 from __future__ import annotations
 
 import io
-import zipfile
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+import anyio
+import anyio.to_thread
 from starlette.requests import Request
 
+from service.api.multipart import FormFile, form_files, too_many
 from service.api.names import checked_label
-from service.images.embedding import UploadedImage
-from service.problems import (
-    EmptyUpload,
-    ImageTooLarge,
-    InvalidUpload,
-    RequestTooLarge,
-    UnsupportedMediaType,
-)
+from service.archives import Unpacked, open_archive
+from service.archives.code_pages import CodePageError
+from service.archives.names import decode_names
+from service.class_folders import ClassFolderError, read_class_folders
+from service.class_folders.droppings import is_image_name, why_skipped
+from service.file_reasons import FileReason, listed
+from service.images.uploaded import UploadedImage
+from service.problems import EmptyUpload, InvalidName, InvalidUpload, UnsupportedMediaType
 from service.settings import Settings
 
 _ZIP_TYPES = {"application/zip", "application/x-zip-compressed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The images of a registration.
+
+    Attributes:
+        labelled: Each image with its label, in their order.
+        skipped: Files that are no images of a class.
+    """
+
+    labelled: list[tuple[str, UploadedImage]] = field(default_factory=list)
+    skipped: list[FileReason] = field(default_factory=list)
 
 
 async def read_images(request: Request, settings: Settings) -> list[UploadedImage]:
@@ -31,14 +44,17 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
     Raises:
         UnsupportedMediaType: The body is neither.
         EmptyUpload: There is none.
-        InvalidUpload, RequestTooLarge, ImageTooLarge: The body cannot be taken.
+        InvalidUpload, RequestTooLarge: The body cannot be taken.
     """
     media_type = _media_type(request)
     if media_type == "multipart/form-data":
-        images = await _form_files(request, settings)
+        images = [
+            UploadedImage.of(_shown(file.filename), file.content)
+            for file in await form_files(request, settings)
+        ]
     elif media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
-        body = await request.body()
-        images = [UploadedImage("", body)] if body else []
+        body = await _body(request)
+        images = [UploadedImage.of("", body)] if body else []
     else:
         raise UnsupportedMediaType(
             f"The body is {media_type!r}. Send one or many files as multipart/form-data "
@@ -47,146 +63,178 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
         )
     if not images:
         raise EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg.")
+    _check_names(images)
     return images
 
 
+async def read_class_images(request: Request, settings: Settings, label: str) -> Upload:
+    """The images of one class; what is no image by its name is skipped.
+
+    Raises:
+        UnsupportedMediaType, EmptyUpload, InvalidUpload, RequestTooLarge: As `read_images`.
+    """
+    upload = Upload()
+    for image in await read_images(request, settings):
+        name = image.filename.replace("\\", "/").rpartition("/")[2]
+        if name and (reason := why_skipped([name])):
+            upload.skipped.append(FileReason(image.filename, reason))
+        else:
+            upload.labelled.append((label, image))
+    _check_count(len(upload.labelled), settings)
+    if not upload.labelled:
+        raise _nothing(upload.skipped)
+    return upload
+
+
 async def read_labelled_images(
-    request: Request, settings: Settings
-) -> list[tuple[str, UploadedImage]]:
-    """Images with the folder in their file name as label: a multipart form, a zip, or both.
+    request: Request, settings: Settings, encoding: str | None = None
+) -> Upload:
+    """Images with a folder of their file name as label: a multipart form, a zip, or both.
+
+    Each zip, and the other files of a form together, tells by all its names which folder is the
+    label (:func:`service.class_folders.read_class_folders`).
+
+    Args:
+        request: Its body is read.
+        settings: The limits.
+        encoding: Of names that do not say that they are UTF-8.
 
     Raises:
         UnsupportedMediaType: The body is neither.
         EmptyUpload: There is no image in it.
-        InvalidName, InvalidUpload, RequestTooLarge, ImageTooLarge: It cannot be taken.
+        InvalidName, InvalidUpload: Names cannot be labels; all the files at fault are named.
+        RequestTooLarge: There is too much of it.
     """
     media_type = _media_type(request)
     if media_type == "multipart/form-data":
-        files = await _form_files(request, settings)
+        files = await form_files(request, settings)
     elif media_type in _ZIP_TYPES:
-        files = [UploadedImage("upload.zip", await request.body())]
+        files = [FormFile("", "application/zip", await _body(request))]
     else:
         raise UnsupportedMediaType(
             f"The body is {media_type!r}. Send a zip of LABEL/IMAGE files (curl --data-binary "
             "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
             "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
         )
-    images: list[UploadedImage] = []
-    unpacked = 0
-    for file in files:
-        if file.filename.lower().endswith(".zip"):
-            members = await run_in_threadpool(unzip, file.content, settings, unpacked)
-            unpacked += sum(len(member.content) for member in members)
-            images += members
-        else:
-            images.append(file)
-        _check_count(len(images), settings)
-    if not images:
-        raise EmptyUpload("There is no image in the upload.")
-    return [(_label(image.filename), image) for image in images]
-
-
-def unzip(content: bytes, settings: Settings, unpacked: int = 0) -> list[UploadedImage]:
-    """Read the files of a zip archive, in memory; nothing is written anywhere.
-
-    Directories and the hidden files that operating systems add are left out. ``unpacked`` is
-    how many bytes other zips of the same request have taken already.
-
-    Raises:
-        InvalidUpload: It is no zip, damaged, encrypted, or names files outside of itself.
-        RequestTooLarge: It has too many files, or they are too large together.
-        ImageTooLarge: One of them is too large.
-    """
-    images: list[UploadedImage] = []
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [info for info in archive.infolist() if _wanted(info)]
-            _check_count(len(members), settings)
-            for info in members:
-                # Sizes in the archive's directory may lie: count what really comes out.
-                with archive.open(info) as member:
-                    data = member.read(settings.max_image_bytes + 1)
-                if len(data) > settings.max_image_bytes:
-                    raise ImageTooLarge(
-                        f"{info.filename!r} in the zip has more than {settings.max_image_bytes} "
-                        "bytes, the most that are accepted."
-                    )
-                unpacked += len(data)
-                if unpacked > settings.max_unpacked_bytes:
-                    raise RequestTooLarge(
-                        f"The zip unpacks to more than {settings.max_unpacked_bytes} bytes. "
-                        "Send several smaller ones."
-                    )
-                images.append(UploadedImage(info.filename, data))
-    except (InvalidUpload, ImageTooLarge, RequestTooLarge):
-        raise
-    except RuntimeError as error:  # zipfile's way of saying that a password is needed
-        raise InvalidUpload(f"The zip cannot be read: {error}") from error
-    # A damaged archive leads zipfile and its decompressors to any kind of error.
-    except Exception as error:
-        raise InvalidUpload(f"The zip is damaged or no zip: {error}") from error
-    return images
-
-
-def _wanted(info: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(info.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
-        raise InvalidUpload(
-            f"The zip names a file outside of itself: {info.filename!r}. Nothing was unpacked."
-        )
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not (info.is_dir() or hidden or path.name == "Thumbs.db")
-
-
-def _label(filename: str) -> str:
-    folders = PurePosixPath(filename.replace("\\", "/")).parent.parts
-    if not folders or folders[-1] == "/":
-        raise InvalidUpload(
-            f"{filename!r} has no folder to take the label from. Name files LABEL/IMAGE, for "
-            "instance cat/a.jpg."
-        )
-    return checked_label(folders[-1])
-
-
-class _Form(MultiPartParser):
-    """Starlette's parser, which takes a form without its end for a whole one."""
-
-    ended = False
-
-    def on_end(self) -> None:
-        self.ended = True
-
-
-async def _form_files(request: Request, settings: Settings) -> list[UploadedImage]:
-    # Not request.form(): within an application that turns every defect into a bare 400.
-    parser = _Form(
-        request.headers,
-        request.stream(),
-        max_files=settings.max_images_per_request,
-        max_fields=100,
+    state = request.app.state
+    if not hasattr(state, "directories"):
+        # One at a time: it is Python that reads them, beside the event loop.
+        state.directories = anyio.CapacityLimiter(1)
+    return await anyio.to_thread.run_sync(
+        lambda: _labelled(files, settings, encoding), limiter=state.directories
     )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if "Too many files" in error.message:
-            raise _too_many(settings) from error
-        raise InvalidUpload(f"The multipart body cannot be read: {error.message}") from error
-    try:
-        files = [await _read(name, value) for name, value in form.multi_items()]
-    finally:
-        await form.close()
-    if not parser.ended:
-        raise InvalidUpload("The multipart body is cut short: its last boundary is missing.")
-    return files
 
 
-async def _read(name: str, value: UploadFile | str) -> UploadedImage:
-    if isinstance(value, str):
-        raise InvalidUpload(
-            f"The form field {name!r} is text, not a file. With curl, write -F {name}=@FILE."
+def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | None) -> Upload:
+    unpacked = Unpacked(settings.max_unpacked_bytes)
+    loose = [file for file in files if not _is_zip(file)]
+    names = iter(_decoded([file.filename for file in loose], encoding))
+    groups = [[UploadedImage.of(next(names), file.content) for file in loose]]
+    groups += [
+        open_archive(file.content, settings, unpacked, encoding) for file in files if _is_zip(file)
+    ]
+    upload = Upload()
+    faults: list[FileReason] = []
+    for images in groups:
+        try:
+            found = read_class_folders([image.filename for image in images])
+        except ClassFolderError as error:
+            if not error.files:
+                raise InvalidUpload(str(error)) from error
+            faults += error.files
+            continue
+        upload.skipped.extend(found.skipped)
+        upload.labelled.extend(
+            (label, image)
+            for label, image in zip(found.labels, images, strict=True)
+            if label is not None
         )
-    filename = (value.filename or "").encode(errors="replace").decode()
-    return UploadedImage(filename, await value.read())
+    if faults:
+        raise InvalidUpload(
+            f"{listed(faults)}. Name files LABEL/IMAGE, for instance cat/a.jpg.",
+            files=[fault._asdict() for fault in faults],
+        )
+    _check_count(len(upload.labelled), settings)
+    if not upload.labelled:
+        raise _nothing(upload.skipped)
+    return Upload(_with_checked_labels(upload.labelled), upload.skipped)
+
+
+def _with_checked_labels(
+    labelled: Sequence[tuple[str, UploadedImage]],
+) -> list[tuple[str, UploadedImage]]:
+    checked: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for label in dict.fromkeys(label for label, _ in labelled):
+        try:
+            checked[label] = checked_label(label)
+        except InvalidName as error:
+            reasons[label] = error.detail or ""
+    if reasons:
+        faults = [
+            FileReason(image.filename, reasons[label])
+            for label, image in labelled
+            if label in reasons
+        ]
+        told = list(reasons.values())
+        more = f" And {len(told) - 20} more." if len(told) > 20 else ""
+        raise InvalidName(" ".join(told[:20]) + more, files=[fault._asdict() for fault in faults])
+    return [(checked[label], image) for label, image in labelled]
+
+
+def _is_zip(file: FormFile) -> bool:
+    name = file.filename if isinstance(file.filename, str) else file.filename.decode("latin-1")
+    if name.lower().endswith(".zip"):
+        return True
+    return file.media_type in _ZIP_TYPES and not is_image_name(name)
+
+
+def _decoded(names: Sequence[str | bytes], encoding: str | None) -> Iterator[str]:
+    try:
+        known = iter(decode_names([name for name in names if isinstance(name, bytes)], encoding))
+    except CodePageError as error:
+        raise InvalidUpload(str(error)) from error
+    return (_writable(name) if isinstance(name, str) else next(known) for name in names)
+
+
+def _shown(name: str | bytes) -> str:
+    """A name that is only shown: any reading will do."""
+    return _writable(name if isinstance(name, str) else name.decode("latin-1"))
+
+
+def _writable(name: str) -> str:
+    return name.encode(errors="replace").decode()
+
+
+def _check_names(images: Sequence[UploadedImage]) -> None:
+    faults = [
+        FileReason(image.filename, f"has the control character U+{ord(control):04X} in its name")
+        for image in images
+        if (control := next((c for c in image.filename if c < " " or "\x7f" <= c < "\xa0"), None))
+        and not why_skipped([image.filename])
+    ]
+    if faults:
+        raise InvalidUpload(
+            f"{listed(faults)}. Give files names that can be read.",
+            files=[fault._asdict() for fault in faults],
+        )
+
+
+async def _body(request: Request) -> bytes:
+    """The body, without a second copy of it while it is put together."""
+    body = io.BytesIO()
+    async for chunk in request.stream():
+        body.write(chunk)
+    return body.getvalue()
+
+
+def _nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
+    if not skipped:
+        return EmptyUpload("There is no image in the upload.")
+    return EmptyUpload(
+        f"There is no image in the upload: {listed(skipped)}.",
+        files=[one._asdict() for one in skipped],
+    )
 
 
 def _media_type(request: Request) -> str:
@@ -195,11 +243,4 @@ def _media_type(request: Request) -> str:
 
 def _check_count(count: int, settings: Settings) -> None:
     if count > settings.max_images_per_request:
-        raise _too_many(settings)
-
-
-def _too_many(settings: Settings) -> RequestTooLarge:
-    return RequestTooLarge(
-        f"At most {settings.max_images_per_request} images are accepted in one request. Send "
-        "several requests."
-    )
+        raise too_many(settings)

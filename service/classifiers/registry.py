@@ -256,7 +256,7 @@ class Registry:
             media_type=image.media_type,
             width=image.width,
             height=image.height,
-            content=image.content if self._store_images else None,
+            content=image.read if self._store_images else None,
             embeddings=image.embeddings,
         )
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from service.class_folders import ClassFolderError
+from service.class_folders.on_disk import read_folder
 
 
 class DatasetError(RuntimeError):
@@ -72,7 +76,7 @@ class Dataset:
 
 
 def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
-    """List the images of a data set; hidden files are left out.
+    """List the images of a data set.
 
     Args:
         folder: Holds ``train`` and, unless the queries come from elsewhere, ``test``.
@@ -80,7 +84,8 @@ def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
             same where their folders have the same name.
 
     Raises:
-        DatasetError: A folder is missing or has no images, or there are fewer than two classes.
+        DatasetError: A folder is missing or has no images, there are fewer than two classes, or
+            folders do not tell them.
     """
     train = read_classes(folder / "train")
     tested = (queries_from or folder) / "test"
@@ -104,21 +109,25 @@ def read_dataset(folder: Path, queries_from: Path | None = None) -> Dataset:
 
 
 def read_classes(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """List the images of a folder with one folder a class; hidden files are left out.
+    """List the images of a folder of classes (:mod:`service.class_folders.on_disk`).
 
     Raises:
-        DatasetError: There is no such folder, or it has no images.
+        DatasetError: There is no such folder, it has no images, or it cannot be told of which
+            class they are.
     """
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}; images belong in {folder}/CLASS/")
-    classes = {
-        entry.name: tuple(
-            sorted(p for p in entry.iterdir() if p.is_file() and not p.name.startswith("."))
-        )
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".")
-    }
-    classes = {label: files for label, files in classes.items() if files}
-    if not classes:
+    try:
+        files = read_folder(folder)
+    except ClassFolderError as error:
+        if any(entry.is_dir() for entry in folder.iterdir()):
+            raise DatasetError(f"{folder}: {error}") from error
+        raise DatasetError(
+            f"{folder} has no images; they belong in {folder}/CLASS/: {error}"
+        ) from error
+    if not files:
         raise DatasetError(f"{folder} has no images; they belong in {folder}/CLASS/")
-    return classes
+    classes: defaultdict[str, list[Path]] = defaultdict(list)
+    for label, path in files:
+        classes[label].append(path)
+    return {label: tuple(sorted(paths)) for label, paths in classes.items()}

@@ -33,12 +33,26 @@ Kept = TypeVar("Kept")
 Answer = list[tuple[Kept, ImageEmbeddings]]
 
 
+class FaultyImages(Exception):
+    """Some images of a job cannot be used.
+
+    Attributes:
+        errors: What the decoder raised, by the place of the image in the job, in their order.
+    """
+
+    def __init__(self, errors: dict[int, Exception]) -> None:
+        super().__init__(f"{len(errors)} images cannot be used")
+        self.errors = dict(sorted(errors.items()))
+
+
 class Job(Generic[File, Kept]):
     """The images of one request on their way through the decoders and the encoder.
 
     Attributes:
         answer: For each image, in their order, what the decoder kept of it and its embeddings;
             or the first error that an image led to.
+        faults: Errors of single images, after which the others are still decoded.
+        errors: Those that there were, by the place of the image.
     """
 
     def __init__(
@@ -48,8 +62,11 @@ class Job(Generic[File, Kept]):
         key: str,
         lane: Lane,
         answer: asyncio.Future[Answer[Kept]],
+        faults: tuple[type[Exception], ...],
     ) -> None:
         self.answer = answer
+        self.faults = faults
+        self.errors: dict[int, Exception] = {}
         self.prepare = prepare
         self.key = key
         self.lane = lane
@@ -137,6 +154,7 @@ class MicroBatcher:
         prepare: Callable[[File], tuple[Kept, Tensor]],
         key: str,
         lane: Lane,
+        faults: tuple[type[Exception], ...] = (),
     ) -> Job[File, Kept]:
         """Take the images of a request in; for the event loop's thread.
 
@@ -146,8 +164,10 @@ class MicroBatcher:
                 decoder's thread.
             key: Jobs of different keys take turns.
             lane: What the images are for.
+            faults: Errors of one image that do not end the job: the others are decoded, but not
+                encoded any more, and the answer is FaultyImages with all of them.
         """
-        job = Job(files, prepare, key, lane, asyncio.get_running_loop().create_future())
+        job = Job(files, prepare, key, lane, asyncio.get_running_loop().create_future(), faults)
         with self._lock:
             if not any(self.waiting.values()):
                 self.pace.begin(monotonic())
@@ -184,16 +204,29 @@ class MicroBatcher:
                 if self._closed:
                     return
                 [image] = self._files.take(1)
-            try:
-                image.kept, image.pixels = image.job.prepare(image.file)
-            except BaseException as error:
-                self._fail([image.job], error)
-                continue
-            with self._lock:
-                if not image.job.over:
-                    self._pixels.put(image, image.job.key, image.job.lane)
-                    self._pixels_wait.notify()
+            self._decode(image)
             del image  # a thread that waits for the next must not hold on to the last
+
+    def _decode(self, image: _Image[Any, Any]) -> None:
+        job, finished = image.job, []
+        try:
+            kept, pixels = job.prepare(image.file)
+        except job.faults as error:
+            with self._lock:
+                if not job.over:
+                    job.errors[image.number] = error
+                    finished = self._done([image, *self._undecided(job)])
+        except BaseException as error:
+            self._fail([job], error)
+        else:
+            with self._lock:
+                if job.errors and not job.over:
+                    finished = self._done([image])
+                elif not job.over:
+                    image.kept, image.pixels = kept, pixels
+                    self._pixels.put(image, job.key, job.lane)
+                    self._pixels_wait.notify()
+        _tell(finished)
 
     def _encode_batches(self) -> None:
         while True:
@@ -225,22 +258,30 @@ class MicroBatcher:
         except BaseException as error:
             self._fail([image.job for image in batch], error)
             return
-        finished = []
         with self._lock:
             self.pace.note(len(batch), monotonic())
             for i, image in enumerate(batch):
-                job = image.job
-                if job.over:
-                    continue
-                job.done[image.number] = (image.kept, rows[i : i + 1])
-                job.begun.remove(image)
-                self._wait_more(job.lane, -1)
-                if job.unbegun:
-                    self._begin_next(job)
-                elif not job.begun:
-                    self._end(job)
-                    finished.append(job)
-        _tell(finished, None)
+                image.job.done[image.number] = (image.kept, rows[i : i + 1])
+            finished = self._done([image for image in batch if not image.job.over])
+        _tell(finished)
+
+    def _undecided(self, job: Job[File, Kept]) -> list[_Image[File, Kept]]:
+        """Take the pixels of a job, which are of no use any more, out of the queue."""
+        return [i for i in job.begun if self._pixels.discard(i, job.key, job.lane)]
+
+    def _done(self, images: Sequence[_Image[Any, Any]]) -> list[Job[Any, Any]]:
+        """Count images of jobs that are not over, begin others; returns the jobs that are now."""
+        finished = []
+        for image in images:
+            job = image.job
+            job.begun.remove(image)
+            self._wait_more(job.lane, -1)
+            if job.unbegun:
+                self._begin_next(job)
+            elif not job.begun:
+                self._end(job)
+                finished.append(job)
+        return finished
 
     def _wait_more(self, lane: Lane, by: int) -> None:
         self.waiting[lane] += by
@@ -271,7 +312,7 @@ class MicroBatcher:
         _tell(failed, error)
 
 
-def _tell(jobs: list[Job[File, Kept]], error: BaseException | None) -> None:
+def _tell(jobs: list[Job[File, Kept]], error: BaseException | None = None) -> None:
     """Wake whoever waits for these jobs: once, however many they are."""
     if not jobs:
         return
@@ -280,10 +321,11 @@ def _tell(jobs: list[Job[File, Kept]], error: BaseException | None) -> None:
         for job in jobs:
             if job.answer.done():
                 continue
-            if error is None:
+            failed = FaultyImages(job.errors) if job.errors else error
+            if failed is None:
                 job.answer.set_result(job.done)
             else:
-                job.answer.set_exception(error)
+                job.answer.set_exception(failed)
 
     with suppress(RuntimeError):  # the event loop has ended, and so has everyone who waited
         jobs[0].answer.get_loop().call_soon_threadsafe(tell)

@@ -13,9 +13,11 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.images.admission import Admission
-from service.images.batching import Answer, Kept, MicroBatcher
+from service.images.batching import Answer, FaultyImages, Kept, MicroBatcher
 from service.images.decoding import DecodedImage, decode
+from service.images.faulty import FAULTS, all_at_once
 from service.images.queue import Lane
+from service.images.uploaded import UploadedImage
 from service.problems import ImageTooLarge
 from service.settings import Settings
 
@@ -24,24 +26,11 @@ Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class UploadedImage:
-    """One file of a request.
-
-    Attributes:
-        filename: As the client named it; for messages and reports only.
-        content: The bytes of the file.
-    """
-
-    filename: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class EmbeddedImage:
-    """An uploaded image with all that is worth keeping of it."""
+    """An uploaded image with all that is worth keeping of it; ``read`` gives its bytes again."""
 
     filename: str
-    content: bytes
+    read: Callable[[], bytes]
     sha256: str
     media_type: str
     width: int
@@ -87,14 +76,18 @@ class ImageEmbedder:
 
         Raises:
             Overloaded: Too much waits already; nothing was decoded.
-            NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault; none of the
-                others is used then.
+            NotAnImage, BrokenImage, ImageTooLarge, InvalidUpload: The images at fault, all of
+                them, in ``files``; of the kind of the first one. None of the others is used then.
+            RequestTooLarge: They unpack to too much.
         """
-        answer = await self._embed(
-            images, self._decode_to_keep, classifier, Lane.REGISTRATIONS, wait
-        )
+        try:
+            answer = await self._embed(
+                images, self._decode_to_keep, classifier, Lane.REGISTRATIONS, wait, FAULTS
+            )
+        except FaultyImages as faulty:
+            raise all_at_once(images, faulty.errors) from faulty
         return [
-            EmbeddedImage(image.filename, image.content, *kept, row)
+            EmbeddedImage(image.filename, image.read, *kept, row)
             for image, (kept, row) in zip(images, answer, strict=True)
         ]
 
@@ -109,10 +102,11 @@ class ImageEmbedder:
         classifier: str,
         lane: Lane,
         wait: Wait,
+        faults: tuple[type[Exception], ...] = (),
     ) -> Answer[Kept]:
         self._admission.admit(len(images), classifier, lane)
         try:
-            job = self._batcher.submit(images, prepare, classifier, lane)
+            job = self._batcher.submit(images, prepare, classifier, lane, faults)
             try:
                 await wait(job.answer)
                 return job.answer.result()
@@ -123,24 +117,24 @@ class ImageEmbedder:
             self._admission.leave(len(images), classifier, lane)
 
     def _decode_to_ask(self, image: UploadedImage) -> tuple[None, Tensor]:
-        return None, self._decode(image)[1]
+        return None, self._decode(image, image.read())[1]
 
-    def _decode(self, image: UploadedImage) -> tuple[DecodedImage, Tensor]:
-        what = f"The image {image.filename!r}" if image.filename else "The image"
-        if len(image.content) > self._settings.max_image_bytes:
+    def _decode(self, image: UploadedImage, content: bytes) -> tuple[DecodedImage, Tensor]:
+        if len(content) > self._settings.max_image_bytes:
             raise ImageTooLarge(
-                f"{what} has {len(image.content)} bytes; at most "
+                f"{image.called} has {len(content)} bytes; at most "
                 f"{self._settings.max_image_bytes} are accepted."
             )
         decoded = decode(
-            image.content,
+            content,
             self._settings.max_image_pixels,
-            what,
+            image.called,
             side=self._backbone.image_size,
         )
         return decoded, self._backbone.preprocess(decoded.pixels)
 
     def _decode_to_keep(self, image: UploadedImage) -> tuple[tuple[str, str, int, int], Tensor]:
-        decoded, pixels = self._decode(image)
-        digest = hashlib.sha256(image.content).hexdigest()
+        content = image.read()
+        decoded, pixels = self._decode(image, content)
+        digest = hashlib.sha256(content).hexdigest()
         return (digest, decoded.media_type, decoded.width, decoded.height), pixels

@@ -38,9 +38,9 @@ class FairQueue(Generic[T]):
         """Add an item, which is not in the queue, behind the others of its key."""
         self._lanes[lane].put(item, key)
 
-    def discard(self, item: T, key: str, lane: Lane) -> None:
-        """Take an item out; nothing happens if it is not in the queue."""
-        self._lanes[lane].discard(item, key)
+    def discard(self, item: T, key: str, lane: Lane) -> bool:
+        """Take an item out; returns whether it was in the queue."""
+        return self._lanes[lane].discard(item, key)
 
     def waiting(self, lane: Lane) -> int:
         """How many items of a lane wait."""
@@ -96,11 +96,12 @@ class _Turns(Generic[T]):
             del self._items[key]
         return item
 
-    def discard(self, item: T, key: str) -> None:
+    def discard(self, item: T, key: str) -> bool:
         items = self._items.get(key)
         if items is None or item not in items:
-            return
+            return False
         del items[item]
         self._length -= 1
         if not items:
             del self._items[key]
+        return True

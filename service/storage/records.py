@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -113,7 +114,7 @@ class NewImage:
     """A support image to be written.
 
     Attributes:
-        content: Its bytes; None where images are not kept.
+        content: Gives its bytes; None where images are not kept.
         embeddings: One row.
     """
 
@@ -124,7 +125,7 @@ class NewImage:
     media_type: str
     width: int
     height: int
-    content: bytes | None
+    content: Callable[[], bytes] | None
     embeddings: ImageEmbeddings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Delete, Engine, Update, delete, select, update
+from sqlalchemy import CursorResult, Delete, Engine, Update, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch import Tensor
@@ -233,12 +233,10 @@ class Store:
             kept |= set(
                 session.scalars(select(ContentRow.image_id).where(ContentRow.image_id.in_(some)))
             )
-        session.add_all(
-            ContentRow(image_id=image_id, content=content)
-            for image_id, content in contents.items()
-            if image_id not in kept
-        )
-        session.flush()
+        for image_id, read in contents.items():
+            if image_id not in kept:
+                # One after the other, so that those of an archive are never all in memory.
+                session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
 
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}

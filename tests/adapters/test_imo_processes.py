@@ -18,13 +18,13 @@ PROCESSES = textwrap.dedent(
     from pathlib import Path
     import torch
     from adapters.imo.tower import load_tower
-    from adapters.training.labelled import read_labelled
+    from tests.coloured import coloured_images
     from adapters.training.loop import LoopSettings, train
     from tests.adapters.test_imo_training import dino, RECIPES, attach, BottleneckConfig
     from tests.reading import READ
 
     vit, images, out, batch = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    data = read_labelled(images)
+    data = coloured_images(images)
     settings = LoopSettings(epochs=1, batch=batch, learning_rate=2e-3)
     tower = load_tower(f"local-dir:{vit}")
     objective, pictures = dino(tower, data, momentum=0.9, small=1, first_epoch=0.5)

@@ -22,11 +22,11 @@ from adapters.imo.dino import Dino
 from adapters.imo.resolution import encode, small_side
 from adapters.imo.supervised import Supervised
 from adapters.imo.tower import Tower, load_tower, tower_of
-from adapters.training.labelled import Labelled, read_labelled
+from adapters.training.labelled import Labelled
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.order import Turn
 from adapters.training.pictures import Pictures
-from tests.coloured import write_coloured
+from tests.coloured import coloured_images, write_coloured
 from tests.reading import READ
 from tests.tiny_vit import CONFIG
 
@@ -41,7 +41,7 @@ def _fresh_accelerate() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    return read_labelled(write_coloured(tmp_path_factory.mktemp("coloured"), 16))
+    return coloured_images(write_coloured(tmp_path_factory.mktemp("coloured"), 16))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def embeddings(seed: int) -> ImageEmbeddings:
 
 def image(seed: int) -> EmbeddedImage:
     digest = hashlib.sha256(str(seed).encode()).hexdigest()
-    return EmbeddedImage(f"{seed}.png", b"", digest, "image/png", 4, 3, embeddings(seed))
+    return EmbeddedImage(f"{seed}.png", bytes, digest, "image/png", 4, 3, embeddings(seed))
 
 
 def fill(made: Registry, *names: str) -> None:

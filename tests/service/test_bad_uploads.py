@@ -198,7 +198,7 @@ def test_a_form_file_whose_folder_is_no_label_is_refused(before: Classifier, nam
     if name == "ant/./up.png":  # the same as ant/up.png
         assert answer.status_code == 201
     else:
-        problem(answer, 422, "invalid-name", "'..'")
+        problem(answer, 422, "invalid-upload", "outside of itself", repr(name))
         assert before.state() == state
 
 

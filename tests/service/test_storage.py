@@ -59,7 +59,7 @@ def new_image(seed: int, label: str, *, kept: bool = True) -> NewImage:
         media_type="image/png",
         width=4,
         height=3,
-        content=bytes([seed]) if kept else None,
+        content=(lambda: bytes([seed])) if kept else None,
         embeddings=embeddings(seed),
     )
 

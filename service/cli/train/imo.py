@@ -58,12 +58,12 @@ def imo(
     from adapters.bottleneck import BottleneckConfig
     from adapters.imo import RECIPES
     from adapters.training.errors import DataError
-    from adapters.training.labelled import read_labelled
     from service.cli.arguments import make_folder
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.cli.train.imo_run import Plan, run
     from service.cli.train.processes import check_device, is_first
+    from service.training.labelled import read_labelled
 
     if objective not in RECIPES:
         raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")
@@ -71,7 +71,13 @@ def imo(
     check_device(settings.device)
     try:
         config = BottleneckConfig(width, scale, numbers)
-        labelled = read_labelled(data, images, per_class=per_class, seed=seed)
+        labelled = read_labelled(
+            data,
+            images,
+            per_class=per_class,
+            seed=seed,
+            labels_needed=objective == "supervised",
+        )
     except (DataError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     make_folder(out)

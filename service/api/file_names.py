@@ -1,0 +1,163 @@
+r"""The name of a file in a form, as its sender sees it.
+
+Clients write it in different ways into ``Content-Disposition``, and none says which:
+
+- raw UTF-8, with ``"``, CR and LF as ``%22``, ``%0D`` and ``%0A`` (WHATWG HTML,
+  "multipart/form-data encoding algorithm": browsers, requests, httpx, curl since 7.81), all else
+  literally;
+- backslashes before ``"`` and backslashes (RFC 9110 quoted-pair: curl before, aiohttp unquoted);
+- all of it percent-encoded (aiohttp), so that nothing but unreserved characters is left;
+- ``filename*=UTF-8''...`` (RFC 8187: .NET, Spring, older urllib3), which wins where it is valid;
+- encoded words (RFC 2047: .NET, Java's mail and Spring).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
+from urllib.parse import unquote_to_bytes
+
+from service.problems import InvalidRequest
+
+_PARAMETER = re.compile(rb";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*")
+# Up to a quote that ends the value: one that another parameter or nothing follows.
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.|\\(?="[ \t]*(?:;|$)))*)"[ \t]*(?=;|$)', re.DOTALL)
+_TOKEN = re.compile(rb"[^;]*")
+_EXTENDED = re.compile(rb"([A-Za-z0-9!#$%&+^_`{}~-]+)'[A-Za-z0-9-]*'(.*)", re.DOTALL)
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_ALL_ENCODED = re.compile(rb"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})*")
+_WHATWG = {b"%22": b'"', b"%0D": b"\r", b"%0A": b"\n", b"%0d": b"\r", b"%0a": b"\n"}
+_WORD = rb"=\?[!-~]+?\?[BbQq]\?[ !->@-~]*\?="
+_ENCODED_WORDS = re.compile(_WORD + rb"(?:\s*" + _WORD + rb")*")
+_TEXTS = (
+    "ascii", "utf-8", "utf_8", "iso8859", "cp", "gb", "big5", "euc", "johab", "koi8", "shift_jis",
+    "mac", "tis",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """The parameters of a part's ``Content-Disposition``.
+
+    Attributes:
+        name: Of the form's field.
+        filename: The file's name; bytes where they are neither UTF-8 nor in the form's charset;
+            None where there is none.
+    """
+
+    name: str | None
+    filename: str | bytes | None
+
+
+def read_disposition(header: bytes, charset: str = "utf-8") -> Disposition:
+    """Read a part's header; whatever it holds, something comes out.
+
+    Args:
+        header: The value.
+        charset: What the form says that its texts are in.
+    """
+    parameters = _parameters(header)
+    name = parameters.get(b"name")
+    told = None if name is None else _decoded(name, charset)
+    if isinstance(told, bytes):
+        told = told.decode("latin-1")
+    extended = _extended(parameters.get(b"filename*"))
+    if extended is not None:
+        return Disposition(told, extended)
+    plain = parameters.get(b"filename")
+    return Disposition(told, None if plain is None else _plain(plain, charset))
+
+
+def _parameters(header: bytes) -> dict[bytes, bytes]:
+    """All parameters, the first of each name; quotes are taken off and quoted pairs undone."""
+    found: dict[bytes, bytes] = {}
+    at = header.find(b";")
+    while at >= 0 and (parameter := _PARAMETER.match(header, at)):
+        at = parameter.end()
+        if quoted := _QUOTED.match(header, at):
+            value, at = _unescaped(quoted[1]), quoted.end()
+        else:
+            token = _TOKEN.match(header, at)
+            value, at = (token[0].strip(), token.end()) if token else (b"", len(header))
+            value = value.strip(b'"')
+        found.setdefault(parameter[1].lower(), value)
+        at = header.find(b";", at)
+    return found
+
+
+def _unescaped(value: bytes) -> bytes:
+    """Undo quoted pairs, where that is what the backslashes are: in Windows' paths they are not."""
+    if re.fullmatch(rb'(?:[^\\]|\\["\\])*', value, re.DOTALL):
+        return re.sub(rb'\\(["\\])', rb"\1", value)
+    return value.replace(b'\\"', b'"')
+
+
+def _extended(value: bytes | None) -> str | None:
+    """RFC 8187: charset, language and percent-encoded bytes; None where it is not that."""
+    if value is None or (parts := _EXTENDED.fullmatch(value)) is None:
+        return None
+    try:
+        return unquote_to_bytes(parts[2]).decode(parts[1].decode("ascii"))
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _plain(value: bytes, charset: str) -> str | bytes:
+    if _ENCODED_WORDS.fullmatch(value) and (words := _encoded_words(value)) is not None:
+        return words
+    if _PERCENT.search(value) and _ALL_ENCODED.fullmatch(value):
+        try:
+            return unquote_to_bytes(value).decode()
+        except UnicodeDecodeError:
+            pass
+    return _decoded(_PERCENT.sub(lambda found: _WHATWG.get(found[0], found[0]), value), charset)
+
+
+def _encoded_words(value: bytes) -> str | None:
+    try:
+        return "".join(
+            piece.decode(charset or "ascii") if isinstance(piece, bytes) else piece
+            for piece, charset in decode_header(value.decode("ascii"))
+        )
+    except (HeaderParseError, UnicodeDecodeError, LookupError, ValueError):
+        return None
+
+
+def _decoded(value: bytes, charset: str) -> str | bytes:
+    for codec in ("utf-8", charset):
+        try:
+            return value.decode(codec)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return value
+
+
+def text_charset(name: bytes | None) -> str:
+    """The codec that a form names, if it is one of texts; UTF-8 otherwise."""
+    return (name and _text_codec(name.decode("latin-1"))) or "utf-8"
+
+
+def checked_encoding(name: str | None) -> str | None:
+    """The codec of an encoding that a client names; None stays None.
+
+    Raises:
+        InvalidRequest: There is none, or it is none of texts.
+    """
+    if name is None or (codec := _text_codec(name)) is not None:
+        return name and codec
+    raise InvalidRequest(
+        f"filename_encoding: {name!r} is no encoding of file names; known are for instance utf-8, "
+        "gb18030, big5, shift_jis, cp949, cp437, cp850, cp1252, cp866 and cp1251."
+    )
+
+
+def _text_codec(name: str) -> str | None:
+    try:
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    # Others, as unicode_escape or utf-16, make anything of anything.
+    return codec if codec.startswith(_TEXTS) else None

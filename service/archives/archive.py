@@ -1,0 +1,146 @@
+"""The members of a zip archive in memory, each unpacked when it is read and not before."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from threading import Lock
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from service.archives.code_pages import CodePageError
+from service.archives.directory import measure_directory
+from service.archives.names import ZIPFILE_ENCODING, member_names
+from service.images.uploaded import UploadedImage
+from service.problems import ImageTooLarge, InvalidUpload, RequestTooLarge
+from service.settings import Settings
+
+# An archive has folders, and droppings beside its images: so many entries for each that it may
+# have, and so many bytes of directory for each entry.
+_ENTRIES = 5
+_ENTRY_BYTES = 1024
+_ENCRYPTED = 0x1
+
+
+class Unpacked:
+    """Counts the bytes that come out of the archives of one request, each member once.
+
+    Args:
+        most: More are refused.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+        self._lock = Lock()
+
+    def add(self, count: int) -> None:
+        """Count a member.
+
+        Raises:
+            RequestTooLarge: All together are too large.
+        """
+        with self._lock:
+            self._bytes += count
+            if self._bytes > self._most:
+                raise RequestTooLarge(
+                    f"The zip unpacks to more than {self._most} bytes. Send several smaller ones."
+                )
+
+
+def open_archive(
+    content: bytes, settings: Settings, unpacked: Unpacked, encoding: str | None = None
+) -> list[UploadedImage]:
+    """List the files of a zip archive, without unpacking any; folders are left out.
+
+    Takes milliseconds to tenths of a second; may run in any thread, and so may what it returns.
+
+    Args:
+        content: The archive.
+        settings: The limits.
+        unpacked: Counts what is read, of all archives of a request.
+        encoding: Of names that do not say that they are UTF-8; found out where it is None.
+
+    Raises:
+        InvalidUpload: It is no zip or damaged, or names have an encoding that cannot be told.
+        RequestTooLarge: Its directory is larger than so many images need.
+    """
+    _check_directory(content, settings)
+    try:
+        archive = ZipFile(io.BytesIO(content), metadata_encoding=ZIPFILE_ENCODING)
+        infos = [i for i in archive.infolist() if i.orig_filename[-1:] not in {"/", "\\"}]
+        names = member_names(infos, encoding)
+    except CodePageError as error:
+        raise InvalidUpload(str(error)) from error
+    # A damaged archive leads zipfile to any kind of error.
+    except Exception as error:
+        raise InvalidUpload(f"The zip is damaged or no zip: {error}") from error
+    return [
+        UploadedImage(name, _Member(archive, info, name, settings, unpacked.add))
+        for info, name in zip(infos, names, strict=True)
+    ]
+
+
+def _check_directory(content: bytes, settings: Settings) -> None:
+    directory = measure_directory(content)
+    if directory is None:
+        raise InvalidUpload("The zip is damaged or no zip: it has no directory at its end.")
+    most = _ENTRIES * settings.max_images_per_request
+    if directory.entries > most or directory.size > most * _ENTRY_BYTES:
+        raise RequestTooLarge(
+            f"The zip has {directory.entries} entries in {directory.size} bytes of directory; at "
+            f"most {most} in {most * _ENTRY_BYTES} are accepted, for "
+            f"{settings.max_images_per_request} images. Send several smaller ones."
+        )
+
+
+class _Member:
+    """Reads one file of an archive, within the limits."""
+
+    __slots__ = ("_add", "_archive", "_info", "_most", "_what")
+
+    def __init__(
+        self,
+        archive: ZipFile,
+        info: ZipInfo,
+        name: str,
+        settings: Settings,
+        add: Callable[[int], None],
+    ) -> None:
+        self._archive = archive
+        self._info = info
+        self._most = settings.max_image_bytes
+        self._what = UploadedImage.of(name, b"").called
+        self._add: Callable[[int], None] | None = add
+
+    def __call__(self) -> bytes:
+        """Unpack it.
+
+        Raises:
+            InvalidUpload: It is damaged, encrypted, or compressed by an unusual method.
+            ImageTooLarge, RequestTooLarge: There is too much in it.
+        """
+        if self._info.flag_bits & _ENCRYPTED:
+            raise InvalidUpload(f"{self._what} is encrypted: write the zip without a password.")
+        # Of other methods zipfile cannot unpack a part: a few kilobytes may be gigabytes.
+        if self._info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+            raise InvalidUpload(
+                f"{self._what} is compressed by method {self._info.compress_type}: write the zip "
+                "with the usual one, deflate."
+            )
+        content = b""
+        # The size in the directory may lie: count what really comes out.
+        if self._info.file_size <= self._most:
+            try:
+                with self._archive.open(self._info) as member:
+                    content = member.read(self._most + 1)
+            # zipfile and its decompressors raise whatever the damage leads to.
+            except Exception as error:
+                raise InvalidUpload(f"{self._what} is damaged in the zip: {error}") from error
+        if max(len(content), self._info.file_size) > self._most:
+            raise ImageTooLarge(
+                f"{self._what} has more than {self._most} bytes, the most that are accepted."
+            )
+        if self._add is not None:
+            add, self._add = self._add, None
+            add(len(content))
+        return content

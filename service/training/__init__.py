@@ -1,0 +1,1 @@
+"""Training images, from where they lie to what a run takes."""
