@@ -8,7 +8,7 @@ import alembic.command
 import alembic.config
 import alembic.util
 from sqlalchemy import Connection, Engine, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import StorageError
@@ -35,17 +35,25 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
             Handful wrote it.
     """
     file = None
-    if parsed(url).get_backend_name() == "sqlite":
-        engine, file = open_sqlite(url, seconds)
-    else:
-        engine = open_server(url, seconds)
+    try:
+        if parsed(url).get_backend_name() == "sqlite":
+            engine, file = open_sqlite(url, seconds)
+        else:
+            engine = open_server(url, seconds)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StorageError(
+            f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
+            "handful[postgres] and write postgresql+psycopg://"
+        ) from error
+    if engine.dialect.is_async:
+        raise StorageError(f"{shown(url)} names an asynchronous driver; use another one")
     try:
         _migrate(engine, url)
         if file is not None:
             file.settle()
     except (StorageFull, StorageUnavailable) as error:
         engine.dispose()
-        raise StorageError(error.detail) from error
+        raise StorageError(f"{error.detail} ({' '.join(str(error.__cause__).split())})") from error
     except BaseException:
         engine.dispose()
         raise

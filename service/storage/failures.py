@@ -95,6 +95,8 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         error = context.original_exception
+        if context.is_pre_ping and context.is_disconnect:
+            return  # the pool makes another connection
         if getattr(error, "sqlstate", None) in _QUICKER:
             raise Outdated from error
         problem = problem_of(error, name, file, disconnected=context.is_disconnect)

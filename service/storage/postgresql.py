@@ -7,13 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.problems import StorageUnavailable
-from service.storage.errors import StorageError
 from service.storage.failures import BoundedPool, translate_failures
-from service.storage.location import parsed, shown
+from service.storage.location import parsed
 from service.storage.patience import Patience
 
 # Any number that other programs in the same database are not likely to take.
@@ -25,11 +23,7 @@ _SHORTEST_CONNECT = 2
 
 
 def open_server(url: str, seconds: float) -> Engine:
-    """Connect to a database that is a server, which for Handful is PostgreSQL.
-
-    Raises:
-        StorageError: Its driver is not installed.
-    """
+    """Connect to a database that is a server, which for Handful is PostgreSQL."""
     patience = Patience(seconds)
     arguments: dict[str, Any] = {}
     drivername = parsed(url).drivername
@@ -46,24 +40,18 @@ def open_server(url: str, seconds: float) -> Engine:
             f"{max(1000 * _STATEMENT, milliseconds)} -c idle_in_transaction_session_timeout="
             f"{1000 * _STATEMENT}",
         }
-    try:
-        engine = create_engine(
-            parsed(url),
-            poolclass=BoundedPool,
-            pool_size=8,
-            max_overflow=8,
-            pool_timeout=seconds,
-            pool_pre_ping=True,
-            connect_args=arguments,
-        )
-    except (ImportError, NoSuchModuleError) as error:
-        raise StorageError(
-            f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
-            "handful[postgres] and write postgresql+psycopg://"
-        ) from error
-    if engine.dialect.is_async:
-        raise StorageError(f"{shown(url)} names an asynchronous driver; use postgresql+psycopg://")
-    translate_failures(engine, shown(url), None, patience)
+    engine = create_engine(
+        parsed(url),
+        poolclass=BoundedPool,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=seconds,
+        pool_pre_ping=True,
+        connect_args=arguments,
+    )
+    # Clients read this name: no user and no password.
+    name = f"{parsed(url).database} on {parsed(url).host}"
+    translate_failures(engine, name, None, patience)
 
     @event.listens_for(engine, "do_connect")
     def hurry(
