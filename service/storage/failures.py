@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.errors import Outdated
+from service.storage.errors import Damaged, Outdated
 from service.storage.patience import Patience
 
 logger = logging.getLogger("handful.storage")
@@ -99,6 +99,8 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
             return  # the pool makes another connection
         if getattr(error, "sqlstate", None) in _QUICKER:
             raise Outdated from error
+        if str(error).startswith("Could not decode to UTF-8"):
+            raise Damaged("a text in it is no UTF-8") from error
         problem = problem_of(error, name, file, disconnected=context.is_disconnect)
         if problem is None:
             return

@@ -64,6 +64,15 @@ def load_classifier(
         OtherBackbone: Another one embedded it, or images of it.
         ClassifierDamaged: Something in it cannot be read.
     """
+    try:
+        return _load(connection, name, own, left_by_others=left_by_others)
+    except Damaged as error:
+        raise ClassifierDamaged(name, str(error)) from error
+
+
+def _load(
+    connection: Connection, name: str, own: Origin, *, left_by_others: bool
+) -> StoredClassifier | None:
     row = connection.execute(_CLASSIFIER, {"name": name}).one_or_none()
     if row is None:
         return None
@@ -77,18 +86,15 @@ def load_classifier(
         if image.fingerprint != own.fingerprint:
             what = f"Classifier {name!r} has an image with"
             raise other_backbone(connection, what, image.fingerprint, own)
-    try:
-        return StoredClassifier(
-            classifier_record(row, len(class_rows), len(rows)),
-            _classes(class_rows),
-            [_support(row) for row in rows],
-            ImageEmbeddings(
-                embedding_rows([row.frozen for row in rows], "an image's embedding"),
-                embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
-            ),
-        )
-    except Damaged as error:
-        raise ClassifierDamaged(name, str(error)) from error
+    return StoredClassifier(
+        classifier_record(row, len(class_rows), len(rows)),
+        _classes(class_rows),
+        [_support(row) for row in rows],
+        ImageEmbeddings(
+            embedding_rows([row.frozen for row in rows], "an image's embedding"),
+            embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
+        ),
+    )
 
 
 def _classes(rows: Sequence[Any]) -> list[ClassRecord]:

@@ -129,8 +129,9 @@ def test_a_file_name_with_nul_is_refused_and_nothing_is_written(
     made = registry(plain_store(engine, backbone), backbone)
     fill(made, "a")
     named = replace(image(50), filename="a\0.png")
-    with pytest.raises(InvalidUpload, match=r"a\\x00\.png"):
+    with pytest.raises(InvalidUpload) as refused:
         made.add_images("a", [("ant", named)])
+    assert r"a\x00.png" in str(refused.value.detail)
     assert len(made.live("a").support) == 4
     assert len(made.add_images("a", [("ant", image(50))])) == 1
 
