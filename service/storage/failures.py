@@ -27,6 +27,10 @@ logger = logging.getLogger("handful.storage")
 _FULL_BELOW = 2**16
 
 _AGAIN = "Nothing was changed; send the request again."
+_UNKNOWN = (
+    "It was lost in the moment of the commit: whether the change was made is not known. Look"
+    " before you send it again; images that are there already are recognised."
+)
 _SQLITE: dict[str, str] = {
     "BUSY": "Another process holds it locked: a backup, perhaps, or a program with an open"
     " transaction. End that one.",
@@ -101,7 +105,14 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
             raise Outdated from error
         if str(error).startswith("Could not decode to UTF-8"):
             raise Damaged("a text in it is no UTF-8") from error
-        problem = problem_of(error, name, file, disconnected=context.is_disconnect)
+        committing = context.connection is not None and context.statement is None
+        problem = problem_of(
+            error,
+            name,
+            file,
+            disconnected=context.is_disconnect,
+            committing=committing and context.is_disconnect,
+        )
         if problem is None:
             return
         if isinstance(problem, StorageUnavailable):
@@ -111,7 +122,12 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
 
 
 def problem_of(
-    error: BaseException, name: str, file: Path | None, *, disconnected: bool = False
+    error: BaseException,
+    name: str,
+    file: Path | None,
+    *,
+    disconnected: bool = False,
+    committing: bool = False,
 ) -> StorageFull | StorageUnavailable | None:
     """The problem that an error of a driver is; None if it is a defect.
 
@@ -120,9 +136,12 @@ def problem_of(
         name: What the database is called in messages.
         file: Where an SQLite database lies.
         disconnected: Whether the driver lost its connection with it.
+        committing: Whether that was while it waited for the answer to a commit.
     """
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, name, file)
+    if committing:
+        return _unavailable(name, _POSTGRESQL["08"], _UNKNOWN)
     code: Any = getattr(error, "sqlstate", None)
     if code == "53100":
         return StorageFull(
@@ -167,5 +186,5 @@ def _no_room(file: Path | None) -> bool:
         return False
 
 
-def _unavailable(name: str, cause: str) -> StorageUnavailable:
-    return StorageUnavailable(f"The database {name} cannot be used now. {cause} {_AGAIN}")
+def _unavailable(name: str, cause: str, then: str = _AGAIN) -> StorageUnavailable:
+    return StorageUnavailable(f"The database {name} cannot be used now. {cause} {then}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,7 +29,12 @@ _LOG_BYTES = 64 * 2**20
 # Own writers wait for each other this many times as long as for other processes: each of them
 # ends by itself.
 _TURNS = 6
+# Seconds; a start has nobody waiting for an answer.
+_START = 30.0
 _HEADER = b"SQLite format 3\x00"
+
+
+logger = logging.getLogger("handful.storage")
 
 
 class SQLiteFile:
@@ -47,6 +53,11 @@ class SQLiteFile:
         self._turn = Lock()
         self._was_full = False
         self._identity: tuple[int, int] | None = None
+
+    @property
+    def waits(self) -> float:
+        """Seconds to wait now for another process that has it locked."""
+        return self.patience.seconds if self._identity else max(self._seconds, _START)
 
     def settle(self) -> None:
         """From now on it is this very file that must be there, and room is kept to delete."""
@@ -67,12 +78,14 @@ class SQLiteFile:
         try:
             found = self.path.stat()
         except OSError as error:
+            logger.warning("storage-unavailable: %s is gone: %s", self.path, error.strerror)
             raise StorageUnavailable(
                 f"The database {self.path} is gone ({error.strerror}). Put its folder back with "
                 "all that was in it, or stop the service and start it with another. Nothing was "
                 "changed."
             ) from error
         if (found.st_dev, found.st_ino) != self._identity:
+            logger.warning("storage-unavailable: %s is another file now", self.path)
             raise StorageUnavailable(
                 f"Another file is in the place of the database {self.path}. Restart the service "
                 "to use that one. Nothing was changed."
@@ -98,6 +111,7 @@ class SQLiteFile:
             self.check()
             if not frees:
                 if not self.reserve.keep():
+                    logger.warning("storage-full: the disk of %s is full", self.path)
                     raise full(self.path, str(self.path))
                 yield
             elif self._was_full or self.reserve.scarce:
@@ -184,7 +198,7 @@ def open_sqlite(url: str, seconds: float) -> tuple[Engine, SQLiteFile | None]:
     def begin(connection: Connection) -> None:
         if file is not None:
             file.check()
-        waits = round(1000 * patience.seconds)
+        waits = round(1000 * (patience.seconds if file is None else file.waits))
         if connection.info.get("waits") != waits:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={waits}")
             connection.info["waits"] = waits

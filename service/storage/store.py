@@ -83,13 +83,17 @@ class Store:
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return [self._listed(*row) for row in session.execute(LISTING)]
+            try:
+                return [self._listed(*row) for row in session.execute(LISTING)]
+            except Damaged:  # a row whose text is no text: the others one by one
+                ids = session.scalars(select(ClassifierRow.id).order_by(ClassifierRow.name))
+                return [one for i in ids.all() if (one := self._one(session, i)) is not None]
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
-            row = session.execute(LISTING.where(ClassifierRow.name == name)).one_or_none()
-            return self._listed(*row) if row else None
+            found = session.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
+            return None if found is None else self._one(session, found)
 
     def load(self, name: str) -> StoredClassifier | None:
         """A classifier with its classes, support images and embeddings, or None.
@@ -319,6 +323,22 @@ class Store:
         if row.fingerprint != self.fingerprint:
             return replace(record, problem=f"embedded by another backbone, {backbone}")
         return record
+
+    def _one(self, session: Session, classifier_id: int) -> ClassifierRecord | None:
+        """A classifier as listed, if its name at least can be read."""
+        try:
+            return self._listed(
+                *session.execute(LISTING.where(ClassifierRow.id == classifier_id)).one()
+            )
+        except Damaged as error:
+            try:
+                name = session.scalar(
+                    select(ClassifierRow.name).where(ClassifierRow.id == classifier_id)
+                )
+            except Damaged:
+                return None
+            row = ClassifierRow(id=classifier_id, name=name, method="", revision=0)
+            return damaged_record(row, 0, 0, "", f"damaged: {error}")
 
     def _not_changed(self, session: Session, classifier_id: int) -> Exception:
         """Why a change did not find the state that it was made for."""

@@ -54,6 +54,7 @@ class Wire:
         self._listening = socket.create_server((HOST, 0))
         self.port: int = self._listening.getsockname()[1]
         self._whole = True
+        self._last: bytes | None = None
         self._ends: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -64,6 +65,10 @@ class Wire:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         self._ends.clear()
+
+    def cut_after(self, last: bytes) -> None:
+        """Cut the connection that sends these bytes once the server has them."""
+        self._last = last
 
     def mend(self) -> None:
         self._whole = True
@@ -85,12 +90,17 @@ class Wire:
                 server = socket.create_connection((HOST, PORT))
                 self._ends += [client, server]
                 for ends in ((client, server), (server, client)):
-                    threading.Thread(target=_carry, args=ends, daemon=True).start()
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
-
-def _carry(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(2**16):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_RDWR)
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(2**16):
+                if self._last is not None and self._last in data:
+                    self._last = None
+                    source.shutdown(socket.SHUT_RDWR)
+                    sink.sendall(data)
+                    sink.recv(1)  # the server is done
+                    break
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)

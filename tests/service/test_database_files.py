@@ -196,12 +196,14 @@ OF_THE_ROW = [
     "UPDATE classifiers SET templates = '3' WHERE name = 'bad'",
     "UPDATE classifiers SET method = 'oracle' WHERE name = 'bad'",
     "UPDATE classifiers SET created_at = 'yesterday' WHERE name = 'bad'",
+    "UPDATE classifiers SET method = CAST(x'ff00fe' AS TEXT) WHERE name = 'bad'",
 ]
 BESIDE = [
     f"UPDATE images SET frozen = substr(frozen, 1, 100) WHERE id IN {IMAGES}",
     f"UPDATE images SET corrected = x'00' WHERE id = (SELECT min(image_id) FROM {IMAGES})",
     f"UPDATE images SET frozen = x'' WHERE id IN {IMAGES}",
-    f"UPDATE images SET frozen = CAST(x'0000c07f' || substr(frozen, 5) AS BLOB) WHERE id IN {IMAGES}",
+    "UPDATE images SET frozen = CAST(x'0000c07f' || substr(frozen, 5) AS BLOB)"
+    f" WHERE id IN {IMAGES}",
     f"UPDATE images SET media_type = CAST(x'ff00fe' AS TEXT) WHERE id IN {IMAGES}",
     f"UPDATE classes SET text_embedding = x'0102' WHERE classifier_id = {BAD}",
     f"UPDATE classes SET text_embedding = NULL WHERE classifier_id = {BAD} AND label = 'ant'",

@@ -30,8 +30,8 @@ SECONDS = 1.0
 START = """
 import sys
 from service.storage.engine import open_database
-from service.storage.store import Store
-Store(open_database(sys.argv[1]), "f" * 64, "lite")
+from service.storage.fingerprints import Origin, remember
+remember(open_database(sys.argv[1]), Origin("f" * 64, "lite"))
 """
 
 
@@ -109,6 +109,21 @@ def test_a_cut_connection_is_a_problem_until_it_is_mended(engine: Engine, wire: 
     wire.mend()
     assert [one.name for one in store.classifiers()] == ["a"]
     create(store, "b")
+
+
+def test_a_commit_whose_answer_is_lost_is_told_as_that_and_followed(
+    engine: Engine, wire: Wire, backbone: Backbone
+) -> None:
+    made = registry(plain_store(engine, backbone), backbone, memory=10**9, alone=False)
+    fill(made, "a")
+    assert len(made.live("a").support) == 4
+    wire.cut_after(b"COMMIT\0")
+    with pytest.raises(StorageUnavailable) as refused:
+        made.add_images("a", [("ant", image(50))])
+    assert "whether the change was made is not known" in str(refused.value.detail)
+    assert len(made.live("a").support) == 5
+    [again] = made.add_images("a", [("ant", image(50))])
+    assert not again.created
 
 
 def test_who_waits_for_a_locked_table_is_told_in_time(engine: Engine, database: str) -> None:
@@ -258,8 +273,3 @@ def test_two_backbones_on_one_database_never_meet(two: Two, tmp_path: Path) -> N
         [answer] = theirs.predictions(picture(1))
         assert answer["evidence"][0]["similarity"] == pytest.approx(1, abs=1e-4)
         assert theirs.predictions(picture(1)) != before
-    ended = run_handful(
-        "serve", "--backbone", two.backbones[0], "--port", "0", database_url=url(two.database)
-    )
-    assert ended.returncode == 1
-    assert f"Start with --backbone {two.backbones[1]}" in ended.stderr
