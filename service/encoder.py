@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import NO_ADAPTER, Backbone, load_backbone
 from adapters.runtimes import Eager, fastest
 from service.settings import Settings
+from service.storage.fingerprints import Origin
 
 
 def load_encoder(settings: Settings) -> Backbone:
@@ -24,4 +26,17 @@ def load_encoder(settings: Settings) -> Backbone:
         prompts=settings.prompts,
         adapter=settings.adapter,
         make_runtime=Eager.made if settings.runtime == "eager" else compiled,
+    )
+
+
+def origin_of(backbone: Backbone, settings: Settings) -> Origin:
+    """What the embeddings of a backbone come from that was loaded with these settings."""
+    adapter, prompts = settings.adapter, settings.prompts
+    if adapter not in (None, NO_ADAPTER):
+        adapter = str(Path(adapter).resolve())
+    return Origin(
+        backbone.fingerprint,
+        backbone.name,
+        adapter,
+        None if prompts is None else str(prompts.resolve()),
     )

@@ -156,6 +156,48 @@ class ChangedMeanwhile(StatusProblem):
     status = 503
 
 
+class StorageUnavailable(StatusProblem):
+    """The database cannot be used at the moment; nothing was written."""
+
+    type_ = "storage-unavailable"
+    title = "The database cannot be used now"
+    status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"retry-after": "5"})
+
+
+class StorageFull(StatusProblem):
+    """There is no room for what was to be written; nothing was (RFC 4918, section 11.5)."""
+
+    type_ = "storage-full"
+    title = "The disk is full"
+    status = 507
+
+
+class OtherBackbone(StatusProblem):
+    """What is stored was embedded by another backbone than the one that serves."""
+
+    type_ = "other-backbone"
+    title = "That was embedded by another backbone"
+    status = 503
+
+
+class ClassifierDamaged(StatusProblem):
+    """Something that is stored of a classifier cannot be read; the others are not concerned."""
+
+    type_ = "classifier-damaged"
+    title = "The stored classifier is damaged"
+    status = 500
+
+    def __init__(self, name: str, damage: str) -> None:
+        super().__init__(
+            f"Classifier {name!r} cannot be read: {damage}. The others are not concerned. Restore "
+            f"the database from a backup, or DELETE /v1/classifiers/{name} and register its images "
+            "again."
+        )
+
+
 class DeadlineExceeded(StatusProblem):
     """The answer was not there in time, and is no longer worked on."""
 

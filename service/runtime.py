@@ -17,7 +17,7 @@ from adapters.backbones import Backbone
 from adapters.cache import CacheSettings, use_cache_settings
 from service.classifiers.answering import Answering
 from service.classifiers.registry import Registry
-from service.encoder import load_encoder
+from service.encoder import load_encoder, origin_of
 from service.images.embedding import ImageEmbedder
 from service.settings import Settings
 from service.storage.engine import open_database
@@ -59,7 +59,7 @@ class Runtime:
         check_one_faiss()
         # One for all processes, where there are several: who starts them holds it.
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
-        engine = open_database(settings.sqlalchemy_url)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
         gpu = backbone.device if backbone.device.type == "cuda" else None
@@ -80,8 +80,9 @@ class Runtime:
                 " classifiers do not apply",
                 *backbone.templates,
             )
-        check_fingerprints(engine, backbone.fingerprint, backbone.name)
-        store = Store(engine, backbone.fingerprint, backbone.name)
+        own = origin_of(backbone, settings)
+        check_fingerprints(engine, own.fingerprint, own.name, own.adapter, own.prompts)
+        store = Store(engine, own.fingerprint, own.name, own.adapter, own.prompts)
         registry = Registry(
             store,
             backbone,

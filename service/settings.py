@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; handful.db in the data folder by default."
     )
+    database_seconds: float = Field(
+        10,
+        gt=0,
+        description="Longest that a request waits for the database: for a lock, a connection.",
+    )
     store_images: bool = Field(
         True,
         description="Keep the uploaded images. Without them, support images cannot be looked at"

@@ -10,6 +10,7 @@ from service.api.dependencies import (
     Name,
     ReadyRuntime,
     change_problems,
+    classifier_problems,
     created,
     problems,
     reading,
@@ -67,12 +68,12 @@ async def put_classifier(
 
 @router.get("", summary="List classifiers", responses=problems())
 async def list_classifiers(runtime: ReadyRuntime) -> ClassifierList:
-    """All classifiers, by name."""
+    """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
     records = await reading(runtime.store.classifiers)
     return ClassifierList(classifiers=[_out(record, runtime) for record in records])
 
 
-@router.get("/{name}", summary="Look at a classifier", responses=problems(_NOT_FOUND))
+@router.get("/{name}", summary="Look at a classifier", responses=classifier_problems(_NOT_FOUND))
 async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
     """Settings, size and what leave-one-out has set."""
     return await _classifier(checked_classifier(name), runtime)
@@ -93,6 +94,8 @@ async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
     record = await reading(runtime.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
+    if record.problem is not None:
+        await reading(runtime.registry.live, name)  # tells more, and how to go on
     return _out(record, runtime)
 
 
@@ -105,7 +108,7 @@ def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
         names_carry_meaning=record.settings.names_carry_meaning,
         false_rejection_rate=record.settings.false_rejection_rate,
         coverage=record.settings.coverage,
-        backbone=runtime.backbone.name,
+        backbone=record.backbone,
         n_classes=record.n_classes,
         n_images=record.n_images,
         tuning=Tuned(
@@ -119,4 +122,5 @@ def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
         ),
         created_at=record.created_at,
         updated_at=record.updated_at,
+        problem=record.problem,
     )

@@ -14,7 +14,14 @@ from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 from rfc9457.openapi import problem_response
 
-from service.problems import ChangedMeanwhile, NotReady
+from service.problems import (
+    ChangedMeanwhile,
+    ClassifierDamaged,
+    NotReady,
+    OtherBackbone,
+    StorageFull,
+    StorageUnavailable,
+)
 from service.runtime import Runtime
 
 Responses = dict[int | str, dict[str, Any]]
@@ -76,13 +83,36 @@ def created(model: type[BaseModel]) -> Responses:
 
 def change_problems(*examples: StatusProblem) -> Responses:
     """OpenAPI responses of a route that changes a classifier."""
-    return problems(*examples, ChangedMeanwhile("Others changed the classifier 30 times while..."))
+    return classifier_problems(
+        *examples,
+        ChangedMeanwhile("Others changed the classifier 30 times while..."),
+        StorageFull("There is no room for this on the disk of the database /data/handful.db..."),
+    )
 
 
-def problems(*examples: StatusProblem) -> Responses:
-    """OpenAPI responses for these problems, grouped by status."""
+def classifier_problems(*examples: StatusProblem) -> Responses:
+    """OpenAPI responses of a route that uses a classifier."""
+    return problems(
+        *examples,
+        OtherBackbone("Classifier 'land-cover' holds embeddings of the backbone lite (0b54...)..."),
+        ClassifierDamaged("land-cover", "its tuning is no JSON object"),
+    )
+
+
+def problems(*examples: StatusProblem, storage: bool = True) -> Responses:
+    """OpenAPI responses for these problems, grouped by status.
+
+    Args:
+        *examples: What the route says of its own.
+        storage: Whether it uses the database.
+    """
     by_status: dict[int | str, list[StatusProblem]] = {}
-    for example in (*examples, NotReady("The backbone is still loading.")):
+    common: list[StatusProblem] = [NotReady("The backbone is still loading.")]
+    if storage:
+        common.append(
+            StorageUnavailable("The database /data/handful.db cannot be used now. Another process")
+        )
+    for example in (*examples, *common):
         by_status.setdefault(example.status, []).append(example)
     return {
         status: problem_response(

@@ -16,7 +16,7 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", summary="Readiness", responses=problems())
+@router.get("/readyz", summary="Readiness", responses=problems(storage=False))
 async def readyz(_: ReadyRuntime) -> Health:
     """200 once the backbone is warm and the database open; 503 before."""
     return Health(status="ready")

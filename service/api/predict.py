@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.beside import both
-from service.api.dependencies import Name, ReadyRuntime, problems, reading
+from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
     EvidenceOut,
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
 @router.post(
     "/predict",
     summary="Classify images",
-    responses=problems(
+    responses=classifier_problems(
         ClassifierNotFound("land-cover"),
         NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
         *BAD_IMAGES,

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime, problems, reading
+from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
 from service.api.names import checked_classifier
 from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
@@ -21,7 +21,7 @@ from service.storage.kept import kept_images
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
 T = TypeVar("T")
 
-_PROBLEMS = problems(ClassifierNotFound("land-cover"))
+_PROBLEMS = classifier_problems(ClassifierNotFound("land-cover"))
 # The next image that is registered changes the report.
 _HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 

@@ -125,6 +125,7 @@ class ClassifierOut(BaseModel):
                     },
                     "created_at": "2026-01-01T12:00:00Z",
                     "updated_at": "2026-01-01T12:00:05Z",
+                    "problem": None,
                 }
             ]
         }
@@ -142,6 +143,10 @@ class ClassifierOut(BaseModel):
     tuning: Tuned
     created_at: datetime
     updated_at: datetime
+    problem: str | None = Field(
+        description="Why this classifier cannot answer, if it cannot: another backbone embedded"
+        " it, or what is stored of it is damaged."
+    )
 
 
 class ClassifierList(BaseModel):

@@ -13,8 +13,8 @@ from service.api.dependencies import (
     Name,
     ReadyRuntime,
     change_problems,
+    classifier_problems,
     created,
-    problems,
     reading,
     writing,
 )
@@ -95,7 +95,7 @@ _SUPPORT_BODY: dict[str, Any] = {
 }
 
 
-@router.get("/classes", summary="List classes", responses=problems(_NOT_FOUND[0]))
+@router.get("/classes", summary="List classes", responses=classifier_problems(_NOT_FOUND[0]))
 async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
     """All classes, in the order of their registration."""
     live = await _live(name, runtime)
@@ -172,7 +172,7 @@ async def post_images(
     "/classes/{label:path}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
-    responses=problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
+    responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
     | {200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "As uploaded"}},
 )
 async def get_image(name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime) -> Response:
@@ -230,7 +230,9 @@ async def put_class(
     return await _class(name, label, runtime)
 
 
-@router.get("/classes/{label:path}", summary="Look at a class", responses=problems(*_NOT_FOUND))
+@router.get(
+    "/classes/{label:path}", summary="Look at a class", responses=classifier_problems(*_NOT_FOUND)
+)
 async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> ClassOut:
     """The class with its support images."""
     return await _class(name, checked_label(label), runtime)

@@ -11,6 +11,7 @@ from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
+from service.storage.errors import Damaged
 from service.storage.records import ClassifierSettings, ClassRecord, StoredClassifier
 
 
@@ -56,6 +57,23 @@ def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: 
     with_images = set(labels.tolist())
     used = [record.id for record in classes if record.id in with_images]
     return ClassSet(torch.tensor(used, dtype=torch.int64), None)
+
+
+def check_fits(stored: StoredClassifier, backbone: Backbone) -> None:
+    """See that what was stored of a classifier can be fitted with.
+
+    Raises:
+        Damaged: An embedding is not as wide as the backbone's, or one is missing.
+    """
+    if stored.support:
+        widths = stored.embeddings.frozen.shape[1], stored.embeddings.corrected.shape[1]
+        if widths != (backbone.width, backbone.corrected_width):
+            raise Damaged("an image's embedding is cut short or too long")
+    for record in stored.classes:
+        if record.text is not None and len(record.text) != backbone.width:
+            raise Damaged(f"the text embedding of class {record.label!r} is cut short or too long")
+        if record.text is None and stored.record.settings.names_carry_meaning:
+            raise Damaged(f"the text embedding of class {record.label!r} is missing")
 
 
 def usable(tuning: Tuning) -> Tuning | None:

@@ -13,7 +13,7 @@ from tenacity import (
 )
 
 from service.problems import ChangedMeanwhile
-from service.storage.store import Outdated
+from service.storage.errors import Outdated
 
 # Each failure is the success of somebody else's change of the same classifier.
 _ATTEMPTS = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,19 @@ from threading import Lock
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
+from service.classifiers.fitting import check_fits
 from service.classifiers.live import LiveClassifier
-from service.problems import ClassifierNotFound
+from service.problems import (
+    ClassifierDamaged,
+    ClassifierNotFound,
+    StorageFull,
+    StorageUnavailable,
+)
+from service.storage.errors import Damaged
+from service.storage.records import StoredClassifier
 from service.storage.store import Store
+
+logger = logging.getLogger("handful")
 
 LOADED = Gauge("handful_classifiers_loaded", "Classifiers in memory.", multiprocess_mode="livesum")
 LOADED_BYTES = Gauge(
@@ -130,7 +141,7 @@ class LoadedClassifiers:
                 return live
             with LOAD_SECONDS.time():
                 stored = self._store.load(name)
-                live = None if stored is None else LiveClassifier(stored, self._backbone)
+                live = None if stored is None else _ready(stored, self._backbone)
             slot.live = live
             return live
 
@@ -188,15 +199,36 @@ class LoadedClassifiers:
         LOADED_BYTES.set(self._bytes)
 
 
+def _ready(stored: StoredClassifier, backbone: Backbone) -> LiveClassifier:
+    """The classifier that was read, fitted.
+
+    Raises:
+        ClassifierDamaged: What was read fits neither itself nor the backbone.
+    """
+    name = stored.record.name
+    try:
+        check_fits(stored, backbone)
+        return LiveClassifier(stored, backbone)
+    except Damaged as error:
+        raise ClassifierDamaged(name, str(error)) from error
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # Nothing but the rows went into it. The log has what a defect of ours would need.
+        logger.exception("classifier %r cannot be fitted", name)
+        raise ClassifierDamaged(name, "its head cannot be fitted with its tuning") from error
+
+
 @contextmanager
 def following(slot: Slot, live: LiveClassifier) -> Iterator[None]:
     """Write a change, then take it over in memory.
 
     If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
+    If the disk could not take the change, memory is still what is on it, and goes on answering.
     """
     with slot.following:
         try:
             yield
+        except (StorageFull, StorageUnavailable):
+            raise
         except BaseException:
             if slot.live is live:
                 slot.live = None

@@ -11,27 +11,63 @@ from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
 from service.classifiers.fitting import class_set, class_texts, new_classifier, support_set
+from service.encoder import origin_of
 from service.images.decoding import decode
+from service.problems import ClassifierDamaged, OtherBackbone
 from service.settings import Settings
-from service.storage.engine import StorageError
+from service.storage.errors import Outdated, StorageError
+from service.storage.fingerprints import remember
 from service.storage.stale import StaleEmbeddings
-from service.storage.store import Store
+
+# Of one classifier that a service with the old backbone changes meanwhile.
+_ATTEMPTS = 5
 
 
 def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Console) -> int:
     """Embed all stored images and class names with this backbone, and tune each classifier.
 
     May be interrupted and started again: it goes on where it was. The service refuses to start
-    in between. Costs one pass of the encoder for each image.
+    in between, and one that runs beside it on a server answers 503 for what is embedded anew: at
+    once where a classifier is done, before that where it has to read one.
 
     Returns:
         The number of images embedded.
 
     Raises:
-        StorageError: Images were not kept, so they cannot be embedded; nothing was changed.
+        StorageError: Images were not kept, so they cannot be embedded (nothing was changed then);
+            a classifier cannot be read; or others kept changing one.
     """
-    store = Store(engine, backbone.fingerprint, backbone.name)
-    stale = StaleEmbeddings(engine, backbone.fingerprint)
+    own = origin_of(backbone, settings)
+    remember(engine, own)
+    stale = StaleEmbeddings(engine, own)
+    count = _embed(stale, backbone, settings, console)
+    damaged = []
+    for name in track(stale.classifiers(), "tuning classifiers", console=console):
+        for attempt in range(_ATTEMPTS):
+            try:
+                _settle(stale, backbone, name)
+                break
+            except ClassifierDamaged as error:
+                damaged.append(str(error.detail))
+                break
+            except (OtherBackbone, Outdated) as error:
+                # A service with the old backbone has changed it meanwhile.
+                if attempt == _ATTEMPTS - 1:
+                    raise StorageError(
+                        f"classifier {name!r} is being changed by a service with the old "
+                        "backbone: stop that one, and do this again"
+                    ) from error
+                count += _embed(stale, backbone, settings, console)
+    if damaged:
+        raise StorageError(
+            f"{count} images were embedded; {len(damaged)} classifiers could not be: "
+            + "; ".join(damaged)
+        )
+    return count
+
+
+def _embed(stale: StaleEmbeddings, backbone: Backbone, settings: Settings, console: Console) -> int:
+    """Embed all images that are not yet."""
     images = stale.images()
     if lost := sum(not image.kept for image in images):
         raise StorageError(
@@ -55,14 +91,12 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
             for image_id, content in zip(batch, stale.contents(batch), strict=True)
         ]
         stale.replace(batch, backbone.encode_images(torch.stack(pixels)))
-    for name in track(stale.classifiers(), "tuning classifiers", console=console):
-        _settle(store, backbone, name)
     return len(ids)
 
 
-def _settle(store: Store, backbone: Backbone, name: str) -> None:
+def _settle(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
     """Embed the class names of a classifier and tune its head on the new embeddings."""
-    stored = store.load(name)
+    stored = stale.load(name)
     if stored is None:
         return
     settings = stored.record.settings
@@ -75,4 +109,4 @@ def _settle(store: Store, backbone: Backbone, name: str) -> None:
     tuning = new_classifier(settings, backbone).tune(
         class_set(settings, classes, support.labels), support
     )
-    store.change(stored.record.id, tuning, texts=[(record.id, record.text) for record in classes])
+    stale.settle(stored, tuning, [(record.id, record.text) for record in classes])

@@ -2,7 +2,7 @@
 
 Memory is only ever behind the disk: should anything fail after the write, the classifier is
 dropped from memory and loaded again by the next request. A change is written only if the
-classifier is still in the state that it was made for (:class:`service.storage.store.Outdated`).
+classifier is still in the state that it was made for (:class:`service.storage.errors.Outdated`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from service.classifiers.live import LiveClassifier
 from service.classifiers.loaded import LoadedClassifiers, Slot, following
 from service.images.embedding import EmbeddedImage
 from service.problems import (
+    ClassifierNotFound,
     ClassNotFound,
     ImageNotFound,
     InvalidSettings,
@@ -134,8 +135,13 @@ class Registry:
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        with self._loaded.changing(name) as (slot, live):
-            self._store.delete_classifier(live.id)
+        # It is not read for this: one that is damaged can be deleted. Nobody reads it meanwhile
+        # either, and has it in memory when it is gone.
+        with self._loaded.slot(name) as slot, slot.loading:
+            if (found := self._store.find(name)) is None:
+                slot.live = None
+                raise ClassifierNotFound(name)
+            self._store.delete_classifier(found, name)
             slot.live = None
 
     @on_the_latest

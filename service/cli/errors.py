@@ -11,7 +11,7 @@ from fastapi_problem.error import StatusProblem
 from adapters.backbones import BackboneError
 from adapters.bottleneck.places import NoPlaceError
 from adapters.training.errors import TrainingError
-from service.storage.engine import StorageError
+from service.storage.errors import StorageError
 
 
 def fail(error: Exception) -> NoReturn:

@@ -31,7 +31,7 @@ def re_embed(
     console = Console()
     try:
         lock = lock_database(settings.sqlalchemy_url)
-        engine = open_database(settings.sqlalchemy_url)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         encoder = load_shown(settings, console)
         count = run(engine, encoder, settings, console)
     except Exception as error:

@@ -7,70 +7,81 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 import alembic.util
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from service.problems import StorageFull, StorageUnavailable
+from service.storage.errors import StorageError
+from service.storage.location import parsed, shown
+from service.storage.ours import check_ours
+from service.storage.postgresql import open_server, wait_for_migrations
+from service.storage.sqlite import open_sqlite
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class StorageError(RuntimeError):
-    """The database cannot be used; the message says why."""
-
-
-def open_database(url: str) -> Engine:
+def open_database(url: str, seconds: float = 10.0) -> Engine:
     """Connect, and bring the tables up to date.
 
+    Args:
+        url: An SQLAlchemy URL.
+        seconds: Longest wait for a lock or a connection, from now on.
+
+    Returns:
+        An engine whose failures come as problems (``service/storage/failures.py``).
+
     Raises:
-        StorageError: It cannot be reached, or a newer version of Handful wrote it.
+        StorageError: It cannot be reached, it is another program's, or a newer version of
+            Handful wrote it.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        engine = _open_sqlite(url)
-    else:
-        engine = create_engine(url, pool_pre_ping=True)
-    shown = make_url(url).render_as_string(hide_password=True)
+    file = None
+    try:
+        if parsed(url).get_backend_name() == "sqlite":
+            engine, file = open_sqlite(url, seconds)
+        else:
+            engine = open_server(url, seconds)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StorageError(
+            f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
+            "handful[postgres] and write postgresql+psycopg://"
+        ) from error
+    if engine.dialect.is_async:
+        raise StorageError(f"{shown(url)} names an asynchronous driver; use another one")
+    try:
+        _migrate(engine, url)
+        if file is not None:
+            file.settle()
+    except (StorageFull, StorageUnavailable) as error:
+        engine.dispose()
+        raise StorageError(f"{error.detail} ({' '.join(str(error.__cause__).split())})") from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _migrate(engine: Engine, url: str) -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.execution_options(writes=True).begin() as connection:
+            if engine.dialect.name == "postgresql":
+                wait_for_migrations(connection)
+            _check_ours(connection, shown(url), shared=engine.dialect.name != "sqlite")
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:
         raise StorageError(
-            f"{shown} was written by another version of Handful ({error}); use that version, "
+            f"{shown(url)} was written by another version of Handful ({error}); use that version, "
             "or another data folder"
         ) from error
     except SQLAlchemyError as error:
-        raise StorageError(f"{shown} cannot be used: {error}") from error
-    return engine
+        raise StorageError(f"{shown(url)} cannot be used: {error}") from error
 
 
-def _open_sqlite(url: str) -> Engine:
-    database = make_url(url).database
-    if database and database != ":memory:":
-        try:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"the folder of {database} cannot be made: {error}") from error
-    engine = create_engine(url, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # Transactions begin where SQLAlchemy says so, not where the driver guesses.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        # Readers see the last commit while a writer works; FULL makes a commit reach the disk
-        # before it is acknowledged.
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer takes its lock at once: one that starts as a reader may have to give up later.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _check_ours(connection: Connection, name: str, *, shared: bool) -> None:
+    tables = set(inspect(connection).get_table_names())
+    revision = None
+    if "alembic_version" in tables:
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    check_ours(name, tables, revision, shared=shared)

@@ -2,34 +2,139 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, select, union
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, union
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.storage.engine import StorageError
+from service.problems import OtherBackbone
+from service.storage.errors import StorageError
 from service.storage.tables import BackboneRow, ClassifierRow, ImageRow
+from service.storage.transactions import writing
 
 
 class OtherBackboneError(StorageError):
     """The database holds embeddings of another backbone."""
 
 
-def check_fingerprints(engine: Engine, fingerprint: str, name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What embeddings come from.
+
+    Attributes:
+        fingerprint: Of the backbone; by this alone embeddings may meet or not.
+        name: The backbone as it was asked for.
+        adapter: The trained adapter as it was asked for; None: the backbone's own, if any.
+        prompts: The trained prompts; None: none.
+    """
+
+    fingerprint: str
+    name: str
+    adapter: str | None = None
+    prompts: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.fingerprint[:12]]
+        parts += [f"adapter {self.adapter}"] if self.adapter else []
+        parts += [f"prompts {self.prompts}"] if self.prompts else []
+        return f"{self.name} ({', '.join(parts)})"
+
+    @property
+    def options(self) -> str:
+        """What to start a command with, to get it."""
+        words = [f"--backbone {self.name}"]
+        words += [f"--adapter {self.adapter}"] if self.adapter else []
+        words += [f"--prompts {self.prompts}"] if self.prompts else []
+        return " ".join(words)
+
+
+def check_fingerprints(
+    engine: Engine,
+    fingerprint: str,
+    name: str,
+    adapter: str | None = None,
+    prompts: str | None = None,
+) -> None:
     """See that all that is stored comes from the backbone with this fingerprint.
 
     Raises:
-        OtherBackboneError: Some does not; the message names the command that mends it.
+        OtherBackboneError: Some does not; the message names both sides with their adapters and
+            prompts, and the command that mends it.
     """
     used = union(select(ImageRow.fingerprint), select(ClassifierRow.fingerprint)).subquery()
     with Session(engine) as session:
-        others = session.execute(
-            select(BackboneRow.name, BackboneRow.fingerprint)
-            .join(used, used.c.fingerprint == BackboneRow.fingerprint)
-            .where(BackboneRow.fingerprint != fingerprint)
-        ).all()
+        others = [
+            _origin(row)
+            for row in session.execute(
+                select(*BackboneRow.__table__.columns)
+                .join(used, used.c.fingerprint == BackboneRow.fingerprint)
+                .where(BackboneRow.fingerprint != fingerprint)
+            )
+        ]
     if others:
-        kept = ", ".join(f"{other} ({digest[:12]})" for other, digest in others)
         raise OtherBackboneError(
-            f"the database holds embeddings of the backbone {kept}, which cannot be compared with "
-            f"those of {name} ({fingerprint[:12]}). Start with --backbone {others[0][0]}, or embed "
-            f"the stored images anew with: handful re-embed --backbone {name}"
+            _refusal(
+                "the database holds", others, Origin(fingerprint, name, adapter, prompts), "Start"
+            )
         )
+
+
+def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:
+    """The problem that something is stored under another fingerprint than this service's.
+
+    Args:
+        connection: Of the transaction that found it.
+        what: As the beginning of a sentence, such as ``The classifier 'a' holds``.
+        fingerprint: Of the other one.
+        own: Of this service.
+    """
+    row = connection.execute(
+        select(*BackboneRow.__table__.columns).where(BackboneRow.fingerprint == fingerprint)
+    ).one_or_none()
+    other = Origin(fingerprint, "unknown") if row is None else _origin(row)
+    return OtherBackbone(_refusal(what, [other], own, "Restart the service"))
+
+
+def remember(engine: Engine, own: Origin) -> None:
+    """Write down which backbone it is that stores under a fingerprint from now on.
+
+    Writes nothing if that is known, so that a service can start on a full disk.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(*BackboneRow.__table__.columns).where(BackboneRow.fingerprint == own.fingerprint)
+        ).one_or_none()
+    if row is not None and _origin(row) == own:
+        return
+    try:
+        with writing(engine) as session:
+            session.merge(
+                BackboneRow(
+                    fingerprint=own.fingerprint,
+                    name=own.name,
+                    adapter=own.adapter,
+                    prompts=own.prompts,
+                )
+            )
+    except IntegrityError:
+        pass  # a service with the same backbone has just started on the same database
+
+
+def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:
+    told = (
+        f"{what} embeddings of the backbone {', '.join(map(str, others))}, which cannot be "
+        f"compared with those of {own}. {start} with {others[0].options}, or embed the stored "
+        f"images anew with: handful re-embed {own.options}"
+    )
+    if any(other.options == own.options for other in others):
+        told += (
+            ". Both were asked for by the same options: the files that they name, or the version "
+            "of Handful, have changed meanwhile"
+        )
+    return told
+
+
+def _origin(row: Any) -> Origin:
+    return Origin(row.fingerprint, row.name, row.adapter, row.prompts)

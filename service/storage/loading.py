@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-import torch
 from sqlalchemy import Connection, bindparam, select
-from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
-from adapters.heads import Tuning
-from service.storage.records import (
-    ClassifierRecord,
-    ClassifierSettings,
-    ClassRecord,
-    StoredClassifier,
-    SupportRecord,
-)
+from service.problems import ClassifierDamaged
+from service.storage.errors import Damaged
+from service.storage.fingerprints import Origin, other_backbone
+from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
+from service.storage.rows import classifier_record, embedding_rows
 from service.storage.tables import ClassifierRow, ClassRow, ImageRow, SupportRow
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
@@ -43,6 +38,7 @@ _SUPPORT = (
         ImageRow.media_type,
         ImageRow.width,
         ImageRow.height,
+        ImageRow.fingerprint,
         ImageRow.frozen,
         ImageRow.corrected,
     )
@@ -52,76 +48,84 @@ _SUPPORT = (
 )
 
 
-def load_classifier(connection: Connection, name: str) -> StoredClassifier | None:
-    """A classifier with its classes, support images and embeddings, or None."""
+def load_classifier(
+    connection: Connection, name: str, own: Origin, *, left_by_others: bool = False
+) -> StoredClassifier | None:
+    """A classifier with its classes, support images and embeddings, or None.
+
+    Args:
+        connection: In a transaction that sees one state of the database.
+        name: The classifier's.
+        own: Whose embeddings are asked for.
+        left_by_others: Whether the classifier's texts and tuning may be those of another backbone,
+            to be made anew; its images may not.
+
+    Raises:
+        OtherBackbone: Another one embedded it, or images of it.
+        ClassifierDamaged: Something in it cannot be read.
+    """
+    try:
+        return _load(connection, name, own, left_by_others=left_by_others)
+    except Damaged as error:
+        raise ClassifierDamaged(name, str(error)) from error
+
+
+def _load(
+    connection: Connection, name: str, own: Origin, *, left_by_others: bool
+) -> StoredClassifier | None:
     row = connection.execute(_CLASSIFIER, {"name": name}).one_or_none()
     if row is None:
         return None
+    if row.fingerprint != own.fingerprint and not left_by_others:
+        raise other_backbone(connection, f"Classifier {name!r} holds", row.fingerprint, own)
     whose = {"classifier_id": row.id}
     class_rows = connection.execute(_CLASSES, whose).all()
     # Sorted here: the database would carry the embeddings along.
     rows = sorted(connection.execute(_SUPPORT, whose).all(), key=attrgetter("id"))
+    for image in rows:
+        if image.fingerprint != own.fingerprint:
+            what = f"Classifier {name!r} has an image with"
+            raise other_backbone(connection, what, image.fingerprint, own)
     return StoredClassifier(
         classifier_record(row, len(class_rows), len(rows)),
         _classes(class_rows),
-        [
-            SupportRecord(
-                row.id,
-                row.public_id,
-                row.class_id,
-                row.filename,
-                row.sha256,
-                sys.intern(row.media_type),
-                row.width,
-                row.height,
-                row.created_at,
-            )
-            for row in rows
-        ],
+        [_support(row) for row in rows],
         ImageEmbeddings(
-            embedding_rows([row.frozen for row in rows]),
-            embedding_rows([row.corrected for row in rows]),
+            embedding_rows([row.frozen for row in rows], "an image's embedding"),
+            embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
         ),
     )
-
-
-def classifier_record(row: Any, n_classes: int, n_images: int) -> ClassifierRecord:
-    """A row with the columns of :class:`ClassifierRow` as a plain value."""
-    return ClassifierRecord(
-        row.id,
-        row.name,
-        ClassifierSettings(
-            row.method,
-            tuple(row.templates),
-            row.names_carry_meaning,
-            row.false_rejection_rate,
-            row.coverage,
-        ),
-        Tuning(**row.tuning),
-        row.created_at,
-        row.updated_at,
-        n_classes,
-        n_images,
-        row.revision,
-    )
-
-
-def embedding_rows(blobs: Sequence[bytes]) -> Tensor:
-    """Stack stored embeddings as (n, d) float32."""
-    if not blobs:
-        return torch.empty(0, 0)
-    joined = np.frombuffer(bytearray().join(blobs), dtype="<f4")
-    return torch.from_numpy(joined.reshape(len(blobs), -1))
 
 
 def _classes(rows: Sequence[Any]) -> list[ClassRecord]:
-    texts = iter(embedding_rows([r.text_embedding for r in rows if r.text_embedding is not None]))
+    given = [row.text_embedding for row in rows if row.text_embedding is not None]
+    texts = iter(embedding_rows(given, "the text embedding of a class"))
     return [
         ClassRecord(
             row.id,
             row.label,
-            row.created_at,
+            _time(row.created_at),
             None if row.text_embedding is None else next(texts),
         )
         for row in rows
     ]
+
+
+def _support(row: Any) -> SupportRecord:
+    return SupportRecord(
+        row.id,
+        row.public_id,
+        row.class_id,
+        row.filename,
+        row.sha256,
+        sys.intern(row.media_type),
+        row.width,
+        row.height,
+        _time(row.created_at),
+    )
+
+
+def _time(stored: Any) -> datetime:
+    if not isinstance(stored, datetime):
+        raise Damaged("the time of a class or an image cannot be read")
+    return stored

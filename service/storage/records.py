@@ -77,7 +77,12 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassifierRecord:
-    """A classifier as listed."""
+    """A classifier as listed.
+
+    Attributes:
+        backbone: Name of the one that embedded it.
+        problem: Why it cannot answer, if it cannot; settings and tuning are the defaults then.
+    """
 
     id: int
     name: str
@@ -88,6 +93,8 @@ class ClassifierRecord:
     n_classes: int
     n_images: int
     revision: int = 0
+    backbone: str = ""
+    problem: str | None = None
 
     @property
     def state(self) -> State:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
-from service.storage.store import blob
-from service.storage.tables import ClassifierRow, ContentRow, ImageRow
+from adapters.heads import Tuning
+from service.storage.errors import Outdated
+from service.storage.fingerprints import Origin
+from service.storage.loading import load_classifier
+from service.storage.records import StoredClassifier
+from service.storage.rows import blob
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow
+from service.storage.transactions import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +32,10 @@ class StaleImage:
 class StaleEmbeddings:
     """What is left to embed anew under a fingerprint."""
 
-    def __init__(self, engine: Engine, fingerprint: str) -> None:
+    def __init__(self, engine: Engine, own: Origin) -> None:
         self._engine = engine
-        self._fingerprint = fingerprint
+        self._own = own
+        self._fingerprint = own.fingerprint
 
     def images(self) -> list[StaleImage]:
         """Images to embed anew."""
@@ -51,8 +61,7 @@ class StaleEmbeddings:
 
     def replace(self, image_ids: list[int], embeddings: ImageEmbeddings) -> None:
         """Write new embeddings of a few images, in one transaction."""
-        writer = self._engine.execution_options(writes=True)
-        with Session(writer) as session, session.begin():
+        with writing(self._engine) as session:
             for row, image_id in enumerate(image_ids):
                 session.execute(
                     update(ImageRow)
@@ -74,3 +83,50 @@ class StaleEmbeddings:
                     .order_by(ClassifierRow.name)
                 )
             )
+
+    def load(self, name: str) -> StoredClassifier | None:
+        """A classifier whose images are embedded anew, or None.
+
+        Raises:
+            OtherBackbone: Somebody has added images with the old backbone meanwhile.
+            ClassifierDamaged: Something in it cannot be read.
+        """
+        loader = self._engine
+        if loader.dialect.name == "postgresql":
+            loader = loader.execution_options(isolation_level="REPEATABLE READ")
+        with loader.connect() as connection:
+            return load_classifier(connection, name, self._own, left_by_others=True)
+
+    def settle(
+        self, stored: StoredClassifier, tuning: Tuning, texts: Sequence[tuple[int, Tensor | None]]
+    ) -> None:
+        """Write the new texts and tuning of a classifier that was loaded so.
+
+        A service that still has the old ones in memory learns of it with its next request.
+
+        Raises:
+            Outdated: It was changed meanwhile; nothing is written then.
+        """
+        state = stored.record.state
+        with writing(self._engine) as session:
+            changed = session.execute(
+                update(ClassifierRow)
+                .where(
+                    ClassifierRow.id == state.id,
+                    ClassifierRow.created_at == state.created_at,
+                    ClassifierRow.revision == state.revision,
+                )
+                .values(
+                    tuning=asdict(tuning),
+                    fingerprint=self._fingerprint,
+                    revision=ClassifierRow.revision + 1,
+                )
+            )
+            if cast("CursorResult[Any]", changed).rowcount == 0:
+                raise Outdated
+            for class_id, text in texts:
+                session.execute(
+                    update(ClassRow)
+                    .where(ClassRow.id == class_id)
+                    .values(text_embedding=blob(text))
+                )

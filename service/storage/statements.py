@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Update, bindparam, delete, exists, func, select, update
 
 from service.storage.records import State
-from service.storage.tables import ClassifierRow, ClassRow, ImageRow, SupportRow
+from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ImageRow, SupportRow
 
 LISTING = (
     select(
         ClassifierRow,
+        BackboneRow.name.label("backbone"),
         select(func.count())
         .where(ClassRow.classifier_id == ClassifierRow.id)
         .correlate(ClassifierRow)
@@ -21,21 +22,28 @@ LISTING = (
         .correlate(ClassifierRow)
         .scalar_subquery(),
     )
-).order_by(ClassifierRow.name)
-"""All classifiers, each with its numbers of classes and of images."""
-
-
-STATE = select(ClassifierRow.id, ClassifierRow.created_at, ClassifierRow.revision).where(
-    ClassifierRow.name == bindparam("name")
+    .join(BackboneRow, BackboneRow.fingerprint == ClassifierRow.fingerprint)
+    .order_by(ClassifierRow.name)
 )
-"""What a :class:`service.storage.records.State` is of, by the classifier's name."""
+"""All classifiers, each with its backbone's name and its numbers of classes and of images."""
+
+
+STATE = select(
+    ClassifierRow.id,
+    ClassifierRow.created_at,
+    ClassifierRow.revision,
+    ClassifierRow.fingerprint,
+).where(ClassifierRow.name == bindparam("name"))
+"""What a :class:`service.storage.records.State` is of, and whose it is, by the name."""
 
 DELETE_UNUSED_IMAGES = delete(ImageRow).where(~exists().where(SupportRow.image_id == ImageRow.id))
 
 
-def next_revision(classifier_id: int, state: State | None) -> Update:
-    """The next revision of a classifier, if it is in that state."""
-    next_one = update(ClassifierRow).where(ClassifierRow.id == classifier_id)
+def next_revision(classifier_id: int, state: State | None, fingerprint: str) -> Update:
+    """The next revision of a classifier, if it is in that state and of that backbone."""
+    next_one = update(ClassifierRow).where(
+        ClassifierRow.id == classifier_id, ClassifierRow.fingerprint == fingerprint
+    )
     if state is not None:
         next_one = next_one.where(
             ClassifierRow.created_at == state.created_at, ClassifierRow.revision == state.revision

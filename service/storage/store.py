@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Engine, Update, delete, insert, select, update
@@ -12,73 +12,113 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from adapters.heads import Tuning
-from service.storage.loading import classifier_record, embedding_rows, load_classifier
+from service.problems import InvalidUpload
+from service.storage.errors import Damaged, Outdated
+from service.storage.fingerprints import Origin, other_backbone, remember
+from service.storage.loading import load_classifier
 from service.storage.records import (
     ClassifierRecord,
     ClassifierSettings,
-    ClassRecord,
     NewImage,
     State,
     StoredClassifier,
     SupportRecord,
     Written,
 )
-from service.storage.statements import DELETE_UNUSED_IMAGES, LISTING, STATE, next_revision
-from service.storage.tables import (
-    BackboneRow,
-    ClassifierRow,
-    ClassRow,
-    ContentRow,
-    ImageRow,
-    SupportRow,
+from service.storage.rows import (
+    blob,
+    class_record,
+    classifier_record,
+    damaged_record,
+    settings_columns,
+    support_record,
 )
+from service.storage.statements import DELETE_UNUSED_IMAGES, LISTING, STATE, next_revision
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
+from service.storage.transactions import writing
 
 # Identifiers in one IN (...): databases limit the parameters of a statement.
 _CHUNK = 500
 _T = TypeVar("_T")
 
 
-class Outdated(RuntimeError):
-    """Another process was quicker: what a change began with is not the latest state."""
-
-
 class Store:
     """All that is kept, under one backbone's fingerprint.
 
     Methods are blocking and thread-safe. What a method has written is on the disk when it
-    returns; if it raises, nothing of it is.
+    returns; if it raises, nothing of it is. All raise ``StorageUnavailable`` where the database
+    cannot be used, and ``OtherBackbone`` instead of mixing embeddings; those that write raise
+    ``StorageFull``.
+
+    Args:
+        engine: Of ``open_database``.
+        fingerprint: Of the backbone.
+        backbone: Its name.
+        adapter: The adapter that it was started with.
+        prompts: The prompts that it was started with.
     """
 
-    def __init__(self, engine: Engine, fingerprint: str, backbone: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        fingerprint: str,
+        backbone: str,
+        adapter: str | None = None,
+        prompts: str | None = None,
+    ) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(writes=True)
+        # Several statements read one classifier: all must see the same state of it. SQLite's
+        # transactions do by themselves.
+        self._loader = (
+            engine.execution_options(isolation_level="REPEATABLE READ")
+            if engine.dialect.name == "postgresql"
+            else engine
+        )
         self.fingerprint = fingerprint
-        with Session(self._writer) as session, session.begin():
-            session.merge(BackboneRow(fingerprint=fingerprint, name=backbone))
+        self._own = Origin(fingerprint, backbone, adapter, prompts)
+        remember(engine, self._own)
 
     # Classifiers
 
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return [classifier_record(*row) for row in session.execute(LISTING)]
+            try:
+                return [self._listed(*row) for row in session.execute(LISTING)]
+            except Damaged:  # a row whose text is no text: the others one by one
+                ids = session.scalars(select(ClassifierRow.id).order_by(ClassifierRow.name))
+                return [one for i in ids.all() if (one := self._one(session, i)) is not None]
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
-            row = session.execute(LISTING.where(ClassifierRow.name == name)).one_or_none()
-            return classifier_record(*row) if row else None
+            found = session.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
+            return None if found is None else self._one(session, found)
 
     def load(self, name: str) -> StoredClassifier | None:
-        """A classifier with its classes, support images and embeddings, or None."""
-        with self._engine.connect() as connection:
-            return load_classifier(connection, name)
+        """A classifier with its classes, support images and embeddings, or None.
+
+        Raises:
+            ClassifierDamaged: Something in it cannot be read.
+        """
+        with self._loader.connect() as connection:
+            return load_classifier(connection, name, self._own)
 
     def state(self, name: str) -> State | None:
         """Which state a classifier is in, or None; costs one row."""
         with self._engine.connect() as connection:
             row = connection.execute(STATE, {"name": name}).one_or_none()
-            return row and State(*row)
+            if row is None:
+                return None
+            if row.fingerprint != self.fingerprint:
+                what = f"Classifier {name!r} holds"
+                raise other_backbone(connection, what, row.fingerprint, self._own)
+            return State(row.id, row.created_at, row.revision)
+
+    def find(self, name: str) -> int | None:
+        """The id of a classifier, in whatever condition it is; None if there is none."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
 
     def create(
         self,
@@ -92,9 +132,17 @@ class Store:
         Raises:
             Outdated: There is one of that name.
         """
-        with Session(self._writer) as session, session.begin():
+        with writing(self._engine) as session:
+            # Another backbone's would keep both services from starting again.
+            other = session.scalar(
+                select(ClassifierRow.fingerprint)
+                .where(ClassifierRow.fingerprint != self.fingerprint)
+                .limit(1)
+            )
+            if other is not None:
+                raise other_backbone(session.connection(), "The database holds", other, self._own)
             row = ClassifierRow(
-                name=name, **_settings_columns(settings), **self._tuning_columns(tuning)
+                name=name, **settings_columns(settings), **self._tuning_columns(tuning)
             )
             session.add(row)
             _flush(session)
@@ -103,14 +151,22 @@ class Store:
                 for label, text in classes
             )
 
-    def delete_classifier(self, classifier_id: int) -> None:
+    def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.
+
+        Args:
+            classifier_id: Which.
+            name: The one that it must still have: ids are given again.
 
         Raises:
             Outdated: It is gone already.
         """
-        with Session(self._writer) as session, session.begin():
-            _execute(session, delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
+        which = delete(ClassifierRow).where(ClassifierRow.id == classifier_id)
+        if name is not None:
+            which = which.where(ClassifierRow.name == name)
+        with writing(self._engine, frees=True) as session:
+            if not _touched(session, which):
+                raise Outdated
             session.execute(DELETE_UNUSED_IMAGES)
 
     # What a classifier consists of
@@ -144,12 +200,15 @@ class Store:
         Raises:
             Outdated: It is in another state, or gone; nothing is written then.
         """
-        with Session(self._writer) as session, session.begin():
+        frees = bool(gone_classes or gone_images) and not new_images
+        with writing(self._engine, frees=frees) as session:
             columns = self._tuning_columns(tuning)
             if settings is not None:
-                columns |= _settings_columns(settings)
+                columns |= settings_columns(settings)
             # First of all: other writers of this classifier wait here until this change is whole.
-            _execute(session, next_revision(classifier_id, state).values(**columns))
+            following = next_revision(classifier_id, state, self.fingerprint)
+            if not _touched(session, following.values(**columns)):
+                raise self._not_changed(session, classifier_id)
             now = session.scalars(
                 select(ClassifierRow.revision).where(ClassifierRow.id == classifier_id)
             ).one()
@@ -172,7 +231,7 @@ class Store:
             session.add_all(class_rows)
             session.flush()
             support = self._write_images(session, classifier_id, new_images)
-            return Written(now, [_class(row) for row in class_rows], support)
+            return Written(now, [class_record(row) for row in class_rows], support)
 
     def content(self, support_id: int) -> bytes | None:
         """The bytes of a support image; None if they were not kept."""
@@ -193,6 +252,13 @@ class Store:
         known: dict[str, ImageRow] = {}
         for some in _chunks(sorted({image.sha256 for image in images})):
             for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
+                if row.fingerprint != self.fingerprint:
+                    raise other_backbone(
+                        session.connection(),
+                        "An image of the request is stored already, and has",
+                        row.fingerprint,
+                        self._own,
+                    )
                 known[row.sha256] = row
         for image in images:
             if image.sha256 not in known:
@@ -213,13 +279,16 @@ class Store:
                 public_id=image.public_id,
                 class_id=class_ids[image.label],
                 image_id=known[image.sha256].id,
-                filename=image.filename,
+                filename=_storable(image.filename),
             )
             for image in images
         ]
         session.add_all(rows)
         session.flush()
-        return [_support(row, known[image.sha256]) for row, image in zip(rows, images, strict=True)]
+        return [
+            support_record(row, known[image.sha256])
+            for row, image in zip(rows, images, strict=True)
+        ]
 
     def _write_contents(
         self, session: Session, images: Sequence[NewImage], known: dict[str, ImageRow]
@@ -241,15 +310,50 @@ class Store:
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
 
+    def _listed(
+        self, row: ClassifierRow, backbone: str, n_classes: int, n_images: int
+    ) -> ClassifierRecord:
+        """A classifier as listed; marked if it cannot answer."""
+        try:
+            record = classifier_record(row, n_classes, n_images, backbone)
+        except Damaged as error:
+            return damaged_record(row, n_classes, n_images, backbone, f"damaged: {error}")
+        if row.fingerprint != self.fingerprint:
+            return replace(record, problem=f"embedded by another backbone, {backbone}")
+        return record
 
-def _execute(session: Session, statement: Update | Delete) -> None:
-    """Change or delete a classifier's row.
+    def _one(self, session: Session, classifier_id: int) -> ClassifierRecord | None:
+        """A classifier as listed, if its name at least can be read."""
+        try:
+            return self._listed(
+                *session.execute(LISTING.where(ClassifierRow.id == classifier_id)).one()
+            )
+        except Damaged as error:
+            try:
+                name = session.scalar(
+                    select(ClassifierRow.name).where(ClassifierRow.id == classifier_id)
+                )
+            except Damaged:
+                return None
+            row = ClassifierRow(id=classifier_id, name=name, method="", revision=0)
+            return damaged_record(row, 0, 0, "", f"damaged: {error}")
 
-    Raises:
-        Outdated: Somebody else has just done so, and there is no such row.
-    """
-    if cast("CursorResult[Any]", session.execute(statement)).rowcount == 0:
-        raise Outdated
+    def _not_changed(self, session: Session, classifier_id: int) -> Exception:
+        """Why a change did not find the state that it was made for."""
+        found = session.execute(
+            select(ClassifierRow.name, ClassifierRow.fingerprint).where(
+                ClassifierRow.id == classifier_id
+            )
+        ).one_or_none()
+        if found is None or found.fingerprint == self.fingerprint:
+            return Outdated()
+        what = f"Classifier {found.name!r} holds"
+        return other_backbone(session.connection(), what, found.fingerprint, self._own)
+
+
+def _touched(session: Session, statement: Update | Delete) -> bool:
+    """Change or delete a classifier's row; returns whether there was one."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount != 0
 
 
 def _flush(session: Session) -> None:
@@ -264,39 +368,19 @@ def _flush(session: Session) -> None:
         raise Outdated from error
 
 
-def _class(row: ClassRow) -> ClassRecord:
-    text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
-    return ClassRecord(row.id, row.label, row.created_at, text)
+def _storable(filename: str) -> str:
+    """A file name as every database takes it: PostgreSQL has no NUL, none has half a character.
 
-
-def _support(row: SupportRow, image: ImageRow) -> SupportRecord:
-    return SupportRecord(
-        row.id,
-        row.public_id,
-        row.class_id,
-        row.filename,
-        image.sha256,
-        image.media_type,
-        image.width,
-        image.height,
-        row.created_at,
-    )
-
-
-def _settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
-    return {
-        "method": settings.method,
-        "templates": list(settings.templates),
-        "names_carry_meaning": settings.names_carry_meaning,
-        "false_rejection_rate": settings.false_rejection_rate,
-        "coverage": settings.coverage,
-    }
+    Raises:
+        InvalidUpload: It is not.
+    """
+    if "\0" in filename or any("\ud800" <= char <= "\udfff" for char in filename):
+        raise InvalidUpload(
+            f"The file name {filename!r} holds a character that cannot be stored. Send the file "
+            "under another name."
+        )
+    return filename
 
 
 def _chunks(items: list[_T]) -> list[list[_T]]:
     return [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
-
-
-def blob(row: Tensor | None) -> Any:
-    """An embedding as stored: little-endian float32."""
-    return None if row is None else row.numpy().astype("<f4").tobytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +24,39 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """In the place of a value that cannot be read, so that its row does not cost the others."""
+
+    stored: str
+
+
+def _tolerant(read: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    def process(value: Any) -> Any:
+        try:
+            return value if read is None else read(value)
+        except (TypeError, ValueError):
+            return Unreadable(repr(value)[:100])
+
+    return process
+
+
+class Json(TypeDecorator[Any]):
+    """JSON, or :class:`Unreadable`."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
+        """Return what reads a stored value."""
+        return _tolerant(super().result_processor(dialect, coltype))
+
+
 class Moment(TypeDecorator[datetime]):
-    """A point in time; SQLite keeps no time zone, so UTC is put back on what it returns."""
+    """A point in time, or :class:`Unreadable`.
+
+    SQLite keeps no time zone, so UTC is put back on what it returns.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -34,18 +67,27 @@ class Moment(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
+        """Return what reads a stored value."""
+        return _tolerant(super().result_processor(dialect, coltype))
+
 
 class Base(DeclarativeBase):
     """Base of all tables."""
 
 
 class BackboneRow(Base):
-    """A backbone whose embeddings are, or were, in this database."""
+    """A backbone whose embeddings are, or were, in this database, and the options that ask for it.
+
+    Rows of before the migration 0004 do not know the adapter and the prompts.
+    """
 
     __tablename__ = "backbones"
 
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
+    adapter: Mapped[str | None] = mapped_column(String(4096))
+    prompts: Mapped[str | None] = mapped_column(String(4096))
 
 
 class ClassifierRow(Base):
@@ -59,12 +101,12 @@ class ClassifierRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
     method: Mapped[str] = mapped_column(String(32))
-    templates: Mapped[list[str]] = mapped_column(JSON)
+    templates: Mapped[list[str]] = mapped_column(Json)
     names_carry_meaning: Mapped[bool]
     false_rejection_rate: Mapped[float]
     coverage: Mapped[float | None]
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
-    tuning: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tuning: Mapped[dict[str, Any]] = mapped_column(Json)
     revision: Mapped[int] = mapped_column(server_default="0")  # one more with each change
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=_now, onupdate=_now)

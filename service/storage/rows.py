@@ -1,0 +1,158 @@
+"""Between rows of the tables and the plain values that storage hands out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from adapters.heads import HEADS, Tuning
+from service.storage.errors import Damaged
+from service.storage.records import (
+    ClassifierRecord,
+    ClassifierSettings,
+    ClassRecord,
+    SupportRecord,
+)
+from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
+
+_TUNING = TypeAdapter(Tuning)
+_TEMPLATES = TypeAdapter(tuple[str, ...])
+_TUNING_FIELDS = {field.name for field in fields(Tuning)}
+
+
+def classifier_record(
+    row: Any, n_classes: int, n_images: int, backbone: str = ""
+) -> ClassifierRecord:
+    """A row with the columns of :class:`ClassifierRow` as a plain value.
+
+    Raises:
+        Damaged: Something in it is not what any version of Handful writes.
+    """
+    for name in ("created_at", "updated_at"):
+        if not isinstance(getattr(row, name), datetime):
+            raise Damaged(f"its column {name} holds no time")
+    return ClassifierRecord(
+        row.id,
+        row.name,
+        ClassifierSettings(
+            _head(row.method),
+            _templates(row.templates),
+            row.names_carry_meaning,
+            row.false_rejection_rate,
+            row.coverage,
+        ),
+        _tuning(row.tuning),
+        row.created_at,
+        row.updated_at,
+        n_classes,
+        n_images,
+        row.revision,
+        backbone,
+    )
+
+
+def damaged_record(
+    row: Any, n_classes: int, n_images: int, backbone: str, problem: str
+) -> ClassifierRecord:
+    """What can be told of a row that :func:`classifier_record` does not take."""
+    times = [t for t in (row.created_at, row.updated_at) if isinstance(t, datetime)]
+    return ClassifierRecord(
+        row.id,
+        row.name,
+        ClassifierSettings(str(row.method)),
+        Tuning(),
+        times[0] if times else datetime.min,
+        times[-1] if times else datetime.min,
+        n_classes,
+        n_images,
+        row.revision,
+        backbone,
+        problem,
+    )
+
+
+def embedding_rows(blobs: list[bytes], what: str = "an embedding") -> Tensor:
+    """Stack stored embeddings as (n, d) float32.
+
+    Raises:
+        Damaged: They are not of one length, or not of finite numbers.
+    """
+    if not blobs:
+        return torch.empty(0, 0)
+    size = len(blobs[0])
+    if size == 0 or size % 4 or any(len(blob) != size for blob in blobs):
+        raise Damaged(f"{what} is cut short or too long")
+    joined = np.frombuffer(bytearray().join(blobs), dtype="<f4")
+    if not np.isfinite(joined).all():
+        raise Damaged(f"{what} holds what is no number")
+    return torch.from_numpy(joined.reshape(len(blobs), -1))
+
+
+def blob(row: Tensor | None) -> Any:
+    """An embedding as stored: little-endian float32."""
+    return None if row is None else row.numpy().astype("<f4").tobytes()
+
+
+def class_record(row: ClassRow) -> ClassRecord:
+    """A class that was just written."""
+    text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
+    return ClassRecord(row.id, row.label, row.created_at, text)
+
+
+def support_record(row: SupportRow, image: ImageRow) -> SupportRecord:
+    """A support image that was just written."""
+    return SupportRecord(
+        row.id,
+        row.public_id,
+        row.class_id,
+        row.filename,
+        image.sha256,
+        image.media_type,
+        image.width,
+        image.height,
+        row.created_at,
+    )
+
+
+def settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
+    """Settings as columns of a classifier."""
+    return {
+        "method": settings.method,
+        "templates": list(settings.templates),
+        "names_carry_meaning": settings.names_carry_meaning,
+        "false_rejection_rate": settings.false_rejection_rate,
+        "coverage": settings.coverage,
+    }
+
+
+def _head(name: str) -> str:
+    if name not in HEADS:
+        raise Damaged(f"this version of Handful has no head {name!r}")
+    return name
+
+
+def _templates(stored: Any) -> tuple[str, ...]:
+    try:
+        return _TEMPLATES.validate_python(stored)
+    except ValidationError as error:
+        raise Damaged("its templates cannot be read") from error
+
+
+def _tuning(stored: Any) -> Tuning:
+    if isinstance(stored, Unreadable) or not isinstance(stored, dict):
+        raise Damaged("its tuning is no JSON object")
+    if unknown := set(stored) - _TUNING_FIELDS:
+        raise Damaged(f"its tuning has members that are not known: {', '.join(sorted(unknown))}")
+    try:
+        tuning = _TUNING.validate_python(stored)
+    except ValidationError as error:
+        raise Damaged(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
+    if tuning.head:
+        _head(tuning.head)
+    return tuning

@@ -1,0 +1,32 @@
+"""Transactions that write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from service.storage.sqlite import SQLiteFile
+
+
+@contextmanager
+def writing(engine: Engine, *, frees: bool = False) -> Iterator[Session]:
+    """A transaction that is written whole when the block ends, or not at all.
+
+    Args:
+        engine: Of the database.
+        frees: Whether it deletes; then it may use the room that is kept for it on a full disk.
+
+    Raises:
+        StorageFull, StorageUnavailable: Nothing was written; why, and what to do.
+        Outdated: A row that it rests on was changed by another transaction meanwhile.
+    """
+    file: SQLiteFile | None = engine.get_execution_options().get("file")
+    with (
+        nullcontext() if file is None else file.turn(frees=frees),
+        Session(engine.execution_options(writes=True)) as session,
+        session.begin(),
+    ):
+        yield session

@@ -1,0 +1,162 @@
+"""A service on a disk of a few megabytes: what clients are told when it is full, and after."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.service.client import Classifier, problem
+from tests.service.pictures import encoded, noise, picture
+from tests.service.server import Server
+
+DISK = 24 * 2**20
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file system of its own, in memory."""
+    folder = tmp_path_factory.mktemp("disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def server(disk: Path, vit: str) -> Iterator[Server]:
+    with Server.ready(logging_elsewhere(disk / "data"), backbone=vit) as running:
+        yield running
+        running.stop()
+    log = running.log.read_text()
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+def logging_elsewhere(data_dir: Path) -> Path:
+    """A data folder whose server writes its log to another disk."""
+    data_dir.mkdir()
+    (data_dir / "server.log").symlink_to(data_dir.parent.with_name(f"{data_dir.name}.log"))
+    return data_dir
+
+
+@contextmanager
+def filled(disk: Path, but: int = 0) -> Iterator[None]:
+    """A file of others takes what is left, but so many bytes."""
+    path = disk / "ballast"
+    try:
+        with path.open("wb", buffering=0) as file:
+            file.truncate(0)
+            for size in (2**16, 2**12):
+                try:
+                    while shutil.disk_usage(disk).free > but:
+                        file.write(bytes(size))
+                except OSError:
+                    continue
+        yield
+    finally:
+        path.unlink()
+
+
+def large(seed: int) -> bytes:
+    """A picture of some 120 kB."""
+    return encoded(noise(seed, (200, 200)))
+
+
+def of_four(http: httpx.Client, name: str, make: Callable[[int], bytes] = large) -> Classifier:
+    made = Classifier(http, name)
+    made.put().raise_for_status()
+    made.post("ant", make(1), make(2)).raise_for_status()
+    made.post("bee", make(3), make(4)).raise_for_status()
+    return made
+
+
+def check(server: Server) -> None:
+    """What is on the disk is consistent."""
+    with closing(sqlite3.connect(server.data_dir / "handful.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_on_a_full_disk_writes_are_507_and_reading_predicting_and_deleting_go_on(
+    server: Server, http: httpx.Client, disk: Path
+) -> None:
+    kept, gone = of_four(http, "kept"), of_four(http, "gone")
+    before = kept.state()
+    answer = kept.predictions(large(1))
+    with filled(disk):
+        assert shutil.disk_usage(disk).free == 0
+        for refused in (
+            kept.post("ant", large(10)),
+            kept.put(method="tip-adapter"),
+            http.put(kept.class_url("wasp")),
+            Classifier(http, "new").put(),
+        ):
+            problem(refused, 507, "storage-full", "Free some on the file system of", "Deleting")
+        assert http.get("/v1/classifiers/new").status_code == 404
+        assert kept.predictions(large(1)) == answer
+        assert kept.state() == before
+        assert http.get("/readyz").status_code == 200
+        image = kept.get_class("ant").json()["images"][0]["id"]
+        assert http.delete(f"{kept.class_url('ant')}/images/{image}").status_code == 204
+        assert http.delete(kept.class_url("bee")).status_code == 204
+        assert http.delete(gone.url).status_code == 204
+        assert kept.counts() == {"ant": 1}
+        check(server)
+    assert kept.post("ant", large(10)).status_code == 201
+    assert kept.counts() == {"ant": 2}
+    assert gone.predict(large(1)).status_code == 404
+    http.delete(kept.url).raise_for_status()
+    check(server)
+
+
+def test_a_registration_that_does_not_fit_leaves_nothing(
+    server: Server, http: httpx.Client, disk: Path
+) -> None:
+    made = of_four(http, "fitting")
+    answer, before = made.predictions(large(1)), made.state()
+    with filled(disk, but=2**20):
+        refused = made.post("ant", *(large(seed) for seed in range(100, 140)))
+        problem(refused, 507, "storage-full", "Nothing was changed")
+        assert made.state() == before
+        assert made.predictions(large(1)) == answer
+        check(server)
+    assert made.post("ant", *(large(seed) for seed in range(100, 110))).status_code == 201
+    assert made.counts() == {"ant": 12, "bee": 2}
+    http.delete(made.url).raise_for_status()
+
+
+def test_a_service_starts_on_a_full_disk_and_deletes(vit: str, disk: Path) -> None:
+    data = logging_elsewhere(disk / "second")
+    with Server.ready(data, backbone=vit) as running, running.client() as http:
+        of_four(http, "old", picture)
+        running.stop()
+    with (
+        filled(disk),
+        Server.ready(data, backbone=vit) as running,
+        running.client() as http,
+    ):
+        old = Classifier(http, "old")
+        assert old.counts() == {"ant": 2, "bee": 2}
+        problem(old.post("ant", large(9)), 507, "storage-full")
+        assert http.delete(old.class_url("bee")).status_code == 204
+        assert old.counts() == {"ant": 2}
+        running.stop()
+    check(running)

@@ -1,0 +1,275 @@
+"""Handful on PostgreSQL: failures of the server, services that start together, two backbones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+from sqlalchemy import Engine
+
+from adapters.backbones import Backbone, load_backbone
+from adapters.heads import Tuning
+from service.problems import InvalidUpload, StorageUnavailable
+from service.storage.engine import StorageError, open_database
+from service.storage.records import ClassifierSettings
+from service.storage.store import Store
+from tests.service.client import Classifier, problem
+from tests.service.pictures import picture
+from tests.service.postgres import Wire, administrator, fresh_database, url
+from tests.service.registries import embeddings, fill, image, plain_store, registry
+from tests.service.server import Server, run_handful
+
+SECONDS = 1.0
+START = """
+import sys
+from service.storage.engine import open_database
+from service.storage.fingerprints import Origin, remember
+remember(open_database(sys.argv[1]), Origin("f" * 64, "lite"))
+"""
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    with fresh_database() as name:
+        yield name
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with Wire() as made:
+        yield made
+
+
+@pytest.fixture
+def engine(database: str, wire: Wire) -> Iterator[Engine]:
+    opened = open_database(url(database, wire.port), SECONDS)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def backbone(vit: str) -> Backbone:
+    return load_backbone(vit, "cpu")
+
+
+def store_of(engine: Engine) -> Store:
+    return Store(engine, "f" * 64, "lite")
+
+
+def create(store: Store, name: str) -> None:
+    store.create(name, ClassifierSettings(), Tuning(), [("ant", None)])
+
+
+def test_processes_that_start_together_on_an_empty_database_all_start(database: str) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", START, url(database)], stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for process in started:
+        _, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told.decode()
+
+
+def test_a_state_is_the_same_however_it_is_read(engine: Engine) -> None:
+    store = store_of(engine)
+    create(store, "a")
+    stored = store.load("a")
+    assert stored is not None
+    assert store.state("a") == stored.record.state
+    assert store.change(stored.record.id, Tuning(), state=stored.record.state).revision == 1
+
+
+def test_connections_that_were_ended_are_made_again(engine: Engine, database: str) -> None:
+    store = store_of(engine)
+    create(store, "a")
+    with administrator() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
+    assert store.state("a") is not None
+    create(store, "b")
+
+
+def test_a_cut_connection_is_a_problem_until_it_is_mended(engine: Engine, wire: Wire) -> None:
+    store = store_of(engine)
+    create(store, "a")
+    wire.cut()
+    for call in (store.classifiers, lambda: store.load("a"), lambda: create(store, "b")):
+        with pytest.raises(StorageUnavailable) as refused:
+            call()
+        assert "connection was lost" in str(refused.value.detail)
+        assert "postgres@" not in str(refused.value.detail)
+    wire.mend()
+    assert [one.name for one in store.classifiers()] == ["a"]
+    create(store, "b")
+
+
+def test_a_commit_whose_answer_is_lost_is_told_as_that_and_followed(
+    engine: Engine, wire: Wire, backbone: Backbone
+) -> None:
+    made = registry(plain_store(engine, backbone), backbone, memory=10**9, alone=False)
+    fill(made, "a")
+    assert len(made.live("a").support) == 4
+    wire.cut_after(b"COMMIT\0")
+    with pytest.raises(StorageUnavailable) as refused:
+        made.add_images("a", [("ant", image(50))])
+    assert "whether the change was made is not known" in str(refused.value.detail)
+    assert len(made.live("a").support) == 5
+    [again] = made.add_images("a", [("ant", image(50))])
+    assert not again.created
+
+
+def test_who_waits_for_a_locked_table_is_told_in_time(engine: Engine, database: str) -> None:
+    store = store_of(engine)
+    with administrator(database) as other, other.transaction():
+        other.execute("LOCK TABLE classifiers IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        with pytest.raises(StorageUnavailable) as refused:
+            create(store, "a")
+        assert "locked for too long" in str(refused.value.detail)
+        assert time.monotonic() - begun < 30 * SECONDS
+    create(store, "a")
+
+
+def test_a_file_name_with_nul_is_refused_and_nothing_is_written(
+    engine: Engine, backbone: Backbone
+) -> None:
+    made = registry(plain_store(engine, backbone), backbone)
+    fill(made, "a")
+    named = replace(image(50), filename="a\0.png")
+    with pytest.raises(InvalidUpload) as refused:
+        made.add_images("a", [("ant", named)])
+    assert r"a\x00.png" in str(refused.value.detail)
+    assert len(made.live("a").support) == 4
+    assert len(made.add_images("a", [("ant", image(50))])) == 1
+
+
+def test_another_programs_tables_are_refused_by_name(database: str) -> None:
+    engine = open_database(url(database))
+    with engine.begin() as connection:
+        for table in ("support", "image_contents", "classes", "images", "classifiers", "backbones"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("CREATE TABLE invoices (id int)")
+    engine.dispose()
+    with pytest.raises(StorageError, match=r"another program.*invoices"):
+        open_database(url(database))
+
+
+def test_registries_on_one_database_lose_nothing_and_share_images(
+    engine: Engine, backbone: Backbone
+) -> None:
+    both = [registry(plain_store(engine, backbone), backbone, alone=False) for _ in range(2)]
+    fill(both[0], "a", "b")
+
+    def client(number: int) -> None:
+        for step in range(6):
+            seed = 100 + (step if number % 2 else 5 - step)  # the same ones, in both orders
+            made = both[number % 2]
+            for name in "ab" if number < 2 else "ba":
+                made.add_images(name, [("ant", image(seed)), ("bee", image(seed + 50))])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(client, range(4)))
+    for made in both:
+        for name in "ab":
+            [answer] = made.live(name).predict(embeddings(999), 1, 1000)
+            assert len(answer.evidence) == 4 + 12
+
+
+@dataclass(frozen=True)
+class Two:
+    """Services with different backbones that were started together on one fresh database."""
+
+    here: Server
+    there: Server
+    wire: Wire
+    database: str
+    backbones: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, tiny_vit: Callable[[int], str]) -> Iterator[Two]:
+    folder, names = tmp_path_factory.mktemp("two"), (tiny_vit(0), tiny_vit(1))
+    with fresh_database() as database, Wire() as wire, ThreadPoolExecutor(2) as threads:
+        starting = [
+            threads.submit(
+                Server.ready,
+                folder / str(number),
+                backbone=name,
+                database_url=url(database, port),
+                database_seconds=SECONDS,
+            )
+            for number, (name, port) in enumerate(zip(names, (wire.port, 5432), strict=True))
+        ]
+        with starting[0].result() as here, starting[1].result() as there:
+            yield Two(here, there, wire, database, names)
+            for server in (here, there):
+                server.stop()
+                assert "Traceback" not in server.log.read_text()
+
+
+def of_four(http: httpx.Client, name: str) -> Classifier:
+    made = Classifier(http, name)
+    made.put().raise_for_status()
+    made.post("ant", picture(1), picture(2)).raise_for_status()
+    made.post("bee", picture(3), picture(4)).raise_for_status()
+    return made
+
+
+def test_without_its_database_server_a_service_answers_503_and_goes_on_after(two: Two) -> None:
+    with two.here.client() as http:
+        made = of_four(http, "cut")
+        answer = made.predictions(picture(1))
+        two.wire.cut()
+        try:
+            # What others have changed meanwhile cannot be known, so that this might be stale.
+            for refused in (made.predict(picture(1)), made.post("ant", picture(9)), made.put()):
+                problem(refused, 503, "storage-unavailable", "connection was lost")
+                assert refused.headers["retry-after"]
+            assert http.get("/healthz").status_code == 200
+        finally:
+            two.wire.mend()
+        assert made.predictions(picture(1)) == answer
+        assert made.post("ant", picture(9)).status_code == 201
+        http.delete(made.url).raise_for_status()
+
+
+def test_two_backbones_on_one_database_never_meet(two: Two, tmp_path: Path) -> None:
+    """The last one here: it moves the database to the other backbone."""
+    mend = f"handful re-embed --backbone {two.backbones[1]}"
+    with two.here.client() as http, two.there.client() as other:
+        mine = of_four(http, "meeting")
+        theirs = Classifier(other, "meeting")
+        for refused in (
+            theirs.predict(picture(1)),
+            theirs.post("ant", picture(9)),
+            theirs.put(method="tip-adapter"),
+            other.get(theirs.url),
+            other.get(f"{theirs.url}/report"),
+            Classifier(other, "own").put(),
+        ):
+            problem(refused, 503, "other-backbone", "Restart the service with", mend)
+        [listed] = other.get("/v1/classifiers").json()["classifiers"]
+        assert "another backbone" in listed["problem"]
+        [listed] = http.get("/v1/classifiers").json()["classifiers"]
+        assert listed["problem"] is None
+        before = mine.predictions(picture(1))
+
+        moved = run_handful(
+            "re-embed", "--backbone", two.backbones[1], database_url=url(two.database)
+        )
+        assert moved.returncode == 0, moved.stderr
+        # It has the old one in memory, and does not answer from it.
+        for refused in (mine.predict(picture(1)), mine.post("ant", picture(9)), mine.put()):
+            problem(refused, 503, "other-backbone", two.backbones[1])
+        assert theirs.counts() == {"ant": 2, "bee": 2}
+        [answer] = theirs.predictions(picture(1))
+        assert answer["evidence"][0]["similarity"] == pytest.approx(1, abs=1e-4)
+        assert theirs.predictions(picture(1)) != before
