@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(256 * _MIB, gt=0, description="Largest request body.")
     max_unpacked_bytes: int = Field(1024 * _MIB, gt=0, description="Largest unpacked zip.")
     max_classes: int = Field(10_000, gt=0, description="Most classes in one classifier.")
+    max_texts: int = Field(
+        20_000,
+        gt=0,
+        description="Most texts of one classifier, which are its classes times its templates.",
+    )
     classifier_memory: int = Field(
         512 * _MIB,
         gt=0,

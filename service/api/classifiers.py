@@ -11,6 +11,7 @@ from service.api.dependencies import (
     ReadyRuntime,
     change_problems,
     created,
+    naming,
     problems,
     reading,
     writing,
@@ -48,8 +49,9 @@ async def put_classifier(
     """
     checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
-    created = await writing(
+    created = await naming(
         request,
+        runtime,
         runtime.registry.put,
         name,
         ClassifierSettings(

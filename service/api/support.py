@@ -15,6 +15,7 @@ from service.api.dependencies import (
     ReadyRuntime,
     change_problems,
     created,
+    naming,
     problems,
     reading,
     writing,
@@ -207,7 +208,9 @@ async def put_class(
 ) -> ClassOut:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
-    created = await writing(request, runtime.registry.put_class, checked_classifier(name), label)
+    created = await naming(
+        request, runtime, runtime.registry.put_class, checked_classifier(name), label
+    )
     response.status_code = 201 if created else 200
     return await _class(name, label, runtime)
 
@@ -249,9 +252,11 @@ async def _register(
     name: str, labelled: Sequence[tuple[str, UploadedImage]], runtime: Runtime, request: Request
 ) -> RegistrationOut:
     images = [image for _, image in labelled]
+    await reading(runtime.registry.check_room, name, [label for label, _ in labelled])
     embedded = await runtime.embedder.register(images, name, attended(request))
-    registered = await writing(
+    registered = await naming(
         request,
+        runtime,
         runtime.registry.add_images,
         name,
         [(label, image) for (label, _), image in zip(labelled, embedded, strict=True)],
