@@ -16,13 +16,15 @@ from service.api.dependencies import (
     reading,
     writing,
 )
+from service.api.json_body import JsonRoute
+from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
 from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
 from service.runtime import Runtime
 from service.storage.records import ClassifierRecord, ClassifierSettings
 
-router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"])
+router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
 _NOT_FOUND = ClassifierNotFound("land-cover")
 _BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 letters, ...")
@@ -67,11 +69,11 @@ async def put_classifier(
     return await _classifier(name, runtime)
 
 
-@router.get("", summary="List classifiers", responses=problems())
-async def list_classifiers(runtime: ReadyRuntime) -> ClassifierList:
+@router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
+async def list_classifiers(runtime: ReadyRuntime) -> Response:
     """All classifiers, by name."""
     records = await reading(runtime.store.classifiers)
-    return ClassifierList(classifiers=[_out(record, runtime) for record in records])
+    return await large_json({}, "classifiers", records, lambda record: _out(record, runtime))
 
 
 @router.get("/{name}", summary="Look at a classifier", responses=problems(_NOT_FOUND))

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from adapters.heads import DEFAULT_HEAD, HEADS
 
 Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
+# More fields than there are settings; an error for each of many would cost far more than them.
+_MOST_FIELDS = 100
 
 
 class ClassifierSettingsIn(BaseModel):
@@ -38,7 +48,7 @@ class ClassifierSettingsIn(BaseModel):
         " looks at class names only, the others at the support images too; those with ++ compare"
         " images by the corrected embedding.",
     )
-    templates: list[Template] = Field(
+    templates: Annotated[list[Template], FailFast()] = Field(
         default_factory=list,
         max_length=100,
         description="Sentences around a class name, whose place is {}. Empty: the backbone's own."
@@ -64,10 +74,18 @@ class ClassifierSettingsIn(BaseModel):
         description="How often the prediction set of an image should hold its class; null: no"
         " prediction sets.",
     )
-    classes: list[str] = Field(
+    classes: Annotated[list[str], FailFast()] = Field(
         default_factory=list,
+        max_length=10_000,
         description="Classes to declare by name. Classes that exist already stay as they are.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, sent: Any) -> Any:
+        if isinstance(sent, dict) and len(sent) > _MOST_FIELDS:
+            raise ValueError(f"{len(sent)} fields; send those of the documentation alone")
+        return sent
 
     @field_validator("method")
     @classmethod

@@ -29,7 +29,7 @@ TEXTS = Metrics(
     ),
 )
 # A pass is what a request cannot be taken out of: short beside anybody's patience.
-_BATCH = 32
+_BATCH = 16
 # Prompts that a request has in the queue at a time, about: what is embedded of it is averaged by
 # the piece, so that a request holds no more than one row a class and a piece of prompts.
 _PIECE = 256
