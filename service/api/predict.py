@@ -70,7 +70,7 @@ async def predict(
     async def embedded() -> ImageEmbeddings:
         images = await read_images(request, runtime.settings)
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
-            asked = in_memory or await reading(runtime.registry.live, name)
+            asked = await reading(runtime.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
         seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
         return await runtime.embedder.query(images, name, attended(request, seconds))
