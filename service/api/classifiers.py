@@ -51,6 +51,7 @@ async def put_classifier(
     """
     checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
+    labels = await reading(lambda: [checked_label(label) for label in settings.classes])
     created = await naming(
         request,
         runtime,
@@ -63,7 +64,7 @@ async def put_classifier(
             settings.false_rejection_rate,
             settings.coverage,
         ),
-        [checked_label(label) for label in settings.classes],
+        labels,
     )
     response.status_code = 201 if created else 200
     return await _classifier(name, runtime)

@@ -9,6 +9,9 @@ from service.problems import InvalidName
 
 _CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_LABEL = 255
+# Normalisation sorts combining characters in quadratic time, and takes four characters at most for
+# one that stays.
+_MAX_DECOMPOSED = 4 * _MAX_LABEL
 
 
 def checked_classifier(name: str) -> str:
@@ -31,6 +34,8 @@ def checked_label(label: str) -> str:
     Raises:
         InvalidName: It is empty, too long, or has slashes or characters that cannot be seen.
     """
+    if len(label) > _MAX_DECOMPOSED:
+        raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
     label = unicodedata.normalize("NFC", label).strip()
     if not label or len(label) > _MAX_LABEL:
         raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")

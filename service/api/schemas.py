@@ -20,6 +20,8 @@ from adapters.heads import DEFAULT_HEAD, HEADS
 Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
 # More fields than there are settings; an error for each of many would cost far more than them.
 _MOST_FIELDS = 100
+# Each is filled with a class name, of which a text tower reads some dozens of words in all.
+_MOST_PLACES = 5
 
 
 class ClassifierSettingsIn(BaseModel):
@@ -86,6 +88,14 @@ class ClassifierSettingsIn(BaseModel):
         if isinstance(sent, dict) and len(sent) > _MOST_FIELDS:
             raise ValueError(f"{len(sent)} fields; send those of the documentation alone")
         return sent
+
+    @field_validator("templates")
+    @classmethod
+    def _few_places(cls, templates: list[str]) -> list[str]:
+        for template in templates:
+            if (places := template.count("{}")) > _MOST_PLACES:
+                raise ValueError(f"a template has at most {_MOST_PLACES} places {{}}, not {places}")
+        return templates
 
     @field_validator("method")
     @classmethod
