@@ -108,6 +108,14 @@ class RequestTooLarge(StatusProblem):
     status = 413
 
 
+class AnswerTooLarge(StatusProblem):
+    """More was asked for than one answer holds."""
+
+    type_ = "answer-too-large"
+    title = "The answer would be too large"
+    status = 422
+
+
 class EmptyUpload(StatusProblem):
     """No image in the request."""
 

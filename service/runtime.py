@@ -24,6 +24,7 @@ from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints
 from service.storage.lock import lock_database
 from service.storage.store import Store
+from service.texts.embedding import TextEmbedder
 
 logger = logging.getLogger("handful")
 
@@ -41,6 +42,7 @@ class Runtime:
     registry: Registry
     store: Store
     embedder: ImageEmbedder
+    texts: TextEmbedder
     answering: Answering
     engine: Engine
     lock: FileLock | None
@@ -88,10 +90,12 @@ class Runtime:
             backbone,
             store_images=settings.store_images,
             max_classes=settings.max_classes,
+            max_texts=settings.max_texts,
             memory=settings.classifier_memory // settings.processes,
             alone=lock is not None,
         )
         embedder = ImageEmbedder(backbone, settings)
+        texts = TextEmbedder(backbone, settings.max_texts)
         logger.info(
             "ready after %.1f s: backbone %s on %s (%s), %d classifiers in %s",
             perf_counter() - started,
@@ -101,11 +105,12 @@ class Runtime:
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )
-        return cls(settings, backbone, registry, store, embedder, Answering(), engine, lock)
+        return cls(settings, backbone, registry, store, embedder, texts, Answering(), engine, lock)
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
         self.embedder.close()
+        self.texts.close()
         self.answering.close()
         self.engine.dispose()
         if self.lock is not None:

@@ -122,11 +122,23 @@ class Backbone:
         templates where none are given) and the unit embeddings are averaged (prompt
         ensembling, Radford et al., ICML 2021). Costs N · len(templates) text passes.
         """
-        templates = templates or self.templates
-        names = [readable(label) for label in labels]
-        texts = [template.replace("{}", name) for name in names for template in templates]
-        embedded = self.encode_texts(texts).reshape(len(names), len(templates), self.width)
-        return normalize(embedded.mean(dim=1), dim=-1)
+        templates = self.templates_for(templates)
+        texts = [prompt(label, template) for label in labels for template in templates]
+        return ensemble(self.encode_texts(texts), len(templates))
+
+    def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """The templates that class names are written into where these are asked for."""
+        return tuple(asked) or self.templates
+
+
+def prompt(label: str, template: str) -> str:
+    """Write a class name into a template, at the place of ``{}``."""
+    return template.replace("{}", readable(label))
+
+
+def ensemble(texts: Tensor, templates: int) -> Tensor:
+    """Average the (N · templates, d) embeddings of each class's prompts to (N, d) unit vectors."""
+    return normalize(texts.reshape(-1, templates, texts.shape[1]).mean(dim=1), dim=-1)
 
 
 def readable(label: str) -> str:

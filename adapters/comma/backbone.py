@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from adapters.backbones.backbone import Backbone
 from adapters.backbones.open_clip_models import Parts
@@ -62,10 +61,10 @@ class PromptedBackbone(Backbone):
             make_runtime,
         )
 
-    def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
-        """Embed N class names as (N, d) unit vectors; other templates are left aside."""
-        del templates
-        return super().encode_classes(labels)
+    def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """The template of the prompts; others are left aside."""
+        del asked
+        return self.templates
 
 
 def load_prompted(

@@ -27,7 +27,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.api import classifiers, health, predict, report, support
-from service.api.body_limit import BodyLimit
+from service.api.bodies import Bodies
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
@@ -35,6 +35,9 @@ from service.settings import Settings
 logger = logging.getLogger("handful")
 
 READY = Gauge("handful_ready_processes", "Processes that can answer.", multiprocess_mode="livesum")
+
+# Errors that an answer lists at most: nobody mends thousands at a time.
+_TOLD = 20
 
 _DESCRIPTION = """
 Register a few images a class, get predictions at once; nothing is trained.
@@ -55,9 +58,11 @@ def _not_as_described(
     _: ExceptionHandler, __: Request, error: RequestValidationError
 ) -> InvalidRequest:
     """Say what is wrong and where, without repeating what was sent: it may not be writable."""
-    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()[:_TOLD]]
     errors = json.loads(json.dumps(told, ensure_ascii=False).encode(errors="replace"))
     detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors[:5])
+    if (more := len(error.errors()) - 5) > 0:
+        detail += f"; and {more} more"
     return InvalidRequest(detail, errors=errors)
 
 
@@ -122,7 +127,7 @@ def create_app(
     )
     add_exception_handler(app, handler)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
+    app.add_middleware(Bodies, settings=settings)
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
     )

@@ -12,17 +12,20 @@ from service.api.dependencies import (
     change_problems,
     classifier_problems,
     created,
+    naming,
     problems,
     reading,
     writing,
 )
+from service.api.json_body import JsonRoute
+from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
 from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
 from service.runtime import Runtime
 from service.storage.records import ClassifierRecord, ClassifierSettings
 
-router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"])
+router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
 _NOT_FOUND = ClassifierNotFound("land-cover")
 _BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 letters, ...")
@@ -49,8 +52,10 @@ async def put_classifier(
     """
     checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
-    created = await writing(
+    labels = await reading(lambda: [checked_label(label) for label in settings.classes])
+    created = await naming(
         request,
+        runtime,
         runtime.registry.put,
         name,
         ClassifierSettings(
@@ -60,17 +65,17 @@ async def put_classifier(
             settings.false_rejection_rate,
             settings.coverage,
         ),
-        [checked_label(label) for label in settings.classes],
+        labels,
     )
     response.status_code = 201 if created else 200
     return await _classifier(name, runtime)
 
 
-@router.get("", summary="List classifiers", responses=problems())
-async def list_classifiers(runtime: ReadyRuntime) -> ClassifierList:
+@router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
+async def list_classifiers(runtime: ReadyRuntime) -> Response:
     """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
     records = await reading(runtime.store.classifiers)
-    return ClassifierList(classifiers=[_out(record, runtime) for record in records])
+    return await large_json({}, "classifiers", records, lambda record: _out(record, runtime))
 
 
 @router.get("/{name}", summary="Look at a classifier", responses=classifier_problems(_NOT_FOUND))

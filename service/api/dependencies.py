@@ -14,6 +14,8 @@ from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 from rfc9457.openapi import problem_response
 
+from service.api.waiting import attended
+from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.problems import (
     ChangedMeanwhile,
     ClassifierDamaged,
@@ -30,6 +32,8 @@ T = TypeVar("T")
 
 # Writers wait for each other in threads; with places of their own they never take the readers'.
 _WRITER_THREADS = 8
+# Each failure is somebody else's change of what class names are to be embedded.
+_PLANS = 10
 
 
 async def _runtime(request: Request) -> Runtime:
@@ -74,6 +78,36 @@ async def writing(
         return await anyio.to_thread.run_sync(
             lambda: call(name, *args, **kwargs), limiter=state.writers
         )
+
+
+async def naming(
+    request: Request,
+    runtime: Runtime,
+    call: Callable[..., T],
+    name: str,
+    *args: object,
+) -> T:
+    """As :func:`writing`, for a call that takes text embeddings of class names last.
+
+    Names are embedded here, while nothing is locked and no writer's thread is taken, until the
+    call finds all that it needs.
+
+    Raises:
+        Overloaded: Too many texts wait already.
+        ChangedMeanwhile: Whenever they were there, the call needed others.
+    """
+    texts = ClassTexts()
+    for _ in range(_PLANS):
+        try:
+            return await writing(request, call, name, *args, texts)
+        except TextsNeeded as needed:
+            more = await runtime.texts.embed(needed, name, attended(request))
+            texts = texts.with_more(more)
+    raise ChangedMeanwhile(
+        f"Others changed the classes or the templates of the classifier {_PLANS} times while class"
+        " names were embedded for this change; nothing of it was done. Send it again.",
+        headers={"retry-after": "5"},
+    )
 
 
 def created(model: type[BaseModel]) -> Responses:

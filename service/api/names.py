@@ -11,6 +11,9 @@ from service.problems import InvalidName
 
 _CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_LABEL = 255
+# Normalisation sorts combining characters in quadratic time, and takes four characters at most for
+# one that stays.
+_MAX_DECOMPOSED = 4 * _MAX_LABEL
 
 _SPACES = regex.compile(r"^\p{Zs}+|\p{Zs}+$")
 # What is seen is decided by the Unicode tables of `regex`, which are newer than the interpreter's.
@@ -62,6 +65,8 @@ def checked_label(label: str) -> str:
             characters, bidirectional overrides, surrogates, private use and unassigned ones, and
             whatever shows nothing where it stands.
     """
+    if len(label) > _MAX_DECOMPOSED:
+        raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
     label = _SPACES.sub("", unicodedata.normalize("NFC", label))
     if not label or len(label) > _MAX_LABEL:
         raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")

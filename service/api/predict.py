@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.beside import both
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
+from service.api.large_json import FEW, large_json
 from service.api.names import checked_classifier
 from service.api.prediction_schemas import (
     EvidenceOut,
@@ -20,8 +21,9 @@ from service.api.prediction_schemas import (
 from service.api.support import BAD_IMAGES, IMAGES_BODY
 from service.api.uploads import read_images
 from service.api.waiting import attended
+from service.classifiers.answering import MOST_ROWS, check_rows
 from service.classifiers.live import Prediction
-from service.problems import ClassifierNotFound, DeadlineExceeded, NoClasses
+from service.problems import AnswerTooLarge, ClassifierNotFound, DeadlineExceeded, NoClasses
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
 
@@ -29,9 +31,11 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
 @router.post(
     "/predict",
     summary="Classify images",
+    response_model=PredictionsOut,
     responses=classifier_problems(
         ClassifierNotFound("land-cover"),
         NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
+        AnswerTooLarge("The answer would name 200000 candidates and support images, for..."),
         *BAD_IMAGES,
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
     ),
@@ -55,7 +59,7 @@ async def predict(
             examples=[0.5],
         ),
     ] = None,
-) -> PredictionsOut:
+) -> PredictionsOut | Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
     ``zero_shot + cache`` is the logit; the probability is its softmax at the temperature that
@@ -65,6 +69,9 @@ async def predict(
 
     async def embedded() -> ImageEmbeddings:
         images = await read_images(request, runtime.settings)
+        if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
+            asked = await reading(runtime.registry.live, name)
+            check_rows(asked, len(images), top_k, evidence)
         seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
         return await runtime.embedder.query(images, name, attended(request, seconds))
 
@@ -75,7 +82,13 @@ async def predict(
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
         live, queries = await both(reading(runtime.registry.live, name), embedded())
     predictions = await runtime.answering.predict(live, queries, top_k, evidence)
+    if sum(map(_rows, predictions)) > FEW:
+        return await large_json({"classifier": name}, "predictions", predictions, _out)
     return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
+
+
+def _rows(prediction: Prediction) -> int:
+    return len(prediction.top_k) + len(prediction.evidence) + len(prediction.prediction_set or ())
 
 
 def _out(prediction: Prediction) -> PredictionOut:

@@ -40,8 +40,13 @@ class _Reporting:
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
 
-@router.get("/report", summary="Report on a classifier", responses=_PROBLEMS)
-async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> ReportOut:
+@router.get(
+    "/report",
+    summary="Report on a classifier",
+    response_model=ReportOut,
+    responses=_PROBLEMS,
+)
+async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
     """Accuracy by leaving each support image out, and which images deserve a look.
 
     Accuracy and confusions of the classes, images that look mislabelled, near copies, how alike
@@ -49,7 +54,8 @@ async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Rep
     the correction, and whether probabilities mean what they say. Made when it is asked for,
     within seconds, and kept until the classifier changes.
     """
-    return await _in_turn(request, name, runtime, lambda report: report)
+    written = await _in_turn(request, name, runtime, lambda report: report.model_dump_json())
+    return Response(written, media_type="application/json")
 
 
 @router.get(

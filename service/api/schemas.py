@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from adapters.heads import DEFAULT_HEAD, HEADS
 
 Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
+# More fields than there are settings; an error for each of many would cost far more than them.
+_MOST_FIELDS = 100
+# Each is filled with a class name, of which a text tower reads some dozens of words in all.
+_MOST_PLACES = 5
 
 
 class ClassifierSettingsIn(BaseModel):
@@ -38,7 +50,7 @@ class ClassifierSettingsIn(BaseModel):
         " looks at class names only, the others at the support images too; those with ++ compare"
         " images by the corrected embedding.",
     )
-    templates: list[Template] = Field(
+    templates: Annotated[list[Template], FailFast()] = Field(
         default_factory=list,
         max_length=100,
         description="Sentences around a class name, whose place is {}. Empty: the backbone's own."
@@ -64,10 +76,26 @@ class ClassifierSettingsIn(BaseModel):
         description="How often the prediction set of an image should hold its class; null: no"
         " prediction sets.",
     )
-    classes: list[str] = Field(
+    classes: Annotated[list[str], FailFast()] = Field(
         default_factory=list,
+        max_length=10_000,
         description="Classes to declare by name. Classes that exist already stay as they are.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, sent: Any) -> Any:
+        if isinstance(sent, dict) and len(sent) > _MOST_FIELDS:
+            raise ValueError(f"{len(sent)} fields; send those of the documentation alone")
+        return sent
+
+    @field_validator("templates")
+    @classmethod
+    def _few_places(cls, templates: list[str]) -> list[str]:
+        for template in templates:
+            if (places := template.count("{}")) > _MOST_PLACES:
+                raise ValueError(f"a template has at most {_MOST_PLACES} places {{}}, not {places}")
+        return templates
 
     @field_validator("method")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from service.api.bytes_in_flight import account_of
 from service.api.dependencies import (
     ImageId,
     Label,
@@ -15,10 +16,12 @@ from service.api.dependencies import (
     change_problems,
     classifier_problems,
     created,
+    naming,
     reading,
     writing,
 )
 from service.api.file_names import checked_encoding
+from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import (
     ClassList,
@@ -95,17 +98,22 @@ _SUPPORT_BODY: dict[str, Any] = {
 }
 
 
-@router.get("/classes", summary="List classes", responses=classifier_problems(_NOT_FOUND[0]))
-async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
+@router.get(
+    "/classes",
+    summary="List classes",
+    response_model=ClassList,
+    responses=classifier_problems(_NOT_FOUND[0]),
+)
+async def list_classes(name: Name, runtime: ReadyRuntime) -> Response:
     """All classes, in the order of their registration."""
     live = await _live(name, runtime)
-    counts = Counter(record.class_id for record in live.support.values())
-    return ClassList(
-        classifier=name,
-        classes=[
-            ClassSummary(label=label, n_images=counts[record.id])
-            for label, record in live.classes.items()
-        ],
+    records, images = live.classes, live.support
+    counts = await reading(lambda: Counter(record.class_id for record in images.values()))
+    return await large_json(
+        {"classifier": name},
+        "classes",
+        records.values(),
+        lambda record: ClassSummary(label=record.label, n_images=counts[record.id]),
     )
 
 
@@ -175,7 +183,9 @@ async def post_images(
     responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
     | {200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "As uploaded"}},
 )
-async def get_image(name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime) -> Response:
+async def get_image(
+    name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
+) -> Response:
     """The image, byte for byte as it was uploaded."""
     record = await reading(
         runtime.registry.image, checked_classifier(name), checked_label(label), image_id
@@ -186,6 +196,7 @@ async def get_image(name: Name, label: Label, image_id: ImageId, runtime: ReadyR
             "The image supports its class, but the service was told not to keep images "
             "(HANDFUL_STORE_IMAGES=false) when it came."
         )
+    account_of(request).take(len(content))  # until the client has read it
     return Response(content, media_type=record.media_type, headers=_INERT)
 
 
@@ -218,22 +229,27 @@ async def delete_image(
 @router.put(
     "/classes/{label:path}",
     summary="Declare a class by its name",
+    response_model=ClassOut,
     responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
 )
-async def put_class(
-    name: Name, label: Label, runtime: ReadyRuntime, request: Request, response: Response
-) -> ClassOut:
+async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
-    created = await writing(request, runtime.registry.put_class, checked_classifier(name), label)
+    created = await naming(
+        request, runtime, runtime.registry.put_class, checked_classifier(name), label
+    )
+    response = await _class(name, label, runtime)
     response.status_code = 201 if created else 200
-    return await _class(name, label, runtime)
+    return response
 
 
 @router.get(
-    "/classes/{label:path}", summary="Look at a class", responses=classifier_problems(*_NOT_FOUND)
+    "/classes/{label:path}",
+    summary="Look at a class",
+    response_model=ClassOut,
+    responses=classifier_problems(*_NOT_FOUND),
 )
-async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> ClassOut:
+async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response:
     """The class with its support images."""
     return await _class(name, checked_label(label), runtime)
 
@@ -255,23 +271,29 @@ async def _live(name: str, runtime: Runtime) -> LiveClassifier:
     return await reading(runtime.registry.live, checked_classifier(name))
 
 
-async def _class(name: str, label: str, runtime: Runtime) -> ClassOut:
+async def _class(name: str, label: str, runtime: Runtime) -> Response:
     live = await _live(name, runtime)
     if (record := live.classes.get(label)) is None:
         raise ClassNotFound(name, label)
-    images = [
-        _image(label, image) for image in live.support.values() if image.class_id == record.id
-    ]
-    return ClassOut(classifier=name, label=label, n_images=len(images), images=images)
+    support, class_id = live.support, record.id
+    images = await reading(lambda: [one for one in support.values() if one.class_id == class_id])
+    return await large_json(
+        {"label": label, "n_images": len(images), "classifier": name},
+        "images",
+        images,
+        lambda image: _image(label, image),
+    )
 
 
 async def _register(
     name: str, upload: Upload, runtime: Runtime, request: Request
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
+    await reading(runtime.registry.check_room, name, [label for label, _ in upload.labelled])
     embedded = await runtime.embedder.register(images, name, attended(request))
-    registered = await writing(
+    registered = await naming(
         request,
+        runtime,
         runtime.registry.add_images,
         name,
         [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],

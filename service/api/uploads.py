@@ -57,7 +57,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
         images = [UploadedImage.of("", body)] if body else []
     else:
         raise UnsupportedMediaType(
-            f"The body is {media_type!r}. Send one or many files as multipart/form-data "
+            f"{_described(media_type)} Send one or many files as multipart/form-data "
             "(curl -F files=@a.jpg -F files=@b.jpg), or one image as the body "
             "(curl --data-binary @a.jpg -H 'content-type: image/jpeg')."
         )
@@ -112,7 +112,7 @@ async def read_labelled_images(
         files = [FormFile("", "application/zip", await _body(request))]
     else:
         raise UnsupportedMediaType(
-            f"The body is {media_type!r}. Send a zip of LABEL/IMAGE files (curl --data-binary "
+            f"{_described(media_type)} Send a zip of LABEL/IMAGE files (curl --data-binary "
             "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
             "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
         )
@@ -235,6 +235,16 @@ def _nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
         f"There is no image in the upload: {listed(skipped)}.",
         files=[one._asdict() for one in skipped],
     )
+
+
+def _described(media_type: str) -> str:
+    """What is wrong with a body of a type that is not taken."""
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return (
+            f"The body is {media_type!r}. Images are not sent in JSON, neither as base64 nor by "
+            "URL, but as the bytes of their files."
+        )
+    return f"The body is {media_type!r}."
 
 
 def _media_type(request: Request) -> str:

@@ -16,7 +16,7 @@ from adapters.heads import Tuning
 from adapters.size import size_of
 from service.classifiers.fitting import class_set, new_classifier, support_set, usable
 from service.classifiers.snapshot import Snapshot
-from service.problems import NoClasses
+from service.problems import AnswerTooLarge, NoClasses
 from service.storage.records import (
     ClassifierSettings,
     ClassRecord,
@@ -24,6 +24,9 @@ from service.storage.records import (
     SupportRecord,
 )
 
+# Most cells of a table of queries by what they are compared with, classes and images, that are
+# computed at a time: some ten tables of four bytes a cell, which is 40 MiB.
+_CELLS = 2**20
 # Python's objects beside the embeddings: a record, its strings and its places in mappings.
 _IMAGE_BYTES = 800
 _CLASS_BYTES = 1400
@@ -74,6 +77,7 @@ class LiveClassifier:
 
     Attributes:
         state: Which one of the classifier's states in the database this is.
+        block: Queries that are computed at a time; more take no more memory, but for their answers.
         nbytes: What it takes in memory.
     """
 
@@ -123,18 +127,42 @@ class LiveClassifier:
                 self._joint,
             )
 
-    def predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:
+    def predict(
+        self,
+        queries: ImageEmbeddings,
+        top_k: int,
+        evidence: int,
+        most_labels: int | None = None,
+    ) -> list[Prediction]:
         """Answer n queries from one state of the classifier.
+
+        Args:
+            queries: Their embeddings.
+            top_k: Most candidates of each.
+            evidence: Most support images named for each.
+            most_labels: Most labels in the prediction sets of all of them together.
 
         Raises:
             NoClasses: There is no class to choose from.
+            AnswerTooLarge: There are more labels in the prediction sets.
         """
         with self._lock:
             if not self._labels:
                 raise NoClasses(self._nothing_to_choose_from())
-            labels, label_of, support = self._labels, self._label_of, self.support
-            with torch.inference_mode():
-                answers = self._classifier.answer(queries, evidence)
+            predictions: list[Prediction] = []
+            labels = 0
+            for start in range(0, len(queries), self.block):
+                block = self._predict(queries[start : start + self.block], top_k, evidence)
+                predictions += block
+                labels += sum(len(one.prediction_set or ()) for one in block)
+                if most_labels is not None and labels > most_labels:
+                    raise too_many_labels(len(queries), most_labels)
+        return predictions
+
+    def _predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:
+        labels, label_of, support = self._labels, self._label_of, self.support
+        with torch.inference_mode():
+            answers = self._classifier.answer(queries, evidence)
         scores, sets = answers.scores, answers.prediction_sets
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
         first = ranked.indices[:, :top_k]
@@ -234,6 +262,8 @@ class LiveClassifier:
         """Bring what depends on the state alone up to date with it."""
         self._label_of = {record.id: record.label for record in self.classes.values()}
         self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
+        width = len(self._labels) + len(self.support)
+        self.block = max(1, _CELLS // max(1, width))
         self.nbytes = (
             size_of(self._classifier)
             + _CLASS_BYTES * len(self.classes)
@@ -251,3 +281,11 @@ class LiveClassifier:
             f"/v1/classifiers/{self.name}/classes/LABEL/images, or declare classes by name with "
             f"PUT /v1/classifiers/{self.name}/classes/LABEL."
         )
+
+
+def too_many_labels(images: int, most: int) -> AnswerTooLarge:
+    """The refusal of an answer whose prediction sets hold more labels than that together."""
+    return AnswerTooLarge(
+        f"The prediction sets of {images} images would hold more than {most} labels together. Send "
+        "fewer images in a request, or ask for a lower coverage (PUT the classifier with another)."
+    )

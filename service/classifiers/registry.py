@@ -18,10 +18,11 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
-from service.classifiers.fitting import class_set, class_texts, new_classifier
+from service.classifiers.fitting import class_set, new_classifier
 from service.classifiers.latest import on_the_latest
 from service.classifiers.live import LiveClassifier
 from service.classifiers.loaded import LoadedClassifiers, Slot, following
+from service.classifiers.texts import ClassTexts
 from service.images.embedding import EmbeddedImage
 from service.problems import (
     ClassifierNotFound,
@@ -39,6 +40,7 @@ from service.storage.records import (
 from service.storage.store import Store
 
 _MAX_FILENAME = 255
+NO_TEXTS = ClassTexts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,15 @@ class Registered:
 class Registry:
     """The classifiers of one service. Methods block, and may be called from many threads.
 
+    What a class name means is not computed here: changes that need text embeddings get them, and
+    raise :class:`service.classifiers.texts.TextsNeeded` for those that they find missing.
+
     Args:
         store: Where they are kept.
         backbone: Whose embeddings they hold.
         store_images: Whether the bytes of images are kept.
         max_classes: Most classes of one classifier.
+        max_texts: Most classes times templates of one.
         memory: Bytes of classifiers in memory.
         alone: Whether no other process changes the database. Where one does, a change is made
             again, tuning and all, if another came before it.
@@ -70,6 +76,7 @@ class Registry:
         *,
         store_images: bool,
         max_classes: int,
+        max_texts: int,
         memory: int,
         alone: bool = True,
     ) -> None:
@@ -77,6 +84,7 @@ class Registry:
         self._backbone = backbone
         self._store_images = store_images
         self._max_classes = max_classes
+        self._max_texts = max_texts
         self._loaded = LoadedClassifiers(store, backbone, memory, alone=alone)
 
     # Reading
@@ -101,10 +109,28 @@ class Registry:
         """
         return _find_image(self.live(name), label, image_id)
 
+    def check_room(self, name: str, labels: Sequence[str]) -> None:
+        """See that a classifier has room for these labels, before anything is done for them.
+
+        Raises:
+            ClassifierNotFound: There is none of that name.
+            RequestTooLarge: There would be too many classes.
+        """
+        live = self.live(name)
+        fresh = [label for label in dict.fromkeys(labels) if label not in live.classes]
+        if fresh:
+            self._check_size(live.settings, len(live.classes) + len(fresh))
+
     # Writing
 
     @on_the_latest
-    def put(self, name: str, settings: ClassifierSettings, labels: Sequence[str]) -> bool:
+    def put(
+        self,
+        name: str,
+        settings: ClassifierSettings,
+        labels: Sequence[str],
+        texts: ClassTexts = NO_TEXTS,
+    ) -> bool:
         """Create a classifier, or give one other settings and more classes.
 
         Returns:
@@ -112,6 +138,8 @@ class Registry:
 
         Raises:
             InvalidSettings: The method needs class names that carry meaning.
+            RequestTooLarge: There would be too many classes, or classes times templates.
+            TextsNeeded: ``texts`` lacks some.
         """
         if HEADS[settings.method].needs_names and not settings.names_carry_meaning:
             raise InvalidSettings(
@@ -121,9 +149,9 @@ class Registry:
         with self._loaded.slot(name) as slot:
             live = self._loaded.load(slot, name)
             if live is not None:
-                self._resettle(slot, live, settings, labels)
+                self._resettle(slot, live, settings, labels, texts)
                 return False
-            classes = self._new_classes(settings, labels, 0)
+            classes = self._new_classes(settings, labels, 0, texts)
             tuning = self._tune(settings, classes, self._no_support())
             self._store.create(name, settings, tuning, [(c.label, c.text) for c in classes])
             return True
@@ -145,12 +173,12 @@ class Registry:
             slot.live = None
 
     @on_the_latest
-    def put_class(self, name: str, label: str) -> bool:
-        """Declare a class by its name; returns whether it is new."""
+    def put_class(self, name: str, label: str, texts: ClassTexts = NO_TEXTS) -> bool:
+        """Declare a class by its name; returns whether it is new. Raises as :meth:`put`."""
         with self._loaded.changing(name) as (slot, live):
             if label in live.classes:
                 return False
-            self._resettle(slot, live, live.settings, [label])
+            self._resettle(slot, live, live.settings, [label], texts)
             return True
 
     @on_the_latest
@@ -181,7 +209,10 @@ class Registry:
 
     @on_the_latest
     def add_images(
-        self, name: str, images: Sequence[tuple[str, EmbeddedImage]]
+        self,
+        name: str,
+        images: Sequence[tuple[str, EmbeddedImage]],
+        texts: ClassTexts = NO_TEXTS,
     ) -> list[Registered]:
         """Add labelled images to the support set, all of them or none.
 
@@ -192,12 +223,13 @@ class Registry:
 
         Raises:
             ClassifierNotFound: There is none of that name.
-            RequestTooLarge: There would be too many classes.
+            RequestTooLarge: There would be too many classes, or classes times templates.
+            TextsNeeded: ``texts`` lacks some.
         """
         with self._loaded.changing(name) as (slot, live):
             labels = list(dict.fromkeys(label for label, _ in images))
             fresh = [label for label in labels if label not in live.classes]
-            new_classes = self._new_classes(live.settings, fresh, len(live.classes))
+            new_classes = self._new_classes(live.settings, fresh, len(live.classes), texts)
             classes = [*live.classes.values(), *new_classes]
             class_ids = {record.label: record.id for record in classes}
             by_content = {
@@ -301,25 +333,27 @@ class Registry:
         live: LiveClassifier,
         settings: ClassifierSettings,
         labels: Sequence[str],
+        texts: ClassTexts,
     ) -> None:
         """Give a classifier other settings and declare the labels that it does not have."""
         fresh = [label for label in dict.fromkeys(labels) if label not in live.classes]
         if settings == live.settings and not fresh:
             return
-        new_classes = self._new_classes(settings, fresh, len(live.classes))
         old_classes = list(live.classes.values())
-        texts: list[tuple[int, Tensor | None]] = []
+        new_texts: list[tuple[int, Tensor | None]] = []
         if (settings.templates, settings.names_carry_meaning) != (
             live.settings.templates,
             live.settings.names_carry_meaning,
         ):
-            embedded = class_texts(
-                settings, [record.label for record in old_classes], self._backbone
-            )
-            texts = [(r.id, text) for r, text in zip(old_classes, embedded, strict=True)]
+            # All at once, so that they are embedded by one request for them.
+            self._check_size(settings, len(old_classes) + len(fresh))
+            texts.under(settings, [*live.classes, *fresh])
+            embedded = texts.under(settings, list(live.classes))
+            new_texts = [(r.id, text) for r, text in zip(old_classes, embedded, strict=True)]
             old_classes = [
                 replace(r, text=text) for r, text in zip(old_classes, embedded, strict=True)
             ]
+        new_classes = self._new_classes(settings, fresh, len(live.classes), texts)
         classes = [*old_classes, *new_classes]
         support = live.support_set
         tuning = self._tune(settings, classes, support)
@@ -328,7 +362,7 @@ class Registry:
                 live.id,
                 tuning,
                 settings=settings,
-                texts=texts,
+                texts=new_texts,
                 new_classes=[(record.label, record.text) for record in new_classes],
                 state=live.state,
             )
@@ -351,21 +385,36 @@ class Registry:
         return new_classifier(settings, self._backbone).tune(known, support)
 
     def _new_classes(
-        self, settings: ClassifierSettings, labels: Sequence[str], already: int
+        self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts
     ) -> list[ClassRecord]:
         """Records of classes to come; their ids are negative until storage gives them some."""
         labels = list(dict.fromkeys(labels))
-        if already + len(labels) > self._max_classes:
-            raise RequestTooLarge(
-                f"The classifier would have {already + len(labels)} classes; at most "
-                f"{self._max_classes} are accepted."
-            )
-        texts = class_texts(settings, labels, self._backbone)
+        if not labels:
+            return []
+        self._check_size(settings, already + len(labels))
         now = datetime.now(UTC)
         return [
             ClassRecord(-1 - i, label, now, text)
-            for i, (label, text) in enumerate(zip(labels, texts, strict=True))
+            for i, (label, text) in enumerate(
+                zip(labels, texts.under(settings, labels), strict=True)
+            )
         ]
+
+    def _check_size(self, settings: ClassifierSettings, classes: int) -> None:
+        """See that a classifier may have so many classes under these settings."""
+        if classes > self._max_classes:
+            raise RequestTooLarge(
+                f"The classifier would have {classes} classes; at most "
+                f"{self._max_classes} are accepted."
+            )
+        templates = len(self._backbone.templates_for(settings.templates))
+        if settings.names_carry_meaning and classes * templates > self._max_texts:
+            raise RequestTooLarge(
+                f"The classifier would have {classes} classes times {templates} templates, which "
+                f"are {classes * templates} texts to embed; at most {self._max_texts} are "
+                f"accepted (HANDFUL_MAX_TEXTS). Use {self._max_texts // classes} templates or "
+                "fewer, or fewer classes."
+            )
 
     def _no_support(self) -> SupportSet:
         return SupportSet.empty(self._backbone.width, self._backbone.corrected_width)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import ceil
+from typing import Protocol
 
 import prometheus_client
 
-from service.images.batching import MicroBatcher
+from service.images.pace import Pace
 from service.images.queue import Lane
 from service.problems import Overloaded
 
 REFUSED = prometheus_client.Counter(
     "handful_refused_requests", "Requests refused because too much waits.", ["lane"]
 )
+
+
+class Work(Protocol):
+    """What is under way: how much of it waits, by lane, and how quickly it is done."""
+
+    @property
+    def waiting(self) -> Mapping[Lane, int]:
+        """Images of each lane."""
+
+    @property
+    def pace(self) -> Pace:
+        """Of late."""
 
 
 class Admission:
@@ -25,13 +39,19 @@ class Admission:
     in, until twice as much waits. For the event loop's thread.
 
     Args:
-        batcher: What they wait for.
+        work: What they wait for.
         most: Images in each lane.
+        what: How a refusal calls them.
+        setting: Which one ``most`` is.
     """
 
-    def __init__(self, batcher: MicroBatcher, most: int) -> None:
-        self._batcher = batcher
+    def __init__(
+        self, work: Work, most: int, what: str = "images", setting: str = "HANDFUL_MAX_WAITING"
+    ) -> None:
+        self._work = work
         self._most = most
+        self._what = what
+        self._setting = setting
         self._held = {lane: Counter[str]() for lane in Lane}
 
     def admit(self, images: int, key: str, lane: Lane) -> None:
@@ -60,12 +80,12 @@ class Admission:
         return min(images, max(1, self._most // 4))
 
     def _refusal(self, lane: Lane) -> Overloaded:
-        waiting = self._batcher.waiting
+        waiting = self._work.waiting
         # Queries go first, so registrations wait for both.
         images = waiting[lane] if lane is Lane.QUERIES else sum(waiting.values())
-        seconds = max(1, ceil(self._batcher.pace.seconds(images)))
+        seconds = max(1, ceil(self._work.pace.seconds(images)))
         return Overloaded(
-            f"{images} images wait already, and no more are admitted (HANDFUL_MAX_WAITING). Send "
+            f"{images} {self._what} wait already, and no more are admitted ({self._setting}). Send "
             f"the request again in {seconds} s.",
             headers={"retry-after": str(seconds)},
         )

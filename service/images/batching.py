@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic, perf_counter
 from typing import Any, Generic, TypeVar
 
 import torch
 from prometheus_client import Gauge, Histogram
-from torch import Tensor
 
-from adapters.embeddings import ImageEmbeddings
 from service.images.pace import Pace
 from service.images.queue import FairQueue, Lane
 
@@ -30,7 +29,21 @@ WAITING = Gauge(
 
 File = TypeVar("File")
 Kept = TypeVar("Kept")
-Answer = list[tuple[Kept, ImageEmbeddings]]
+# Of one item, as a slice of what a pass gives for all of its batch.
+Rows = Any
+Answer = list[tuple[Kept, Rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a batcher counts: items of a pass, seconds of a pass, items that wait by lane."""
+
+    size: Histogram
+    seconds: Histogram
+    waiting: Gauge
+
+
+IMAGES = Metrics(BATCH_SIZE, BATCH_SECONDS, WAITING)
 
 
 class FaultyImages(Exception):
@@ -58,7 +71,7 @@ class Job(Generic[File, Kept]):
     def __init__(
         self,
         files: Sequence[File],
-        prepare: Callable[[File], tuple[Kept, Tensor]],
+        prepare: Callable[[File], tuple[Kept, Any]],
         key: str,
         lane: Lane,
         answer: asyncio.Future[Answer[Kept]],
@@ -86,7 +99,7 @@ class _Image(Generic[File, Kept]):
         self.number = number
         self.file = file
         self.kept: Kept
-        self.pixels: Tensor
+        self.pixels: Any  # the encoder's input
 
 
 class MicroBatcher:
@@ -109,24 +122,30 @@ class MicroBatcher:
         max_batch: Most images in one pass.
         passes: Passes at the same time.
         decoders: Images decoded at the same time.
+        collate: Makes a pass's input of those of its images.
+        metrics: Where passes and what waits are counted.
     """
 
     def __init__(
         self,
-        encode: Callable[[Tensor], ImageEmbeddings],
+        encode: Callable[[Any], Rows],
         *,
         max_batch: int,
         passes: int,
         decoders: int,
+        collate: Callable[[list[Any]], Any] = torch.stack,
+        metrics: Metrics = IMAGES,
     ) -> None:
         # One batch for each pass, and the next one.
         self.ahead = 2 * max_batch * passes
         self.waiting = dict.fromkeys(Lane, 0)
         self.pace = Pace()
         self._encode = encode
+        self._collate = collate
+        self._metrics = metrics
         self._max_batch = max_batch
         for each in Lane:
-            WAITING.labels(each)  # told from the start
+            metrics.waiting.labels(each)  # told from the start
         # Passes of registrations alone: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)
@@ -151,7 +170,7 @@ class MicroBatcher:
     def submit(
         self,
         files: Sequence[File],
-        prepare: Callable[[File], tuple[Kept, Tensor]],
+        prepare: Callable[[File], tuple[Kept, Any]],
         key: str,
         lane: Lane,
         faults: tuple[type[Exception], ...] = (),
@@ -252,9 +271,9 @@ class MicroBatcher:
     def _encode_batch(self, batch: list[_Image[Any, Any]]) -> None:
         try:
             start = perf_counter()
-            rows = self._encode(torch.stack([image.pixels for image in batch]))
-            BATCH_SIZE.observe(len(batch))
-            BATCH_SECONDS.observe(perf_counter() - start)
+            rows = self._encode(self._collate([image.pixels for image in batch]))
+            self._metrics.size.observe(len(batch))
+            self._metrics.seconds.observe(perf_counter() - start)
         except BaseException as error:
             self._fail([image.job for image in batch], error)
             return
@@ -285,7 +304,7 @@ class MicroBatcher:
 
     def _wait_more(self, lane: Lane, by: int) -> None:
         self.waiting[lane] += by
-        WAITING.labels(lane).inc(by)
+        self._metrics.waiting.labels(lane).inc(by)
 
     def _begin_next(self, job: Job[File, Kept]) -> None:
         image = job.unbegun.pop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from sqlalchemy import Engine
@@ -10,18 +12,48 @@ from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from service.classifiers.registry import Registry
+from service.classifiers.registry import Registered, Registry
+from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.images.embedding import EmbeddedImage
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 
 SETTINGS = ClassifierSettings("tip-adapter")
+T = TypeVar("T")
+
+
+class SelfNaming(Registry):
+    """Embeds the class names that it needs by itself, as the API does for it otherwise."""
+
+    def put(self, *args: Any) -> bool:
+        return self._naming(super().put, *args)
+
+    def put_class(self, *args: Any) -> bool:
+        return self._naming(super().put_class, *args)
+
+    def add_images(self, name: str, images: Sequence[Any], *args: Any) -> list[Registered]:
+        return self._naming(super().add_images, name, images, *args)
+
+    def _naming(self, call: Callable[..., T], *args: Any) -> T:
+        texts = ClassTexts()
+        while True:
+            try:
+                return call(*args, texts)
+            except TextsNeeded as needed:
+                rows = self._backbone.encode_classes(needed.labels, needed.templates)
+                texts = texts.with_more(ClassTexts.of(needed, rows))
 
 
 def registry(store: Store, backbone: Backbone, memory: int = 1, *, alone: bool = True) -> Registry:
     """By default there is room for one classifier, the one used last."""
-    return Registry(
-        store, backbone, store_images=False, max_classes=100, memory=memory, alone=alone
+    return SelfNaming(
+        store,
+        backbone,
+        store_images=False,
+        max_classes=100,
+        max_texts=1000,
+        memory=memory,
+        alone=alone,
     )
 
 

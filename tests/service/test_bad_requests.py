@@ -23,6 +23,15 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
     "template without a place": (b'{"templates": ["a photo"]}', ["templates"]),
     "template too long": (json.dumps({"templates": ["{}" + "x" * 500]}).encode(), ["templates"]),
     "too many templates": (json.dumps({"templates": ["{}"] * 101}).encode(), ["templates"]),
+    "template of too many places": (json.dumps({"templates": ["{}" * 6]}).encode(), ["places"]),
+    "too many fields": (json.dumps({str(i): i for i in range(9000)}).encode(), ["9000 fields"]),
+    "too many classes": (json.dumps({"classes": ["a"] * 10_001}).encode(), ["classes"]),
+    "ten thousand numbers": (json.dumps({"classes": [1] * 10_000}).encode(), ["classes", "0"]),
+    "a label that is slow to sort": (
+        json.dumps({"classes": ["\u0345" * 200_000 + "\u0334" * 200_000]}).encode(),
+        ["400000"],
+    ),
+    "more values than are parsed": (b'{"classes": [' + b"[]," * 50_000 + b"1]}", ["100000"]),
     "templates of another type": (b'{"templates": "a photo of {}"}', ["templates"]),
     "meaning of another type": (b'{"names_carry_meaning": "perhaps"}', ["names_carry_meaning"]),
     "no number": (b'{"method": NaN}', ["method"]),
@@ -39,7 +48,7 @@ def test_settings_that_make_no_sense_are_refused(classifier: Classifier, case: s
     classifier.put(method="tip-adapter", classes=["ant"])
     before = classifier.state()
     answer = classifier.http.put(classifier.url, content=body, headers=JSON)
-    assert answer.status_code in {400, 422}, answer.text
+    assert answer.status_code in {400, 413, 422}, answer.text
     document = problem(answer, answer.status_code, answer.json()["type"])
     for words in told:
         assert words in json.dumps(document)
@@ -110,3 +119,9 @@ def test_a_parameter_that_is_no_number_is_refused(classifier: Classifier, query:
     answer = classifier.http.post(f"{classifier.url}/predict?{query}", content=picture(1))
     document = problem(answer, 422, "request-validation-failed")
     assert query.partition("=")[0] in json.dumps(document)
+
+
+def test_an_answer_does_not_list_every_error(classifier: Classifier) -> None:
+    answer = classifier.put(**{f"field{i}": i for i in range(90)})
+    document = problem(answer, 422, "request-validation-failed", "field0", "and 85 more")
+    assert len(document["errors"]) == 20

@@ -77,8 +77,12 @@ def test_a_body_that_is_declared_too_large_is_refused(before: Classifier) -> Non
     state = before.state()
     body = b"x" * (SMALL["max_request_bytes"] + 1)
     for where in ("classes/new/images", "support", "predict"):
-        answer = before.post_body(body, "image/png", where)
+        answer = before.post_body(body, FORM, where)
         problem(answer, 413, "request-too-large", str(SMALL["max_request_bytes"]))
+    image = b"x" * (SMALL["max_image_bytes"] + 1)
+    for where in ("classes/new/images", "predict"):
+        answer = before.post_body(image, "image/png", where)
+        problem(answer, 413, "image-too-large", str(len(image)), str(SMALL["max_image_bytes"]))
     answer = before.http.put(before.url, content=body, headers={"content-type": "application/json"})
     problem(answer, 413, "request-too-large", str(SMALL["max_request_bytes"]))
     assert before.state() == state
@@ -110,7 +114,9 @@ def test_a_body_of_undeclared_length_is_refused_when_it_grows_too_large(
         content=in_pieces(body),
         headers={"content-type": media_type},
     )
-    problem(answer, 413, "request-too-large", str(SMALL["max_request_bytes"]))
+    image = media_type == "image/png"
+    kind, limit = ("image", "max_image_bytes") if image else ("request", "max_request_bytes")
+    problem(answer, 413, f"{kind}-too-large", str(SMALL[limit]))
     assert before.state() == state
 
 

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from service.api.app import create_app
 from service.classifiers.registry import Registry
+from service.classifiers.texts import ClassTexts
 from service.images.embedding import ImageEmbedder
 from service.images.queue import Lane
 from service.runtime import Runtime
@@ -213,9 +214,9 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
         registry: Registry = service.app.state.runtime.registry
         put_class, go = registry.put_class, Event()
 
-        def slowly(name: str, label: str) -> bool:
+        def slowly(name: str, label: str, texts: ClassTexts) -> bool:
             assert name == "b" or go.wait(30)
-            return put_class(name, label)
+            return put_class(name, label, texts)
 
         registry.put_class = slowly  # type: ignore[method-assign]
         clients = [Client(service.app) for _ in range(20)]
