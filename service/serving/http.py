@@ -9,7 +9,11 @@ from typing import Any
 import httptools
 from fastapi_problem.error import StatusProblem
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from service.problems import (
@@ -75,6 +79,9 @@ class HttpConnection(HttpToolsProtocol):
         self._phase = _Phase.HEAD
         self._refusal: StatusProblem | None = None
         self._began = self._checked = self.loop.time()
+        self._served: RequestResponseCycle | None = None  # ``cycle`` may be one that waits
+        self._upgrades = False  # whether the request asks for another protocol
+        self._resuming = False  # with the body of one that did
         self._head = 0  # bytes of a head that is not complete
         self._framing = 0  # bytes since the last one of a body that belong to none
         self._received = 0  # bytes of a body since the last check
@@ -101,6 +108,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._table.closed(self)
+        self._abandon()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -144,26 +152,43 @@ class HttpConnection(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            # To h2c or WebSocket, which are not spoken here: it is answered as what it is
-            # (RFC 9110, 7.8), and what follows is the next request.
+            self._decline_upgrade()
             return bytes(piece)[upgrade.args[0] :] + bytes(rest)
         except httptools.HttpParserError as error:
+            said = str(error.__context__ or error)[:200]
             self._refusal = self._refusal or MalformedRequest(
-                f"What was sent is not an HTTP/1.1 request: {error}."
+                f"What was sent is not an HTTP/1.1 request: {said}."
             )
         return rest
+
+    def _decline_upgrade(self) -> None:
+        """Go on with a request as if it did not ask for another protocol (RFC 9110, 7.8).
+
+        Java's client asks for HTTP/2 with its first request, whose body follows the head all the
+        same. The parser stops there: another one is told how the body is framed, and goes on.
+        """
+        framing = {b"content-length", b"transfer-encoding"}
+        head = [b"POST / HTTP/1.1"]
+        head += [name + b": " + value for name, value in self.scope["headers"] if name in framing]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._resuming = True
+        self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
 
     # Parser
 
     def on_message_begin(self) -> None:
         """The first byte of a head."""
+        if self._resuming:
+            return
         super().on_message_begin()
         if self._phase is _Phase.IDLE:  # right behind the end of another request
             self._begin_head()
 
     def on_headers_complete(self) -> None:
         """Begin the request, if it may be taken."""
-        if self._refusal is not None:
+        if self._refusal is not None or self._resuming:
+            self._resuming = False
             return
         if len(self.headers) > MAX_FIELDS:
             self._refusal = RequestHeadTooLarge(
@@ -174,12 +199,15 @@ class HttpConnection(HttpToolsProtocol):
             self._refusal = Overloaded("Too many requests are sent without awaiting answers.")
         else:
             super().on_headers_complete()
+            if not self.pipeline:
+                self._served = self.cycle
             self.headers = _Trailers()
             self._phase = _Phase.BODY
             self._framing = self._received = 0
             self._checked = self.loop.time()
             self._reading.renew()
             self._table.sending(self)
+            self._upgrades = self.parser.should_upgrade()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
@@ -190,6 +218,9 @@ class HttpConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The end of the request."""
         if self._refusal is not None:
+            return
+        if self._upgrades:  # the parser's opinion; the body follows
+            self._upgrades = False
             return
         super().on_message_complete()
         self._phase = _Phase.IDLE
@@ -205,7 +236,8 @@ class HttpConnection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._served, application = self.pipeline.pop()
+            self._start_asgi_task(self._served, application)
         elif self._phase is not _Phase.BODY:
             self._wait()
 
@@ -332,9 +364,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def _abandon(self) -> None:
         """Let the application know that its client is gone."""
-        if self._busy:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        for cycle in (self._served, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def _close_or_abort(self) -> None:
         if self.transport.get_write_buffer_size():
