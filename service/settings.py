@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -149,6 +150,11 @@ class Settings(BaseSettings):
     def _a_path(cls, root_path: str) -> str:
         """With a slash before and none behind, as ASGI has it."""
         stripped = root_path.strip("/")
+        if stripped.partition("/")[0] == "v1" or not re.fullmatch(r"[\w.~/-]*", stripped, re.A):
+            raise ValueError(
+                "write a path such as /handful, of letters, digits and -._~; not /v1, which is"
+                " the service's own"
+            )
         return f"/{stripped}" if stripped else ""
 
     @classmethod

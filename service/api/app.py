@@ -30,6 +30,7 @@ from service.api import classifiers, health, predict, report, support
 from service.api.body_limit import BodyLimit
 from service.api.browsers import BrowserGuard, known_hosts
 from service.api.cors import allow_origins, cors_of_defects
+from service.api.root_path import UnderRootPath
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
@@ -132,4 +133,6 @@ def create_app(
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
     )
+    if settings.root_path:
+        app.add_middleware(UnderRootPath, root_path=settings.root_path)
     return app

@@ -60,7 +60,8 @@ class BrowserGuard:
 
     def _problem(self, scope: Scope) -> StatusProblem | None:
         headers = Headers(scope=scope)
-        if self._hosts is not None and scope["path"] not in _PROBES:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if self._hosts is not None and path not in _PROBES:
             for host in headers.getlist("host"):
                 if not self._is_known(host_of(host), self._hosts):
                     return _unknown(host)
