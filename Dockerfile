@@ -25,7 +25,7 @@ RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS]"
 FROM python:3.11-slim
 
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin handful \
-    && install --directory --owner handful /data
+    && install --directory --owner handful --mode 0700 /data
 COPY --from=build /opt/handful /opt/handful
 
 # Nothing is written outside /data and /tmp, so the root file system can be read-only.

@@ -100,6 +100,46 @@ class ImageTooLarge(StatusProblem):
     status = 413
 
 
+class MalformedRequest(StatusProblem):
+    """Bytes that are no HTTP."""
+
+    type_ = "malformed-request"
+    title = "That is not a request that can be read"
+    status = 400
+
+
+class ForeignOrigin(StatusProblem):
+    """A web page of another site would change something."""
+
+    type_ = "foreign-origin"
+    title = "That web page may change nothing here"
+    status = 403
+
+
+class UnknownHost(StatusProblem):
+    """The request was sent to a name that is not the service's (RFC 9110, 15.5.20)."""
+
+    type_ = "unknown-host"
+    title = "The service does not go by that name"
+    status = 421
+
+
+class RequestTimeout(StatusProblem):
+    """The request comes too slowly, or no more (RFC 9110, 15.5.9)."""
+
+    type_ = "request-timeout"
+    title = "The request took too long to arrive"
+    status = 408
+
+
+class RequestHeadTooLarge(StatusProblem):
+    """Too many bytes or fields before, or around, the body (RFC 6585, 5)."""
+
+    type_ = "request-head-too-large"
+    title = "The request's header fields are too large"
+    status = 431
+
+
 class RequestTooLarge(StatusProblem):
     """Too many bytes or too many images in one request."""
 
@@ -145,6 +185,14 @@ class NotReady(StatusProblem):
 
     type_ = "not-ready"
     title = "The service is starting"
+    status = 503
+
+
+class ShuttingDown(StatusProblem):
+    """The service ends before the request is done."""
+
+    type_ = "shutting-down"
+    title = "The service is shutting down"
     status = 503
 
 

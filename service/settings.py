@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_dir
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.environment import Environment
+from service.hosts import Addresses, Hosts, Origins
 
 _MIB = 2**20
 
@@ -19,6 +23,50 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    root_path: str = Field(
+        "", description="Path under which a reverse proxy shows the service, such as /handful."
+    )
+    trusted_proxies: Addresses = Field(
+        [],
+        description="Addresses and networks of reverse proxies whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed, separated by commas; * for all.",
+    )
+    cors_origins: Origins = Field(
+        [],
+        description="Origins whose web pages may use the service, such as"
+        " https://app.example.com, separated by commas; * for all.",
+    )
+    allowed_hosts: Hosts = Field(
+        [],
+        description="Host names that requests may be sent to, separated by commas;"
+        " *.example.com for all below. By default any, but only localhost where host is that.",
+    )
+    max_connections: int = Field(
+        4096,
+        gt=0,
+        description="Most connections of a process; beyond them the one is closed that has waited"
+        " longest without a complete request.",
+    )
+    max_head_bytes: int = Field(
+        64 * 1024, ge=1024, description="Largest request line with its header fields."
+    )
+    head_seconds: float = Field(
+        20, gt=0, description="Longest that a client may take to send them."
+    )
+    stall_seconds: float = Field(
+        20, gt=0, description="Longest that a request's body or the reader of an answer may pause."
+    )
+    min_bytes_per_second: float = Field(
+        500, gt=0, description="Of a body or an answer on its way, on average."
+    )
+    keep_alive_seconds: float = Field(
+        75, gt=0, description="Longest that a connection stays open without a request."
+    )
+    shutdown_seconds: float = Field(
+        25,
+        gt=0,
+        description="Longest from SIGTERM to the end; what is not answered by then is cut off.",
+    )
     processes: int = Field(
         1,
         ge=1,
@@ -115,6 +163,29 @@ class Settings(BaseSettings):
     predict_seconds: float = Field(
         30, gt=0, description="Longest that a prediction waits for its images to be embedded."
     )
+
+    @field_validator("root_path")
+    @classmethod
+    def _a_path(cls, root_path: str) -> str:
+        """With a slash before and none behind, as ASGI has it."""
+        stripped = root_path.strip("/")
+        if stripped.partition("/")[0] == "v1" or not re.fullmatch(r"[\w.~/-]*", stripped, re.A):
+            raise ValueError(
+                "write a path such as /handful, of letters, digits and -._~; not /v1, which is"
+                " the service's own"
+            )
+        return f"/{stripped}" if stripped else ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given to the constructor, then the environment."""
+        return init_settings, Environment(settings_cls)
 
     @property
     def sqlalchemy_url(self) -> str:

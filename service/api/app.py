@@ -28,6 +28,9 @@ from starlette.requests import ClientDisconnect
 
 from service.api import classifiers, health, predict, report, support
 from service.api.bodies import Bodies
+from service.api.browsers import BrowserGuard, known_hosts
+from service.api.cors import allow_origins, cors_of_defects
+from service.api.root_path import UnderRootPath
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
@@ -116,6 +119,7 @@ def create_app(
         summary="Few-shot image classification.",
         description=_DESCRIPTION,
         lifespan=lifespan,
+        root_path=settings.root_path,
     )
     app.state.runtime = None
     for module in (classifiers, support, predict, report, health):
@@ -124,11 +128,16 @@ def create_app(
         unhandled_wrappers={"default": InternalError},
         request_validation_handler=_not_as_described,
         pre_hooks=[_log_defect],
+        cors=cors_of_defects(settings),
     )
     add_exception_handler(app, handler)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_middleware(Bodies, settings=settings)
+    allow_origins(app, settings)
+    app.add_middleware(BrowserGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
     )
+    if settings.root_path:
+        app.add_middleware(UnderRootPath, root_path=settings.root_path)
     return app

@@ -36,7 +36,7 @@ class _Reporting:
             would not be done sooner, but take the places of predictions.
     """
 
-    latest: LatestReports = field(default_factory=LatestReports)
+    latest: LatestReports
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
 
@@ -116,7 +116,7 @@ async def _in_turn(
     live = await reading(runtime.registry.live, checked_classifier(name))
     state = request.app.state
     if not hasattr(state, "reporting"):
-        state.reporting = _Reporting()
+        state.reporting = _Reporting(LatestReports(runtime.settings.root_path))
     reporting: _Reporting = state.reporting
     return await anyio.to_thread.run_sync(
         lambda: make(reporting.latest.of(live)), limiter=reporting.turns

@@ -24,10 +24,12 @@ def re_embed(
     from service.cli.embedding import load_shown
     from service.cli.errors import fail
     from service.cli.settings import settings_with
+    from service.private_files import keep_private
     from service.storage.engine import open_database
     from service.storage.lock import lock_database
 
     settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir)
+    keep_private(settings)
     console = Console()
     try:
         lock = lock_database(settings.sqlalchemy_url)

@@ -28,11 +28,13 @@ class Names:
 
     snapshot: Snapshot
     labels: dict[int, str]
+    root_path: str
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Names:
-        """Names for the identifiers of a classifier."""
-        return cls(snapshot, {record.id: label for label, record in snapshot.records.items()})
+    def of(cls, snapshot: Snapshot, root_path: str) -> Names:
+        """Names for the identifiers of a classifier, under the path of a proxy."""
+        labels = {record.id: label for label, record in snapshot.records.items()}
+        return cls(snapshot, labels, root_path)
 
     def columns(self) -> list[str]:
         """The label of each column."""
@@ -47,8 +49,8 @@ class Names:
             label=label,
             filename=record.filename,
             media_type=record.media_type,
-            url=f"/v1/classifiers/{self.snapshot.name}/classes/{quote(label, safe='')}/images/"
-            f"{record.public_id}",
+            url=f"{self.root_path}/v1/classifiers/{self.snapshot.name}/classes/"
+            f"{quote(label, safe='')}/images/{record.public_id}",
         )
 
     def similar(self, support_id: int, similarity: float) -> SimilarImage:

@@ -17,9 +17,13 @@ class LatestReports:
 
     Reports are made one at a time: they use all cores, and whoever asks second for the same one
     finds it. A report is forgotten with its classifier.
+
+    Args:
+        root_path: Where clients find the service, for the addresses of images.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root_path: str = "") -> None:
+        self._root_path = root_path
         self._lock = Lock()
         # Every change of a classifier replaces its mapping of classes, which marks the state.
         self._reports: WeakKeyDictionary[
@@ -33,6 +37,6 @@ class LatestReports:
             known = self._reports.get(live)
             if known is not None and known[0] is snapshot.records:
                 return known[1]
-            made = report(snapshot)
+            made = report(snapshot, self._root_path)
             self._reports[live] = (snapshot.records, made)
             return made

@@ -30,14 +30,18 @@ MAX_MATRIX = 100
 _MAX_CONFUSIONS = 1000
 
 
-def report(snapshot: Snapshot) -> ReportOut:
+def report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
     """Examine one state of a classifier.
 
     Costs one answer to each image and some products of the images with themselves, of at most
     4096 images. Holds no lock.
+
+    Args:
+        snapshot: The state.
+        root_path: Where clients find the service, for the addresses of images.
     """
     examined = Examined.of(snapshot)
-    names = Names.of(snapshot)
+    names = Names.of(snapshot, root_path)
     classes, confusions, matrix = _classes(snapshot, examined, names)
     accuracies = [one.accuracy for one in classes if one.accuracy is not None]
     n_suspects, listed_suspects = suspects(examined, names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from service.private_files import keep_private
+from service.serving.log import log
 from service.settings import Settings
 
 
@@ -12,6 +14,8 @@ def serve(settings: Settings) -> None:
         Exception: It cannot start; why.
         SystemExit: The port cannot be used, which was said.
     """
+    log()
+    keep_private(settings)
     if settings.processes > 1:
         from service.serving.several import serve_by_several
 

@@ -8,4 +8,5 @@ import logging
 def log() -> None:
     """Set up logging for this process."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "faiss"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

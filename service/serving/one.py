@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from types import FrameType
+
 import uvicorn
 
 from service.api.app import create_app
+from service.runtime import Runtime
+from service.serving.configured import CutOff, configured
+from service.serving.connections import ConnectionLimits, Connections
+from service.serving.ending import drain_when_told
 from service.serving.log import log
 from service.settings import Settings
 
@@ -18,20 +25,26 @@ def serve_alone(settings: Settings) -> None:
     """
     log()
     failures: list[Exception] = []
+    ready = threading.Event()
+    connections = Connections(ConnectionLimits.of(settings))
+
+    def stop(_: int = 0, __: FrameType | None = None) -> None:
+        server.should_exit = True
 
     def give_up(error: Exception) -> None:
         failures.append(error)
-        server.should_exit = True
+        stop()
 
-    server = uvicorn.Server(
-        # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
-        uvicorn.Config(
-            create_app(settings, give_up),
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-        )
-    )
+    def start(settings: Settings) -> Runtime:
+        runtime = Runtime.start(settings)
+        ready.set()
+        return runtime
+
+    def application() -> CutOff:
+        drain_when_told(connections, settings.shutdown_seconds, ready, stop)
+        return CutOff(create_app(settings, give_up, start))
+
+    server = uvicorn.Server(configured(settings, connections, application))
     server.run()
     if failures:
         raise failures[0]

@@ -18,25 +18,26 @@ import time
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
-from multiprocessing.process import parent_process
+from multiprocessing.process import active_children, parent_process
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
-import uvicorn
 from filelock import FileLock
-from uvicorn.config import STARTUP_FAILURE
+from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import Multiprocess
 
+from service.serving.configured import CutOff, configured
+from service.serving.connections import ConnectionLimits, Connections
+from service.serving.ending import drain_when_told
 from service.serving.log import log
 from service.settings import Settings
 from service.storage.lock import lock_database
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from service.runtime import Runtime
 
 # Seconds after which a process that does not react is replaced. Loading libraries takes some; and
@@ -59,18 +60,14 @@ def serve_by_several(settings: Settings) -> None:
         with TemporaryDirectory(prefix="handful-processes-") as shared:
             # Read by prometheus_client when a process imports it.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-            config = uvicorn.Config(
-                partial(_application, settings, Path(shared)),
-                factory=True,
-                host=settings.host,
-                port=settings.port,
-                workers=settings.processes,
-                access_log=False,
-                timeout_worker_healthcheck=_HANGS,
+            connections = Connections(ConnectionLimits.of(settings))
+            config = configured(
+                settings, connections, partial(_application, settings, Path(shared), connections)
             )
+            config.timeout_worker_healthcheck = _HANGS
             listening = config.bind_socket()
             listening.listen(config.backlog)  # whoever else has the port is found out here
-            supervisor = Multiprocess(config, [listening])
+            supervisor = _Supervisor(config, [listening])
             supervisor.run()
     finally:
         if lock is not None:
@@ -79,18 +76,37 @@ def serve_by_several(settings: Settings) -> None:
         raise SystemExit(1)
 
 
-def _application(settings: Settings, shared: Path) -> FastAPI:
+class _Supervisor(Multiprocess):
+    """Uvicorn's, which a second signal ends at once with all its processes."""
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        self._told = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+
+    def _tell(self, number: int, _: FrameType | None) -> None:
+        if self._told:
+            for process in active_children():
+                process.kill()
+            raise SystemExit(128 + number)
+        self._told = True
+        self.signal_queue.append(number)
+
+
+def _application(settings: Settings, shared: Path, connections: Connections) -> CutOff:
     """The application of one process."""
     give_up = partial(_give_up, shared)
     started = threading.Event()
     try:
         _end_with_parent()
-        _end_at_once_until(started)
+        # A terminal sends SIGINT to all of them, and the one that started them sends SIGTERM on.
+        drain_when_told(connections, settings.shutdown_seconds, started, on_interrupt=False)
         from service.api.app import create_app  # imports PyTorch
 
         log()
         _forget_the_dead(shared)
-        return create_app(settings, give_up, partial(_start_in_turn, shared, started))
+        return CutOff(create_app(settings, give_up, partial(_start_in_turn, shared, started)))
     except Exception as error:
         give_up(error)
 
@@ -136,19 +152,6 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def _end_at_once_until(started: threading.Event) -> None:
-    """Let signals end a process that is still loading, rather than when it has loaded."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        handler = signal.getsignal(number)
-
-        def handle(number: int, frame: FrameType | None, handler: Any = handler) -> None:
-            if not started.is_set():
-                os._exit(0)
-            handler(number, frame)
-
-        signal.signal(number, handle)
 
 
 def _forget_the_dead(shared: Path) -> None:

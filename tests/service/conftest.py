@@ -11,6 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.service.client import Classifier
+from tests.service.pages import empty_pages
 from tests.service.server import Server
 from tests.tiny_vit import write_tiny_vit
 
@@ -99,6 +100,47 @@ def small_service(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterato
             locked.close()
         running.wait_until_ready()
         yield Small(http, early)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A service at the edge of the world: short time-outs, behind a proxy, for one web page.
+
+    Attributes:
+        http: Asks as the proxy does, which takes away the path that it shows the service under.
+        page: The origin whose pages may use the service; its pages are empty.
+    """
+
+    server: Server
+    http: httpx.Client
+    page: str
+
+
+# Settings of that service.
+EDGE: dict[str, object] = {
+    "root_path": "/handful",
+    "trusted_proxies": "127.0.0.1",
+    "allowed_hosts": "api.example.com, *.internal",
+    "max_connections": 150,
+    "head_seconds": 1,
+    "stall_seconds": 3,
+    "keep_alive_seconds": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def edge(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Edge]:
+    data_dir = tmp_path_factory.mktemp("edge")
+    with (
+        empty_pages() as page,
+        Server.ready(data_dir, backbone=vit, cors_origins=page, **EDGE) as running,
+        running.client() as http,
+    ):
+        yield Edge(running, http, page)
+        running.stop()
+    log = running.log.read_text()
+    assert "Application shutdown complete" in log
+    assert "Traceback" not in log
 
 
 _numbers = itertools.count(1)

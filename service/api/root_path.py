@@ -1,0 +1,31 @@
+"""Requests that a reverse proxy sends on, with or without the path that it shows us under."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class UnderRootPath:
+    """ASGI middleware that gives every path the root path which ASGI wants in it.
+
+    Proxies differ: some take their prefix away, some leave it, and probes come without a proxy.
+
+    Args:
+        app: The application.
+        root_path: With a slash before and none behind; empty for none.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self.app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and not self._is_under(scope["path"]):
+            prefix = self._root_path
+            scope["path"] = prefix + scope["path"]
+            scope["raw_path"] = prefix.encode() + scope["raw_path"]
+        await self.app(scope, receive, send)
+
+    def _is_under(self, path: str) -> bool:
+        return path == self._root_path or path.startswith(f"{self._root_path}/")

@@ -1,0 +1,388 @@
+"""HTTP/1.1 on one connection, within limits that hold before a request reaches the application."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum, auto
+from typing import Any
+
+import httptools
+from fastapi_problem.error import StatusProblem
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+from service.problems import (
+    MalformedRequest,
+    Overloaded,
+    RequestHeadTooLarge,
+    RequestTimeout,
+    ShuttingDown,
+)
+from service.serving.connections import Connections
+from service.serving.minimum_rate import MinimumRate
+
+# Header fields of one request; Apache's LimitRequestFields is 100.
+MAX_FIELDS = 128
+# Requests that are sent before the ones before are answered (RFC 9112, 9.3.2). Those beyond are
+# not taken, and the connection ends with the last one that was; a client may send them again.
+MAX_PIPELINED = 8
+# How long what a refused client still sends is thrown away, so that it gets to read why: bytes
+# that nobody has read when a socket is closed make the kernel reset it (RFC 9112, 9.6).
+_LINGER = 2.0
+
+
+class _Phase(Enum):
+    """What is awaited of the client."""
+
+    IDLE = auto()  # a request
+    HEAD = auto()  # the rest of a head, or the first head of all
+    BODY = auto()  # the rest of a body
+    OVER = auto()  # nothing more: it was refused
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Where trailer fields go, which nobody reads (RFC 9110, 6.5.1)."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        """Forget it."""
+
+
+class HttpConnection(HttpToolsProtocol):
+    """One connection of a client.
+
+    Uvicorn's protocol with what a server that meets the world by itself needs besides: bounds on
+    the bytes of a head and of what frames a body, on the time that a head may take, on slow bodies
+    and slow readers of answers, and an orderly end of connections that break them (a problem
+    document, then a lingering close).
+
+    Args:
+        table: All connections of this process.
+        config: Uvicorn's; so are the others.
+    """
+
+    def __init__(
+        self,
+        table: Connections,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._table = table
+        self._limits = limits = table.limits
+        self._phase = _Phase.HEAD
+        self._refusal: StatusProblem | None = None
+        self._began = self._checked = self.loop.time()
+        self._served: RequestResponseCycle | None = None  # ``cycle`` may be one that waits
+        self._upgrades = False  # whether the request asks for another protocol
+        self._resuming = False  # with the body of one that did
+        self._head = 0  # bytes of a head that is not complete
+        self._framing = 0  # bytes since the last one of a body that belong to none
+        self._received = 0  # bytes of a body since the last check
+        self._buffered = 0  # bytes of an answer that waited to be sent at the last check
+        self._reading = MinimumRate(limits.stall_seconds, limits.rate)
+        self._writing = MinimumRate(limits.stall_seconds, limits.rate)
+
+    # Transport
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the connection if there is room."""
+        super().connection_made(transport)
+        if self._table.draining:
+            transport.close()
+        elif not self._table.opened(self):
+            self._refuse(
+                Overloaded(
+                    f"{self._limits.connections} connections wait for answers, and no more are "
+                    "taken (HANDFUL_MAX_CONNECTIONS). Send the request again in 1 s.",
+                    headers={"retry-after": "1"},
+                )
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._table.closed(self)
+        self._abandon()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, never more of a head than it may have."""
+        rest: bytes | memoryview = data
+        while rest and self._refusal is None:
+            if self._phase is _Phase.IDLE:
+                self._begin_head()
+            if self._phase is _Phase.HEAD:
+                room = self._limits.head_bytes - self._head
+                if len(rest) > room:
+                    view = memoryview(rest)
+                    self._head += room
+                    rest = self._feed(view[:room], view[room:])
+                else:
+                    self._head += len(rest)
+                    rest = self._feed(rest, b"")
+                if self._phase is _Phase.HEAD and self._head >= self._limits.head_bytes:
+                    self._refusal = self._refusal or self._too_large()
+            else:
+                before = self._received
+                self._framing += len(rest)
+                rest = self._feed(rest, b"")
+                if self._received > before:
+                    self._framing = 0
+                elif self._framing > self._limits.head_bytes:
+                    self._refusal = self._refusal or RequestHeadTooLarge(
+                        "Chunk extensions or trailer fields have more than "
+                        f"{self._limits.head_bytes} bytes. Send the body without them."
+                    )
+            if self._refusal is not None:
+                self._refuse(self._refusal)
+
+    def resume_writing(self) -> None:
+        """The client has read most of what was written."""
+        super().resume_writing()
+        self._writing.renew()
+
+    def _feed(self, piece: bytes | memoryview, rest: bytes | memoryview) -> bytes | memoryview:
+        """Parse a piece; returns what is still to be parsed."""
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade()
+            return bytes(piece)[upgrade.args[0] :] + bytes(rest)
+        except httptools.HttpParserError as error:
+            said = str(error.__context__ or error)[:200]
+            self._refusal = self._refusal or MalformedRequest(
+                f"What was sent is not an HTTP/1.1 request: {said}."
+            )
+        return rest
+
+    def _decline_upgrade(self) -> None:
+        """Go on with a request as if it did not ask for another protocol (RFC 9110, 7.8).
+
+        Java's client asks for HTTP/2 with its first request, whose body follows the head all the
+        same. The parser stops there: another one is told how the body is framed, and goes on.
+        """
+        framing = {b"content-length", b"transfer-encoding"}
+        head = [b"POST / HTTP/1.1"]
+        head += [name + b": " + value for name, value in self.scope["headers"] if name in framing]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._resuming = True
+        self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
+
+    # Parser
+
+    def on_message_begin(self) -> None:
+        """The first byte of a head."""
+        if self._resuming:
+            return
+        super().on_message_begin()
+        if self._phase is _Phase.IDLE:  # right behind the end of another request
+            self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, if it may be taken."""
+        if self._refusal is not None or self._resuming:
+            self._resuming = False
+            return
+        if len(self.headers) > MAX_FIELDS:
+            self._refusal = RequestHeadTooLarge(
+                f"The request has {len(self.headers)} header fields; at most {MAX_FIELDS} are "
+                "accepted."
+            )
+        elif len(self.pipeline) >= MAX_PIPELINED:
+            self._refusal = Overloaded("Too many requests are sent without awaiting answers.")
+        else:
+            super().on_headers_complete()
+            if not self.pipeline:
+                self._served = self.cycle
+            self.headers = _Trailers()
+            self._phase = _Phase.BODY
+            self._framing = self._received = 0
+            self._checked = self.loop.time()
+            self._reading.renew()
+            self._table.sending(self)
+            self._upgrades = self.parser.should_upgrade()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        if self._refusal is None:
+            self._received += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The end of the request."""
+        if self._refusal is not None:
+            return
+        if self._upgrades:  # the parser's opinion; the body follows
+            self._upgrades = False
+            return
+        super().on_message_complete()
+        self._phase = _Phase.IDLE
+        if self._busy:
+            self._table.answered(self)
+        else:
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        """Begin what was asked meanwhile, or await the next request."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._served, application = self.pipeline.pop()
+            self._start_asgi_task(self._served, application)
+        elif self._phase is not _Phase.BODY:
+            self._wait()
+
+    # Time, room and the end
+
+    def check(self, now: float) -> None:
+        """End the connection if it is too slow."""
+        elapsed, self._checked = now - self._checked, now
+        if not self._fetches(elapsed):
+            self.transport.abort()
+        elif self._phase is _Phase.BODY:
+            self._check_body(elapsed)
+        elif self._phase is _Phase.OVER:
+            if now - self._began > _LINGER:
+                self._close_or_abort()
+        elif self._busy or self.transport.is_closing():
+            pass
+        elif self._phase is _Phase.IDLE:
+            if now - self._began > self._limits.idle_seconds:
+                self.transport.close()
+        elif now - self._began > self._limits.head_seconds:
+            if self._head:
+                self._refuse(
+                    RequestTimeout(
+                        "The request line and its header fields took more than "
+                        f"{self._limits.head_seconds:g} s (HANDFUL_HEAD_SECONDS)."
+                    )
+                )
+            else:
+                self.transport.close()
+
+    def evict(self) -> None:
+        """Make room for another connection."""
+        self._abandon()
+        self._close_or_abort()
+
+    def cut(self) -> None:
+        """End the connection, with an answer if none was begun."""
+        cycle = self.cycle
+        self._phase = _Phase.OVER
+        if self._busy and not (cycle.response_started or self.pipeline):
+            self._write(
+                ShuttingDown(
+                    "The service is shutting down and could not finish this request in time. Send"
+                    " it again, to another instance or in a few seconds.",
+                    headers={"retry-after": "5"},
+                )
+            )
+            self._abandon()
+            self.transport.close()
+        else:
+            self._abandon()
+            self.transport.abort()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request is worked on; ``cycle`` is the last one that was begun."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _begin_head(self) -> None:
+        self._phase = _Phase.HEAD
+        self._head = 0
+        self._began = self.loop.time()
+
+    def _wait(self) -> None:
+        """Everything that was asked has been answered."""
+        self._began = self.loop.time()
+        self._table.silent(self)
+
+    def _fetches(self, elapsed: float) -> bool:
+        """Whether the client takes what was written fast enough."""
+        before, self._buffered = self._buffered, self.transport.get_write_buffer_size()
+        if self._buffered:
+            return self._writing.keeps(elapsed if before else 0, max(0, before - self._buffered))
+        if before:
+            self._writing.renew()
+        return True
+
+    def _check_body(self, elapsed: float) -> None:
+        received, self._received = self._received, 0
+        answered = not self._busy
+        # Whoever may not send, or was not told to go on, is not slow.
+        if self.flow.read_paused or (not answered and self.cycle.waiting_for_100_continue):
+            return
+        # What comes after the answer is thrown away, which is not done for ever.
+        if not self._reading.keeps(elapsed, 0 if answered else received):
+            self._refuse(
+                RequestTimeout(
+                    f"The body stood still for {self._limits.stall_seconds:g} s, or came with "
+                    f"less than {self._limits.rate:g} bytes a second (HANDFUL_STALL_SECONDS, "
+                    "HANDFUL_MIN_BYTES_PER_SECOND). Nothing was changed. Send it again."
+                )
+            )
+
+    def _too_large(self) -> RequestHeadTooLarge:
+        return RequestHeadTooLarge(
+            "The request line and its header fields have more than "
+            f"{self._limits.head_bytes} bytes (HANDFUL_MAX_HEAD_BYTES)."
+        )
+
+    def _refuse(self, problem: StatusProblem) -> None:
+        """Answer with a problem, read no more, and close when the client had time to see it."""
+        self._refusal = problem
+        if self._busy:
+            if self.pipeline or self._phase is not _Phase.BODY:
+                # The request at fault came behind others, which are answered first.
+                self.cycle.keep_alive = False
+                return
+            if self.cycle.response_started:
+                self._abandon()
+                self.transport.abort()
+                return
+        elif self._phase is _Phase.BODY:  # which has been answered
+            self._close_or_abort()
+            return
+        self._phase = _Phase.OVER
+        self._began = self.loop.time()
+        self._write(problem)
+        self._abandon()
+        self._table.silent(self)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def _abandon(self) -> None:
+        """Let the application know that its client is gone."""
+        for cycle in (self._served, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _close_or_abort(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _write(self, problem: StatusProblem) -> None:
+        body = json.dumps(problem.marshal()).encode()
+        fields = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *((name.encode(), value.encode()) for name, value in (problem.headers or {}).items()),
+        ]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
+        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
