@@ -28,6 +28,9 @@ from starlette.requests import ClientDisconnect
 
 from service.api import classifiers, health, predict, report, support
 from service.api.body_limit import BodyLimit
+from service.api.methods import Methods
+from service.api.paths import UnambiguousPaths
+from service.api.unrouted import unrouted
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
@@ -111,17 +114,21 @@ def create_app(
         summary="Few-shot image classification.",
         description=_DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,  # never send a DELETE on to another path
     )
     app.state.runtime = None
     for module in (classifiers, support, predict, report, health):
         app.include_router(module.router)
     handler = new_exception_handler(
         unhandled_wrappers={"default": InternalError},
+        http_exception_handler=unrouted,
         request_validation_handler=_not_as_described,
         pre_hooks=[_log_defect],
     )
     add_exception_handler(app, handler)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
+    app.add_middleware(Methods)
+    app.add_middleware(UnambiguousPaths)
     app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"

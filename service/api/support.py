@@ -130,7 +130,7 @@ async def post_support(name: Name, runtime: ReadyRuntime, request: Request) -> R
 
 
 @router.post(
-    "/classes/{label:path}/images",
+    "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
     responses=change_problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
@@ -151,7 +151,7 @@ async def post_images(
 
 
 @router.get(
-    "/classes/{label:path}/images/{image_id}",
+    "/classes/{label}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
     responses=problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
@@ -179,7 +179,7 @@ _INERT = {
 
 
 @router.delete(
-    "/classes/{label:path}/images/{image_id}",
+    "/classes/{label}/images/{image_id}",
     status_code=204,
     summary="Delete a support image",
     responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
@@ -198,7 +198,7 @@ async def delete_image(
 
 
 @router.put(
-    "/classes/{label:path}",
+    "/classes/{label}",
     summary="Declare a class by its name",
     responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
 )
@@ -212,14 +212,14 @@ async def put_class(
     return await _class(name, label, runtime)
 
 
-@router.get("/classes/{label:path}", summary="Look at a class", responses=problems(*_NOT_FOUND))
+@router.get("/classes/{label}", summary="Look at a class", responses=problems(*_NOT_FOUND))
 async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> ClassOut:
     """The class with its support images."""
     return await _class(name, checked_label(label), runtime)
 
 
 @router.delete(
-    "/classes/{label:path}",
+    "/classes/{label}",
     status_code=204,
     summary="Delete a class with its images",
     responses=change_problems(*_NOT_FOUND),
