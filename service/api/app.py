@@ -20,7 +20,7 @@ from fastapi_problem.handler import (
     add_exception_handler,
     new_exception_handler,
 )
-from prometheus_client import Gauge
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
@@ -29,6 +29,7 @@ from starlette.requests import ClientDisconnect
 from service.api import classifiers, health, predict, report, support
 from service.api.body_limit import BodyLimit
 from service.api.methods import Methods
+from service.api.openapi import describe
 from service.api.paths import UnambiguousPaths
 from service.api.unrouted import unrouted
 from service.problems import InternalError, InvalidRequest
@@ -126,11 +127,22 @@ def create_app(
         pre_hooks=[_log_defect],
     )
     add_exception_handler(app, handler)
+    describe(app)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_middleware(Methods)
     app.add_middleware(UnambiguousPaths)
     app.add_middleware(BodyLimit, max_bytes=settings.max_request_bytes)
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
-        app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
+        app,
+        endpoint="/metrics",
+        tags=["health"],
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
+                "description": "The text format of Prometheus",
+            }
+        },
     )
     return app

@@ -19,6 +19,7 @@ from service.api.dependencies import (
     reading,
     writing,
 )
+from service.api.described import IMAGE_TYPES, binary
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import (
     ClassList,
@@ -28,7 +29,7 @@ from service.api.schemas import (
     RegisteredImage,
     RegistrationOut,
 )
-from service.api.uploads import read_images, read_labelled_images
+from service.api.uploads import ZIP_TYPES, read_images, read_labelled_images
 from service.api.waiting import attended
 from service.classifiers.live import LiveClassifier
 from service.images.embedding import UploadedImage
@@ -76,21 +77,18 @@ _FILES: dict[str, Any] = {
         "required": ["files"],
     }
 }
-_ONE_IMAGE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": _FILES,
-            "image/jpeg": _ONE_IMAGE,
-            "image/png": _ONE_IMAGE,
-        },
+        "content": {"multipart/form-data": _FILES}
+        | {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},
     }
 }
 _SUPPORT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": _FILES, "application/zip": _ONE_IMAGE},
+        "content": {"multipart/form-data": _FILES}
+        | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
     }
 }
 
@@ -155,7 +153,9 @@ async def post_images(
     summary="Get a support image",
     response_class=Response,
     responses=problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
-    | {200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "As uploaded"}},
+    | {
+        200: {"content": {kind: binary(kind) for kind in IMAGE_TYPES}, "description": "As uploaded"}
+    },
 )
 async def get_image(name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime) -> Response:
     """The image, byte for byte as it was uploaded."""

@@ -22,7 +22,7 @@ from service.problems import (
 )
 from service.settings import Settings
 
-_ZIP_TYPES = {"application/zip", "application/x-zip-compressed"}
+ZIP_TYPES = {"application/zip", "application/x-zip-compressed"}
 
 
 async def read_images(request: Request, settings: Settings) -> list[UploadedImage]:
@@ -63,7 +63,7 @@ async def read_labelled_images(
     media_type = _media_type(request)
     if media_type == "multipart/form-data":
         files = await _form_files(request, settings)
-    elif media_type in _ZIP_TYPES:
+    elif media_type in ZIP_TYPES:
         files = [UploadedImage("upload.zip", await request.body())]
     else:
         raise UnsupportedMediaType(
