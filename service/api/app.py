@@ -115,6 +115,7 @@ def create_app(
         summary="Few-shot image classification.",
         description=_DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # functions of generated clients
         redirect_slashes=False,  # never send a DELETE on to another path
     )
     app.state.runtime = None

@@ -44,3 +44,23 @@ IMAGE_TYPES = (
 def binary(media_type: str) -> dict[str, Any]:
     """OpenAPI media type object of a body that is one file."""
     return {"schema": {"type": "string", "format": "binary", "contentMediaType": media_type}}
+
+
+def files(description: str, *media_types: str) -> dict[str, Any]:
+    """OpenAPI media type object of a form with one or many files of these types."""
+    return {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "files": {
+                    "type": "array",
+                    "items": {"type": "string", "format": "binary"},
+                    "minItems": 1,
+                    "description": description,
+                }
+            },
+            "required": ["files"],
+            "additionalProperties": False,
+        },
+        "encoding": {"files": {"contentType": ", ".join(media_types)}},
+    }

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi_problem.error import StatusProblem
 
 from service import problems
+from service.api.links import link
 from service.problems import InternalError, InvalidName, InvalidPath, InvalidRequest
 
 Document = dict[str, Any]
@@ -142,6 +143,7 @@ def _complete(path: str, method: str, operation: Document) -> None:
         named |= answer["content"][_PROBLEM_JSON]["examples"]
         mine["description"] = _titles(named)
     operation["responses"] = dict(sorted(answers.items()))
+    link(operation)
 
 
 def _is_validated(operation: Document) -> bool:

@@ -19,7 +19,7 @@ from service.api.dependencies import (
     reading,
     writing,
 )
-from service.api.described import IMAGE_TYPES, binary
+from service.api.described import IMAGE_TYPES, binary, files
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import (
     ClassList,
@@ -64,30 +64,28 @@ BAD_IMAGES = (
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
     Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
 )
-_FILES: dict[str, Any] = {
-    "schema": {
-        "type": "object",
-        "properties": {
-            "files": {
-                "type": "array",
-                "items": {"type": "string", "format": "binary"},
-                "description": "One or many image files; the field's name does not matter.",
-            }
-        },
-        "required": ["files"],
-    }
-}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": _FILES}
+        "content": {
+            "multipart/form-data": files(
+                "One or many image files; the field's name does not matter.", *IMAGE_TYPES
+            )
+        }
         | {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},
     }
 }
 _SUPPORT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": _FILES}
+        "content": {
+            "multipart/form-data": files(
+                "Image files, each with its label as folder of the file name (`filename="
+                '"cat/1.jpg"`), and zips of such files; the field\'s name does not matter.',
+                *IMAGE_TYPES,
+                *sorted(ZIP_TYPES),
+            )
+        }
         | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
     }
 }

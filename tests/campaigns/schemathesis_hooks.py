@@ -1,0 +1,51 @@
+"""What schemathesis cannot know from the document: real files, and characters that can be seen.
+
+Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.transport.requests import multipart_serializer
+
+from service.api.described import IMAGE_TYPES
+from service.api.uploads import ZIP_TYPES
+from tests.service.pictures import encoded, noise, picture, zipped
+
+# No schema says what an image is; what is no image is sent by tests/service/test_fuzz.py.
+for kind in IMAGE_TYPES:
+    files = [encoded(noise(seed), kind.removeprefix("image/").upper()) for seed in (1, 2)]
+    schemathesis.openapi.media_type(kind, st.sampled_from(files))
+schemathesis.openapi.media_type(
+    "application/octet-stream", st.sampled_from([picture(1), picture(2)])
+)
+ARCHIVES = [
+    zipped({"ant/1.png": picture(1), "bee/2.png": picture(2)}),
+    zipped({"森林/1.png": picture(3)}),
+]
+first, *others = sorted(ZIP_TYPES)
+schemathesis.openapi.media_type(first, st.sampled_from(ARCHIVES), aliases=others)
+
+# The format "label" (docs/api.md): letters of several scripts, digits, marks that stand alone.
+CHARACTERS = st.sampled_from(
+    "abzAZ09 .-_~%+&=#?;:,'\"()[]{}|<>*!@$^`éßñλжя中文日本語한국العربية🦊👍½€"
+)
+LABELS = st.text(CHARACTERS, min_size=1, max_size=40).filter(
+    lambda text: text.strip() and text.strip() not in {".", ".."}
+)
+schemathesis.openapi.format("label", LABELS)
+
+
+@schemathesis.serializer("multipart/form-data")
+def form(context: Any, value: Any) -> dict[str, Any]:
+    """A form whose file names have a label as folder where the description asks for one."""
+    sent = multipart_serializer(context, value)
+    if context.case.operation.definition.raw.get("operationId") == "post_support":
+        sent["files"] = [
+            (field, (f"ant/{part[0]}", *part[1:]) if isinstance(part, tuple) else part)
+            for field, part in sent.get("files") or []
+        ]
+    return sent
