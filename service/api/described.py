@@ -46,8 +46,13 @@ def binary(media_type: str) -> dict[str, Any]:
     return {"schema": {"type": "string", "format": "binary", "contentMediaType": media_type}}
 
 
-def files(description: str, *media_types: str) -> dict[str, Any]:
-    """OpenAPI media type object of a form with one or many files of these types."""
+def files(description: str, example: str) -> dict[str, Any]:
+    """OpenAPI media type object of a form with one or many images.
+
+    Args:
+        description: What the files are.
+        example: A file name.
+    """
     return {
         "schema": {
             "type": "object",
@@ -62,5 +67,15 @@ def files(description: str, *media_types: str) -> dict[str, Any]:
             "required": ["files"],
             "additionalProperties": False,
         },
-        "encoding": {"files": {"contentType": ", ".join(media_types)}},
+        "encoding": {
+            "files": {
+                "headers": {
+                    "Content-Disposition": {
+                        "description": "Of each part, with the name of its file (RFC 7578).",
+                        "schema": {"type": "string"},
+                        "example": f'form-data; name="files"; filename="{example}"',
+                    }
+                },
+            }
+        },
     }

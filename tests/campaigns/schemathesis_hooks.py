@@ -5,11 +5,8 @@ Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves o
 
 from __future__ import annotations
 
-from typing import Any
-
 import schemathesis
 from hypothesis import strategies as st
-from schemathesis.transport.requests import multipart_serializer
 
 from service.api.described import IMAGE_TYPES
 from service.api.uploads import ZIP_TYPES
@@ -19,9 +16,9 @@ from tests.service.pictures import encoded, noise, picture, zipped
 for kind in IMAGE_TYPES:
     files = [encoded(noise(seed), kind.removeprefix("image/").upper()) for seed in (1, 2)]
     schemathesis.openapi.media_type(kind, st.sampled_from(files))
-schemathesis.openapi.media_type(
-    "application/octet-stream", st.sampled_from([picture(1), picture(2)])
-)
+PICTURES = st.sampled_from([picture(1), picture(2)])
+schemathesis.openapi.media_type("application/octet-stream", PICTURES)
+schemathesis.openapi.format("binary", PICTURES)
 ARCHIVES = [
     zipped({"ant/1.png": picture(1), "bee/2.png": picture(2)}),
     zipped({"森林/1.png": picture(3)}),
@@ -37,15 +34,3 @@ LABELS = st.text(CHARACTERS, min_size=1, max_size=40).filter(
     lambda text: text.strip() and text.strip() not in {".", ".."}
 )
 schemathesis.openapi.format("label", LABELS)
-
-
-@schemathesis.serializer("multipart/form-data")
-def form(context: Any, value: Any) -> dict[str, Any]:
-    """A form whose file names have a label as folder where the description asks for one."""
-    sent = multipart_serializer(context, value)
-    if context.case.operation.definition.raw.get("operationId") == "post_support":
-        sent["files"] = [
-            (field, (f"ant/{part[0]}", *part[1:]) if isinstance(part, tuple) else part)
-            for field, part in sent.get("files") or []
-        ]
-    return sent
