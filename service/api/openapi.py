@@ -6,16 +6,19 @@ before a route is reached, or whatever it does, are added here to the operations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi_problem.error import StatusProblem
+from pydantic import BaseModel
 
 from service import problems
+from service.api import prediction_schemas, schemas
 from service.api.links import link
 from service.problems import InternalError, InvalidName, InvalidPath, InvalidRequest
+from service.reports import schemas as reports
 
 Document = dict[str, Any]
 _PROBLEM_JSON = "application/problem+json"
@@ -119,15 +122,28 @@ def _titles(named: dict[str, Document]) -> str:
 
 def complete(document: Document) -> Document:
     """Return the document with the problems from around the routes, and the schemas of all."""
-    schemas = document["components"]["schemas"]
+    named = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
+        named.pop(unused, None)
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:
                 _complete(path, method, item[method])
-    schemas |= _problem_schemas()
+    named |= _problem_schemas()
+    for name, examples in _examples():
+        if name in named:
+            named[name]["examples"] = examples  # FastAPI leaves out members that are null
     return document
+
+
+def _examples() -> Iterator[tuple[str, list[Document]]]:
+    """The examples of the models, by the models' names."""
+    for module in (schemas, prediction_schemas, reports):
+        for name, model in vars(module).items():
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                extra = model.model_config.get("json_schema_extra")
+                if isinstance(extra, dict) and (examples := extra.get("examples")):
+                    yield name, cast(list[Document], examples)
 
 
 def _complete(path: str, method: str, operation: Document) -> None:

@@ -97,7 +97,7 @@ async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Re
     responses=_PROBLEMS
     | {
         200: {
-            "content": {"image/svg+xml": {"schema": {"type": "string"}}},
+            "content": {"image/svg+xml": binary("image/svg+xml")},
             "description": "The plots",
         }
     },
