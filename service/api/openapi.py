@@ -17,7 +17,13 @@ from pydantic import BaseModel
 from service import problems
 from service.api import prediction_schemas, schemas
 from service.api.links import link
-from service.problems import InternalError, InvalidName, InvalidPath, InvalidRequest
+from service.problems import (
+    InternalError,
+    InvalidName,
+    InvalidPath,
+    InvalidRequest,
+    RequestTooLarge,
+)
 from service.reports import schemas as reports
 
 Document = dict[str, Any]
@@ -41,7 +47,13 @@ class _Around:
 
 # To be extended by whatever answers before or beside the routes.
 AROUND = (
-    _Around(lambda path, method, operation: True, (InternalError(),)),
+    _Around(
+        lambda path, method, operation: True,
+        (
+            InternalError(),
+            RequestTooLarge("The request body has more than 268435456 bytes, the most that ..."),
+        ),
+    ),
     _Around(
         lambda path, method, operation: "{" in path,
         (

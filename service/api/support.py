@@ -41,7 +41,6 @@ from service.problems import (
     ImageNotFound,
     ImageNotStored,
     ImageTooLarge,
-    InvalidName,
     InvalidUpload,
     NotAnImage,
     Overloaded,
@@ -55,11 +54,13 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
 _NOT_FOUND = (ClassifierNotFound("land-cover"), ClassNotFound("land-cover", "forest"))
 _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
+_NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 BAD_IMAGES = (
     NotAnImage("The image 'a.txt' is not an image in a known format. Accepted are JPEG, ..."),
     BrokenImage("The image 'a.jpg' is truncated or damaged: ..."),
     ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 50000000 are accepted."),
     RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
+    InvalidUpload("The multipart body is cut short: its last boundary is missing."),
     EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
     Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
@@ -109,7 +110,9 @@ async def list_classes(name: Name, runtime: ReadyRuntime) -> ClassList:
     status_code=201,
     summary="Register many classes at once",
     responses=change_problems(
-        _NOT_FOUND[0], InvalidName("..."), InvalidUpload("'a.jpg' has no folder..."), *BAD_IMAGES
+        _NOT_FOUND[0],
+        *BAD_IMAGES,
+        InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
     ),
     openapi_extra=_SUPPORT_BODY,
 )
@@ -128,7 +131,7 @@ async def post_support(name: Name, runtime: ReadyRuntime, request: Request) -> R
     "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=change_problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
+    responses=change_problems(_NOT_FOUND[0], *BAD_IMAGES),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
@@ -149,7 +152,11 @@ async def post_images(
     "/classes/{label}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
-    responses=problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
+    responses=problems(
+        *_NOT_FOUND,
+        _NO_IMAGE,
+        _NOT_KEPT,
+    )
     | {
         200: {"content": {kind: binary(kind) for kind in IMAGE_TYPES}, "description": "As uploaded"}
     },
@@ -197,7 +204,7 @@ async def delete_image(
 @router.put(
     "/classes/{label}",
     summary="Declare a class by its name",
-    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
+    responses=created(ClassOut) | change_problems(_NOT_FOUND[0]),
 )
 async def put_class(
     name: Name, label: Label, runtime: ReadyRuntime, request: Request, response: Response

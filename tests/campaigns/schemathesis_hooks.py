@@ -1,9 +1,12 @@
-"""What schemathesis cannot know from the document: real files, and characters that can be seen.
+"""What schemathesis cannot know from the document: real files, and what can be seen; a check more.
 
 Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check.
 """
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
@@ -34,3 +37,16 @@ LABELS = st.text(CHARACTERS, min_size=1, max_size=40).filter(
     lambda text: text.strip() and text.strip() not in {".", ".."}
 )
 schemathesis.openapi.format("label", LABELS)
+
+
+@schemathesis.check
+def documented_problem(context: Any, response: Any, case: Any) -> None:
+    """The type of a problem, beside its status, is among the examples of the operation."""
+    [content_type] = response.headers.get("content-type", [""])
+    if content_type != "application/problem+json" or response.status_code == 405:
+        return
+    answers = case.operation.definition.raw["responses"]
+    content = answers.get(str(response.status_code), {}).get("content", {})
+    kind = json.loads(response.content)["type"]
+    if kind != "http-not-found":  # a name that made another path of it
+        assert kind in content.get(content_type, {}).get("examples", {}), f"{kind} is undocumented"

@@ -9,10 +9,12 @@ from typing import Any
 import httpx2 as httpx
 import jsonschema
 import pytest
+from fastapi_problem.error import StatusProblem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
+from service import problems
 from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.api.names import checked_classifier, checked_label
 from service.problems import InvalidName
@@ -108,6 +110,22 @@ def test_problems_have_a_schema_for_each_status(document: Json) -> None:
             kinds = schema["properties"]["type"]["enum"]
             assert {example["type"] for example in _examples(media)} <= set(kinds)
             assert media["examples"], (method, path, status)
+
+
+def test_every_problem_of_the_service_is_documented(document: Json) -> None:
+    named = {
+        example["type"]
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        for example in _examples(answer.get("content", {}).get(PROBLEM, {}))
+    }
+    known = {
+        one.type_
+        for one in vars(problems).values()
+        if isinstance(one, type) and issubclass(one, StatusProblem) and one is not StatusProblem
+    }
+    # Of paths and methods that are in no operation.
+    assert known - named == {"http-not-found", "http-method-not-allowed"}
 
 
 def test_errors_of_parameters_and_json_are_described(document: Json) -> None:
