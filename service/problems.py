@@ -44,6 +44,30 @@ class ImageNotFound(StatusProblem):
     status = 404
 
 
+class NoSuchPath(StatusProblem):
+    """No resource can have that path."""
+
+    type_ = "http-not-found"
+    title = "There is nothing at that path"
+    status = 404
+
+
+class MethodNotAllowed(StatusProblem):
+    """The path takes other methods; ``Allow`` says which."""
+
+    type_ = "http-method-not-allowed"
+    title = "That path does not take this method"
+    status = 405
+
+
+class InvalidPath(StatusProblem):
+    """A path that different programs read differently."""
+
+    type_ = "invalid-path"
+    title = "The path is not written unambiguously"
+    status = 400
+
+
 class InvalidName(StatusProblem):
     """A classifier name or a label that cannot be used."""
 

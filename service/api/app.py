@@ -20,7 +20,7 @@ from fastapi_problem.handler import (
     add_exception_handler,
     new_exception_handler,
 )
-from prometheus_client import Gauge
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 from prometheus_client.multiprocess import mark_process_dead
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
@@ -30,7 +30,11 @@ from service.api import classifiers, health, predict, report, support
 from service.api.bodies import Bodies
 from service.api.browsers import BrowserGuard, known_hosts
 from service.api.cors import allow_origins, cors_of_defects
+from service.api.methods import Methods
+from service.api.openapi import describe
+from service.api.paths import UnambiguousPaths
 from service.api.root_path import UnderRootPath
+from service.api.unrouted import unrouted
 from service.problems import InternalError, InvalidRequest
 from service.runtime import Runtime
 from service.settings import Settings
@@ -120,23 +124,40 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         root_path=settings.root_path,
+        generate_unique_id_function=lambda route: route.name,  # functions of generated clients
+        redirect_slashes=False,  # never send a DELETE on to another path
     )
     app.state.runtime = None
     for module in (classifiers, support, predict, report, health):
         app.include_router(module.router)
     handler = new_exception_handler(
         unhandled_wrappers={"default": InternalError},
+        http_exception_handler=unrouted,
         request_validation_handler=_not_as_described,
         pre_hooks=[_log_defect],
         cors=cors_of_defects(settings),
     )
     add_exception_handler(app, handler)
+    describe(app)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
+    # Each of these stands around those before it.
+    app.add_middleware(Methods)
+    app.add_middleware(UnambiguousPaths)
     app.add_middleware(Bodies, settings=settings)
     allow_origins(app, settings)
     app.add_middleware(BrowserGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
-        app, endpoint="/metrics", tags=["health"], summary="Prometheus metrics"
+        app,
+        endpoint="/metrics",
+        tags=["health"],
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
+                "description": "The text format of Prometheus",
+            }
+        },
     )
     if settings.root_path:
         app.add_middleware(UnderRootPath, root_path=settings.root_path)

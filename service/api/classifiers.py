@@ -21,23 +21,20 @@ from service.api.json_body import JsonRoute
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
-from service.problems import ClassifierNotFound, InvalidName, InvalidSettings
+from service.problems import ClassifierNotFound, InvalidSettings
 from service.runtime import Runtime
 from service.storage.records import ClassifierRecord, ClassifierSettings
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
 _NOT_FOUND = ClassifierNotFound("land-cover")
-_BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 letters, ...")
 
 
 @router.put(
     "/{name}",
     summary="Create a classifier, or change its settings",
     responses=created(ClassifierOut)
-    | change_problems(
-        _BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")
-    ),
+    | change_problems(InvalidSettings("The method zero-shot knows classes by name alone...")),
 )
 async def put_classifier(
     name: Name,

@@ -12,8 +12,9 @@ import anyio.to_thread
 from fastapi import Depends, Path, Request
 from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
-from rfc9457.openapi import problem_response
 
+from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
+from service.api.openapi import problem_answers
 from service.api.waiting import attended
 from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.problems import (
@@ -47,9 +48,29 @@ async def _runtime(request: Request) -> Runtime:
 
 
 ReadyRuntime = Annotated[Runtime, Depends(_runtime)]
-Name = Annotated[str, Path(description="The classifier's name.", examples=["land-cover"])]
-Label = Annotated[str, Path(description="The class's label; any script.", examples=["forest"])]
-ImageId = Annotated[str, Path(description="The support image's id.")]
+Name = Annotated[
+    str,
+    Path(
+        description="The classifier's name.", examples=["land-cover"], json_schema_extra=NAME_SCHEMA
+    ),
+]
+Label = Annotated[
+    str,
+    Path(
+        description="The class's label; any script, every character one that can be seen. Spaces"
+        " around it do not count.",
+        examples=["forest"],
+        json_schema_extra=LABEL_SCHEMA,
+    ),
+]
+ImageId = Annotated[
+    str,
+    Path(
+        description="The support image's id.",
+        examples=["0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1"],
+        json_schema_extra=IMAGE_ID_SCHEMA,
+    ),
+]
 
 
 async def reading(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -140,18 +161,9 @@ def problems(*examples: StatusProblem, storage: bool = True) -> Responses:
         *examples: What the route says of its own.
         storage: Whether it uses the database.
     """
-    by_status: dict[int | str, list[StatusProblem]] = {}
     common: list[StatusProblem] = [NotReady("The backbone is still loading.")]
     if storage:
         common.append(
             StorageUnavailable("The database /data/handful.db cannot be used now. Another process")
         )
-    for example in (*examples, *common):
-        by_status.setdefault(example.status, []).append(example)
-    return {
-        status: problem_response(
-            " / ".join(dict.fromkeys(example.title for example in group)),
-            examples=[example.marshal() for example in group],
-        )
-        for status, group in by_status.items()
-    }
+    return problem_answers((*examples, *common))

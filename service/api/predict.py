@@ -6,6 +6,7 @@ import math
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import WithJsonSchema
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.beside import both
@@ -58,6 +59,7 @@ async def predict(
             " whole request is here. The service has a limit of its own; the smaller one counts.",
             examples=[0.5],
         ),
+        WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),  # a header is never null
     ] = None,
 ) -> PredictionsOut | Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.

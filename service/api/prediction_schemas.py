@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.described import ClassifierName, ClassLabel, ImageIdentifier
+
 
 class RankedLabelOut(BaseModel):
     """A candidate answer and the two terms of its logit."""
 
-    label: str
+    label: ClassLabel
     probability: float
     zero_shot: float = Field(description="What the class name contributed to the logit.")
     cache: float = Field(description="What the support images contributed to the logit.")
@@ -17,22 +19,22 @@ class RankedLabelOut(BaseModel):
 class EvidenceOut(BaseModel):
     """A support image that resembles the query."""
 
-    image_id: str
-    label: str
+    image_id: ImageIdentifier
+    label: ClassLabel
     similarity: float = Field(description="Cosine similarity, at most 1.")
 
 
 class PredictionOut(BaseModel):
     """The answer for one image."""
 
-    label: str
+    label: ClassLabel
     probability: float
     known: bool = Field(
         description="Whether the image looks like any of the classes, at the classifier's"
         " false-rejection rate. Always true where there is nothing to tell by: before a class has"
         " two images, and where the best class has none."
     )
-    prediction_set: list[str] | None = Field(
+    prediction_set: list[ClassLabel] | None = Field(
         description="Classes that hold the right one as often as the coverage asked for, the most"
         " probable first; may be empty where none is probable enough; null without a coverage."
     )
@@ -82,5 +84,5 @@ class PredictionsOut(BaseModel):
         }
     )
 
-    classifier: str
+    classifier: ClassifierName
     predictions: list[PredictionOut]

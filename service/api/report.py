@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
+from service.api.described import binary
 from service.api.names import checked_classifier
 from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
@@ -63,7 +64,12 @@ async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Res
     summary="The report as a page",
     response_class=Response,
     responses=_PROBLEMS
-    | {200: {"content": {"text/html": {}}, "description": "A page that needs no script"}},
+    | {
+        200: {
+            "content": {"text/html": {"schema": {"type": "string"}}},
+            "description": "A page that needs no script",
+        }
+    },
 )
 async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
     """The report to look at, with the images that it speaks of."""
@@ -81,7 +87,8 @@ async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Respo
     "/report.png",
     summary="The report as a picture",
     response_class=Response,
-    responses=_PROBLEMS | {200: {"content": {"image/png": {}}, "description": "The plots"}},
+    responses=_PROBLEMS
+    | {200: {"content": {"image/png": binary("image/png")}, "description": "The plots"}},
 )
 async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
     """The plots of the report in one picture; it says so where there is nothing to plot."""
@@ -93,7 +100,13 @@ async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Re
     "/report.svg",
     summary="The report as a picture that can be enlarged",
     response_class=Response,
-    responses=_PROBLEMS | {200: {"content": {"image/svg+xml": {}}, "description": "The plots"}},
+    responses=_PROBLEMS
+    | {
+        200: {
+            "content": {"image/svg+xml": binary("image/svg+xml")},
+            "description": "The plots",
+        }
+    },
 )
 async def get_drawing(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
     """The same picture as vectors; letters are shapes in it, so that it looks alike everywhere."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from adapters.heads import DEFAULT_HEAD, HEADS
+from service.api.described import ClassifierName, ClassLabel, ImageIdentifier, Sha256
 
 Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
 # More fields than there are settings; an error for each of many would cost far more than them.
@@ -27,9 +28,18 @@ _MOST_PLACES = 5
 class ClassifierSettingsIn(BaseModel):
     """Settings of a classifier; those left out take their default."""
 
+    # Strict: "yes" is no bool and "0.5" no number, as the schema says.
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
+            "not": {
+                "properties": {
+                    "method": {"const": "zero-shot"},
+                    "names_carry_meaning": {"const": False},
+                },
+                "required": ["method", "names_carry_meaning"],
+            },
             "examples": [
                 {
                     "method": "auto",
@@ -39,7 +49,7 @@ class ClassifierSettingsIn(BaseModel):
                     "coverage": 0.9,
                     "classes": ["forest", "sea lake"],
                 }
-            ]
+            ],
         },
     )
 
@@ -76,7 +86,7 @@ class ClassifierSettingsIn(BaseModel):
         description="How often the prediction set of an image should hold its class; null: no"
         " prediction sets.",
     )
-    classes: Annotated[list[str], FailFast()] = Field(
+    classes: Annotated[list[ClassLabel], FailFast()] = Field(
         default_factory=list,
         max_length=10_000,
         description="Classes to declare by name. Classes that exist already stay as they are.",
@@ -159,7 +169,7 @@ class ClassifierOut(BaseModel):
         }
     )
 
-    name: str
+    name: ClassifierName
     method: str
     templates: list[str]
     names_carry_meaning: bool
@@ -188,14 +198,14 @@ class ClassSummary(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"label": "forest", "n_images": 16}]})
 
-    label: str
+    label: ClassLabel
     n_images: int
 
 
 class ClassList(BaseModel):
     """The classes of a classifier, in the order of their registration."""
 
-    classifier: str
+    classifier: ClassifierName
     classes: list[ClassSummary]
 
 
@@ -219,10 +229,10 @@ class ImageOut(BaseModel):
         }
     )
 
-    id: str
-    label: str
+    id: ImageIdentifier
+    label: ClassLabel
     filename: str
-    sha256: str
+    sha256: Sha256
     media_type: str
     width: int
     height: int
@@ -234,15 +244,17 @@ class ClassOut(ClassSummary):
 
     model_config = ConfigDict(json_schema_extra={"examples": []})
 
-    classifier: str
+    classifier: ClassifierName
     images: list[ImageOut]
 
 
 class RegisteredImage(BaseModel):
     """What became of an uploaded image."""
 
-    id: str = Field(description="The image's id; that of the first copy if it is a duplicate.")
-    label: str
+    id: ImageIdentifier = Field(
+        description="The image's id; that of the first copy if it is a duplicate."
+    )
+    label: ClassLabel
     filename: str
     status: Literal["created", "duplicate"]
 
@@ -284,7 +296,7 @@ class RegistrationOut(BaseModel):
         }
     )
 
-    classifier: str
+    classifier: ClassifierName
     created: int
     duplicates: int
     images: list[RegisteredImage]
@@ -297,4 +309,4 @@ class RegistrationOut(BaseModel):
 class Health(BaseModel):
     """State of the process."""
 
-    status: str
+    status: Literal["ok", "ready"]

@@ -20,6 +20,7 @@ from service.api.dependencies import (
     reading,
     writing,
 )
+from service.api.described import IMAGE_TYPES, binary, files
 from service.api.file_names import checked_encoding
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
@@ -32,7 +33,7 @@ from service.api.schemas import (
     RegistrationOut,
     SkippedFile,
 )
-from service.api.uploads import Upload, read_class_images, read_labelled_images
+from service.api.uploads import ZIP_TYPES, Upload, read_class_images, read_labelled_images
 from service.api.waiting import attended
 from service.classifiers.live import LiveClassifier
 from service.problems import (
@@ -43,7 +44,6 @@ from service.problems import (
     ImageNotFound,
     ImageNotStored,
     ImageTooLarge,
-    InvalidName,
     InvalidUpload,
     NotAnImage,
     Overloaded,
@@ -57,43 +57,39 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
 _NOT_FOUND = (ClassifierNotFound("land-cover"), ClassNotFound("land-cover", "forest"))
 _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
+_NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 BAD_IMAGES = (
     NotAnImage("The image 'a.txt' is not an image in a known format. Accepted are JPEG, ..."),
     BrokenImage("The image 'a.jpg' is truncated or damaged: ..."),
     ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 64000000 are accepted."),
     RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
+    InvalidUpload("The multipart body is cut short: its last boundary is missing."),
     EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
     Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
 )
-_FILES: dict[str, Any] = {
-    "schema": {
-        "type": "object",
-        "properties": {
-            "files": {
-                "type": "array",
-                "items": {"type": "string", "format": "binary"},
-                "description": "One or many image files; the field's name does not matter.",
-            }
-        },
-        "required": ["files"],
-    }
-}
-_ONE_IMAGE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": _FILES,
-            "image/jpeg": _ONE_IMAGE,
-            "image/png": _ONE_IMAGE,
-        },
+            "multipart/form-data": files(
+                "One or many image files; the field's name does not matter.", "a.jpg"
+            )
+        }
+        | {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},
     }
 }
 _SUPPORT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": _FILES, "application/zip": _ONE_IMAGE},
+        "content": {
+            "multipart/form-data": files(
+                "Image files, each with its label as folder of the file name (`filename="
+                '"cat/1.jpg"`), and zips of such files; the field\'s name does not matter.',
+                "forest/a.jpg",
+            )
+        }
+        | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
     }
 }
 
@@ -122,7 +118,9 @@ async def list_classes(name: Name, runtime: ReadyRuntime) -> Response:
     status_code=201,
     summary="Register many classes at once",
     responses=change_problems(
-        _NOT_FOUND[0], InvalidName("..."), InvalidUpload("'a.jpg' has no folder..."), *BAD_IMAGES
+        _NOT_FOUND[0],
+        *BAD_IMAGES,
+        InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
     ),
     openapi_extra=_SUPPORT_BODY,
 )
@@ -156,10 +154,10 @@ async def post_support(
 
 
 @router.post(
-    "/classes/{label:path}/images",
+    "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=change_problems(_NOT_FOUND[0], InvalidName("..."), *BAD_IMAGES),
+    responses=change_problems(_NOT_FOUND[0], *BAD_IMAGES),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
@@ -177,11 +175,13 @@ async def post_images(
 
 
 @router.get(
-    "/classes/{label:path}/images/{image_id}",
+    "/classes/{label}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
-    responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, ImageNotStored("..."))
-    | {200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "As uploaded"}},
+    responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT)
+    | {
+        200: {"content": {kind: binary(kind) for kind in IMAGE_TYPES}, "description": "As uploaded"}
+    },
 )
 async def get_image(
     name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
@@ -208,7 +208,7 @@ _INERT = {
 
 
 @router.delete(
-    "/classes/{label:path}/images/{image_id}",
+    "/classes/{label}/images/{image_id}",
     status_code=204,
     summary="Delete a support image",
     responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
@@ -227,10 +227,10 @@ async def delete_image(
 
 
 @router.put(
-    "/classes/{label:path}",
+    "/classes/{label}",
     summary="Declare a class by its name",
     response_model=ClassOut,
-    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
+    responses=created(ClassOut) | change_problems(_NOT_FOUND[0]),
 )
 async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
@@ -244,7 +244,7 @@ async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Re
 
 
 @router.get(
-    "/classes/{label:path}",
+    "/classes/{label}",
     summary="Look at a class",
     response_model=ClassOut,
     responses=classifier_problems(*_NOT_FOUND),
@@ -255,7 +255,7 @@ async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response
 
 
 @router.delete(
-    "/classes/{label:path}",
+    "/classes/{label}",
     status_code=204,
     summary="Delete a class with its images",
     responses=change_problems(*_NOT_FOUND),

@@ -22,7 +22,7 @@ from service.images.uploaded import UploadedImage
 from service.problems import EmptyUpload, InvalidName, InvalidUpload, UnsupportedMediaType
 from service.settings import Settings
 
-_ZIP_TYPES = {"application/zip", "application/x-zip-compressed"}
+ZIP_TYPES = {"application/zip", "application/x-zip-compressed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def read_labelled_images(
     media_type = _media_type(request)
     if media_type == "multipart/form-data":
         files = await form_files(request, settings)
-    elif media_type in _ZIP_TYPES:
+    elif media_type in ZIP_TYPES:
         files = [FormFile("", "application/zip", await _body(request))]
     else:
         raise UnsupportedMediaType(
@@ -186,7 +186,7 @@ def _is_zip(file: FormFile) -> bool:
     name = file.filename if isinstance(file.filename, str) else file.filename.decode("latin-1")
     if name.lower().endswith(".zip"):
         return True
-    return file.media_type in _ZIP_TYPES and not is_image_name(name)
+    return file.media_type in ZIP_TYPES and not is_image_name(name)
 
 
 def _decoded(names: Sequence[str | bytes], encoding: str | None) -> Iterator[str]:

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 
+from tests.service.documented import check_documented
+
 Json = dict[str, Any]
 
 
@@ -79,7 +81,7 @@ def files(*images: bytes) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def problem(response: httpx.Response, status: int, kind: str, *told: str) -> Json:
-    """Check that the answer is this problem document, and that its detail tells these things."""
+    """Check that the answer is this problem, that it is documented, and that it tells this."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     document: Json = response.json()
@@ -90,6 +92,7 @@ def problem(response: httpx.Response, status: int, kind: str, *told: str) -> Jso
     assert detail, f"no detail: {document}"
     for words in told:
         assert words in detail, f"{words!r} is not told: {document}"
+    check_documented(response)
     return document
 
 

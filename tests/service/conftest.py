@@ -60,6 +60,15 @@ def vit(tiny_vit: Callable[[int], str]) -> str:
     return tiny_vit(0)
 
 
+@pytest.fixture(scope="session")
+def spare(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
+    """A service that starts quickly, for tests that need all of its classifiers."""
+    with Server.ready(tmp_path_factory.mktemp("spare"), backbone=vit) as running:
+        yield running
+        running.stop()
+        assert "Traceback" not in running.log.read_text()
+
+
 @dataclass(frozen=True)
 class Small:
     """A service with low limits that does not keep images.

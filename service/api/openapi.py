@@ -1,0 +1,228 @@
+"""The OpenAPI document: answers that come from around the routes, and schemas of problems.
+
+Each route names the problems of its own (``problems`` in ``dependencies.py``). Those that come
+before a route is reached, or whatever it does, are added here to the operations they can meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi_problem.error import StatusProblem
+from pydantic import BaseModel
+
+from service import problems
+from service.api import prediction_schemas, schemas
+from service.api.links import link
+from service.problems import (
+    InternalError,
+    InvalidName,
+    InvalidPath,
+    InvalidRequest,
+    RequestTooLarge,
+)
+from service.reports import schemas as reports
+
+Document = dict[str, Any]
+_PROBLEM_JSON = "application/problem+json"
+_METHODS = ("get", "put", "post", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Problems from around the routes.
+
+    Attributes:
+        meets: Whether an operation can be answered so, by its path, its method and what the
+            document says of it.
+        examples: The problems.
+    """
+
+    meets: Callable[[str, str, Document], bool]
+    examples: tuple[StatusProblem, ...]
+
+
+# To be extended by whatever answers before or beside the routes.
+AROUND = (
+    _Around(
+        lambda path, method, operation: True,
+        (
+            InternalError(),
+            RequestTooLarge("The request body has more than 268435456 bytes, the most that ..."),
+        ),
+    ),
+    _Around(
+        lambda path, method, operation: "{" in path,
+        (
+            InvalidPath("The path '/v1/classifiers//predict' has an empty segment. ..."),
+            InvalidName("'land/cover' cannot be a name in a path: slashes, '.' and '..' mean ..."),
+        ),
+    ),
+    _Around(
+        lambda path, method, operation: _is_validated(operation),
+        (
+            InvalidRequest(
+                "query.top_k: Input should be greater than or equal to 1",
+                errors=[
+                    {
+                        "type": "greater_than_equal",
+                        "loc": ["query", "top_k"],
+                        "msg": "Input should be greater than or equal to 1",
+                    }
+                ],
+            ),
+        ),
+    ),
+)
+
+_ERRORS: Document = {
+    "type": "array",
+    "description": "What is not as described; with `request-validation-failed` only.",
+    "items": {
+        "type": "object",
+        "required": ["type", "loc", "msg"],
+        "properties": {
+            "type": {"type": "string", "description": "Kind of the error."},
+            "loc": {
+                "type": "array",
+                "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                "description": "Where: `query`, `header` or `body`, then names and places.",
+            },
+            "msg": {"type": "string", "description": "What is expected there."},
+        },
+    },
+}
+
+
+def problem_answers(examples: Iterable[StatusProblem]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI response objects of problems, by status; each example by its type."""
+    by_status: dict[int, list[StatusProblem]] = {}
+    for example in examples:
+        by_status.setdefault(example.status, []).append(example)
+    return {status: _answer(status, group) for status, group in by_status.items()}
+
+
+def _answer(status: int, group: Iterable[StatusProblem]) -> Document:
+    named: dict[str, Document] = {
+        example.type: {"summary": example.title, "value": example.marshal()} for example in group
+    }
+    answer: Document = {
+        "description": _titles(named),
+        "content": {
+            _PROBLEM_JSON: {
+                "schema": {"$ref": f"#/components/schemas/Problem{status}"},
+                "examples": named,
+            }
+        },
+    }
+    if status == 503:
+        answer["headers"] = {
+            "Retry-After": {
+                "description": "Seconds after which to try again, where that can be said.",
+                "schema": {"type": "integer", "minimum": 0},
+            }
+        }
+    return answer
+
+
+def _titles(named: dict[str, Document]) -> str:
+    return " / ".join(example["summary"] for example in named.values())
+
+
+def complete(document: Document) -> Document:
+    """Return the document with the problems from around the routes, and the schemas of all."""
+    named = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        named.pop(unused, None)
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                _complete(path, method, item[method])
+    named |= _problem_schemas()
+    for name, examples in _examples():
+        if name in named:
+            named[name]["examples"] = examples  # FastAPI leaves out members that are null
+    return document
+
+
+def _examples() -> Iterator[tuple[str, list[Document]]]:
+    """The examples of the models, by the models' names."""
+    for module in (schemas, prediction_schemas, reports):
+        for name, model in vars(module).items():
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                extra = model.model_config.get("json_schema_extra")
+                if isinstance(extra, dict) and (examples := extra.get("examples")):
+                    yield name, cast(list[Document], examples)
+
+
+def _complete(path: str, method: str, operation: Document) -> None:
+    answers = operation["responses"]
+    if _PROBLEM_JSON not in answers.get("422", {}).get("content", {}):
+        answers.pop("422", None)  # FastAPI's own
+    around = [
+        one for layer in AROUND if layer.meets(path, method, operation) for one in layer.examples
+    ]
+    for status, answer in problem_answers(around).items():
+        mine = answers.setdefault(str(status), answer)
+        named = mine["content"][_PROBLEM_JSON]["examples"]
+        named |= answer["content"][_PROBLEM_JSON]["examples"]
+        mine["description"] = _titles(named)
+    operation["responses"] = dict(sorted(answers.items()))
+    link(operation)
+
+
+def _is_validated(operation: Document) -> bool:
+    """Whether something of a request is checked against the schema: parameters, a JSON body."""
+    places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    body = operation.get("requestBody", {}).get("content", {})
+    return bool(places & {"query", "header"}) or "application/json" in body
+
+
+def _problem_schemas() -> dict[str, Document]:
+    """One schema a status: members of RFC 9457, and the types that the service has for it."""
+    kinds: dict[int, dict[str, str]] = {}
+    for one in vars(problems).values():
+        if isinstance(one, type) and issubclass(one, StatusProblem) and one is not StatusProblem:
+            kinds.setdefault(one.status, {})[str(one.type_)] = one.title
+    return {f"Problem{status}": _schema(status, named) for status, named in sorted(kinds.items())}
+
+
+def _schema(status: int, kinds: dict[str, str]) -> Document:
+    listed = "\n".join(f"- `{kind}`: {title}" for kind, title in kinds.items())
+    schema: Document = {
+        "type": "object",
+        "title": f"Problem{status}",
+        "description": f"A problem document (RFC 9457) with status {status}.",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {
+                "type": "string",
+                "enum": list(kinds),
+                "description": f"Names the kind:\n{listed}",
+            },
+            "title": {"type": "string", "description": "The kind, for people."},
+            "status": {"const": status, "type": "integer", "description": "The HTTP status."},
+            "detail": {
+                "type": "string",
+                "description": "What was wrong with this request, and how to mend it.",
+            },
+        },
+    }
+    if status == InvalidRequest.status:
+        schema["properties"]["errors"] = _ERRORS
+    return schema
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application's OpenAPI document say every answer. Made once, when it is asked for."""
+    made: list[Document] = []
+
+    def document() -> Document:
+        if not made:
+            made.append(complete(FastAPI.openapi(app)))
+        return made[0]
+
+    app.openapi = document  # type: ignore[method-assign]

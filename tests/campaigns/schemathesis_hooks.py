@@ -1,0 +1,52 @@
+"""What schemathesis cannot know from the document: real files, and what can be seen; a check more.
+
+Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+from service.api.described import IMAGE_TYPES
+from service.api.uploads import ZIP_TYPES
+from tests.service.pictures import encoded, noise, picture, zipped
+
+# No schema says what an image is; what is no image is sent by tests/service/test_fuzz.py.
+for kind in IMAGE_TYPES:
+    files = [encoded(noise(seed), kind.removeprefix("image/").upper()) for seed in (1, 2)]
+    schemathesis.openapi.media_type(kind, st.sampled_from(files))
+PICTURES = st.sampled_from([picture(1), picture(2)])
+schemathesis.openapi.media_type("application/octet-stream", PICTURES)
+schemathesis.openapi.format("binary", PICTURES)
+ARCHIVES = [
+    zipped({"ant/1.png": picture(1), "bee/2.png": picture(2)}),
+    zipped({"森林/1.png": picture(3)}),
+]
+first, *others = sorted(ZIP_TYPES)
+schemathesis.openapi.media_type(first, st.sampled_from(ARCHIVES), aliases=others)
+
+# The format "label" (docs/api.md): letters of several scripts, digits, marks that stand alone.
+CHARACTERS = st.sampled_from(
+    "abzAZ09 .-_~%+&=#?;:,'\"()[]{}|<>*!@$^`éßñλжя中文日本語한국العربية🦊👍½€"
+)
+LABELS = st.text(CHARACTERS, min_size=1, max_size=40).filter(
+    lambda text: text.strip() and text.strip() not in {".", ".."}
+)
+schemathesis.openapi.format("label", LABELS)
+
+
+@schemathesis.check
+def documented_problem(context: Any, response: Any, case: Any) -> None:
+    """The type of a problem, beside its status, is among the examples of the operation."""
+    [content_type] = response.headers.get("content-type", [""])
+    if content_type != "application/problem+json" or response.status_code == 405:
+        return
+    answers = case.operation.definition.raw["responses"]
+    content = answers.get(str(response.status_code), {}).get("content", {})
+    kind = json.loads(response.content)["type"]
+    if kind != "http-not-found":  # a name that made another path of it
+        assert kind in content.get(content_type, {}).get("examples", {}), f"{kind} is undocumented"
