@@ -43,11 +43,8 @@ class Labels:
 
     @property
     def verdict(self) -> str:
-        """What the numbers mean; empty where all labels are written."""
+        """Why there are numbers; empty where all labels are written."""
         if not self.undrawn:
             return ""
         those = "of 1 label" if self.undrawn == 1 else f"of {self.undrawn} labels"
-        return (
-            f"No font here has all characters {those}: number and code points stand for them. "
-            "report.html shows them."
-        )
+        return f"No font here has all characters {those}; report.html shows them."
