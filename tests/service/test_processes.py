@@ -179,6 +179,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit:
         assert not alive
 
 
+@pytest.mark.alone
 def test_processes_end_at_once_while_they_start(tmp_path: Path, vit: str) -> None:
     with Server.listening(tmp_path / "data", backbone=vit, processes=3) as starting:
         until(lambda: len(workers(starting)) == 3)
