@@ -20,7 +20,7 @@ from tests.service.client import Classifier
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
-PROCESSES = 3
+PROCESSES = 2
 PATIENCE = 90
 # A connection belongs to the process that accepted it; with a new one any may answer.
 ANY = {"connection": "close"}
