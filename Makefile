@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
 
 .PHONY: install demo serve test lint types unit clean
 
@@ -32,10 +33,10 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# Two processes (docs/architecture.md, "Tests").
+# Two workers (docs/architecture.md, "Tests"); what measures time is run before, by itself.
 unit: install
-	$(BIN)/pytest tests/adapters
-	$(BIN)/pytest tests/benchmarks tests/service
+	$(BIN)/pytest tests/service -m alone
+	$(BIN)/pytest -m "not alone" --numprocesses $(WORKERS) --dist loadfile
 
 clean:
 	rm -rf $(VENV)

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from scipy.stats import t as student_t
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
@@ -111,6 +111,6 @@ def rejection_threshold(scores: Tensor, share: float) -> float | None:
     if enough is not None:
         return enough
     n = len(scores)
-    margin = float(student_t.ppf(1 - share, n - 1)) * math.sqrt(1 + 1 / n)
+    margin = float(stdtrit(n - 1, 1 - share)) * math.sqrt(1 + 1 / n)
     limit = float(scores.mean()) - margin * float(scores.std())
     return min(limit, float(scores.min()))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from service.diagnosis.drawing import draw
 from service.diagnosis.histograms import histograms
 from service.diagnosis.run import DiagnosisOut
+from service.plotting.lettering import Lettering, wrapped
 
 _INK, _FAINT = "#222222", "#777777"
 
@@ -37,11 +36,13 @@ def overlap_plot(diagnosis: DiagnosisOut, described: str) -> Figure:
             f"{title}\noverlap {100 * (one.overlap or 0.0):.1f} %", loc="left", color=_INK
         )
     about = f"{described}; backbone {diagnosis.backbone}"
+    lettering = Lettering.of([about])
     figure.suptitle(
-        "\n".join(wrap(about.replace("$", r"\$"), 60 * len(shown))),
+        "\n".join(wrapped(lettering.spelt(about), 60 * len(shown))),
         x=0.01,
         ha="left",
         fontsize=9.5,
         color=_FAINT,
+        **lettering.style,
     )
     return figure

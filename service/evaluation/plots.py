@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from adapters.measures.calibration import Calibration
 from service.evaluation.measures import BINS
 from service.evaluation.summary import Estimate
+from service.plotting.lettering import Lettering, wrapped
 
 _INK, _FAINT, _GRID = "#222222", "#777777", "#dddddd"
 # A colour for each family of heads; the plain one is dashed, the corrected one (++) solid.
@@ -73,10 +73,11 @@ def accuracy_plot(
     axes.set_ylabel("accuracy in %")
     _plain(axes)
     _label_ends(axes, ends)
-    lines = wrap(about, 100)
+    lettering = Lettering.of([about])
+    lines = wrapped(lettering.spelt(about), 100)
     if n_draws > 1:
         lines.append(f"mean of {n_draws} draws and its 95 % interval (Student's t)")
-    _title(axes, "Accuracy against shots", lines)
+    _title(axes, "Accuracy against shots", lines, lettering)
     return figure
 
 
@@ -108,7 +109,8 @@ def reliability_plot(reliability: Calibration, error: float, method: str, about:
         _plain(axes)
     hint = "bars above the diagonal: too modest; below: too sure; dots: mean confidence"
     title = f"Reliability of {method}: ECE {100 * error:.1f} %"
-    _title(upper, title, [*wrap(about, 76), hint])
+    lettering = Lettering.of([about])
+    _title(upper, title, [*wrapped(lettering.spelt(about), 76), hint], lettering)
     return figure
 
 
@@ -137,9 +139,16 @@ def _plain(axes: Axes) -> None:
     axes.yaxis.label.set_fontsize(11)
 
 
-def _title(axes: Axes, title: str, lines: Sequence[str]) -> None:
+def _title(axes: Axes, title: str, lines: Sequence[str], lettering: Lettering) -> None:
     """Write a title, and below it what it is about."""
-    axes.set_title("\n".join(lines), loc="left", fontsize=9.5, color=_FAINT, linespacing=1.35)
+    axes.set_title(
+        "\n".join(lines),
+        loc="left",
+        fontsize=9.5,
+        color=_FAINT,
+        linespacing=1.35,
+        **lettering.style,
+    )
     axes.annotate(
         title,
         (0, 1),

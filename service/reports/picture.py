@@ -21,8 +21,10 @@ from service.diagnosis.histograms import Histogram, histograms
 from service.diagnosis.lines import lines
 from service.diagnosis.schemas import OverlapOut
 from service.diagnosis.wording import told
+from service.plotting.lettering import beside
 from service.reports import wording
-from service.reports.schemas import ReportOut
+from service.reports.lettering import Labels
+from service.reports.schemas import ClassReport, ReportOut
 
 _INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
 _BAD = "#b8402a"
@@ -30,7 +32,7 @@ _BLUES = LinearSegmentedColormap.from_list("right", ["#dce7f3", SAME])
 _ORANGES = LinearSegmentedColormap.from_list("wrong", ["#fbe8d3", OTHER])
 _MAX_BARS = 24
 _MAX_MATRIX = 24
-_LABEL = 26
+_LABEL, _NARROW = 26, 18
 
 
 def picture(report: ReportOut, kind: Literal["png", "svg"] = "png") -> bytes:
@@ -76,11 +78,12 @@ def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
 def _plots(figure: Figure, report: ReportOut) -> None:
     parts = cast("Sequence[SubFigure]", figure.subfigures(3, 1, height_ratios=[1.45, 1, 0.85]))
     bars, confusions = parts[0].subplots(1, 2)
-    _accuracy(bars, report)
+    labels = Labels.of(report, _shown(report))
+    _accuracy(bars, report, labels)
     if report.n_classes <= _MAX_MATRIX:
-        _matrix(confusions, report)
+        _matrix(confusions, report, labels)
     else:
-        _confusions(confusions, report)
+        _confusions(confusions, report, labels)
     frozen, corrected, calibration = parts[1].subplots(1, 3)
     views = [(frozen, report.overlap.frozen, "Before: frozen embedding")]
     if report.measures.is_corrected:
@@ -94,33 +97,52 @@ def _plots(figure: Figure, report: ReportOut) -> None:
     _measures(parts[2].subplots(), report)
 
 
-def _accuracy(axes: Axes, report: ReportOut) -> None:
+def _shown(report: ReportOut) -> set[str]:
+    """The labels that the picture names."""
+    confused = report.confusions[:_MAX_BARS]
+    matrix = report.confusion_matrix if report.n_classes <= _MAX_MATRIX else None
+    return {
+        *(one.label for one, _ in _judged(report)[:_MAX_BARS]),
+        *(label for one in confused for label in (one.label, one.named)),
+        *(matrix.labels if matrix else ()),
+    }
+
+
+def _judged(report: ReportOut) -> list[tuple[ClassReport, float]]:
+    """Classes that have an accuracy, the weakest first."""
     judged = [(one, one.accuracy) for one in report.classes if one.accuracy is not None]
-    judged.sort(key=lambda pair: (pair[1], -pair[0].n_votes))
+    return sorted(judged, key=lambda pair: (pair[1], -pair[0].n_votes))
+
+
+def _accuracy(axes: Axes, report: ReportOut, labels: Labels) -> None:
+    judged = _judged(report)
     shown = judged[:_MAX_BARS]
     title = "Accuracy of each class"
     if len(shown) < len(judged):
         title = f"Accuracy of the {len(shown)} weakest of {len(judged)} classes"
     _bars(
         axes,
-        [_text(one.label) for one, _ in shown],
+        [labels.written(one.label, _LABEL) for one, _ in shown],
+        labels,
         [accuracy for _, accuracy in shown],
         [f"{round(accuracy * one.n_votes)} of {one.n_votes}" for one, accuracy in shown],
         SAME,
     )
-    _title(axes, title)
+    _title(axes, title, labels.verdict)
 
 
-def _confusions(axes: Axes, report: ReportOut) -> None:
+def _confusions(axes: Axes, report: ReportOut, labels: Labels) -> None:
     title = "Most frequent confusions"
     shown = report.confusions[:_MAX_BARS]
     if not shown:
         _nothing(axes, title, "No image was taken for one of another class.")
         return
     votes = {one.label: one.n_votes for one in report.classes}
+    pairs = [(labels.written(o.label, _NARROW), labels.written(o.named, _NARROW)) for o in shown]
     _bars(
         axes,
-        [f"{_text(one.label, 18)} → {_text(one.named, 18)}" for one in shown],
+        [beside(*pair, by=" → ") for pair in pairs],
+        labels,
         [one.count / votes[one.label] for one in shown],
         [f"{one.count} of {votes[one.label]}" for one in shown],
         OTHER,
@@ -128,34 +150,41 @@ def _confusions(axes: Axes, report: ReportOut) -> None:
     _title(axes, title)
 
 
-def _bars(axes: Axes, labels: list[str], shares: list[float], told: list[str], colour: str) -> None:
+def _bars(
+    axes: Axes,
+    names: list[str],
+    labels: Labels,
+    shares: list[float],
+    told: list[str],
+    colour: str,
+) -> None:
     """Horizontal bars from 0 to 1, the first at the top, with a word at the end of each."""
-    at = np.arange(len(labels))
+    at = np.arange(len(names))
     # A few bars keep the thickness that many have.
-    height = 0.72 * min(1.0, len(labels) / 8)
-    axes.barh(at, np.ones(len(labels)), height, color=_TRACK)
+    height = 0.72 * min(1.0, len(names) / 8)
+    axes.barh(at, np.ones(len(names)), height, color=_TRACK)
     axes.barh(at, shares, height, color=colour)
-    size = 10 if len(labels) <= 16 else 8.5
-    axes.set_yticks(at, labels, fontsize=size)
+    size = 10 if len(names) <= 16 else 8.5
+    axes.set_yticks(at, names, fontsize=size, **labels.style)
     for y, word in enumerate(told):
         axes.text(1.015, y, word, va="center", fontsize=size, color=_SOFT)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     _plain(axes, left=False)
 
 
-def _matrix(axes: Axes, report: ReportOut) -> None:
+def _matrix(axes: Axes, report: ReportOut, labels: Labels) -> None:
     if report.confusion_matrix is None:
         return
-    labels = report.confusion_matrix.labels
+    names = [labels.written(label, _NARROW) for label in report.confusion_matrix.labels]
     counts = np.array(report.confusion_matrix.rows, dtype=np.float64)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    right = np.eye(len(labels), dtype=bool)
+    right = np.eye(len(names), dtype=bool)
     for own, colours in ((right, _BLUES), (~right, _ORANGES)):
         some = np.ma.masked_where(~own | (counts == 0), shares)
         axes.imshow(some, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    size = 10 if len(labels) <= 12 else 7.5
+    size = 10 if len(names) <= 12 else 7.5
     for row, column in zip(*counts.nonzero(), strict=True):
         dark = shares[row, column] > 0.55
         axes.text(
@@ -167,11 +196,10 @@ def _matrix(axes: Axes, report: ReportOut) -> None:
             fontsize=size,
             color="white" if dark else _INK,
         )
-    texts = [_text(label, 18) for label in labels]
-    axes.set_xticks(range(len(labels)), texts, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(labels)), texts, fontsize=size)
-    axes.set_xticks(np.arange(len(labels) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, **labels.style)
+    axes.set_yticks(range(len(names)), names, fontsize=size, **labels.style)
+    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color=_GRID, linewidth=0.8)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
@@ -241,13 +269,6 @@ def _nothing(axes: Axes, title: str, told: str) -> None:
     axes.set_axis_off()
     axes.text(0, 0.9, told, fontsize=11, color=_SOFT, va="top", transform=axes.transAxes)
     _title(axes, title)
-
-
-def _text(label: str, most: int = _LABEL) -> str:
-    """A label that fits, and that matplotlib does not take for a formula."""
-    if len(label) > most:
-        label = label[: most - 1] + "…"
-    return label.replace("$", r"\$")
 
 
 def _title(axes: Axes, title: str, below: str = "") -> None:

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 _HANGS = 30
 # Seconds before a process that cannot take the place of another ends, and is replaced in turn.
 _PAUSE = 5
+# Seconds before a process ends that cannot start. Loading keeps its thread from answering the
+# supervisor's question whether it lives, and an answer that never comes is waited for _HANGS long.
+_ANSWER = 0.3
 
 
 def serve_by_several(settings: Settings) -> None:
@@ -140,6 +143,7 @@ def _give_up(shared: Path, error: Exception) -> NoReturn:
     if _served(shared).exists():
         time.sleep(_PAUSE)
         os._exit(1)
+    time.sleep(_ANSWER)
     os._exit(STARTUP_FAILURE)
 
 

@@ -168,6 +168,7 @@ def test_concurrent_queries_share_passes_of_the_encoder(classifier: Classifier) 
     assert passes_after - passes <= queries / 2
 
 
+@pytest.mark.alone
 def test_the_service_stays_responsive_during_a_large_registration(
     classifier: Classifier, other: Classifier
 ) -> None:

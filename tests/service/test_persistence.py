@@ -33,15 +33,15 @@ class Killed:
     answers: list[list[Json]]
 
 
-NAMES = ("by-name", "insects", "meaningless")
+NAMES = ("by-name", "insects", "meaningless", "of-itself")
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Killed:
-    """A service with three kinds of classifiers, killed the moment the last was acknowledged."""
+    """A service with four kinds of classifiers, killed the moment the last was acknowledged."""
     data_dir = tmp_path_factory.mktemp("killed")
     with Server.ready(data_dir, backbone=vit) as server, server.client() as http:
-        by_name, insects, meaningless = (Classifier(http, name) for name in NAMES)
+        by_name, insects, meaningless, auto = (Classifier(http, name) for name in NAMES)
         by_name.put(method="zero-shot", classes=["ant", "bee"], templates=["a drawing of {}"])
         meaningless.put(names_carry_meaning=False)
         meaningless.post("type 1", picture(1), picture(2))
@@ -52,6 +52,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Killed:
         insects.http.delete(f"{insects.class_url('ant')}/images/{gone}")
         insects.post("wasp", picture(9))
         insects.http.delete(insects.class_url("wasp"))
+        auto.put()
+        auto.post("ant", *map(picture, range(3)))
+        auto.post("bee", *map(picture, range(10, 13)))
         insects.post_zip(zipped({f"bee/{i}.png": picture(10 + i) for i in range(3)}))
         told = Killed(
             data_dir,
@@ -200,21 +203,21 @@ def test_killing_in_the_midst_of_registrations_leaves_no_half_class(
 
 
 def test_a_classifier_tuned_by_an_older_version_is_tuned_anew_when_asked(
-    tmp_path: Path, vit: str
+    killed: Killed, tmp_path: Path, vit: str
 ) -> None:
-    with Server.ready(tmp_path, backbone=vit) as server, server.client() as http:
-        insects = Classifier(http, "insects")
-        insects.put()
-        insects.post("ant", *map(picture, range(3)))
-        insects.post("bee", *map(picture, range(10, 13)))
-        expected = insects.predictions(*QUERIES)
-        server.stop()
+    data_dir = tmp_path / "data"
+    shutil.copytree(killed.data_dir, data_dir)
     old = {"parameters": {"alpha": 1.0, "beta": 2.0}, "temperature": 1.0, "votes": 6}
-    with closing(sqlite3.connect(tmp_path / "handful.db")) as database, database:
-        database.execute("UPDATE classifiers SET tuning = ?", [json.dumps(old | {"accuracy": 0.5})])
-    with Server.ready(tmp_path, backbone=vit) as server, server.client() as http:
-        again = Classifier(http, "insects").predictions(*QUERIES)
+    with closing(sqlite3.connect(data_dir / "handful.db")) as database, database:
+        changed = database.execute(
+            "UPDATE classifiers SET tuning = ? WHERE tuning IS NOT NULL",
+            [json.dumps(old | {"accuracy": 0.5})],
+        )
+    assert changed.rowcount >= 3
+    with Server.ready(data_dir, backbone=vit) as server, server.client() as http:
+        again = [Classifier(http, name).predictions(*QUERIES, top_k=9) for name in NAMES]
         server.stop()
-    for before, after in zip(expected, again, strict=True):
-        assert after["known"] == before["known"]
-        assert probabilities(after) == pytest.approx(probabilities(before), abs=1e-4)
+    for told, now in zip(killed.answers, again, strict=True):
+        for before, after in zip(told, now, strict=True):
+            assert after["known"] == before["known"]
+            assert probabilities(after) == pytest.approx(probabilities(before), abs=1e-4)

@@ -20,7 +20,7 @@ from tests.service.client import Classifier
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
-PROCESSES = 3
+PROCESSES = 2
 PATIENCE = 90
 # A connection belongs to the process that accepted it; with a new one any may answer.
 ANY = {"connection": "close"}
@@ -179,6 +179,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit:
         assert not alive
 
 
+@pytest.mark.alone
 def test_processes_end_at_once_while_they_start(tmp_path: Path, vit: str) -> None:
     with Server.listening(tmp_path / "data", backbone=vit, processes=3) as starting:
         until(lambda: len(workers(starting)) == 3)

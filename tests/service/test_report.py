@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import encoded, patches, picture
+from tests.service.server import Server
 
 FORMS = ("report", "report.html", "report.png", "report.svg")
 
@@ -217,6 +218,21 @@ def test_names_cannot_break_the_page(classifier: Classifier) -> None:
     assert "<script" not in drawn.text
     ET.fromstring(drawn.content)
     assert made(classifier)["suspects"][0]["filename"].endswith(".png")
+
+
+def test_labels_of_any_script_are_drawn_or_named_by_number(
+    classifier: Classifier, server: Server
+) -> None:
+    labels = ("猫", "고양이", "قطة", "🐈", "𒀀")
+    for number, label in enumerate(labels):
+        assert classifier.post(label, picture(2 * number), picture(2 * number + 1)).is_success
+    drawn = classifier.http.get(f"{classifier.url}/report.svg").text
+    assert all(f"<!-- {label} -->" in drawn for label in labels[:4])
+    assert "<!-- class 5: U+12000 -->" in drawn
+    assert "report.html shows them" in drawn
+    assert all(f"<bdi>{label}</bdi>" in html(classifier) for label in labels)
+    assert png(classifier).height > 1000
+    assert "missing from font" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("form", FORMS)

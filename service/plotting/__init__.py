@@ -1,0 +1,1 @@
+"""What all pictures that matplotlib draws share: text in any script."""

@@ -1,0 +1,50 @@
+"""The labels of a report as its pictures write them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from service.plotting.lettering import Lettering, TextStyle, shortened
+from service.reports.schemas import ReportOut
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels in fonts that have them; numbers and code points where there are none.
+
+    Attributes:
+        numbers: Number of each class, from 1, in the order of their registration.
+        lettering: The fonts.
+        undrawn: How many labels no font has.
+    """
+
+    numbers: dict[str, int]
+    lettering: Lettering
+    undrawn: int
+
+    @classmethod
+    def of(cls, report: ReportOut, shown: Collection[str]) -> Labels:
+        """Choose fonts for those labels of a report that are shown."""
+        lettering = Lettering.of(shown)
+        numbers = {one.label: number for number, one in enumerate(report.classes, 1)}
+        return cls(numbers, lettering, sum(not lettering.draws(label) for label in shown))
+
+    def written(self, label: str, cells: int) -> str:
+        """A label that fits into a width, in columns of Latin letters."""
+        if not self.lettering.draws(label):
+            label = f"class {self.numbers[label]}: {self.lettering.spelt(label)}"
+        return shortened(label, cells)
+
+    @property
+    def style(self) -> TextStyle:
+        """What matplotlib's text takes."""
+        return self.lettering.style
+
+    @property
+    def verdict(self) -> str:
+        """Why there are numbers; empty where all labels are written."""
+        if not self.undrawn:
+            return ""
+        those = "of 1 label" if self.undrawn == 1 else f"of {self.undrawn} labels"
+        return f"No font here has all characters {those}; report.html shows them."
