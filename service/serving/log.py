@@ -8,5 +8,5 @@ import logging
 def log() -> None:
     """Set up logging for this process."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
-    for chatty in ("alembic", "faiss"):
+    for chatty in ("alembic", "faiss", "service.storage.failures.BoundedPool"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
