@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.problem_answers import problem_answer
 from service.problems import InvalidName, InvalidPath
 
+_NOT_WRITABLE = re.compile(rb"[^\x21-\x7e]")
 _NOT_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SHOWN = 200
 
@@ -35,9 +36,10 @@ def decoded_path(raw: bytes) -> str:
             encoded or not.
     """
     shown = _shown(raw)
-    if bad := next((byte for byte in raw if not 0x20 < byte < 0x7F), None):
+    if found := _NOT_WRITABLE.search(raw):
         raise InvalidPath(
-            f"The path {shown} has the byte 0x{bad:02X} as it is. Percent-encode it, as UTF-8."
+            f"The path {shown} has the byte 0x{found[0].hex().upper()} as it is. Percent-encode"
+            " it, as UTF-8."
         )
     if found := _NOT_ENCODED.search(raw):
         raise InvalidPath(

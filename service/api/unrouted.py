@@ -16,9 +16,10 @@ _SHOWN = 200
 def unrouted(handler: ExceptionHandler, request: Request, error: HTTPException) -> Problem:
     """Turn an exception of Starlette or FastAPI into one of our problems."""
     path = request.scope["path"]
-    if error.status_code in {404, 405}:
-        allowed = allowed_methods(request.scope)
-        if not allowed or error.status_code == 404:
+    if error.status_code == 404:
+        return no_such_path(path)
+    if error.status_code == 405:
+        if not (allowed := allowed_methods(request.scope)):  # a page that is not there
             return no_such_path(path)
         return MethodNotAllowed(
             f"{_shown(path)} takes {', '.join(allowed)}, not {request.method[:20]}.",

@@ -10,14 +10,17 @@ from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
+from PIL import Image
 
 from service.api.described import IMAGE_TYPES
 from service.api.uploads import ZIP_TYPES
 from tests.service.pictures import encoded, noise, picture, zipped
 
 # No schema says what an image is; what is no image is sent by tests/service/test_fuzz.py.
+Image.init()
+WRITTEN = {Image.MIME[name]: name for name in Image.SAVE if name in Image.MIME}
 for kind in IMAGE_TYPES:
-    files = [encoded(noise(seed), kind.removeprefix("image/").upper()) for seed in (1, 2)]
+    files = [encoded(noise(seed), WRITTEN.get(kind, "PNG")) for seed in (1, 2)]
     schemathesis.openapi.media_type(kind, st.sampled_from(files))
 PICTURES = st.sampled_from([picture(1), picture(2)])
 schemathesis.openapi.media_type("application/octet-stream", PICTURES)

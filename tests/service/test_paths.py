@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from service.api.names import checked_classifier, checked_label
-from service.api.paths import decoded_path
+from service.api.paths import UnambiguousPaths, decoded_path
 from service.problems import InvalidName, InvalidPath
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import picture
@@ -256,3 +257,37 @@ def test_any_bytes_are_a_path_or_refused(content: bytes, text: str) -> None:
             assert decoded.count("/") == raw.count(b"/")
             assert "//" not in decoded
             assert "\\" not in decoded
+
+
+def routed(raw_path: str, root_path: str) -> str | int:
+    """The path that an application behind the middleware is asked for, or the refusal's status."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+
+    async def send(message: Any) -> None:
+        seen.append(message.get("status"))
+
+    scope = {
+        "type": "http",
+        "method": "DELETE",
+        "path": "/whatever the server made of it",
+        "raw_path": raw_path.encode(),
+        "root_path": root_path,
+        "headers": [],
+    }
+    asyncio.run(UnambiguousPaths(app)(scope, None, send))  # type: ignore[arg-type]
+    first: str | int = seen[0]
+    return first
+
+
+def test_the_root_path_is_no_part_of_what_is_checked() -> None:
+    assert routed("/prefix/v1/classifiers", "/prefix") == "/prefix/v1/classifiers"
+    assert routed("/v1/classifiers", "/prefix") == "/v1/classifiers"
+    assert routed("/prefix/v1/classifiers/a%20b", "/prefix") == "/prefix/v1/classifiers/a b"
+    assert routed("/prefix/v1/..", "/prefix") == 422
+    assert routed("/prefix/../v1", "/prefix") == 422
+    assert routed("/prefixed/../v1", "/prefix") == 422
+    assert routed("/prefix//v1", "/prefix") == 400
+    assert routed("//prefix/v1", "/prefix") == 400
