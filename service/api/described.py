@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from service.images.kinds import Kind
+
 NAME_SCHEMA: dict[str, Any] = {
     "minLength": 1,
     "maxLength": 64,
@@ -29,16 +31,8 @@ ClassLabel = Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]
 ImageIdentifier = Annotated[str, Field(json_schema_extra=IMAGE_ID_SCHEMA)]
 Sha256 = Annotated[str, Field(json_schema_extra=_SHA256_SCHEMA)]
 
-# Media types of the images that are read, as RFC 6838 and Pillow name them.
-IMAGE_TYPES = (
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "image/gif",
-    "image/bmp",
-    "image/tiff",
-    "image/avif",
-)
+# Media types of the images that are read.
+IMAGE_TYPES = tuple(kind.media_type for kind in Kind)
 
 
 def binary(media_type: str) -> dict[str, Any]:

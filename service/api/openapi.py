@@ -18,11 +18,19 @@ from service import problems
 from service.api import prediction_schemas, schemas
 from service.api.links import link
 from service.problems import (
+    ForeignOrigin,
     InternalError,
     InvalidName,
     InvalidPath,
     InvalidRequest,
+    MalformedRequest,
+    Overloaded,
+    RequestHeadTooLarge,
+    RequestTimeout,
     RequestTooLarge,
+    ShuttingDown,
+    UnknownHost,
+    UnsupportedMediaType,
 )
 from service.reports import schemas as reports
 
@@ -51,7 +59,24 @@ AROUND = (
         lambda path, method, operation: True,
         (
             InternalError(),
+            MalformedRequest("What was sent is not an HTTP/1.1 request: ..."),
+            RequestHeadTooLarge("The request line and its header fields have more than 65536 ..."),
+            RequestTimeout("The request line and its header fields took more than 20 s ..."),
+            ShuttingDown("The service is shutting down and could not finish this request ..."),
+            UnknownHost("This service is not called 'rebound.example' ..."),
+        ),
+    ),
+    _Around(
+        lambda path, method, operation: method != "get",
+        (ForeignOrigin("A page of https://other.example may not change anything here ..."),),
+    ),
+    # A body is refused also where none is expected.
+    _Around(
+        lambda path, method, operation: True,
+        (
             RequestTooLarge("The request body has more than 268435456 bytes, the most that ..."),
+            UnsupportedMediaType("The body has Content-Encoding br; gzip and deflate are ..."),
+            Overloaded("The bodies of all requests together have 536870912 bytes already ..."),
         ),
     ),
     _Around(

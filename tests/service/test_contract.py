@@ -13,12 +13,10 @@ from fastapi_problem.error import StatusProblem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
-from PIL import Image
 
 from service import problems
-from service.api.described import IMAGE_ID_SCHEMA, IMAGE_TYPES, LABEL_SCHEMA, NAME_SCHEMA
+from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.api.names import checked_classifier, checked_label
-from service.images.decoding import FORMATS
 from service.problems import InvalidName
 from tests.campaigns.contract import answered, run_schemathesis
 from tests.service.client import Json
@@ -163,11 +161,6 @@ def test_what_is_no_json_has_its_own_media_type(document: Json, http: httpx.Clie
     image = kinds("/v1/classifiers/{name}/classes/{label}/images/{image_id}")
     assert {"image/jpeg", "image/png", "image/webp"} <= image
     assert all(kind.startswith("image/") for kind in image)
-
-
-def test_the_images_that_are_read_have_their_media_types() -> None:
-    Image.init()
-    assert {Image.MIME[kind] for kind in FORMATS} == set(IMAGE_TYPES)
 
 
 def test_links_lead_to_operations_with_their_parameters(document: Json) -> None:
