@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from service.api.dependencies import (
+    BAD_BODIES,
+    NAMING,
     Name,
     ReadyRuntime,
     change_problems,
@@ -35,7 +37,10 @@ _BAD_NAME = InvalidName("'land cover' cannot name a classifier. Use 1 to 64 lett
     summary="Create a classifier, or change its settings",
     responses=created(ClassifierOut)
     | change_problems(
-        _BAD_NAME, InvalidSettings("The method zero-shot knows classes by name alone...")
+        _BAD_NAME,
+        InvalidSettings("The method zero-shot knows classes by name alone..."),
+        *NAMING,
+        *BAD_BODIES,
     ),
 )
 async def put_classifier(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.bytes_in_flight import account_of
 from service.api.dependencies import (
+    NAMING,
     ImageId,
     Label,
     Name,
@@ -212,7 +213,7 @@ async def delete_image(
     "/classes/{label:path}",
     summary="Declare a class by its name",
     response_model=ClassOut,
-    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("...")),
+    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], InvalidName("..."), *NAMING),
 )
 async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
