@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     max_images_per_request: int = Field(2000, gt=0, description="Most images in one request.")
     max_request_bytes: int = Field(256 * _MIB, gt=0, description="Largest request body.")
     max_json_bytes: int = Field(
-        4 * _MIB, gt=0, description="Largest body that is neither an image, nor a form or zip."
+        _MIB, gt=0, description="Largest body that is neither an image, nor a form or zip."
     )
     max_bytes_in_flight: int = Field(
         512 * _MIB,

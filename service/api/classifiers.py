@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from service.api.dependencies import (
+    BAD_BODIES,
+    NAMING,
     Name,
     ReadyRuntime,
     change_problems,
@@ -34,7 +36,11 @@ _NOT_FOUND = ClassifierNotFound("land-cover")
     "/{name}",
     summary="Create a classifier, or change its settings",
     responses=created(ClassifierOut)
-    | change_problems(InvalidSettings("The method zero-shot knows classes by name alone...")),
+    | change_problems(
+        InvalidSettings("The method zero-shot knows classes by name alone..."),
+        *NAMING,
+        *BAD_BODIES,
+    ),
 )
 async def put_classifier(
     name: Name,

@@ -20,10 +20,14 @@ from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.problems import (
     ChangedMeanwhile,
     ClassifierDamaged,
+    InvalidUpload,
     NotReady,
     OtherBackbone,
+    Overloaded,
+    RequestTooLarge,
     StorageFull,
     StorageUnavailable,
+    UnsupportedMediaType,
 )
 from service.runtime import Runtime
 
@@ -129,6 +133,20 @@ async def naming(
         " names were embedded for this change; nothing of it was done. Send it again.",
         headers={"retry-after": "5"},
     )
+
+
+NAMING: tuple[StatusProblem, ...] = (
+    RequestTooLarge("The classifier would have 10000 classes times 100 templates, which are..."),
+    Overloaded("20000 texts of class names wait already, and no more are admitted. Send the..."),
+)
+"""Problems of a change that names classes."""
+BAD_BODIES: tuple[StatusProblem, ...] = (
+    RequestTooLarge("The request body has 2000000 bytes; at most 1048576 are accepted..."),
+    InvalidUpload("The body cannot be decoded as gzip, which its Content-Encoding says it is..."),
+    UnsupportedMediaType("The Content-Encoding is 'br'. Send the body as it is, or compressed..."),
+    Overloaded("The requests that are being received and worked on take all the bytes that..."),
+)
+"""Problems of a body that is no image."""
 
 
 def created(model: type[BaseModel]) -> Responses:

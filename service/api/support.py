@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.bytes_in_flight import account_of
 from service.api.dependencies import (
+    NAMING,
     ImageId,
     Label,
     Name,
@@ -230,7 +231,7 @@ async def delete_image(
     "/classes/{label}",
     summary="Declare a class by its name",
     response_model=ClassOut,
-    responses=created(ClassOut) | change_problems(_NOT_FOUND[0]),
+    responses=created(ClassOut) | change_problems(_NOT_FOUND[0], *NAMING),
 )
 async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
