@@ -40,16 +40,17 @@ class Environment(EnvSettingsSource):
 
 def remarks(settings_cls: type[BaseSettings]) -> list[str]:
     """What deserves to be said of variables that look like settings and are none."""
-    known = {f"{PREFIX}{name}".upper() for name in settings_cls.model_fields}
+    known = [name.upper() for name in settings_cls.model_fields]
     ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
     links = sorted(name for name, value in ours.items() if is_service_link(name, value))
     said = []
     if links:
         said.append(f"Kubernetes made {', '.join(links)} for a Service; no setting is taken there")
     for name in sorted(ours):
-        if name in links or name.upper() in known:
+        written = name.upper().removeprefix(PREFIX)
+        if name in links or written in known:
             continue
-        nearest = get_close_matches(name.upper(), known, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        nearest = get_close_matches(written, known, n=1)
+        hint = f"; did you mean {PREFIX}{nearest[0]}?" if nearest else ""
         said.append(f"{name} is no setting and is ignored{hint}")
     return said

@@ -42,7 +42,7 @@ def configured(
         # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
         headers=[("cross-origin-resource-policy", policy)],
         timeout_graceful_shutdown=cancel_seconds(settings.shutdown_seconds),  # type: ignore[arg-type]
     )

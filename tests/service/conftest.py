@@ -132,7 +132,7 @@ EDGE: dict[str, object] = {
     "allowed_hosts": "api.example.com, *.internal",
     "max_connections": 150,
     "head_seconds": 1,
-    "stall_seconds": 3,
+    "stall_seconds": 2,
     "keep_alive_seconds": 2,
 }
 

@@ -130,7 +130,7 @@ def test_a_body_that_pauses_for_less_is_taken(url: str, made: Classifier) -> Non
 def test_an_answer_that_nobody_reads_is_thrown_away(url: str) -> None:
     large = head("GET", "/static-offline-docs/redoc.standalone.js")
     reader = Bare(url, receive_buffer=4096).send(large * 8)
-    time.sleep(STALL_SECONDS + 3)
+    time.sleep(STALL_SECONDS + 2)
     answers = reader.answers()
     assert answers.statuses[0] == 200
     length = int(answers.told.split(b"content-length: ")[1].split(b"\r\n")[0])
