@@ -22,7 +22,7 @@ LISTING = (
         .correlate(ClassifierRow)
         .scalar_subquery(),
     )
-    .join(BackboneRow, BackboneRow.fingerprint == ClassifierRow.fingerprint)
+    .outerjoin(BackboneRow, BackboneRow.fingerprint == ClassifierRow.fingerprint)
     .order_by(ClassifierRow.name)
 )
 """All classifiers, each with its backbone's name and its numbers of classes and of images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Engine, Update, delete, insert, select, update
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from adapters.heads import Tuning
 from service.problems import InvalidUpload
-from service.storage.errors import Damaged, Outdated
+from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, other_backbone, remember
+from service.storage.listing import listed, listed_one
 from service.storage.loading import load_classifier
 from service.storage.records import (
     ClassifierRecord,
@@ -28,13 +29,18 @@ from service.storage.records import (
 from service.storage.rows import (
     blob,
     class_record,
-    classifier_record,
-    damaged_record,
     settings_columns,
     support_record,
 )
-from service.storage.statements import DELETE_UNUSED_IMAGES, LISTING, STATE, next_revision
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
+from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, next_revision
+from service.storage.tables import (
+    BackboneRow,
+    ClassifierRow,
+    ClassRow,
+    ContentRow,
+    ImageRow,
+    SupportRow,
+)
 from service.storage.transactions import writing
 
 # Identifiers in one IN (...): databases limit the parameters of a statement.
@@ -83,17 +89,13 @@ class Store:
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            try:
-                return [self._listed(*row) for row in session.execute(LISTING)]
-            except Damaged:  # a row whose text is no text: the others one by one
-                ids = session.scalars(select(ClassifierRow.id).order_by(ClassifierRow.name))
-                return [one for i in ids.all() if (one := self._one(session, i)) is not None]
+            return listed(session, self.fingerprint)
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
             found = session.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
-            return None if found is None else self._one(session, found)
+            return None if found is None else listed_one(session, self.fingerprint, found)
 
     def load(self, name: str) -> StoredClassifier | None:
         """A classifier with its classes, support images and embeddings, or None.
@@ -133,7 +135,13 @@ class Store:
             Outdated: There is one of that name.
         """
         with writing(self._engine) as session:
-            # Another backbone's would keep both services from starting again.
+            # Another backbone's would keep both services from starting again. Where two make
+            # their first ones at the same time, the second waits here and sees the first.
+            session.execute(
+                select(BackboneRow.fingerprint)
+                .order_by(BackboneRow.fingerprint)
+                .with_for_update(key_share=True)
+            )
             other = session.scalar(
                 select(ClassifierRow.fingerprint)
                 .where(ClassifierRow.fingerprint != self.fingerprint)
@@ -309,34 +317,6 @@ class Store:
 
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
         return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
-
-    def _listed(
-        self, row: ClassifierRow, backbone: str, n_classes: int, n_images: int
-    ) -> ClassifierRecord:
-        """A classifier as listed; marked if it cannot answer."""
-        try:
-            record = classifier_record(row, n_classes, n_images, backbone)
-        except Damaged as error:
-            return damaged_record(row, n_classes, n_images, backbone, f"damaged: {error}")
-        if row.fingerprint != self.fingerprint:
-            return replace(record, problem=f"embedded by another backbone, {backbone}")
-        return record
-
-    def _one(self, session: Session, classifier_id: int) -> ClassifierRecord | None:
-        """A classifier as listed, if its name at least can be read."""
-        try:
-            return self._listed(
-                *session.execute(LISTING.where(ClassifierRow.id == classifier_id)).one()
-            )
-        except Damaged as error:
-            try:
-                name = session.scalar(
-                    select(ClassifierRow.name).where(ClassifierRow.id == classifier_id)
-                )
-            except Damaged:
-                return None
-            row = ClassifierRow(id=classifier_id, name=name, method="", revision=0)
-            return damaged_record(row, 0, 0, "", f"damaged: {error}")
 
     def _not_changed(self, session: Session, classifier_id: int) -> Exception:
         """Why a change did not find the state that it was made for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -150,6 +151,39 @@ def edge(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Edge]:
     log = running.log.read_text()
     assert "Application shutdown complete" in log
     assert "Traceback" not in log
+
+
+@dataclass(frozen=True)
+class Troubled:
+    """A service whose database is put into trouble; each test ends the trouble it makes.
+
+    Attributes:
+        refused: Why its data folder is not on a small file system of its own; empty if it is.
+    """
+
+    server: Server
+    refused: str
+
+
+DATABASE_SECONDS = 1.0
+
+
+@pytest.fixture(scope="session")
+def troubled(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Troubled]:
+    folder = tmp_path_factory.mktemp("disk")
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={24 * 2**20}", "tmpfs", folder]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    data_dir, log = folder / "data", folder.with_name("troubled.log")
+    try:
+        data_dir.mkdir()
+        (data_dir / "server.log").symlink_to(log)  # on another disk
+        with Server.ready(data_dir, backbone=vit, database_seconds=DATABASE_SECONDS) as running:
+            yield Troubled(running, mounted.stderr.strip())
+            running.stop()
+        assert "Traceback" not in log.read_text()
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 _numbers = itertools.count(1)

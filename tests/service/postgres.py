@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import uuid
@@ -14,14 +13,15 @@ import psycopg
 import pytest
 
 HOST, PORT = "127.0.0.1", 5432
-#: Of a superuser, without a database.
-SERVER = os.environ.get("HANDFUL_TEST_POSTGRES", f"host={HOST} port={PORT} user=postgres")
 
 
 def administrator(database: str = "postgres") -> psycopg.Connection:
     """A connection to the server; skips the test where there is none."""
     try:
-        return psycopg.connect(f"{SERVER} dbname={database} connect_timeout=3", autocommit=True)
+        return psycopg.connect(
+            f"host={HOST} port={PORT} user=postgres dbname={database} connect_timeout=3",
+            autocommit=True,
+        )
     except psycopg.OperationalError as error:
         pytest.skip(f"no PostgreSQL here: {error}")
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from rich.console import Console
 from sqlalchemy import Engine, text
 
 from adapters.backbones import Backbone, load_backbone
 from adapters.heads import Tuning
+from service.classifiers.reembedding import re_embed
 from service.classifiers.registry import Registry
+from service.images.embedding import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone
 from service.runtime import Runtime
 from service.settings import Settings
@@ -25,7 +30,9 @@ from service.storage.engine import StorageError, open_database
 from service.storage.fingerprints import OtherBackboneError, check_fingerprints
 from service.storage.location import sqlite_file
 from service.storage.lock import lock_database
+from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
+from tests.service.pictures import picture
 from tests.service.registries import SETTINGS, embeddings, fill, image, plain_store, registry
 
 
@@ -280,6 +287,54 @@ def test_what_another_backbone_embedded_is_neither_read_nor_changed_nor_joined(
     with pytest.raises(OtherBackbone) as refused:
         theirs.add_images("bad", [("ant", image(0))])
     assert "An image of the request is stored already" in str(refused.value.detail)
+
+
+def test_what_the_old_backbone_adds_while_images_are_embedded_anew_is_embedded_too(
+    engine: Engine,
+    backbone: Backbone,
+    tiny_vit: Callable[[int], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def photo(seed: int) -> EmbeddedImage:
+        digest = hashlib.sha256(picture(seed)).hexdigest()
+        return replace(image(seed), content=picture(seed), sha256=digest)
+
+    old = Registry(
+        plain_store(engine, backbone),
+        backbone,
+        store_images=True,
+        max_classes=9,
+        memory=10**9,
+        alone=False,
+    )
+    old.put("a", SETTINGS, ["ant", "bee"])
+    old.add_images("a", [("ant", photo(1)), ("bee", photo(2))])
+    before = [photo(3), photo(4)]
+    classifiers = StaleEmbeddings.classifiers
+
+    def meanwhile(self: StaleEmbeddings) -> list[str]:
+        old.add_images("a", [("ant", before[0])])
+        return classifiers(self)
+
+    settle = StaleEmbeddings.settle
+
+    def and_again(self: StaleEmbeddings, *args: Any) -> None:
+        if len(before) == 2:
+            old.add_images("a", [("ant", before.pop())])
+        settle(self, *args)
+
+    monkeypatch.setattr(StaleEmbeddings, "classifiers", meanwhile)
+    monkeypatch.setattr(StaleEmbeddings, "settle", and_again)
+    name = tiny_vit(1)
+    new = load_backbone(name, "cpu")
+    count = re_embed(engine, new, Settings(backbone=name), Console(quiet=True))
+    assert count == 4
+    stored = plain_store(engine, new).load("a")
+    assert stored is not None
+    assert len(stored.support) == 4
+    with pytest.raises(OtherBackbone):
+        old.live("a")
+    check_fingerprints(engine, new.fingerprint, new.name)
 
 
 def test_an_image_of_another_backbone_keeps_its_classifier_from_answering(

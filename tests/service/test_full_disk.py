@@ -4,57 +4,39 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from adapters.backbones import load_backbone
+from service.problems import StorageFull
+from service.storage.engine import StorageError, open_database
 from tests.service.client import Classifier, problem
-from tests.service.pictures import encoded, noise, picture
+from tests.service.conftest import Troubled
+from tests.service.pictures import encoded, noise
+from tests.service.registries import SETTINGS, fill, image, n_images, plain_store, registry
 from tests.service.server import Server
 
-DISK = 24 * 2**20
+
+@pytest.fixture
+def server(troubled: Troubled) -> Server:
+    if troubled.refused:
+        pytest.skip(f"no file system can be mounted here: {troubled.refused}")
+    return troubled.server
 
 
-@pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file system of its own, in memory."""
-    folder = tmp_path_factory.mktemp("disk")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture(scope="module")
-def server(disk: Path, vit: str) -> Iterator[Server]:
-    with Server.ready(logging_elsewhere(disk / "data"), backbone=vit) as running:
-        yield running
-        running.stop()
-    log = running.log.read_text()
-    assert "Traceback" not in log, log
+@pytest.fixture
+def disk(server: Server) -> Path:
+    return server.data_dir.parent
 
 
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
     with server.client() as client:
         yield client
-
-
-def logging_elsewhere(data_dir: Path) -> Path:
-    """A data folder whose server writes its log to another disk."""
-    data_dir.mkdir()
-    (data_dir / "server.log").symlink_to(data_dir.parent.with_name(f"{data_dir.name}.log"))
-    return data_dir
 
 
 @contextmanager
@@ -80,11 +62,11 @@ def large(seed: int) -> bytes:
     return encoded(noise(seed, (200, 200)))
 
 
-def of_four(http: httpx.Client, name: str, make: Callable[[int], bytes] = large) -> Classifier:
+def of_four(http: httpx.Client, name: str) -> Classifier:
     made = Classifier(http, name)
     made.put().raise_for_status()
-    made.post("ant", make(1), make(2)).raise_for_status()
-    made.post("bee", make(3), make(4)).raise_for_status()
+    made.post("ant", large(1), large(2)).raise_for_status()
+    made.post("bee", large(3), large(4)).raise_for_status()
     return made
 
 
@@ -143,20 +125,22 @@ def test_a_registration_that_does_not_fit_leaves_nothing(
     http.delete(made.url).raise_for_status()
 
 
-def test_a_service_starts_on_a_full_disk_and_deletes(vit: str, disk: Path) -> None:
-    data = logging_elsewhere(disk / "second")
-    with Server.ready(data, backbone=vit) as running, running.client() as http:
-        of_four(http, "old", picture)
-        running.stop()
-    with (
-        filled(disk),
-        Server.ready(data, backbone=vit) as running,
-        running.client() as http,
-    ):
-        old = Classifier(http, "old")
-        assert old.counts() == {"ant": 2, "bee": 2}
-        problem(old.post("ant", large(9)), 507, "storage-full")
-        assert http.delete(old.class_url("bee")).status_code == 204
-        assert old.counts() == {"ant": 2}
-        running.stop()
-    check(running)
+def test_a_database_on_a_full_disk_opens_and_deletes(disk: Path, vit: str) -> None:
+    backbone = load_backbone(vit, "cpu")
+    url = f"sqlite:///{disk / 'second' / 'handful.db'}"
+    engine = open_database(url)
+    fill(registry(plain_store(engine, backbone), backbone), "old", "older")
+    engine.dispose()
+    with filled(disk):
+        with pytest.raises(StorageError, match="There is no room"):
+            open_database(f"sqlite:///{disk / 'third.db'}")
+        engine = open_database(url)
+        made = registry(plain_store(engine, backbone), backbone)
+        assert n_images(made, "old") == 4
+        with pytest.raises(StorageFull):
+            made.add_images("old", [("ant", image(99))])
+        made.delete_class("old", "bee")
+        made.delete("older")
+        assert n_images(made, "old") == 2
+    assert made.put("new", SETTINGS, ["ant"])
+    engine.dispose()

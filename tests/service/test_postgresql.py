@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Barrier
 
 import httpx2 as httpx
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy import Engine
 
 from adapters.backbones import Backbone, load_backbone
 from adapters.heads import Tuning
-from service.problems import InvalidUpload, StorageUnavailable
+from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
 from service.storage.engine import StorageError, open_database
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
@@ -181,6 +182,25 @@ def test_registries_on_one_database_lose_nothing_and_share_images(
         for name in "ab":
             [answer] = made.live(name).predict(embeddings(999), 1, 1000)
             assert len(answer.evidence) == 4 + 12
+
+
+def test_of_two_backbones_that_make_their_first_classifier_at_once_one_is_refused(
+    engine: Engine,
+) -> None:
+    stores = [Store(engine, digit * 64, f"backbone {digit}") for digit in "01"]
+    barrier = Barrier(2)
+
+    def first(store: Store) -> bool:
+        barrier.wait(30)
+        try:
+            create(store, f"of-{store.fingerprint[0]}")
+        except OtherBackbone:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(first, stores)) == [False, True]
+    assert len(stores[0].classifiers()) == 1
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 from service.storage.transactions import writing
 from tests.service.client import Classifier, problem
+from tests.service.conftest import DATABASE_SECONDS, Troubled
 from tests.service.pictures import picture
 from tests.service.server import Server
 
-SECONDS = 1.0
 HOLD = """
 import sqlite3, sys
 held = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -38,16 +38,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("failing")
-    data = folder / "data"
-    data.mkdir()
-    (data / "server.log").symlink_to(folder / "server.log")
-    with Server.ready(data, backbone=vit, database_seconds=SECONDS) as running:
-        yield running
-        running.stop()
-    assert "Traceback" not in (folder / "server.log").read_text()
+@pytest.fixture
+def server(troubled: Troubled) -> Server:
+    return troubled.server
 
 
 @pytest.fixture
@@ -112,7 +105,7 @@ def test_a_crowd_of_writers_does_not_wait_for_a_lock_one_after_the_other(
         answers = threads.map(lambda i: Classifier(http, f"crowd-{i}").put(), range(60))
         assert {answer.status_code for answer in answers} == {503}
         # By eights, each for a second, it would be eight; generous for slow machines.
-        assert time.monotonic() - begun < 60 * SECONDS / 2
+        assert time.monotonic() - begun < 60 * DATABASE_SECONDS / 2
         assert made.predict(picture(1)).status_code == 200
     assert Classifier(http, "crowd-1").put().status_code == 201
 
