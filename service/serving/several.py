@@ -28,9 +28,9 @@ import typer
 import uvicorn
 from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from service.serving.log import log
+from service.serving.supervisor import Supervisor
 from service.settings import Settings
 from service.storage.lock import lock_database
 
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 _HANGS = 30
 # Seconds before a process that cannot take the place of another ends, and is replaced in turn.
 _PAUSE = 5
-# Seconds before a process ends that cannot start. Loading keeps its thread from answering the
-# supervisor's question whether it lives, and an answer that never comes is waited for _HANGS long.
-_ANSWER = 0.3
 
 
 def serve_by_several(settings: Settings) -> None:
@@ -73,7 +70,7 @@ def serve_by_several(settings: Settings) -> None:
             )
             listening = config.bind_socket()
             listening.listen(config.backlog)  # whoever else has the port is found out here
-            supervisor = Multiprocess(config, [listening])
+            supervisor = Supervisor(config, [listening])
             supervisor.run()
     finally:
         if lock is not None:
@@ -127,7 +124,6 @@ def _give_up(shared: Path, error: Exception) -> NoReturn:
     if _served(shared).exists():
         time.sleep(_PAUSE)
         os._exit(1)
-    time.sleep(_ANSWER)
     os._exit(STARTUP_FAILURE)
 
 
