@@ -11,29 +11,26 @@ Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
-from multiprocessing.process import active_children, parent_process
+from multiprocessing.process import parent_process
 from pathlib import Path
-from socket import socket
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from filelock import FileLock
-from uvicorn.config import STARTUP_FAILURE, Config
-from uvicorn.supervisors import Multiprocess
+from uvicorn.config import STARTUP_FAILURE
 
 from service.serving.configured import CutOff, configured
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.ending import drain_when_told
 from service.serving.log import log
+from service.serving.supervisor import Supervisor
 from service.settings import Settings
 from service.storage.lock import lock_database
 
@@ -45,9 +42,6 @@ if TYPE_CHECKING:
 _HANGS = 30
 # Seconds before a process that cannot take the place of another ends, and is replaced in turn.
 _PAUSE = 5
-# Seconds before a process ends that cannot start. Loading keeps its thread from answering the
-# supervisor's question whether it lives, and an answer that never comes is waited for _HANGS long.
-_ANSWER = 0.3
 
 
 def serve_by_several(settings: Settings) -> None:
@@ -70,31 +64,13 @@ def serve_by_several(settings: Settings) -> None:
             config.timeout_worker_healthcheck = _HANGS
             listening = config.bind_socket()
             listening.listen(config.backlog)  # whoever else has the port is found out here
-            supervisor = _Supervisor(config, [listening])
+            supervisor = Supervisor(config, [listening])
             supervisor.run()
     finally:
         if lock is not None:
             lock.release()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise SystemExit(1)
-
-
-class _Supervisor(Multiprocess):
-    """Uvicorn's, which a second signal ends at once with all its processes."""
-
-    def __init__(self, config: Config, sockets: list[socket]) -> None:
-        super().__init__(config, sockets)
-        self._told = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._tell)
-
-    def _tell(self, number: int, _: FrameType | None) -> None:
-        if self._told:
-            for process in active_children():
-                process.kill()
-            raise SystemExit(128 + number)
-        self._told = True
-        self.signal_queue.append(number)
 
 
 def _application(settings: Settings, shared: Path, connections: Connections) -> CutOff:
@@ -143,7 +119,6 @@ def _give_up(shared: Path, error: Exception) -> NoReturn:
     if _served(shared).exists():
         time.sleep(_PAUSE)
         os._exit(1)
-    time.sleep(_ANSWER)
     os._exit(STARTUP_FAILURE)
 
 
