@@ -22,7 +22,7 @@ CODE_PAGES = (
 )  # fmt: skip
 # How many times as likely as the next one a reading has to be, by the bytes beyond ASCII that
 # speak for it: (at least so many bytes, at least so many times). Chosen with the campaign.
-_MARGINS = ((16, 1.5), (8, 2.0), (4, 4.0), (0, 8.0))
+_MARGINS = ((20, 1.2), (16, 1.5), (8, 2.0), (4, 4.0), (0, 8.0))
 _SHOWN = 4
 # Bytes that are looked at; more would not change the answer.
 _ENOUGH = 20_000
@@ -56,7 +56,11 @@ def choose_code_page(names: Sequence[bytes]) -> str:
     words = _words(names)
     data = b"\n".join(words)
     found = detect_all(
-        data, ignore_threshold=True, compat_names=False, include_encodings=CODE_PAGES
+        data,
+        ignore_threshold=True,
+        compat_names=False,
+        include_encodings=CODE_PAGES,
+        empty_input_encoding=CODE_PAGES[0],  # of no account, but it has to be one of them
     )
     readings: dict[tuple[str, ...], tuple[float, str]] = {}
     for each in found:

@@ -36,10 +36,11 @@ def member_names(infos: Sequence[ZipInfo], encoding: str | None = None) -> list[
     names: list[str] = []
     for place, info in enumerate(infos):
         name = info.orig_filename
-        if not (info.flag_bits & _UTF8 or name.isascii()):
+        if not info.flag_bits & _UTF8 and (info.extra or not name.isascii()):
             written = name.encode(ZIPFILE_ENCODING)
-            name = _unicode_path(info.extra, written) or name
-            if name is info.orig_filename:
+            if (told := _unicode_path(info.extra, written)) is not None:
+                name = told
+            elif not name.isascii():
                 raw[place] = written
         names.append(name)
     decoded = decode_names(list(raw.values()), encoding)

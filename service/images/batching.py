@@ -231,6 +231,8 @@ class MicroBatcher:
         try:
             kept, pixels = job.prepare(image.file)
         except job.faults as error:
+            # The frames of its traceback would hold the file's bytes until all are decoded.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             with self._lock:
                 if not job.over:
                     job.errors[image.number] = error

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
 from service.images.admission import Admission
-from service.images.batching import Job, MicroBatcher
+from service.images.batching import FaultyImages, Job, MicroBatcher
 from service.images.pace import Pace
 from service.images.queue import Lane
 from service.problems import Overloaded
@@ -50,8 +50,9 @@ class Bench:
         key: str = "a",
         lane: Lane = Lane.QUERIES,
         prepare: Callable[[int], tuple[str, Tensor]] = prepare,
+        faults: tuple[type[Exception], ...] = (),
     ) -> Job[int, str]:
-        return self.batcher.submit(numbers, prepare, key, lane)
+        return self.batcher.submit(numbers, prepare, key, lane, faults)
 
     async def decoded(self, number: int) -> None:
         """Wait until so many images wait for a pass."""
@@ -253,6 +254,47 @@ async def test_an_image_that_cannot_be_decoded_ends_its_job_alone() -> None:
         b.held.let()
         assert numbers(await good.answer) == [2]
         assert b.batches == [[0], [2]]
+
+
+@in_loop
+async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_encoded() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        bad = b.ask(1, -1, *range(100, 150), -2, -3, lane=Lane.REGISTRATIONS, faults=(ValueError,))
+        good = b.ask(2)
+        with pytest.raises(FaultyImages) as faulty:
+            await bad.answer
+        assert list(faulty.value.errors) == [1, 52, 53]
+        assert [str(e) for e in faulty.value.errors.values()] == [
+            f"{number} is no image" for number in (-1, -2, -3)
+        ]
+        # What they were raised in would hold the bytes of the files.
+        assert all(error.__traceback__ is None for error in faulty.value.errors.values())
+        b.held.let()
+        assert numbers(await good.answer) == [2]
+        assert b.batches == [[0], [2]]
+        assert not any(b.batcher.waiting.values())
+
+
+@in_loop
+async def test_where_errors_are_gathered_an_unexpected_one_still_ends_the_job() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        job = b.ask(1, -1, *range(100, 150), faults=(KeyError,))
+        with pytest.raises(ValueError, match="-1"):
+            await job.answer
+        assert b.batcher.waiting[Lane.QUERIES] == 1
+
+
+@in_loop
+async def test_where_errors_are_gathered_withdrawing_ends_the_decoding() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        job = b.ask(-1, -2, *range(100, 1000), faults=(ValueError,))
+        b.batcher.withdraw(job)
+        await until(lambda: not b.batcher._files)
+        assert b.batcher.waiting[Lane.QUERIES] == 1
+        assert job.answer.cancelled()
 
 
 @in_loop

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.api.names import checked_label
-from service.api.uploads import unzip
+from service.archives import Unpacked, open_archive
+from service.class_folders import ClassFolderError, read_class_folders
 from service.images.decoding import decode
-from service.images.embedding import UploadedImage
 from service.problems import InvalidName
 from service.settings import Settings
 from tests.service.pictures import encoded, noise, picture, zipped
@@ -91,16 +91,20 @@ def test_any_bytes_are_decoded_or_refused(content: bytes) -> None:
 @given(mutated(ZIPS))
 def test_a_mutated_zip_is_unpacked_or_refused(content: bytes) -> None:
     try:
-        images = unzip(content, LIMITS)
+        files = open_archive(content, LIMITS, Unpacked(LIMITS.max_unpacked_bytes))
+        images = [(file.filename, file.read()) for file in files]
+        labels = read_class_folders([name for name, _ in images]).labels
+    except ClassFolderError as refusal:
+        assert str(refusal)  # noqa: PT017
+        return
     except StatusProblem as problem:
         told(problem)
         return
-    assert len(images) <= LIMITS.max_images_per_request
-    assert sum(len(image.content) for image in images) <= LIMITS.max_unpacked_bytes
-    for image in images:
-        assert isinstance(image, UploadedImage)
-        assert len(image.content) <= LIMITS.max_image_bytes
-        assert ".." not in image.filename.replace("\\", "/").split("/")
+    assert len(images) <= 5 * LIMITS.max_images_per_request
+    assert sum(len(image) for _, image in images) <= LIMITS.max_unpacked_bytes
+    for (_, image), label in zip(images, labels, strict=True):
+        assert len(image) <= LIMITS.max_image_bytes
+        assert label != ".."
 
 
 @bounded
@@ -115,6 +119,23 @@ def test_a_label_that_was_checked_stays_as_it_is(text: str) -> None:
     assert 1 <= len(label) <= 255
     assert "/" not in label
     label.encode()
+
+
+@bounded
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20))
+def test_a_label_shows_something_and_no_control_character(text: str) -> None:
+    try:
+        label = checked_label(text)
+    except InvalidName as problem:
+        told(problem)
+        # Letters and digits of every script are seen.
+        plain = all(unicodedata.category(c) in {"Lu", "Ll", "Nd"} for c in text)
+        assert not plain
+        return
+    categories = {unicodedata.category(c) for c in label}
+    assert not categories & {"Cc", "Cs", "Co", "Zl", "Zp"}
+    # Cn: newer than the interpreter's tables.
+    assert any(c[0] in "LNPS" or c in {"Mc", "Cf", "Cn"} for c in categories)
 
 
 @bounded
