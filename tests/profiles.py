@@ -99,3 +99,17 @@ def encoded_in(
         return (255 * there ** (1 / gamma)).round().astype(np.uint8)
     curved = np.where(there <= 0.0031308, there * 12.92, 1.055 * there ** (1 / 2.4) - 0.055)
     return (255 * curved).round().astype(np.uint8)
+
+
+def decoded_from(
+    levels: np.ndarray, primaries: tuple[tuple[float, float], ...], gamma: float | None = None
+) -> np.ndarray:
+    """Levels of another space, (..., 3) in 0..255, as those of sRGB; computed exactly."""
+    there = levels.astype(np.float64) / 255
+    if gamma is not None:
+        light = there**gamma
+    else:
+        light = np.where(there <= 0.04045, there / 12.92, ((there + 0.055) / 1.055) ** 2.4)
+    here = (light @ matrix(primaries).T @ np.linalg.inv(matrix(SRGB)).T).clip(0, 1)
+    curved = np.where(here <= 0.0031308, here * 12.92, 1.055 * here ** (1 / 2.4) - 0.055)
+    return (255 * curved).round().astype(np.uint8)

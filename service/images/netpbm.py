@@ -110,7 +110,7 @@ class Netpbm:
 
     def _plain(self, count: int) -> Numbers:
         text = self._text()
-        if text.translate(None, b"0123456789 \t\r\n\v\f"):
+        if not text.strip() or text.translate(None, b"0123456789 \t\r\n\v\f"):
             raise Damaged("it has other than numbers where its pixels belong")
         numbers = np.fromstring(text, np.uint32, sep=" ")[:count]
         if len(numbers) < count:

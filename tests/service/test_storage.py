@@ -97,6 +97,29 @@ def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> 
     engine.dispose()
 
 
+def test_multi_picture_files_that_an_older_version_kept_are_jpegs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'handful.db'}"
+    engine = open_database(url)
+    store = Store(engine, "f" * 64, "lite")
+    store.create("phone", ClassifierSettings(), TUNING, [("ant", None)])
+    images = [
+        replace(new_image(seed, "ant"), media_type=kind)
+        for seed, kind in ((1, "image/mpo"), (2, "image/png"))
+    ]
+    store.change(loaded(store, "phone").record.id, TUNING, new_images=images)
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.downgrade(config, "0003")
+    engine.dispose()
+    engine = open_database(url)
+    with Session(engine) as session:
+        kinds = session.scalars(select(ImageRow.media_type).order_by(ImageRow.id)).all()
+    assert kinds == ["image/jpeg", "image/png"]
+    engine.dispose()
+
+
 def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

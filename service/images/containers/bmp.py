@@ -51,7 +51,9 @@ def _unpacked(
     """Rows of one byte a pixel, as they come in the file; what is not told is 0."""
     rows = bytearray(stride * height)
     x = y = 0
-    for _ in range(MOST_RUNS):
+    # Runs are of a pixel at least, but for the ends of rows and some that say nothing.
+    most = min(MOST_RUNS, width * height + 2 * height + 256)
+    for _ in range(most):
         if y >= height or at + 2 > len(content):
             return rows
         count, value = content[at], content[at + 1]
@@ -76,7 +78,7 @@ def _unpacked(
             _put(rows, piece, x, y, width, stride)
             x += value
             at += length + length % 2
-    raise Refused(f"is a run-length encoded BMP of more than {MOST_RUNS} runs; save it as PNG.")
+    raise Refused(f"is a run-length encoded BMP of more than {most} runs; save it as PNG.")
 
 
 def _put(rows: bytearray, piece: bytes, x: int, y: int, width: int, stride: int) -> None:

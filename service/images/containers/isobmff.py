@@ -36,7 +36,7 @@ def clean(content: bytes) -> Cleaned:
         if content[at + 4 : at + 8] == b"meta":
             end = at + length if length else len(content)
             meta = _METADATA.sub(rb"\1free", content[at:end])
-            return Cleaned(b"".join([content[:at], meta, content[end:]]))
+            return Cleaned(b"".join([content[:at], meta, memoryview(content)[end:]]))
         if length < 8 or at + length > len(content):
             break
         at += length

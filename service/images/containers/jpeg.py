@@ -17,6 +17,8 @@ _SOS = 0xDA
 _EOI = 0xD9
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _APP = range(0xE0, 0xF0)
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = (0xC0, 0xC1)
 _COMMENT = 0xFE
 _ICC = b"ICC_PROFILE\0"
 # In what is coded, FF is followed by 0 or by a restart marker; all else begins a segment.
@@ -38,6 +40,7 @@ def clean(content: bytes) -> Cleaned:
     turn = 0
     at = 2
     jfif = False
+    frames: list[tuple[int, int]] = []
     for _ in range(_MOST_SEGMENTS):
         # Any number of FF may come before a marker, and decoders pass over what is none.
         if at + 4 > len(content) or content[at] != 0xFF or content[at + 1] == 0xFF:
@@ -61,18 +64,26 @@ def clean(content: bytes) -> Cleaned:
             jfif = True
         elif marker == 0xEE or (marker not in _APP and marker != _COMMENT):
             kept.append(content[start:end])
+            if marker in _FRAMES:
+                frames.append((marker, content[start + 9] if start + 9 < len(content) else 0))
     else:
         raise Refused(
             f"is a JPEG of more than {_MOST_SEGMENTS} segments; save it anew without its metadata."
         )
+    # Decoders stop after the first scan where it holds all that a sequential frame has.
+    alone = at + 4 < len(content) and frames in [[(kind, content[at + 4])] for kind in _SEQUENTIAL]
     # Rarely more than a few, and then it is worth a closer look.
-    if content.count(b"\xff\xda", at) > MOST_SCANS and _scans(content, at) > MOST_SCANS:
+    if (
+        not alone
+        and content.count(b"\xff\xda", at) > MOST_SCANS
+        and _scans(content, at) > MOST_SCANS
+    ):
         raise Refused(
             f"is a JPEG of more than {MOST_SCANS} scans, each of which costs as much as a whole "
             "picture; save it anew as an ordinary JPEG."
         )
-    kept.append(content[at:])
-    return Cleaned(b"".join(kept), _profile(content, icc), turn or 1)
+    # Without a copy of its own, of what may be most of a large file.
+    return Cleaned(b"".join([*kept, memoryview(content)[at:]]), _profile(content, icc), turn or 1)
 
 
 def _next_marker(content: bytes, at: int) -> int:

@@ -150,7 +150,7 @@ def _with_directory(content: bytes, order: str, big: bool, entries: list[bytes])
         [
             content[:head],
             struct.pack(order + offset, end),
-            content[head + (8 if big else 4) :],
+            memoryview(content)[head + (8 if big else 4) :],
             b"\0" * (end - len(content)),
             struct.pack(order + counted, len(entries)),
             *entries,
