@@ -1,4 +1,4 @@
-"""Uvicorn's supervisor of processes, which notices deaths at once and ends at once when told twice."""
+"""Uvicorn's supervisor of processes, which notices deaths at once and may be told twice."""
 
 from __future__ import annotations
 
