@@ -78,8 +78,12 @@ def main() -> None:
             ]
             attached = _embedded(backbone, [_file(image, icc=icc) for image in there])
             bare = _embedded(backbone, [_file(image) for image in there])
+            exact = [profiles.decoded_from(np.asarray(image), primaries, gamma) for image in there]
+            seen = _embedded(backbone, [_file(Image.fromarray(levels)) for levels in exact])
             print(
-                f"| {folder.name} | {space} | {_told(attached, plain)} | {_told(bare, plain)} | |"
+                f"| {folder.name} | {space} | {_told(attached, plain)} | {_told(bare, plain)} "
+                f"| {_told(attached, seen)} |",
+                flush=True,
             )
         if arguments.cmyk is None:
             continue

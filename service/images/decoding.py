@@ -230,7 +230,9 @@ def _conversion(image: Image.Image, samples: Samples) -> Callable[[Image.Image],
 
 
 def _on_white(part: Image.Image) -> Image.Image:
-    layered = part.convert("RGBA")
+    layered = part if part.mode == "RGBA" else part.convert("RGBA")
+    if layered.getchannel("A").getextrema() == (255, 255):
+        return layered.convert("RGB")
     white = Image.new("RGBA", layered.size, "white")
     white.alpha_composite(layered)
     return white.convert("RGB")

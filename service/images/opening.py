@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from service.images.unended import completed
 
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
+# Of damage that does not matter; each would be kept, to be told once.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # What is not looked at is not decoded.
 pi_heif.options.THUMBNAILS = False
 pi_heif.options.DEPTH_IMAGES = False
