@@ -37,4 +37,4 @@ def listed(reasons: Sequence[FileReason]) -> str:
 
 def members(reasons: Sequence[FileReason]) -> list[dict[str, str]]:
     """The extension member ``files`` of a problem document: the first thousand."""
-    return [{"file": file[:_LONGEST], "reason": reason} for file, reason in reasons[:_LISTED]]
+    return [{"file": file[:1024], "reason": reason} for file, reason in reasons[:_LISTED]]
