@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 # Files that one message names; the others are counted.
 _NAMED = 20
+# Files that one problem document lists.
+_LISTED = 1000
 # Characters of a file name in a message.
 _LONGEST = 200
 
@@ -31,3 +33,8 @@ def listed(reasons: Sequence[FileReason]) -> str:
     named = "; ".join(map(str, reasons[:_NAMED]))
     more = len(reasons) - _NAMED
     return named if more <= 0 else f"{named}; and {more} more"
+
+
+def members(reasons: Sequence[FileReason]) -> list[dict[str, str]]:
+    """The extension member ``files`` of a problem document: the first thousand."""
+    return [{"file": file[:1024], "reason": reason} for file, reason in reasons[:_LISTED]]

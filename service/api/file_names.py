@@ -99,9 +99,11 @@ def _extended(value: bytes | None) -> str | None:
     """RFC 8187: charset, language and percent-encoded bytes; None where it is not that."""
     if value is None or (parts := _EXTENDED.fullmatch(value)) is None:
         return None
+    if (codec := _text_codec(parts[1].decode("ascii"))) is None:
+        return None
     try:
-        return unquote_to_bytes(parts[2]).decode(parts[1].decode("ascii"))
-    except (UnicodeDecodeError, LookupError):
+        return unquote_to_bytes(parts[2]).decode(codec)
+    except UnicodeDecodeError:
         return None
 
 
@@ -119,7 +121,9 @@ def _plain(value: bytes, charset: str) -> str | bytes:
 def _encoded_words(value: bytes) -> str | None:
     try:
         return "".join(
-            piece.decode(charset or "ascii") if isinstance(piece, bytes) else piece
+            piece.decode(_text_codec(charset or "ascii") or "ascii")
+            if isinstance(piece, bytes)
+            else piece
             for piece, charset in decode_header(value.decode("ascii"))
         )
     except (HeaderParseError, UnicodeDecodeError, LookupError, ValueError):

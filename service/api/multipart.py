@@ -7,6 +7,7 @@ import io
 import quopri
 from dataclasses import dataclass, field
 
+import anyio.to_thread
 from python_multipart.multipart import parse_options_header
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -64,7 +65,9 @@ async def form_files(request: Request, settings: Settings) -> list[FormFile]:
         raise InvalidUpload("The multipart body is cut short: its last boundary is missing.")
     if parser.texts:
         raise InvalidUpload(_no_file(parser.texts))
-    return parser.files
+    if any(part.transfer_encoding not in _AS_IT_IS for part in parser.files):
+        return await anyio.to_thread.run_sync(lambda: list(map(_file, parser.files)))
+    return list(map(_file, parser.files))
 
 
 def too_many(settings: Settings) -> RequestTooLarge:
@@ -112,7 +115,7 @@ class _Parser(MultiPartParser):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.ended = False
-        self.files: list[FormFile] = []
+        self.files: list[_Part] = []
         self.texts: list[str] = []
         self._part = _Part()
         _, options = parse_options_header(self.headers["content-type"])
@@ -170,20 +173,25 @@ class _Parser(MultiPartParser):
             self.texts.append(part.name)
         # What browsers send for a field of files in which none was chosen.
         elif part.filename != "" or part.size:
-            content = _transferred(part.content.getvalue(), part.transfer_encoding, part.name)
-            self.files.append(FormFile(part.filename or "", part.media_type, content))
+            self.files.append(part)
 
 
-def _transferred(content: bytes, encoding: bytes, name: str) -> bytes:
-    if encoding in _AS_IT_IS:
+def _file(part: _Part) -> FormFile:
+    return FormFile(part.filename or "", part.media_type, _transferred(part))
+
+
+def _transferred(part: _Part) -> bytes:
+    content = part.content.getvalue()
+    if part.transfer_encoding in _AS_IT_IS:
         return content
-    if encoding == b"base64":
+    if part.transfer_encoding == b"base64":
         try:
             return binascii.a2b_base64(content)
         except binascii.Error as error:
-            raise MultiPartException(f"the field {name!r} is no base64: {error}.") from error
-    if encoding == b"quoted-printable":
+            raise InvalidUpload(f"The field {part.name!r} is no base64: {error}.") from error
+    if part.transfer_encoding == b"quoted-printable":
         return quopri.decodestring(content)
-    raise MultiPartException(
-        f"the field {name!r} has an unknown Content-Transfer-Encoding; send the bytes as they are."
+    raise InvalidUpload(
+        f"The field {part.name!r} has an unknown Content-Transfer-Encoding; send the bytes as they "
+        "are."
     )

@@ -17,7 +17,7 @@ from service.archives.code_pages import CodePageError
 from service.archives.names import decode_names
 from service.class_folders import ClassFolderError, read_class_folders
 from service.class_folders.droppings import is_image_name, why_skipped
-from service.file_reasons import FileReason, listed
+from service.file_reasons import FileReason, listed, members
 from service.images.uploaded import UploadedImage
 from service.problems import EmptyUpload, InvalidName, InvalidUpload, UnsupportedMediaType
 from service.settings import Settings
@@ -126,7 +126,7 @@ async def read_labelled_images(
 
 
 def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | None) -> Upload:
-    unpacked = Unpacked(settings.max_unpacked_bytes)
+    unpacked = Unpacked(settings)
     loose = [file for file in files if not _is_zip(file)]
     names = iter(_decoded([file.filename for file in loose], encoding))
     groups = [[UploadedImage.of(next(names), file.content) for file in loose]]
@@ -152,7 +152,7 @@ def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | Non
     if faults:
         raise InvalidUpload(
             f"{listed(faults)}. Name files LABEL/IMAGE, for instance cat/a.jpg.",
-            files=[fault._asdict() for fault in faults],
+            files=members(faults),
         )
     _check_count(len(upload.labelled), settings)
     if not upload.labelled:
@@ -178,7 +178,7 @@ def _with_checked_labels(
         ]
         told = list(reasons.values())
         more = f" And {len(told) - 20} more." if len(told) > 20 else ""
-        raise InvalidName(" ".join(told[:20]) + more, files=[fault._asdict() for fault in faults])
+        raise InvalidName(" ".join(told[:20]) + more, files=members(faults))
     return [(checked[label], image) for label, image in labelled]
 
 
@@ -216,7 +216,7 @@ def _check_names(images: Sequence[UploadedImage]) -> None:
     if faults:
         raise InvalidUpload(
             f"{listed(faults)}. Give files names that can be read.",
-            files=[fault._asdict() for fault in faults],
+            files=members(faults),
         )
 
 
@@ -233,7 +233,7 @@ def _nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
         return EmptyUpload("There is no image in the upload.")
     return EmptyUpload(
         f"There is no image in the upload: {listed(skipped)}.",
-        files=[one._asdict() for one in skipped],
+        files=members(skipped),
     )
 
 

@@ -22,19 +22,42 @@ _ENCRYPTED = 0x1
 
 
 class Unpacked:
-    """Counts the bytes that come out of the archives of one request, each member once.
+    """Counts what the archives of one request hold, all together.
 
     Args:
-        most: More are refused.
+        settings: The limits.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, settings: Settings) -> None:
+        self._most = settings.max_unpacked_bytes
+        self._images = settings.max_images_per_request
         self._bytes = 0
+        self._entries = 0
+        self._directories = 0
         self._lock = Lock()
 
+    def add_directory(self, entries: int, size: int) -> None:
+        """Count a directory that is to be read.
+
+        Args:
+            entries: In it.
+            size: Its bytes.
+
+        Raises:
+            RequestTooLarge: They are more than so many images need.
+        """
+        most = _ENTRIES * self._images
+        self._entries += entries
+        self._directories += size
+        if self._entries > most or self._directories > most * _ENTRY_BYTES:
+            raise RequestTooLarge(
+                f"The zip has {self._entries} entries in {self._directories} bytes of directory; "
+                f"at most {most} in {most * _ENTRY_BYTES} are accepted, for {self._images} images. "
+                "Send several smaller ones."
+            )
+
     def add(self, count: int) -> None:
-        """Count a member.
+        """Count the bytes of a member; once, however often it is read.
 
         Raises:
             RequestTooLarge: All together are too large.
@@ -64,7 +87,10 @@ def open_archive(
         InvalidUpload: It is no zip or damaged, or names have an encoding that cannot be told.
         RequestTooLarge: Its directory is larger than so many images need.
     """
-    _check_directory(content, settings)
+    directory = measure_directory(content)
+    if directory is None:
+        raise InvalidUpload("The zip is damaged or no zip: it has no directory at its end.")
+    unpacked.add_directory(*directory)
     try:
         archive = ZipFile(io.BytesIO(content), metadata_encoding=ZIPFILE_ENCODING)
         infos = [i for i in archive.infolist() if i.orig_filename[-1:] not in {"/", "\\"}]
@@ -78,19 +104,6 @@ def open_archive(
         UploadedImage(name, _Member(archive, info, name, settings, unpacked.add))
         for info, name in zip(infos, names, strict=True)
     ]
-
-
-def _check_directory(content: bytes, settings: Settings) -> None:
-    directory = measure_directory(content)
-    if directory is None:
-        raise InvalidUpload("The zip is damaged or no zip: it has no directory at its end.")
-    most = _ENTRIES * settings.max_images_per_request
-    if directory.entries > most or directory.size > most * _ENTRY_BYTES:
-        raise RequestTooLarge(
-            f"The zip has {directory.entries} entries in {directory.size} bytes of directory; at "
-            f"most {most} in {most * _ENTRY_BYTES} are accepted, for "
-            f"{settings.max_images_per_request} images. Send several smaller ones."
-        )
 
 
 class _Member:

@@ -16,6 +16,9 @@ from service.class_folders.levels import AmbiguousFolders, Strays, class_level
 from service.file_reasons import FileReason, listed
 
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
+# More than any file system's, and few enough that looking at every level of every name is cheap.
+_DEEPEST = 32
+_LONGEST = 1024
 _NO_FOLDER = "has no folder to take the label from"
 _BESIDE = "lies beside the folders of the classes"
 
@@ -73,6 +76,12 @@ def read_class_folders(names: Sequence[str], *, backslashes: bool = True) -> Cla
         parts = _parts(name, backslashes=backslashes)
         if fault := _outside(name, parts, backslashes=backslashes):
             faults.append(FileReason(name, fault))
+        elif len(name) > _LONGEST or len(parts) > _DEEPEST:
+            faults.append(
+                FileReason(
+                    name, f"has over {_LONGEST} characters or {_DEEPEST} folders in its name"
+                )
+            )
         elif not parts:
             faults.append(FileReason(name, "names no file"))
         elif reason := why_skipped(parts):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fastapi_problem.error import StatusProblem
 
-from service.file_reasons import FileReason, listed
+from service.file_reasons import FileReason, listed, members
 from service.images.uploaded import UploadedImage
 from service.problems import BrokenImage, ImageTooLarge, InvalidUpload, NotAnImage
 
@@ -42,4 +42,4 @@ def all_at_once(
             f"{len(files)} of {len(images)} images cannot be used, and none was registered: "
             + listed(files)
         )
-    return type(first)(detail, files=[file._asdict() for file in files])
+    return type(first)(detail, files=members(files))

@@ -13,6 +13,7 @@ import pytest
 
 from service.archives import Unpacked, open_archive
 from service.archives.directory import measure_directory
+from service.class_folders import ClassFolderError, read_class_folders
 from service.problems import ImageTooLarge, InvalidUpload, RequestTooLarge
 from service.settings import Settings
 from tests.service.client import Classifier, problem
@@ -84,7 +85,7 @@ LIMITS = Settings(max_image_bytes=10_000, max_unpacked_bytes=50_000, max_images_
 
 
 def opened(content: bytes) -> list[bytes]:
-    files = open_archive(content, LIMITS, Unpacked(LIMITS.max_unpacked_bytes))
+    files = open_archive(content, LIMITS, Unpacked(LIMITS))
     return [file.read() for file in files]
 
 
@@ -107,7 +108,7 @@ def test_a_kilobyte_of_bzip2_is_not_unpacked_to_a_gigabyte() -> None:
 
 
 def test_a_member_that_is_read_again_counts_once() -> None:
-    counted = Unpacked(15_000)
+    counted = Unpacked(LIMITS.model_copy(update={"max_unpacked_bytes": 15_000}))
     [file] = open_archive(zipped({"a/1.png": bytes(9_000)}), LIMITS, counted)
     assert file.read() == file.read() == bytes(9_000)
     with pytest.raises(RequestTooLarge):
@@ -141,3 +142,16 @@ def test_a_zip64_directory_is_measured() -> None:
     assert found is not None
     assert found.size == size
     assert found.entries >= 3
+
+
+def test_the_zips_of_one_form_are_counted_together(small: Classifier) -> None:
+    zips = {f"{i}.zip": empty_files(20) for i in range(3)}
+    problem(small.post_support(zips), 413, "request-too-large", "40 entries", "25")
+
+
+def test_names_of_thousands_of_folders_are_refused_at_once() -> None:
+    deep = ["a/" * 30_000 + f"{i}.jpg" for i in range(100)]
+    begun = perf_counter()
+    with pytest.raises(ClassFolderError, match="32 folders"):
+        read_class_folders(["cat/1.jpg", *deep])
+    assert perf_counter() - begun < 10
