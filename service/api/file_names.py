@@ -18,9 +18,8 @@ import re
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
+from enum import StrEnum
 from urllib.parse import unquote_to_bytes
-
-from service.problems import InvalidRequest
 
 _PARAMETER = re.compile(rb";[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*")
 # Up to a quote that ends the value: one that another parameter or nothing follows.
@@ -36,6 +35,54 @@ _TEXTS = (
     "ascii", "utf-8", "utf_8", "iso8859", "cp", "gb", "big5", "euc", "johab", "koi8", "shift_jis",
     "mac", "tis",
 )  # fmt: skip
+
+
+class FileNameEncoding(StrEnum):
+    """Encodings of file names in archives: what systems have packed with, by their codecs' names."""
+
+    UTF_8 = "utf-8"
+    ASCII = "ascii"
+    GB18030 = "gb18030"
+    GBK = "gbk"
+    BIG5 = "big5"
+    BIG5HKSCS = "big5hkscs"
+    SHIFT_JIS = "shift_jis"
+    CP932 = "cp932"
+    EUC_JP = "euc_jp"
+    CP949 = "cp949"
+    EUC_KR = "euc_kr"
+    CP437 = "cp437"
+    CP720 = "cp720"
+    CP737 = "cp737"
+    CP775 = "cp775"
+    CP850 = "cp850"
+    CP852 = "cp852"
+    CP855 = "cp855"
+    CP857 = "cp857"
+    CP858 = "cp858"
+    CP862 = "cp862"
+    CP866 = "cp866"
+    CP874 = "cp874"
+    CP1250 = "cp1250"
+    CP1251 = "cp1251"
+    CP1252 = "cp1252"
+    CP1253 = "cp1253"
+    CP1254 = "cp1254"
+    CP1255 = "cp1255"
+    CP1256 = "cp1256"
+    CP1257 = "cp1257"
+    CP1258 = "cp1258"
+    KOI8_R = "koi8-r"
+    KOI8_U = "koi8-u"
+    ISO8859_1 = "iso8859-1"
+    ISO8859_2 = "iso8859-2"
+    ISO8859_5 = "iso8859-5"
+    ISO8859_6 = "iso8859-6"
+    ISO8859_7 = "iso8859-7"
+    ISO8859_8 = "iso8859-8"
+    ISO8859_9 = "iso8859-9"
+    ISO8859_15 = "iso8859-15"
+    MAC_ROMAN = "mac-roman"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +189,6 @@ def _decoded(value: bytes, charset: str) -> str | bytes:
 def text_charset(name: bytes | None) -> str:
     """The codec that a form names, if it is one of texts; UTF-8 otherwise."""
     return (name and _text_codec(name.decode("latin-1"))) or "utf-8"
-
-
-def checked_encoding(name: str | None) -> str | None:
-    """The codec of an encoding that a client names; None stays None.
-
-    Raises:
-        InvalidRequest: There is none, or it is none of texts.
-    """
-    if name is None or (codec := _text_codec(name)) is not None:
-        return name and codec
-    raise InvalidRequest(
-        f"filename_encoding: {name!r} is no encoding of file names; known are for instance utf-8, "
-        "gb18030, big5, shift_jis, cp949, cp437, cp850, cp1252, cp866 and cp1251."
-    )
 
 
 def _text_codec(name: str) -> str | None:

@@ -22,7 +22,7 @@ from service.api.dependencies import (
     writing,
 )
 from service.api.described import IMAGE_TYPES, binary, files
-from service.api.file_names import checked_encoding
+from service.api.file_names import FileNameEncoding
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import (
@@ -130,10 +130,8 @@ async def post_support(
     runtime: ReadyRuntime,
     request: Request,
     filename_encoding: Annotated[
-        str | None,
+        FileNameEncoding | None,
         Query(
-            max_length=40,
-            pattern=r"^[A-Za-z0-9_.:-]+$",
             description="Encoding of file names that are not UTF-8, as `gb18030`, `big5`,"
             " `shift_jis`, `cp949`, `cp850`, `cp1251`; found out where it can be told.",
             examples=["shift_jis"],
@@ -148,9 +146,8 @@ async def post_support(
     answer.
     """
     checked_classifier(name)
-    encoding = checked_encoding(filename_encoding)
     await reading(runtime.registry.live, name)
-    upload = await read_labelled_images(request, runtime.settings, encoding)
+    upload = await read_labelled_images(request, runtime.settings, filename_encoding)
     return await _register(name, upload, runtime, request)
 
 
