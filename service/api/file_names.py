@@ -38,7 +38,7 @@ _TEXTS = (
 
 
 class FileNameEncoding(StrEnum):
-    """Encodings of file names in archives: what systems have packed with, by their codecs' names."""
+    """Encodings of file names in archives: those that systems pack with, by their codecs."""
 
     UTF_8 = "utf-8"
     ASCII = "ascii"

@@ -112,7 +112,7 @@ def test_names_of_an_unclear_encoding_are_refused_with_their_readings_and_the_pa
     assert "?filename_encoding=gb18030" in told
     assert classifier.state() == before
     url, zipped = f"{classifier.url}/support", {"content-type": "application/zip"}
-    for encoding in ("gb18030", "GBK"):
+    for encoding in ("gb18030", "gbk"):
         answer = classifier.http.post(
             url, params={"filename_encoding": encoding}, content=unclear, headers=zipped
         )
