@@ -120,7 +120,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 def head(method: str, path: str, **headers: object) -> bytes:
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "host: a", *lines, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "host: 127.0.0.1", *lines, "", ""]).encode()
 
 
 # Texts

@@ -290,7 +290,7 @@ def connected(small_service: Small) -> socket.socket:
 
 def head(small: Classifier, *lines: str, where: str = "predict") -> bytes:
     first = f"POST {small.url}/{where} HTTP/1.1"
-    return "\r\n".join([first, "host: a", *lines, "", ""]).encode()
+    return "\r\n".join([first, "host: 127.0.0.1", *lines, "", ""]).encode()
 
 
 def first_answer(connection: socket.socket) -> bytes:
