@@ -50,8 +50,8 @@ def said(url: str, *pieces: bytes) -> Answers:
         (HEALTHZ[:-2] + b"a: b\r\n" * 129 + b"\r\n",),
         (HEALTHZ[:-2], *[b"a: b\r\n"] * 20_000),
         (b"\r\n" * 40_000,),
-        (CHUNKED, b"5;" + b"a" * 70_000),
-        (CHUNKED, b"1\r\nx\r\n", b"0\r\n", *[b"a: b\r\n" * 100] * 200),
+        (CHUNKED, b"5;" + b"a" * 300_000),
+        (CHUNKED, b"1\r\nx\r\n", b"0\r\n", *[b"a: b\r\n" * 100] * 500),
     ],
     ids=["target", "field", "fields", "endless", "empty lines", "chunk extension", "trailers"],
 )
