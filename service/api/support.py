@@ -216,9 +216,7 @@ async def delete_image(
 ) -> None:
     """The class stays, also without images."""
     label = await _known_label(name, label, runtime)
-    await writing(
-        request, runtime.registry.delete_image, checked_classifier(name), label, image_id
-    )
+    await writing(request, runtime.registry.delete_image, checked_classifier(name), label, image_id)
 
 
 @router.put(
