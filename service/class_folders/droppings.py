@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from service.images.kinds import IMAGE_SUFFIXES
+
 _MACOS = "was added by macOS"
 _WINDOWS = "was added by Windows"
 _NAS = "was added by network storage"
@@ -91,10 +93,8 @@ _NO_IMAGE = {
     # Left by programs
     "bak", "tmp", "swp", "part", "crdownload",
 }  # fmt: skip
-_IMAGE = {
-    "jpg", "jpeg", "jpe", "jfif", "jif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
-    "avif", "avifs", "heic", "heif", "hif", "ppm", "pgm", "pbm", "pnm", "mpo", "jp2", "j2k", "jxl",
-}  # fmt: skip
+# Of those that are read, and of some that are not, so that they are refused and not skipped.
+_IMAGE = {suffix[1:] for suffix in IMAGE_SUFFIXES} | {"jif", "avifs", "jp2", "j2k", "jxl"}
 
 
 def why_skipped(parts: Sequence[str]) -> str | None:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from service.class_folders.droppings import is_image_name
 from service.class_folders.reader import ClassFolderError, ClassFolders, read_class_folders
 from service.file_reasons import FileReason, listed
+from service.images.kinds import kind_of
 
 logger = logging.getLogger("handful")
+
+# Bytes at the beginning of a file that tell its kind.
+_HEAD = 1024
 
 
 class LabelledFile(NamedTuple):
@@ -80,7 +82,7 @@ def _below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iter
 
 def _is_image(path: Path) -> bool:
     try:
-        with Image.open(path):
-            return True
-    except Exception:  # of any kind, as the damage
+        with path.open("rb") as file:
+            return kind_of(file.read(_HEAD)) is not None
+    except OSError:
         return False

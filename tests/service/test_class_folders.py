@@ -12,6 +12,8 @@ from PIL import Image
 
 from service.class_folders import ClassFolderError, read_class_folders
 from service.class_folders.on_disk import read_folder
+from tests.service.pictures import encoded
+from tests.service.test_image_containers import HEIC
 
 # Names, separated by blanks, and the labels; "-" where a file is skipped.
 TOLD: dict[str, tuple[str, str]] = {
@@ -198,4 +200,21 @@ def test_a_folder_on_disk_is_read_by_the_same_rules(
     for name in ("strange.xyz", "nameless"):
         (tmp_path / "train/cat/images" / name).write_text("no image")
     with pytest.raises(ClassFolderError, match=r"nameless' is no image; .*strange.xyz' is no"):
+        read_folder(tmp_path)
+
+
+def test_what_the_decoder_takes_is_an_image_on_disk_whatever_its_name(tmp_path: Path) -> None:
+    small = Image.new("RGB", (4, 3))
+    for label, kind in (("ant", "heic"), ("bee", "ppm")):
+        (tmp_path / label).mkdir()
+        content = HEIC.read_bytes() if kind == "heic" else encoded(small, "PPM")
+        (tmp_path / label / "unnamed").write_bytes(content)
+    (tmp_path / "ant" / "depth.pfm").write_bytes(b"Pf\n1 1\n-1\n\0\0\0\0")
+    assert [(found.label, found.path.name) for found in read_folder(tmp_path)] == [
+        ("ant", "depth.pfm"),
+        ("ant", "unnamed"),
+        ("bee", "unnamed"),
+    ]
+    (tmp_path / "bee" / "card").write_bytes(b"%!PS-Adobe EPSF")
+    with pytest.raises(ClassFolderError, match="'bee/card' is no image"):
         read_folder(tmp_path)
