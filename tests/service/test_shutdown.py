@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,3 +149,34 @@ def test_a_process_that_is_loading_ends_at_once(tmp_path: Path, vit: str) -> Non
         status, seconds = ended(server)
     assert status == 0
     assert seconds < 3
+
+
+_TEARDOWN_THAT_HANGS = """
+import asyncio, os, signal, threading, time
+from service.serving.connections import ConnectionLimits, Connections
+from service.serving.ending import drain_when_told
+from service.settings import Settings
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        print("torn down", flush=True)
+        sleep(60)
+
+async def serve():
+    ready = threading.Event()
+    ready.set()
+    connections = Connections(ConnectionLimits.of(Settings()))
+    drain_when_told(connections, 1.0, ready, lambda *_: None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)
+
+kept = Slow()
+asyncio.run(serve())
+"""
+
+
+def test_a_process_that_hangs_while_python_is_torn_down_is_ended_in_time() -> None:
+    command = [sys.executable, "-c", _TEARDOWN_THAT_HANGS]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert run.stdout == "torn down\n", run.stderr
+    assert run.returncode == -signal.SIGALRM
