@@ -87,6 +87,17 @@ def test_what_is_no_http_is_answered_with_400(url: str, sent: bytes) -> None:
     said(url, sent).problem(400, "malformed-request", "HTTP/1.1")
 
 
+@pytest.mark.parametrize("hosts", [b"", b"host: localhost\r\nHost: localhost\r\n"])
+def test_a_request_without_its_one_host_is_answered_with_400(url: str, hosts: bytes) -> None:
+    said(url, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n").problem(
+        400, "malformed-request", "Host"
+    )
+
+
+def test_a_request_of_http_1_0_needs_no_host(url: str) -> None:
+    assert said(url, b"GET /healthz HTTP/1.0\r\n\r\n").statuses == [200]
+
+
 def test_a_connection_that_says_nothing_is_closed(url: str) -> None:
     answers = said(url)
     assert answers.told == b""
