@@ -177,6 +177,20 @@ async def test_who_hangs_up_is_not_embedded_for_any_more(tmp_path: Path, vit: st
 
 
 @in_loop
+async def test_a_body_that_nobody_reads_and_nobody_would_take_is_refused_meanwhile(
+    tmp_path: Path, vit: str
+) -> None:
+    async with Service.running(tmp_path, vit) as service:
+        client = Client(service.app)
+        task = client.send("PUT", f"{A}/classes/bee", b"?", {"content-encoding": "br"})
+        await until(task.done)
+        assert client.status == 415
+        assert client.json()["type"] == "unsupported-media-type"
+        assert service.waiting() == 0
+        assert list(service.live.classes) == ["ant"]
+
+
+@in_loop
 async def test_a_shutdown_that_cancels_ends_within_a_pass(tmp_path: Path, vit: str) -> None:
     async with Service.running(tmp_path, vit) as service:
         tasks = [service.begin(f"/v1/classifiers/c{i}", classes=many(900))[1] for i in range(9)]
