@@ -94,6 +94,11 @@ def test_a_request_without_its_one_host_is_answered_with_400(url: str, hosts: by
     )
 
 
+def test_options_of_the_server_as_a_whole_are_answered(url: str) -> None:
+    assert said(url, head("OPTIONS", "*", connection="close")).statuses == [204]
+    assert said(url, head("GET", "*", connection="close")).statuses == [404]
+
+
 def test_a_request_of_http_1_0_needs_no_host(url: str) -> None:
     assert said(url, b"GET /healthz HTTP/1.0\r\n\r\n").statuses == [200]
 
