@@ -64,6 +64,7 @@ def test_a_head_of_almost_the_limit_is_taken(url: str) -> None:
     assert said(url, LAST[:-2], fields, b"\r\n").statuses == [200]
 
 
+@pytest.mark.alone
 def test_others_are_answered_while_a_head_of_300_megabytes_comes(edge: Edge) -> None:
     def flood() -> Answers:
         return said(edge.server.url, HEALTHZ[:-2], b"x: ", *[b"a" * 1_000_000] * 300)
