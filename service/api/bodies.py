@@ -106,8 +106,9 @@ class Bodies:
                     await send(message)
 
             await self.app(scope, lambda: body.read(receive), watched)
-            if body.refusal is not None and not started:
-                await _refuse(body.refusal, receive, send, lingering=not body.whole)
+        # What it held is free for others by now, however long its client goes on sending.
+        if body.refusal is not None and not started:
+            await _refuse(body.refusal, receive, send, lingering=not body.whole)
 
 
 class _Body:

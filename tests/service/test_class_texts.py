@@ -31,11 +31,6 @@ A = "/v1/classifiers/a"
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
-
-
 async def patiently(answer: asyncio.Future[Any]) -> None:
     await asyncio.wait([answer])
 
