@@ -19,6 +19,7 @@ from contextlib import ExitStack, suppress
 import httpx2 as httpx
 import pytest
 
+from tests.odd_pictures import flat_png
 from tests.service.attacked import MIB, Attacked
 from tests.service.client import Classifier, problem
 from tests.service.pictures import picture
@@ -223,6 +224,26 @@ def test_compressed_bombs_cost_no_more_than_their_limit(attacked: Attacked) -> N
         problem(one(0), 413, "image-too-large")
 
     attacked.stands(attack, mib=2 * BUDGET)
+
+
+# Pictures
+
+
+def test_thin_and_unusual_pictures_cost_what_their_pixels_do(attacked: Attacked) -> None:
+    other = Classifier(attacked.http, "other")
+    assert other.put().status_code == 201
+    assert other.post("ant", picture(1)).status_code == 201
+    odd = [
+        *(flat_png(1, 900_000), flat_png(900_000, 1), flat_png(1, 20_000), flat_png(20_000, 1)),
+        *(flat_png(2, 400_000, colour=6), flat_png(400_000, 2, colour=0, depth=16)),
+    ]
+    assert sum(map(len, odd)) < 20_000
+
+    def attack() -> None:
+        for answer in at_once(4, lambda _: other.predict(*odd * 4)):
+            assert answer.status_code == 200, answer.text
+
+    attacked.stands(attack, mib=60)
 
 
 # JSON
