@@ -37,7 +37,7 @@ class Attacked:
     def __init__(self, server: Server, http: httpx.Client) -> None:
         self.server = server
         self.http = http
-        normal = Classifier(http, "normal")
+        self.normal = normal = Classifier(http, "normal")
         assert normal.put().status_code == 201
         for label, seed in (("ant", 1), ("bee", 2)):
             assert normal.post(label, picture(seed), picture(seed + 10)).status_code == 201

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 
-import httpx2 as httpx
 import pytest
 
 from service.archives import Unpacked, open_archive
@@ -58,7 +57,7 @@ def test_zips_of_zeros_take_the_memory_of_a_few_members(
 
 @pytest.mark.alone
 def test_large_directories_are_refused_before_they_are_read_and_hold_nobody_up(
-    server: Server, http: httpx.Client
+    spare: Server,
 ) -> None:
     number, many = 300_000, 44
     entry = b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"  # APPNOTE, 4.3.12
@@ -69,14 +68,17 @@ def test_large_directories_are_refused_before_they_are_read_and_hold_nobody_up(
 
     def attack() -> None:
         with ThreadPoolExecutor(many) as threads:
-            for answer in threads.map(Classifier(http, "normal").post_zip, [archive] * many):
+            for answer in threads.map(attacked.normal.post_zip, [archive] * many):
                 told.append(answer.status_code)
                 if answer.status_code == 413:
                     problem(answer, 413, "request-too-large", f"{number} entries", "10000")
                 else:  # as far as there is room for their bytes
                     problem(answer, 503, "overloaded")
 
-    Attacked(server, http).stands(attack, mib=2 * 512)
+    with spare.client() as http:
+        attacked = Attacked(spare, http)
+        attacked.stands(attack, mib=2 * 512)
+        http.delete(attacked.normal.url).raise_for_status()
     assert 413 in told
 
 
