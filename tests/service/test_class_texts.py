@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,7 @@ from service.runtime import Runtime
 from service.settings import Settings
 from service.storage.records import ClassifierSettings
 from service.texts.embedding import TextEmbedder
-from tests.service.asgi import Client
+from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture, zipped
 
@@ -122,17 +122,6 @@ class Service:
 
 def many(number: int = 200) -> list[str]:
     return [f"class {i}" for i in range(number)]
-
-
-Test = Callable[[Path, str], Coroutine[Any, Any, None]]
-
-
-def in_loop(test: Test) -> Callable[[Path, str], None]:
-    def run(tmp_path: Path, vit: str) -> None:
-        asyncio.run(asyncio.wait_for(test(tmp_path, vit), 120))
-
-    run.__name__ = test.__name__
-    return run
 
 
 @in_loop
