@@ -200,7 +200,7 @@ async def test_too_many_texts_that_wait_are_refused(tmp_path: Path, vit: str) ->
     async with Service.running(tmp_path, vit, max_texts=100) as service:
         # Each counts for a quarter of the limit; other classifiers are let in up to twice it.
         begun = [service.begin(f"/v1/classifiers/c{i}", classes=many(100)) for i in range(8)]
-        await service.embedding()
+        await until(lambda: service.waiting() == 8 * 100)
         refused = await service.put("/v1/classifiers/z", classes=["one"])
         assert refused.status == 503
         assert refused.json()["type"] == "overloaded"
