@@ -106,9 +106,8 @@ class Bodies:
                     await send(message)
 
             await self.app(scope, lambda: body.read(receive), watched)
-        # What it held is free for others by now, however long its client goes on sending.
-        if body.refusal is not None and not started:
-            await _refuse(body.refusal, receive, send, lingering=not body.whole)
+            if body.refusal is not None and not started:
+                await _refuse(body.refusal, receive, send, lingering=not body.whole)
 
 
 class _Body:
