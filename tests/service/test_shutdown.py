@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.service.client import Classifier
 from tests.service.pictures import picture
@@ -20,6 +21,8 @@ from tests.service.server import Server
 from tests.service.sockets import HEALTHZ, Bare, head
 
 GRACE = 4.0
+# Of machines that are busy otherwise; far below the 60 s that clients would be waited for.
+AT_ONCE = 10
 
 
 @contextmanager
@@ -72,6 +75,7 @@ def test_sigterm_lets_requests_finish_and_closes_what_is_idle(tmp_path: Path, vi
         assert database.execute("SELECT COUNT(*) FROM support").fetchone() == (1,)
 
 
+@pytest.mark.alone
 def test_sigterm_ends_within_its_time_whatever_clients_and_threads_do(
     tmp_path: Path, vit: str
 ) -> None:
@@ -114,7 +118,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, vit: str) -> None:
         server.process.terminate()
         status, seconds = ended(server)
         assert status == 128 + 15
-        assert seconds < 2
+        assert seconds < AT_ONCE
         assert stalled.answers().told == b""
 
 
@@ -134,7 +138,7 @@ def test_a_second_signal_ends_several_processes_at_once(tmp_path: Path, vit: str
         server.process.terminate()
         status, seconds = ended(server)
         assert status == 128 + 15
-        assert seconds < 3
+        assert seconds < AT_ONCE
         _, alive = psutil.wait_procs(started, timeout=10)
         assert not alive
 
@@ -148,7 +152,7 @@ def test_a_process_that_is_loading_ends_at_once(tmp_path: Path, vit: str) -> Non
         server.process.terminate()
         status, seconds = ended(server)
     assert status == 0
-    assert seconds < 3
+    assert seconds < AT_ONCE
 
 
 _TEARDOWN_THAT_HANGS = """
