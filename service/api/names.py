@@ -65,9 +65,7 @@ def checked_label(label: str) -> str:
             characters, bidirectional overrides, surrogates, private use and unassigned ones, and
             whatever shows nothing where it stands.
     """
-    if len(label) > _MAX_DECOMPOSED:
-        raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
-    label = _SPACES.sub("", unicodedata.normalize("NFC", label))
+    label = as_written(label)
     if not label or len(label) > _MAX_LABEL:
         raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
     if label in {".", ".."} or "/" in label or "\\" in label:
@@ -84,6 +82,17 @@ def checked_label(label: str) -> str:
             f"{', '.join(map(_named, dict.fromkeys(label[:5])))}."
         )
     return label
+
+
+def as_written(label: str) -> str:
+    """Return a label in the form that it is stored in, whether it may be one or not.
+
+    Raises:
+        InvalidName: It is much too long.
+    """
+    if len(label) > _MAX_DECOMPOSED:
+        raise InvalidName(f"A label has 1 to {_MAX_LABEL} characters; this one has {len(label)}.")
+    return _SPACES.sub("", unicodedata.normalize("NFC", label))
 
 
 def _named(character: str) -> str:

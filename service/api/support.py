@@ -24,7 +24,7 @@ from service.api.dependencies import (
 from service.api.described import IMAGE_TYPES, binary, files
 from service.api.file_names import FileNameEncoding
 from service.api.large_json import large_json
-from service.api.names import checked_classifier, checked_label
+from service.api.names import as_written, checked_classifier, checked_label
 from service.api.schemas import (
     ClassList,
     ClassOut,
@@ -45,6 +45,7 @@ from service.problems import (
     ImageNotFound,
     ImageNotStored,
     ImageTooLarge,
+    InvalidName,
     InvalidUpload,
     NotAnImage,
     Overloaded,
@@ -185,9 +186,8 @@ async def get_image(
     name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
 ) -> Response:
     """The image, byte for byte as it was uploaded."""
-    record = await reading(
-        runtime.registry.image, checked_classifier(name), checked_label(label), image_id
-    )
+    label = await _known_label(name, label, runtime)
+    record = await reading(runtime.registry.image, checked_classifier(name), label, image_id)
     content = await reading(runtime.store.content, record.id)
     if content is None:
         raise ImageNotStored(
@@ -215,13 +215,8 @@ async def delete_image(
     name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
 ) -> None:
     """The class stays, also without images."""
-    await writing(
-        request,
-        runtime.registry.delete_image,
-        checked_classifier(name),
-        checked_label(label),
-        image_id,
-    )
+    label = await _known_label(name, label, runtime)
+    await writing(request, runtime.registry.delete_image, checked_classifier(name), label, image_id)
 
 
 @router.put(
@@ -249,7 +244,7 @@ async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Re
 )
 async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response:
     """The class with its support images."""
-    return await _class(name, checked_label(label), runtime)
+    return await _class(name, await _known_label(name, label, runtime), runtime)
 
 
 @router.delete(
@@ -260,13 +255,29 @@ async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response
 )
 async def delete_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> None:
     """The other classes stay as they are."""
-    await writing(
-        request, runtime.registry.delete_class, checked_classifier(name), checked_label(label)
-    )
+    label = await _known_label(name, label, runtime)
+    await writing(request, runtime.registry.delete_class, checked_classifier(name), label)
 
 
 async def _live(name: str, runtime: Runtime) -> LiveClassifier:
     return await reading(runtime.registry.live, checked_classifier(name))
+
+
+async def _known_label(name: str, label: str, runtime: Runtime) -> str:
+    """The label of a class to look at or to delete.
+
+    Older versions took labels that are refused now; what they made must not stay for ever.
+
+    Raises:
+        InvalidName: It cannot be a label, and no class has it.
+    """
+    try:
+        return checked_label(label)
+    except InvalidName:
+        written = as_written(label)
+        if written not in (await _live(name, runtime)).classes:
+            raise
+        return written
 
 
 async def _class(name: str, label: str, runtime: Runtime) -> Response:

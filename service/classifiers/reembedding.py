@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from fastapi_problem.error import StatusProblem
 from rich.console import Console
 from rich.progress import track
 from sqlalchemy import Engine
@@ -12,15 +14,17 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from service.classifiers.fitting import class_set, class_texts, new_classifier, support_set
 from service.encoder import origin_of
-from service.images.decoding import decode
+from service.images.decoding import DecodedImage, decode
 from service.problems import ClassifierDamaged, OtherBackbone
 from service.settings import Settings
 from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import remember
-from service.storage.stale import StaleEmbeddings
+from service.storage.stale import StaleEmbeddings, StaleImage
 
 # Of one classifier that a service with the old backbone changes meanwhile.
 _ATTEMPTS = 5
+# Images that a message names.
+_NAMED = 20
 
 
 def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Console) -> int:
@@ -34,8 +38,8 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
         The number of images embedded.
 
     Raises:
-        StorageError: Images were not kept, so they cannot be embedded (nothing was changed then);
-            a classifier cannot be read; or others kept changing one.
+        StorageError: Images were not kept, or cannot be decoded, so they cannot be embedded
+            (nothing was changed then); a classifier cannot be read; or others kept changing one.
     """
     own = origin_of(backbone, settings)
     remember(engine, own)
@@ -75,23 +79,49 @@ def _embed(stale: StaleEmbeddings, backbone: Backbone, settings: Settings, conso
             "so they cannot be embedded with another backbone. Delete their classes while the "
             "old backbone serves, or begin with another --data-dir and register them again"
         )
+    _check(stale, images, backbone, settings, console)
     step = settings.max_batch or backbone.batch
     ids = [image.id for image in images]
     batches = [ids[i : i + step] for i in range(0, len(ids), step)]
     for batch in track(batches, f"embedding {len(ids)} images", console=console):
         pixels = [
-            backbone.preprocess(
-                decode(
-                    content,
-                    settings.max_image_pixels,
-                    f"The support image {image_id}",
-                    side=backbone.image_size,
-                ).pixels
-            )
-            for image_id, content in zip(batch, stale.contents(batch), strict=True)
+            backbone.preprocess(_decoded(content, backbone, settings).pixels)
+            for content in stale.contents(batch)
         ]
         stale.replace(batch, backbone.encode_images(torch.stack(pixels)))
     return len(ids)
+
+
+def _check(
+    stale: StaleEmbeddings,
+    images: Sequence[StaleImage],
+    backbone: Backbone,
+    settings: Settings,
+    console: Console,
+) -> None:
+    """See that all images can be decoded, before the first one is changed.
+
+    Other limits or another version's decoder may refuse what was taken once. Only while nothing
+    is changed does the service start with the old backbone, so that they can be deleted.
+    """
+    refused: list[str] = []
+    for image in track(images, f"looking at {len(images)} images", console=console):
+        for content in stale.contents([image.id]):
+            try:
+                _decoded(content, backbone, settings)
+            except StatusProblem as error:
+                refused += [f"{use}: {error.detail}" for use in stale.uses(image.id)]
+    if refused:
+        more = len(refused) - _NAMED
+        raise StorageError(
+            f"{len(refused)} support images cannot be decoded, so none of the {len(images)} images "
+            f"was embedded. {' '.join(refused[:_NAMED])}{f' And {more} more.' * (more > 0)} "
+            "Delete them while the old backbone serves (DELETE and this path), and do this again"
+        )
+
+
+def _decoded(content: bytes, backbone: Backbone, settings: Settings) -> DecodedImage:
+    return decode(content, settings.max_image_pixels, "It", side=backbone.image_size)
 
 
 def _settle(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:

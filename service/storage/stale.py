@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
+from urllib.parse import quote
 
 from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from service.storage.fingerprints import Origin
 from service.storage.loading import load_classifier
 from service.storage.records import StoredClassifier
 from service.storage.rows import blob
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
 from service.storage.transactions import writing
 
 
@@ -58,6 +59,21 @@ class StaleEmbeddings:
                     .order_by(ContentRow.image_id)
                 )
             )
+
+    def uses(self, image_id: int) -> list[str]:
+        """Where the service shows an image: a path for each class that it supports."""
+        with Session(self._engine) as session:
+            rows = session.execute(
+                select(ClassifierRow.name, ClassRow.label, SupportRow.public_id)
+                .join(ClassRow, ClassRow.classifier_id == ClassifierRow.id)
+                .join(SupportRow, SupportRow.class_id == ClassRow.id)
+                .where(SupportRow.image_id == image_id)
+                .order_by(SupportRow.id)
+            ).all()
+        return [
+            f"/v1/classifiers/{name}/classes/{quote(label, safe='')}/images/{public_id}"
+            for name, label, public_id in rows
+        ]
 
     def replace(self, image_ids: list[int], embeddings: ImageEmbeddings) -> None:
         """Write new embeddings of a few images, in one transaction."""

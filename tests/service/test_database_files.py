@@ -33,7 +33,15 @@ from service.storage.lock import lock_database
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from tests.service.pictures import picture
-from tests.service.registries import SETTINGS, embeddings, fill, image, plain_store, registry
+from tests.service.registries import (
+    SETTINGS,
+    SelfNaming,
+    embeddings,
+    fill,
+    image,
+    plain_store,
+    registry,
+)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -277,24 +285,55 @@ def test_what_another_backbone_embedded_is_neither_read_nor_changed_nor_joined(
     assert "An image of the request is stored already" in str(refused.value.detail)
 
 
+def photo(seed: int, content: bytes | None = None) -> EmbeddedImage:
+    sent = picture(seed) if content is None else content
+    digest = hashlib.sha256(sent).hexdigest()
+    return replace(image(seed), read=lambda: sent, sha256=digest)
+
+
+def keeping(engine: Engine, backbone: Backbone) -> Registry:
+    """A registry that keeps images, beside others."""
+    store = plain_store(engine, backbone)
+    return SelfNaming(
+        store,
+        backbone,
+        store_images=True,
+        max_classes=9,
+        max_texts=100,
+        memory=10**9,
+        alone=False,
+    )
+
+
+def test_images_that_cannot_be_decoded_any_more_are_named_before_any_is_changed(
+    engine: Engine, backbone: Backbone, tiny_vit: Callable[[int], str]
+) -> None:
+    old = keeping(engine, backbone)
+    old.put("a", SETTINGS, ["ant", "bee/"])
+    bad = photo(2, b"GIF89a of another time")
+    sent = [("ant", photo(1)), ("bee/", bad), ("ant", bad), ("ant", photo(3))]
+    ids = [answer.record.public_id for answer in old.add_images("a", sent)]
+    name = tiny_vit(1)
+    new = load_backbone(name, "cpu")
+    with pytest.raises(StorageError) as refused:
+        re_embed(engine, new, Settings(backbone=name), Console(quiet=True))
+    told = str(refused.value)
+    assert "2 support images cannot be decoded" in told
+    assert f"/v1/classifiers/a/classes/bee%2F/images/{ids[1]}: It is a GIF" in told
+    assert f"/v1/classifiers/a/classes/ant/images/{ids[2]}: It is a GIF" in told
+    check_fingerprints(engine, backbone.fingerprint, backbone.name)
+    old.delete_image("a", "bee/", ids[1])
+    old.delete_image("a", "ant", ids[2])
+    assert re_embed(engine, new, Settings(backbone=name), Console(quiet=True)) == 2
+
+
 def test_what_the_old_backbone_adds_while_images_are_embedded_anew_is_embedded_too(
     engine: Engine,
     backbone: Backbone,
     tiny_vit: Callable[[int], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def photo(seed: int) -> EmbeddedImage:
-        digest = hashlib.sha256(picture(seed)).hexdigest()
-        return replace(image(seed), content=picture(seed), sha256=digest)
-
-    old = Registry(
-        plain_store(engine, backbone),
-        backbone,
-        store_images=True,
-        max_classes=9,
-        memory=10**9,
-        alone=False,
-    )
+    old = keeping(engine, backbone)
     old.put("a", SETTINGS, ["ant", "bee"])
     old.add_images("a", [("ant", photo(1)), ("bee", photo(2))])
     before = [photo(3), photo(4)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import unicodedata
+from contextlib import closing
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
 from tests.service.client import Classifier, problem
 from tests.service.pictures import picture
+from tests.service.server import Server
 
 FINE = [
     "forest",
@@ -94,6 +98,36 @@ def test_a_bad_label_is_refused_wherever_it_is_used(
     for response in requests:
         problem(response, 422, "invalid-name", told)
     assert classifier.state() == before
+
+
+OLD = ["\u200d", "\u3164", "a\u200db", "\u0301\u0302"]
+
+
+def test_a_class_of_an_older_version_is_looked_at_and_deleted_whatever_its_label(
+    tmp_path: Path, vit: str
+) -> None:
+    with Server.ready(tmp_path, backbone=vit) as running, running.client() as http:
+        made = Classifier(http, "old")
+        made.put(classes=["fine", *(f"class {i}" for i in range(len(OLD)))])
+        ids = [made.post(f"class {i}", picture(i), picture(9)) for i in range(len(OLD))]
+        running.stop()
+    with closing(sqlite3.connect(tmp_path / "handful.db")) as database, database:
+        for i, label in enumerate(OLD):
+            database.execute("UPDATE classes SET label = ? WHERE label = ?", (label, f"class {i}"))
+    with Server.ready(tmp_path, backbone=vit) as running, running.client() as http:
+        made = Classifier(http, "old")
+        assert made.counts() == {"fine": 0} | dict.fromkeys(OLD, 2)
+        for i, label in enumerate(OLD):
+            assert made.get_class(label).json()["n_images"] == 2
+            image = f"{made.class_url(label)}/images/{ids[i].json()['images'][0]['id']}"
+            assert http.get(image).content == picture(i)
+            assert http.delete(image).status_code == 204
+            problem(made.post(label, picture(20)), 422, "invalid-name")
+            problem(http.put(made.class_url(label)), 422, "invalid-name")
+            assert made.counts()[label] == 1
+            assert http.delete(made.class_url(label)).status_code == 204
+            problem(made.get_class(label), 422, "invalid-name")
+        assert made.counts() == {"fine": 0}
 
 
 def test_a_line_break_is_in_no_label(classifier: Classifier) -> None:
