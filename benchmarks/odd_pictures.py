@@ -18,11 +18,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 
-import httpx2 as httpx
 import numpy as np
 
 from benchmarks.load import Service
-from benchmarks.photographs import queries, zipped_support
+from benchmarks.photographs import queries
 from benchmarks.servers import PREDICT, handful, register
 from tests.odd_pictures import flat_png, kinds, scene
 
@@ -99,13 +98,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with handful() as service:
         register(service)
-        with httpx.Client(base_url=service.url, timeout=_PATIENCE) as client:
-            client.put(OTHER).raise_for_status()
-            client.post(
-                f"{OTHER}/support",
-                content=zipped_support(),
-                headers={"content-type": "application/zip"},
-            ).raise_for_status()
+        register(service, OTHER)
         asked = queries()
         waits(service, asked, 2)
         print("| beside | others, images/s | p50, ms | p99, ms | p99, x alone |")

@@ -51,13 +51,13 @@ class Settings(BaseSettings):
         64 * 1024, ge=1024, description="Largest request line with its header fields."
     )
     head_seconds: float = Field(
-        20, gt=0, description="Longest that a client may take to send them."
+        20, gt=0, description="Longest that a client may take to send a request's head."
     )
     stall_seconds: float = Field(
         20, gt=0, description="Longest that a request's body or the reader of an answer may pause."
     )
     min_bytes_per_second: float = Field(
-        500, gt=0, description="Of a body or an answer on its way, on average."
+        500, gt=0, description="Least speed of a body or an answer on its way, on average."
     )
     keep_alive_seconds: float = Field(
         75, gt=0, description="Longest that a connection stays open without a request."

@@ -58,7 +58,8 @@ nothing.
 def _log_defect(request: Request, error: Exception) -> None:
     """Keep the traceback of what is no client's fault."""
     if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        # As a literal: a path may hold line feeds and what terminals obey.
+        logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
 
 
 def _not_as_described(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from fastapi_problem.error import StatusProblem
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.bytes_in_flight import Account, BytesInFlight
 from service.api.content_coding import StreamDecoder, coding
+from service.api.problem_answers import problem_answer
 from service.problems import ImageTooLarge, RequestTooLarge
 from service.settings import Settings
 
@@ -37,13 +37,19 @@ class BodyLimit:
     image: bool = False
 
     @classmethod
-    def of(cls, content_type: str, settings: Settings) -> BodyLimit:
-        """The limit of a body of this type; small where nothing large is expected."""
+    def of(cls, method: str, content_type: str, settings: Settings) -> BodyLimit:
+        """The limit of a body of this type; small where nothing large is expected.
+
+        Images and zips are posted. What else is sent is read as JSON, whatever it says to be.
+        """
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
-        if media_type.startswith("multipart/") or "zip" in media_type:
+        posted = method == "POST"
+        if posted and (media_type.startswith("multipart/") or "zip" in media_type):
             return whole
-        if media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
+        if posted and (
+            media_type.startswith("image/") or media_type in {"", "application/octet-stream"}
+        ):
             own = cls(settings.max_image_bytes, "HANDFUL_MAX_IMAGE_BYTES", image=True)
         else:
             own = cls(settings.max_json_bytes, "HANDFUL_MAX_JSON_BYTES")
@@ -90,9 +96,9 @@ class Bodies:
             if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
                 await self.app(scope, receive, send)
                 return
-            body = _Body(
-                headers, BodyLimit.of(headers.get("content-type", ""), self.settings), account
-            )
+            content_type = headers.get("content-type", "")
+            limit = BodyLimit.of(scope["method"], content_type, self.settings)
+            body = _Body(headers, limit, account)
             if "content-encoding" in headers:
                 decoded = MutableHeaders(scope=scope)  # what the application reads has neither
                 del decoded["content-encoding"], decoded["content-length"]
@@ -107,6 +113,9 @@ class Bodies:
 
             await self.app(scope, lambda: body.read(receive), watched)
             if body.refusal is not None and not started:
+                # Nothing is held while the client is waited for, by the traceback neither.
+                body.refusal.with_traceback(None)
+                account.close()
                 await _refuse(body.refusal, receive, send, lingering=not body.whole)
 
 
@@ -192,12 +201,9 @@ class _Body:
 
 async def _refuse(problem: StatusProblem, receive: Receive, send: Send, *, lingering: bool) -> None:
     """Answer at once; then, for a while, take what the client still sends, and leave it."""
-    answer = JSONResponse(
-        problem.marshal(),
-        problem.status,
-        headers=dict(problem.headers or {}) | ({"connection": "close"} if lingering else {}),
-        media_type="application/problem+json",
-    )
+    answer = problem_answer(problem)
+    if lingering:
+        answer.headers["connection"] = "close"
     await send(
         {"type": "http.response.start", "status": problem.status, "headers": answer.raw_headers}
     )

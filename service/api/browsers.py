@@ -12,9 +12,9 @@ from collections.abc import Collection
 
 from fastapi_problem.error import StatusProblem
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.problem_answers import problem_answer
 from service.hosts import host_of, is_loopback, origin_of
 from service.problems import ForeignOrigin, UnknownHost
 from service.settings import Settings
@@ -53,10 +53,7 @@ class BrowserGuard:
         if problem is None:
             await self.app(scope, receive, send)
             return
-        answer = JSONResponse(
-            problem.marshal(), problem.status, media_type="application/problem+json"
-        )
-        await answer(scope, receive, send)
+        await problem_answer(problem)(scope, receive, send)
 
     def _problem(self, scope: Scope) -> StatusProblem | None:
         headers = Headers(scope=scope)

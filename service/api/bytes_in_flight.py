@@ -52,7 +52,7 @@ class BytesInFlight:
         try:
             yield account
         finally:
-            self.take(account, -account.held)
+            account.close()
 
     def fits(self, account: Account, more: int) -> bool:
         """Whether a request could hold so much more now."""
@@ -97,6 +97,10 @@ class Account:
         """
         if not self._budget.take(self, more):
             raise _refusal()
+
+    def close(self) -> None:
+        """Give back all that is held; may be called again."""
+        self._budget.take(self, -self.held)
 
 
 def account_of(request: Request) -> Account:

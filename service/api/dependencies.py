@@ -14,7 +14,7 @@ from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 
 from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
-from service.api.openapi import problem_answers
+from service.api.openapi import problem_responses
 from service.api.waiting import attended
 from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.problems import (
@@ -184,4 +184,4 @@ def problems(*examples: StatusProblem, storage: bool = True) -> Responses:
         common.append(
             StorageUnavailable("The database /data/handful.db cannot be used now. Another process")
         )
-    return problem_answers((*examples, *common))
+    return problem_responses((*examples, *common))

@@ -37,6 +37,8 @@ class Methods:
 
 
 def _options(scope: Scope) -> Response:
+    if scope["path"] == "*":  # a client that asks whether somebody is there
+        return Response(status_code=204)
     if allowed := allowed_methods(scope):
         return Response(status_code=204, headers={"allow": ", ".join(allowed)})
     return problem_answer(no_such_path(scope["path"]))

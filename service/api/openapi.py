@@ -122,7 +122,7 @@ _ERRORS: Document = {
 }
 
 
-def problem_answers(examples: Iterable[StatusProblem]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(examples: Iterable[StatusProblem]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI response objects of problems, by status; each example by its type."""
     by_status: dict[int, list[StatusProblem]] = {}
     for example in examples:
@@ -190,7 +190,7 @@ def _complete(path: str, method: str, operation: Document) -> None:
     around = [
         one for layer in AROUND if layer.meets(path, method, operation) for one in layer.examples
     ]
-    for status, answer in problem_answers(around).items():
+    for status, answer in problem_responses(around).items():
         mine = answers.setdefault(str(status), answer)
         named = mine["content"][_PROBLEM_JSON]["examples"]
         named |= answer["content"][_PROBLEM_JSON]["examples"]

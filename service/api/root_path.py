@@ -21,11 +21,12 @@ class UnderRootPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and not self._is_under(scope["path"]):
+        if scope["type"] == "http" and self._lacks_it(scope["path"]):
             prefix = self._root_path
             scope["path"] = prefix + scope["path"]
             scope["raw_path"] = prefix.encode() + scope["raw_path"]
         await self.app(scope, receive, send)
 
-    def _is_under(self, path: str) -> bool:
-        return path == self._root_path or path.startswith(f"{self._root_path}/")
+    def _lacks_it(self, path: str) -> bool:
+        under = path == self._root_path or path.startswith(f"{self._root_path}/")
+        return not under and path != "*"  # which means the server

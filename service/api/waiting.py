@@ -17,7 +17,7 @@ _PROMPT = 0.05
 def attended(request: Request, seconds: float | None = None) -> Wait:
     """A wait that ends when the client hangs up, or when its time is over.
 
-    The body of the request must have been read.
+    The body of the request must have been read, or be one that nobody reads.
 
     Args:
         request: Whose client is watched.

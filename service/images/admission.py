@@ -1,4 +1,4 @@
-"""How much may wait for the encoder, and when to come again if it is too much."""
+"""How much may wait for an encoder, and when to come again if it is too much."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Work(Protocol):
 
     @property
     def waiting(self) -> Mapping[Lane, int]:
-        """Images of each lane."""
+        """Units of each lane: images, or texts."""
 
     @property
     def pace(self) -> Pace:
@@ -31,17 +31,17 @@ class Work(Protocol):
 
 
 class Admission:
-    """Counts the images that were admitted and not yet answered, in each lane by itself.
+    """Counts what was admitted and not yet answered, images or texts, in each lane by itself.
 
-    However large, a request counts for a quarter of what may wait at most: its images are not
-    in work all at a time, and it need not find everything empty. One classifier's requests cannot
+    However large, a request counts for a quarter of what may wait at most: not all of it is in
+    work at a time, and it need not find everything empty. One classifier's requests cannot
     keep the others out: where the lane is full, a classifier of which nothing waits is still let
     in, until twice as much waits. For the event loop's thread.
 
     Args:
         work: What they wait for.
-        most: Images in each lane.
-        what: How a refusal calls them.
+        most: Units in each lane.
+        what: How a refusal calls the units.
         setting: Which one ``most`` is.
     """
 
@@ -54,7 +54,7 @@ class Admission:
         self._setting = setting
         self._held = {lane: Counter[str]() for lane in Lane}
 
-    def admit(self, images: int, key: str, lane: Lane) -> None:
+    def admit(self, amount: int, key: str, lane: Lane) -> None:
         """Count a request, until :meth:`leave`.
 
         Raises:
@@ -63,29 +63,29 @@ class Admission:
         held = self._held[lane]
         waiting = held.total()
         most = self._most if held[key] else 2 * self._most
-        weight = self._weight(images)
+        weight = self._weight(amount)
         if waiting + weight > most:
             REFUSED.labels(lane).inc()
             raise self._refusal(lane)
         held[key] += weight
 
-    def leave(self, images: int, key: str, lane: Lane) -> None:
+    def leave(self, amount: int, key: str, lane: Lane) -> None:
         """Forget a request that was admitted."""
         held = self._held[lane]
-        held[key] -= self._weight(images)
+        held[key] -= self._weight(amount)
         if not held[key]:
             del held[key]
 
-    def _weight(self, images: int) -> int:
-        return min(images, max(1, self._most // 4))
+    def _weight(self, amount: int) -> int:
+        return min(amount, max(1, self._most // 4))
 
     def _refusal(self, lane: Lane) -> Overloaded:
         waiting = self._work.waiting
         # Queries go first, so registrations wait for both.
-        images = waiting[lane] if lane is Lane.QUERIES else sum(waiting.values())
-        seconds = max(1, ceil(self._work.pace.seconds(images)))
+        ahead = waiting[lane] if lane is Lane.QUERIES else sum(waiting.values())
+        seconds = max(1, ceil(self._work.pace.seconds(ahead)))
         return Overloaded(
-            f"{images} {self._what} wait already, and no more are admitted ({self._setting}). Send "
+            f"{ahead} {self._what} wait already, and no more are admitted ({self._setting}). Send "
             f"the request again in {seconds} s.",
             headers={"retry-after": str(seconds)},
         )

@@ -18,6 +18,8 @@ logger = logging.getLogger("handful")
 # Of the time for a shutdown, what is kept for its end: letting cancelled requests go, closing the
 # database, joining threads.
 _CLOSING = 2.0
+# How long after the end of its time a process that is being torn down already is killed.
+_TEARDOWN = 0.2
 
 
 def drain_seconds(shutdown: float) -> float:
@@ -66,6 +68,8 @@ def drain_when_told(
             if not ready.is_set():
                 os._exit(0)
             told.set()
+            # Threads stand still while the interpreter is torn down; the kernel's alarm does not.
+            signal.setitimer(signal.ITIMER_REAL, shutdown + _TEARDOWN)
             loop.call_soon_threadsafe(connections.drain, drain_seconds(shutdown))
             before(number, frame)
 

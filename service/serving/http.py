@@ -195,6 +195,13 @@ class HttpConnection(HttpToolsProtocol):
                 f"The request has {len(self.headers)} header fields; at most {MAX_FIELDS} are "
                 "accepted."
             )
+        elif (hosts := sum(name == b"host" for name, _ in self.headers)) > 1 or (
+            not hosts and self.parser.get_http_version() == "1.1"
+        ):
+            # Whoever is on the way may take another one than we do (RFC 9112, 3.2).
+            self._refusal = MalformedRequest(
+                f"The request has {hosts} Host header fields; HTTP/1.1 has one."
+            )
         elif len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = Overloaded("Too many requests are sent without awaiting answers.")
         else:

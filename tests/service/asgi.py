@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -65,3 +67,16 @@ class Client:
             self.headers = {k.decode(): v.decode() for k, v in message["headers"]}
         else:
             self.body += message.get("body", b"")
+
+
+Test = Callable[[Path, str], Coroutine[Any, Any, None]]
+
+
+def in_loop(test: Test) -> Callable[[Path, str], None]:
+    """A test that is a coroutine, with a loop of its own and an end."""
+
+    def run(tmp_path: Path, vit: str) -> None:
+        asyncio.run(asyncio.wait_for(test(tmp_path, vit), 120))
+
+    run.__name__ = test.__name__
+    return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from tests.service.documented import check_documented
+from tests.service.pictures import picture
 
 Json = dict[str, Any]
 
@@ -74,6 +76,15 @@ class Classifier:
             "classifier": self.http.get(self.url).json(),
             "classes": [self.get_class(label).json() for label in self.counts()],
         }
+
+
+def of_four(http: httpx.Client, name: str, image: Callable[[int], bytes] = picture) -> Classifier:
+    """A new classifier of two classes with two images each."""
+    made = Classifier(http, name)
+    made.put().raise_for_status()
+    made.post("ant", image(1), image(2)).raise_for_status()
+    made.post("bee", image(3), image(4)).raise_for_status()
+    return made
 
 
 def files(*images: bytes) -> list[tuple[str, tuple[str, bytes]]]:

@@ -7,10 +7,14 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import Engine
 
+from adapters.backbones import Backbone, load_backbone
+from service.storage.engine import open_database
 from tests.service.client import Classifier
 from tests.service.pages import empty_pages
 from tests.service.server import Server
@@ -59,6 +63,20 @@ def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], str]:
 def vit(tiny_vit: Callable[[int], str]) -> str:
     """Name of a backbone that starts quickly."""
     return tiny_vit(0)
+
+
+@pytest.fixture(scope="module")
+def backbone(vit: str) -> Backbone:
+    """That one in the process of the tests."""
+    return load_backbone(vit, "cpu")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A new SQLite database."""
+    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture(scope="session")

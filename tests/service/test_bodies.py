@@ -349,6 +349,32 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(
         assert first_answer(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_refused_client_that_goes_on_sending_holds_no_bytes(
+    small: Classifier, small_service: Small
+) -> None:
+    small.post("ant", picture(1))
+    form = "content-type: multipart/form-data; boundary=X"
+    part = b'--X\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+    with connected(small_service) as connection:
+        sent = part + bytes(SMALL["max_request_bytes"])
+        connection.sendall(head(small, form, "transfer-encoding: chunked"))
+        connection.sendall(b"%x\r\n%s\r\n" % (len(sent), sent))
+        assert first_answer(connection).startswith(b"HTTP/1.1 413 ")
+        metrics = small.http.get("/metrics").text
+        assert re.search(r"^handful_bytes_in_flight 0\.0$", metrics, re.MULTILINE), metrics
+
+
+@pytest.mark.parametrize("content_type", ["application/zip+json", "image/png", "multipart/x"])
+def test_what_is_put_is_limited_as_json_whatever_it_says_to_be(
+    classifier: Classifier, content_type: str
+) -> None:
+    body = json.dumps({"templates": ["a" * MIB]}).encode()
+    answer = classifier.http.put(
+        classifier.url, content=body, headers={"content-type": content_type}
+    )
+    problem(answer, 413, "request-too-large", "HANDFUL_MAX_JSON_BYTES")
+
+
 def test_a_refusal_of_a_body_that_came_whole_keeps_the_connection(
     small: Classifier, small_service: Small
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -23,17 +23,12 @@ from service.runtime import Runtime
 from service.settings import Settings
 from service.storage.records import ClassifierSettings
 from service.texts.embedding import TextEmbedder
-from tests.service.asgi import Client
+from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture, zipped
 
 A = "/v1/classifiers/a"
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
 
 
 async def patiently(answer: asyncio.Future[Any]) -> None:
@@ -129,17 +124,6 @@ def many(number: int = 200) -> list[str]:
     return [f"class {i}" for i in range(number)]
 
 
-Test = Callable[[Path, str], Coroutine[Any, Any, None]]
-
-
-def in_loop(test: Test) -> Callable[[Path, str], None]:
-    def run(tmp_path: Path, vit: str) -> None:
-        asyncio.run(asyncio.wait_for(test(tmp_path, vit), 120))
-
-    run.__name__ = test.__name__
-    return run
-
-
 @in_loop
 async def test_nobody_waits_for_the_class_names_of_others(tmp_path: Path, vit: str) -> None:
     async with Service.running(tmp_path, vit) as service:
@@ -174,6 +158,20 @@ async def test_who_hangs_up_is_not_embedded_for_any_more(tmp_path: Path, vit: st
         await got.send("GET", "/v1/classifiers/b")
         assert got.status == 404
         assert len(service.held.batches) <= 2  # of 63
+
+
+@in_loop
+async def test_a_body_that_nobody_reads_and_nobody_would_take_is_refused_meanwhile(
+    tmp_path: Path, vit: str
+) -> None:
+    async with Service.running(tmp_path, vit) as service:
+        client = Client(service.app)
+        task = client.send("PUT", f"{A}/classes/bee", b"?", {"content-encoding": "br"})
+        await until(task.done)
+        assert client.status == 415
+        assert client.json()["type"] == "unsupported-media-type"
+        assert service.waiting() == 0
+        assert list(service.live.classes) == ["ant"]
 
 
 @in_loop
@@ -216,7 +214,7 @@ async def test_too_many_texts_that_wait_are_refused(tmp_path: Path, vit: str) ->
     async with Service.running(tmp_path, vit, max_texts=100) as service:
         # Each counts for a quarter of the limit; other classifiers are let in up to twice it.
         begun = [service.begin(f"/v1/classifiers/c{i}", classes=many(100)) for i in range(8)]
-        await service.embedding()
+        await until(lambda: service.waiting() == 8 * 100)
         refused = await service.put("/v1/classifiers/z", classes=["one"])
         assert refused.status == 503
         assert refused.json()["type"] == "overloaded"

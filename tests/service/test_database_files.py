@@ -165,18 +165,6 @@ def test_a_uri_of_sqlite_is_opened(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, backbone: Backbone) -> Path:
     """A database with two classifiers."""
     file = tmp_path_factory.mktemp("template") / "handful.db"

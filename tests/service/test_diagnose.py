@@ -245,7 +245,7 @@ def test_a_limit_takes_images_from_all_over_the_class(cloth: Path) -> None:
         (["{cloth}/train/local"], "has no images; they belong in"),
         (["{cloth}/train", "--split=test"], "no folder test/CLASS/, or leave out --split"),
         (["{cloth}", "--split=dev"], "'dev' is not one of"),
-        (["{cloth}", "--limit=1"], "greater than or equal to 2"),
+        (["{cloth}", "--limit=1"], "1 is not in the range x>=2"),
         (["{cloth}", "--template=photo"], "no {} for the class name"),
         (["{cloth}", "--template=a {}", "--prompts=x"], "--template does not go with prompts"),
         (["{cloth}", "--cache=x", "--no-cache"], "give one of them"),

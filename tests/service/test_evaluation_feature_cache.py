@@ -20,11 +20,6 @@ from service.settings import Settings
 from tests.service.pictures import picture
 
 
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     (tmp_path / "images").mkdir()

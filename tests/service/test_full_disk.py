@@ -14,7 +14,7 @@ import pytest
 from adapters.backbones import load_backbone
 from service.problems import StorageFull
 from service.storage.engine import StorageError, open_database
-from tests.service.client import Classifier, problem
+from tests.service.client import Classifier, of_four, problem
 from tests.service.conftest import Troubled
 from tests.service.pictures import encoded, noise
 from tests.service.registries import SETTINGS, fill, image, n_images, plain_store, registry
@@ -62,14 +62,6 @@ def large(seed: int) -> bytes:
     return encoded(noise(seed, (200, 200)))
 
 
-def of_four(http: httpx.Client, name: str) -> Classifier:
-    made = Classifier(http, name)
-    made.put().raise_for_status()
-    made.post("ant", large(1), large(2)).raise_for_status()
-    made.post("bee", large(3), large(4)).raise_for_status()
-    return made
-
-
 def check(server: Server) -> None:
     """What is on the disk is consistent."""
     with closing(sqlite3.connect(server.data_dir / "handful.db")) as database:
@@ -80,7 +72,7 @@ def check(server: Server) -> None:
 def test_on_a_full_disk_writes_are_507_and_reading_predicting_and_deleting_go_on(
     server: Server, http: httpx.Client, disk: Path
 ) -> None:
-    kept, gone = of_four(http, "kept"), of_four(http, "gone")
+    kept, gone = of_four(http, "kept", large), of_four(http, "gone", large)
     before = kept.state()
     answer = kept.predictions(large(1))
     with filled(disk):
@@ -112,7 +104,7 @@ def test_on_a_full_disk_writes_are_507_and_reading_predicting_and_deleting_go_on
 def test_a_registration_that_does_not_fit_leaves_nothing(
     server: Server, http: httpx.Client, disk: Path
 ) -> None:
-    made = of_four(http, "fitting")
+    made = of_four(http, "fitting", large)
     answer, before = made.predictions(large(1)), made.state()
     with filled(disk, but=2**20):
         refused = made.post("ant", *(large(seed) for seed in range(100, 140)))

@@ -162,7 +162,7 @@ HOSTILE = st.one_of(
                 b"\r\n",
                 b"0\r\n",
                 b"1\r\nx\r\n",
-                b"GET / HTTP/1.1\r\n\r\n",
+                b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
                 b"5;a=",
             ]
         ),

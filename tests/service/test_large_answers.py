@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.api.large_json import FEW, large_json
 from service.api.predict import _out
@@ -29,11 +29,6 @@ from tests.service.pictures import picture
 from tests.service.registries import image, plain_store, registry
 
 CLASSES = [f"class {i}" for i in range(50)]
-
-
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from PIL import Image
 
 from service.images.decoding import LEFT, decode
 from service.problems import BrokenImage, ImageTooLarge
+from service.settings import Settings
 from tests.service.client import Classifier
 from tests.service.pictures import encoded
 from tests.service.test_image_kinds import exif
@@ -90,6 +91,13 @@ def test_the_limit_is_about_the_whole_picture() -> None:
     with pytest.raises(ImageTooLarge) as refused:
         decode(content, 1_000_000, side=SIDE)
     assert "1200 x 900" in (refused.value.detail or "")
+
+
+def test_a_phones_photo_of_50_megapixels_is_within_the_default_limits() -> None:
+    content = encoded(photograph((8160, 6144)), "JPEG", quality=90)
+    assert len(content) < Settings().max_image_bytes
+    decoded = decode(content, Settings().max_image_pixels, side=224)
+    assert (decoded.width, decoded.height) == (8160, 6144)
 
 
 @pytest.mark.parametrize("size", [(1200, LARGE - 1), (LARGE - 1, 1200), (50, 40)])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
@@ -16,7 +15,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from service.classifiers.registry import Registry
 from service.problems import ChangedMeanwhile, ClassifierNotFound, ClassNotFound
 from service.storage.engine import open_database
@@ -26,18 +25,6 @@ from tests.service.registries import SETTINGS, embeddings, fill, image, plain_st
 
 PATIENCE = 60
 ROOM = 10**9
-
-
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-    yield opened
-    opened.dispose()
 
 
 def one_of_several(store: Store, backbone: Backbone) -> Registry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from prometheus_client import REGISTRY
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from service.problems import ClassifierNotFound
 from service.storage.engine import open_database
 from service.storage.records import StoredClassifier, Written
@@ -38,18 +37,6 @@ from tests.service.registries import (
 from tests.service.server import Server
 
 PATIENCE = 60
-
-
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-    yield opened
-    opened.dispose()
 
 
 class Held(Store):

@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Barrier
 
-import httpx2 as httpx
 import pytest
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
 from service.storage.engine import StorageError, open_database
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
-from tests.service.client import Classifier, problem
+from tests.service.client import Classifier, of_four, problem
 from tests.service.pictures import picture
 from tests.service.postgres import Wire, administrator, fresh_database, url
 from tests.service.registries import embeddings, fill, image, plain_store, registry
@@ -53,11 +52,6 @@ def engine(database: str, wire: Wire) -> Iterator[Engine]:
     opened = open_database(url(database, wire.port), SECONDS)
     yield opened
     opened.dispose()
-
-
-@pytest.fixture(scope="module")
-def backbone(vit: str) -> Backbone:
-    return load_backbone(vit, "cpu")
 
 
 def store_of(engine: Engine) -> Store:
@@ -233,14 +227,6 @@ def two(tmp_path_factory: pytest.TempPathFactory, tiny_vit: Callable[[int], str]
             for server in (here, there):
                 server.stop()
                 assert "Traceback" not in server.log.read_text()
-
-
-def of_four(http: httpx.Client, name: str) -> Classifier:
-    made = Classifier(http, name)
-    made.put().raise_for_status()
-    made.post("ant", picture(1), picture(2)).raise_for_status()
-    made.post("bee", picture(3), picture(4)).raise_for_status()
-    return made
 
 
 def test_without_its_database_server_a_service_answers_503_and_goes_on_after(two: Two) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +27,6 @@ from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
 
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
 TUNING = Tuning({"alpha": 3.5, "beta": 2.0}, temperature=1.25, votes=4, accuracy=0.75)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from service.storage.patience import Patience
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 from service.storage.transactions import writing
-from tests.service.client import Classifier, problem
+from tests.service.client import Classifier, of_four, problem
 from tests.service.conftest import DATABASE_SECONDS, Troubled
 from tests.service.pictures import picture
 from tests.service.server import Server
@@ -62,14 +62,6 @@ def locked(database: Path) -> Iterator[None]:
         finally:
             other.stdin.close()
             other.wait(30)
-
-
-def of_four(http: httpx.Client, name: str) -> Classifier:
-    made = Classifier(http, name)
-    made.put().raise_for_status()
-    made.post("ant", picture(1), picture(2)).raise_for_status()
-    made.post("bee", picture(3), picture(4)).raise_for_status()
-    return made
 
 
 def test_while_another_process_holds_the_lock_writes_are_503_and_queries_go_on(

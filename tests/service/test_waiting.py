@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event
@@ -19,7 +19,7 @@ from service.images.embedding import ImageEmbedder
 from service.images.queue import Lane
 from service.runtime import Runtime
 from service.settings import Settings
-from tests.service.asgi import Client
+from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture, zipped
 
@@ -76,17 +76,6 @@ class Service:
     async def waiting(self, images: int, lane: str = "queries") -> None:
         """Wait until so many images wait; the one that occupies the encoder is one of them."""
         await until(lambda: metric("handful_waiting_images", lane) == images)
-
-
-Test = Callable[[Path, str], Coroutine[Any, Any, None]]
-
-
-def in_loop(test: Test) -> Callable[[Path, str], None]:
-    def run(tmp_path: Path, vit: str) -> None:
-        asyncio.run(asyncio.wait_for(test(tmp_path, vit), 60))
-
-    run.__name__ = test.__name__
-    return run
 
 
 def check(client: Client, status: int, kind: str, *told: str) -> None:
