@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pi_heif
+import torch
 from PIL import Image, UnidentifiedImageError
 
 from service.images.containers import bmp, exif, gif, isobmff, jpeg, png, tiff, webp
@@ -26,6 +27,13 @@ pi_heif.options.DEPTH_IMAGES = False
 pi_heif.options.AUX_IMAGES = False
 # Decoders run beside each other already.
 pi_heif.options.DECODE_THREADS = 1
+
+try:
+    from torchvision.io import decode_webp
+except ImportError:  # deprecated since 0.29; Pillow's way is as good, and takes twice the memory
+    decode_webp = None
+else:
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torchvision\.io")
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
@@ -73,6 +81,10 @@ def opened(content: bytes, kind: Kind, max_pixels: int, check: Callable[[Size], 
     cleaned = bmp.clean(content, max_pixels) if kind is Kind.BMP else _CLEANERS[kind](content)
     if cleaned.size is not None:
         check(cleaned.size)
+    if kind is Kind.WEBP and decode_webp and cleaned.size is not None and not cleaned.animated:
+        return Opened(
+            cleaned.size, cleaned.orientation, cleaned.icc, Samples(), _still_webp(cleaned.content)
+        )
     try:
         image = Image.open(io.BytesIO(cleaned.content), formats=[kind.name])
     except UnidentifiedImageError as error:
@@ -112,6 +124,19 @@ _CLEANERS: dict[Kind, Callable[[bytes], Cleaned]] = {
     Kind.TIFF: tiff.clean,
     Kind.AVIF: isobmff.clean,
 }
+
+
+def _still_webp(content: bytes) -> Callable[[int | None], tuple[Image.Image, Box | None]]:
+    """Decodes one frame; Pillow takes every WebP for an animation, with a canvas and two copies."""
+
+    def load(_: int | None) -> tuple[Image.Image, Box | None]:
+        try:
+            levels = decode_webp(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        except RuntimeError as error:
+            raise Damaged("its data end early or are damaged") from error
+        return Image.fromarray(levels.permute(1, 2, 0).numpy()), None
+
+    return load
 
 
 def _heic(content: bytes, check: Callable[[Size], None]) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -256,3 +257,16 @@ def test_of_a_strip_the_middle_is_taken(make: Callable[[], bytes], side: int | N
 def test_clean_files_of_each_kind_hold_no_more_than_before() -> None:
     for content, clean in ((JPEG, jpeg.clean), (PNG, png.clean)):
         assert len(clean(content).content) <= len(content)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_still_webp_has_the_pixels_that_pillow_gives_it(mode: str, lossless: bool) -> None:
+    picture = SCENE.convert(mode)
+    if mode == "RGBA":
+        picture.putalpha(Image.linear_gradient("L").resize(SIZE))
+    written = encoded(picture, "WEBP", lossless=lossless)
+    with Image.open(io.BytesIO(written)) as opened:
+        expected = Image.new("RGBA", SIZE, "white")
+        expected.alpha_composite(opened.convert("RGBA"))
+    assert np.array_equal(decode(written, PIXELS).pixels, expected.convert("RGB"))

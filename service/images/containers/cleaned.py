@@ -48,6 +48,7 @@ class Cleaned:
         orientation: EXIF's, 1 to 8: how the picture is to be turned.
         size: Width and height, where they are known without a decoder.
         samples: Of TIFF files.
+        animated: Whether it is an animation, where that matters to the decoder.
     """
 
     content: bytes
@@ -55,6 +56,7 @@ class Cleaned:
     orientation: int = 1
     size: tuple[int, int] | None = None
     samples: Samples | None = None
+    animated: bool = False
 
 
 def capped(profile: bytes) -> bytes | None:

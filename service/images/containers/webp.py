@@ -48,7 +48,7 @@ def clean(content: bytes) -> Cleaned:
         raise Refused(f"is a WebP of more than {MOST_PARTS} chunks; save it anew.")
     parts = b"".join(kept)
     head = b"RIFF" + (4 + len(parts)).to_bytes(4, "little") + b"WEBP"
-    return Cleaned(head + parts, icc, turn or 1, size)
+    return Cleaned(head + parts, icc, turn or 1, size, animated=framed)
 
 
 def _size(kind: bytes, body: bytes) -> tuple[int, int] | None:
