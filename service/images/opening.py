@@ -81,6 +81,11 @@ def opened(content: bytes, kind: Kind, max_pixels: int, check: Callable[[Size], 
     cleaned = bmp.clean(content, max_pixels) if kind is Kind.BMP else _CLEANERS[kind](content)
     if cleaned.size is not None:
         check(cleaned.size)
+        if cleaned.animated and 4 * cleaned.size[0] * cleaned.size[1] > max_pixels:
+            raise Refused(
+                "is a large animated WebP, of which four times the memory of other pictures would "
+                f"be taken; at most {max_pixels // 4} pixels are accepted. Send its first frame."
+            )
     if kind is Kind.WEBP and decode_webp and cleaned.size is not None and not cleaned.animated:
         return Opened(
             cleaned.size, cleaned.orientation, cleaned.icc, Samples(), _still_webp(cleaned.content)

@@ -270,3 +270,12 @@ def test_a_still_webp_has_the_pixels_that_pillow_gives_it(mode: str, lossless: b
         expected = Image.new("RGBA", SIZE, "white")
         expected.alpha_composite(opened.convert("RGBA"))
     assert np.array_equal(decode(written, PIXELS).pixels, expected.convert("RGB"))
+
+
+def test_a_large_animated_webp_is_refused_and_a_still_one_of_as_many_pixels_is_not() -> None:
+    still = encoded(SCENE, "WEBP")
+    moving = encoded(SCENE, "WEBP", save_all=True, append_images=[SCENE.rotate(90)])
+    pixels = SIZE[0] * SIZE[1]
+    assert decode(still, pixels).pixels.size == decode(moving, 4 * pixels).pixels.size == SIZE
+    with pytest.raises(NotAnImage, match="Send its first frame"):
+        decode(moving, 4 * pixels - 1)
