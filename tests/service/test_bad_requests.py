@@ -28,7 +28,9 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
     "too many classes": (json.dumps({"classes": ["a"] * 10_001}).encode(), ["classes"]),
     "ten thousand numbers": (json.dumps({"classes": [1] * 10_000}).encode(), ["classes", "0"]),
     "a label that is slow to sort": (
-        json.dumps({"classes": ["\u0345" * 200_000 + "\u0334" * 200_000]}).encode(),
+        json.dumps(
+            {"classes": ["\u0345" * 200_000 + "\u0334" * 200_000]}, ensure_ascii=False
+        ).encode(),
         ["400000"],
     ),
     "more values than are parsed": (b'{"classes": [' + b"[]," * 50_000 + b"1]}", ["100000"]),

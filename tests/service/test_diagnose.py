@@ -274,10 +274,11 @@ def test_images_must_have_something_to_be_compared_with(cloth: Path, tmp_path: P
 
 def test_a_file_that_is_no_image_is_named(cloth: Path, vit: str, tmp_path: Path) -> None:
     shutil.copytree(cloth / "test", tmp_path / "data")
-    (tmp_path / "data" / "local" / "notes.txt").write_text("not an image")
+    (tmp_path / "data" / "local" / "notes.txt").write_text("skipped by its name")
+    (tmp_path / "data" / "local" / "notes.png").write_text("not an image")
     ran = invoke(str(tmp_path / "data"), "--no-cache", f"--backbone={vit}")
     assert ran.exit_code == 1
-    assert "notes.txt" in ran.stderr
+    assert "notes.png" in ran.stderr
     assert "Replace or remove this file" in ran.stderr
     assert "Traceback" not in ran.stderr
 
