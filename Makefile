@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-WORKERS ?= 2
 
-.PHONY: install demo serve test lint types unit clean
+.PHONY: install demo serve test lint types unit unit-science unit-service clean
 
 install: $(INSTALLED)
 
@@ -33,10 +32,17 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# Two workers (docs/architecture.md, "Tests"); what measures time is run before, by itself.
+# What measures time is run before, by itself; then two processes beside each other
+# (docs/architecture.md, "Tests").
 unit: install
 	$(BIN)/pytest tests/service -m alone
-	$(BIN)/pytest -m "not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(MAKE) --jobs 2 unit-science unit-service
+
+unit-science: install
+	$(BIN)/pytest -m "not alone" tests/adapters tests/benchmarks
+
+unit-service: install
+	$(BIN)/pytest -m "not alone" tests/service --durations=20
 
 clean:
 	rm -rf $(VENV)

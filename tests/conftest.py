@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-import torch
-
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compiled models are kept for the session, and not taken from an earlier one."""
-    folder = tmp_path_factory.getbasetemp()
-    # The workers of pytest-xdist have folders beside each other, and compile a model once.
-    shared = (folder.parent if WORKERS > 1 else folder) / "compiled-models"
-    shared.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(shared))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _share_of_processors() -> None:
-    """Workers beside each other do not wait for each other's threads."""
-    if WORKERS > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // WORKERS))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
