@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types unit unit-science unit-service clean
+.PHONY: install demo serve test lint types unit unit-service-a-l unit-service-m-z unit-science clean
 
 install: $(INSTALLED)
 
@@ -32,17 +32,20 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# What measures time is run before, by itself; then two processes beside each other
+# What measures time is run before, by itself; then two processes at a time beside each other
 # (docs/architecture.md, "Tests").
 unit: install
 	$(BIN)/pytest tests/service -m alone
-	$(MAKE) --jobs 2 unit-science unit-service
+	$(MAKE) --jobs 2 unit-service-a-l unit-service-m-z unit-science
+
+unit-service-a-l: install
+	$(BIN)/pytest -m "not alone" --durations=10 tests/service/test_[a-l]*.py
+
+unit-service-m-z: install
+	$(BIN)/pytest -m "not alone" --durations=10 tests/service/test_[m-z]*.py
 
 unit-science: install
-	$(BIN)/pytest -m "not alone" tests/adapters tests/benchmarks
-
-unit-service: install
-	$(BIN)/pytest -m "not alone" tests/service --durations=20
+	$(BIN)/pytest -m "not alone" --durations=10 tests/adapters tests/benchmarks
 
 clean:
 	rm -rf $(VENV)

@@ -36,7 +36,7 @@ def origin_of(backbone: Backbone, settings: Settings) -> Origin:
         adapter = str(Path(adapter).resolve())
     return Origin(
         backbone.fingerprint,
-        backbone.name,
+        settings.backbone,  # the name of one with prompts has them in it
         adapter,
         None if prompts is None else str(prompts.resolve()),
     )

@@ -111,7 +111,7 @@ def test_the_same_run_gives_the_same_file(clip: str, data: Path, tmp_path: Path)
 def test_a_run_is_not_overwritten(made: tuple[Path, Any], clip: str, data: Path) -> None:
     ended = train(clip, data, made[0])
     assert ended.exit_code == 2
-    assert "holds a finished run" in ended.output
+    assert "holds a finished run" in said(ended)
 
 
 def said(ended: Any) -> str:
