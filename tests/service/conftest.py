@@ -162,7 +162,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Edge]:
     with (
         empty_pages() as page,
         Server.ready(data_dir, backbone=vit, cors_origins=page, **EDGE) as running,
-        running.client() as http,
+        running.client(kept=0) as http,
     ):
         yield Edge(running, http, page)
         running.stop()

@@ -77,9 +77,13 @@ class Server:
                     if http.get("/readyz").status_code == 200:
                         return
 
-    def client(self) -> httpx.Client:
-        """A client with connections of its own, enough for many threads."""
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+    def client(self, kept: int = 100) -> httpx.Client:
+        """A client with connections of its own, enough for many threads.
+
+        Of a service that closes idle ones soon none should be ``kept``, or the next request may
+        meet the end of one.
+        """
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=kept)
         return httpx.Client(base_url=self.url, timeout=_PATIENCE, limits=limits)
 
     def kill(self) -> None:
