@@ -52,6 +52,7 @@ from benchmarks.published import Row, publish
 from service.encoder import load_encoder
 from service.settings import Settings
 from service.storage.engine import open_database
+from service.storage.fingerprints import Origin
 from service.storage.records import ClassifierSettings, NewImage
 from service.storage.store import Store
 
@@ -86,7 +87,7 @@ def fill(folder: Path, count: int) -> None:
     settings = Settings(data_dir=folder)
     backbone = load_encoder(settings)
     engine = open_database(settings.sqlalchemy_url)
-    store = Store(engine, backbone.fingerprint, backbone.name)
+    store = Store(engine, Origin(backbone.fingerprint, backbone.name))
     complete = {record.name for record in store.classifiers() if record.n_images}
     texts = list(backbone.encode_classes(LABELS, ()))
     support = SupportSet(torch.arange(len(COLUMNS)), COLUMNS.clone(), drawn_support(backbone, 0))

@@ -83,8 +83,8 @@ class Runtime:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        check_fingerprints(engine, own.fingerprint, own.name, own.adapter, own.prompts)
-        store = Store(engine, own.fingerprint, own.name, own.adapter, own.prompts)
+        check_fingerprints(engine, own)
+        store = Store(engine, own)
         registry = Registry(
             store,
             backbone,

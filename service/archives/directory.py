@@ -38,8 +38,7 @@ def measure_directory(content: bytes) -> Directory | None:
     end = _find_end(content)
     if end is None:
         return None
-    announced, size = struct.unpack_from("<H", content, end + 10)[0], 0
-    size = struct.unpack_from("<I", content, end + 12)[0]
+    announced, size = struct.unpack_from("<HI", content, end + 10)
     if size == 2**32 - 1:
         size = 0
     at_64 = end - _LOCATOR_BYTES - _END_64_BYTES

@@ -50,14 +50,8 @@ class Origin:
         return " ".join(words)
 
 
-def check_fingerprints(
-    engine: Engine,
-    fingerprint: str,
-    name: str,
-    adapter: str | None = None,
-    prompts: str | None = None,
-) -> None:
-    """See that all that is stored comes from the backbone with this fingerprint.
+def check_fingerprints(engine: Engine, own: Origin) -> None:
+    """See that all that is stored comes from this backbone, by its fingerprint.
 
     Raises:
         OtherBackboneError: Some does not; the message names both sides with their adapters and
@@ -70,15 +64,11 @@ def check_fingerprints(
             for row in session.execute(
                 select(*BackboneRow.__table__.columns)
                 .join(used, used.c.fingerprint == BackboneRow.fingerprint)
-                .where(BackboneRow.fingerprint != fingerprint)
+                .where(BackboneRow.fingerprint != own.fingerprint)
             )
         ]
     if others:
-        raise OtherBackboneError(
-            _refusal(
-                "the database holds", others, Origin(fingerprint, name, adapter, prompts), "Start"
-            )
-        )
+        raise OtherBackboneError(_refusal("the database holds", others, own, "Start"))
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:

@@ -58,20 +58,10 @@ class Store:
 
     Args:
         engine: Of ``open_database``.
-        fingerprint: Of the backbone.
-        backbone: Its name.
-        adapter: The adapter that it was started with.
-        prompts: The prompts that it was started with.
+        own: What the embeddings of this service come from.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        fingerprint: str,
-        backbone: str,
-        adapter: str | None = None,
-        prompts: str | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, own: Origin) -> None:
         self._engine = engine
         # Several statements read one classifier: all must see the same state of it. SQLite's
         # transactions do by themselves.
@@ -80,9 +70,9 @@ class Store:
             if engine.dialect.name == "postgresql"
             else engine
         )
-        self.fingerprint = fingerprint
-        self._own = Origin(fingerprint, backbone, adapter, prompts)
-        remember(engine, self._own)
+        self.fingerprint = own.fingerprint
+        self._own = own
+        remember(engine, own)
 
     # Classifiers
 

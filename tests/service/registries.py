@@ -15,6 +15,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.classifiers.registry import Registered, Registry
 from service.classifiers.texts import ClassTexts, TextsNeeded
 from service.images.embedding import EmbeddedImage
+from service.storage.fingerprints import Origin
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 
@@ -58,7 +59,7 @@ def registry(store: Store, backbone: Backbone, memory: int = 1, *, alone: bool =
 
 
 def plain_store(engine: Engine, backbone: Backbone) -> Store:
-    return Store(engine, backbone.fingerprint, backbone.name)
+    return Store(engine, Origin(backbone.fingerprint, backbone.name))
 
 
 def embeddings(seed: int) -> ImageEmbeddings:

@@ -27,7 +27,7 @@ from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUploa
 from service.runtime import Runtime
 from service.settings import Settings
 from service.storage.engine import StorageError, open_database
-from service.storage.fingerprints import OtherBackboneError, check_fingerprints
+from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.location import sqlite_file
 from service.storage.lock import lock_database
 from service.storage.stale import StaleEmbeddings
@@ -156,7 +156,7 @@ def test_a_file_with_a_second_hard_link_is_refused(tmp_path: Path) -> None:
 
 def test_a_uri_of_sqlite_is_opened(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///file:{tmp_path / 'handful.db'}?uri=true")
-    Store(engine, "f" * 64, "lite")
+    Store(engine, Origin("f" * 64, "lite"))
     engine.dispose()
     assert (tmp_path / "handful.db").exists()
 
@@ -228,7 +228,7 @@ def test_what_cannot_be_read_costs_one_classifier(
     with filled.begin() as connection:
         connection.execute(text(statement.replace(":", "\\:")))
     store = plain_store(filled, backbone)
-    check_fingerprints(filled, backbone.fingerprint, backbone.name)
+    check_fingerprints(filled, Origin(backbone.fingerprint, backbone.name))
     made = registry(store, backbone, memory=10**9)
     listed = {one.name: one for one in store.classifiers()}
     assert set(listed) == {"bad", "good"}
@@ -258,7 +258,7 @@ def test_what_cannot_be_read_costs_one_classifier(
 def test_what_another_backbone_embedded_is_neither_read_nor_changed_nor_joined(
     filled: Engine, backbone: Backbone
 ) -> None:
-    other = Store(filled, "0" * 64, "lite", "/adapters/other.safetensors")
+    other = Store(filled, Origin("0" * 64, "lite", "/adapters/other.safetensors"))
     theirs = registry(other, backbone)
     stored = plain_store(filled, backbone).load("bad")
     assert stored is not None
@@ -321,7 +321,7 @@ def test_images_that_cannot_be_decoded_any_more_are_named_before_any_is_changed(
     assert "2 support images cannot be decoded" in told
     assert f"/v1/classifiers/a/classes/bee%2F/images/{ids[1]}: It is a GIF" in told
     assert f"/v1/classifiers/a/classes/ant/images/{ids[2]}: It is a GIF" in told
-    check_fingerprints(engine, backbone.fingerprint, backbone.name)
+    check_fingerprints(engine, Origin(backbone.fingerprint, backbone.name))
     old.delete_image("a", "bee/", ids[1])
     old.delete_image("a", "ant", ids[2])
     assert re_embed(engine, new, Settings(backbone=name), Console(quiet=True)) == 2
@@ -361,13 +361,13 @@ def test_what_the_old_backbone_adds_while_images_are_embedded_anew_is_embedded_t
     assert len(stored.support) == 4
     with pytest.raises(OtherBackbone):
         old.live("a")
-    check_fingerprints(engine, new.fingerprint, new.name)
+    check_fingerprints(engine, Origin(new.fingerprint, new.name))
 
 
 def test_an_image_of_another_backbone_keeps_its_classifier_from_answering(
     filled: Engine, backbone: Backbone
 ) -> None:
-    Store(filled, "0" * 64, "other")
+    Store(filled, Origin("0" * 64, "other"))
     with filled.begin() as connection:
         connection.execute(
             text(
@@ -382,10 +382,10 @@ def test_an_image_of_another_backbone_keeps_its_classifier_from_answering(
 
 
 def test_a_refusal_names_adapter_and_prompts_of_both_sides(engine: Engine) -> None:
-    store = Store(engine, "f" * 64, "ViT-B-16/openai", "/a.safetensors", "/p.safetensors")
+    store = Store(engine, Origin("f" * 64, "ViT-B-16/openai", "/a.safetensors", "/p.safetensors"))
     store.create("insects", SETTINGS, Tuning(), [])
     with pytest.raises(OtherBackboneError) as refused:
-        check_fingerprints(engine, "0" * 64, "ViT-B-16/openai", "/b.safetensors")
+        check_fingerprints(engine, Origin("0" * 64, "ViT-B-16/openai", "/b.safetensors"))
     told = str(refused.value)
     assert "ViT-B-16/openai (ffffffffffff, adapter /a.safetensors, prompts /p.safetensors)" in told
     assert "ViT-B-16/openai (000000000000, adapter /b.safetensors)" in told
@@ -393,7 +393,9 @@ def test_a_refusal_names_adapter_and_prompts_of_both_sides(engine: Engine) -> No
     assert f"Start with {options}" in told
     assert "re-embed --backbone ViT-B-16/openai --adapter /b.safetensors" in told
     with pytest.raises(OtherBackboneError, match="have changed meanwhile"):
-        check_fingerprints(engine, "1" * 64, "ViT-B-16/openai", "/a.safetensors", "/p.safetensors")
+        check_fingerprints(
+            engine, Origin("1" * 64, "ViT-B-16/openai", "/a.safetensors", "/p.safetensors")
+        )
 
 
 def test_a_file_name_that_no_database_takes_is_refused(engine: Engine, backbone: Backbone) -> None:

@@ -19,6 +19,7 @@ from adapters.backbones import Backbone
 from service.classifiers.registry import Registry
 from service.problems import ChangedMeanwhile, ClassifierNotFound, ClassNotFound
 from service.storage.engine import open_database
+from service.storage.fingerprints import Origin
 from service.storage.records import Written
 from service.storage.store import Outdated, Store
 from tests.service.registries import SETTINGS, embeddings, fill, image, plain_store, registry
@@ -49,7 +50,7 @@ class Interrupted(Store):
     """A database that others change, now and then, just before a change is written to it."""
 
     def __init__(self, engine: Engine, backbone: Backbone) -> None:
-        super().__init__(engine, backbone.fingerprint, backbone.name)
+        super().__init__(engine, Origin(backbone.fingerprint, backbone.name))
         self.others: list[Callable[[], object]] = []
 
     def change(self, *args: Any, **kwargs: Any) -> Written:
@@ -137,7 +138,7 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
             return done
 
     fill(one_of_several(plain_store(engine, backbone), backbone), "a")
-    store = Slow(engine, backbone.fingerprint, backbone.name)
+    store = Slow(engine, Origin(backbone.fingerprint, backbone.name))
     made = one_of_several(store, backbone)
     assert len(evidence(made, "a")) == 4
     with ThreadPoolExecutor(2) as threads:

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from service.problems import ClassifierNotFound
 from service.storage.engine import open_database
+from service.storage.fingerprints import Origin
 from service.storage.records import StoredClassifier, Written
 from service.storage.store import Store
 from tests.service.client import Classifier
@@ -43,7 +44,7 @@ class Held(Store):
     """A database that can be made to wait."""
 
     def __init__(self, engine: Engine, backbone: Backbone) -> None:
-        super().__init__(engine, backbone.fingerprint, backbone.name)
+        super().__init__(engine, Origin(backbone.fingerprint, backbone.name))
         self.loads = Gate()
         self.changes = Gate()
 

@@ -18,6 +18,7 @@ from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
 from service.storage.engine import StorageError, open_database
+from service.storage.fingerprints import Origin
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 from tests.service.client import Classifier, of_four, problem
@@ -55,7 +56,7 @@ def engine(database: str, wire: Wire) -> Iterator[Engine]:
 
 
 def store_of(engine: Engine) -> Store:
-    return Store(engine, "f" * 64, "lite")
+    return Store(engine, Origin("f" * 64, "lite"))
 
 
 def create(store: Store, name: str) -> None:
@@ -181,7 +182,7 @@ def test_registries_on_one_database_lose_nothing_and_share_images(
 def test_of_two_backbones_that_make_their_first_classifier_at_once_one_is_refused(
     engine: Engine,
 ) -> None:
-    stores = [Store(engine, digit * 64, f"backbone {digit}") for digit in "01"]
+    stores = [Store(engine, Origin(digit * 64, f"backbone {digit}")) for digit in "01"]
     barrier = Barrier(2)
 
     def first(store: Store) -> bool:

@@ -20,7 +20,7 @@ import service.storage.migrations
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from service.storage.engine import StorageError, open_database
-from service.storage.fingerprints import OtherBackboneError, check_fingerprints
+from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.records import ClassifierSettings, NewImage, StoredClassifier
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
@@ -31,7 +31,7 @@ TUNING = Tuning({"alpha": 3.5, "beta": 2.0}, temperature=1.25, votes=4, accuracy
 
 @pytest.fixture
 def store(engine: Engine) -> Store:
-    return Store(engine, "f" * 64, "lite")
+    return Store(engine, Origin("f" * 64, "lite"))
 
 
 def embeddings(seed: int) -> ImageEmbeddings:
@@ -70,7 +70,7 @@ def rows(engine: Engine, table: type[Base]) -> int:
 def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     engine = open_database(url)
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
     store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
     store.change(loaded(store, "insects").record.id, TUNING, new_images=[new_image(1, "ant")])
     config = alembic.config.Config()
@@ -82,7 +82,7 @@ def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> 
     assert "coverage" not in old
     engine.dispose()
     engine = open_database(url)
-    after = loaded(Store(engine, "f" * 64, "lite"), "insects")
+    after = loaded(Store(engine, Origin("f" * 64, "lite")), "insects")
     assert [record.label for record in after.classes] == ["ant", "bee"]
     assert len(after.support) == 1
     assert after.record.settings == ClassifierSettings()
@@ -92,7 +92,7 @@ def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> 
 def test_multi_picture_files_that_an_older_version_kept_are_jpegs(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     engine = open_database(url)
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
     store.create("phone", ClassifierSettings(), TUNING, [("ant", None)])
     images = [
         replace(new_image(seed, "ant"), media_type=kind)
@@ -132,10 +132,12 @@ def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> 
 def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     first = open_database(url)
-    Store(first, "f" * 64, "lite").create("a", ClassifierSettings(), TUNING, [("ant", None)])
+    Store(first, Origin("f" * 64, "lite")).create(
+        "a", ClassifierSettings(), TUNING, [("ant", None)]
+    )
     first.dispose()
     second = open_database(url)
-    assert [one.name for one in Store(second, "f" * 64, "lite").classifiers()] == ["a"]
+    assert [one.name for one in Store(second, Origin("f" * 64, "lite")).classifiers()] == ["a"]
     second.dispose()
 
 
@@ -251,10 +253,10 @@ def test_times_are_in_utc(store: Store) -> None:
 
 
 def test_embeddings_of_another_backbone_are_noticed(store: Store, engine: Engine) -> None:
-    check_fingerprints(engine, "0" * 64, "other")  # nothing is stored yet
+    check_fingerprints(engine, Origin("0" * 64, "other"))  # nothing is stored yet
     store.create("insects", ClassifierSettings(), TUNING, [])
-    check_fingerprints(engine, "f" * 64, "lite")
+    check_fingerprints(engine, Origin("f" * 64, "lite"))
     with pytest.raises(OtherBackboneError, match="handful re-embed --backbone other"):
-        check_fingerprints(engine, "0" * 64, "other")
+        check_fingerprints(engine, Origin("0" * 64, "other"))
     store.delete_classifier(loaded(store, "insects").record.id)
-    check_fingerprints(engine, "0" * 64, "other")
+    check_fingerprints(engine, Origin("0" * 64, "other"))

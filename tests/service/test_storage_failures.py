@@ -20,6 +20,7 @@ from adapters.heads import Tuning
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.engine import StorageError, open_database
 from service.storage.failures import problem_of
+from service.storage.fingerprints import Origin
 from service.storage.patience import Patience
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store
@@ -139,7 +140,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_a_database_that_can_only_be_read_is_told_and_read(engine: Engine) -> None:
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
     store.create("a", ClassifierSettings(), Tuning(), [])
     with engine.connect() as connection:
         connection.execute(text("PRAGMA query_only=ON"))
@@ -150,7 +151,7 @@ def test_a_database_that_can_only_be_read_is_told_and_read(engine: Engine) -> No
 
 
 def test_damage_of_the_file_is_told(engine: Engine, tmp_path: Path) -> None:
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
     for number in range(50):
         store.create(f"a{number}", ClassifierSettings(), Tuning(), [("ant", None)])
     engine.dispose()
@@ -164,7 +165,7 @@ def test_damage_of_the_file_is_told(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_a_waiting_writer_of_this_process_is_not_taken_for_a_lock(engine: Engine) -> None:
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
     with ThreadPoolExecutor(1) as threads:
         with writing(engine):
             waiting = threads.submit(store.create, "a", ClassifierSettings(), Tuning(), [])
@@ -175,7 +176,7 @@ def test_a_waiting_writer_of_this_process_is_not_taken_for_a_lock(engine: Engine
 
 
 def test_forty_threads_find_a_connection(engine: Engine) -> None:
-    store = Store(engine, "f" * 64, "lite")
+    store = Store(engine, Origin("f" * 64, "lite"))
 
     def look(_: int) -> int:
         with engine.connect() as connection:

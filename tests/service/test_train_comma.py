@@ -21,7 +21,7 @@ from service.evaluation.base_to_novel import (
 )
 from service.settings import Settings
 from service.storage.engine import open_database
-from service.storage.fingerprints import OtherBackboneError, check_fingerprints
+from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from tests.service.client import Classifier
 from tests.service.colours import COLOURS, coloured, write_colours
 from tests.service.pictures import encoded
@@ -201,7 +201,7 @@ def _check_moves(clip: str, prompts: Path, data_dir: Path) -> None:
     engine = open_database(Settings(data_dir=data_dir).sqlalchemy_url)
     plain = load_backbone(clip, "cpu")
     with pytest.raises(OtherBackboneError) as refused:
-        check_fingerprints(engine, plain.fingerprint, plain.name)
+        check_fingerprints(engine, Origin(plain.fingerprint, plain.name))
     engine.dispose()
     assert f"Start with --backbone {clip} --prompts {prompts}, or" in str(refused.value)
     assert str(refused.value).endswith(f"handful re-embed --backbone {clip}")
