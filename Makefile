@@ -39,10 +39,10 @@ unit: install
 	$(MAKE) --jobs 2 unit-service-a-l unit-service-m-z unit-science
 
 unit-service-a-l: install
-	$(BIN)/pytest -m "not alone" --durations=10 tests/service/test_[a-l]*.py
+	$(BIN)/pytest -m "not alone" --durations=10 tests/service/[a-d]* tests/service/[f-q]*
 
 unit-service-m-z: install
-	$(BIN)/pytest -m "not alone" --durations=10 tests/service/test_[m-z]*.py
+	$(BIN)/pytest -m "not alone" --durations=10 tests/service/e* tests/service/[r-z]*
 
 unit-science: install
 	$(BIN)/pytest -m "not alone" --durations=10 tests/adapters tests/benchmarks

@@ -8,11 +8,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.familiarity import Familiarity, lower_quantile, rejection_threshold
 from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.out_of_distribution import Familiarity, lower_quantile, rejection_threshold
 from adapters.span import shared_spans
-from adapters.tuning.bursts import without_bursts
+from adapters.tuning.near_duplicates import without_bursts
 from adapters.tuning.votes import Votes
 
 
@@ -91,25 +92,18 @@ class FewShotClassifier:
         return self
 
     @shared_spans()
-    def update(
-        self,
-        *,
-        classes: ClassSet | None = None,
-        tuning: Tuning | None = None,
-        added: SupportSet | None = None,
-        removed: Tensor | None = None,
-    ) -> None:
+    def update(self, change: Change) -> None:
         """Change what is stored, as :meth:`adapters.heads.Head.update` does."""
-        self.head_.update(classes=classes, tuning=tuning, added=added, removed=removed)
-        if added is not None or removed is not None:
+        self.head_.update(change)
+        if change.added is not None or change.removed is not None:
             self._serve(_familiarity(self.classes, without_bursts(self.support)))
 
     @shared_spans()
     def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
-        Of near copies only one takes part (:func:`adapters.tuning.bursts.without_bursts`); all of
-        them answer.
+        Of near copies only one takes part
+        (:func:`adapters.tuning.near_duplicates.without_bursts`); all of them answer.
         """
         distinct = without_bursts(support)
         return self._tune(classes, distinct, _familiarity(classes, distinct))

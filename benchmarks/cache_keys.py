@@ -29,13 +29,14 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from adapters.cache import CacheSettings, PartitionedCache, use_cache_settings
+from adapters.change import Change
 from adapters.embeddings import ClassSet
 from adapters.heads import HEADS, Tuning
 from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import TipAdapter
 from adapters.tuning.cache_votes import cache_terms, mean_shots
+from adapters.tuning.calibration import settle
 from adapters.tuning.search import search
-from adapters.tuning.settle import settle
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.votes import Votes
 from benchmarks.published import Row, publish
@@ -193,7 +194,7 @@ def main() -> None:
                 head.score(keys.queries[:1], 3)
                 fitted = time.perf_counter() - begin
             else:
-                head.update(tuning=tuning)
+                head.update(Change(tuning=tuning))
             rows.append(measured(keys, head, arguments.repeats) | {"fit s": fitted})
         changed = changes(keys, head, arguments.repeats)
         rows = [row if "add µs" in row else dict(row) | changed for row in rows]

@@ -3,7 +3,7 @@
     python -m benchmarks.gpu_kernels [--model ViT-B-16] [--batch 256]
 
 One pass for both embeddings, random weights, pixels on the device already: as PyTorch runs it,
-leaner (`adapters.runtimes.lean`), and compiled as the service has it; each as share of the rate of
+leaner (`adapters.engines.lean`), and compiled as the service has it; each as share of the rate of
 a large matrix product. Then the kernels of the last one, the longest first. ``--device cpu`` only
 shows that the command works.
 """
@@ -22,9 +22,9 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from adapters.backbones import load_backbone
-from adapters.runtimes import Eager, ImagePass
-from adapters.runtimes.compiled import Pass, compiled
-from adapters.runtimes.lean import lean
+from adapters.engines import Eager, ImagePass
+from adapters.engines.compiled import Pass, compiled
+from adapters.engines.lean import lean
 from benchmarks.floor import rate
 from benchmarks.gpu import PRODUCT, operations, product_rate, speeds, write_model
 from benchmarks.published import Row, publish

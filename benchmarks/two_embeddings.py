@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from adapters.backbones.lite import build_lite
-from adapters.bottleneck import BottleneckAdapter, BottleneckConfig, attach, places
+from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach, places
 
 SIDE = 224
 

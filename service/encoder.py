@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.backbones import NO_ADAPTER, Backbone, load_backbone
-from adapters.runtimes import Eager, fastest
+from adapters.engines import Eager, fastest
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 

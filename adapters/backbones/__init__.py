@@ -11,7 +11,7 @@ from torch import nn
 from adapters.backbones.backbone import Backbone
 from adapters.backbones.errors import BackboneError, UnsafeWeights, WeightsUnavailable
 from adapters.corrections import BeforeProjection, Correction, Uncorrected
-from adapters.runtimes import Eager, MakeRuntime
+from adapters.engines import Eager, MakeRuntime
 
 if TYPE_CHECKING:
     from adapters.backbones.open_clip_models import Parts
@@ -38,7 +38,7 @@ def load_backbone(
         prompts: What ``handful train comma`` made for it, to be used in both towers.
         adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
             or ``none`` for none. By default `lite` has its own, and others have none.
-        make_runtime: Makes what runs the image tower; see :mod:`adapters.runtimes`.
+        make_runtime: Makes what runs the image tower; see :mod:`adapters.engines`.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -51,7 +51,7 @@ def load_backbone(
         templates, adapter = TEMPLATES, adapter or str(ADAPTER)
     correction = _correction(name, parts[0].get_submodule("visual"), adapter)
     if prompts is not None:
-        from adapters.comma import load_prompted
+        from adapters.prompts import load_prompted
 
         return load_prompted(name, parts, correction, prompts, device, make_runtime)
     return Backbone(name, *parts, correction, templates, device, make_runtime)
@@ -79,7 +79,7 @@ def _correction(name: str, visual: nn.Module, adapter: str | None) -> Correction
     pooled = name == LITE
     if adapter in (None, NO_ADAPTER):
         return BeforeProjection() if pooled else Uncorrected()
-    from adapters.bottleneck import Adapted, AdaptedBeforeProjection, load_adapter
+    from adapters.corrections.bottleneck import Adapted, AdaptedBeforeProjection, load_adapter
 
     loaded = load_adapter(Path(str(adapter)), visual, name)
     return AdaptedBeforeProjection(loaded) if pooled else Adapted(loaded)

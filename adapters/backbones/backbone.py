@@ -16,7 +16,7 @@ from adapters.backbones.fingerprint import fingerprint
 from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
-from adapters.runtimes import Eager, ImagePass, MakeRuntime
+from adapters.engines import Eager, ImagePass, MakeRuntime
 
 _TEXT_BATCH = 64
 

@@ -20,7 +20,7 @@ class Framing:
 
     Eight bits a channel are all that a picture has, so that is what waits in queues and is
     copied to devices; the runtime makes numbers of it
-    (:class:`adapters.runtimes.image_pass.ImagePass`). Costs no more than the picture has pixels,
+    (:class:`adapters.engines.image_pass.ImagePass`). Costs no more than the picture has pixels,
     whatever its shape (:mod:`adapters.backbones.bounded`).
 
     Args:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from adapters.cache.block import ClassBlock
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
-from adapters.cache.directory import Directory
 from adapters.cache.exact import check_shapes
 from adapters.cache.identifiers import Numbers
+from adapters.cache.inverted_file import ERROR, Neighbours
+from adapters.cache.key_directory import Directory
 from adapters.cache.matches import Matches
-from adapters.cache.neighbours import ERROR, Neighbours
 from adapters.cache.rows import Rows
 from adapters.cache.settings import Storage
 from adapters.products import array_products
@@ -32,7 +32,7 @@ class Found:
     """What an approximate search of n queries found, best first.
 
     Attributes:
-        similarities: (n, k) to :data:`adapters.cache.neighbours.ERROR`.
+        similarities: (n, k) to :data:`adapters.cache.inverted_file.ERROR`.
         numbers: (n, k) the cache's own numbers of the keys; −1 where there are no more.
     """
 

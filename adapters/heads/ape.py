@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.cache import KeyValueCache
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import Term, search

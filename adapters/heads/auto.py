@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.gda import GDAPlusPlus
-from adapters.heads.head import Change, Head, Scores
+from adapters.heads.head import Head, Scores
 from adapters.heads.tip_adapter import TipAdapterPlusPlus
 from adapters.tuning.tuning import Tuning
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from adapters.cache import Cache, GpuCache, KeyValueCache, PartitionedCache, cache_settings
 from adapters.cache.on_gpu import ON_GPU_FROM
+from adapters.change import Change
 from adapters.embeddings import ImageEmbeddings
-from adapters.heads.head import Change
 from adapters.heads.term import TermHead
 
 logger = logging.getLogger("handful.cache")

@@ -11,10 +11,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from adapters.cache import Matches
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads.cached import CachedHead, View
-from adapters.heads.head import Change
 from adapters.products import inner_products
 from adapters.span import features
 from adapters.tuning.search import search, standardised

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from adapters.cache import Matches
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.tuning.tuning import Tuning
 
@@ -32,14 +33,6 @@ class Scores:
     def logits(self) -> Tensor:
         """(n, N) logits: the sum of the terms."""
         return self.zero_shot + self.cache
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What became of a support set: first some images were removed, then some were added."""
-
-    added: SupportSet | None = None
-    removed: Tensor | None = None
 
 
 class Head(ABC):
@@ -72,27 +65,15 @@ class Head(ABC):
         self._store(classes, support, tuning or self.tune(classes, support), None)
         return self
 
-    def update(
-        self,
-        *,
-        classes: ClassSet | None = None,
-        tuning: Tuning | None = None,
-        added: SupportSet | None = None,
-        removed: Tensor | None = None,
-    ) -> None:
-        """Change what is stored; what is left out stays.
-
-        Args:
-            classes: All classes from now on. Classes that keep images must be among them.
-            tuning: Hyperparameters and temperature from now on.
-            added: Support images to add, none of them stored already.
-            removed: Identifiers of support images to remove, before any is added.
+    def update(self, change: Change) -> None:
+        """Change what is stored.
 
         Raises:
             KeyError: An identifier in ``removed`` is not stored, or an image's class is not among
                 the classes; nothing is changed then.
             ValueError: An identifier in ``added`` is taken; nothing is changed then.
         """
+        added, removed = change.added, change.removed
         if removed is not None and not bool(torch.isin(removed, self.support_.ids).all()):
             raise KeyError("not in the support set")
         support = self.support_
@@ -102,22 +83,17 @@ class Head(ABC):
             if bool(torch.isin(added.ids, support.ids).any()):
                 raise ValueError("an identifier is already in the support set")
             support = support.with_added(added)
-        classes = self.classes_ if classes is None else classes
+        classes = self.classes_ if change.classes is None else change.classes
         classes.columns(support.labels)
-        self._store(
-            classes,
-            support,
-            self.tuning_ if tuning is None else tuning,
-            Change(added, removed),
-        )
+        self._store(classes, support, change.tuning or self.tuning_, change)
 
     def add(self, support: SupportSet) -> None:
         """Add images to the support set, leaving the tuning as it is."""
-        self.update(added=support)
+        self.update(Change(added=support))
 
     def remove(self, ids: Tensor) -> None:
         """Remove images from the support set by identifier, leaving the tuning as it is."""
-        self.update(removed=ids)
+        self.update(Change(removed=ids))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(n, N) softmax of the logits at the tuned temperature; rows sum to one."""

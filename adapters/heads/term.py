@@ -12,7 +12,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
 from adapters.products import inner_products
-from adapters.tuning.settle import settle
+from adapters.tuning.calibration import settle
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from adapters.cache import GpuCache, KeyValueCache, Matches, PartitionedCache
 from adapters.cache.contest import Contest
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads.cached import CachedHead, View
-from adapters.heads.head import Change
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import search
 from adapters.tuning.votes import Votes

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.head import Change
 from adapters.heads.tip_adapter import TipAdapter, tuned_shots
 from adapters.products import inner_products
 from adapters.tuning.cache_votes import left_out_shots

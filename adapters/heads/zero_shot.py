@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from adapters.cache import Matches
+from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.head import Change, Head, Scores
+from adapters.heads.head import Head, Scores
 from adapters.heads.term import zero_shot_logits
-from adapters.tuning.settle import settle
+from adapters.tuning.calibration import settle
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes
 

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from adapters.backbones import load_parts
 from adapters.backbones.lite import ADAPTER
-from adapters.bottleneck import load_adapter
+from adapters.corrections.bottleneck import load_adapter
 
 ALPHA, BETA = 20.0, 5.5
 

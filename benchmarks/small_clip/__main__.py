@@ -18,8 +18,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from adapters.imo.styles import pencil
 from adapters.training.loop import LoopSettings
+from adapters.training.methods.imo.styles import pencil
 from benchmarks.small_clip import comma, mixup, overlap_adapter
 from benchmarks.small_clip.clip import Contrastive, new, run, tokens
 from benchmarks.small_clip.data import Crops, halves, miscaptioned, read

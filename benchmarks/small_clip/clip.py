@@ -12,8 +12,8 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from adapters.mixup.losses import clip_loss
 from adapters.training.loop import Examples, LoopSettings, train
+from adapters.training.methods.mixup.losses import clip_loss
 from adapters.training.objective import Objective
 from benchmarks.small_clip.data import MEAN, SIDE, STD
 

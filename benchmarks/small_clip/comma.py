@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from adapters.comma import CommaConfig, TrainedPrompts, learn_prompts
-from adapters.comma.model import PromptedModel
+from adapters.prompts import CommaConfig, TrainedPrompts
+from adapters.prompts.model import PromptedModel
 from adapters.training.loop import LoopSettings
+from adapters.training.methods.comma import learn_prompts
 from benchmarks.small_clip.clip import TEMPLATE, images, texts, tokenizer
 from benchmarks.small_clip.data import Crops, Pictures
 

@@ -10,8 +10,12 @@ import torch
 from adapters.measures.alignment import alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
-from adapters.mixup.objective import PUBLISHED_WEIGHTS, MixupObjective, MixupSettings
 from adapters.training.loop import LoopSettings
+from adapters.training.methods.mixup.objective import (
+    PUBLISHED_WEIGHTS,
+    MixupObjective,
+    MixupSettings,
+)
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapters.bottleneck import BottleneckConfig, attach
 from adapters.classifier import FewShotClassifier
+from adapters.corrections.bottleneck import BottleneckConfig, attach
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.imo.supervised import Supervised
 from adapters.measures.overlap import overlap
 from adapters.training.loop import LoopSettings
+from adapters.training.methods.imo.supervised import Supervised
 from benchmarks.small_clip.clip import CONFIG, images, run, texts
 from benchmarks.small_clip.data import Crops, Pictures
 

@@ -35,8 +35,8 @@ from service.api.openapi import describe
 from service.api.paths import UnambiguousPaths
 from service.api.root_path import UnderRootPath
 from service.api.unrouted import unrouted
+from service.composition import Runtime
 from service.problems import InternalError, InvalidRequest
-from service.runtime import Runtime
 from service.settings import Settings
 
 logger = logging.getLogger("handful")

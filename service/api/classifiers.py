@@ -23,8 +23,8 @@ from service.api.json_body import JsonRoute
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
+from service.composition import Runtime
 from service.problems import ClassifierNotFound, InvalidSettings
-from service.runtime import Runtime
 from service.storage.records import ClassifierRecord, ClassifierSettings
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)

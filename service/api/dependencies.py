@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.api.openapi import problem_responses
 from service.api.waiting import attended
-from service.classifiers.texts import ClassTexts, TextsNeeded
+from service.composition import Runtime
 from service.problems import (
     ChangedMeanwhile,
     ClassifierDamaged,
@@ -29,7 +29,7 @@ from service.problems import (
     StorageUnavailable,
     UnsupportedMediaType,
 )
-from service.runtime import Runtime
+from service.registry.class_texts import ClassTexts, TextsNeeded
 
 Responses = dict[int | str, dict[str, Any]]
 P = ParamSpec("P")

@@ -22,9 +22,9 @@ from service.api.prediction_schemas import (
 from service.api.support import BAD_IMAGES, IMAGES_BODY
 from service.api.uploads import read_images
 from service.api.waiting import attended
-from service.classifiers.answering import MOST_ROWS, check_rows
-from service.classifiers.live import Prediction
 from service.problems import AnswerTooLarge, ClassifierNotFound, DeadlineExceeded, NoClasses
+from service.registry.live import Prediction
+from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
 

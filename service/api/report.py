@@ -12,11 +12,11 @@ from fastapi import APIRouter, Request, Response
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
 from service.api.described import binary
 from service.api.names import checked_classifier
+from service.composition import Runtime
 from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.schemas import ReportOut
-from service.runtime import Runtime
 from service.storage.kept import kept_images
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])

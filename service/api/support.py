@@ -36,7 +36,7 @@ from service.api.schemas import (
 )
 from service.api.uploads import ZIP_TYPES, Upload, read_class_images, read_labelled_images
 from service.api.waiting import attended
-from service.classifiers.live import LiveClassifier
+from service.composition import Runtime
 from service.problems import (
     BrokenImage,
     ClassifierNotFound,
@@ -52,7 +52,7 @@ from service.problems import (
     RequestTooLarge,
     UnsupportedMediaType,
 )
-from service.runtime import Runtime
+from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from service.images.embedding import Wait
+from service.encoding.image_embedder import Wait
 from service.problems import DeadlineExceeded
 
 # Most answers are there by then, and watching the client costs a task.

@@ -9,7 +9,7 @@ import typer
 from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
-from adapters.bottleneck.places import NoPlaceError
+from adapters.corrections.bottleneck.places import NoPlaceError
 from adapters.training.errors import TrainingError
 from service.storage.errors import StorageError
 

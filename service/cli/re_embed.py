@@ -20,11 +20,11 @@ def re_embed(
     """Embed all stored images with another backbone. Stop the service before."""
     from rich.console import Console
 
-    from service.classifiers.reembedding import re_embed as run
     from service.cli.embedding import load_shown
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.private_files import keep_private
+    from service.registry.reembedding import re_embed as run
     from service.storage.engine import open_database
     from service.storage.lock import lock_database
 

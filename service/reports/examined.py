@@ -11,9 +11,9 @@ from torch import Tensor
 
 from adapters.embeddings import SupportSet
 from adapters.heads import HEADS
-from adapters.tuning.bursts import without_bursts
+from adapters.tuning.near_duplicates import without_bursts
 from adapters.tuning.votes import evenly
-from service.classifiers.snapshot import Snapshot
+from service.registry.snapshot import Snapshot
 
 #: Most images that a report examines: its time and memory grow with images times classes.
 MAX_IMAGES = 4096
@@ -46,8 +46,8 @@ class Examined:
 
         Frames of one film name each other, so that nobody would suspect a mislabelled film, and
         the accuracy would be that of films that are known already: hence without near copies
-        (:func:`adapters.tuning.bursts.without_bursts`), if at least a quarter of the images has
-        one. Where they are fewer they take part, and name their like.
+        (:func:`adapters.tuning.near_duplicates.without_bursts`), if at least a quarter of the
+        images has one. Where they are fewer they take part, and name their like.
 
         Costs about what answering each image once costs.
         """

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from adapters.tuning.bursts import near_copies
-from service.classifiers.snapshot import Snapshot
+from adapters.tuning.near_duplicates import near_copies
+from service.registry.snapshot import Snapshot
 from service.reports.examined import Examined
 from service.reports.schemas import LookedUpImage, NearCopy, SimilarImage, Suspect
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from service.classifiers.live import LiveClassifier
+from service.registry.live import LiveClassifier
 from service.reports.report import report
 from service.reports.schemas import ReportOut
 from service.storage.records import ClassRecord

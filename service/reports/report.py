@@ -8,8 +8,8 @@ import torch
 
 from adapters.measures.calibration import Calibration
 from adapters.measures.diagnosis import diagnose
-from service.classifiers.snapshot import Snapshot
 from service.diagnosis.values import measures_of, overlaps_of
+from service.registry.snapshot import Snapshot
 from service.reports.examined import Examined
 from service.reports.images import Names, redundant, suspects
 from service.reports.schemas import (

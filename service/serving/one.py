@@ -8,7 +8,7 @@ from types import FrameType
 import uvicorn
 
 from service.api.app import create_app
-from service.runtime import Runtime
+from service.composition import Runtime
 from service.serving.configured import CutOff, configured
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.ending import drain_when_told

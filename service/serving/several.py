@@ -3,7 +3,7 @@
 One process receives a thousand images a second at most, as Python runs one thread at a time; a GPU
 encodes several thousand. What the processes share is the port, the database and the folder of
 compiled encoders. Each asks the database for a classifier's latest state before it answers, and
-writes a change only on top of it (``service/classifiers/loaded.py``, ``latest.py``).
+writes a change only on top of it (``service/registry/lru.py``, ``latest.py``).
 
 Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
 """
@@ -35,7 +35,7 @@ from service.settings import Settings
 from service.storage.lock import lock_database
 
 if TYPE_CHECKING:
-    from service.runtime import Runtime
+    from service.composition import Runtime
 
 # Seconds after which a process that does not react is replaced. Loading libraries takes some; and
 # as long the others are left alone where one dies at a bad moment.
@@ -92,7 +92,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
 
 def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -> Runtime:
     """The first process compiles the encoder; the others wait and find it compiled."""
-    from service.runtime import Runtime
+    from service.composition import Runtime
 
     runtime = None
     with FileLock(shared / "compiling.lock"):

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.change import Change
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.familiarity import Familiarity, lower_quantile, rejection_threshold
 from adapters.heads import HEADS, Tuning
+from adapters.out_of_distribution import Familiarity, lower_quantile, rejection_threshold
 from adapters.tuning.votes import Votes
 from tests.adapters.synthetic import (
     CORRECTED_WIDTH,
@@ -55,7 +56,7 @@ def with_thresholds(
     tuning = replace(
         classifier.tuning, rejection_threshold=rejection, conformal_threshold=conformal
     )
-    classifier.update(tuning=tuning)
+    classifier.update(Change(tuning=tuning))
     return classifier
 
 
@@ -255,7 +256,7 @@ def test_an_update_is_fitting_what_is_left() -> None:
     added, removed = task.draw([2, 0, 1], 1, 1000), task.support.ids[:4]
     left = task.support.without(removed).with_added(added)
     tuning = classifier.tune(task.classes, left)
-    classifier.update(added=added, removed=removed, tuning=tuning)
+    classifier.update(Change(added=added, removed=removed, tuning=tuning))
     expected = FewShotClassifier(coverage=0.8).fit(task.classes, left, tuning)
     assert_same_answers(classifier.answer(task.queries), expected.answer(task.queries))
     assert torch.equal(classifier.support.ids, left.ids)
@@ -266,11 +267,11 @@ def test_familiarity_comes_and_goes_with_a_second_image() -> None:
     classifier = fitted(task)
     assert classifier.answer(task.queries).familiarity is None
     more = task.draw([1, 0], 1, 1000)
-    classifier.update(added=more)
+    classifier.update(Change(added=more))
     assert classifier.answer(task.queries).familiarity is not None
-    classifier.update(removed=more.ids)
+    classifier.update(Change(removed=more.ids))
     assert classifier.answer(task.queries).familiarity is None
-    classifier.update(removed=task.support.ids)
+    classifier.update(Change(removed=task.support.ids))
     assert classifier.answer(task.queries).familiarity is None
 
 
@@ -281,7 +282,7 @@ def test_familiarity_stays_when_only_classes_or_tuning_change() -> None:
     with_images = ClassSet(task.classes.ids[order], task.classes.texts[order])
     classifier = FewShotClassifier(false_rejection_rate=0.2).fit(with_images, task.support)
     before = classifier.answer(task.queries)
-    classifier.update(classes=task.classes)
+    classifier.update(Change(classes=task.classes))
     after = classifier.answer(task.queries)
     torch.testing.assert_close(after.familiarity, before.familiarity)
     expected = FewShotClassifier(false_rejection_rate=0.2).fit(
@@ -297,7 +298,7 @@ def test_a_refused_update_leaves_the_answers_alone() -> None:
     classifier = fitted(task)
     before = classifier.answer(task.queries)
     with pytest.raises(KeyError):
-        classifier.update(removed=torch.tensor([12345]))
+        classifier.update(Change(removed=torch.tensor([12345])))
     assert_same_answers(classifier.answer(task.queries), before)
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from adapters.familiarity import RIDGE, Familiarity, lower_quantile, rejection_threshold
+from adapters.out_of_distribution import RIDGE, Familiarity, lower_quantile, rejection_threshold
 from tests.adapters.synthetic import CORRECTED_WIDTH, generator, make_task, noise
 
 

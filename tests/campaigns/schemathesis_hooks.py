@@ -16,7 +16,7 @@ from service.api.uploads import ZIP_TYPES
 from service.images.kinds import Kind
 from tests.service.pictures import encoded, noise, picture, zipped
 
-# No schema says what an image is; what is no image is sent by tests/service/test_fuzz.py.
+# No schema says what an image is; what is no image is sent by tests/service/api/test_fuzz.py.
 HEIC = Path(__file__).parents[1] / "service" / "files" / "scene.heic"  # Pillow writes none
 for kind in Kind:
     written = "PPM" if kind is Kind.NETPBM else kind.name

@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from service.classifiers.registry import Registered, Registry
-from service.classifiers.texts import ClassTexts, TextsNeeded
-from service.images.embedding import EmbeddedImage
+from service.encoding.image_embedder import EmbeddedImage
+from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.registry.registry import Registered, Registry
 from service.storage.fingerprints import Origin
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store

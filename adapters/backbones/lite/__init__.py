@@ -5,9 +5,12 @@ from pathlib import Path
 from adapters.backbones.lite.model import build_lite
 from adapters.backbones.lite.weights import TOWER_FILES, PinnedFile
 
-__all__ = ["ADAPTER", "TEMPLATES", "TOWER_FILES", "PinnedFile", "build_lite"]
+__all__ = ["ADAPTER", "LITE_FOLDER", "TEMPLATES", "TOWER_FILES", "PinnedFile", "build_lite"]
 
-ADAPTER = Path(__file__).parent / "adapter.safetensors"
+LITE_FOLDER = Path(__file__).parent
+"""Where its projections and its adapter are kept, in the package."""
+
+ADAPTER = LITE_FOLDER / "adapter.safetensors"
 """The adapter that `lite` corrects intra-modal overlap with; docs/lite.md tells how it was made."""
 
 TEMPLATES = ("a photo of a {}.",)

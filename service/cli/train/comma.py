@@ -56,7 +56,8 @@ def comma(
 
     from rich.console import Console
 
-    from adapters.comma import DEFAULTS, CommaConfig
+    from adapters.prompts import CommaConfig
+    from adapters.training.methods.comma import DEFAULTS
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.cli.train.comma_run import Plan, run

@@ -12,20 +12,18 @@ from rich.console import Console
 from adapters.backbones import LITE, Backbone
 from adapters.backbones.backbone import readable
 from adapters.backbones.open_clip_models import Parts, load_open_clip
-from adapters.bottleneck.checkpoint import tower_fingerprint
-from adapters.comma import (
-    DEFAULTS,
+from adapters.corrections import Uncorrected
+from adapters.corrections.bottleneck.checkpoint import tower_fingerprint
+from adapters.prompts import (
     PROMPTS_NAME,
     CommaConfig,
     PromptedBackbone,
     PromptError,
     TrainedPrompts,
-    augmented,
-    learn_prompts,
 )
-from adapters.corrections import Uncorrected
 from adapters.training.labelled import Labelled
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
+from adapters.training.methods.comma import DEFAULTS, augmented, learn_prompts
 from adapters.training.output import record, write_run
 from adapters.training.pictures import Pictures
 from service.cli.train.arguments import tell_broken

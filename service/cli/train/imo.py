@@ -55,9 +55,9 @@ def imo(
 
     from rich.console import Console
 
-    from adapters.bottleneck import BottleneckConfig
-    from adapters.imo import RECIPES
+    from adapters.corrections.bottleneck import BottleneckConfig
     from adapters.training.errors import DataError
+    from adapters.training.methods.imo import RECIPES
     from service.cli.arguments import make_folder
     from service.cli.errors import fail
     from service.cli.settings import settings_with

@@ -10,12 +10,12 @@ import torch
 from accelerate.utils import gather_object
 from rich.console import Console
 
-from adapters.bottleneck import BottleneckAdapter, BottleneckConfig, attach
-from adapters.bottleneck.checkpoint import save_adapter, tower_fingerprint
-from adapters.imo import RECIPES
-from adapters.imo.tower import load_tower
+from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
+from adapters.corrections.bottleneck.checkpoint import save_adapter, tower_fingerprint
 from adapters.training.labelled import Labelled
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
+from adapters.training.methods.imo import RECIPES
+from adapters.training.methods.imo.tower import load_tower
 from adapters.training.output import record, write_run
 from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first, part

@@ -24,7 +24,7 @@ def lite(
     from rich.console import Console
 
     import adapters.backbones.lite as package
-    from adapters.backbones.lite.training import train as run
+    from adapters.training.methods.lite.training import train as run
     from service.cli.errors import fail
 
     try:

@@ -115,9 +115,9 @@ def mixup(
 
     from rich.console import Console
 
-    from adapters.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
-    from adapters.mixup.training import LEARNING_RATES, fine_tune
     from adapters.training.loop import LoopSettings
+    from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
+    from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
     from service.cli.errors import fail
     from service.cli.train.progress import training_bar
     from service.images.reading import training_reader

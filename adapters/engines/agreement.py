@@ -1,0 +1,58 @@
+"""Whether a runtime computes what the reference computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from adapters.engines.engine import Runtime
+
+LEAST_COSINE = 0.9995
+"""Of an embedding with that of the reference, for the worst of the probes."""
+
+
+def probes(height: int, width: int) -> Tensor:
+    """(8, height, width, 3) uint8 pictures, always the same: from flat and smooth to noise.
+
+    Flat ones with a few lines are the hardest: little is left of them after a few layers, and
+    rounding then weighs most.
+    """
+    generator = torch.Generator().manual_seed(0)
+    pictures = []
+    for cells in (2, 5, 13, 40, min(height, width)):
+        noise = torch.rand(1, 3, cells, cells, generator=generator)
+        pictures.append(interpolate(noise, (height, width), mode="bilinear")[0])
+    lines = torch.ones(3, height, width)
+    lines[:, height // 3, :] = lines[:, :, width // 4] = 0
+    pictures += [lines, torch.full_like(lines, 0.5), 1 - lines]
+    return (255 * torch.stack(pictures)).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def agreement(runtime: Runtime, expected: Sequence[Tensor], pixels: Tensor) -> float:
+    """The lowest cosine of any embedding with the expected one.
+
+    Looked at one by one and all at once, because a runtime may take different ways for these.
+
+    Args:
+        runtime: Under test.
+        expected: Both embeddings, (n, ·) unit rows each.
+        pixels: (n, H, W, 3) uint8.
+
+    Returns:
+        NaN if any value is not a number.
+    """
+    worst = [
+        (found * wanted).sum(dim=1).min()
+        for rows in (one_by_one(runtime, pixels), runtime(pixels))
+        for found, wanted in zip(rows, expected, strict=True)
+    ]
+    return float(torch.stack(worst).min())
+
+
+def one_by_one(runtime: Runtime, pixels: Tensor) -> list[Tensor]:
+    """Both embeddings of (n, H, W, 3) uint8 pixels, each image in a pass of its own."""
+    answers = [runtime(image) for image in torch.split(pixels, 1)]
+    return [torch.cat(rows) for rows in zip(*answers, strict=True)]

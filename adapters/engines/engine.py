@@ -1,0 +1,70 @@
+"""What runs the image tower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from adapters.engines.image_pass import ImagePass
+
+
+class Runtime(Protocol):
+    """Runs an :class:`adapters.engines.image_pass.ImagePass`.
+
+    Attributes:
+        name: Such as ``openvino``, for logs and benchmarks.
+        passes: How many threads may call it at the same time and gain by it.
+        batch: Images of a call from which on more of them are no quicker each.
+    """
+
+    name: str
+    passes: int
+    batch: int
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed (n, H, W, 3) uint8 pixels, as ``ImagePass`` does.
+
+        They are on the CPU or on the runtime's device. Thread-safe. Each row depends on its
+        own image alone, to rounding.
+
+        Returns:
+            The (n, d) and (n, d') unit rows, float32, on the CPU.
+        """
+        ...
+
+
+MakeRuntime = Callable[[ImagePass, torch.device, tuple[int, int], str], Runtime]
+"""From an ``ImagePass``, its device, height and width, and a digest of what decides its output."""
+
+
+class Eager:
+    """PyTorch, an operation at a time: the reference that others are compared with.
+
+    Args:
+        image_pass: Module from (n, H, W, 3) uint8 pixels to two (n, ·) embeddings.
+        device: Where the module is.
+    """
+
+    name = "eager"
+    passes = 1
+    batch = 16
+
+    def __init__(self, image_pass: nn.Module, device: torch.device | str = "cpu") -> None:
+        self._pass = image_pass
+        self._device = torch.device(device)
+
+    @classmethod
+    def made(
+        cls, image_pass: nn.Module, device: torch.device, _size: tuple[int, int], _identity: str
+    ) -> Self:
+        """Make one, as `MakeRuntime` does."""
+        return cls(image_pass, device)
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed (n, H, W, 3) uint8 pixels."""
+        frozen, corrected = self._pass(pixels.to(self._device))
+        return frozen.cpu(), corrected.cpu()

@@ -1,5 +1,0 @@
-"""How an adapter against intra-modal overlap is trained (Kravets & Namboodiri, BMVC 2024)."""
-
-from adapters.imo.recipes import RECIPES, Recipe, Run
-
-__all__ = ["RECIPES", "Recipe", "Run"]

@@ -1,0 +1,65 @@
+"""Where in a tokenised text the learned prompts belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from adapters.prompts.config import CommaConfig
+from adapters.prompts.errors import PromptError
+
+Tokenizer = Callable[[Sequence[str]], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlace:
+    """The tokens of a template that learned prompts take the place of.
+
+    Attributes:
+        start: Position of the first one: 1 where texts begin with a start token, else 0.
+        tokens: (n,) int64, the same in the text of every class.
+    """
+
+    start: int
+    tokens: Tensor
+
+    def check(self, tokens: Tensor, template: str) -> None:
+        """See that texts are written with the template, or words would be lost.
+
+        Args:
+            tokens: (N, context length) of the texts.
+            template: To be named.
+
+        Raises:
+            PromptError: One is not.
+        """
+        found = tokens[:, self.start : self.start + len(self.tokens)]
+        if not bool((found == self.tokens.to(tokens.device)).all()):
+            raise PromptError(
+                f"learned prompts stand for the first words of {template!r}; write texts with it"
+            )
+
+
+def prompt_place(tokenizer: Tokenizer, config: CommaConfig) -> PromptPlace:
+    """Find the place by writing two names into the template.
+
+    Raises:
+        PromptError: The template has too few tokens before the name.
+    """
+    one, other = "dog", "sky"
+    start = _first_difference(tokenizer([one, other]))
+    texts = tokenizer([config.text(one), config.text(other)])
+    before = _first_difference(texts) - start
+    if before < config.length:
+        raise PromptError(
+            f"{config.length} prompts take the place of as many words at the beginning of the "
+            f"template, and {config.template!r} has {before} before the class name; write it "
+            "longer, as 'a photo of a {}.', or ask for fewer prompts"
+        )
+    return PromptPlace(start, texts[0, start : start + config.length].clone())
+
+
+def _first_difference(texts: Tensor) -> int:
+    return int((texts[0] != texts[1]).nonzero()[0])

@@ -1,0 +1,1 @@
+"""`lite`: how its projections are trained; docs/lite.md."""

@@ -1,0 +1,145 @@
+"""The parts of a running service, put together."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from time import perf_counter
+
+import torch
+from filelock import FileLock
+from sqlalchemy import Engine, make_url
+from threadpoolctl import threadpool_limits
+
+from adapters.backbones import Backbone
+from adapters.cache import CacheSettings, use_cache_settings
+from service.encoder import load_encoder, origin_of
+from service.encoding.image_embedder import ImageEmbedder
+from service.encoding.text_embedder import TextEmbedder
+from service.registry.query_batching import Answering
+from service.registry.registry import Registry
+from service.settings import Settings
+from service.storage.engine import open_database
+from service.storage.fingerprints import check_fingerprints
+from service.storage.lock import lock_database
+from service.storage.store import Store
+
+logger = logging.getLogger("handful")
+
+
+class EnvironmentMixedError(RuntimeError):
+    """Packages are installed that exclude each other."""
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What requests are served with."""
+
+    settings: Settings
+    backbone: Backbone
+    registry: Registry
+    store: Store
+    embedder: ImageEmbedder
+    texts: TextEmbedder
+    answering: Answering
+    engine: Engine
+    lock: FileLock | None
+
+    @classmethod
+    def start(cls, settings: Settings) -> Runtime:
+        """Open the database, load the backbone, see that they belong together.
+
+        Blocks for some seconds.
+
+        Raises:
+            StorageError: The database cannot be used, or not with this backbone.
+            BackboneError: The backbone cannot be loaded.
+        """
+        started = perf_counter()
+        check_one_faiss()
+        # One for all processes, where there are several: who starts them holds it.
+        lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        logger.info("loading backbone %s", settings.backbone)
+        backbone = load_encoder(settings)
+        gpu = backbone.device if backbone.device.type == "cuda" else None
+        use_cache_settings(
+            CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu)
+        )
+        if backbone.runtime != "eager":
+            one_thread_a_call()
+        if backbone.correction.name == "uncorrected":
+            logger.warning(
+                "%s has no correction of intra-modal overlap: tip-adapter++ answers as"
+                " tip-adapter does",
+                backbone.name,
+            )
+        if settings.prompts is not None:
+            logger.warning(
+                "class texts are written as %r, which the prompts were trained with: templates of"
+                " classifiers do not apply",
+                *backbone.templates,
+            )
+        own = origin_of(backbone, settings)
+        check_fingerprints(engine, own)
+        store = Store(engine, own)
+        registry = Registry(
+            store,
+            backbone,
+            store_images=settings.store_images,
+            max_classes=settings.max_classes,
+            max_texts=settings.max_texts,
+            memory=settings.classifier_memory // settings.processes,
+            alone=lock is not None,
+        )
+        embedder = ImageEmbedder(backbone, settings)
+        texts = TextEmbedder(backbone, settings.max_texts)
+        logger.info(
+            "ready after %.1f s: backbone %s on %s (%s), %d classifiers in %s",
+            perf_counter() - started,
+            backbone.name,
+            backbone.device,
+            backbone.runtime,
+            len(store.classifiers()),
+            make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
+        )
+        return cls(settings, backbone, registry, store, embedder, texts, Answering(), engine, lock)
+
+    def close(self) -> None:
+        """Stop the threads and let go of the database."""
+        self.embedder.close()
+        self.texts.close()
+        self.answering.close()
+        self.engine.dispose()
+        if self.lock is not None:
+            self.lock.release()
+
+
+def one_thread_a_call() -> None:
+    """Let PyTorch and BLAS compute each call in the thread that makes it.
+
+    The image tower has threads of its own. What else is computed for a query is short, and a
+    pool of threads would spend longer on waiting for a core than on computing it: the service is
+    parallel between requests instead.
+    """
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
+
+
+def check_one_faiss() -> None:
+    """See that only one of the two FAISS distributions is installed.
+
+    Raises:
+        EnvironmentMixedError: Both are; they install the same module, each over the other.
+    """
+    found = []
+    for name in ("faiss-cpu", "faiss-gpu"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    if len(found) > 1:
+        raise EnvironmentMixedError(
+            f"{' and '.join(found)} are both installed and overwrite each other's files; make a "
+            "new environment with handful[cpu] or handful[gpu]"
+        )

@@ -1,0 +1,140 @@
+"""From uploaded files to embeddings, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from adapters.backbones import Backbone
+from adapters.embeddings import ImageEmbeddings
+from service.encoding.backpressure import Admission
+from service.encoding.fair_queue import Lane
+from service.encoding.faulty_images import FAULTS, all_at_once
+from service.encoding.micro_batching import Answer, FaultyImages, Kept, MicroBatcher
+from service.images.decoding import DecodedImage, decode
+from service.images.uploaded import UploadedImage
+from service.problems import ImageTooLarge
+from service.settings import Settings
+
+# Returns once the future is done, or raises when that is not worth waiting for any more.
+Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedImage:
+    """An uploaded image with all that is worth keeping of it; ``read`` gives its bytes again."""
+
+    filename: str
+    read: Callable[[], bytes]
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    embeddings: ImageEmbeddings
+
+
+class ImageEmbedder:
+    """Decodes in a pool of threads and encodes in shared batches."""
+
+    def __init__(self, backbone: Backbone, settings: Settings) -> None:
+        self._backbone = backbone
+        self._settings = settings
+        self._batcher = MicroBatcher(
+            backbone.encode_images,
+            max_batch=settings.max_batch or backbone.batch,
+            passes=backbone.passes,
+            decoders=settings.decode_threads,
+        )
+        self._admission = Admission(self._batcher, settings.max_waiting)
+
+    async def query(
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+    ) -> ImageEmbeddings:
+        """Embed images that someone wants an answer about, in their order.
+
+        Args:
+            images: One or more.
+            classifier: Its queries take turns with those of others.
+            wait: Waits for the answer; when it raises, what is not begun is not done.
+
+        Raises:
+            Overloaded: Too much waits already; nothing was decoded.
+            NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault.
+        """
+        answer = await self._embed(images, self._decode_to_ask, classifier, Lane.QUERIES, wait)
+        return ImageEmbeddings.concatenate([row for _, row in answer])
+
+    async def register(
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+    ) -> list[EmbeddedImage]:
+        """Embed images of a support set, in their order; queries go before them.
+
+        Raises:
+            Overloaded: Too much waits already; nothing was decoded.
+            NotAnImage, BrokenImage, ImageTooLarge, InvalidUpload: The images at fault, all of
+                them, in ``files``; of the kind of the first one. None of the others is used then.
+            RequestTooLarge: They unpack to too much.
+        """
+        try:
+            answer = await self._embed(
+                images, self._decode_to_keep, classifier, Lane.REGISTRATIONS, wait, FAULTS
+            )
+        except FaultyImages as faulty:
+            raise all_at_once(images, faulty.errors) from faulty
+        return [
+            EmbeddedImage(image.filename, image.read, *kept, row)
+            for image, (kept, row) in zip(images, answer, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._batcher.close()
+
+    async def _embed(
+        self,
+        images: Sequence[UploadedImage],
+        prepare: Callable[[UploadedImage], tuple[Kept, Tensor]],
+        classifier: str,
+        lane: Lane,
+        wait: Wait,
+        faults: tuple[type[Exception], ...] = (),
+    ) -> Answer[Kept]:
+        self._admission.admit(len(images), classifier, lane)
+        try:
+            job = self._batcher.submit(images, prepare, classifier, lane, faults)
+            try:
+                await wait(job.answer)
+                return job.answer.result()
+            finally:
+                if not job.answer.done():
+                    self._batcher.withdraw(job)
+        finally:
+            self._admission.leave(len(images), classifier, lane)
+
+    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, Tensor]:
+        return None, self._decode(image, image.read())[1]
+
+    def _decode(self, image: UploadedImage, content: bytes) -> tuple[DecodedImage, Tensor]:
+        if len(content) > self._settings.max_image_bytes:
+            raise ImageTooLarge(
+                f"{image.called} has {len(content)} bytes; at most "
+                f"{self._settings.max_image_bytes} are accepted."
+            )
+        decoded = decode(
+            content,
+            self._settings.max_image_pixels,
+            image.called,
+            side=self._backbone.image_size,
+        )
+        return decoded, self._backbone.preprocess(decoded.pixels)
+
+    def _decode_to_keep(self, image: UploadedImage) -> tuple[tuple[str, str, int, int], Tensor]:
+        content = image.read()
+        decoded, pixels = self._decode(image, content)
+        digest = hashlib.sha256(content).hexdigest()
+        return (digest, decoded.media_type, decoded.width, decoded.height), pixels

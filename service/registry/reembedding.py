@@ -1,0 +1,142 @@
+"""Moves a database to another backbone: every stored image is embedded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from fastapi_problem.error import StatusProblem
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy import Engine
+
+from adapters.backbones import Backbone
+from service.encoder import origin_of
+from service.images.decoding import DecodedImage, decode
+from service.problems import ClassifierDamaged, OtherBackbone
+from service.registry.fitting import class_set, class_texts, new_classifier, support_set
+from service.settings import Settings
+from service.storage.errors import Outdated, StorageError
+from service.storage.fingerprints import remember
+from service.storage.stale import StaleEmbeddings, StaleImage
+
+# Of one classifier that a service with the old backbone changes meanwhile.
+_ATTEMPTS = 5
+# Images that a message names.
+_NAMED = 20
+
+
+def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Console) -> int:
+    """Embed all stored images and class names with this backbone, and tune each classifier.
+
+    May be interrupted and started again: it goes on where it was. The service refuses to start
+    in between, and one that runs beside it on a server answers 503 for what is embedded anew: at
+    once where a classifier is done, before that where it has to read one.
+
+    Returns:
+        The number of images embedded.
+
+    Raises:
+        StorageError: Images were not kept, or cannot be decoded, so they cannot be embedded
+            (nothing was changed then); a classifier cannot be read; or others kept changing one.
+    """
+    own = origin_of(backbone, settings)
+    remember(engine, own)
+    stale = StaleEmbeddings(engine, own)
+    count = _embed(stale, backbone, settings, console)
+    damaged = []
+    for name in track(stale.classifiers(), "tuning classifiers", console=console):
+        for attempt in range(_ATTEMPTS):
+            try:
+                _settle(stale, backbone, name)
+                break
+            except ClassifierDamaged as error:
+                damaged.append(str(error.detail))
+                break
+            except (OtherBackbone, Outdated) as error:
+                # A service with the old backbone has changed it meanwhile.
+                if attempt == _ATTEMPTS - 1:
+                    raise StorageError(
+                        f"classifier {name!r} is being changed by a service with the old "
+                        "backbone: stop that one, and do this again"
+                    ) from error
+                count += _embed(stale, backbone, settings, console)
+    if damaged:
+        raise StorageError(
+            f"{count} images were embedded; {len(damaged)} classifiers could not be: "
+            + "; ".join(damaged)
+        )
+    return count
+
+
+def _embed(stale: StaleEmbeddings, backbone: Backbone, settings: Settings, console: Console) -> int:
+    """Embed all images that are not yet."""
+    images = stale.images()
+    if lost := sum(not image.kept for image in images):
+        raise StorageError(
+            f"{lost} of {len(images)} support images were not kept (HANDFUL_STORE_IMAGES=false), "
+            "so they cannot be embedded with another backbone. Delete their classes while the "
+            "old backbone serves, or begin with another --data-dir and register them again"
+        )
+    _check(stale, images, backbone, settings, console)
+    step = settings.max_batch or backbone.batch
+    ids = [image.id for image in images]
+    batches = [ids[i : i + step] for i in range(0, len(ids), step)]
+    for batch in track(batches, f"embedding {len(ids)} images", console=console):
+        pixels = [
+            backbone.preprocess(_decoded(content, backbone, settings).pixels)
+            for content in stale.contents(batch)
+        ]
+        stale.replace(batch, backbone.encode_images(torch.stack(pixels)))
+    return len(ids)
+
+
+def _check(
+    stale: StaleEmbeddings,
+    images: Sequence[StaleImage],
+    backbone: Backbone,
+    settings: Settings,
+    console: Console,
+) -> None:
+    """See that all images can be decoded, before the first one is changed.
+
+    Other limits or another version's decoder may refuse what was taken once. Only while nothing
+    is changed does the service start with the old backbone, so that they can be deleted.
+    """
+    refused: list[str] = []
+    for image in track(images, f"looking at {len(images)} images", console=console):
+        for content in stale.contents([image.id]):
+            try:
+                _decoded(content, backbone, settings)
+            except StatusProblem as error:
+                refused += [f"{use}: {error.detail}" for use in stale.uses(image.id)]
+    if refused:
+        more = len(refused) - _NAMED
+        raise StorageError(
+            f"{len(refused)} support images cannot be decoded, so none of the {len(images)} images "
+            f"was embedded. {' '.join(refused[:_NAMED])}{f' And {more} more.' * (more > 0)} "
+            "Delete them while the old backbone serves (DELETE and this path), and do this again"
+        )
+
+
+def _decoded(content: bytes, backbone: Backbone, settings: Settings) -> DecodedImage:
+    return decode(content, settings.max_image_pixels, "It", side=backbone.image_size)
+
+
+def _settle(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
+    """Embed the class names of a classifier and tune its head on the new embeddings."""
+    stored = stale.load(name)
+    if stored is None:
+        return
+    settings = stored.record.settings
+    labels = [record.label for record in stored.classes]
+    texts = class_texts(settings, labels, backbone)
+    classes = [
+        replace(record, text=text) for record, text in zip(stored.classes, texts, strict=True)
+    ]
+    support = support_set(stored, backbone)
+    tuning = new_classifier(settings, backbone).tune(
+        class_set(settings, classes, support.labels), support
+    )
+    stale.settle(stored, tuning, [(record.id, record.text) for record in classes])

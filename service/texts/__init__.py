@@ -1,1 +1,0 @@
-"""From class names to text embeddings."""

@@ -1,0 +1,170 @@
+"""A cache on a device answers as the one on the processor does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from adapters.cache import CacheSettings, GpuCache, KeyValueCache, on_gpu, use_cache_settings
+from adapters.change import Change
+from adapters.classifier import FewShotClassifier
+from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.heads import HEADS, cached
+from adapters.heads.tip_adapter import TipAdapter
+from tests.gpu import needs_gpu
+
+CPU = torch.device("cpu")
+DEVICES = [CPU, pytest.param(torch.device("cuda"), marks=needs_gpu)]
+WIDTH, CLASSES, BETA = 24, 5, 5.5
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Blocks and groups of a few rows, so that there are many; a few keys are enough for a GPU."""
+    monkeypatch.setattr(on_gpu, "_BLOCK", 32)
+    monkeypatch.setattr(on_gpu, "_LEAST", 4)
+    monkeypatch.setattr(on_gpu, "_GROUP", 7)
+    monkeypatch.setattr(cached, "ON_GPU_FROM", 60)
+    yield
+    use_cache_settings(CacheSettings())
+
+
+def unit(n: int, seed: int) -> Tensor:
+    return normalize(torch.randn(n, WIDTH, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def support(n: int, first: int = 0) -> SupportSet:
+    # What float16 holds exactly: rounding is another matter.
+    rows = unit(n, first).half().float()
+    ids = torch.arange(first, first + n)
+    return SupportSet(ids, ids * 7 % CLASSES + 100, ImageEmbeddings(rows, rows))
+
+
+def both(n: int, device: torch.device) -> tuple[GpuCache, KeyValueCache]:
+    images = support(n)
+    dense = KeyValueCache(WIDTH)
+    dense.add(images.ids, images.embeddings.frozen, images.labels)
+    return GpuCache(device, images.ids, images.embeddings.frozen, images.labels), dense
+
+
+def same_answers(cache: GpuCache, dense: KeyValueCache, n: int = 20) -> None:
+    assert len(cache) == len(dense)
+    queries = unit(n, 999).half().float()
+    labels = sorted(set(dense.labels.tolist()))
+    votes, matches = cache.answer(queries, BETA, labels, 4)
+    own = (dense.labels[:, None] == torch.tensor(labels)).float()
+    wanted = dense.votes(dense.similarities(queries), BETA) @ own
+    torch.testing.assert_close(votes, wanted, rtol=1e-4, atol=1e-6)
+    nearest = dense.search(queries, 4)
+    torch.testing.assert_close(matches.similarities, nearest.similarities, rtol=0, atol=1e-5)
+    assert torch.equal(matches.ids, nearest.ids)
+    assert torch.equal(matches.labels, nearest.labels)
+    every = cache.search(queries[:3])
+    assert every.ids.shape == (3, len(dense))
+    assert torch.equal(every.ids.sort(dim=1).values, dense.ids.sort().values.expand(3, -1))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 150])
+def test_answers_are_those_of_the_dense_cache(n: int, device: torch.device) -> None:
+    same_answers(*both(n, device))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_answers_are_the_same_after_every_change(device: torch.device) -> None:
+    cache, dense = both(70, device)
+    generator = torch.Generator().manual_seed(1)
+    for step in range(12):
+        more = support(3 + 9 * (step % 4), 1000 * (step + 1))
+        for one in (cache, dense):
+            one.add(more.ids, more.embeddings.frozen, more.labels)
+        gone = dense.ids[torch.randperm(len(dense), generator=generator)[: 5 + 11 * (step % 3)]]
+        for one in (cache, dense):
+            one.remove(gone)
+        same_answers(cache, dense)
+    last = dense.ids.clone()
+    cache.remove(last)
+    assert len(cache) == 0
+    assert cache.search(unit(2, 0), 3).ids.shape == (2, 0)
+    cache.add(last, unit(len(last), 3), torch.zeros_like(last))
+    assert len(cache) == len(last)
+
+
+def test_a_class_that_comes_later_has_votes_of_its_own() -> None:
+    cache, _ = both(40, CPU)
+    query = unit(1, 5)
+    before, _ = cache.answer(query, BETA, [100, 101], 1)
+    cache.add(torch.tensor([7000]), query, torch.tensor([42]))
+    votes, matches = cache.answer(query, BETA, [42, 100, 101], 1)
+    torch.testing.assert_close(votes[:, 1:], before)
+    assert float(votes[0, 0]) == pytest.approx(1, abs=1e-2)
+    assert matches.ids.tolist() == [[7000]]
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
+    cache, dense = both(40, CPU)
+    more = support(3, 38)
+    with pytest.raises(ValueError, match="already in the cache"):
+        cache.add(more.ids, more.embeddings.frozen, more.labels)
+    with pytest.raises(ValueError, match="already in the cache"):
+        cache.add(torch.tensor([90, 90]), unit(2, 0), torch.tensor([1, 1]))
+    with pytest.raises(ValueError, match="expected 2 keys"):
+        cache.add(torch.tensor([90, 91]), unit(3, 0), torch.tensor([1, 1]))
+    with pytest.raises(KeyError, match="777"):
+        cache.remove(torch.tensor([3, 777]))
+    same_answers(cache, dense)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "method", ["tip-adapter", "tip-adapter++", "tip-x", "ape++", "gda", "auto"]
+)
+def test_heads_answer_the_same_with_keys_on_a_device(method: str, device: torch.device) -> None:
+    classes = ClassSet(torch.arange(CLASSES) + 100, unit(CLASSES, 77))
+    images, queries = support(90), ImageEmbeddings(unit(9, 55), unit(9, 55))
+
+    def answers(gpu: torch.device | None) -> tuple[FewShotClassifier, list[Tensor]]:
+        use_cache_settings(CacheSettings(gpu=gpu))
+        classifier = FewShotClassifier(method).fit(classes, images)
+        found = [classifier.answer(queries, 3)]
+        classifier.update(Change(added=support(8, 500), removed=torch.tensor([4, 88])))
+        found.append(classifier.answer(queries, 3))
+        return classifier, [
+            tensor for one in found for tensor in (one.scores.logits, one.scores.matches.ids)
+        ]
+
+    head, found = answers(device)
+    _, wanted = answers(None)
+    if method.startswith("tip"):
+        assert isinstance(head.head_.cache_, GpuCache)  # type: ignore[attr-defined]
+    for one, exact in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, exact, rtol=2e-3, atol=2e-2)
+
+
+def test_a_cache_moves_to_the_device_when_it_has_grown_enough() -> None:
+    use_cache_settings(CacheSettings(gpu=CPU))
+    classes = ClassSet(torch.arange(CLASSES) + 100, None)
+    head = HEADS["tip-adapter"](100.0).fit(classes, support(50))
+    assert isinstance(head, TipAdapter)
+    assert isinstance(head.cache_, KeyValueCache)
+    head.add(support(20, 50))
+    assert isinstance(head.cache_, GpuCache)
+    assert len(head.cache_) == 70
+
+
+def test_keys_stay_on_the_processor_where_the_device_has_no_room(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> GpuCache:
+        raise torch.OutOfMemoryError("no memory")
+
+    use_cache_settings(CacheSettings(gpu=CPU))
+    monkeypatch.setattr(cached, "GpuCache", full)
+    head = HEADS["tip-adapter"](100.0).fit(ClassSet(torch.arange(CLASSES) + 100, None), support(70))
+    assert isinstance(head, TipAdapter)
+    assert isinstance(head.cache_, KeyValueCache)
+    assert "no room for 70 keys" in caplog.text

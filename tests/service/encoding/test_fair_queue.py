@@ -1,0 +1,131 @@
+"""Turns between classifiers, and between queries and registrations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from service.encoding.fair_queue import SHARE, FairQueue, Lane
+
+KEYS = st.sampled_from("abc")
+LANES = st.sampled_from(list(Lane))
+Item = tuple[Lane, str, int]
+
+
+class Queue(RuleBasedStateMachine):
+    """Against lists: nothing is lost, nobody is passed over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: FairQueue[Item] = FairQueue()
+        self.waiting: dict[tuple[Lane, str], list[Item]] = defaultdict(list)
+        # How often each waiting key was passed over by each other key of its lane.
+        self.passed: dict[tuple[Lane, str], dict[str, int]] = {}
+        self.queries_in_a_row = 0
+        self.number = 0
+
+    def lane(self, lane: Lane) -> list[str]:
+        return [key for where, key in self.waiting if where is lane and self.waiting[where, key]]
+
+    @rule(key=KEYS, lane=LANES, count=st.integers(1, 6))
+    def put(self, key: str, lane: Lane, count: int) -> None:
+        for _ in range(count):
+            if not self.waiting[lane, key]:
+                self.passed[lane, key] = defaultdict(int)
+            item = (lane, key, self.number)
+            self.number += 1
+            self.queue.put(item, key, lane)
+            self.waiting[lane, key].append(item)
+
+    @rule(key=KEYS, lane=LANES, data=st.data())
+    def discard(self, key: str, lane: Lane, data: st.DataObject) -> None:
+        if items := self.waiting[lane, key]:
+            item = data.draw(st.sampled_from(items))
+            items.remove(item)
+            self.queue.discard(item, key, lane)
+        self.queue.discard((lane, key, -1), key, lane)
+
+    @rule(most=st.integers(1, 9))
+    def take_queries(self, most: int) -> None:
+        before = self.queue.waiting(Lane.QUERIES)
+        taken = self.queue.take(most, registrations=False)
+        assert len(taken) == min(most, before)
+        for lane, key, number in taken:
+            assert self.waiting[lane, key].pop(0) == (Lane.QUERIES, key, number)
+            self.turn(lane, key)
+            waits = bool(self.lane(Lane.REGISTRATIONS))
+            self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
+        if not before:
+            self.queries_in_a_row = 0
+
+    def turn(self, lane: Lane, key: str) -> None:
+        self.passed[lane, key] = defaultdict(int)
+        for other in self.lane(lane):
+            if other != key:
+                self.passed[lane, other][key] += 1
+                assert self.passed[lane, other][key] <= 1, "a key had two turns"
+
+    @rule(most=st.integers(1, 9))
+    def take(self, most: int) -> None:
+        queries = bool(self.lane(Lane.QUERIES))
+        before = len(self.queue)
+        taken = self.queue.take(most)
+        assert bool(taken) == bool(before)
+        if not queries:
+            assert len(taken) == min(most, before)
+            self.queries_in_a_row = 0
+        for lane, key, number in taken:
+            if queries:
+                assert self.lane(Lane.QUERIES), "a registration filled a batch of queries"
+                if lane is Lane.QUERIES:
+                    waits = bool(self.lane(Lane.REGISTRATIONS))
+                    self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
+                    assert self.queries_in_a_row < SHARE, "registrations starve"
+                else:
+                    assert self.queries_in_a_row >= SHARE - 1, "queries are held up"
+                    self.queries_in_a_row = 0
+            assert self.waiting[lane, key].pop(0) == (lane, key, number)
+            self.turn(lane, key)
+        if queries and len(taken) < most:
+            assert not self.lane(Lane.QUERIES)
+
+    @invariant()
+    def length(self) -> None:
+        assert len(self.queue) == sum(map(len, self.waiting.values()))
+
+
+TestQueue = Queue.TestCase
+TestQueue.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+)
+
+
+def test_one_image_of_another_classifier_waits_for_one_of_each() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for i in range(100):
+        queue.put(f"large {i}", "large", Lane.QUERIES)
+    queue.put("single", "small", Lane.QUERIES)
+    assert queue.take(2) == ["large 0", "single"]
+    assert queue.take(3) == ["large 1", "large 2", "large 3"]
+
+
+def test_a_registration_has_every_fourth_turn_while_queries_wait() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for i in range(40):
+        queue.put(i, "a", Lane.QUERIES)
+        queue.put(100 + i, "b", Lane.REGISTRATIONS)
+    one_by_one = [queue.take(1)[0] for _ in range(8)]
+    assert one_by_one == [0, 1, 2, 100, 3, 4, 5, 101]
+    assert queue.take(8) == [6, 7, 8, 102, 9, 10, 11, 103]
+
+
+def test_registrations_do_not_fill_the_batch_of_a_query() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for i in range(40):
+        queue.put(i, "a", Lane.REGISTRATIONS)
+    queue.put(100, "b", Lane.QUERIES)
+    assert queue.take(16) == [100]
+    assert queue.take(16) == list(range(16))

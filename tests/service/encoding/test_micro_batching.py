@@ -1,0 +1,462 @@
+"""Passes of the encoder: who shares one, who goes first, what is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from adapters.embeddings import ImageEmbeddings
+from service.encoding.backpressure import Admission
+from service.encoding.fair_queue import Lane
+from service.encoding.micro_batching import FaultyImages, Job, MicroBatcher
+from service.encoding.throughput import Pace
+from service.problems import Overloaded
+from tests.service.held import Held, until
+
+
+def rows(pixels: Tensor) -> ImageEmbeddings:
+    """A row says which image it is of; image 13 breaks its pass."""
+    if 13 in pixels:
+        raise ArithmeticError("13 cannot be encoded")
+    return ImageEmbeddings(pixels.float(), -pixels.float())
+
+
+def prepare(number: int) -> tuple[str, Tensor]:
+    if number < 0:
+        raise ValueError(f"{number} is no image")
+    return f"image {number}", torch.tensor([number])
+
+
+class Bench:
+    """A batcher whose passes are held; images are numbers."""
+
+    def __init__(self, max_batch: int = 4, passes: int = 1, decoders: int = 2) -> None:
+        self.held = Held(rows)
+        self.batcher = MicroBatcher(
+            self.held, max_batch=max_batch, passes=passes, decoders=decoders
+        )
+
+    def ask(
+        self,
+        *numbers: int,
+        key: str = "a",
+        lane: Lane = Lane.QUERIES,
+        prepare: Callable[[int], tuple[str, Tensor]] = prepare,
+        faults: tuple[type[Exception], ...] = (),
+    ) -> Job[int, str]:
+        return self.batcher.submit(numbers, prepare, key, lane, faults)
+
+    async def decoded(self, number: int) -> None:
+        """Wait until so many images wait for a pass."""
+        await until(lambda: len(self.batcher._pixels) == number)
+
+    async def busy(self) -> Job[int, str]:
+        """Occupy the encoder: nothing else is encoded until a pass is let go."""
+        job = self.ask(0, key="busy")
+        await asyncio.to_thread(self.held.begun, 1)
+        return job
+
+    @property
+    def batches(self) -> list[list[int]]:
+        return [batch.flatten().tolist() for batch in self.held.batches]
+
+
+@asynccontextmanager
+async def bench(**options: int) -> AsyncIterator[Bench]:
+    made = Bench(**options)
+    try:
+        yield made
+    finally:
+        made.held.let()
+        await asyncio.to_thread(made.batcher.close)
+
+
+def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def run() -> None:
+        asyncio.run(asyncio.wait_for(test(), 60))
+
+    run.__name__ = test.__name__
+    return run
+
+
+def numbers(answer: list[tuple[str, ImageEmbeddings]]) -> list[int]:
+    """Which images were answered, checked to be whole."""
+    found = []
+    for kept, row in answer:
+        [[number]] = row.frozen.tolist()
+        assert row.corrected.tolist() == [[-number]]
+        assert kept == f"image {int(number)}"
+        found.append(int(number))
+    return found
+
+
+@in_loop
+async def test_an_image_that_comes_alone_is_encoded_at_once() -> None:
+    async with bench() as b:
+        job = b.ask(5)
+        await asyncio.to_thread(b.held.begun, 1)
+        assert b.batches == [[5]]
+        b.held.let(1)
+        assert numbers(await job.answer) == [5]
+
+
+@in_loop
+async def test_what_comes_during_a_pass_shares_the_next() -> None:
+    async with bench() as b:
+        first = await b.busy()
+        jobs = [b.ask(n) for n in (1, 2, 3)]
+        await b.decoded(3)
+        b.held.let()
+        assert numbers(await first.answer) == [0]
+        assert [numbers(await job.answer) for job in jobs] == [[1], [2], [3]]
+        assert len(b.batches) == 2
+        assert sorted(b.batches[1]) == [1, 2, 3]
+
+
+@in_loop
+async def test_answers_keep_the_order_of_the_images() -> None:
+    async with bench(max_batch=3, passes=2, decoders=3) as b:
+        b.held.let()
+        order = [7, 3, 99, 1, 1, 50, 2, *range(200, 260)]
+        assert numbers(await b.ask(*order).answer) == order
+        assert b.held.most <= 2
+        assert max(map(len, b.batches)) <= 3
+
+
+@in_loop
+async def test_as_many_passes_as_allowed_run_at_the_same_time() -> None:
+    async with bench(passes=2) as b:
+        first = b.ask(1)
+        await asyncio.to_thread(b.held.begun, 1)
+        second = b.ask(2)
+        await asyncio.to_thread(b.held.begun, 2)
+        assert b.held.most == 2
+        b.held.let()
+        assert numbers(await first.answer + await second.answer) == [1, 2]
+
+
+@in_loop
+async def test_one_query_does_not_wait_for_a_hundred_of_another_classifier() -> None:
+    async with bench(max_batch=4, decoders=1) as b:
+        await b.busy()
+        many = b.ask(*range(100, 200), key="many")
+        await b.decoded(b.batcher.ahead)
+        single = b.ask(1, key="single")
+        await b.decoded(b.batcher.ahead + 1)
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 2)
+        assert 1 in b.batches[1]
+        b.held.let()
+        assert numbers(await single.answer) == [1]
+        assert numbers(await many.answer) == list(range(100, 200))
+
+
+@in_loop
+async def test_a_query_goes_before_a_registration() -> None:
+    async with bench(max_batch=4) as b:
+        await b.busy()
+        registration = b.ask(*range(100, 150), lane=Lane.REGISTRATIONS)
+        await b.decoded(b.batcher.ahead)
+        query = b.ask(1)
+        await b.decoded(b.batcher.ahead + 1)
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 2)
+        assert b.batches[1] == [1]
+        b.held.let()
+        assert numbers(await query.answer) == [1]
+        assert numbers(await registration.answer) == list(range(100, 150))
+
+
+@in_loop
+async def test_one_pass_is_left_free_of_registrations() -> None:
+    async with bench(max_batch=2, passes=3) as b:
+        registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS)
+        await asyncio.to_thread(b.held.begun, 2)
+        await b.decoded(b.batcher.ahead - sum(map(len, b.batches)))
+        query = b.ask(1)
+        await asyncio.to_thread(b.held.begun, 3)
+        assert b.batches[2] == [1]
+        b.held.let()
+        assert numbers(await query.answer) == [1]
+        assert numbers(await registration.answer) == list(range(100, 120))
+
+
+@in_loop
+async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
+    decoding, go = Event(), Event()
+    seen: list[int] = []
+
+    def slowly(number: int) -> tuple[str, Tensor]:
+        seen.append(number)
+        decoding.set()
+        assert go.wait(30)
+        return prepare(number)
+
+    async with bench(decoders=1) as b:
+        b.held.let()
+        registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS, prepare=slowly)
+        await asyncio.to_thread(decoding.wait, 30)
+        query = b.ask(1, prepare=slowly)
+        go.set()
+        assert numbers(await query.answer) == [1]
+        await registration.answer
+        assert seen[:2] == [100, 1]
+
+
+@in_loop
+async def test_a_job_has_no_more_images_begun_than_allowed() -> None:
+    seen: list[int] = []
+
+    def noted(number: int) -> tuple[str, Tensor]:
+        seen.append(number)
+        return prepare(number)
+
+    async with bench(max_batch=2) as b:
+        await b.busy()
+        job = b.ask(*range(100, 150), lane=Lane.REGISTRATIONS, prepare=noted)
+        await b.decoded(b.batcher.ahead)
+        assert seen == list(range(100, 100 + b.batcher.ahead))
+        assert b.batcher.waiting == {Lane.QUERIES: 1, Lane.REGISTRATIONS: 50}
+        b.held.let()
+        assert numbers(await job.answer) == list(range(100, 150))
+        assert b.batcher.waiting == {Lane.QUERIES: 0, Lane.REGISTRATIONS: 0}
+
+
+@in_loop
+async def test_a_pass_that_fails_fails_its_own_images_alone() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        jobs = [b.ask(n) for n in (1, 13, 2, 3)]
+        await b.decoded(4)
+        b.held.let()
+        for job in jobs[:2]:
+            with pytest.raises(ArithmeticError, match="13"):
+                await job.answer
+        assert [numbers(await job.answer) for job in jobs[2:]] == [[2], [3]]
+        assert b.batches == [[0], [1, 13], [2, 3]]
+
+
+@in_loop
+async def test_an_image_that_cannot_be_decoded_ends_its_job_alone() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        bad, good = b.ask(1, -1, *range(100, 150)), b.ask(2)
+        with pytest.raises(ValueError, match="-1"):
+            await bad.answer
+        b.held.let()
+        assert numbers(await good.answer) == [2]
+        assert b.batches == [[0], [2]]
+
+
+@in_loop
+async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_encoded() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        bad = b.ask(1, -1, *range(100, 150), -2, -3, lane=Lane.REGISTRATIONS, faults=(ValueError,))
+        good = b.ask(2)
+        with pytest.raises(FaultyImages) as faulty:
+            await bad.answer
+        assert list(faulty.value.errors) == [1, 52, 53]
+        assert [str(e) for e in faulty.value.errors.values()] == [
+            f"{number} is no image" for number in (-1, -2, -3)
+        ]
+        # What they were raised in would hold the bytes of the files.
+        assert all(error.__traceback__ is None for error in faulty.value.errors.values())
+        b.held.let()
+        assert numbers(await good.answer) == [2]
+        assert b.batches == [[0], [2]]
+        assert not any(b.batcher.waiting.values())
+
+
+@in_loop
+async def test_where_errors_are_gathered_an_unexpected_one_still_ends_the_job() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        job = b.ask(1, -1, *range(100, 150), faults=(KeyError,))
+        with pytest.raises(ValueError, match="-1"):
+            await job.answer
+        assert b.batcher.waiting[Lane.QUERIES] == 1
+
+
+@in_loop
+async def test_where_errors_are_gathered_withdrawing_ends_the_decoding() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        await b.busy()
+        job = b.ask(-1, -2, *range(100, 1000), faults=(ValueError,))
+        b.batcher.withdraw(job)
+        await until(lambda: not b.batcher._files)
+        assert b.batcher.waiting[Lane.QUERIES] == 1
+        assert job.answer.cancelled()
+
+
+@in_loop
+async def test_what_is_withdrawn_is_not_encoded() -> None:
+    async with bench() as b:
+        await b.busy()
+        gone = b.ask(*range(100, 150))
+        await b.decoded(b.batcher.ahead)
+        b.batcher.withdraw(gone)
+        assert gone.answer.cancelled()
+        assert b.batcher.waiting[Lane.QUERIES] == 1
+        stays = b.ask(1)
+        b.held.let()
+        assert numbers(await stays.answer) == [1]
+        assert b.batches == [[0], [1]]
+
+
+@in_loop
+async def test_what_is_withdrawn_during_its_pass_has_no_answer_and_disturbs_nobody() -> None:
+    async with bench(max_batch=2, decoders=1) as b:
+        gone, stays = b.ask(1, 2, 3), b.ask(4)
+        await asyncio.to_thread(b.held.begun, 1)
+        assert 1 in b.batches[0]
+        b.batcher.withdraw(gone)
+        b.batcher.withdraw(gone)
+        b.held.let()
+        assert numbers(await stays.answer) == [4]
+        assert gone.answer.cancelled()
+        assert not any(b.batcher.waiting.values())
+
+
+@in_loop
+async def test_what_is_withdrawn_is_not_decoded() -> None:
+    decoding, go = Event(), Event()
+    seen: list[int] = []
+
+    def slowly(number: int) -> tuple[str, Tensor]:
+        seen.append(number)
+        decoding.set()
+        assert go.wait(30)
+        return prepare(number)
+
+    async with bench(decoders=1) as b:
+        b.held.let()
+        gone = b.ask(1, 2, 3, prepare=slowly)
+        await asyncio.to_thread(decoding.wait, 30)
+        b.batcher.withdraw(gone)
+        go.set()
+        assert numbers(await b.ask(5).answer) == [5]
+        assert seen == [1]
+        assert b.batches == [[5]]
+
+
+@in_loop
+async def test_closing_ends_the_pass_and_cancels_what_waits() -> None:
+    b = Bench()
+    first = await b.busy()
+    waits = b.ask(*range(1, 9))
+    await b.decoded(8)
+    closing = asyncio.create_task(asyncio.to_thread(b.batcher.close))
+    await until(lambda: b.batcher._closed)
+    b.held.let()
+    await closing
+    assert numbers(await first.answer) == [0]
+    assert waits.answer.cancelled()
+    assert b.batches == [[0]]
+
+
+def refused(admission: Admission, images: int, key: str, lane: Lane) -> Overloaded:
+    with pytest.raises(Overloaded) as raised:
+        admission.admit(images, key, lane)
+    return raised.value
+
+
+def stub(**waiting: int) -> Any:
+    pace = Pace()
+    pace.begin(100.0)
+    pace.note(10, 102.0)
+    return SimpleNamespace(pace=pace, waiting={lane: waiting[lane] for lane in Lane})
+
+
+def test_as_much_as_allowed_waits_and_no_more() -> None:
+    admission = Admission(stub(queries=4, registrations=0), 4)
+    for _ in range(4):
+        admission.admit(1, "a", Lane.QUERIES)
+    refused(admission, 1, "a", Lane.QUERIES)
+    admission.leave(1, "a", Lane.QUERIES)
+    admission.admit(1, "a", Lane.QUERIES)
+    refused(admission, 1, "a", Lane.QUERIES)
+
+
+def test_a_large_request_counts_for_a_quarter_of_what_may_wait() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 9)
+    for lane in Lane:
+        for _ in range(4):
+            admission.admit(2000, "a", lane)
+        admission.admit(1, "a", lane)
+        refused(admission, 1, "a", lane)
+        admission.leave(2000, "a", lane)
+        admission.admit(3000, "a", lane)
+        refused(admission, 1, "a", lane)
+
+
+def test_the_largest_request_is_admitted_under_the_smallest_limit() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 1)
+    admission.admit(2000, "a", Lane.REGISTRATIONS)
+    refused(admission, 1, "a", Lane.REGISTRATIONS)
+
+
+def test_registrations_do_not_keep_queries_out() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 1)
+    admission.admit(2000, "a", Lane.REGISTRATIONS)
+    refused(admission, 1, "a", Lane.REGISTRATIONS)
+    admission.admit(1, "a", Lane.QUERIES)
+
+
+def test_one_classifier_does_not_keep_the_others_out() -> None:
+    admission = Admission(stub(queries=0, registrations=0), 4)
+    for _ in range(4):
+        admission.admit(1, "flood", Lane.QUERIES)
+    refused(admission, 1, "flood", Lane.QUERIES)
+    admission.admit(1, "other", Lane.QUERIES)
+    refused(admission, 1, "other", Lane.QUERIES)
+    for key in ("third", "fourth", "fifth"):
+        admission.admit(1, key, Lane.QUERIES)
+    refused(admission, 1, "sixth", Lane.QUERIES)
+
+
+def test_a_refusal_says_when_to_come_again() -> None:
+    # Five images a second.
+    admission = Admission(stub(queries=14, registrations=100), 1)
+    for lane in Lane:
+        admission.admit(1, "a", lane)
+    assert refused(admission, 1, "a", Lane.QUERIES).headers == {"retry-after": "3"}
+    assert refused(admission, 1, "a", Lane.REGISTRATIONS).headers == {"retry-after": "23"}
+
+
+def test_a_refusal_before_any_pass_says_one_second() -> None:
+    batcher = stub(queries=50, registrations=0)
+    batcher.pace = Pace()
+    admission = Admission(batcher, 1)
+    admission.admit(1, "a", Lane.QUERIES)
+    assert refused(admission, 1, "a", Lane.QUERIES).headers == {"retry-after": "1"}
+
+
+def test_the_pace_leaves_out_times_without_work() -> None:
+    pace = Pace()
+    pace.begin(0.0)
+    pace.note(10, 1.0)
+    pace.begin(1000.0)
+    pace.note(10, 1001.0)
+    assert pace.seconds(20) == pytest.approx(2.0)
+
+
+def test_the_pace_follows_what_happens() -> None:
+    pace = Pace()
+    pace.begin(0.0)
+    now = 0.0
+    for _ in range(50):
+        now += 1.0
+        pace.note(10, now)
+    for _ in range(50):
+        now += 1.0
+        pace.note(1, now)
+    assert pace.seconds(10) == pytest.approx(10.0, rel=0.1)
