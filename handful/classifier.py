@@ -1,0 +1,247 @@
+"""Few-shot classifier with scikit-learn's contract: fit, predict, predict_proba."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adapters.backbones import Backbone, load_backbone
+from adapters.classifier import Answers, FewShotClassifier
+from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.heads import Tuning
+from handful import saved
+from handful.pictures import Image, embed
+from handful.prediction import Evidence, Prediction
+from service.class_folders.on_disk import read_folder
+from service.registry.fitting import class_texts, new_classifier
+from service.storage.records import ClassifierSettings
+
+_DEFAULTS = ClassifierSettings()
+
+
+class NotFittedError(ValueError):
+    """The classifier has nothing to answer with yet."""
+
+
+class Classifier:
+    """Training-free few-shot classifier of images: a CLIP encoder and a key-value cache.
+
+    The heads, tuning and calibration are the service's, so the same images give the same answers.
+    Not safe for concurrent change.
+
+    Args:
+        backbone: Of :func:`handful.load_backbone`.
+        settings: Head, prompt templates, rates; the defaults choose the head by leave-one-out.
+    """
+
+    def __init__(self, backbone: Backbone, settings: ClassifierSettings = _DEFAULTS) -> None:
+        self.backbone = backbone
+        self.settings = settings
+        self._names: list[str] = []
+        self._columns: list[str] = []
+        self._classifier: FewShotClassifier | None = None
+
+    @property
+    def classes_(self) -> list[str]:
+        """The N labels that can be answered, in the order of ``predict_proba``'s columns."""
+        return list(self._columns)
+
+    def fit(
+        self, images: Sequence[Image], labels: Sequence[str], *, class_names: Sequence[str] = ()
+    ) -> Self:
+        """Embed a support set and tune on it by leave-one-out; nothing is trained.
+
+        Costs a pass of the encoder over the n images, and as much tuning as a change of a
+        classifier of the service (docs/performance.md).
+
+        Args:
+            images: n paths, bytes of image files, Pillow images or arrays.
+            labels: n classes of these.
+            class_names: Classes without images, known by their names alone.
+
+        Raises:
+            ImageError: An image cannot be read; the classifier stays as it was.
+            ValueError: There are not as many labels as images.
+        """
+        return self._extend([], _no_support(self.backbone), images, labels, class_names)
+
+    def fit_folder(self, folder: str | os.PathLike[str]) -> Self:
+        """:meth:`fit` on the images of a folder: ``FOLDER/CLASS/*`` (docs/uploads.md).
+
+        Raises:
+            ClassFolderError: The classes cannot be told from the paths, or files are no images.
+            ImageError, OSError: A file or the folder cannot be read.
+        """
+        files = read_folder(Path(folder))
+        return self.fit([file.path for file in files], [file.label for file in files])
+
+    def add(
+        self, images: Sequence[Image], labels: Sequence[str], *, class_names: Sequence[str] = ()
+    ) -> Self:
+        """Add to the support set, with new classes or old ones, and tune anew.
+
+        Raises as :meth:`fit`.
+        """
+        if self._classifier is None:
+            return self.fit(images, labels, class_names=class_names)
+        return self._extend(self._names, self._classifier.support, images, labels, class_names)
+
+    def predict(self, images: Sequence[Image]) -> list[str]:
+        """The most probable class of each of n images.
+
+        Raises:
+            NotFittedError: There are no classes yet.
+            ImageError: An image cannot be read.
+        """
+        best = self._answers(images, 0).probabilities.argmax(dim=1)
+        return [self._columns[column] for column in best.tolist()]
+
+    def predict_proba(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """(n, N) calibrated probabilities of ``classes_``; rows sum to one. Raises as `predict`."""
+        probabilities: NDArray[Any] = self._answers(images, 0).probabilities.numpy()
+        return probabilities.astype(np.float32)
+
+    def explain(self, images: Sequence[Image], evidence: int = 3) -> list[Prediction]:
+        """The whole answer for each of n images: known or not, prediction set, evidence.
+
+        Args:
+            images: As for :meth:`fit`.
+            evidence: Most support images named for each.
+
+        Raises as :meth:`predict`.
+        """
+        answers = self._answers(images, evidence)
+        ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
+        matches = answers.scores.matches
+        predictions = []
+        for i, (order, values) in enumerate(
+            zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
+        ):
+            labels = [self._columns[column] for column in order]
+            held = None
+            if answers.prediction_sets is not None:
+                inside = answers.prediction_sets[i].tolist()
+                held = [self._columns[column] for column in order if inside[column]]
+            nearest = zip(
+                matches.ids[i].tolist(),
+                matches.labels[i].tolist(),
+                matches.similarities[i].tolist(),
+                strict=True,
+            )
+            predictions.append(
+                Prediction(
+                    label=labels[0],
+                    probability=values[0],
+                    known=bool(answers.known[i]),
+                    probabilities=dict(zip(labels, values, strict=True)),
+                    prediction_set=held,
+                    evidence=[
+                        Evidence(index, self._names[label], similarity)
+                        for index, label, similarity in nearest
+                    ],
+                )
+            )
+        return predictions
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the classifier as one safetensors file: embeddings, settings and tuning, no images.
+
+        Raises:
+            NotFittedError: There is nothing to write yet.
+        """
+        fitted = self._fitted()
+        texts = fitted.classes.texts
+        saved.write(
+            path,
+            saved.Saved(
+                backbone=self.backbone.name,
+                fingerprint=self.backbone.fingerprint,
+                settings=self.settings,
+                classes=self._names,
+                tuning=fitted.tuning,
+                frozen=fitted.support.embeddings.frozen,
+                corrected=fitted.support.embeddings.corrected,
+                labels=fitted.support.labels,
+                texts=texts,
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], backbone: Backbone | None = None) -> Self:
+        """Read what :meth:`save` wrote; it answers as the one that was saved.
+
+        Args:
+            path: Of the file.
+            backbone: The one that it was made with; loaded by its name if None, which is enough
+                unless it has an adapter or prompts of yours.
+
+        Raises:
+            SavedClassifierError: The file is no classifier, or of another backbone.
+            BackboneError: The backbone cannot be loaded.
+        """
+        found = saved.read(path)
+        backbone = backbone or load_backbone(found.backbone)
+        if backbone.fingerprint != found.fingerprint:
+            raise saved.SavedClassifierError(
+                f"{path} holds embeddings of another backbone ({found.backbone}, "
+                f"{found.fingerprint[:12]}...) than {backbone.name} ({backbone.fingerprint[:12]}"
+                "...); load it with the one that it was made with"
+            )
+        loaded = cls(backbone, found.settings)
+        embeddings = ImageEmbeddings(found.frozen, found.corrected)
+        support = SupportSet(torch.arange(len(found.labels)), found.labels, embeddings)
+        loaded._store(list(found.classes), found.texts, support, found.tuning)
+        return loaded
+
+    def _extend(
+        self,
+        names: Sequence[str],
+        support: SupportSet,
+        images: Sequence[Image],
+        labels: Sequence[str],
+        class_names: Sequence[str],
+    ) -> Self:
+        """Store these classes and support images with what is added to them, tuned anew."""
+        if len(images) != len(labels):
+            raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
+        every = list(dict.fromkeys([*names, *labels, *class_names]))
+        position = {name: i for i, name in enumerate(every)}
+        ids = torch.arange(len(support), len(support) + len(images))
+        columns = torch.tensor([position[label] for label in labels], dtype=torch.int64)
+        added = SupportSet(ids, columns, embed(self.backbone, images))
+        rows = [row for row in class_texts(self.settings, every, self.backbone) if row is not None]
+        texts = torch.stack(rows) if rows else None
+        self._store(every, texts, support.with_added(added), None)
+        return self
+
+    def _store(
+        self, names: list[str], texts: Tensor | None, support: SupportSet, tuning: Tuning | None
+    ) -> None:
+        classes = ClassSet(torch.arange(len(names)), texts)
+        if texts is None:  # a class is nothing then but its images
+            classes = classes.with_images(support.labels)
+        fitted = new_classifier(self.settings, self.backbone).fit(classes, support, tuning)
+        self._names, self._classifier = names, fitted
+        self._columns = [names[i] for i in classes.ids.tolist()]
+
+    def _fitted(self) -> FewShotClassifier:
+        if self._classifier is None or not self._columns:
+            raise NotFittedError("there are no classes yet: call fit with images or class names")
+        return self._classifier
+
+    def _answers(self, images: Sequence[Image], n_matches: int) -> Answers:
+        fitted = self._fitted()
+        queries = embed(self.backbone, images)
+        with torch.inference_mode():
+            return fitted.answer(queries, n_matches)
+
+
+def _no_support(backbone: Backbone) -> SupportSet:
+    return SupportSet.empty(backbone.width, backbone.corrected_width)

@@ -1,0 +1,77 @@
+"""Preprocessing: whatever a caller has as an image, to the pixels that a backbone takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from fastapi_problem.error import StatusProblem
+from numpy.typing import NDArray
+
+from adapters.backbones import Backbone
+from adapters.embeddings import ImageEmbeddings
+from service.images.decoding import decode
+
+Image = str | os.PathLike[str] | bytes | PIL.Image.Image | NDArray[Any]
+"""A path, the bytes of an image file, a Pillow image, or an (H, W, 3) or (H, W) uint8 array."""
+
+_MAX_PIXELS = 64_000_000  # as the service's HANDFUL_MAX_IMAGE_PIXELS
+
+
+class ImageError(ValueError):
+    """An image cannot be read; the message names it and says why."""
+
+
+def embed(backbone: Backbone, images: Sequence[Image]) -> ImageEmbeddings:
+    """Both embeddings of n images, in their order, as the service embeds them.
+
+    Costs a pass of the encoder for every ``backbone.batch`` images.
+
+    Raises:
+        ImageError: One of them cannot be read.
+    """
+    if isinstance(images, str | bytes | os.PathLike):
+        raise TypeError("expected a sequence of images, got one; write [image]")
+    blocks = [no_embeddings(backbone)]
+    for start in range(0, len(images), backbone.batch):
+        batch = [
+            backbone.preprocess(_picture(image, f"image {start + i}", backbone.image_size))
+            for i, image in enumerate(images[start : start + backbone.batch])
+        ]
+        blocks.append(backbone.encode_images(torch.stack(batch)))
+    return ImageEmbeddings.concatenate(blocks)
+
+
+def no_embeddings(backbone: Backbone) -> ImageEmbeddings:
+    """The embeddings of no images."""
+    return ImageEmbeddings(torch.empty(0, backbone.width), torch.empty(0, backbone.corrected_width))
+
+
+def _picture(image: Image, what: str, side: int) -> PIL.Image.Image:
+    """The image as RGB, upright where its file says how."""
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)) or not image.size:
+            raise ImageError(
+                f"{what} is an array of shape {image.shape} and type {image.dtype}; expected "
+                "(H, W, 3) or (H, W) of uint8"
+            )
+        return PIL.Image.fromarray(image).convert("RGB")
+    if isinstance(image, PIL.Image.Image):
+        return image.convert("RGB")
+    if isinstance(image, str | os.PathLike):
+        what = os.fspath(image)
+        try:
+            image = Path(image).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{what} cannot be read: {error.strerror}") from error
+    if not isinstance(image, bytes):
+        raise TypeError(f"{what} is a {type(image).__name__}; expected {Image}")
+    try:
+        return decode(image, _MAX_PIXELS, what, side=side).pixels
+    except StatusProblem as problem:
+        raise ImageError(str(problem.detail)) from problem

@@ -1,0 +1,42 @@
+"""Answers: what a classifier says of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A support image that resembles the query.
+
+    Attributes:
+        index: Of the image, in the order in which they were given to the classifier.
+        label: Its class.
+        similarity: Cosine similarity, as the head compares images.
+    """
+
+    index: int
+    label: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one image.
+
+    Attributes:
+        label: The most probable class.
+        probability: Its calibrated probability.
+        known: Whether the image belongs to any of the classes (out-of-distribution detection).
+        probabilities: Of all classes, the most probable first; they sum to one.
+        prediction_set: Classes that hold the right one as often as ``coverage`` asks (split
+            conformal prediction); None where no coverage was asked for.
+        evidence: The support images nearest to it, the most similar first.
+    """
+
+    label: str
+    probability: float
+    known: bool
+    probabilities: dict[str, float]
+    prediction_set: list[str] | None
+    evidence: list[Evidence]
