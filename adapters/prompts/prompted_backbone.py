@@ -11,7 +11,7 @@ import torch
 
 from adapters.backbones import Backbone, DualEncoder
 from adapters.corrections import Correction
-from adapters.engines import Eager, MakeRuntime
+from adapters.engines import Eager, MakeEngine
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
 
@@ -28,7 +28,7 @@ class PromptedBackbone(Backbone):
         trained: The prompts.
         path: Where they come from, as the user named it.
         device: Where it computes.
-        make_runtime: Makes what runs the image tower.
+        make_engine: Makes what runs the image tower.
 
     Raises:
         PromptError: The prompts do not fit the model.
@@ -41,7 +41,7 @@ class PromptedBackbone(Backbone):
         trained: TrainedPrompts,
         path: Path,
         device: torch.device | str = "cpu",
-        make_runtime: MakeRuntime = Eager.made,
+        make_engine: MakeEngine = Eager.made,
     ) -> None:
         prompted = replace(
             encoder,
@@ -50,7 +50,7 @@ class PromptedBackbone(Backbone):
             model=PromptedModel(encoder.model, encoder.tokenizer, trained),
             templates=(trained.config.template,),
         )
-        super().__init__(prompted, correction, device, make_runtime)
+        super().__init__(prompted, correction, device, make_engine)
 
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The template of the prompts; others are left aside."""

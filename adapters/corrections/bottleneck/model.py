@@ -20,8 +20,8 @@ from adapters.corrections.bottleneck.insertion_points import (
 from adapters.corrections.bottleneck.layer import Bottleneck
 
 
-class Pass(Enum):
-    """What a pass through the tower computes."""
+class ForwardMode(Enum):
+    """The mode of a forward pass through the tower: which embeddings it computes."""
 
     ADAPTED = "adapted"
     FROZEN = "frozen"
@@ -56,7 +56,7 @@ class BottleneckAdapter(nn.Module):
             Bottleneck(p.inputs, config.width, p.outputs, channels_first=p.channels_first)
             for p in chosen
         )
-        self._pass = Pass.ADAPTED
+        self._mode = ForwardMode.ADAPTED
         self._read: Tensor | None = None
         self._hooks: list[RemovableHandle] = []
         for number, point in enumerate(chosen):
@@ -71,13 +71,13 @@ class BottleneckAdapter(nn.Module):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Passes within leave the adapter out."""
-        with self._passes(Pass.FROZEN):
+        with self._in_mode(ForwardMode.FROZEN):
             yield
 
     @contextmanager
     def both(self) -> Iterator[None]:
         """Passes within give the rows of the frozen tower, then those of the adapted one."""
-        with self._passes(Pass.BOTH):
+        with self._in_mode(ForwardMode.BOTH):
             yield
 
     def extra_repr(self) -> str:
@@ -85,16 +85,16 @@ class BottleneckAdapter(nn.Module):
         return f"{self.config}"
 
     @contextmanager
-    def _passes(self, kind: Pass) -> Iterator[None]:
-        before, self._pass = self._pass, kind
+    def _in_mode(self, mode: ForwardMode) -> Iterator[None]:
+        before, self._mode = self._mode, mode
         try:
             yield
         finally:
-            self._pass, self._read = before, None
+            self._mode, self._read = before, None
 
     def _attach(self, number: int, point: InsertionPoint) -> None:
         def read(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            if self._pass is not Pass.FROZEN and self._read is None:
+            if self._mode is not ForwardMode.FROZEN and self._read is None:
                 self._read = args[0]
 
         def add(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor | None:
@@ -106,7 +106,7 @@ class BottleneckAdapter(nn.Module):
         self._hooks.append(point.end.register_forward_hook(add))
 
     def _add(self, number: int, point: InsertionPoint, x: Tensor, output: Tensor) -> Tensor:
-        if self._pass is Pass.ADAPTED:
+        if self._mode is ForwardMode.ADAPTED:
             adapted: Tensor = output + self.config.scale * self.layers[number](x)
             return adapted
         if number == 0:
