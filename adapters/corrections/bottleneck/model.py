@@ -1,4 +1,4 @@
-"""A bottleneck adapter attached to an image tower."""
+"""A bottleneck adapter, ``s · Up(ReLU(Down(x)))``, attached to an image tower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,38 @@ from adapters.corrections.bottleneck.insertion_points import (
     NoInsertionPointError,
     insertion_points,
 )
-from adapters.corrections.bottleneck.layer import Bottleneck
+
+
+class Bottleneck(nn.Module):
+    """A bottleneck beside one block of a tower (AdaptFormer, Chen et al., NeurIPS 2022).
+
+    ``Up`` begins at zero and ``Down`` at Kaiming-uniform, so that an untrained adapter adds
+    exactly nothing. There is no layer norm of its own.
+
+    Args:
+        inputs: Width of what it reads.
+        width: Of the bottleneck.
+        outputs: Width of what it adds to.
+        channels_first: Whether features come as (n, width, height, width) maps of a
+            convolutional tower, and not as (..., width) tokens.
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, channels_first: bool) -> None:
+        super().__init__()
+        if channels_first:
+            self.down: nn.Module = nn.Conv2d(inputs, width, 1)
+            self.up: nn.Module = nn.Conv2d(width, outputs, 1)
+        else:
+            self.down = nn.Linear(inputs, width)
+            self.up = nn.Linear(width, outputs)
+        nn.init.kaiming_uniform_(self.down.get_parameter("weight"), a=5**0.5)
+        for name in ("down.bias", "up.weight", "up.bias"):
+            nn.init.zeros_(self.get_parameter(name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn ``inputs`` channels into what is added to ``outputs`` channels, before its scale."""
+        added: Tensor = self.up(torch.relu(self.down(x)))
+        return added
 
 
 class ForwardMode(Enum):
@@ -29,7 +60,7 @@ class ForwardMode(Enum):
 
 
 class BottleneckAdapter(nn.Module):
-    """Adds ``s · Up(ReLU(Down(x)))`` to blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
+    """A bottleneck adapter on blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
 
     A block of a ViT becomes ``x + MLP(LN(x)) + s · Up(ReLU(Down(x)))``. The tower's own modules
     and their state stay as they are: the adapter is attached by hooks, holds nothing but its
