@@ -26,15 +26,15 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.api import classifiers, health, predict, report, support
-from service.api.bodies import Bodies
-from service.api.browsers import BrowserGuard, known_hosts
-from service.api.cors import allow_origins, cors_of_defects
-from service.api.methods import Methods
-from service.api.openapi import describe
-from service.api.paths import UnambiguousPaths
-from service.api.root_path import UnderRootPath
-from service.api.unrouted import unrouted
+from service.api.exception_handlers import unrouted
+from service.api.middleware.cors import allow_origins, cors_of_defects
+from service.api.middleware.cross_site import BrowserGuard, known_hosts
+from service.api.middleware.head_and_options import Methods
+from service.api.middleware.path_normalisation import UnambiguousPaths
+from service.api.middleware.request_bodies import Bodies
+from service.api.middleware.root_path import UnderRootPath
+from service.api.openapi.document import describe
+from service.api.routes import ROUTERS
 from service.composition import Runtime
 from service.problems import InternalError, InvalidRequest
 from service.settings import Settings
@@ -129,8 +129,8 @@ def create_app(
         redirect_slashes=False,  # never send a DELETE on to another path
     )
     app.state.runtime = None
-    for module in (classifiers, support, predict, report, health):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     handler = new_exception_handler(
         unhandled_wrappers={"default": InternalError},
         http_exception_handler=unrouted,

@@ -13,9 +13,9 @@ from fastapi import Depends, Path, Request
 from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 
-from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
-from service.api.openapi import problem_responses
-from service.api.waiting import attended
+from service.api.deadlines import attended
+from service.api.openapi.document import problem_responses
+from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.composition import Runtime
 from service.problems import (
     ChangedMeanwhile,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from service.class_folders.droppings import is_image_name
 from service.class_folders.reader import ClassFolderError, ClassFolders, read_class_folders
 from service.file_reasons import FileReason, listed
-from service.images.kinds import kind_of
+from service.images.formats import kind_of
 
 logger = logging.getLogger("handful")
 

@@ -14,7 +14,7 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.encoding.backpressure import Admission
 from service.encoding.fair_queue import Lane
-from service.encoding.faulty_images import FAULTS, all_at_once
+from service.encoding.invalid_images import FAULTS, all_at_once
 from service.encoding.micro_batching import Answer, FaultyImages, Kept, MicroBatcher
 from service.images.decoding import DecodedImage, decode
 from service.images.uploaded import UploadedImage

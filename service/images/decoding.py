@@ -15,12 +15,12 @@ from fastapi_problem.error import StatusProblem
 from PIL import Image
 from PIL.Image import Transpose
 
+from service.images.base64_images import mistake
+from service.images.bit_depth import Numbers, scaling
 from service.images.colour import Colours
 from service.images.containers.cleaned import Refused, Samples
-from service.images.kinds import ACCEPTED, kind_of
-from service.images.mistaken import mistake
-from service.images.opening import Box, Opened, Size, opened
-from service.images.samples import Numbers, scaling
+from service.images.formats import ACCEPTED, kind_of
+from service.images.image_file import Box, Opened, Size, opened
 from service.problems import BrokenImage, ImageTooLarge, NotAnImage
 
 # The shorter side that the cheap first step leaves of a large picture, in sides of the encoder's

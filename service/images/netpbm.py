@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from service.images.bit_depth import Numbers, scaling
 from service.images.containers.cleaned import Damaged, Samples
-from service.images.samples import Numbers, scaling
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r]?)*([^\s#]{1,20})")
 _COMMENT = re.compile(rb"#[^\n\r]*")

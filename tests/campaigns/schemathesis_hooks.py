@@ -12,8 +12,8 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from service.api.uploads import ZIP_TYPES
-from service.images.kinds import Kind
+from service.api.uploads.image_uploads import ZIP_TYPES
+from service.images.formats import Kind
 from tests.service.pictures import encoded, noise, picture, zipped
 
 # No schema says what an image is; what is no image is sent by tests/service/api/test_fuzz.py.

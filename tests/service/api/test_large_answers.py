@@ -15,8 +15,8 @@ from torch.nn.functional import normalize
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.api.large_json import FEW, large_json
-from service.api.predict import _out
-from service.api.prediction_schemas import PredictionsOut
+from service.api.routes.predictions import _out
+from service.api.schemas.predictions import PredictionsOut
 from service.problems import AnswerTooLarge
 from service.registry import live, query_batching
 from service.registry.live import LiveClassifier

@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapters.backbones.framing import Framing
 from service.images.decoding import decode
-from service.images.kinds import ACCEPTED, IMAGE_SUFFIXES, Kind, kind_of
+from service.images.formats import ACCEPTED, IMAGE_SUFFIXES, Kind, kind_of
 from tests import odd_pictures as odd
 from tests.campaigns.images import mutated as campaign_file
 from tests.campaigns.images import originals, outcome

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.api.app import create_app
-from service.api.beside import both
+from service.api.routes.predictions import both
 from service.composition import Runtime
 from service.encoding.image_embedder import ImageEmbedder
 from service.settings import Settings

@@ -15,8 +15,8 @@ from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 
 from service import problems
-from service.api import prediction_schemas, schemas
-from service.api.links import link
+from service.api.openapi.links import link
+from service.api.schemas import classifiers, predictions, support_set
 from service.problems import (
     ForeignOrigin,
     InternalError,
@@ -175,7 +175,7 @@ def complete(document: Document) -> Document:
 
 def _examples() -> Iterator[tuple[str, list[Document]]]:
     """The examples of the models, by the models' names."""
-    for module in (schemas, prediction_schemas, reports):
+    for module in (classifiers, support_set, predictions, reports):
         for name, model in vars(module).items():
             if isinstance(model, type) and issubclass(model, BaseModel):
                 extra = model.model_config.get("json_schema_extra")

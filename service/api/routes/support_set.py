@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.bytes_in_flight import account_of
+from service.api.deadlines import attended
 from service.api.dependencies import (
     NAMING,
     ImageId,
@@ -21,11 +21,11 @@ from service.api.dependencies import (
     reading,
     writing,
 )
-from service.api.described import IMAGE_TYPES, binary, files
-from service.api.file_names import FileNameEncoding
 from service.api.large_json import large_json
-from service.api.names import as_written, checked_classifier, checked_label
-from service.api.schemas import (
+from service.api.middleware.bytes_in_flight import account_of
+from service.api.name_validation import as_written, checked_classifier, checked_label
+from service.api.openapi.schema_types import IMAGE_TYPES, binary, files
+from service.api.schemas.support_set import (
     ClassList,
     ClassOut,
     ClassSummary,
@@ -34,8 +34,13 @@ from service.api.schemas import (
     RegistrationOut,
     SkippedFile,
 )
-from service.api.uploads import ZIP_TYPES, Upload, read_class_images, read_labelled_images
-from service.api.waiting import attended
+from service.api.uploads.content_disposition import FileNameEncoding
+from service.api.uploads.image_uploads import (
+    ZIP_TYPES,
+    Upload,
+    read_class_images,
+    read_labelled_images,
+)
 from service.composition import Runtime
 from service.problems import (
     BrokenImage,

@@ -10,8 +10,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
-from service.api.described import binary
-from service.api.names import checked_classifier
+from service.api.name_validation import checked_classifier
+from service.api.openapi.schema_types import binary
 from service.composition import Runtime
 from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.allow import allowed_methods
-from service.api.problem_answers import problem_answer
-from service.api.unrouted import no_such_path
+from service.api.allowed_methods import allowed_methods
+from service.api.exception_handlers import no_such_path
+from service.api.problem_documents import problem_answer
 
 
 class Methods:

@@ -10,8 +10,8 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
-from service.api.multipart import FormFile, form_files, too_many
-from service.api.names import checked_label
+from service.api.name_validation import checked_label
+from service.api.uploads.multipart import FormFile, form_files, too_many
 from service.archives import Unpacked, open_archive
 from service.archives.code_pages import CodePageError
 from service.archives.names import decode_names

@@ -1,10 +1,10 @@
-"""The JSON of predictions, with the examples of the documentation."""
+"""The JSON of predictions."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.described import ClassifierName, ClassLabel, ImageIdentifier
+from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
 
 
 class RankedLabelOut(BaseModel):

@@ -14,7 +14,7 @@ from fastapi_problem.error import StatusProblem
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problem_answers import problem_answer
+from service.api.problem_documents import problem_answer
 from service.hosts import host_of, is_loopback, origin_of
 from service.problems import ForeignOrigin, UnknownHost
 from service.settings import Settings

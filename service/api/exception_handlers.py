@@ -7,7 +7,7 @@ from fastapi_problem.handler import ExceptionHandler, http_exception_handler_
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from service.api.allow import allowed_methods
+from service.api.allowed_methods import allowed_methods
 from service.problems import InvalidRequest, MethodNotAllowed, NoSuchPath
 
 _SHOWN = 200

@@ -9,10 +9,10 @@ import uvicorn
 
 from service.api.app import create_app
 from service.composition import Runtime
-from service.serving.configured import CutOff, configured
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.ending import drain_when_told
-from service.serving.log import log
+from service.serving.graceful_shutdown import drain_when_told
+from service.serving.logging_setup import log
+from service.serving.server_config import CutOff, configured
 from service.settings import Settings
 
 

@@ -10,9 +10,9 @@ from fastapi_problem.error import StatusProblem
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.bytes_in_flight import Account, BytesInFlight
-from service.api.content_coding import StreamDecoder, coding
-from service.api.problem_answers import problem_answer
+from service.api.middleware.bytes_in_flight import Account, BytesInFlight
+from service.api.middleware.content_coding import StreamDecoder, coding
+from service.api.problem_documents import problem_answer
 from service.problems import ImageTooLarge, RequestTooLarge
 from service.settings import Settings
 

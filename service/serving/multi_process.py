@@ -26,10 +26,10 @@ import typer
 from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
-from service.serving.configured import CutOff, configured
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.ending import drain_when_told
-from service.serving.log import log
+from service.serving.graceful_shutdown import drain_when_told
+from service.serving.logging_setup import log
+from service.serving.server_config import CutOff, configured
 from service.serving.supervisor import Supervisor
 from service.settings import Settings
 from service.storage.lock import lock_database

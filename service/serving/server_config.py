@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.serving.connections import Connections
-from service.serving.ending import cancel_seconds
-from service.serving.http import HttpConnection
+from service.serving.graceful_shutdown import cancel_seconds
+from service.serving.http_connection import HttpConnection
 from service.settings import Settings
 
 if TYPE_CHECKING:

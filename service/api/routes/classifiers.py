@@ -19,10 +19,15 @@ from service.api.dependencies import (
     reading,
     writing,
 )
-from service.api.json_body import JsonRoute
+from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
-from service.api.names import checked_classifier, checked_label
-from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
+from service.api.name_validation import checked_classifier, checked_label
+from service.api.schemas.classifiers import (
+    ClassifierList,
+    ClassifierOut,
+    ClassifierSettingsIn,
+    Tuned,
+)
 from service.composition import Runtime
 from service.problems import ClassifierNotFound, InvalidSettings
 from service.storage.records import ClassifierRecord, ClassifierSettings

@@ -13,9 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from service.images.containers import bmp, exif, gif, isobmff, jpeg, png, tiff, webp
 from service.images.containers.cleaned import Cleaned, Damaged, Refused, Samples, capped
-from service.images.kinds import Kind
+from service.images.formats import Kind
 from service.images.netpbm import Netpbm
-from service.images.unended import completed
+from service.images.truncated_jpeg import completed
 
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None

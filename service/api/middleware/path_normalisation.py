@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problem_answers import problem_answer
+from service.api.problem_documents import problem_answer
 from service.problems import InvalidName, InvalidPath
 
 _NOT_WRITABLE = re.compile(rb"[^\x21-\x7e]")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from service.api.dependencies import ReadyRuntime, problems
-from service.api.schemas import Health
 
 router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """State of the process."""
+
+    status: Literal["ok", "ready"]
 
 
 @router.get("/healthz", summary="Liveness")

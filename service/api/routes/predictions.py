@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from adapters.embeddings import ImageEmbeddings
-from service.api.beside import both
+from service.api.deadlines import attended
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
 from service.api.large_json import FEW, large_json
-from service.api.names import checked_classifier
-from service.api.prediction_schemas import (
+from service.api.name_validation import checked_classifier
+from service.api.routes.support_set import BAD_IMAGES, IMAGES_BODY
+from service.api.schemas.predictions import (
     EvidenceOut,
     PredictionOut,
     PredictionsOut,
     RankedLabelOut,
 )
-from service.api.support import BAD_IMAGES, IMAGES_BODY
-from service.api.uploads import read_images
-from service.api.waiting import attended
+from service.api.uploads.image_uploads import read_images
 from service.problems import AnswerTooLarge, ClassifierNotFound, DeadlineExceeded, NoClasses
 from service.registry.live import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
+First = TypeVar("First")
+Second = TypeVar("Second")
 
 
 @router.post(
@@ -114,3 +117,20 @@ def _out(prediction: Prediction) -> PredictionOut:
             for shown in prediction.evidence
         ],
     )
+
+
+async def both(
+    first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
+) -> tuple[First, Second]:
+    """Results of two coroutines that run side by side; neither outlives this.
+
+    Errors come as if they ran one after the other: the first one's ends the second and is raised
+    whatever became of that; the second one's is raised once the first has its result.
+    """
+    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    try:
+        return await tasks[0], await tasks[1]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

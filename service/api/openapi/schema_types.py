@@ -1,6 +1,7 @@
 """What names look like, for the OpenAPI document: JSON Schema of names, labels and ids.
 
-The routes check names themselves (``service/api/names.py``), because they can say what is wrong.
+The routes check names themselves (``service/api/name_validation.py``), because they can say what
+is wrong.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from service.images.kinds import Kind
+from service.images.formats import Kind
 
 NAME_SCHEMA: dict[str, Any] = {
     "minLength": 1,

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from service.images.kinds import kind_of
+from service.images.formats import kind_of
 
 _DATA_URI = re.compile(rb"data:[\w/+.;=-]*?(;base64)?,", re.IGNORECASE)
 _LOOKED_AT = 128

@@ -12,7 +12,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.api.file_names import read_disposition, text_charset
+from service.api.uploads.content_disposition import read_disposition, text_charset
 from service.problems import InvalidUpload, RequestTooLarge
 from service.settings import Settings
 
