@@ -85,7 +85,15 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
 
         log()
         _forget_the_dead(shared)
-        return CutOff(create_app(settings, give_up, partial(_start_in_turn, shared, started)))
+        return CutOff(
+            create_app(
+                settings,
+                give_up,
+                partial(_start_in_turn, shared, started),
+                answer_while_starting=False,
+                on_exit=_forget_this_process,
+            )
+        )
     except Exception as error:
         give_up(error)
 
@@ -131,6 +139,13 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _forget_this_process() -> None:
+    """Take this process, which ends, out of the gauges, which are those of all."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
 def _forget_the_dead(shared: Path) -> None:

@@ -1,14 +1,14 @@
 """The OpenAPI document: answers that come from around the routes, and schemas of problems.
 
-Each route names the problems of its own (``problems`` in ``dependencies.py``). Those that come
+Each route names the problems of its own (``responses.py``). Those that come
 before a route is reached, or whatever it does, are added here to the operations they can meet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from fastapi import FastAPI
 from fastapi_problem.error import StatusProblem
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from service import problems
 from service.api.openapi.links import link
+from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
 from service.api.schemas import classifiers, predictions, support_set
 from service.problems import (
     ForeignOrigin,
@@ -34,8 +35,6 @@ from service.problems import (
 )
 from service.reports import schemas as reports
 
-Document = dict[str, Any]
-_PROBLEM_JSON = "application/problem+json"
 _METHODS = ("get", "put", "post", "patch", "delete")
 
 
@@ -122,41 +121,6 @@ _ERRORS: Document = {
 }
 
 
-def problem_responses(examples: Iterable[StatusProblem]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI response objects of problems, by status; each example by its type."""
-    by_status: dict[int, list[StatusProblem]] = {}
-    for example in examples:
-        by_status.setdefault(example.status, []).append(example)
-    return {status: _answer(status, group) for status, group in by_status.items()}
-
-
-def _answer(status: int, group: Iterable[StatusProblem]) -> Document:
-    named: dict[str, Document] = {
-        example.type: {"summary": example.title, "value": example.marshal()} for example in group
-    }
-    answer: Document = {
-        "description": _titles(named),
-        "content": {
-            _PROBLEM_JSON: {
-                "schema": {"$ref": f"#/components/schemas/Problem{status}"},
-                "examples": named,
-            }
-        },
-    }
-    if status == 503:
-        answer["headers"] = {
-            "Retry-After": {
-                "description": "Seconds after which to try again, where that can be said.",
-                "schema": {"type": "integer", "minimum": 0},
-            }
-        }
-    return answer
-
-
-def _titles(named: dict[str, Document]) -> str:
-    return " / ".join(example["summary"] for example in named.values())
-
-
 def complete(document: Document) -> Document:
     """Return the document with the problems from around the routes, and the schemas of all."""
     named = document["components"]["schemas"]
@@ -185,16 +149,16 @@ def _examples() -> Iterator[tuple[str, list[Document]]]:
 
 def _complete(path: str, method: str, operation: Document) -> None:
     answers = operation["responses"]
-    if _PROBLEM_JSON not in answers.get("422", {}).get("content", {}):
+    if PROBLEM_JSON not in answers.get("422", {}).get("content", {}):
         answers.pop("422", None)  # FastAPI's own
     around = [
         one for layer in AROUND if layer.meets(path, method, operation) for one in layer.examples
     ]
     for status, answer in problem_responses(around).items():
         mine = answers.setdefault(str(status), answer)
-        named = mine["content"][_PROBLEM_JSON]["examples"]
-        named |= answer["content"][_PROBLEM_JSON]["examples"]
-        mine["description"] = _titles(named)
+        named = mine["content"][PROBLEM_JSON]["examples"]
+        named |= answer["content"][PROBLEM_JSON]["examples"]
+        mine["description"] = titles(named)
     operation["responses"] = dict(sorted(answers.items()))
     link(operation)
 

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from service.images.formats import Kind
-
 NAME_SCHEMA: dict[str, Any] = {
     "minLength": 1,
     "maxLength": 64,
@@ -31,46 +29,3 @@ ClassifierName = Annotated[str, Field(json_schema_extra=NAME_SCHEMA)]
 ClassLabel = Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]
 ImageIdentifier = Annotated[str, Field(json_schema_extra=IMAGE_ID_SCHEMA)]
 Sha256 = Annotated[str, Field(json_schema_extra=_SHA256_SCHEMA)]
-
-# Media types of the images that are read.
-IMAGE_TYPES = tuple(kind.media_type for kind in Kind)
-
-
-def binary(media_type: str) -> dict[str, Any]:
-    """OpenAPI media type object of a body that is one file."""
-    return {"schema": {"type": "string", "format": "binary", "contentMediaType": media_type}}
-
-
-def files(description: str, example: str) -> dict[str, Any]:
-    """OpenAPI media type object of a form with one or many images.
-
-    Args:
-        description: What the files are.
-        example: A file name.
-    """
-    return {
-        "schema": {
-            "type": "object",
-            "properties": {
-                "files": {
-                    "type": "array",
-                    "items": {"type": "string", "format": "binary"},
-                    "minItems": 1,
-                    "description": description,
-                }
-            },
-            "required": ["files"],
-            "additionalProperties": False,
-        },
-        "encoding": {
-            "files": {
-                "headers": {
-                    "Content-Disposition": {
-                        "description": "Of each part, with the name of its file (RFC 7578).",
-                        "schema": {"type": "string"},
-                        "example": f'form-data; name="files"; filename="{example}"',
-                    }
-                },
-            }
-        },
-    }

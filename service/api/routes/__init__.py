@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api.routes import classifiers, health, predictions, reports, support_set
+from service.api.routes import (
+    classes,
+    classifiers,
+    health,
+    predictions,
+    reports,
+    support_images,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     classifiers.router,
-    support_set.router,
+    classes.router,
+    support_images.router,
     predictions.router,
     reports.router,
     health.router,

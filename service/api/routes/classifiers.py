@@ -6,22 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.api.dependencies import (
-    BAD_BODIES,
-    NAMING,
-    Name,
-    ReadyRuntime,
-    change_problems,
-    classifier_problems,
-    created,
-    naming,
-    problems,
-    reading,
-    writing,
-)
+from service.api.dependencies import Name, ReadyRuntime
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
 from service.api.name_validation import checked_classifier, checked_label
+from service.api.offloading import run_blocking, run_change, run_change_with_texts
+from service.api.openapi.responses import (
+    BODY_PROBLEMS,
+    CLASSIFIER_NOT_FOUND,
+    NAMING_PROBLEMS,
+    change_problems,
+    classifier_problems,
+    created,
+    problems,
+)
 from service.api.schemas.classifiers import (
     ClassifierList,
     ClassifierOut,
@@ -34,8 +32,6 @@ from service.storage.records import ClassifierRecord, ClassifierSettings
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
-_NOT_FOUND = ClassifierNotFound("land-cover")
-
 
 @router.put(
     "/{name}",
@@ -43,8 +39,8 @@ _NOT_FOUND = ClassifierNotFound("land-cover")
     responses=created(ClassifierOut)
     | change_problems(
         InvalidSettings("The method zero-shot knows classes by name alone..."),
-        *NAMING,
-        *BAD_BODIES,
+        *NAMING_PROBLEMS,
+        *BODY_PROBLEMS,
     ),
 )
 async def put_classifier(
@@ -60,8 +56,8 @@ async def put_classifier(
     """
     checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
-    labels = await reading(lambda: [checked_label(label) for label in settings.classes])
-    created = await naming(
+    labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])
+    created = await run_change_with_texts(
         request,
         runtime,
         runtime.registry.put,
@@ -82,11 +78,13 @@ async def put_classifier(
 @router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
 async def list_classifiers(runtime: ReadyRuntime) -> Response:
     """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
-    records = await reading(runtime.store.classifiers)
+    records = await run_blocking(runtime.store.classifiers)
     return await large_json({}, "classifiers", records, lambda record: _out(record, runtime))
 
 
-@router.get("/{name}", summary="Look at a classifier", responses=classifier_problems(_NOT_FOUND))
+@router.get(
+    "/{name}", summary="Look at a classifier", responses=classifier_problems(CLASSIFIER_NOT_FOUND)
+)
 async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
     """Settings, size and what leave-one-out has set."""
     return await _classifier(checked_classifier(name), runtime)
@@ -96,19 +94,19 @@ async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
     "/{name}",
     status_code=204,
     summary="Delete a classifier with all its images",
-    responses=change_problems(_NOT_FOUND),
+    responses=change_problems(CLASSIFIER_NOT_FOUND),
 )
 async def delete_classifier(name: Name, runtime: ReadyRuntime, request: Request) -> None:
     """Images that other classifiers use as well stay with those."""
-    await writing(request, runtime.registry.delete, checked_classifier(name))
+    await run_change(request, runtime.registry.delete, checked_classifier(name))
 
 
 async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
-    record = await reading(runtime.store.classifier, name)
+    record = await run_blocking(runtime.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
     if record.problem is not None:
-        await reading(runtime.registry.live, name)  # tells more, and how to go on
+        await run_blocking(runtime.registry.live, name)  # tells more, and how to go on
     return _out(record, runtime)
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from service.api.dependencies import ReadyRuntime, problems
+from service.api.dependencies import ReadyRuntime
+from service.api.openapi.responses import problems
 
 router = APIRouter(tags=["health"])
 

@@ -12,10 +12,12 @@ from pydantic import WithJsonSchema
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.deadlines import attended
-from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
+from service.api.dependencies import Name, ReadyRuntime
 from service.api.large_json import FEW, large_json
 from service.api.name_validation import checked_classifier
-from service.api.routes.support_set import BAD_IMAGES, IMAGES_BODY
+from service.api.offloading import run_blocking
+from service.api.openapi.media_types import IMAGES_BODY
+from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
 from service.api.schemas.predictions import (
     EvidenceOut,
     PredictionOut,
@@ -23,7 +25,7 @@ from service.api.schemas.predictions import (
     RankedLabelOut,
 )
 from service.api.uploads.image_uploads import read_images
-from service.problems import AnswerTooLarge, ClassifierNotFound, DeadlineExceeded, NoClasses
+from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
 from service.registry.live import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
@@ -37,10 +39,10 @@ Second = TypeVar("Second")
     summary="Classify images",
     response_model=PredictionsOut,
     responses=classifier_problems(
-        ClassifierNotFound("land-cover"),
+        CLASSIFIER_NOT_FOUND,
         NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
         AnswerTooLarge("The answer would name 200000 candidates and support images, for..."),
-        *BAD_IMAGES,
+        *IMAGE_PROBLEMS,
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
     ),
     openapi_extra=IMAGES_BODY,
@@ -75,7 +77,7 @@ async def predict(
     async def embedded() -> ImageEmbeddings:
         images = await read_images(request, runtime.settings)
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
-            asked = await reading(runtime.registry.live, name)
+            asked = await run_blocking(runtime.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
         seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
         return await runtime.embedder.query(images, name, attended(request, seconds))
@@ -85,7 +87,7 @@ async def predict(
         live, queries = in_memory, await embedded()
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        live, queries = await both(reading(runtime.registry.live, name), embedded())
+        live, queries = await both(run_blocking(runtime.registry.live, name), embedded())
     predictions = await runtime.answering.predict(live, queries, top_k, evidence)
     if sum(map(_rows, predictions)) > FEW:
         return await large_json({"classifier": name}, "predictions", predictions, _out)

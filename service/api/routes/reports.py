@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
+from service.api.dependencies import Name, ReadyRuntime, Reports
+from service.api.limiters import Limiters
 from service.api.name_validation import checked_classifier
-from service.api.openapi.schema_types import binary
+from service.api.offloading import run_blocking
+from service.api.openapi.media_types import binary
+from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
 from service.composition import Runtime
-from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.schemas import ReportOut
@@ -22,23 +23,9 @@ from service.storage.kept import kept_images
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
 T = TypeVar("T")
 
-_PROBLEMS = classifier_problems(ClassifierNotFound("land-cover"))
+_PROBLEMS = classifier_problems(CLASSIFIER_NOT_FOUND)
 # The next image that is registered changes the report.
 _HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Reporting:
-    """What requests for reports share.
-
-    Attributes:
-        latest: The reports that are made already.
-        turns: Lets one request at a time into the threads. Computing uses all cores, so more
-            would not be done sooner, but take the places of predictions.
-    """
-
-    latest: LatestReports
-    turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
 
 @router.get(
@@ -47,7 +34,9 @@ class _Reporting:
     response_model=ReportOut,
     responses=_PROBLEMS,
 )
-async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
+async def get_report(
+    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+) -> Response:
     """Accuracy by leaving each support image out, and which images deserve a look.
 
     Accuracy and confusions of the classes, images that look mislabelled, near copies, how alike
@@ -55,7 +44,7 @@ async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Res
     the correction, and whether probabilities mean what they say. Made when it is asked for,
     within seconds, and kept until the classifier changes.
     """
-    written = await _in_turn(request, name, runtime, lambda report: report.model_dump_json())
+    written = await _made(request, name, runtime, reports, lambda report: report.model_dump_json())
     return Response(written, media_type="application/json")
 
 
@@ -71,14 +60,16 @@ async def get_report(name: Name, runtime: ReadyRuntime, request: Request) -> Res
         }
     },
 )
-async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
+async def get_page(
+    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+) -> Response:
     """The report to look at, with the images that it speaks of."""
 
     def write(report: ReportOut) -> str:
         shown = {image.image_id for image in shown_images(report)}
         return page(report, kept_images(runtime.engine, shown))
 
-    written = await _in_turn(request, name, runtime, write)
+    written = await _made(request, name, runtime, reports, write)
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}
     return Response(written, media_type="text/html", headers=headers)
 
@@ -90,9 +81,11 @@ async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Respo
     responses=_PROBLEMS
     | {200: {"content": {"image/png": binary("image/png")}, "description": "The plots"}},
 )
-async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
+async def get_picture(
+    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+) -> Response:
     """The plots of the report in one picture; it says so where there is nothing to plot."""
-    drawn = await _in_turn(request, name, runtime, lambda report: _drawn(report, "png"))
+    drawn = await _made(request, name, runtime, reports, lambda report: _drawn(report, "png"))
     return Response(drawn, media_type="image/png", headers=_HEADERS)
 
 
@@ -108,9 +101,11 @@ async def get_picture(name: Name, runtime: ReadyRuntime, request: Request) -> Re
         }
     },
 )
-async def get_drawing(name: Name, runtime: ReadyRuntime, request: Request) -> Response:
+async def get_drawing(
+    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+) -> Response:
     """The same picture as vectors; letters are shapes in it, so that it looks alike everywhere."""
-    drawn = await _in_turn(request, name, runtime, lambda report: _drawn(report, "svg"))
+    drawn = await _made(request, name, runtime, reports, lambda report: _drawn(report, "svg"))
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}
     return Response(drawn, media_type="image/svg+xml", headers=headers)
 
@@ -122,15 +117,15 @@ def _drawn(report: ReportOut, kind: Literal["png", "svg"]) -> bytes:
     return picture(report, kind)
 
 
-async def _in_turn(
-    request: Request, name: str, runtime: Runtime, make: Callable[[ReportOut], T]
+async def _made(
+    request: Request,
+    name: str,
+    runtime: Runtime,
+    reports: LatestReports,
+    make: Callable[[ReportOut], T],
 ) -> T:
     """Make something of the report, off the event loop, when the requests before are done."""
-    live = await reading(runtime.registry.live, checked_classifier(name))
-    state = request.app.state
-    if not hasattr(state, "reporting"):
-        state.reporting = _Reporting(LatestReports(runtime.settings.root_path))
-    reporting: _Reporting = state.reporting
+    live = await run_blocking(runtime.registry.live, checked_classifier(name))
     return await anyio.to_thread.run_sync(
-        lambda: make(reporting.latest.of(live)), limiter=reporting.turns
+        lambda: make(reports.of(live)), limiter=Limiters.of(request).reports
     )

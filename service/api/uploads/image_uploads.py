@@ -6,10 +6,10 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from service.api.limiters import Limiters
 from service.api.name_validation import checked_label
 from service.api.uploads.multipart import FormFile, form_files, too_many
 from service.archives import Unpacked, open_archive
@@ -116,12 +116,8 @@ async def read_labelled_images(
             "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
             "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
         )
-    state = request.app.state
-    if not hasattr(state, "directories"):
-        # One at a time: it is Python that reads them, beside the event loop.
-        state.directories = anyio.CapacityLimiter(1)
     return await anyio.to_thread.run_sync(
-        lambda: _labelled(files, settings, encoding), limiter=state.directories
+        lambda: _labelled(files, settings, encoding), limiter=Limiters.of(request).archives
     )
 
 
