@@ -35,7 +35,7 @@ from service.api.openapi import describe
 from service.api.paths import UnambiguousPaths
 from service.api.root_path import UnderRootPath
 from service.api.unrouted import unrouted
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import InternalError, InvalidRequest
 from service.settings import Settings
 
@@ -82,7 +82,7 @@ def _nobody_listens(_: Request, __: Exception) -> Response:
 def create_app(
     settings: Settings,
     on_failure: Callable[[Exception], None] | None = None,
-    start: Callable[[Settings], Runtime] = Runtime.start,
+    start: Callable[[Settings], ServiceParts] = ServiceParts.start,
 ) -> FastAPI:
     """Build the application; it answers at once and is ready when its runtime has started.
 

@@ -23,7 +23,7 @@ from service.api.json_body import JsonRoute
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import ClassifierNotFound, InvalidSettings
 from service.storage.records import ClassifierRecord, ClassifierSettings
 
@@ -98,7 +98,7 @@ async def delete_classifier(name: Name, runtime: ReadyRuntime, request: Request)
     await writing(request, runtime.registry.delete, checked_classifier(name))
 
 
-async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
+async def _classifier(name: str, runtime: ServiceParts) -> ClassifierOut:
     record = await reading(runtime.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
@@ -107,7 +107,7 @@ async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
     return _out(record, runtime)
 
 
-def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
+def _out(record: ClassifierRecord, runtime: ServiceParts) -> ClassifierOut:
     tuning = record.tuning
     return ClassifierOut(
         name=record.name,

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from service.api.described import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.api.openapi import problem_responses
 from service.api.waiting import attended
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import (
     ChangedMeanwhile,
     ClassifierDamaged,
@@ -41,8 +41,8 @@ _WRITER_THREADS = 8
 _PLANS = 10
 
 
-async def _runtime(request: Request) -> Runtime:
-    runtime: Runtime | None = request.app.state.runtime
+async def _runtime(request: Request) -> ServiceParts:
+    runtime: ServiceParts | None = request.app.state.runtime
     if runtime is None:
         raise NotReady(
             "The backbone is still loading. Try again in a few seconds; GET /readyz tells when.",
@@ -51,7 +51,7 @@ async def _runtime(request: Request) -> Runtime:
     return runtime
 
 
-ReadyRuntime = Annotated[Runtime, Depends(_runtime)]
+ReadyRuntime = Annotated[ServiceParts, Depends(_runtime)]
 Name = Annotated[
     str,
     Path(
@@ -107,7 +107,7 @@ async def writing(
 
 async def naming(
     request: Request,
-    runtime: Runtime,
+    runtime: ServiceParts,
     call: Callable[..., T],
     name: str,
     *args: object,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.dependencies import Name, ReadyRuntime, classifier_problems, reading
 from service.api.described import binary
 from service.api.names import checked_classifier
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
@@ -123,7 +123,7 @@ def _drawn(report: ReportOut, kind: Literal["png", "svg"]) -> bytes:
 
 
 async def _in_turn(
-    request: Request, name: str, runtime: Runtime, make: Callable[[ReportOut], T]
+    request: Request, name: str, runtime: ServiceParts, make: Callable[[ReportOut], T]
 ) -> T:
     """Make something of the report, off the event loop, when the requests before are done."""
     live = await reading(runtime.registry.live, checked_classifier(name))

@@ -36,7 +36,7 @@ from service.api.schemas import (
 )
 from service.api.uploads import ZIP_TYPES, Upload, read_class_images, read_labelled_images
 from service.api.waiting import attended
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import (
     BrokenImage,
     ClassifierNotFound,
@@ -259,11 +259,11 @@ async def delete_class(name: Name, label: Label, runtime: ReadyRuntime, request:
     await writing(request, runtime.registry.delete_class, checked_classifier(name), label)
 
 
-async def _live(name: str, runtime: Runtime) -> LiveClassifier:
+async def _live(name: str, runtime: ServiceParts) -> LiveClassifier:
     return await reading(runtime.registry.live, checked_classifier(name))
 
 
-async def _known_label(name: str, label: str, runtime: Runtime) -> str:
+async def _known_label(name: str, label: str, runtime: ServiceParts) -> str:
     """The label of a class to look at or to delete.
 
     Older versions took labels that are refused now; what they made must not stay for ever.
@@ -280,7 +280,7 @@ async def _known_label(name: str, label: str, runtime: Runtime) -> str:
         return written
 
 
-async def _class(name: str, label: str, runtime: Runtime) -> Response:
+async def _class(name: str, label: str, runtime: ServiceParts) -> Response:
     live = await _live(name, runtime)
     if (record := live.classes.get(label)) is None:
         raise ClassNotFound(name, label)
@@ -295,7 +295,7 @@ async def _class(name: str, label: str, runtime: Runtime) -> Response:
 
 
 async def _register(
-    name: str, upload: Upload, runtime: Runtime, request: Request
+    name: str, upload: Upload, runtime: ServiceParts, request: Request
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
     await reading(runtime.registry.check_room, name, [label for label, _ in upload.labelled])

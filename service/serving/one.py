@@ -8,7 +8,7 @@ from types import FrameType
 import uvicorn
 
 from service.api.app import create_app
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.serving.configured import CutOff, configured
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.ending import drain_when_told
@@ -35,8 +35,8 @@ def serve_alone(settings: Settings) -> None:
         failures.append(error)
         stop()
 
-    def start(settings: Settings) -> Runtime:
-        runtime = Runtime.start(settings)
+    def start(settings: Settings) -> ServiceParts:
+        runtime = ServiceParts.start(settings)
         ready.set()
         return runtime
 

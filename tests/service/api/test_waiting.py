@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from service.api.app import create_app
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.encoding.fair_queue import Lane
 from service.encoding.image_embedder import ImageEmbedder
 from service.registry.class_texts import ClassTexts
@@ -46,7 +46,7 @@ class Service:
     async def running(cls, data_dir: Path, vit: str, **limits: Any) -> AsyncIterator[Service]:
         settings = Settings(data_dir=data_dir, backbone=vit, max_batch=1, **limits)
         app = create_app(settings)
-        runtime = app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+        runtime = app.state.runtime = await asyncio.to_thread(ServiceParts.start, settings)
         service = cls(app, Held(runtime.backbone.encode_images))
         runtime.backbone.passes = 1
         for name in "ab":
