@@ -23,7 +23,7 @@ from service.api.middleware.request_bodies import Bodies
 from service.api.middleware.root_path import UnderRootPath
 from service.api.openapi.document import describe
 from service.api.routes import ROUTERS
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.reports.latest import LatestReports
 from service.settings import Settings
 
@@ -41,17 +41,17 @@ nothing.
 def create_app(
     settings: Settings,
     on_failure: Callable[[Exception], None] | None = None,
-    start: Callable[[Settings], Runtime] = Runtime.start,
+    start: Callable[[Settings], ServiceParts] = ServiceParts.start,
     *,
     answer_while_starting: bool = True,
     on_exit: Callable[[], None] | None = None,
 ) -> FastAPI:
-    """Build the application; it answers at once and is ready when its runtime has started.
+    """Build the application; it answers at once and is ready when its parts have started.
 
     Args:
         settings: All settings.
-        on_failure: Called if the runtime cannot start, with the reason.
-        start: What starts it; blocks.
+        on_failure: Called if they cannot start, with the reason.
+        start: What starts them; blocks.
         answer_while_starting: Whether it takes requests before it is ready, which it refuses with
             503; otherwise it begins to when it is ready, as where other processes serve so long.
         on_exit: Called last, when it has shut down.
@@ -61,7 +61,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async def begin() -> None:
             try:
-                app.state.runtime = await asyncio.to_thread(start, settings)
+                app.state.parts = await asyncio.to_thread(start, settings)
                 READY.set(1)
                 # What has been made so far lives as long as the process. Python's collector would
                 # walk through all of it again and again, while no request is worked on.
@@ -76,8 +76,8 @@ def create_app(
             await starting
         yield
         await starting
-        if app.state.runtime is not None:
-            app.state.runtime.close()
+        if app.state.parts is not None:
+            app.state.parts.close()
         if on_exit is not None:
             on_exit()
 
@@ -91,7 +91,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,  # functions of generated clients
         redirect_slashes=False,  # never send a DELETE on to another path
     )
-    app.state.runtime = None
+    app.state.parts = None
     app.state.limiters = Limiters()
     app.state.reports = LatestReports(settings.root_path)
     for router in ROUTERS:

@@ -7,19 +7,19 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import NotReady
 from service.reports.latest import LatestReports
 
 
-async def _runtime(request: Request) -> Runtime:
-    runtime: Runtime | None = request.app.state.runtime
-    if runtime is None:
+async def _parts(request: Request) -> ServiceParts:
+    parts: ServiceParts | None = request.app.state.parts
+    if parts is None:
         raise NotReady(
             "The backbone is still loading. Try again in a few seconds; GET /readyz tells when.",
             headers={"retry-after": "5"},
         )
-    return runtime
+    return parts
 
 
 async def _reports(request: Request) -> LatestReports:
@@ -27,7 +27,7 @@ async def _reports(request: Request) -> LatestReports:
     return reports
 
 
-ReadyRuntime = Annotated[Runtime, Depends(_runtime)]
+ReadyParts = Annotated[ServiceParts, Depends(_parts)]
 Reports = Annotated[LatestReports, Depends(_reports)]
 Name = Annotated[
     str,

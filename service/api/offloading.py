@@ -10,7 +10,7 @@ from fastapi import Request
 
 from service.api.deadlines import attended
 from service.api.limiters import Limiters
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import ChangedMeanwhile
 from service.registry.class_texts import ClassTexts, TextsNeeded
 
@@ -47,7 +47,7 @@ async def run_change(
 
 async def run_change_with_texts(
     request: Request,
-    runtime: Runtime,
+    parts: ServiceParts,
     call: Callable[..., T],
     name: str,
     *args: object,
@@ -66,7 +66,7 @@ async def run_change_with_texts(
         try:
             return await run_change(request, call, name, *args, texts)
         except TextsNeeded as needed:
-            more = await runtime.texts.embed(needed, name, attended(request))
+            more = await parts.texts.embed(needed, name, attended(request))
             texts = texts.with_more(more)
     raise ChangedMeanwhile(
         f"Others changed the classes or the templates of the classifier {_ATTEMPTS} times while"

@@ -35,7 +35,7 @@ from service.settings import Settings
 from service.storage.lock import lock_database
 
 if TYPE_CHECKING:
-    from service.composition import Runtime
+    from service.composition import ServiceParts
 
 # Seconds after which a process that does not react is replaced. Loading libraries takes some; and
 # as long the others are left alone where one dies at a bad moment.
@@ -98,18 +98,18 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
         give_up(error)
 
 
-def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -> Runtime:
+def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -> ServiceParts:
     """The first process compiles the encoder; the others wait and find it compiled."""
-    from service.composition import Runtime
+    from service.composition import ServiceParts
 
-    runtime = None
+    parts = None
     with FileLock(shared / "compiling.lock"):
         if not _served(shared).exists():
-            runtime = Runtime.start(settings)
+            parts = ServiceParts.start(settings)
             _served(shared).touch()
-    runtime = runtime or Runtime.start(settings)
+    parts = parts or ServiceParts.start(settings)
     started.set()
-    return runtime
+    return parts
 
 
 def _served(shared: Path) -> Path:

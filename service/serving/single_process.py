@@ -8,7 +8,7 @@ from types import FrameType
 import uvicorn
 
 from service.api.app import create_app
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.graceful_shutdown import drain_when_told
 from service.serving.logging_setup import log
@@ -20,7 +20,7 @@ def serve_alone(settings: Settings) -> None:
     """Serve in this process until told to end; blocks.
 
     Raises:
-        Exception: The runtime cannot start; why.
+        Exception: The parts cannot start; why.
         SystemExit: The port cannot be used, which was said.
     """
     log()
@@ -35,10 +35,10 @@ def serve_alone(settings: Settings) -> None:
         failures.append(error)
         stop()
 
-    def start(settings: Settings) -> Runtime:
-        runtime = Runtime.start(settings)
+    def start(settings: Settings) -> ServiceParts:
+        parts = ServiceParts.start(settings)
         ready.set()
-        return runtime
+        return parts
 
     def application() -> CutOff:
         drain_when_told(connections, settings.shutdown_seconds, ready, stop)

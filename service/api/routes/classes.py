@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.dependencies import Label, Name, ReadyRuntime
+from service.api.dependencies import Label, Name, ReadyParts
 from service.api.large_json import large_json
 from service.api.name_validation import as_written, checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
@@ -19,12 +20,20 @@ from service.api.openapi.responses import (
     created,
 )
 from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import ClassNotFound, InvalidName
 from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
+
+
+class LabelledRecord(NamedTuple):
+    """A support image with the label of its class, as it is shown."""
+
+    label: str
+    record: SupportRecord
+
 
 _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 
@@ -35,9 +44,9 @@ _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
     response_model=ClassList,
     responses=classifier_problems(CLASSIFIER_NOT_FOUND),
 )
-async def list_classes(name: Name, runtime: ReadyRuntime) -> Response:
+async def list_classes(name: Name, parts: ReadyParts) -> Response:
     """All classes, in the order of their registration."""
-    live = await _live(name, runtime)
+    live = await _live(name, parts)
     records, images = live.classes, live.support
     counts = await run_blocking(lambda: Counter(record.class_id for record in images.values()))
     return await large_json(
@@ -54,13 +63,13 @@ async def list_classes(name: Name, runtime: ReadyRuntime) -> Response:
     response_model=ClassOut,
     responses=created(ClassOut) | change_problems(CLASSIFIER_NOT_FOUND, *NAMING_PROBLEMS),
 )
-async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> Response:
+async def put_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
     created = await run_change_with_texts(
-        request, runtime, runtime.registry.put_class, checked_classifier(name), label
+        request, parts, parts.registry.put_class, checked_classifier(name), label
     )
-    response = await _class(name, label, runtime)
+    response = await _class(name, label, parts)
     response.status_code = 201 if created else 200
     return response
 
@@ -71,9 +80,9 @@ async def put_class(name: Name, label: Label, runtime: ReadyRuntime, request: Re
     response_model=ClassOut,
     responses=classifier_problems(*_NOT_FOUND),
 )
-async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response:
+async def get_class(name: Name, label: Label, parts: ReadyParts) -> Response:
     """The class with its support images."""
-    return await _class(name, await existing_label(name, label, runtime), runtime)
+    return await _class(name, await existing_label(name, label, parts), parts)
 
 
 @router.delete(
@@ -82,17 +91,17 @@ async def get_class(name: Name, label: Label, runtime: ReadyRuntime) -> Response
     summary="Delete a class with its images",
     responses=change_problems(*_NOT_FOUND),
 )
-async def delete_class(name: Name, label: Label, runtime: ReadyRuntime, request: Request) -> None:
+async def delete_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> None:
     """The other classes stay as they are."""
-    label = await existing_label(name, label, runtime)
-    await run_change(request, runtime.registry.delete_class, checked_classifier(name), label)
+    label = await existing_label(name, label, parts)
+    await run_change(request, parts.registry.delete_class, checked_classifier(name), label)
 
 
-async def _live(name: str, runtime: Runtime) -> LiveClassifier:
-    return await run_blocking(runtime.registry.live, checked_classifier(name))
+async def _live(name: str, parts: ServiceParts) -> LiveClassifier:
+    return await run_blocking(parts.registry.live, checked_classifier(name))
 
 
-async def existing_label(name: str, label: str, runtime: Runtime) -> str:
+async def existing_label(name: str, label: str, parts: ServiceParts) -> str:
     """The label of a class to look at or to delete.
 
     Older versions took labels that are refused now; what they made must not stay for ever.
@@ -104,13 +113,13 @@ async def existing_label(name: str, label: str, runtime: Runtime) -> str:
         return checked_label(label)
     except InvalidName:
         written = as_written(label)
-        if written not in (await _live(name, runtime)).classes:
+        if written not in (await _live(name, parts)).classes:
             raise
         return written
 
 
-async def _class(name: str, label: str, runtime: Runtime) -> Response:
-    live = await _live(name, runtime)
+async def _class(name: str, label: str, parts: ServiceParts) -> Response:
+    live = await _live(name, parts)
     if (record := live.classes.get(label)) is None:
         raise ClassNotFound(name, label)
     support, class_id = live.support, record.id
@@ -121,18 +130,5 @@ async def _class(name: str, label: str, runtime: Runtime) -> Response:
         {"label": label, "n_images": len(images), "classifier": name},
         "images",
         images,
-        lambda image: _image(label, image),
-    )
-
-
-def _image(label: str, record: SupportRecord) -> ImageOut:
-    return ImageOut(
-        id=record.public_id,
-        label=label,
-        filename=record.filename,
-        sha256=record.sha256,
-        media_type=record.media_type,
-        width=record.width,
-        height=record.height,
-        created_at=record.created_at,
+        lambda record: ImageOut.model_validate(LabelledRecord(label, record)),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime
+from service.api.dependencies import Name, ReadyParts
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
 from service.api.name_validation import checked_classifier, checked_label
@@ -24,11 +25,11 @@ from service.api.schemas.classifiers import (
     ClassifierList,
     ClassifierOut,
     ClassifierSettingsIn,
-    Tuned,
 )
-from service.composition import Runtime
+from service.classifier_settings import ClassifierSettings
+from service.composition import ServiceParts
 from service.problems import ClassifierNotFound, InvalidSettings
-from service.storage.records import ClassifierRecord, ClassifierSettings
+from service.storage.records import ClassifierRecord
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
@@ -45,7 +46,7 @@ router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=J
 )
 async def put_classifier(
     name: Name,
-    runtime: ReadyRuntime,
+    parts: ReadyParts,
     request: Request,
     response: Response,
     settings: Annotated[ClassifierSettingsIn | None, Body()] = None,
@@ -59,35 +60,29 @@ async def put_classifier(
     labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])
     created = await run_change_with_texts(
         request,
-        runtime,
-        runtime.registry.put,
+        parts,
+        parts.registry.put,
         name,
-        ClassifierSettings(
-            settings.method,
-            tuple(settings.templates),
-            settings.names_carry_meaning,
-            settings.false_rejection_rate,
-            settings.coverage,
-        ),
+        ClassifierSettings.model_validate(settings),
         labels,
     )
     response.status_code = 201 if created else 200
-    return await _classifier(name, runtime)
+    return await _classifier(name, parts)
 
 
 @router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
-async def list_classifiers(runtime: ReadyRuntime) -> Response:
+async def list_classifiers(parts: ReadyParts) -> Response:
     """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
-    records = await run_blocking(runtime.store.classifiers)
-    return await large_json({}, "classifiers", records, lambda record: _out(record, runtime))
+    records = await run_blocking(parts.store.classifiers)
+    return await large_json({}, "classifiers", records, _shown)
 
 
 @router.get(
     "/{name}", summary="Look at a classifier", responses=classifier_problems(CLASSIFIER_NOT_FOUND)
 )
-async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
+async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
     """Settings, size and what leave-one-out has set."""
-    return await _classifier(checked_classifier(name), runtime)
+    return await _classifier(checked_classifier(name), parts)
 
 
 @router.delete(
@@ -96,42 +91,21 @@ async def get_classifier(name: Name, runtime: ReadyRuntime) -> ClassifierOut:
     summary="Delete a classifier with all its images",
     responses=change_problems(CLASSIFIER_NOT_FOUND),
 )
-async def delete_classifier(name: Name, runtime: ReadyRuntime, request: Request) -> None:
+async def delete_classifier(name: Name, parts: ReadyParts, request: Request) -> None:
     """Images that other classifiers use as well stay with those."""
-    await run_change(request, runtime.registry.delete, checked_classifier(name))
+    await run_change(request, parts.registry.delete, checked_classifier(name))
 
 
-async def _classifier(name: str, runtime: Runtime) -> ClassifierOut:
-    record = await run_blocking(runtime.store.classifier, name)
+async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
+    record = await run_blocking(parts.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
     if record.problem is not None:
-        await run_blocking(runtime.registry.live, name)  # tells more, and how to go on
-    return _out(record, runtime)
+        await run_blocking(parts.registry.live, name)  # tells more, and how to go on
+    return _shown(record)
 
 
-def _out(record: ClassifierRecord, runtime: Runtime) -> ClassifierOut:
-    tuning = record.tuning
-    return ClassifierOut(
-        name=record.name,
-        method=record.settings.method,
-        templates=list(record.settings.templates),
-        names_carry_meaning=record.settings.names_carry_meaning,
-        false_rejection_rate=record.settings.false_rejection_rate,
-        coverage=record.settings.coverage,
-        backbone=record.backbone,
-        n_classes=record.n_classes,
-        n_images=record.n_images,
-        tuning=Tuned(
-            head=tuning.head or record.settings.method,
-            parameters=tuning.parameters,
-            temperature=tuning.temperature,
-            votes=tuning.votes,
-            accuracy=tuning.accuracy,
-            rejection_threshold=tuning.rejection_threshold,
-            conformal_threshold=tuning.conformal_threshold,
-        ),
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        problem=record.problem,
-    )
+def _shown(record: ClassifierRecord) -> ClassifierOut:
+    """The record, with the head in use by its name."""
+    tuning = replace(record.tuning, head=record.tuning.head or record.settings.method)
+    return ClassifierOut.model_validate(replace(record, tuning=tuning))

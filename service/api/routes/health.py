@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from service.api.dependencies import ReadyRuntime
+from service.api.dependencies import ReadyParts
 from service.api.openapi.responses import problems
 
 router = APIRouter(tags=["health"])
@@ -26,6 +26,6 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Readiness", responses=problems(storage=False))
-async def readyz(_: ReadyRuntime) -> Health:
+async def readyz(_: ReadyParts) -> Health:
     """200 once the backbone is warm and the database open; 503 before."""
     return Health(status="ready")

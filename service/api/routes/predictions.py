@@ -12,17 +12,15 @@ from pydantic import WithJsonSchema
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.deadlines import attended
-from service.api.dependencies import Name, ReadyRuntime
+from service.api.dependencies import Name, ReadyParts
 from service.api.large_json import FEW, large_json
 from service.api.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
 from service.api.schemas.predictions import (
-    EvidenceOut,
     PredictionOut,
     PredictionsOut,
-    RankedLabelOut,
 )
 from service.api.uploads.image_uploads import read_images
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
@@ -49,7 +47,7 @@ Second = TypeVar("Second")
 )
 async def predict(
     name: Name,
-    runtime: ReadyRuntime,
+    parts: ReadyParts,
     request: Request,
     top_k: Annotated[int, Query(ge=1, le=1000, description="Candidates for each image.")] = 5,
     evidence: Annotated[
@@ -75,50 +73,29 @@ async def predict(
     """
 
     async def embedded() -> ImageEmbeddings:
-        images = await read_images(request, runtime.settings)
+        images = await read_images(request, parts.settings)
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
-            asked = await run_blocking(runtime.registry.live, name)
+            asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
-        seconds = min(runtime.settings.predict_seconds, request_timeout or math.inf)
-        return await runtime.embedder.query(images, name, attended(request, seconds))
+        seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
+        return await parts.embedder.query(images, name, attended(request, seconds))
 
-    in_memory = runtime.registry.in_memory(checked_classifier(name))
+    in_memory = parts.registry.in_memory(checked_classifier(name))
     if in_memory is not None:
         live, queries = in_memory, await embedded()
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        live, queries = await both(run_blocking(runtime.registry.live, name), embedded())
-    predictions = await runtime.answering.predict(live, queries, top_k, evidence)
+        live, queries = await both(run_blocking(parts.registry.live, name), embedded())
+    predictions = await parts.answering.predict(live, queries, top_k, evidence)
     if sum(map(_rows, predictions)) > FEW:
-        return await large_json({"classifier": name}, "predictions", predictions, _out)
-    return PredictionsOut(classifier=name, predictions=[_out(p) for p in predictions])
+        return await large_json(
+            {"classifier": name}, "predictions", predictions, PredictionOut.model_validate
+        )
+    return PredictionsOut.model_validate({"classifier": name, "predictions": predictions})
 
 
 def _rows(prediction: Prediction) -> int:
     return len(prediction.top_k) + len(prediction.evidence) + len(prediction.prediction_set or ())
-
-
-def _out(prediction: Prediction) -> PredictionOut:
-    best = prediction.top_k[0]
-    return PredictionOut(
-        label=best.label,
-        probability=best.probability,
-        known=prediction.known,
-        prediction_set=prediction.prediction_set,
-        top_k=[
-            RankedLabelOut(
-                label=ranked.label,
-                probability=ranked.probability,
-                zero_shot=ranked.zero_shot,
-                cache=ranked.cache,
-            )
-            for ranked in prediction.top_k
-        ],
-        evidence=[
-            EvidenceOut(image_id=shown.image_id, label=shown.label, similarity=shown.similarity)
-            for shown in prediction.evidence
-        ],
-    )
 
 
 async def both(

@@ -8,13 +8,13 @@ from typing import Literal, TypeVar
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
-from service.api.dependencies import Name, ReadyRuntime, Reports
+from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
 from service.api.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.schemas import ReportOut
@@ -34,9 +34,7 @@ _HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
     response_model=ReportOut,
     responses=_PROBLEMS,
 )
-async def get_report(
-    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
-) -> Response:
+async def get_report(name: Name, parts: ReadyParts, reports: Reports, request: Request) -> Response:
     """Accuracy by leaving each support image out, and which images deserve a look.
 
     Accuracy and confusions of the classes, images that look mislabelled, near copies, how alike
@@ -44,7 +42,7 @@ async def get_report(
     the correction, and whether probabilities mean what they say. Made when it is asked for,
     within seconds, and kept until the classifier changes.
     """
-    written = await _made(request, name, runtime, reports, lambda report: report.model_dump_json())
+    written = await _made(request, name, parts, reports, lambda report: report.model_dump_json())
     return Response(written, media_type="application/json")
 
 
@@ -60,16 +58,14 @@ async def get_report(
         }
     },
 )
-async def get_page(
-    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
-) -> Response:
+async def get_page(name: Name, parts: ReadyParts, reports: Reports, request: Request) -> Response:
     """The report to look at, with the images that it speaks of."""
 
     def write(report: ReportOut) -> str:
         shown = {image.image_id for image in shown_images(report)}
-        return page(report, kept_images(runtime.engine, shown))
+        return page(report, kept_images(parts.engine, shown))
 
-    written = await _made(request, name, runtime, reports, write)
+    written = await _made(request, name, parts, reports, write)
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}
     return Response(written, media_type="text/html", headers=headers)
 
@@ -82,10 +78,10 @@ async def get_page(
     | {200: {"content": {"image/png": binary("image/png")}, "description": "The plots"}},
 )
 async def get_picture(
-    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+    name: Name, parts: ReadyParts, reports: Reports, request: Request
 ) -> Response:
     """The plots of the report in one picture; it says so where there is nothing to plot."""
-    drawn = await _made(request, name, runtime, reports, lambda report: _drawn(report, "png"))
+    drawn = await _made(request, name, parts, reports, lambda report: _drawn(report, "png"))
     return Response(drawn, media_type="image/png", headers=_HEADERS)
 
 
@@ -102,10 +98,10 @@ async def get_picture(
     },
 )
 async def get_drawing(
-    name: Name, runtime: ReadyRuntime, reports: Reports, request: Request
+    name: Name, parts: ReadyParts, reports: Reports, request: Request
 ) -> Response:
     """The same picture as vectors; letters are shapes in it, so that it looks alike everywhere."""
-    drawn = await _made(request, name, runtime, reports, lambda report: _drawn(report, "svg"))
+    drawn = await _made(request, name, parts, reports, lambda report: _drawn(report, "svg"))
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}
     return Response(drawn, media_type="image/svg+xml", headers=headers)
 
@@ -120,12 +116,12 @@ def _drawn(report: ReportOut, kind: Literal["png", "svg"]) -> bytes:
 async def _made(
     request: Request,
     name: str,
-    runtime: Runtime,
+    parts: ServiceParts,
     reports: LatestReports,
     make: Callable[[ReportOut], T],
 ) -> T:
     """Make something of the report, off the event loop, when the requests before are done."""
-    live = await run_blocking(runtime.registry.live, checked_classifier(name))
+    live = await run_blocking(parts.registry.live, checked_classifier(name))
     return await anyio.to_thread.run_sync(
         lambda: make(reports.of(live)), limiter=Limiters.of(request).reports
     )

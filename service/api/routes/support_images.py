@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.deadlines import attended
-from service.api.dependencies import ImageId, Label, Name, ReadyRuntime
+from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.name_validation import checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
@@ -23,7 +23,7 @@ from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
@@ -46,7 +46,7 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
 )
 async def post_support(
     name: Name,
-    runtime: ReadyRuntime,
+    parts: ReadyParts,
     request: Request,
     filename_encoding: Annotated[
         FileNameEncoding | None,
@@ -65,9 +65,9 @@ async def post_support(
     answer.
     """
     checked_classifier(name)
-    await run_blocking(runtime.registry.live, name)
-    upload = await read_labelled_images(request, runtime.settings, filename_encoding)
-    return await _register(name, upload, runtime, request)
+    await run_blocking(parts.registry.live, name)
+    upload = await read_labelled_images(request, parts.settings, filename_encoding)
+    return await _register(name, upload, parts, request)
 
 
 @router.post(
@@ -78,7 +78,7 @@ async def post_support(
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
-    name: Name, label: Label, runtime: ReadyRuntime, request: Request
+    name: Name, label: Label, parts: ReadyParts, request: Request
 ) -> RegistrationOut:
     """All images or none. A label that is new becomes a class.
 
@@ -86,9 +86,9 @@ async def post_images(
     """
     checked_classifier(name)
     label = checked_label(label)
-    await run_blocking(runtime.registry.live, name)
-    upload = await read_class_images(request, runtime.settings, label)
-    return await _register(name, upload, runtime, request)
+    await run_blocking(parts.registry.live, name)
+    upload = await read_class_images(request, parts.settings, label)
+    return await _register(name, upload, parts, request)
 
 
 @router.get(
@@ -101,12 +101,12 @@ async def post_images(
     },
 )
 async def get_image(
-    name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
+    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
 ) -> Response:
     """The image, byte for byte as it was uploaded."""
-    label = await existing_label(name, label, runtime)
-    record = await run_blocking(runtime.registry.image, checked_classifier(name), label, image_id)
-    content = await run_blocking(runtime.store.content, record.id)
+    label = await existing_label(name, label, parts)
+    record = await run_blocking(parts.registry.image, checked_classifier(name), label, image_id)
+    content = await run_blocking(parts.store.content, record.id)
     if content is None:
         raise ImageNotStored(
             "The image supports its class, but the service was told not to keep images "
@@ -130,25 +130,25 @@ _INERT = {
     responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
 )
 async def delete_image(
-    name: Name, label: Label, image_id: ImageId, runtime: ReadyRuntime, request: Request
+    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
 ) -> None:
     """The class stays, also without images."""
-    label = await existing_label(name, label, runtime)
+    label = await existing_label(name, label, parts)
     await run_change(
-        request, runtime.registry.delete_image, checked_classifier(name), label, image_id
+        request, parts.registry.delete_image, checked_classifier(name), label, image_id
     )
 
 
 async def _register(
-    name: str, upload: Upload, runtime: Runtime, request: Request
+    name: str, upload: Upload, parts: ServiceParts, request: Request
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
-    await run_blocking(runtime.registry.check_room, name, [label for label, _ in upload.labelled])
-    embedded = await runtime.embedder.register(images, name, attended(request))
+    await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
+    embedded = await parts.embedder.register(images, name, attended(request))
     registered = await run_change_with_texts(
         request,
-        runtime,
-        runtime.registry.add_images,
+        parts,
+        parts.registry.add_images,
         name,
         [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
     )
@@ -166,5 +166,5 @@ async def _register(
             )
             for answer, (_, image) in zip(registered, upload.labelled, strict=True)
         ],
-        skipped=[SkippedFile(file=file, reason=reason) for file, reason in upload.skipped],
+        skipped=[SkippedFile.model_validate(file) for file in upload.skipped],
     )

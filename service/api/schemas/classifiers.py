@@ -6,26 +6,23 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AliasPath,
     BaseModel,
     ConfigDict,
     FailFast,
     Field,
-    StringConstraints,
-    field_validator,
+    create_model,
     model_validator,
 )
 
-from adapters.heads import DEFAULT_HEAD, HEADS
 from service.api.openapi.schema_types import ClassifierName, ClassLabel
+from service.classifier_settings import ClassifierSettings
 
-Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
 # More fields than there are settings; an error for each of many would cost far more than them.
 _MOST_FIELDS = 100
-# Each is filled with a class name, of which a text tower reads some dozens of words in all.
-_MOST_PLACES = 5
 
 
-class ClassifierSettingsIn(BaseModel):
+class ClassifierSettingsIn(ClassifierSettings):
     """Settings of a classifier; those left out take their default."""
 
     # Strict: "yes" is no bool and "0.5" no number, as the schema says.
@@ -53,39 +50,6 @@ class ClassifierSettingsIn(BaseModel):
         },
     )
 
-    method: str = Field(
-        default=DEFAULT_HEAD,
-        json_schema_extra={"enum": list(HEADS)},
-        description="The head that answers. `auto` lets the support images choose. `zero-shot`"
-        " looks at class names only, the others at the support images too; those with ++ compare"
-        " images by the corrected embedding.",
-    )
-    templates: Annotated[list[Template], FailFast()] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Sentences around a class name, whose place is {}. Empty: the backbone's own."
-        " Prompts that a service was started with (`--prompts`) stand in a sentence of their own,"
-        " and then these are not used.",
-    )
-    names_carry_meaning: bool = Field(
-        default=True,
-        description="Whether class names say what is in the images. false leaves out the"
-        " zero-shot term: right for labels like `type-7`.",
-    )
-    false_rejection_rate: float = Field(
-        default=0.05,
-        ge=0,
-        lt=1,
-        description="Share of images of the classes that may be called unknown"
-        " (`known: false`); 0: nothing is.",
-    )
-    coverage: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="How often the prediction set of an image should hold its class; null: no"
-        " prediction sets.",
-    )
     classes: Annotated[list[ClassLabel], FailFast()] = Field(
         default_factory=list,
         max_length=10_000,
@@ -99,24 +63,11 @@ class ClassifierSettingsIn(BaseModel):
             raise ValueError(f"{len(sent)} fields; send those of the documentation alone")
         return sent
 
-    @field_validator("templates")
-    @classmethod
-    def _few_places(cls, templates: list[str]) -> list[str]:
-        for template in templates:
-            if (places := template.count("{}")) > _MOST_PLACES:
-                raise ValueError(f"a template has at most {_MOST_PLACES} places {{}}, not {places}")
-        return templates
-
-    @field_validator("method")
-    @classmethod
-    def _known(cls, method: str) -> str:
-        if method not in HEADS:
-            raise ValueError(f"unknown method; choose one of {', '.join(HEADS)}")
-        return method
-
 
 class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
     parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
@@ -136,10 +87,23 @@ class Tuned(BaseModel):
     )
 
 
-class ClassifierOut(BaseModel):
+class _Named(BaseModel):
+    name: ClassifierName
+
+
+# The settings as an answer shows them: by name and type, out of the record's ``settings``.
+_SETTINGS: dict[str, Any] = {
+    name: (field.annotation, Field(validation_alias=AliasPath("settings", name)))
+    for name, field in ClassifierSettings.model_fields.items()
+}
+_WithSettings = create_model("_WithSettings", __base__=_Named, **_SETTINGS)
+
+
+class ClassifierOut(_WithSettings):
     """A classifier."""
 
     model_config = ConfigDict(
+        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -166,15 +130,9 @@ class ClassifierOut(BaseModel):
                     "problem": None,
                 }
             ]
-        }
+        },
     )
 
-    name: ClassifierName
-    method: str
-    templates: list[str]
-    names_carry_meaning: bool
-    false_rejection_rate: float
-    coverage: float | None
     backbone: str
     n_classes: int
     n_images: int

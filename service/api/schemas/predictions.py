@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
 
 
 class RankedLabelOut(BaseModel):
     """A candidate answer and the two terms of its logit."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     label: ClassLabel
     probability: float
@@ -19,6 +21,8 @@ class RankedLabelOut(BaseModel):
 class EvidenceOut(BaseModel):
     """A support image that resembles the query."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     image_id: ImageIdentifier
     label: ClassLabel
     similarity: float = Field(description="Cosine similarity, at most 1.")
@@ -27,8 +31,10 @@ class EvidenceOut(BaseModel):
 class PredictionOut(BaseModel):
     """The answer for one image."""
 
-    label: ClassLabel
-    probability: float
+    model_config = ConfigDict(from_attributes=True)
+
+    label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
+    probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
     known: bool = Field(
         description="Whether the image looks like any of the classes, at the classifier's"
         " false-rejection rate. Always true where there is nothing to tell by: before a class has"
@@ -46,6 +52,7 @@ class PredictionsOut(BaseModel):
     """The answers, in the order of the uploaded images."""
 
     model_config = ConfigDict(
+        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -81,7 +88,7 @@ class PredictionsOut(BaseModel):
                     ],
                 }
             ]
-        }
+        },
     )
 
     classifier: ClassifierName

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier, Sha256
 
@@ -30,6 +30,7 @@ class ImageOut(BaseModel):
     """A support image."""
 
     model_config = ConfigDict(
+        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -43,17 +44,17 @@ class ImageOut(BaseModel):
                     "created_at": "2026-01-01T12:00:05Z",
                 }
             ]
-        }
+        },
     )
 
-    id: ImageIdentifier
+    id: ImageIdentifier = Field(validation_alias=AliasPath("record", "public_id"))
     label: ClassLabel
-    filename: str
-    sha256: Sha256
-    media_type: str
-    width: int
-    height: int
-    created_at: datetime
+    filename: str = Field(validation_alias=AliasPath("record", "filename"))
+    sha256: Sha256 = Field(validation_alias=AliasPath("record", "sha256"))
+    media_type: str = Field(validation_alias=AliasPath("record", "media_type"))
+    width: int = Field(validation_alias=AliasPath("record", "width"))
+    height: int = Field(validation_alias=AliasPath("record", "height"))
+    created_at: datetime = Field(validation_alias=AliasPath("record", "created_at"))
 
 
 class ClassOut(ClassSummary):
@@ -78,6 +79,8 @@ class RegisteredImage(BaseModel):
 
 class SkippedFile(BaseModel):
     """A file of an upload that is no image of a class."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     file: str = Field(description="Its name, as it was sent.")
     reason: str = Field(description="Why it was skipped.")
