@@ -1,4 +1,4 @@
-"""The images of a registration that cannot be used, all in one answer."""
+"""Error aggregation: all images of a registration that cannot be used, in one answer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from service.images.uploaded import UploadedImage
 from service.problems import BrokenImage, ImageTooLarge, InvalidUpload, NotAnImage
 
 # What is wrong with one image says nothing of the others.
-FAULTS = (NotAnImage, BrokenImage, ImageTooLarge, InvalidUpload)
+IMAGE_ERRORS = (NotAnImage, BrokenImage, ImageTooLarge, InvalidUpload)
 
 
-def all_at_once(
+def aggregated(
     images: Sequence[UploadedImage], errors: Mapping[int, Exception]
 ) -> StatusProblem | Exception:
     """One problem that names every image at fault, in the extension member ``files`` too.
@@ -32,8 +32,8 @@ def all_at_once(
     files = []
     for place, error in errors.items():
         image = images[place]
-        told = (error.detail if isinstance(error, StatusProblem) else None) or str(error)
-        reason = told.removeprefix(image.called).strip()
+        message = (error.detail if isinstance(error, StatusProblem) else None) or str(error)
+        reason = message.removeprefix(image.called).strip()
         files.append(FileReason(image.filename or f"image {place + 1}", reason))
     if len(errors) == 1:
         detail = first.detail or ""

@@ -1,4 +1,4 @@
-"""Files that are no images because of how they were sent: what to say of them."""
+"""Base64 text and data URIs (RFC 2397) sent in place of an image: recognised, to say so."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import base64
 import binascii
 import re
 
-from service.images.formats import kind_of
+from service.images.formats import sniff_format
 
 _DATA_URI = re.compile(rb"data:[\w/+.;=-]*?(;base64)?,", re.IGNORECASE)
 _LOOKED_AT = 128
 
 
-def mistake(content: bytes) -> str | None:
+def describe_base64(content: bytes) -> str | None:
     """Recognise an image that was encoded as text, and say how to decode it.
 
     Returns:
@@ -26,7 +26,7 @@ def mistake(content: bytes) -> str | None:
         decoded = base64.b64decode(encoded[: len(encoded) // 4 * 4], validate=True)
     except (binascii.Error, ValueError):
         return None
-    kind = kind_of(decoded)
+    kind = sniff_format(decoded)
     if kind is None:
         return None
     what = "a data URI with" if uri else "the base64 text of"

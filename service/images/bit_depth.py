@@ -1,4 +1,4 @@
-"""Greys of other than eight bits as the eight that are shown."""
+"""Bit-depth conversion: greys of other than eight bits as the eight that are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of image files that are taken, told by their first bytes."""
+"""Image formats that are taken, and content sniffing by the magic numbers of their first bytes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ IMAGE_SUFFIXES = frozenset(
 """Ends of names, in small letters, by which a folder's files are taken for images."""
 
 
-class Kind(Enum):
-    """A format: how messages call it, and the media type that it is served as."""
+class ImageFormat(Enum):
+    """An image format: how messages call it, and the media type that it is served as."""
 
     JPEG = ("JPEG", "image/jpeg")
     PNG = ("PNG", "image/png")
@@ -35,33 +35,33 @@ class Kind(Enum):
         self.media_type = media_type
 
 
-ACCEPTED = ", ".join(kind.title for kind in Kind)
+ACCEPTED = ", ".join(kind.title for kind in ImageFormat)
 """For messages."""
 
 _STARTS = {
-    b"\xff\xd8\xff": Kind.JPEG,
-    b"\x89PNG\r\n\x1a\n": Kind.PNG,
-    b"GIF87a": Kind.GIF,
-    b"GIF89a": Kind.GIF,
-    b"BM": Kind.BMP,
-    b"II*\0": Kind.TIFF,
-    b"MM\0*": Kind.TIFF,
-    b"II+\0": Kind.TIFF,
-    b"MM\0+": Kind.TIFF,
+    b"\xff\xd8\xff": ImageFormat.JPEG,
+    b"\x89PNG\r\n\x1a\n": ImageFormat.PNG,
+    b"GIF87a": ImageFormat.GIF,
+    b"GIF89a": ImageFormat.GIF,
+    b"BM": ImageFormat.BMP,
+    b"II*\0": ImageFormat.TIFF,
+    b"MM\0*": ImageFormat.TIFF,
+    b"II+\0": ImageFormat.TIFF,
+    b"MM\0+": ImageFormat.TIFF,
 }
 _NETPBM = re.compile(rb"P[1-6Ff][\s#]")
 
 
-def kind_of(content: bytes) -> Kind | None:
-    """Tell the kind of a file; None if it is none of them."""
+def sniff_format(content: bytes) -> ImageFormat | None:
+    """Sniff the format of a file; None if it is none of them."""
     for start, kind in _STARTS.items():
         if content.startswith(start):
             return kind
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return Kind.WEBP
+        return ImageFormat.WEBP
     brands = isobmff.brands(content)
     if brands & isobmff.AVIF_BRANDS:
-        return Kind.AVIF
+        return ImageFormat.AVIF
     if brands & isobmff.HEIF_BRANDS:
-        return Kind.HEIC
-    return Kind.NETPBM if _NETPBM.match(content) else None
+        return ImageFormat.HEIC
+    return ImageFormat.NETPBM if _NETPBM.match(content) else None

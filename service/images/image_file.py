@@ -1,4 +1,4 @@
-"""Opens an image file of any kind, by the decoder for it, without its metadata."""
+"""Lazy image files: opened by the decoder of their format, without metadata, header first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from service.images.containers import bmp, exif, gif, isobmff, jpeg, png, tiff, webp
-from service.images.containers.cleaned import Cleaned, Damaged, Refused, Samples, capped
-from service.images.formats import Kind
+from service.images.containers.cleaned import Cleaned, DamagedFile, Samples, UnsupportedFile, capped
+from service.images.formats import ImageFormat
 from service.images.netpbm import Netpbm
-from service.images.truncated_jpeg import completed
+from service.images.truncated_jpeg import decode_without_end_marker
 
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
@@ -40,8 +40,8 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A file of which the header was read, and no pixel.
+class ImageFile:
+    """A lazily decoded image: its header was read, and no pixel.
 
     Attributes:
         size: Width and height, before it is turned.
@@ -59,7 +59,9 @@ class Opened:
     load: Callable[[int | None], tuple[Image.Image, Box | None]]
 
 
-def opened(content: bytes, kind: Kind, max_pixels: int, check: Callable[[Size], None]) -> Opened:
+def open_image(
+    content: bytes, kind: ImageFormat, max_pixels: int, check: Callable[[Size], None]
+) -> ImageFile:
     """Read the header of a file.
 
     Args:
@@ -69,65 +71,72 @@ def opened(content: bytes, kind: Kind, max_pixels: int, check: Callable[[Size], 
         check: Refuses sizes; called before anything is made that is as large.
 
     Raises:
-        Damaged: It cannot be decoded.
-        Refused: It is of a kind that is not taken.
+        DamagedFile: It cannot be decoded.
+        UnsupportedFile: It is of a kind that is not taken.
     """
-    if kind is Kind.NETPBM:
+    if kind is ImageFormat.NETPBM:
         picture = Netpbm(content)
         check(picture.size)
-        return Opened(picture.size, 1, None, Samples(), lambda _: (picture.load(), None))
-    if kind is Kind.HEIC:
+        return ImageFile(picture.size, 1, None, Samples(), lambda _: (picture.load(), None))
+    if kind is ImageFormat.HEIC:
         return _heic(isobmff.clean(content).content, check)
-    cleaned = bmp.clean(content, max_pixels) if kind is Kind.BMP else _CLEANERS[kind](content)
+    cleaned = (
+        bmp.clean(content, max_pixels) if kind is ImageFormat.BMP else _CLEANERS[kind](content)
+    )
     if cleaned.size is not None:
         check(cleaned.size)
         if cleaned.animated and 4 * cleaned.size[0] * cleaned.size[1] > max_pixels:
-            raise Refused(
+            raise UnsupportedFile(
                 "is a large animated WebP, of which four times the memory of other pictures would "
                 f"be taken; at most {max_pixels // 4} pixels are accepted. Send its first frame."
             )
-    if kind is Kind.WEBP and decode_webp and cleaned.size is not None and not cleaned.animated:
-        return Opened(
+    if (
+        kind is ImageFormat.WEBP
+        and decode_webp
+        and cleaned.size is not None
+        and not cleaned.animated
+    ):
+        return ImageFile(
             cleaned.size, cleaned.orientation, cleaned.icc, Samples(), _still_webp(cleaned.content)
         )
     try:
         image = Image.open(io.BytesIO(cleaned.content), formats=[kind.name])
     except UnidentifiedImageError as error:
-        if kind is Kind.TIFF:
-            raise Refused(
+        if kind is ImageFormat.TIFF:
+            raise UnsupportedFile(
                 f"is a TIFF of {tiff.described(content)}, packed in a way that is not known or "
                 "damaged. Choose one band or three, and save them with 8 bits each, for instance "
                 "as PNG."
             ) from error
-        raise Damaged("its header is damaged") from error
+        raise DamagedFile("its header is damaged") from error
     check(image.size)
     icc, turn = cleaned.icc, cleaned.orientation
-    if kind is Kind.AVIF:
+    if kind is ImageFormat.AVIF:
         icc = capped(image.info.get("icc_profile") or b"")
         turn = exif.orientation(image.info.get("exif") or b"")
 
     def load(side: int | None) -> tuple[Image.Image, Box | None]:
         drafted = image.draft(None, (side, side)) if side else None  # of JPEGs alone
         with image:
-            if kind is not Kind.JPEG:
+            if kind is not ImageFormat.JPEG:
                 image.load()
                 return image, None
             try:
                 image.load()
             except OSError as error:
-                return completed(cleaned.content, error), None
+                return decode_without_end_marker(cleaned.content, error), None
         return image, drafted[1] if drafted else None
 
-    return Opened(image.size, turn, icc, cleaned.samples or Samples(16), load)
+    return ImageFile(image.size, turn, icc, cleaned.samples or Samples(16), load)
 
 
-_CLEANERS: dict[Kind, Callable[[bytes], Cleaned]] = {
-    Kind.JPEG: jpeg.clean,
-    Kind.PNG: png.clean,
-    Kind.WEBP: webp.clean,
-    Kind.GIF: gif.clean,
-    Kind.TIFF: tiff.clean,
-    Kind.AVIF: isobmff.clean,
+_CLEANERS: dict[ImageFormat, Callable[[bytes], Cleaned]] = {
+    ImageFormat.JPEG: jpeg.clean,
+    ImageFormat.PNG: png.clean,
+    ImageFormat.WEBP: webp.clean,
+    ImageFormat.GIF: gif.clean,
+    ImageFormat.TIFF: tiff.clean,
+    ImageFormat.AVIF: isobmff.clean,
 }
 
 
@@ -138,18 +147,18 @@ def _still_webp(content: bytes) -> Callable[[int | None], tuple[Image.Image, Box
         try:
             levels = decode_webp(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         except RuntimeError as error:
-            raise Damaged("its data end early or are damaged") from error
+            raise DamagedFile("its data end early or are damaged") from error
         return Image.fromarray(levels.permute(1, 2, 0).numpy()), None
 
     return load
 
 
-def _heic(content: bytes, check: Callable[[Size], None]) -> Opened:
+def _heic(content: bytes, check: Callable[[Size], None]) -> ImageFile:
     try:
         file = pi_heif.open_heif(content)
         picture = file[file.primary_index]
     except (IndexError, SyntaxError, RuntimeError) as error:
-        raise Damaged(str(error) or "there is no picture in it") from error
+        raise DamagedFile(str(error) or "there is no picture in it") from error
     check(picture.size)
     icc = capped(picture.info.get("icc_profile") or b"")
 
@@ -159,4 +168,4 @@ def _heic(content: bytes, check: Callable[[Size], None]) -> Opened:
             picture.mode, picture.size, picture.data, "raw", picture.mode, picture.stride, 1
         ), None
 
-    return Opened(picture.size, 1, icc, Samples(16), load)
+    return ImageFile(picture.size, 1, icc, Samples(16), load)

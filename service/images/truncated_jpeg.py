@@ -1,4 +1,4 @@
-"""JPEG files without an end marker, which are whole, and those that are cut short."""
+"""Truncated JPEG files, told from whole ones that lack only the end marker (EOI, ITU-T T.81)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILLING = b"\x5a\xa5\x37\xc9" * 256
 _ROWS = 256
 
 
-def completed(content: bytes, error: OSError) -> Image.Image:
+def decode_without_end_marker(content: bytes, error: OSError) -> Image.Image:
     """Decode a JPEG that has all of its pixels and lacks only the end marker.
 
     Decoders fill up what is missing. So it is decoded twice, with other data where the file ends:

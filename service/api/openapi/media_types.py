@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.uploads.image_uploads import ZIP_TYPES
-from service.images.formats import Kind
+from service.images.formats import ImageFormat
 
 # Media types of the images that are read.
-IMAGE_TYPES = tuple(kind.media_type for kind in Kind)
+IMAGE_TYPES = tuple(kind.media_type for kind in ImageFormat)
 
 
 def binary(media_type: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from service.api.app import create_app
 from service.composition import ServiceParts
-from service.encoding.fair_queue import Lane
+from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import ImageEmbedder
 from service.registry.class_texts import ClassTexts
 from service.registry.registry import Registry
@@ -183,7 +183,7 @@ async def test_a_large_registration_leaves_room_for_queries(tmp_path: Path, vit:
         query = Client(service.app)
         asked = query.send("POST", PREDICT, picture(3))
         decoded = service.app.state.parts.embedder._batcher._pixels
-        await until(lambda: decoded.waiting(Lane.QUERIES) == 1)
+        await until(lambda: decoded.waiting(Priority.QUERIES) == 1)
         # The pass under way, that of the query, and one of the registration before it at most.
         service.held.let(3)
         await asked

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from adapters.backbones import Backbone, load_backbone
 from service.api.app import create_app
 from service.composition import ServiceParts
-from service.encoding.fair_queue import Lane
+from service.encoding.fair_queue import Priority
 from service.encoding.text_embedder import TextEmbedder
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.live import LiveClassifier
@@ -48,7 +48,7 @@ def test_texts_are_what_the_backbone_makes_of_them_alone(backbone: Backbone) -> 
             )
         finally:
             texts.close()
-            assert texts.waiting == dict.fromkeys(Lane, 0)
+            assert texts.waiting == dict.fromkeys(Priority, 0)
 
     many, few = asyncio.run(run())
     for got, expected in [
@@ -117,7 +117,7 @@ class Service:
         return self.runtime.registry.live("a")
 
     def waiting(self) -> int:
-        return self.runtime.texts.waiting[Lane.REGISTRATIONS]
+        return self.runtime.texts.waiting[Priority.REGISTRATIONS]
 
 
 def many(number: int = 200) -> list[str]:
