@@ -97,7 +97,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))
-    describe(app)
+    describe(app, ROUTERS)
     # Each of these stands around those before it.
     app.add_middleware(Methods)
     app.add_middleware(UnambiguousPaths)

@@ -1,23 +1,24 @@
 """The OpenAPI document: answers that come from around the routes, and schemas of problems.
 
-Each route names the problems of its own (``responses.py``). Those that come
-before a route is reached, or whatever it does, are added here to the operations they can meet.
+Each route names the problems of its own (``responses.py``). Those that come before a route is
+reached, or whatever it does, are added here to the operations they can meet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 
 from service import problems
 from service.api.openapi.links import link
 from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
-from service.api.schemas import classifiers, predictions, support_set
 from service.problems import (
     ForeignOrigin,
     InternalError,
@@ -33,7 +34,6 @@ from service.problems import (
     UnknownHost,
     UnsupportedMediaType,
 )
-from service.reports import schemas as reports
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 
@@ -121,7 +121,7 @@ _ERRORS: Document = {
 }
 
 
-def complete(document: Document) -> Document:
+def complete(document: Document, routes: Iterable[BaseRoute]) -> Document:
     """Return the document with the problems from around the routes, and the schemas of all."""
     named = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -131,20 +131,34 @@ def complete(document: Document) -> Document:
             if method in item:
                 _complete(path, method, item[method])
     named |= _problem_schemas()
-    for name, examples in _examples():
+    for name, examples in _examples(routes).items():
         if name in named:
             named[name]["examples"] = examples  # FastAPI leaves out members that are null
     return document
 
 
-def _examples() -> Iterator[tuple[str, list[Document]]]:
-    """The examples of the models, by the models' names."""
-    for module in (classifiers, support_set, predictions, reports):
-        for name, model in vars(module).items():
-            if isinstance(model, type) and issubclass(model, BaseModel):
-                extra = model.model_config.get("json_schema_extra")
-                if isinstance(extra, dict) and (examples := extra.get("examples")):
-                    yield name, cast(list[Document], examples)
+def _examples(routes: Iterable[BaseRoute]) -> dict[str, list[Document]]:
+    """The examples of the models that routes take and give, by the models' names."""
+    found: dict[str, list[Document]] = {}
+    for route in routes:
+        if isinstance(route, APIRoute):
+            fields = (route.body_field, route.response_field, *route.response_fields.values())
+            for field in fields:
+                for model in _models(field and field.field_info.annotation):
+                    extra = model.model_config.get("json_schema_extra")
+                    if isinstance(extra, dict) and (examples := extra.get("examples")):
+                        found[model.__name__] = cast(list[Document], examples)
+    return found
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """All models that values of a type consist of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation)
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _complete(path: str, method: str, operation: Document) -> None:
@@ -205,13 +219,19 @@ def _schema(status: int, kinds: dict[str, str]) -> Document:
     return schema
 
 
-def describe(app: FastAPI) -> None:
-    """Let the application's OpenAPI document say every answer. Made once, when it is asked for."""
+def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Let the application's OpenAPI document say every answer. Made once, when it is asked for.
+
+    Args:
+        app: The application.
+        routers: Those whose models have examples.
+    """
+    routes = [route for router in routers for route in router.routes]
     made: list[Document] = []
 
     def document() -> Document:
         if not made:
-            made.append(complete(FastAPI.openapi(app)))
+            made.append(complete(FastAPI.openapi(app), routes))
         return made[0]
 
     app.openapi = document  # type: ignore[method-assign]
