@@ -24,7 +24,7 @@ from PIL import Image, ImageCms
 from adapters.backbones import Backbone
 from service.encoder import load_encoder
 from service.images.decoding import decode
-from service.images.kinds import IMAGE_SUFFIXES
+from service.images.formats import IMAGE_SUFFIXES
 from service.settings import Settings
 from tests import profiles
 

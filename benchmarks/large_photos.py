@@ -167,10 +167,10 @@ def main() -> None:
     parser.add_argument("--grain", type=float, default=0, help="Standard deviation of the noise.")
     parser.add_argument("--format", choices=("JPEG", "PNG"), default="JPEG")
     parser.add_argument("--split", choices=("test", "train"), default="test")
-    parser.add_argument("--left", type=float, default=decoding.LEFT)
+    parser.add_argument("--left", type=float, default=decoding.REDUCING_GAP)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    decoding.LEFT = arguments.left
+    decoding.REDUCING_GAP = arguments.left
     backbone = load_backbone("lite", "cpu")
 
     def written(path: Path) -> bytes:

@@ -34,7 +34,7 @@ class EnvironmentMixedError(RuntimeError):
 
 
 @dataclass(slots=True)
-class Runtime:
+class ServiceParts:
     """What requests are served with."""
 
     settings: Settings
@@ -48,7 +48,7 @@ class Runtime:
     lock: FileLock | None
 
     @classmethod
-    def start(cls, settings: Settings) -> Runtime:
+    def start(cls, settings: Settings) -> ServiceParts:
         """Open the database, load the backbone, see that they belong together.
 
         Blocks for some seconds.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.images.reading import training_reader
+from service.images.decoding import training_reader
 
 READ = training_reader(10**7)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from service.images.kinds import IMAGE_SUFFIXES
+from service.images.formats import IMAGE_SUFFIXES
 
 _MACOS = "was added by macOS"
 _WINDOWS = "was added by Windows"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from service.class_folders.droppings import is_image_name
 from service.class_folders.reader import ClassFolderError, ClassFolders, read_class_folders
 from service.file_reasons import FileReason, listed
-from service.images.kinds import kind_of
+from service.images.formats import sniff_format
 
 logger = logging.getLogger("handful")
 
@@ -83,6 +83,6 @@ def _below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iter
 def _is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return kind_of(file.read(_HEAD)) is not None
+            return sniff_format(file.read(_HEAD)) is not None
     except OSError:
         return False

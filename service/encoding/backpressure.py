@@ -1,4 +1,4 @@
-"""How much may wait for an encoder, and when to come again if it is too much."""
+"""Backpressure: admission control of what waits for an encoder, and when to come again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 import prometheus_client
 
-from service.encoding.fair_queue import Lane
-from service.encoding.throughput import Pace
+from service.encoding.fair_queue import Priority
+from service.encoding.throughput import Throughput
 from service.problems import Overloaded
 
 REFUSED = prometheus_client.Counter(
@@ -18,60 +18,64 @@ REFUSED = prometheus_client.Counter(
 )
 
 
-class Work(Protocol):
-    """What is under way: how much of it waits, by lane, and how quickly it is done."""
+class Backlog(Protocol):
+    """A backlog: how much waits, by priority class, and the throughput that works it off."""
 
     @property
-    def waiting(self) -> Mapping[Lane, int]:
-        """Units of each lane: images, or texts."""
+    def waiting(self) -> Mapping[Priority, int]:
+        """Units of each priority class: images, or texts."""
 
     @property
-    def pace(self) -> Pace:
-        """Of late."""
+    def throughput(self) -> Throughput:
+        """Of the recent passes."""
 
 
-class Admission:
-    """Counts what was admitted and not yet answered, images or texts, in each lane by itself.
+class AdmissionControl:
+    """Admission control: caps what was admitted and not yet answered, by priority class.
 
     However large, a request counts for a quarter of what may wait at most: not all of it is in
     work at a time, and it need not find everything empty. One classifier's requests cannot
-    keep the others out: where the lane is full, a classifier of which nothing waits is still let
-    in, until twice as much waits. For the event loop's thread.
+    keep the others out: where a priority class is full, a classifier of which nothing waits is
+    still let in, until twice as much waits. For the event loop's thread.
 
     Args:
-        work: What they wait for.
-        most: Units in each lane.
+        backlog: What they wait for.
+        most: Units in each priority class.
         what: How a refusal calls the units.
         setting: Which one ``most`` is.
     """
 
     def __init__(
-        self, work: Work, most: int, what: str = "images", setting: str = "HANDFUL_MAX_WAITING"
+        self,
+        backlog: Backlog,
+        most: int,
+        what: str = "images",
+        setting: str = "HANDFUL_MAX_WAITING",
     ) -> None:
-        self._work = work
+        self._backlog = backlog
         self._most = most
         self._what = what
         self._setting = setting
-        self._held = {lane: Counter[str]() for lane in Lane}
+        self._held = {priority: Counter[str]() for priority in Priority}
 
-    def admit(self, amount: int, key: str, lane: Lane) -> None:
-        """Count a request, until :meth:`leave`.
+    def admit(self, amount: int, key: str, priority: Priority) -> None:
+        """Count a request, until :meth:`release`.
 
         Raises:
             Overloaded: Too much waits; says when it should be less.
         """
-        held = self._held[lane]
+        held = self._held[priority]
         waiting = held.total()
         most = self._most if held[key] else 2 * self._most
         weight = self._weight(amount)
         if waiting + weight > most:
-            REFUSED.labels(lane).inc()
-            raise self._refusal(lane)
+            REFUSED.labels(priority).inc()
+            raise self._refusal(priority)
         held[key] += weight
 
-    def leave(self, amount: int, key: str, lane: Lane) -> None:
+    def release(self, amount: int, key: str, priority: Priority) -> None:
         """Forget a request that was admitted."""
-        held = self._held[lane]
+        held = self._held[priority]
         held[key] -= self._weight(amount)
         if not held[key]:
             del held[key]
@@ -79,11 +83,11 @@ class Admission:
     def _weight(self, amount: int) -> int:
         return min(amount, max(1, self._most // 4))
 
-    def _refusal(self, lane: Lane) -> Overloaded:
-        waiting = self._work.waiting
+    def _refusal(self, priority: Priority) -> Overloaded:
+        waiting = self._backlog.waiting
         # Queries go first, so registrations wait for both.
-        ahead = waiting[lane] if lane is Lane.QUERIES else sum(waiting.values())
-        seconds = max(1, ceil(self._work.pace.seconds(ahead)))
+        ahead = waiting[priority] if priority is Priority.QUERIES else sum(waiting.values())
+        seconds = max(1, ceil(self._backlog.throughput.seconds(ahead)))
         return Overloaded(
             f"{ahead} {self._what} wait already, and no more are admitted ({self._setting}). Send "
             f"the request again in {seconds} s.",

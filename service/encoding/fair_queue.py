@@ -1,4 +1,4 @@
-"""A queue that takes turns between classifiers, and lets queries go before registrations."""
+"""Fair queue: round-robin between classifiers, in two priority classes."""
 
 from __future__ import annotations
 
@@ -9,60 +9,62 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-# Of this many items that are taken while both lanes wait, one is a registration's.
-SHARE = 4
+# Of this many items that are taken while both classes wait, one is a registration's.
+REGISTRATION_SHARE = 4
 
 
-class Lane(StrEnum):
-    """What images are sent for: an answer that someone waits for, or a support set."""
+class Priority(StrEnum):
+    """Priority class of an item: an answer that someone waits for, or a support set."""
 
     QUERIES = "queries"
     REGISTRATIONS = "registrations"
 
 
 class FairQueue(Generic[T]):
-    """Items in two lanes; within each, keys take turns and a key's items keep their order.
+    """A fair queue: two priority classes, within each round-robin between keys.
 
-    An item waits at most for one item of each other key of its lane, however many those have.
+    A key's items keep their order.
+
+    An item waits at most for one item of each other key of its class, however many those have.
     Every operation costs O(1) an item. Not thread-safe.
     """
 
     def __init__(self) -> None:
-        self._lanes = {lane: _Turns[T]() for lane in Lane}
+        self._queues = {priority: _RoundRobin[T]() for priority in Priority}
         self._ahead = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return sum(map(len, self._queues.values()))
 
-    def put(self, item: T, key: str, lane: Lane) -> None:
+    def put(self, item: T, key: str, priority: Priority) -> None:
         """Add an item, which is not in the queue, behind the others of its key."""
-        self._lanes[lane].put(item, key)
+        self._queues[priority].put(item, key)
 
-    def discard(self, item: T, key: str, lane: Lane) -> bool:
+    def discard(self, item: T, key: str, priority: Priority) -> bool:
         """Take an item out; returns whether it was in the queue."""
-        return self._lanes[lane].discard(item, key)
+        return self._queues[priority].discard(item, key)
 
-    def waiting(self, lane: Lane) -> int:
-        """How many items of a lane wait."""
-        return len(self._lanes[lane])
+    def waiting(self, priority: Priority) -> int:
+        """How many items of a priority class wait."""
+        return len(self._queues[priority])
 
     def take(self, most: int, *, registrations: bool = True) -> list[T]:
         """Take those whose turn it is, ``most`` of them or fewer; none if none waits.
 
         While queries wait they are not held up by filling places with registrations, which get
-        one place in ``SHARE`` and all of them whenever no query waits.
+        one place in ``REGISTRATION_SHARE`` and all of them whenever no query waits.
 
         Args:
             most: One or more.
             registrations: Whether any of them may be taken.
         """
-        queries, others = self._lanes[Lane.QUERIES], self._lanes[Lane.REGISTRATIONS]
+        queries, others = self._queues[Priority.QUERIES], self._queues[Priority.REGISTRATIONS]
         if not queries:
             self._ahead = 0
             return [others.take() for _ in range(min(most, len(others) * registrations))]
         taken: list[T] = []
         while len(taken) < most and queries:
-            if others and registrations and self._ahead >= SHARE - 1:
+            if others and registrations and self._ahead >= REGISTRATION_SHARE - 1:
                 taken.append(others.take())
                 self._ahead = 0
             else:
@@ -71,8 +73,8 @@ class FairQueue(Generic[T]):
         return taken
 
 
-class _Turns(Generic[T]):
-    """The items of one lane."""
+class _RoundRobin(Generic[T]):
+    """Round-robin scheduling of one priority class: its keys take turns."""
 
     def __init__(self) -> None:
         # The first key has its turn next. A key without items has no entry.

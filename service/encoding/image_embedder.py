@@ -1,4 +1,4 @@
-"""From uploaded files to embeddings, off the event loop."""
+"""Image embedder: from uploaded files to embeddings, off the event loop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from service.encoding.backpressure import Admission
-from service.encoding.fair_queue import Lane
-from service.encoding.faulty_images import FAULTS, all_at_once
-from service.encoding.micro_batching import Answer, FaultyImages, Kept, MicroBatcher
+from service.encoding.backpressure import AdmissionControl
+from service.encoding.encoding_request import Answer, InvalidImages, Metadata
+from service.encoding.fair_queue import Priority
+from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
+from service.encoding.micro_batching import MicroBatcher
 from service.images.decoding import DecodedImage, decode
 from service.images.uploaded import UploadedImage
 from service.problems import ImageTooLarge
@@ -39,7 +40,7 @@ class EmbeddedImage:
 
 
 class ImageEmbedder:
-    """Decodes in a pool of threads and encodes in shared batches."""
+    """Embeds images: decodes in a pool of threads, encodes in micro-batches, behind a limit."""
 
     def __init__(self, backbone: Backbone, settings: Settings) -> None:
         self._backbone = backbone
@@ -50,7 +51,7 @@ class ImageEmbedder:
             passes=backbone.passes,
             decoders=settings.decode_threads,
         )
-        self._admission = Admission(self._batcher, settings.max_waiting)
+        self._admission = AdmissionControl(self._batcher, settings.max_waiting)
 
     async def query(
         self, images: Sequence[UploadedImage], classifier: str, wait: Wait
@@ -66,7 +67,7 @@ class ImageEmbedder:
             Overloaded: Too much waits already; nothing was decoded.
             NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault.
         """
-        answer = await self._embed(images, self._decode_to_ask, classifier, Lane.QUERIES, wait)
+        answer = await self._embed(images, self._decode_to_ask, classifier, Priority.QUERIES, wait)
         return ImageEmbeddings.concatenate([row for _, row in answer])
 
     async def register(
@@ -82,13 +83,13 @@ class ImageEmbedder:
         """
         try:
             answer = await self._embed(
-                images, self._decode_to_keep, classifier, Lane.REGISTRATIONS, wait, FAULTS
+                images, self._decode_to_keep, classifier, Priority.REGISTRATIONS, wait, IMAGE_ERRORS
             )
-        except FaultyImages as faulty:
-            raise all_at_once(images, faulty.errors) from faulty
+        except InvalidImages as invalid:
+            raise aggregated(images, invalid.errors) from invalid
         return [
-            EmbeddedImage(image.filename, image.read, *kept, row)
-            for image, (kept, row) in zip(images, answer, strict=True)
+            EmbeddedImage(image.filename, image.read, *metadata, row)
+            for image, (metadata, row) in zip(images, answer, strict=True)
         ]
 
     def close(self) -> None:
@@ -98,23 +99,23 @@ class ImageEmbedder:
     async def _embed(
         self,
         images: Sequence[UploadedImage],
-        prepare: Callable[[UploadedImage], tuple[Kept, Tensor]],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Tensor]],
         classifier: str,
-        lane: Lane,
+        priority: Priority,
         wait: Wait,
-        faults: tuple[type[Exception], ...] = (),
-    ) -> Answer[Kept]:
-        self._admission.admit(len(images), classifier, lane)
+        item_errors: tuple[type[Exception], ...] = (),
+    ) -> Answer[Metadata]:
+        self._admission.admit(len(images), classifier, priority)
         try:
-            job = self._batcher.submit(images, prepare, classifier, lane, faults)
+            request = self._batcher.submit(images, prepare, classifier, priority, item_errors)
             try:
-                await wait(job.answer)
-                return job.answer.result()
+                await wait(request.answer)
+                return request.answer.result()
             finally:
-                if not job.answer.done():
-                    self._batcher.withdraw(job)
+                if not request.answer.done():
+                    self._batcher.withdraw(request)
         finally:
-            self._admission.leave(len(images), classifier, lane)
+            self._admission.release(len(images), classifier, priority)
 
     def _decode_to_ask(self, image: UploadedImage) -> tuple[None, Tensor]:
         return None, self._decode(image, image.read())[1]

@@ -1,4 +1,4 @@
-"""Concurrent requests share passes of the encoder."""
+"""Micro-batching: concurrent requests share passes of the encoder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic, perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from prometheus_client import Gauge, Histogram
 
-from service.encoding.fair_queue import FairQueue, Lane
-from service.encoding.throughput import Pace
+from service.encoding.encoding_request import (
+    EncodingRequest,
+    File,
+    InvalidImages,
+    Metadata,
+    PendingImage,
+    Rows,
+)
+from service.encoding.fair_queue import FairQueue, Priority
+from service.encoding.throughput import Throughput
 
 BATCH_SIZE = Histogram(
     "handful_encoder_batch_size", "Images in one pass of the encoder.", buckets=(1, 2, 4, 8, 16, 32)
@@ -27,16 +35,10 @@ WAITING = Gauge(
     multiprocess_mode="livesum",
 )
 
-File = TypeVar("File")
-Kept = TypeVar("Kept")
-# Of one item, as a slice of what a pass gives for all of its batch.
-Rows = Any
-Answer = list[tuple[Kept, Rows]]
-
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Where a batcher counts: items of a pass, seconds of a pass, items that wait by lane."""
+    """Where a batcher counts: items of a pass, seconds of a pass, items that wait by priority."""
 
     size: Histogram
     seconds: Histogram
@@ -46,76 +48,20 @@ class Metrics:
 IMAGES = Metrics(BATCH_SIZE, BATCH_SECONDS, WAITING)
 
 
-class FaultyImages(Exception):
-    """Some images of a job cannot be used.
-
-    Attributes:
-        errors: What the decoder raised, by the place of the image in the job, in their order.
-    """
-
-    def __init__(self, errors: dict[int, Exception]) -> None:
-        super().__init__(f"{len(errors)} images cannot be used")
-        self.errors = dict(sorted(errors.items()))
-
-
-class Job(Generic[File, Kept]):
-    """The images of one request on their way through the decoders and the encoder.
-
-    Attributes:
-        answer: For each image, in their order, what the decoder kept of it and its embeddings;
-            or the first error that an image led to.
-        faults: Errors of single images, after which the others are still decoded.
-        errors: Those that there were, by the place of the image.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[File],
-        prepare: Callable[[File], tuple[Kept, Any]],
-        key: str,
-        lane: Lane,
-        answer: asyncio.Future[Answer[Kept]],
-        faults: tuple[type[Exception], ...],
-    ) -> None:
-        self.answer = answer
-        self.faults = faults
-        self.errors: dict[int, Exception] = {}
-        self.prepare = prepare
-        self.key = key
-        self.lane = lane
-        self.over = False
-        self.unbegun = [_Image(self, i, file) for i, file in enumerate(files)][::-1]
-        self.begun: set[_Image[File, Kept]] = set()
-        self.done: Answer[Kept] = [None] * len(files)  # type: ignore[list-item]
-
-
-class _Image(Generic[File, Kept]):
-    """One image of a job; ``kept`` and ``pixels`` once it is decoded."""
-
-    __slots__ = ("file", "job", "kept", "number", "pixels")
-
-    def __init__(self, job: Job[File, Kept], number: int, file: File) -> None:
-        self.job = job
-        self.number = number
-        self.file = file
-        self.kept: Kept
-        self.pixels: Any  # the encoder's input
-
-
 class MicroBatcher:
-    """Decodes images in some threads and encodes them in others, whatever waits in one pass.
+    """Micro-batching: threads decode images, others encode whatever waits in one pass.
 
     There is no timer: an image that comes alone is encoded at once, and while a pass runs the
     next batch gathers. Whose turn it is says :class:`FairQueue`, before the decoders and before
-    the encoder alike. A job has at most ``ahead`` images begun, which bounds the memory for
-    pixels. Threads hand images on to each other, and the event loop hears of whole jobs only.
+    the encoder alike. A request has at most ``window`` images in work, which bounds the memory for
+    pixels. Threads hand images on to each other, and the event loop hears of whole requests only.
     Where several passes run at the same time, one of them is left free of registrations, so that
     a query need not wait for the end of a large batch.
 
     Attributes:
-        ahead: Most images of one job that are begun and not encoded.
-        waiting: Images of each lane that are not encoded.
-        pace: How quickly they have been embedded of late.
+        window: Most images of one request that are in work and not encoded.
+        waiting: Images of each priority class that are not encoded.
+        throughput: Moving average of images encoded a second.
 
     Args:
         encode: One pass of the encoder, (n, ...) to n rows.
@@ -137,21 +83,21 @@ class MicroBatcher:
         metrics: Metrics = IMAGES,
     ) -> None:
         # One batch for each pass, and the next one.
-        self.ahead = 2 * max_batch * passes
-        self.waiting = dict.fromkeys(Lane, 0)
-        self.pace = Pace()
+        self.window = 2 * max_batch * passes
+        self.waiting = dict.fromkeys(Priority, 0)
+        self.throughput = Throughput()
         self._encode = encode
         self._collate = collate
         self._metrics = metrics
         self._max_batch = max_batch
-        for each in Lane:
+        for each in Priority:
             metrics.waiting.labels(each)  # told from the start
         # Passes of registrations alone: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)
-        # Of files and of pixels; with all that jobs count, they change under the lock.
-        self._files: FairQueue[_Image[Any, Any]] = FairQueue()
-        self._pixels: FairQueue[_Image[Any, Any]] = FairQueue()
+        # Of files and of pixels; with all that requests count, they change under the lock.
+        self._files: FairQueue[PendingImage[Any, Any]] = FairQueue()
+        self._pixels: FairQueue[PendingImage[Any, Any]] = FairQueue()
         self._lock = Lock()
         self._file_waits = Condition(self._lock)
         self._pixels_wait = Condition(self._lock)
@@ -170,39 +116,41 @@ class MicroBatcher:
     def submit(
         self,
         files: Sequence[File],
-        prepare: Callable[[File], tuple[Kept, Any]],
+        prepare: Callable[[File], tuple[Metadata, Any]],
         key: str,
-        lane: Lane,
-        faults: tuple[type[Exception], ...] = (),
-    ) -> Job[File, Kept]:
+        priority: Priority,
+        item_errors: tuple[type[Exception], ...] = (),
+    ) -> EncodingRequest[File, Metadata]:
         """Take the images of a request in; for the event loop's thread.
 
         Args:
             files: The images, one or more.
             prepare: Makes of one of them what to keep of it, and the encoder's input; runs in a
                 decoder's thread.
-            key: Jobs of different keys take turns.
-            lane: What the images are for.
-            faults: Errors of one image that do not end the job: the others are decoded, but not
-                encoded any more, and the answer is FaultyImages with all of them.
+            key: Requests of different keys take turns.
+            priority: What the images are for.
+            item_errors: Errors of one image that do not end the request: the others are decoded,
+                but not encoded any more, and the answer is InvalidImages with all of them.
         """
-        job = Job(files, prepare, key, lane, asyncio.get_running_loop().create_future(), faults)
+        request = EncodingRequest(
+            files, prepare, key, priority, asyncio.get_running_loop().create_future(), item_errors
+        )
         with self._lock:
             if not any(self.waiting.values()):
-                self.pace.begin(monotonic())
-            self._wait_more(lane, len(files))
-            for _ in range(min(len(files), self.ahead)):
-                self._begin_next(job)
-        return job
+                self.throughput.begin(monotonic())
+            self._count_waiting(priority, len(files))
+            for _ in range(min(len(files), self.window)):
+                self._begin_next(request)
+        return request
 
-    def withdraw(self, job: Job[File, Kept]) -> None:
-        """Forget a job: none of its images is decoded or encoded that has not been begun."""
+    def withdraw(self, request: EncodingRequest[File, Metadata]) -> None:
+        """Forget a request: none of its images is decoded or encoded that has not been begun."""
         with self._lock:
-            self._end(job)
-        job.answer.cancel()
+            self._end(request)
+        request.answer.cancel()
 
     def close(self) -> None:
-        """Stop the threads once what they are at is done; jobs that still wait are cancelled."""
+        """Stop the threads once their work is done; requests that still wait are cancelled."""
         with self._lock:
             self._closed = True
             self._file_waits.notify_all()
@@ -211,7 +159,7 @@ class MicroBatcher:
             thread.join()
         for queue in (self._files, self._pixels):
             for image in queue.take(len(queue)):
-                self.withdraw(image.job)
+                self.withdraw(image.request)
 
     # In the threads
 
@@ -226,28 +174,28 @@ class MicroBatcher:
             self._decode(image)
             del image  # a thread that waits for the next must not hold on to the last
 
-    def _decode(self, image: _Image[Any, Any]) -> None:
-        job, finished = image.job, []
+    def _decode(self, image: PendingImage[Any, Any]) -> None:
+        request, finished = image.request, []
         try:
-            kept, pixels = job.prepare(image.file)
-        except job.faults as error:
+            metadata, pixels = request.prepare(image.file)
+        except request.item_errors as error:
             # The frames of its traceback would hold the file's bytes until all are decoded.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             with self._lock:
-                if not job.over:
-                    job.errors[image.number] = error
-                    finished = self._done([image, *self._undecided(job)])
+                if not request.over:
+                    request.errors[image.number] = error
+                    finished = self._done([image, *self._undecided(request)])
         except BaseException as error:
-            self._fail([job], error)
+            self._fail([request], error)
         else:
             with self._lock:
-                if job.errors and not job.over:
+                if request.errors and not request.over:
                     finished = self._done([image])
-                elif not job.over:
-                    image.kept, image.pixels = kept, pixels
-                    self._pixels.put(image, job.key, job.lane)
+                elif not request.over:
+                    image.metadata, image.pixels = metadata, pixels
+                    self._pixels.put(image, request.key, request.priority)
                     self._pixels_wait.notify()
-        _tell(finished)
+        _resolve(finished)
 
     def _encode_batches(self) -> None:
         while True:
@@ -256,7 +204,9 @@ class MicroBatcher:
                     self._pixels_wait.wait()
                 if self._closed:
                     return
-                registering = all(image.job.lane is Lane.REGISTRATIONS for image in batch)
+                registering = all(
+                    image.request.priority is Priority.REGISTRATIONS for image in batch
+                )
                 self._registering += registering
             self._encode_batch(batch)
             del batch  # a thread that waits for the next must not hold on to the last
@@ -265,88 +215,94 @@ class MicroBatcher:
                     self._registering -= 1
                     self._pixels_wait.notify()  # of an encoder that had to leave some
 
-    def _next_batch(self) -> list[_Image[Any, Any]]:
+    def _next_batch(self) -> list[PendingImage[Any, Any]]:
         return self._pixels.take(
             self._max_batch, registrations=self._registering < self._may_register
         )
 
-    def _encode_batch(self, batch: list[_Image[Any, Any]]) -> None:
+    def _encode_batch(self, batch: list[PendingImage[Any, Any]]) -> None:
         try:
             start = perf_counter()
             rows = self._encode(self._collate([image.pixels for image in batch]))
             self._metrics.size.observe(len(batch))
             self._metrics.seconds.observe(perf_counter() - start)
         except BaseException as error:
-            self._fail([image.job for image in batch], error)
+            self._fail([image.request for image in batch], error)
             return
         with self._lock:
-            self.pace.note(len(batch), monotonic())
+            self.throughput.note(len(batch), monotonic())
             for i, image in enumerate(batch):
-                image.job.done[image.number] = (image.kept, rows[i : i + 1])
-            finished = self._done([image for image in batch if not image.job.over])
-        _tell(finished)
+                image.request.done[image.number] = (image.metadata, rows[i : i + 1])
+            finished = self._done([image for image in batch if not image.request.over])
+        _resolve(finished)
 
-    def _undecided(self, job: Job[File, Kept]) -> list[_Image[File, Kept]]:
-        """Take the pixels of a job, which are of no use any more, out of the queue."""
-        return [i for i in job.begun if self._pixels.discard(i, job.key, job.lane)]
+    def _undecided(
+        self, request: EncodingRequest[File, Metadata]
+    ) -> list[PendingImage[File, Metadata]]:
+        """Take the pixels of a request, which are of no use any more, out of the queue."""
+        return [
+            i for i in request.started if self._pixels.discard(i, request.key, request.priority)
+        ]
 
-    def _done(self, images: Sequence[_Image[Any, Any]]) -> list[Job[Any, Any]]:
-        """Count images of jobs that are not over, begin others; returns the jobs that are now."""
+    def _done(self, images: Sequence[PendingImage[Any, Any]]) -> list[EncodingRequest[Any, Any]]:
+        """Count images of requests that are not over, begin others; returns those over now."""
         finished = []
         for image in images:
-            job = image.job
-            job.begun.remove(image)
-            self._wait_more(job.lane, -1)
-            if job.unbegun:
-                self._begin_next(job)
-            elif not job.begun:
-                self._end(job)
-                finished.append(job)
+            request = image.request
+            request.started.remove(image)
+            self._count_waiting(request.priority, -1)
+            if request.pending:
+                self._begin_next(request)
+            elif not request.started:
+                self._end(request)
+                finished.append(request)
         return finished
 
-    def _wait_more(self, lane: Lane, by: int) -> None:
-        self.waiting[lane] += by
-        self._metrics.waiting.labels(lane).inc(by)
+    def _count_waiting(self, priority: Priority, by: int) -> None:
+        self.waiting[priority] += by
+        self._metrics.waiting.labels(priority).inc(by)
 
-    def _begin_next(self, job: Job[File, Kept]) -> None:
-        image = job.unbegun.pop()
-        job.begun.add(image)
-        self._files.put(image, job.key, job.lane)
+    def _begin_next(self, request: EncodingRequest[File, Metadata]) -> None:
+        image = request.pending.pop()
+        request.started.add(image)
+        self._files.put(image, request.key, request.priority)
         self._file_waits.notify()
 
-    def _end(self, job: Job[File, Kept]) -> None:
-        if job.over:
+    def _end(self, request: EncodingRequest[File, Metadata]) -> None:
+        if request.over:
             return
-        job.over = True
-        self._wait_more(job.lane, -len(job.unbegun) - len(job.begun))
-        for image in job.begun:
-            self._files.discard(image, job.key, job.lane)
-            self._pixels.discard(image, job.key, job.lane)
-        job.begun.clear()
-        job.unbegun.clear()
+        request.over = True
+        self._count_waiting(request.priority, -len(request.pending) - len(request.started))
+        for image in request.started:
+            self._files.discard(image, request.key, request.priority)
+            self._pixels.discard(image, request.key, request.priority)
+        request.started.clear()
+        request.pending.clear()
 
-    def _fail(self, jobs: list[Job[File, Kept]], error: BaseException) -> None:
+    def _fail(self, requests: list[EncodingRequest[File, Metadata]], error: BaseException) -> None:
         with self._lock:
-            failed = [job for job in dict.fromkeys(jobs) if not job.over]
-            for job in failed:
-                self._end(job)
-        _tell(failed, error)
+            failed = [request for request in dict.fromkeys(requests) if not request.over]
+            for request in failed:
+                self._end(request)
+        _resolve(failed, error)
 
 
-def _tell(jobs: list[Job[File, Kept]], error: BaseException | None = None) -> None:
-    """Wake whoever waits for these jobs: once, however many they are."""
-    if not jobs:
+def _resolve(
+    requests: list[EncodingRequest[File, Metadata]], error: BaseException | None = None
+) -> None:
+    """Wake whoever waits for these requests: once, however many they are."""
+    if not requests:
         return
 
     def tell() -> None:
-        for job in jobs:
-            if job.answer.done():
+        for request in requests:
+            if request.answer.done():
                 continue
-            failed = FaultyImages(job.errors) if job.errors else error
+            failed = InvalidImages(request.errors) if request.errors else error
             if failed is None:
-                job.answer.set_result(job.done)
+                request.answer.set_result(request.done)
             else:
-                job.answer.set_exception(failed)
+                request.answer.set_exception(failed)
 
     with suppress(RuntimeError):  # the event loop has ended, and so has everyone who waited
-        jobs[0].answer.get_loop().call_soon_threadsafe(tell)
+        requests[0].answer.get_loop().call_soon_threadsafe(tell)

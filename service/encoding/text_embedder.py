@@ -1,4 +1,4 @@
-"""From class names to their text embeddings, off the event loop and off the writers' threads."""
+"""Text embedder: from class names to text embeddings, off the event loop and writers' threads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.backbones.backbone import ensemble, prompt
-from service.encoding.backpressure import Admission
-from service.encoding.fair_queue import Lane
+from service.encoding.backpressure import AdmissionControl
+from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
 from service.encoding.micro_batching import Metrics, MicroBatcher
-from service.encoding.throughput import Pace
+from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
 
 TEXTS = Metrics(
@@ -50,12 +50,12 @@ class TextEmbedder:
 
     Args:
         backbone: Whose text tower it is.
-        most: Prompts that may wait, see :class:`Admission`.
+        most: Prompts that may wait, see :class:`AdmissionControl`.
     """
 
     def __init__(self, backbone: Backbone, most: int) -> None:
         self._backbone = backbone
-        self.waiting = dict.fromkeys(Lane, 0)
+        self.waiting = dict.fromkeys(Priority, 0)
         self._batcher = MicroBatcher(
             backbone.encode_texts,
             max_batch=_BATCH,
@@ -64,12 +64,12 @@ class TextEmbedder:
             collate=list,
             metrics=TEXTS,
         )
-        self._admission = Admission(self, most, "texts of class names", "HANDFUL_MAX_TEXTS")
+        self._admission = AdmissionControl(self, most, "texts of class names", "HANDFUL_MAX_TEXTS")
 
     @property
-    def pace(self) -> Pace:
+    def throughput(self) -> Throughput:
         """How quickly prompts have been embedded of late."""
-        return self._batcher.pace
+        return self._batcher.throughput
 
     async def embed(self, needed: TextsNeeded, classifier: str, wait: Wait) -> ClassTexts:
         """Embed the names of classes, each averaged over the templates.
@@ -82,11 +82,11 @@ class TextEmbedder:
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
         """
-        lane = Lane.REGISTRATIONS
+        priority = Priority.REGISTRATIONS
         templates = self._backbone.templates_for(needed.templates)
         left = len(needed.labels) * len(templates)
-        self._admission.admit(left, classifier, lane)
-        self.waiting[lane] += left
+        self._admission.admit(left, classifier, priority)
+        self.waiting[priority] += left
         rows: list[Tensor] = []
         try:
             step = max(1, _PIECE // len(templates))
@@ -94,11 +94,11 @@ class TextEmbedder:
                 labels = needed.labels[start : start + step]
                 rows.extend(await self._piece(labels, templates, classifier, wait))
                 done = len(labels) * len(templates)
-                self.waiting[lane] -= done
+                self.waiting[priority] -= done
                 left -= done
         finally:
-            self.waiting[lane] -= left
-            self._admission.leave(len(needed.labels) * len(templates), classifier, lane)
+            self.waiting[priority] -= left
+            self._admission.release(len(needed.labels) * len(templates), classifier, priority)
         return ClassTexts.of(needed, rows)
 
     def close(self) -> None:
@@ -109,13 +109,13 @@ class TextEmbedder:
         self, labels: Sequence[str], templates: Sequence[str], classifier: str, wait: Wait
     ) -> Tensor:
         prompts = [_Prompt(label, template) for label in labels for template in templates]
-        job = self._batcher.submit(prompts, _written, classifier, Lane.REGISTRATIONS)
+        request = self._batcher.submit(prompts, _written, classifier, Priority.REGISTRATIONS)
         try:
-            await wait(job.answer)
-            answer = job.answer.result()
+            await wait(request.answer)
+            answer = request.answer.result()
         finally:
-            if not job.answer.done():
-                self._batcher.withdraw(job)
+            if not request.answer.done():
+                self._batcher.withdraw(request)
         return ensemble(torch.cat([row for _, row in answer]), len(templates))
 
 

@@ -1,13 +1,13 @@
-"""How quickly images have been embedded of late."""
+"""Throughput of the encoder, as an exponential moving average."""
 
 from __future__ import annotations
 
 # Of the weight of a pass, what is left one pass later: about the last ten passes count.
-_LEFT = 0.9
+_DECAY = 0.9
 
 
-class Pace:
-    """Images a second over the recent passes of the encoder; times without work do not count."""
+class Throughput:
+    """Exponential moving average of images a second over passes; idle time does not count."""
 
     def __init__(self) -> None:
         self._since = 0.0
@@ -20,8 +20,8 @@ class Pace:
 
     def note(self, images: int, now: float) -> None:
         """A pass of so many images has ended."""
-        self._images = _LEFT * self._images + images
-        self._seconds = _LEFT * self._seconds + now - self._since
+        self._images = _DECAY * self._images + images
+        self._seconds = _DECAY * self._seconds + now - self._since
         self._since = now
 
     def seconds(self, images: int) -> float:

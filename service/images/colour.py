@@ -1,4 +1,4 @@
-"""Colours of other spaces as those of sRGB, by the picture's ICC profile (ICC.1:2022)."""
+"""Colour management: pictures of other colour spaces in sRGB, by their ICC profile (ICC.1:2022)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME = 2
 
 
 class Colours:
-    """Converts pictures to sRGB; least recently used transforms are forgotten. Thread-safe."""
+    """Converts pictures to sRGB, with an LRU cache of ICC transforms. Thread-safe."""
 
     def __init__(self, most: int = _MOST_TRANSFORMS) -> None:
         self._most = most

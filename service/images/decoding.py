@@ -1,13 +1,14 @@
-"""From the bytes that someone sent to an RGB picture, or to a clear refusal.
+"""Image decoding: from the bytes that someone sent to an RGB picture, or to a clear refusal.
 
-The only place where image files are opened, for queries, support images, evaluation, re-embedding
-and training alike: the same file is the same picture everywhere.
+The only place where image files are opened, for queries, support images, evaluation,
+re-embedding and training alike: the same file is the same picture everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -15,18 +16,18 @@ from fastapi_problem.error import StatusProblem
 from PIL import Image
 from PIL.Image import Transpose
 
+from service.images.base64_images import describe_base64
+from service.images.bit_depth import Numbers, scaling
 from service.images.colour import Colours
-from service.images.containers.cleaned import Refused, Samples
-from service.images.kinds import ACCEPTED, kind_of
-from service.images.mistaken import mistake
-from service.images.opening import Box, Opened, Size, opened
-from service.images.samples import Numbers, scaling
+from service.images.containers.cleaned import Samples, UnsupportedFile
+from service.images.formats import ACCEPTED, sniff_format
+from service.images.image_file import Box, ImageFile, Size, open_image
 from service.problems import BrokenImage, ImageTooLarge, NotAnImage
 
 # The shorter side that the cheap first step leaves of a large picture, in sides of the encoder's
 # input. Chosen on generic photos with benchmarks/large_photos.py: the least that is not seen in
 # the embeddings.
-LEFT = 1.5
+REDUCING_GAP = 1.5
 # Changes whenever a file may become other pixels than before.
 DECODING = "srgb"
 
@@ -114,16 +115,18 @@ def decode(
                 "pixels a side."
             )
 
-    kind = kind_of(content)
+    kind = sniff_format(content)
     if kind is None:
-        told = mistake(content) or (f"is not an image in a known format. Accepted are {ACCEPTED}.")
-        raise NotAnImage(f"{what} {told}")
+        message = describe_base64(content) or (
+            f"is not an image in a known format. Accepted are {ACCEPTED}."
+        )
+        raise NotAnImage(f"{what} {message}")
     try:
-        file = opened(content, kind, max_pixels, check)
+        file = open_image(content, kind, max_pixels, check)
         pixels = _upright(file, side, least)
     except StatusProblem:
         raise
-    except Refused as error:
+    except UnsupportedFile as error:
         raise NotAnImage(f"{what} {error}") from error
     # Decoders raise whatever the damage leads to: OSError, SyntaxError, struct.error...
     except Exception as error:
@@ -134,10 +137,25 @@ def decode(
     return DecodedImage(pixels, width, height, kind.media_type)
 
 
-def _upright(file: Opened, side: int | None, least: int | None) -> Image.Image:
-    if side is not None and min(file.size) < 2 * LEFT * side:
+def training_reader(max_pixels: int) -> Callable[[bytes, int | None], Image.Image]:
+    """Return the decoder for training: of a file, and of pixels that both sides keep at least.
+
+    It can be pickled, for the processes that prepare examples.
+
+    Args:
+        max_pixels: Images with more are not read.
+    """
+    return partial(_read_for_training, max_pixels)
+
+
+def _read_for_training(max_pixels: int, content: bytes, least: int | None) -> Image.Image:
+    return decode(content, max_pixels, least=least).pixels
+
+
+def _upright(file: ImageFile, side: int | None, least: int | None) -> Image.Image:
+    if side is not None and min(file.size) < 2 * REDUCING_GAP * side:
         side = None
-    image, box = file.load(ceil(LEFT * side) if side is not None else least)
+    image, box = file.load(ceil(REDUCING_GAP * side) if side is not None else least)
     size = file.size
     if image.width * image.height > STRIP_PIXELS and max(size) > LONGEST * min(size):
         image, box, size = _middle(image), None, _middle_size(size)
@@ -175,7 +193,7 @@ def _as_seen(
         image, box = _converted(image, _conversion(image, samples), target, box)
     if target is not None:
         # What was converted was reduced, too: nothing is left to reduce, or it was not worth it.
-        image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=LEFT)
+        image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=REDUCING_GAP)
     # A grey picture has no colours that a profile of RGB or CMYK could be about.
     if image.mode == "L":
         return image.convert("RGB")
@@ -197,8 +215,8 @@ def _converted(
     left, top, right, bottom = box or (0, 0, width, height)
     across = down = 1
     if target is not None:
-        across = int((right - left) / target[0] / LEFT) or 1
-        down = int((bottom - top) / target[1] / LEFT) or 1
+        across = int((right - left) / target[0] / REDUCING_GAP) or 1
+        down = int((bottom - top) / target[1] / REDUCING_GAP) or 1
     rows = max(1, _STRIP // width // down) * down
     strips = _strips(image, rows)
     if across == down == 1 and rows >= height:

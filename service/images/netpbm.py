@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from service.images.containers.cleaned import Damaged, Samples
-from service.images.samples import Numbers, scaling
+from service.images.bit_depth import Numbers, scaling
+from service.images.containers.cleaned import DamagedFile, Samples
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r]?)*([^\s#]{1,20})")
 _COMMENT = re.compile(rb"#[^\n\r]*")
@@ -28,7 +28,7 @@ class Netpbm:
         size: Width and height.
 
     Raises:
-        Damaged: The header is none.
+        DamagedFile: The header is none.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -44,18 +44,20 @@ class Netpbm:
             try:
                 self._little = float(self._token()) < 0
             except ValueError as error:
-                raise Damaged("its header has no scale") from error
+                raise DamagedFile("its header has no scale") from error
         elif self._letter not in b"14":
             self._most = self._whole()
             if self._most > 65535:
-                raise Damaged(f"its largest value is {self._most}; 65535 is the most that can be")
+                raise DamagedFile(
+                    f"its largest value is {self._most}; 65535 is the most that can be"
+                )
         self._at += 1
 
     def load(self) -> Image.Image:
         """Return the picture, grey or RGB.
 
         Raises:
-            Damaged: It has fewer pixels than its header says, or others than numbers.
+            DamagedFile: It has fewer pixels than its header says, or others than numbers.
         """
         width, height = self.size
         if self._letter == b"4":
@@ -90,19 +92,19 @@ class Netpbm:
     def _token(self) -> bytes:
         found = _TOKEN.match(self._content, self._at)
         if found is None:
-            raise Damaged("its header is cut short")
+            raise DamagedFile("its header is cut short")
         self._at = found.end()
         return found[1]
 
     def _whole(self) -> int:
         token = self._token()
         if not token.isdigit() or int(token) == 0:
-            raise Damaged(f"its header has {token[:20]!r} where a positive number belongs")
+            raise DamagedFile(f"its header has {token[:20]!r} where a positive number belongs")
         return int(token)
 
     def _binary(self, kind: np.dtype[Any], count: int) -> Numbers:
         if len(self._content) - self._at < kind.itemsize * count:
-            raise Damaged("it has fewer pixels than its header says")
+            raise DamagedFile("it has fewer pixels than its header says")
         return np.frombuffer(self._content, kind, count, self._at)
 
     def _text(self) -> bytes:
@@ -111,18 +113,18 @@ class Netpbm:
     def _plain(self, count: int) -> Numbers:
         text = self._text()
         if not text.strip() or text.translate(None, b"0123456789 \t\r\n\v\f"):
-            raise Damaged("it has other than numbers where its pixels belong")
+            raise DamagedFile("it has other than numbers where its pixels belong")
         numbers = np.fromstring(text, np.uint32, sep=" ")[:count]
         if len(numbers) < count:
-            raise Damaged("it has fewer pixels than its header says")
+            raise DamagedFile("it has fewer pixels than its header says")
         return np.minimum(numbers, self._most).astype(np.uint16)
 
     def _plain_bits(self, count: int) -> Numbers:
         digits = self._text().translate(None, b" \t\r\n\v\f")[:count]
         if digits.translate(None, b"01"):
-            raise Damaged("it has other than 0 and 1 where its pixels belong")
+            raise DamagedFile("it has other than 0 and 1 where its pixels belong")
         if len(digits) < count:
-            raise Damaged("it has fewer pixels than its header says")
+            raise DamagedFile("it has fewer pixels than its header says")
         return (np.uint8(ord("1")) - np.frombuffer(digits, np.uint8)).astype(np.uint8)
 
 

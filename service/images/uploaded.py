@@ -1,4 +1,4 @@
-"""A file of a request, read when it is needed."""
+"""Uploaded images: files of a request, read lazily."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.private_files import keep_private
-from service.serving.log import log
+from service.serving.logging_setup import log
 from service.settings import Settings
 
 
@@ -17,10 +17,10 @@ def serve(settings: Settings) -> None:
     log()
     keep_private(settings)
     if settings.processes > 1:
-        from service.serving.several import serve_by_several
+        from service.serving.multi_process import serve_by_several
 
         serve_by_several(settings)
     else:
-        from service.serving.one import serve_alone  # imports PyTorch
+        from service.serving.single_process import serve_alone  # imports PyTorch
 
         serve_alone(settings)

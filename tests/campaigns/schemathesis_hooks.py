@@ -12,17 +12,17 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from service.api.uploads import ZIP_TYPES
-from service.images.kinds import Kind
+from service.api.uploads.image_uploads import ZIP_TYPES
+from service.images.formats import ImageFormat
 from tests.service.pictures import encoded, noise, picture, zipped
 
 # No schema says what an image is; what is no image is sent by tests/service/api/test_fuzz.py.
 HEIC = Path(__file__).parents[1] / "service" / "files" / "scene.heic"  # Pillow writes none
-for kind in Kind:
-    written = "PPM" if kind is Kind.NETPBM else kind.name
+for kind in ImageFormat:
+    written = "PPM" if kind is ImageFormat.NETPBM else kind.name
     files = (
         [HEIC.read_bytes()]
-        if kind is Kind.HEIC
+        if kind is ImageFormat.HEIC
         else [encoded(noise(seed), written) for seed in (1, 2)]
     )
     schemathesis.openapi.media_type(kind.media_type, st.sampled_from(files))

@@ -38,6 +38,6 @@ def check_documented(response: httpx.Response) -> None:
             kind = response.json()["type"]
             assert kind in examples, (
                 f"{response.status_code} {kind!r} is not documented for {method} {path}: name it in"
-                " problems(...) of the route, or in AROUND (service/api/openapi.py) where it comes"
-                " from around the routes"
+                " problems(...) of the route, or in AROUND (service/api/openapi/document.py) where"
+                " it comes from around the routes"
             )

@@ -31,7 +31,7 @@ from service.cli.train.processes import count, is_first
 from service.cli.train.progress import training_bar
 from service.evaluation.base_to_novel import Generalisation, generalisation, read_halves
 from service.evaluation.dataset import Dataset, DatasetError, read_classes
-from service.images.reading import training_reader
+from service.images.decoding import training_reader
 from service.settings import Settings
 
 _CROP = 4

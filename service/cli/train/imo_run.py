@@ -20,7 +20,7 @@ from adapters.training.output import record, write_run
 from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first, part
 from service.cli.train.progress import training_bar
-from service.images.reading import training_reader
+from service.images.decoding import training_reader
 
 ADAPTER_NAME = "adapter.safetensors"
 

@@ -120,7 +120,7 @@ def mixup(
     from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
     from service.cli.errors import fail
     from service.cli.train.progress import training_bar
-    from service.images.reading import training_reader
+    from service.images.decoding import training_reader
 
     weights = {
         name.value: PUBLISHED_WEIGHTS[name] if mix_weight is None else mix_weight

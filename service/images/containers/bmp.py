@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from service.images.containers.cleaned import Cleaned, Damaged, Refused
+from service.images.containers.cleaned import Cleaned, DamagedFile, UnsupportedFile
 
 _RLE8, _RLE4 = 1, 2
 
@@ -20,8 +20,8 @@ def clean(content: bytes, max_pixels: int) -> Cleaned:
         max_pixels: More are left packed, to be refused for their number.
 
     Raises:
-        Damaged: The header is cut short.
-        Refused: There are too many runs.
+        DamagedFile: The header is cut short.
+        UnsupportedFile: There are too many runs.
     """
     if len(content) < 50 or int.from_bytes(content[14:18], "little") < 40:
         return Cleaned(content)
@@ -34,7 +34,7 @@ def clean(content: bytes, max_pixels: int) -> Cleaned:
         return Cleaned(content, size=(abs(width), abs(height)))
     colours = struct.unpack_from("<I", content, 46)[0] or 1 << bits
     if not 0 < colours <= 256:
-        raise Damaged("its palette has no size that can be")
+        raise DamagedFile("its palette has no size that can be")
     stride = -width % 4 + width
     rows = _unpacked(content, start, width, height, stride, packing == _RLE4)
     told = bytearray(content[: 14 + header])
@@ -78,7 +78,7 @@ def _unpacked(
             _put(rows, piece, x, y, width, stride)
             x += value
             at += length + length % 2
-    raise Refused(f"is a run-length encoded BMP of more than {most} runs; save it as PNG.")
+    raise UnsupportedFile(f"is a run-length encoded BMP of more than {most} runs; save it as PNG.")
 
 
 def _put(rows: bytearray, piece: bytes, x: int, y: int, width: int, stride: int) -> None:

@@ -1,4 +1,4 @@
-"""A file without its metadata, and the little of them that counts."""
+"""Metadata stripping: a file without its metadata, and the little of them that counts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MOST_PARTS = 100_000
 """Segments, chunks or blocks of a file; ordinary ones have fewer than ten thousand."""
 
 
-class Damaged(ValueError):
+class DamagedFile(ValueError):
     """The file cannot be decoded; says why."""
 
 
-class Refused(ValueError):
+class UnsupportedFile(ValueError):
     """The file is of a kind that is not taken; goes on after its name and says how to mend it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.images.containers.cleaned import MOST_PARTS, Cleaned, Damaged, Refused
+from service.images.containers.cleaned import MOST_PARTS, Cleaned, DamagedFile, UnsupportedFile
 
 _EXTENSION, _IMAGE = 0x21, 0x2C
 _CONTROL = 0xF9
@@ -15,8 +15,8 @@ def clean(content: bytes) -> Cleaned:
     applications' data are walked over.
 
     Raises:
-        Damaged: There is no picture.
-        Refused: It has more blocks before its picture than any program writes.
+        DamagedFile: There is no picture.
+        UnsupportedFile: It has more blocks before its picture than any program writes.
     """
     at = 13
     if len(content) > 10 and content[10] & 0x80:
@@ -34,7 +34,7 @@ def clean(content: bytes) -> Cleaned:
         at = _after_blocks(content, at + 2)
         if content[start + 1 : start + 3] == bytes([_CONTROL, 4]):
             control = content[start : start + 7] + b"\0"
-    raise Refused(
+    raise UnsupportedFile(
         f"is a GIF of more than {MOST_PARTS} blocks before its first picture; save it anew."
     )
 
@@ -42,16 +42,18 @@ def clean(content: bytes) -> Cleaned:
 def _next_block(content: bytes, at: int) -> int:
     places = [p for p in (content.find(b"!", at), content.find(b",", at)) if p >= 0]
     if not places:
-        raise Damaged("there is no picture in it")
+        raise DamagedFile("there is no picture in it")
     return min(places)
 
 
 def _after_blocks(content: bytes, at: int) -> int:
     for _ in range(MOST_PARTS):
         if at >= len(content):
-            raise Damaged("there is no picture in it")
+            raise DamagedFile("there is no picture in it")
         length = content[at]
         at += 1 + length
         if not length:
             return at
-    raise Refused(f"is a GIF with a comment of more than {MOST_PARTS} blocks; save it anew.")
+    raise UnsupportedFile(
+        f"is a GIF with a comment of more than {MOST_PARTS} blocks; save it anew."
+    )

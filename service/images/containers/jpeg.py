@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from service.images.containers.cleaned import MOST_ICC, Cleaned, Damaged, Refused
+from service.images.containers.cleaned import MOST_ICC, Cleaned, DamagedFile, UnsupportedFile
 from service.images.containers.exif import orientation
 
 END = b"\xff\xd9"
@@ -32,8 +32,8 @@ def clean(content: bytes) -> Cleaned:
     that a multi-picture file is the JPEG that it begins with.
 
     Raises:
-        Damaged: There are no pixels.
-        Refused: It has more scans or segments than any camera makes.
+        DamagedFile: There are no pixels.
+        UnsupportedFile: It has more scans or segments than any camera makes.
     """
     kept = [content[:2]]
     icc: list[tuple[int, int, int]] = []
@@ -67,7 +67,7 @@ def clean(content: bytes) -> Cleaned:
             if marker in _FRAMES:
                 frames.append((marker, content[start + 9] if start + 9 < len(content) else 0))
     else:
-        raise Refused(
+        raise UnsupportedFile(
             f"is a JPEG of more than {_MOST_SEGMENTS} segments; save it anew without its metadata."
         )
     # Decoders stop after the first scan where it holds all that a sequential frame has.
@@ -78,7 +78,7 @@ def clean(content: bytes) -> Cleaned:
         and content.count(b"\xff\xda", at) > MOST_SCANS
         and _scans(content, at) > MOST_SCANS
     ):
-        raise Refused(
+        raise UnsupportedFile(
             f"is a JPEG of more than {MOST_SCANS} scans, each of which costs as much as a whole "
             "picture; save it anew as an ordinary JPEG."
         )
@@ -89,7 +89,7 @@ def clean(content: bytes) -> Cleaned:
 def _next_marker(content: bytes, at: int) -> int:
     found = _MARKER.search(content, at)
     if found is None or found.end() + 2 > len(content):
-        raise Damaged("it ends before its pixels begin")
+        raise DamagedFile("it ends before its pixels begin")
     return found.start()
 
 

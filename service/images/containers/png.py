@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from service.images.containers.cleaned import MOST_ICC, MOST_PARTS, Cleaned, Refused
+from service.images.containers.cleaned import MOST_ICC, MOST_PARTS, Cleaned, UnsupportedFile
 from service.images.containers.exif import orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,7 +21,7 @@ def clean(content: bytes) -> Cleaned:
     one chunk: decoders take a step for each. A file that is cut short stays so.
 
     Raises:
-        Refused: It has more chunks than any encoder makes.
+        UnsupportedFile: It has more chunks than any encoder makes.
     """
     kept = [SIGNATURE]
     pixels: list[bytes] = []
@@ -48,7 +48,7 @@ def clean(content: bytes) -> Cleaned:
             turn = orientation(content[at + 8 : min(end, at + 8 + _MOST_EXIF)])
         at = end + 4
     else:
-        raise Refused(f"is a PNG of more than {MOST_PARTS} chunks; save it anew.")
+        raise UnsupportedFile(f"is a PNG of more than {MOST_PARTS} chunks; save it anew.")
     if pixels:
         data = b"".join(pixels)
         kept += [struct.pack(">I", len(data)), b"IDAT", data, b"\0\0\0\0"]

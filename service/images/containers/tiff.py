@@ -5,7 +5,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from service.images.containers.cleaned import MOST_PARTS, Cleaned, Damaged, Refused, Samples, capped
+from service.images.containers.cleaned import (
+    MOST_PARTS,
+    Cleaned,
+    DamagedFile,
+    Samples,
+    UnsupportedFile,
+    capped,
+)
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _SIZES |= {17: 8, 18: 8}
@@ -47,15 +54,15 @@ def clean(content: bytes) -> Cleaned:
     :class:`Samples`.
 
     Raises:
-        Damaged: There is no directory.
-        Refused: The picture is cut into too many pieces.
+        DamagedFile: There is no directory.
+        UnsupportedFile: The picture is cut into too many pieces.
     """
     order = "<" if content[:2] == b"II" else ">"
     big = content[2:4] in (b"+\0", b"\0+")
     entries = _entries(content, order, big)
     for tag in _STRIPS & entries.keys():
         if entries[tag].count > MOST_PARTS:
-            raise Refused(
+            raise UnsupportedFile(
                 f"is a TIFF cut into {entries[tag].count} pieces; save it with larger strips, or "
                 "as PNG."
             )
@@ -95,7 +102,7 @@ def _entries(content: bytes, order: str, big: bool) -> dict[int, _Entry]:
         at = struct.unpack_from(order + ("Q" if big else "I"), content, head)[0]
         number = struct.unpack_from(order + counted, content, at)[0]
     except struct.error as error:
-        raise Damaged("it has no directory") from error
+        raise DamagedFile("it has no directory") from error
     at += 8 if big else 2
     found: dict[int, _Entry] = {}
     for i in range(min(number, _MOST_ENTRIES)):

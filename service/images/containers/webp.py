@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.images.containers.cleaned import MOST_PARTS, Cleaned, Refused, capped
+from service.images.containers.cleaned import MOST_PARTS, Cleaned, UnsupportedFile, capped
 from service.images.containers.exif import orientation
 
 _NEEDED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM"}
@@ -14,7 +14,7 @@ def clean(content: bytes) -> Cleaned:
     """Keep pixels, transparency and, of an animation, its first frame.
 
     Raises:
-        Refused: It has more chunks than any encoder makes.
+        UnsupportedFile: It has more chunks than any encoder makes.
     """
     kept: list[bytes] = []
     size: tuple[int, int] | None = None
@@ -45,7 +45,7 @@ def clean(content: bytes) -> Cleaned:
             turn = orientation(content[at + 8 : at + 8 + min(length, _MOST_EXIF)])
         at = end
     else:
-        raise Refused(f"is a WebP of more than {MOST_PARTS} chunks; save it anew.")
+        raise UnsupportedFile(f"is a WebP of more than {MOST_PARTS} chunks; save it anew.")
     parts = b"".join(kept)
     head = b"RIFF" + (4 + len(parts)).to_bytes(4, "little") + b"WEBP"
     return Cleaned(head + parts, icc, turn or 1, size, animated=framed)

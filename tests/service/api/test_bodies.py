@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from starlette.requests import Request
 
-from service.api.bytes_in_flight import BytesInFlight, account_of
-from service.api.content_coding import StreamDecoder, coding
+from service.api.middleware.bytes_in_flight import BytesInFlight, account_of
+from service.api.middleware.content_coding import StreamDecoder, coding
 from service.problems import InvalidUpload, Overloaded, UnsupportedMediaType
 from tests.service.client import Classifier, files, problem
 from tests.service.conftest import SMALL, Small

@@ -15,8 +15,7 @@ from torch.nn.functional import normalize
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.api.large_json import FEW, large_json
-from service.api.predict import _out
-from service.api.prediction_schemas import PredictionsOut
+from service.api.schemas.predictions import PredictionOut, PredictionsOut
 from service.problems import AnswerTooLarge
 from service.registry import live, query_batching
 from service.registry.live import LiveClassifier
@@ -132,10 +131,10 @@ def test_a_long_answer_is_what_a_short_one_would_be(made: Registry) -> None:
 
     def out(one: Any) -> Any:
         threads.add(threading.current_thread().name)
-        return _out(one)
+        return PredictionOut.model_validate(one)
 
     written = asyncio.run(large_json({"classifier": "a"}, "predictions", predictions, out))
-    short = PredictionsOut(classifier="a", predictions=[_out(p) for p in predictions])
+    short = PredictionsOut.model_validate({"classifier": "a", "predictions": predictions})
     assert written.body == short.model_dump_json().encode()
     assert threading.main_thread().name not in threads
     empty = asyncio.run(large_json({}, "classifiers", [], out))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from service.api.names import checked_classifier, checked_label
-from service.api.paths import UnambiguousPaths, decoded_path
+from service.api.middleware.path_normalisation import UnambiguousPaths, decoded_path
+from service.api.name_validation import checked_classifier, checked_label
 from service.problems import InvalidName, InvalidPath
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import picture

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from service.api.app import create_app
-from service.composition import Runtime
-from service.encoding.fair_queue import Lane
+from service.composition import ServiceParts
+from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import ImageEmbedder
 from service.registry.class_texts import ClassTexts
 from service.registry.registry import Registry
@@ -46,7 +46,7 @@ class Service:
     async def running(cls, data_dir: Path, vit: str, **limits: Any) -> AsyncIterator[Service]:
         settings = Settings(data_dir=data_dir, backbone=vit, max_batch=1, **limits)
         app = create_app(settings)
-        runtime = app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+        runtime = app.state.parts = await asyncio.to_thread(ServiceParts.start, settings)
         service = cls(app, Held(runtime.backbone.encode_images))
         runtime.backbone.passes = 1
         for name in "ab":
@@ -182,8 +182,8 @@ async def test_a_large_registration_leaves_room_for_queries(tmp_path: Path, vit:
         check(refused, 503, "overloaded", "41 images wait")
         query = Client(service.app)
         asked = query.send("POST", PREDICT, picture(3))
-        decoded = service.app.state.runtime.embedder._batcher._pixels
-        await until(lambda: decoded.waiting(Lane.QUERIES) == 1)
+        decoded = service.app.state.parts.embedder._batcher._pixels
+        await until(lambda: decoded.waiting(Priority.QUERIES) == 1)
         # The pass under way, that of the query, and one of the registration before it at most.
         service.held.let(3)
         await asked
@@ -200,7 +200,7 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
 ) -> None:
     async with Service.running(tmp_path, vit) as service:
         service.held.let()
-        registry: Registry = service.app.state.runtime.registry
+        registry: Registry = service.app.state.parts.registry
         put_class, go = registry.put_class, Event()
 
         def slowly(name: str, label: str, texts: ClassTexts) -> bool:

@@ -8,11 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.encoding.fair_queue import SHARE, FairQueue, Lane
+from service.encoding.fair_queue import REGISTRATION_SHARE, FairQueue, Priority
 
 KEYS = st.sampled_from("abc")
-LANES = st.sampled_from(list(Lane))
-Item = tuple[Lane, str, int]
+LANES = st.sampled_from(list(Priority))
+Item = tuple[Priority, str, int]
 
 
 class Queue(RuleBasedStateMachine):
@@ -21,76 +21,78 @@ class Queue(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.queue: FairQueue[Item] = FairQueue()
-        self.waiting: dict[tuple[Lane, str], list[Item]] = defaultdict(list)
-        # How often each waiting key was passed over by each other key of its lane.
-        self.passed: dict[tuple[Lane, str], dict[str, int]] = {}
+        self.waiting: dict[tuple[Priority, str], list[Item]] = defaultdict(list)
+        # How often each waiting key was passed over by each other key of its priority.
+        self.passed: dict[tuple[Priority, str], dict[str, int]] = {}
         self.queries_in_a_row = 0
         self.number = 0
 
-    def lane(self, lane: Lane) -> list[str]:
-        return [key for where, key in self.waiting if where is lane and self.waiting[where, key]]
+    def priority(self, priority: Priority) -> list[str]:
+        return [
+            key for where, key in self.waiting if where is priority and self.waiting[where, key]
+        ]
 
-    @rule(key=KEYS, lane=LANES, count=st.integers(1, 6))
-    def put(self, key: str, lane: Lane, count: int) -> None:
+    @rule(key=KEYS, priority=LANES, count=st.integers(1, 6))
+    def put(self, key: str, priority: Priority, count: int) -> None:
         for _ in range(count):
-            if not self.waiting[lane, key]:
-                self.passed[lane, key] = defaultdict(int)
-            item = (lane, key, self.number)
+            if not self.waiting[priority, key]:
+                self.passed[priority, key] = defaultdict(int)
+            item = (priority, key, self.number)
             self.number += 1
-            self.queue.put(item, key, lane)
-            self.waiting[lane, key].append(item)
+            self.queue.put(item, key, priority)
+            self.waiting[priority, key].append(item)
 
-    @rule(key=KEYS, lane=LANES, data=st.data())
-    def discard(self, key: str, lane: Lane, data: st.DataObject) -> None:
-        if items := self.waiting[lane, key]:
+    @rule(key=KEYS, priority=LANES, data=st.data())
+    def discard(self, key: str, priority: Priority, data: st.DataObject) -> None:
+        if items := self.waiting[priority, key]:
             item = data.draw(st.sampled_from(items))
             items.remove(item)
-            self.queue.discard(item, key, lane)
-        self.queue.discard((lane, key, -1), key, lane)
+            self.queue.discard(item, key, priority)
+        self.queue.discard((priority, key, -1), key, priority)
 
     @rule(most=st.integers(1, 9))
     def take_queries(self, most: int) -> None:
-        before = self.queue.waiting(Lane.QUERIES)
+        before = self.queue.waiting(Priority.QUERIES)
         taken = self.queue.take(most, registrations=False)
         assert len(taken) == min(most, before)
-        for lane, key, number in taken:
-            assert self.waiting[lane, key].pop(0) == (Lane.QUERIES, key, number)
-            self.turn(lane, key)
-            waits = bool(self.lane(Lane.REGISTRATIONS))
+        for priority, key, number in taken:
+            assert self.waiting[priority, key].pop(0) == (Priority.QUERIES, key, number)
+            self.turn(priority, key)
+            waits = bool(self.priority(Priority.REGISTRATIONS))
             self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
         if not before:
             self.queries_in_a_row = 0
 
-    def turn(self, lane: Lane, key: str) -> None:
-        self.passed[lane, key] = defaultdict(int)
-        for other in self.lane(lane):
+    def turn(self, priority: Priority, key: str) -> None:
+        self.passed[priority, key] = defaultdict(int)
+        for other in self.priority(priority):
             if other != key:
-                self.passed[lane, other][key] += 1
-                assert self.passed[lane, other][key] <= 1, "a key had two turns"
+                self.passed[priority, other][key] += 1
+                assert self.passed[priority, other][key] <= 1, "a key had two turns"
 
     @rule(most=st.integers(1, 9))
     def take(self, most: int) -> None:
-        queries = bool(self.lane(Lane.QUERIES))
+        queries = bool(self.priority(Priority.QUERIES))
         before = len(self.queue)
         taken = self.queue.take(most)
         assert bool(taken) == bool(before)
         if not queries:
             assert len(taken) == min(most, before)
             self.queries_in_a_row = 0
-        for lane, key, number in taken:
+        for priority, key, number in taken:
             if queries:
-                assert self.lane(Lane.QUERIES), "a registration filled a batch of queries"
-                if lane is Lane.QUERIES:
-                    waits = bool(self.lane(Lane.REGISTRATIONS))
+                assert self.priority(Priority.QUERIES), "a registration filled a batch of queries"
+                if priority is Priority.QUERIES:
+                    waits = bool(self.priority(Priority.REGISTRATIONS))
                     self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
-                    assert self.queries_in_a_row < SHARE, "registrations starve"
+                    assert self.queries_in_a_row < REGISTRATION_SHARE, "registrations starve"
                 else:
-                    assert self.queries_in_a_row >= SHARE - 1, "queries are held up"
+                    assert self.queries_in_a_row >= REGISTRATION_SHARE - 1, "queries are held up"
                     self.queries_in_a_row = 0
-            assert self.waiting[lane, key].pop(0) == (lane, key, number)
-            self.turn(lane, key)
+            assert self.waiting[priority, key].pop(0) == (priority, key, number)
+            self.turn(priority, key)
         if queries and len(taken) < most:
-            assert not self.lane(Lane.QUERIES)
+            assert not self.priority(Priority.QUERIES)
 
     @invariant()
     def length(self) -> None:
@@ -106,8 +108,8 @@ TestQueue.settings = settings(
 def test_one_image_of_another_classifier_waits_for_one_of_each() -> None:
     queue: FairQueue[str] = FairQueue()
     for i in range(100):
-        queue.put(f"large {i}", "large", Lane.QUERIES)
-    queue.put("single", "small", Lane.QUERIES)
+        queue.put(f"large {i}", "large", Priority.QUERIES)
+    queue.put("single", "small", Priority.QUERIES)
     assert queue.take(2) == ["large 0", "single"]
     assert queue.take(3) == ["large 1", "large 2", "large 3"]
 
@@ -115,8 +117,8 @@ def test_one_image_of_another_classifier_waits_for_one_of_each() -> None:
 def test_a_registration_has_every_fourth_turn_while_queries_wait() -> None:
     queue: FairQueue[int] = FairQueue()
     for i in range(40):
-        queue.put(i, "a", Lane.QUERIES)
-        queue.put(100 + i, "b", Lane.REGISTRATIONS)
+        queue.put(i, "a", Priority.QUERIES)
+        queue.put(100 + i, "b", Priority.REGISTRATIONS)
     one_by_one = [queue.take(1)[0] for _ in range(8)]
     assert one_by_one == [0, 1, 2, 100, 3, 4, 5, 101]
     assert queue.take(8) == [6, 7, 8, 102, 9, 10, 11, 103]
@@ -125,7 +127,7 @@ def test_a_registration_has_every_fourth_turn_while_queries_wait() -> None:
 def test_registrations_do_not_fill_the_batch_of_a_query() -> None:
     queue: FairQueue[int] = FairQueue()
     for i in range(40):
-        queue.put(i, "a", Lane.REGISTRATIONS)
-    queue.put(100, "b", Lane.QUERIES)
+        queue.put(i, "a", Priority.REGISTRATIONS)
+    queue.put(100, "b", Priority.QUERIES)
     assert queue.take(16) == [100]
     assert queue.take(16) == list(range(16))

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
-from service.encoding.backpressure import Admission
-from service.encoding.fair_queue import Lane
-from service.encoding.micro_batching import FaultyImages, Job, MicroBatcher
-from service.encoding.throughput import Pace
+from service.encoding.backpressure import AdmissionControl
+from service.encoding.encoding_request import EncodingRequest, InvalidImages
+from service.encoding.fair_queue import Priority
+from service.encoding.micro_batching import MicroBatcher
+from service.encoding.throughput import Throughput
 from service.problems import Overloaded
 from tests.service.held import Held, until
 
@@ -48,21 +49,21 @@ class Bench:
         self,
         *numbers: int,
         key: str = "a",
-        lane: Lane = Lane.QUERIES,
+        priority: Priority = Priority.QUERIES,
         prepare: Callable[[int], tuple[str, Tensor]] = prepare,
-        faults: tuple[type[Exception], ...] = (),
-    ) -> Job[int, str]:
-        return self.batcher.submit(numbers, prepare, key, lane, faults)
+        item_errors: tuple[type[Exception], ...] = (),
+    ) -> EncodingRequest[int, str]:
+        return self.batcher.submit(numbers, prepare, key, priority, item_errors)
 
     async def decoded(self, number: int) -> None:
         """Wait until so many images wait for a pass."""
         await until(lambda: len(self.batcher._pixels) == number)
 
-    async def busy(self) -> Job[int, str]:
+    async def busy(self) -> EncodingRequest[int, str]:
         """Occupy the encoder: nothing else is encoded until a pass is let go."""
-        job = self.ask(0, key="busy")
+        request = self.ask(0, key="busy")
         await asyncio.to_thread(self.held.begun, 1)
-        return job
+        return request
 
     @property
     def batches(self) -> list[list[int]]:
@@ -90,10 +91,10 @@ def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 def numbers(answer: list[tuple[str, ImageEmbeddings]]) -> list[int]:
     """Which images were answered, checked to be whole."""
     found = []
-    for kept, row in answer:
+    for metadata, row in answer:
         [[number]] = row.frozen.tolist()
         assert row.corrected.tolist() == [[-number]]
-        assert kept == f"image {int(number)}"
+        assert metadata == f"image {int(number)}"
         found.append(int(number))
     return found
 
@@ -101,22 +102,22 @@ def numbers(answer: list[tuple[str, ImageEmbeddings]]) -> list[int]:
 @in_loop
 async def test_an_image_that_comes_alone_is_encoded_at_once() -> None:
     async with bench() as b:
-        job = b.ask(5)
+        request = b.ask(5)
         await asyncio.to_thread(b.held.begun, 1)
         assert b.batches == [[5]]
         b.held.let(1)
-        assert numbers(await job.answer) == [5]
+        assert numbers(await request.answer) == [5]
 
 
 @in_loop
 async def test_what_comes_during_a_pass_shares_the_next() -> None:
     async with bench() as b:
         first = await b.busy()
-        jobs = [b.ask(n) for n in (1, 2, 3)]
+        requests = [b.ask(n) for n in (1, 2, 3)]
         await b.decoded(3)
         b.held.let()
         assert numbers(await first.answer) == [0]
-        assert [numbers(await job.answer) for job in jobs] == [[1], [2], [3]]
+        assert [numbers(await request.answer) for request in requests] == [[1], [2], [3]]
         assert len(b.batches) == 2
         assert sorted(b.batches[1]) == [1, 2, 3]
 
@@ -148,9 +149,9 @@ async def test_one_query_does_not_wait_for_a_hundred_of_another_classifier() -> 
     async with bench(max_batch=4, decoders=1) as b:
         await b.busy()
         many = b.ask(*range(100, 200), key="many")
-        await b.decoded(b.batcher.ahead)
+        await b.decoded(b.batcher.window)
         single = b.ask(1, key="single")
-        await b.decoded(b.batcher.ahead + 1)
+        await b.decoded(b.batcher.window + 1)
         b.held.let(1)
         await asyncio.to_thread(b.held.begun, 2)
         assert 1 in b.batches[1]
@@ -163,10 +164,10 @@ async def test_one_query_does_not_wait_for_a_hundred_of_another_classifier() -> 
 async def test_a_query_goes_before_a_registration() -> None:
     async with bench(max_batch=4) as b:
         await b.busy()
-        registration = b.ask(*range(100, 150), lane=Lane.REGISTRATIONS)
-        await b.decoded(b.batcher.ahead)
+        registration = b.ask(*range(100, 150), priority=Priority.REGISTRATIONS)
+        await b.decoded(b.batcher.window)
         query = b.ask(1)
-        await b.decoded(b.batcher.ahead + 1)
+        await b.decoded(b.batcher.window + 1)
         b.held.let(1)
         await asyncio.to_thread(b.held.begun, 2)
         assert b.batches[1] == [1]
@@ -178,9 +179,9 @@ async def test_a_query_goes_before_a_registration() -> None:
 @in_loop
 async def test_one_pass_is_left_free_of_registrations() -> None:
     async with bench(max_batch=2, passes=3) as b:
-        registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS)
+        registration = b.ask(*range(100, 120), priority=Priority.REGISTRATIONS)
         await asyncio.to_thread(b.held.begun, 2)
-        await b.decoded(b.batcher.ahead - sum(map(len, b.batches)))
+        await b.decoded(b.batcher.window - sum(map(len, b.batches)))
         query = b.ask(1)
         await asyncio.to_thread(b.held.begun, 3)
         assert b.batches[2] == [1]
@@ -202,7 +203,7 @@ async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
 
     async with bench(decoders=1) as b:
         b.held.let()
-        registration = b.ask(*range(100, 120), lane=Lane.REGISTRATIONS, prepare=slowly)
+        registration = b.ask(*range(100, 120), priority=Priority.REGISTRATIONS, prepare=slowly)
         await asyncio.to_thread(decoding.wait, 30)
         query = b.ask(1, prepare=slowly)
         go.set()
@@ -221,26 +222,26 @@ async def test_a_job_has_no_more_images_begun_than_allowed() -> None:
 
     async with bench(max_batch=2) as b:
         await b.busy()
-        job = b.ask(*range(100, 150), lane=Lane.REGISTRATIONS, prepare=noted)
-        await b.decoded(b.batcher.ahead)
-        assert seen == list(range(100, 100 + b.batcher.ahead))
-        assert b.batcher.waiting == {Lane.QUERIES: 1, Lane.REGISTRATIONS: 50}
+        request = b.ask(*range(100, 150), priority=Priority.REGISTRATIONS, prepare=noted)
+        await b.decoded(b.batcher.window)
+        assert seen == list(range(100, 100 + b.batcher.window))
+        assert b.batcher.waiting == {Priority.QUERIES: 1, Priority.REGISTRATIONS: 50}
         b.held.let()
-        assert numbers(await job.answer) == list(range(100, 150))
-        assert b.batcher.waiting == {Lane.QUERIES: 0, Lane.REGISTRATIONS: 0}
+        assert numbers(await request.answer) == list(range(100, 150))
+        assert b.batcher.waiting == {Priority.QUERIES: 0, Priority.REGISTRATIONS: 0}
 
 
 @in_loop
 async def test_a_pass_that_fails_fails_its_own_images_alone() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
-        jobs = [b.ask(n) for n in (1, 13, 2, 3)]
+        requests = [b.ask(n) for n in (1, 13, 2, 3)]
         await b.decoded(4)
         b.held.let()
-        for job in jobs[:2]:
+        for request in requests[:2]:
             with pytest.raises(ArithmeticError, match="13"):
-                await job.answer
-        assert [numbers(await job.answer) for job in jobs[2:]] == [[2], [3]]
+                await request.answer
+        assert [numbers(await request.answer) for request in requests[2:]] == [[2], [3]]
         assert b.batches == [[0], [1, 13], [2, 3]]
 
 
@@ -260,9 +261,17 @@ async def test_an_image_that_cannot_be_decoded_ends_its_job_alone() -> None:
 async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_encoded() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
-        bad = b.ask(1, -1, *range(100, 150), -2, -3, lane=Lane.REGISTRATIONS, faults=(ValueError,))
+        bad = b.ask(
+            1,
+            -1,
+            *range(100, 150),
+            -2,
+            -3,
+            priority=Priority.REGISTRATIONS,
+            item_errors=(ValueError,),
+        )
         good = b.ask(2)
-        with pytest.raises(FaultyImages) as faulty:
+        with pytest.raises(InvalidImages) as faulty:
             await bad.answer
         assert list(faulty.value.errors) == [1, 52, 53]
         assert [str(e) for e in faulty.value.errors.values()] == [
@@ -280,21 +289,21 @@ async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_
 async def test_where_errors_are_gathered_an_unexpected_one_still_ends_the_job() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
-        job = b.ask(1, -1, *range(100, 150), faults=(KeyError,))
+        request = b.ask(1, -1, *range(100, 150), item_errors=(KeyError,))
         with pytest.raises(ValueError, match="-1"):
-            await job.answer
-        assert b.batcher.waiting[Lane.QUERIES] == 1
+            await request.answer
+        assert b.batcher.waiting[Priority.QUERIES] == 1
 
 
 @in_loop
 async def test_where_errors_are_gathered_withdrawing_ends_the_decoding() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
-        job = b.ask(-1, -2, *range(100, 1000), faults=(ValueError,))
-        b.batcher.withdraw(job)
+        request = b.ask(-1, -2, *range(100, 1000), item_errors=(ValueError,))
+        b.batcher.withdraw(request)
         await until(lambda: not b.batcher._files)
-        assert b.batcher.waiting[Lane.QUERIES] == 1
-        assert job.answer.cancelled()
+        assert b.batcher.waiting[Priority.QUERIES] == 1
+        assert request.answer.cancelled()
 
 
 @in_loop
@@ -302,10 +311,10 @@ async def test_what_is_withdrawn_is_not_encoded() -> None:
     async with bench() as b:
         await b.busy()
         gone = b.ask(*range(100, 150))
-        await b.decoded(b.batcher.ahead)
+        await b.decoded(b.batcher.window)
         b.batcher.withdraw(gone)
         assert gone.answer.cancelled()
-        assert b.batcher.waiting[Lane.QUERIES] == 1
+        assert b.batcher.waiting[Priority.QUERIES] == 1
         stays = b.ask(1)
         b.held.let()
         assert numbers(await stays.answer) == [1]
@@ -363,100 +372,102 @@ async def test_closing_ends_the_pass_and_cancels_what_waits() -> None:
     assert b.batches == [[0]]
 
 
-def refused(admission: Admission, images: int, key: str, lane: Lane) -> Overloaded:
+def refused(admission: AdmissionControl, images: int, key: str, priority: Priority) -> Overloaded:
     with pytest.raises(Overloaded) as raised:
-        admission.admit(images, key, lane)
+        admission.admit(images, key, priority)
     return raised.value
 
 
 def stub(**waiting: int) -> Any:
-    pace = Pace()
-    pace.begin(100.0)
-    pace.note(10, 102.0)
-    return SimpleNamespace(pace=pace, waiting={lane: waiting[lane] for lane in Lane})
+    throughput = Throughput()
+    throughput.begin(100.0)
+    throughput.note(10, 102.0)
+    return SimpleNamespace(
+        throughput=throughput, waiting={priority: waiting[priority] for priority in Priority}
+    )
 
 
 def test_as_much_as_allowed_waits_and_no_more() -> None:
-    admission = Admission(stub(queries=4, registrations=0), 4)
+    admission = AdmissionControl(stub(queries=4, registrations=0), 4)
     for _ in range(4):
-        admission.admit(1, "a", Lane.QUERIES)
-    refused(admission, 1, "a", Lane.QUERIES)
-    admission.leave(1, "a", Lane.QUERIES)
-    admission.admit(1, "a", Lane.QUERIES)
-    refused(admission, 1, "a", Lane.QUERIES)
+        admission.admit(1, "a", Priority.QUERIES)
+    refused(admission, 1, "a", Priority.QUERIES)
+    admission.release(1, "a", Priority.QUERIES)
+    admission.admit(1, "a", Priority.QUERIES)
+    refused(admission, 1, "a", Priority.QUERIES)
 
 
 def test_a_large_request_counts_for_a_quarter_of_what_may_wait() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 9)
-    for lane in Lane:
+    admission = AdmissionControl(stub(queries=0, registrations=0), 9)
+    for priority in Priority:
         for _ in range(4):
-            admission.admit(2000, "a", lane)
-        admission.admit(1, "a", lane)
-        refused(admission, 1, "a", lane)
-        admission.leave(2000, "a", lane)
-        admission.admit(3000, "a", lane)
-        refused(admission, 1, "a", lane)
+            admission.admit(2000, "a", priority)
+        admission.admit(1, "a", priority)
+        refused(admission, 1, "a", priority)
+        admission.release(2000, "a", priority)
+        admission.admit(3000, "a", priority)
+        refused(admission, 1, "a", priority)
 
 
 def test_the_largest_request_is_admitted_under_the_smallest_limit() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 1)
-    admission.admit(2000, "a", Lane.REGISTRATIONS)
-    refused(admission, 1, "a", Lane.REGISTRATIONS)
+    admission = AdmissionControl(stub(queries=0, registrations=0), 1)
+    admission.admit(2000, "a", Priority.REGISTRATIONS)
+    refused(admission, 1, "a", Priority.REGISTRATIONS)
 
 
 def test_registrations_do_not_keep_queries_out() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 1)
-    admission.admit(2000, "a", Lane.REGISTRATIONS)
-    refused(admission, 1, "a", Lane.REGISTRATIONS)
-    admission.admit(1, "a", Lane.QUERIES)
+    admission = AdmissionControl(stub(queries=0, registrations=0), 1)
+    admission.admit(2000, "a", Priority.REGISTRATIONS)
+    refused(admission, 1, "a", Priority.REGISTRATIONS)
+    admission.admit(1, "a", Priority.QUERIES)
 
 
 def test_one_classifier_does_not_keep_the_others_out() -> None:
-    admission = Admission(stub(queries=0, registrations=0), 4)
+    admission = AdmissionControl(stub(queries=0, registrations=0), 4)
     for _ in range(4):
-        admission.admit(1, "flood", Lane.QUERIES)
-    refused(admission, 1, "flood", Lane.QUERIES)
-    admission.admit(1, "other", Lane.QUERIES)
-    refused(admission, 1, "other", Lane.QUERIES)
+        admission.admit(1, "flood", Priority.QUERIES)
+    refused(admission, 1, "flood", Priority.QUERIES)
+    admission.admit(1, "other", Priority.QUERIES)
+    refused(admission, 1, "other", Priority.QUERIES)
     for key in ("third", "fourth", "fifth"):
-        admission.admit(1, key, Lane.QUERIES)
-    refused(admission, 1, "sixth", Lane.QUERIES)
+        admission.admit(1, key, Priority.QUERIES)
+    refused(admission, 1, "sixth", Priority.QUERIES)
 
 
 def test_a_refusal_says_when_to_come_again() -> None:
     # Five images a second.
-    admission = Admission(stub(queries=14, registrations=100), 1)
-    for lane in Lane:
-        admission.admit(1, "a", lane)
-    assert refused(admission, 1, "a", Lane.QUERIES).headers == {"retry-after": "3"}
-    assert refused(admission, 1, "a", Lane.REGISTRATIONS).headers == {"retry-after": "23"}
+    admission = AdmissionControl(stub(queries=14, registrations=100), 1)
+    for priority in Priority:
+        admission.admit(1, "a", priority)
+    assert refused(admission, 1, "a", Priority.QUERIES).headers == {"retry-after": "3"}
+    assert refused(admission, 1, "a", Priority.REGISTRATIONS).headers == {"retry-after": "23"}
 
 
 def test_a_refusal_before_any_pass_says_one_second() -> None:
     batcher = stub(queries=50, registrations=0)
-    batcher.pace = Pace()
-    admission = Admission(batcher, 1)
-    admission.admit(1, "a", Lane.QUERIES)
-    assert refused(admission, 1, "a", Lane.QUERIES).headers == {"retry-after": "1"}
+    batcher.throughput = Throughput()
+    admission = AdmissionControl(batcher, 1)
+    admission.admit(1, "a", Priority.QUERIES)
+    assert refused(admission, 1, "a", Priority.QUERIES).headers == {"retry-after": "1"}
 
 
 def test_the_pace_leaves_out_times_without_work() -> None:
-    pace = Pace()
-    pace.begin(0.0)
-    pace.note(10, 1.0)
-    pace.begin(1000.0)
-    pace.note(10, 1001.0)
-    assert pace.seconds(20) == pytest.approx(2.0)
+    throughput = Throughput()
+    throughput.begin(0.0)
+    throughput.note(10, 1.0)
+    throughput.begin(1000.0)
+    throughput.note(10, 1001.0)
+    assert throughput.seconds(20) == pytest.approx(2.0)
 
 
 def test_the_pace_follows_what_happens() -> None:
-    pace = Pace()
-    pace.begin(0.0)
+    throughput = Throughput()
+    throughput.begin(0.0)
     now = 0.0
     for _ in range(50):
         now += 1.0
-        pace.note(10, now)
+        throughput.note(10, now)
     for _ in range(50):
         now += 1.0
-        pace.note(1, now)
-    assert pace.seconds(10) == pytest.approx(10.0, rel=0.1)
+        throughput.note(1, now)
+    assert throughput.seconds(10) == pytest.approx(10.0, rel=0.1)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from adapters.backbones.framing import Framing
 from service.images.decoding import decode
-from service.images.kinds import ACCEPTED, IMAGE_SUFFIXES, Kind, kind_of
+from service.images.formats import ACCEPTED, IMAGE_SUFFIXES, ImageFormat, sniff_format
 from tests import odd_pictures as odd
 from tests.campaigns.images import mutated as campaign_file
 from tests.campaigns.images import originals, outcome
@@ -99,11 +99,11 @@ def test_a_multi_band_tiff_is_refused_with_its_name_and_what_it_is(classifier: C
 
 
 def test_the_kinds_told_are_those_that_are_known() -> None:
-    for kind in Kind:
+    for kind in ImageFormat:
         assert kind.title in ACCEPTED
     assert {".heic", ".avif", ".jpg", ".tiff", ".pgm"} <= IMAGE_SUFFIXES
     for name, content in originals():
-        assert kind_of(content) is not None, name
+        assert sniff_format(content) is not None, name
 
 
 def test_training_and_serving_see_the_same_pixels() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.images.decoding import LEFT, decode
+from service.images.decoding import REDUCING_GAP, decode
 from service.problems import BrokenImage, ImageTooLarge
 from service.settings import Settings
 from tests.service.client import Classifier
@@ -22,7 +22,7 @@ from tests.service.pictures import encoded
 PIXELS = 20_000_000
 SIDE = 64
 # The shorter side from which on a picture is large.
-LARGE = ceil(2 * LEFT * SIDE)
+LARGE = ceil(2 * REDUCING_GAP * SIDE)
 
 
 def photograph(size: tuple[int, int] = (1200, 900)) -> Image.Image:
@@ -125,7 +125,7 @@ def test_every_large_picture_gets_the_size_that_the_encoder_takes(
     small = decode(content, PIXELS, side=side)
     upright = size if orientation < 5 else size[::-1]
     assert (small.width, small.height) == upright
-    large = min(size) >= 2 * LEFT * side
+    large = min(size) >= 2 * REDUCING_GAP * side
     resized = tuple(side * length // min(size) for length in upright)
     assert small.pixels.size == (resized if large else upright)
 

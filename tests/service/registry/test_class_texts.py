@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from adapters.backbones import Backbone
 from adapters.loading import load_backbone
 from service.api.app import create_app
-from service.composition import Runtime
-from service.encoding.fair_queue import Lane
+from service.composition import ServiceParts
+from service.encoding.fair_queue import Priority
 from service.encoding.text_embedder import TextEmbedder
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.live import LiveClassifier
@@ -49,7 +49,7 @@ def test_texts_are_what_the_backbone_makes_of_them_alone(backbone: Backbone) -> 
             )
         finally:
             texts.close()
-            assert texts.waiting == dict.fromkeys(Lane, 0)
+            assert texts.waiting == dict.fromkeys(Priority, 0)
 
     many, few = asyncio.run(run())
     for got, expected in [
@@ -81,14 +81,14 @@ class Service:
     def __init__(self, app: FastAPI, held: Held) -> None:
         self.app = app
         self.held = held
-        self.runtime: Runtime = app.state.runtime
+        self.runtime: ServiceParts = app.state.parts
 
     @classmethod
     @asynccontextmanager
     async def running(cls, data_dir: Path, vit: str, **limits: Any) -> AsyncIterator[Service]:
         settings = Settings(data_dir=data_dir, backbone=vit, **limits)
         app = create_app(settings)
-        runtime = app.state.runtime = await asyncio.to_thread(Runtime.start, settings)
+        runtime = app.state.parts = await asyncio.to_thread(ServiceParts.start, settings)
         service = cls(app, Held(runtime.backbone.encode_texts))  # type: ignore[arg-type]
         assert (await service.put(A, classes=["ant"])).status == 201
         runtime.texts.close()
@@ -118,7 +118,7 @@ class Service:
         return self.runtime.registry.live("a")
 
     def waiting(self) -> int:
-        return self.runtime.texts.waiting[Lane.REGISTRATIONS]
+        return self.runtime.texts.waiting[Priority.REGISTRATIONS]
 
 
 def many(number: int = 200) -> list[str]:
@@ -187,10 +187,10 @@ async def test_a_shutdown_that_cancels_ends_within_a_pass(tmp_path: Path, vit: s
         assert service.waiting() == 0
         service.held.let()
         began = monotonic()
-        await asyncio.to_thread(service.composition.texts.close)
+        await asyncio.to_thread(service.runtime.texts.close)
         assert monotonic() - began < 5
         assert len(service.held.batches) <= 2  # of 507
-        assert len(service.composition.store.classifiers()) == 1
+        assert len(service.runtime.store.classifiers()) == 1
 
 
 @in_loop
@@ -198,7 +198,7 @@ async def test_classes_that_came_meanwhile_are_embedded_too(tmp_path: Path, vit:
     async with Service.running(tmp_path, vit) as service:
         client, task = service.begin(A, templates=["a drawing of {}"])
         await service.embedding()
-        runtime = service.composition
+        runtime = service.runtime
         bee = ClassTexts((), {"bee": torch.ones(32) / 32**0.5})
         assert await asyncio.to_thread(runtime.registry.put_class, "a", "bee", bee)
         service.held.let()

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from service.api.app import create_app
-from service.api.beside import both
-from service.composition import Runtime
+from service.api.routes.predictions import both
+from service.composition import ServiceParts
 from service.encoding.image_embedder import ImageEmbedder
 from service.settings import Settings
 from service.storage.records import StoredClassifier
@@ -28,9 +28,9 @@ PATIENCE = 30.0
 class Service:
     """The application with one classifier, whose loads and whose encoder can be held."""
 
-    def __init__(self, runtime: Runtime, settings: Settings) -> None:
+    def __init__(self, runtime: ServiceParts, settings: Settings) -> None:
         self.app = create_app(settings)
-        self.app.state.runtime = self.runtime = runtime
+        self.app.state.parts = self.runtime = runtime
         self.loads = 0
         self.may_load = Event()
         self.may_load.set()
@@ -43,21 +43,21 @@ class Service:
     async def running(cls, data_dir: Path, vit: str) -> AsyncIterator[Service]:
         # There is room for the classifier used last only: asking about b drops a.
         settings = Settings(data_dir=data_dir, backbone=vit, max_batch=1, classifier_memory=1)
-        service = cls(await asyncio.to_thread(Runtime.start, settings), settings)
+        service = cls(await asyncio.to_thread(ServiceParts.start, settings), settings)
         for name in "ab":
             assert (await service.send("PUT", f"/v1/classifiers/{name}")).status == 201
             where = f"/v1/classifiers/{name}/classes/ant/images"
             assert (await service.send("POST", where, picture(1))).status == 201
-        service.held = Held(service.composition.backbone.encode_images)
-        service.composition.embedder.close()
-        service.composition.backbone.encode_images = service.held
-        service.composition.embedder = ImageEmbedder(service.composition.backbone, settings)
+        service.held = Held(service.runtime.backbone.encode_images)
+        service.runtime.embedder.close()
+        service.runtime.backbone.encode_images = service.held
+        service.runtime.embedder = ImageEmbedder(service.runtime.backbone, settings)
         try:
             yield service
         finally:
             service.may_load.set()
             service.held.let()
-            await asyncio.to_thread(service.composition.close)
+            await asyncio.to_thread(service.runtime.close)
 
     held: Held
 
@@ -112,7 +112,7 @@ async def test_the_classifier_is_loaded_while_the_encoder_is_busy(tmp_path: Path
     async with Service.running(tmp_path, vit) as service:
         client, done = service.ask("a", picture(3))
         await asyncio.to_thread(service.held.begun, 1)
-        await until(lambda: service.composition.registry.in_memory("a") is not None)
+        await until(lambda: service.runtime.registry.in_memory("a") is not None)
         assert client.status == 0
         service.held.let()
         await done

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.http import MAX_FIELDS, MAX_PIPELINED, HttpConnection
+from service.serving.http_connection import MAX_FIELDS, MAX_PIPELINED, HttpConnection
 from service.serving.minimum_rate import MinimumRate
 
 LIMITS = ConnectionLimits(

@@ -158,7 +158,7 @@ def test_a_process_that_is_loading_ends_at_once(tmp_path: Path, vit: str) -> Non
 _TEARDOWN_THAT_HANGS = """
 import asyncio, os, signal, threading, time
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.ending import drain_when_told
+from service.serving.graceful_shutdown import drain_when_told
 from service.settings import Settings
 
 class Slow:

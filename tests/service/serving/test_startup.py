@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.settings import settings_with
-from service.composition import Runtime
+from service.composition import ServiceParts
 from service.settings import Settings
 from service.storage.engine import StorageError
 from tests.service.server import Server, run_handful
@@ -69,7 +69,7 @@ def test_data_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
     with pytest.raises(StorageError, match="was written by another version of Handful"):
-        Runtime.start(Settings(data_dir=tmp_path))
+        ServiceParts.start(Settings(data_dir=tmp_path))
     with sqlite3.connect(tmp_path / "handful.db") as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
     assert names == [("alembic_version",)]
@@ -79,7 +79,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("not a folder")
     with pytest.raises(StorageError, match=str(file)):
-        Runtime.start(Settings(data_dir=file))
+        ServiceParts.start(Settings(data_dir=file))
 
 
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

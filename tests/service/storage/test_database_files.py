@@ -22,6 +22,7 @@ from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from adapters.loading import load_backbone
 from service.composition import Runtime
+from service.composition import ServiceParts
 from service.encoding.image_embedder import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone
 from service.registry.reembedding import re_embed
@@ -412,4 +413,4 @@ def test_a_start_on_another_programs_database_ends_with_the_reason(tmp_path: Pat
     with closing(sqlite3.connect(tmp_path / "handful.db")) as connection:
         connection.execute("CREATE TABLE invoices (id INTEGER)")
     with pytest.raises(StorageError, match="another program"):
-        Runtime.start(Settings(data_dir=tmp_path))
+        ServiceParts.start(Settings(data_dir=tmp_path))

@@ -1,0 +1,59 @@
+"""Concurrency limiters: how many requests may take a thread at a time, by what they do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+import anyio
+from fastapi import Request
+
+# Writers wait for each other in threads; with places of their own they never take the readers'.
+_WRITER_THREADS = 8
+
+
+class WriterQueues:
+    """Single-writer queues: changes of one classifier wait in line, in the order they came.
+
+    Invariant: no classifier has more than one of the writers' threads. Those that wait do so on
+    the event loop, where waiting takes no thread; that nothing else writes meanwhile is promised
+    by the lock of the classifier's slot in the registry, which callers without an event loop take
+    as well.
+    """
+
+    def __init__(self) -> None:
+        # A lock lives as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, classifier: str) -> asyncio.Lock:
+        """The queue of one classifier."""
+        return self._locks.setdefault(classifier, asyncio.Lock())
+
+
+@dataclass(frozen=True, slots=True)
+class Limiters:
+    """The limiters of one application, made with it. For the event loop's thread.
+
+    Attributes:
+        writer_queues: Single-writer queues, one a classifier.
+        writers: Thread limiter of changes. At most 8 threads change classifiers, whatever waits,
+            and none of them is one that answers need.
+        archives: Limiter of capacity 1: at most one directory of a zip is read at a time. It is
+            Python that reads them, beside the event loop.
+        reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
+            all cores, so more would not be done sooner, but take the places of predictions.
+    """
+
+    writer_queues: WriterQueues = field(default_factory=WriterQueues)
+    writers: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(_WRITER_THREADS)
+    )
+    archives: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+
+    @classmethod
+    def of(cls, request: Request) -> Limiters:
+        """Those of the application that serves a request."""
+        limiters: Limiters = request.app.state.limiters
+        return limiters

@@ -1,0 +1,1 @@
+"""ASGI middleware: what a request passes before a route sees it."""

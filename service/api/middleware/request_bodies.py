@@ -1,0 +1,220 @@
+"""Request bodies: how large they may be by what they are, decoded, admitted as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fastapi_problem.error import StatusProblem
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.middleware.bytes_in_flight import Account, BytesInFlight
+from service.api.middleware.content_coding import StreamDecoder, coding
+from service.api.problem_documents import problem_answer
+from service.problems import ImageTooLarge, RequestTooLarge
+from service.settings import Settings
+
+# Lingering close: how long a client that is refused may go on sending, before the connection is
+# closed under it. Closed at once, it might never see the answer.
+_LINGER_SECONDS = 10.0
+_LINGER_IDLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """Most bytes of a body, as it is sent and decoded.
+
+    Attributes:
+        bytes: How many.
+        setting: Which one says so.
+        image: Whether it is that of an image.
+    """
+
+    bytes: int
+    setting: str
+    image: bool = False
+
+    @classmethod
+    def of(cls, method: str, content_type: str, settings: Settings) -> BodyLimit:
+        """The limit of a body of this type; small where nothing large is expected.
+
+        Images and zips are posted. What else is sent is read as JSON, whatever it says to be.
+        """
+        media_type = content_type.partition(";")[0].strip().lower()
+        whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
+        posted = method == "POST"
+        if posted and (media_type.startswith("multipart/") or "zip" in media_type):
+            return whole
+        if posted and (
+            media_type.startswith("image/") or media_type in {"", "application/octet-stream"}
+        ):
+            own = cls(settings.max_image_bytes, "HANDFUL_MAX_IMAGE_BYTES", image=True)
+        else:
+            own = cls(settings.max_json_bytes, "HANDFUL_MAX_JSON_BYTES")
+        return min(own, whole, key=lambda limit: limit.bytes)
+
+    def exceeded(self, declared: int | None = None) -> StatusProblem:
+        """The refusal of a body over the limit."""
+        size = f"more than {self.bytes}" if declared is None else str(declared)
+        if self.image:
+            return ImageTooLarge(
+                f"The image has {size} bytes; at most {self.bytes} are accepted ({self.setting}). "
+                "Send several images as multipart/form-data, and large ones smaller."
+            )
+        return RequestTooLarge(
+            f"The request body has {size} bytes; at most {self.bytes} are accepted "
+            f"({self.setting}). Send several smaller requests."
+        )
+
+
+class Bodies:
+    """ASGI middleware through which all bodies come.
+
+    A body is refused when the application begins to read it, or while it reads: too large for
+    its type (413), compressed in an unknown way (415), or too much beside the bodies of others
+    (503). What the application never reads is never looked at, so its own refusals go first.
+
+    Args:
+        app: What reads them.
+        settings: The limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+        self.in_flight = BytesInFlight(settings.max_bytes_in_flight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        with self.in_flight.account(scope) as account:
+            headers = Headers(scope=scope)
+            if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+                await self.app(scope, receive, send)
+                return
+            content_type = headers.get("content-type", "")
+            limit = BodyLimit.of(scope["method"], content_type, self.settings)
+            body = _Body(headers, limit, account)
+            if "content-encoding" in headers:
+                decoded = MutableHeaders(scope=scope)  # what the application reads has neither
+                del decoded["content-encoding"], decoded["content-length"]
+            started = False
+
+            async def watched(message: Message) -> None:
+                # Whatever reads the body may make another error of ours.
+                nonlocal started
+                if body.refusal is None or started:
+                    started = True
+                    await send(message)
+
+            await self.app(scope, lambda: body.read(receive), watched)
+            if body.refusal is not None and not started:
+                # Nothing is held while the client is waited for, by the traceback neither.
+                body.refusal.with_traceback(None)
+                account.close()
+                await _refuse(body.refusal, receive, send, lingering=not body.whole)
+
+
+class _Body:
+    """The body of one request.
+
+    Attributes:
+        refusal: Why it is not read any further; None if it is.
+        whole: Whether all of it has come.
+    """
+
+    def __init__(self, headers: Headers, limit: BodyLimit, account: Account) -> None:
+        self.refusal: StatusProblem | None = None
+        self.whole = False
+        self._limit = limit
+        self._account = account
+        self._begun = False
+        self._decoder: StreamDecoder | None = None
+        self._received = self._decoded = 0
+        declared = headers.get("content-length", "")
+        self._declared = int(declared) if declared.isascii() and declared.isdecimal() else None
+        self._coding = headers.get("content-encoding", "")
+
+    async def read(self, receive: Receive) -> Message:
+        """The application's ``receive``.
+
+        Raises:
+            StatusProblem: The body is refused.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        try:
+            if not self._begun:
+                self._begun = True
+                self._begin()
+            if self._decoder is None:
+                return await self._as_sent(receive)
+            return await self._decoded_piece(self._decoder, receive)
+        except StatusProblem as refusal:
+            self.refusal = refusal
+            raise
+
+    def _begin(self) -> None:
+        if (named := coding(self._coding)) is not None:
+            self._decoder = StreamDecoder(named)
+        if self._declared is not None:
+            if self._declared > self._limit.bytes:
+                raise self._limit.exceeded(self._declared)
+            self._account.expect(self._declared)
+
+    async def _as_sent(self, receive: Receive) -> Message:
+        message = await receive()
+        if message["type"] == "http.request":
+            self._receive(message)
+            self._account.take(len(message.get("body", b"")))
+        return message
+
+    async def _decoded_piece(self, decoder: StreamDecoder, receive: Receive) -> Message:
+        while True:
+            if piece := decoder.piece():
+                self._decoded += len(piece)
+                if self._decoded > self._limit.bytes:
+                    raise self._limit.exceeded()
+                self._account.take(len(piece))
+                await asyncio.sleep(0)  # a few bytes may be many pieces: others have their turn
+                return {"type": "http.request", "body": piece, "more_body": True}
+            if self.whole and self._decoder is not None:
+                decoder.finish()
+                self._decoder = None  # from now on the application hears of the client alone
+                return {"type": "http.request", "body": b"", "more_body": False}
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+            self._receive(message)
+            decoder.feed(message.get("body", b""))
+
+    def _receive(self, message: Message) -> None:
+        self._received += len(message.get("body", b""))
+        self.whole = not message.get("more_body", False)
+        if self._received > self._limit.bytes:
+            raise self._limit.exceeded()
+
+
+async def _refuse(problem: StatusProblem, receive: Receive, send: Send, *, lingering: bool) -> None:
+    """Answer at once; then, for a while, take what the client still sends, and leave it."""
+    answer = problem_answer(problem)
+    if lingering:
+        answer.headers["connection"] = "close"
+    await send(
+        {"type": "http.response.start", "status": problem.status, "headers": answer.raw_headers}
+    )
+    await send({"type": "http.response.body", "body": answer.body, "more_body": lingering})
+    if not lingering:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            more = True
+            while more:
+                async with asyncio.timeout(_LINGER_IDLE_SECONDS):
+                    message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

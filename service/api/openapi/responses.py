@@ -1,0 +1,132 @@
+"""OpenAPI responses: the problems that a route can answer with, each with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi_problem.error import StatusProblem
+from pydantic import BaseModel
+
+from service.problems import (
+    BrokenImage,
+    ChangedMeanwhile,
+    ClassifierDamaged,
+    ClassifierNotFound,
+    ClassNotFound,
+    EmptyUpload,
+    ImageTooLarge,
+    InvalidUpload,
+    NotAnImage,
+    NotReady,
+    OtherBackbone,
+    Overloaded,
+    RequestTooLarge,
+    StorageFull,
+    StorageUnavailable,
+    UnsupportedMediaType,
+)
+
+Document = dict[str, Any]
+Responses = dict[int | str, dict[str, Any]]
+PROBLEM_JSON = "application/problem+json"
+
+CLASSIFIER_NOT_FOUND = ClassifierNotFound("land-cover")
+CLASS_NOT_FOUND = ClassNotFound("land-cover", "forest")
+NAMING_PROBLEMS: tuple[StatusProblem, ...] = (
+    RequestTooLarge("The classifier would have 10000 classes times 100 templates, which are..."),
+    Overloaded("20000 texts of class names wait already, and no more are admitted. Send the..."),
+)
+"""Problems of a change that names classes."""
+BODY_PROBLEMS: tuple[StatusProblem, ...] = (
+    RequestTooLarge("The request body has 2000000 bytes; at most 1048576 are accepted..."),
+    InvalidUpload("The body cannot be decoded as gzip, which its Content-Encoding says it is..."),
+    UnsupportedMediaType("The Content-Encoding is 'br'. Send the body as it is, or compressed..."),
+    Overloaded("The requests that are being received and worked on take all the bytes that..."),
+)
+"""Problems of a body that is no image."""
+IMAGE_PROBLEMS: tuple[StatusProblem, ...] = (
+    NotAnImage("The image 'a.txt' is not an image in a known format. Accepted are JPEG, ..."),
+    BrokenImage("The image 'a.jpg' is truncated or damaged: ..."),
+    ImageTooLarge("The image 'a.png' has 100000 x 100000 pixels; at most 64000000 are accepted."),
+    RequestTooLarge("At most 2000 images are accepted in one request. Send several requests."),
+    InvalidUpload("The multipart body is cut short: its last boundary is missing."),
+    EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
+    UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
+    Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
+)
+"""Problems of a body of images."""
+
+
+def created(model: type[BaseModel]) -> Responses:
+    """OpenAPI response for a resource that a PUT has made."""
+    return {201: {"model": model, "description": "Created"}}
+
+
+def change_problems(*examples: StatusProblem) -> Responses:
+    """OpenAPI responses of a route that changes a classifier."""
+    return classifier_problems(
+        *examples,
+        ChangedMeanwhile("Others changed the classifier 30 times while..."),
+        StorageFull("There is no room for this on the disk of the database /data/handful.db..."),
+    )
+
+
+def classifier_problems(*examples: StatusProblem) -> Responses:
+    """OpenAPI responses of a route that uses a classifier."""
+    return problems(
+        *examples,
+        OtherBackbone("Classifier 'land-cover' holds embeddings of the backbone lite (0b54...)..."),
+        ClassifierDamaged("land-cover", "its tuning is no JSON object"),
+    )
+
+
+def problems(*examples: StatusProblem, storage: bool = True) -> Responses:
+    """OpenAPI responses for these problems, grouped by status.
+
+    Args:
+        *examples: What the route says of its own.
+        storage: Whether it uses the database.
+    """
+    common: list[StatusProblem] = [NotReady("The backbone is still loading.")]
+    if storage:
+        common.append(
+            StorageUnavailable("The database /data/handful.db cannot be used now. Another process")
+        )
+    return problem_responses((*examples, *common))
+
+
+def problem_responses(examples: Iterable[StatusProblem]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI response objects of problems, by status; each example by its type."""
+    by_status: dict[int, list[StatusProblem]] = {}
+    for example in examples:
+        by_status.setdefault(example.status, []).append(example)
+    return {status: _answer(status, group) for status, group in by_status.items()}
+
+
+def _answer(status: int, group: Iterable[StatusProblem]) -> Document:
+    named: dict[str, Document] = {
+        example.type: {"summary": example.title, "value": example.marshal()} for example in group
+    }
+    answer: Document = {
+        "description": titles(named),
+        "content": {
+            PROBLEM_JSON: {
+                "schema": {"$ref": f"#/components/schemas/Problem{status}"},
+                "examples": named,
+            }
+        },
+    }
+    if status == 503:
+        answer["headers"] = {
+            "Retry-After": {
+                "description": "Seconds after which to try again, where that can be said.",
+                "schema": {"type": "integer", "minimum": 0},
+            }
+        }
+    return answer
+
+
+def titles(named: dict[str, Document]) -> str:
+    """The description of a response, from its examples."""
+    return " / ".join(example["summary"] for example in named.values())

@@ -1,0 +1,31 @@
+"""What names look like, for the OpenAPI document: JSON Schema of names, labels and ids.
+
+The routes check names themselves (``service/api/name_validation.py``), because they can say what
+is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+NAME_SCHEMA: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": 64,
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+}
+# The format stands for what no pattern says in all languages: every character can be seen.
+LABEL_SCHEMA: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$",
+    "format": "label",
+}
+IMAGE_ID_SCHEMA: dict[str, Any] = {"minLength": 32, "maxLength": 32, "pattern": "^[0-9a-f]{32}$"}
+_SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$"}
+
+ClassifierName = Annotated[str, Field(json_schema_extra=NAME_SCHEMA)]
+ClassLabel = Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]
+ImageIdentifier = Annotated[str, Field(json_schema_extra=IMAGE_ID_SCHEMA)]
+Sha256 = Annotated[str, Field(json_schema_extra=_SHA256_SCHEMA)]

@@ -1,0 +1,24 @@
+"""The routes: one module for each group, whose ``router`` is registered here and nowhere else."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api.routes import (
+    classes,
+    classifiers,
+    health,
+    predictions,
+    reports,
+    support_images,
+)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    classifiers.router,
+    classes.router,
+    support_images.router,
+    predictions.router,
+    reports.router,
+    health.router,
+)
+"""All routers, in the order of the OpenAPI document."""

@@ -1,0 +1,134 @@
+"""``/v1/classifiers/{name}/classes``: the classes of a classifier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.dependencies import Label, Name, ReadyParts
+from service.api.large_json import large_json
+from service.api.name_validation import as_written, checked_classifier, checked_label
+from service.api.offloading import run_blocking, run_change, run_change_with_texts
+from service.api.openapi.responses import (
+    CLASS_NOT_FOUND,
+    CLASSIFIER_NOT_FOUND,
+    NAMING_PROBLEMS,
+    change_problems,
+    classifier_problems,
+    created,
+)
+from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
+from service.composition import ServiceParts
+from service.problems import ClassNotFound, InvalidName
+from service.registry.live import LiveClassifier
+from service.storage.records import SupportRecord
+
+router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
+
+
+class LabelledRecord(NamedTuple):
+    """A support image with the label of its class, as it is shown."""
+
+    label: str
+    record: SupportRecord
+
+
+_NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
+
+
+@router.get(
+    "/classes",
+    summary="List classes",
+    response_model=ClassList,
+    responses=classifier_problems(CLASSIFIER_NOT_FOUND),
+)
+async def list_classes(name: Name, parts: ReadyParts) -> Response:
+    """All classes, in the order of their registration."""
+    live = await _live(name, parts)
+    records, images = live.classes, live.support
+    counts = await run_blocking(lambda: Counter(record.class_id for record in images.values()))
+    return await large_json(
+        {"classifier": name},
+        "classes",
+        records.values(),
+        lambda record: ClassSummary(label=record.label, n_images=counts[record.id]),
+    )
+
+
+@router.put(
+    "/classes/{label}",
+    summary="Declare a class by its name",
+    response_model=ClassOut,
+    responses=created(ClassOut) | change_problems(CLASSIFIER_NOT_FOUND, *NAMING_PROBLEMS),
+)
+async def put_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> Response:
+    """A class without images is known by its name alone (zero-shot)."""
+    label = checked_label(label)
+    created = await run_change_with_texts(
+        request, parts, parts.registry.put_class, checked_classifier(name), label
+    )
+    response = await _class(name, label, parts)
+    response.status_code = 201 if created else 200
+    return response
+
+
+@router.get(
+    "/classes/{label}",
+    summary="Look at a class",
+    response_model=ClassOut,
+    responses=classifier_problems(*_NOT_FOUND),
+)
+async def get_class(name: Name, label: Label, parts: ReadyParts) -> Response:
+    """The class with its support images."""
+    return await _class(name, await existing_label(name, label, parts), parts)
+
+
+@router.delete(
+    "/classes/{label}",
+    status_code=204,
+    summary="Delete a class with its images",
+    responses=change_problems(*_NOT_FOUND),
+)
+async def delete_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> None:
+    """The other classes stay as they are."""
+    label = await existing_label(name, label, parts)
+    await run_change(request, parts.registry.delete_class, checked_classifier(name), label)
+
+
+async def _live(name: str, parts: ServiceParts) -> LiveClassifier:
+    return await run_blocking(parts.registry.live, checked_classifier(name))
+
+
+async def existing_label(name: str, label: str, parts: ServiceParts) -> str:
+    """The label of a class to look at or to delete.
+
+    Older versions took labels that are refused now; what they made must not stay for ever.
+
+    Raises:
+        InvalidName: It cannot be a label, and no class has it.
+    """
+    try:
+        return checked_label(label)
+    except InvalidName:
+        written = as_written(label)
+        if written not in (await _live(name, parts)).classes:
+            raise
+        return written
+
+
+async def _class(name: str, label: str, parts: ServiceParts) -> Response:
+    live = await _live(name, parts)
+    if (record := live.classes.get(label)) is None:
+        raise ClassNotFound(name, label)
+    support, class_id = live.support, record.id
+    images = await run_blocking(
+        lambda: [one for one in support.values() if one.class_id == class_id]
+    )
+    return await large_json(
+        {"label": label, "n_images": len(images), "classifier": name},
+        "images",
+        images,
+        lambda record: ImageOut.model_validate(LabelledRecord(label, record)),
+    )

@@ -1,0 +1,111 @@
+"""``/v1/classifiers``: classifiers and their settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+
+from service.api.dependencies import Name, ReadyParts
+from service.api.json_route import JsonRoute
+from service.api.large_json import large_json
+from service.api.name_validation import checked_classifier, checked_label
+from service.api.offloading import run_blocking, run_change, run_change_with_texts
+from service.api.openapi.responses import (
+    BODY_PROBLEMS,
+    CLASSIFIER_NOT_FOUND,
+    NAMING_PROBLEMS,
+    change_problems,
+    classifier_problems,
+    created,
+    problems,
+)
+from service.api.schemas.classifiers import (
+    ClassifierList,
+    ClassifierOut,
+    ClassifierSettingsIn,
+)
+from service.classifier_settings import ClassifierSettings
+from service.composition import ServiceParts
+from service.problems import ClassifierNotFound, InvalidSettings
+from service.storage.records import ClassifierRecord
+
+router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
+
+
+@router.put(
+    "/{name}",
+    summary="Create a classifier, or change its settings",
+    responses=created(ClassifierOut)
+    | change_problems(
+        InvalidSettings("The method zero-shot knows classes by name alone..."),
+        *NAMING_PROBLEMS,
+        *BODY_PROBLEMS,
+    ),
+)
+async def put_classifier(
+    name: Name,
+    parts: ReadyParts,
+    request: Request,
+    response: Response,
+    settings: Annotated[ClassifierSettingsIn | None, Body()] = None,
+) -> ClassifierOut:
+    """Settings left out take their default; classes and images that exist stay.
+
+    Changing the method or the templates needs no new images: the head is fitted anew at once.
+    """
+    checked_classifier(name)
+    settings = settings or ClassifierSettingsIn()
+    labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])
+    created = await run_change_with_texts(
+        request,
+        parts,
+        parts.registry.put,
+        name,
+        ClassifierSettings.model_validate(settings),
+        labels,
+    )
+    response.status_code = 201 if created else 200
+    return await _classifier(name, parts)
+
+
+@router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
+async def list_classifiers(parts: ReadyParts) -> Response:
+    """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
+    records = await run_blocking(parts.store.classifiers)
+    return await large_json({}, "classifiers", records, _shown)
+
+
+@router.get(
+    "/{name}", summary="Look at a classifier", responses=classifier_problems(CLASSIFIER_NOT_FOUND)
+)
+async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
+    """Settings, size and what leave-one-out has set."""
+    return await _classifier(checked_classifier(name), parts)
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a classifier with all its images",
+    responses=change_problems(CLASSIFIER_NOT_FOUND),
+)
+async def delete_classifier(name: Name, parts: ReadyParts, request: Request) -> None:
+    """Images that other classifiers use as well stay with those."""
+    await run_change(request, parts.registry.delete, checked_classifier(name))
+
+
+async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
+    record = await run_blocking(parts.store.classifier, name)
+    if record is None:
+        raise ClassifierNotFound(name)
+    if record.problem is not None:
+        await run_blocking(parts.registry.live, name)  # tells more, and how to go on
+    return _shown(record)
+
+
+def _shown(record: ClassifierRecord) -> ClassifierOut:
+    """The record, with the head in use by its name."""
+    tuning = replace(record.tuning, head=record.tuning.head or record.settings.method)
+    return ClassifierOut.model_validate(replace(record, tuning=tuning))

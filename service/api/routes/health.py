@@ -1,0 +1,31 @@
+"""Whether the process lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from service.api.dependencies import ReadyParts
+from service.api.openapi.responses import problems
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """State of the process."""
+
+    status: Literal["ok", "ready"]
+
+
+@router.get("/healthz", summary="Liveness")
+async def healthz() -> Health:
+    """200 as long as the process can answer at all."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Readiness", responses=problems(storage=False))
+async def readyz(_: ReadyParts) -> Health:
+    """200 once the backbone is warm and the database open; 503 before."""
+    return Health(status="ready")

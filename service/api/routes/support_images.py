@@ -1,0 +1,170 @@
+"""``/support`` and ``/classes/{label}/images`` of a classifier: its support images."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.deadlines import attended
+from service.api.dependencies import ImageId, Label, Name, ReadyParts
+from service.api.middleware.bytes_in_flight import account_of
+from service.api.name_validation import checked_classifier, checked_label
+from service.api.offloading import run_blocking, run_change, run_change_with_texts
+from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
+from service.api.openapi.responses import (
+    CLASS_NOT_FOUND,
+    CLASSIFIER_NOT_FOUND,
+    IMAGE_PROBLEMS,
+    change_problems,
+    classifier_problems,
+)
+from service.api.routes.classes import existing_label
+from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
+from service.api.uploads.content_disposition import FileNameEncoding
+from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
+from service.composition import ServiceParts
+from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
+
+router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
+
+_NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
+_NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
+_NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
+
+
+@router.post(
+    "/support",
+    status_code=201,
+    summary="Register many classes at once",
+    responses=change_problems(
+        CLASSIFIER_NOT_FOUND,
+        *IMAGE_PROBLEMS,
+        InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
+    ),
+    openapi_extra=SUPPORT_BODY,
+)
+async def post_support(
+    name: Name,
+    parts: ReadyParts,
+    request: Request,
+    filename_encoding: Annotated[
+        FileNameEncoding | None,
+        Query(
+            description="Encoding of file names that are not UTF-8, as `gb18030`, `big5`,"
+            " `shift_jis`, `cp949`, `cp850`, `cp1251`; found out where it can be told.",
+            examples=["shift_jis"],
+        ),
+    ] = None,
+) -> RegistrationOut:
+    """All images or none. The label is the folder in each file's name.
+
+    Send a zip of ``LABEL/IMAGE`` files as the body, or multipart files named so. Folders around
+    those of the classes, and folders below them, do not matter as long as it can be told which
+    ones vary by class. What systems and tools leave in folders is skipped, and listed in the
+    answer.
+    """
+    checked_classifier(name)
+    await run_blocking(parts.registry.live, name)
+    upload = await read_labelled_images(request, parts.settings, filename_encoding)
+    return await _register(name, upload, parts, request)
+
+
+@router.post(
+    "/classes/{label}/images",
+    status_code=201,
+    summary="Register support images of a class",
+    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS),
+    openapi_extra=IMAGES_BODY,
+)
+async def post_images(
+    name: Name, label: Label, parts: ReadyParts, request: Request
+) -> RegistrationOut:
+    """All images or none. A label that is new becomes a class.
+
+    An image that the class has already, byte for byte, is answered with the id it has.
+    """
+    checked_classifier(name)
+    label = checked_label(label)
+    await run_blocking(parts.registry.live, name)
+    upload = await read_class_images(request, parts.settings, label)
+    return await _register(name, upload, parts, request)
+
+
+@router.get(
+    "/classes/{label}/images/{image_id}",
+    summary="Get a support image",
+    response_class=Response,
+    responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT)
+    | {
+        200: {"content": {kind: binary(kind) for kind in IMAGE_TYPES}, "description": "As uploaded"}
+    },
+)
+async def get_image(
+    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
+) -> Response:
+    """The image, byte for byte as it was uploaded."""
+    label = await existing_label(name, label, parts)
+    record = await run_blocking(parts.registry.image, checked_classifier(name), label, image_id)
+    content = await run_blocking(parts.store.content, record.id)
+    if content is None:
+        raise ImageNotStored(
+            "The image supports its class, but the service was told not to keep images "
+            "(HANDFUL_STORE_IMAGES=false) when it came."
+        )
+    account_of(request).take(len(content))  # until the client has read it
+    return Response(content, media_type=record.media_type, headers=_INERT)
+
+
+# Uploaded bytes go back to browsers: they must never be taken for a page or a script.
+_INERT = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+
+
+@router.delete(
+    "/classes/{label}/images/{image_id}",
+    status_code=204,
+    summary="Delete a support image",
+    responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
+)
+async def delete_image(
+    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
+) -> None:
+    """The class stays, also without images."""
+    label = await existing_label(name, label, parts)
+    await run_change(
+        request, parts.registry.delete_image, checked_classifier(name), label, image_id
+    )
+
+
+async def _register(
+    name: str, upload: Upload, parts: ServiceParts, request: Request
+) -> RegistrationOut:
+    images = [image for _, image in upload.labelled]
+    await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
+    embedded = await parts.embedder.register(images, name, attended(request))
+    registered = await run_change_with_texts(
+        request,
+        parts,
+        parts.registry.add_images,
+        name,
+        [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
+    )
+    created = sum(answer.created for answer in registered)
+    return RegistrationOut(
+        classifier=name,
+        created=created,
+        duplicates=len(registered) - created,
+        images=[
+            RegisteredImage(
+                id=answer.record.public_id,
+                label=answer.label,
+                filename=image.filename,
+                status="created" if answer.created else "duplicate",
+            )
+            for answer, (_, image) in zip(registered, upload.labelled, strict=True)
+        ],
+        skipped=[SkippedFile.model_validate(file) for file in upload.skipped],
+    )

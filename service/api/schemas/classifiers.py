@@ -1,0 +1,151 @@
+"""The JSON of classifiers and their settings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    create_model,
+    model_validator,
+)
+
+from service.api.openapi.schema_types import ClassifierName, ClassLabel
+from service.classifier_settings import ClassifierSettings
+
+# More fields than there are settings; an error for each of many would cost far more than them.
+_MOST_FIELDS = 100
+
+
+class ClassifierSettingsIn(ClassifierSettings):
+    """Settings of a classifier; those left out take their default."""
+
+    # Strict: "yes" is no bool and "0.5" no number, as the schema says.
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "not": {
+                "properties": {
+                    "method": {"const": "zero-shot"},
+                    "names_carry_meaning": {"const": False},
+                },
+                "required": ["method", "names_carry_meaning"],
+            },
+            "examples": [
+                {
+                    "method": "auto",
+                    "templates": ["a satellite photo of {}."],
+                    "names_carry_meaning": True,
+                    "false_rejection_rate": 0.05,
+                    "coverage": 0.9,
+                    "classes": ["forest", "sea lake"],
+                }
+            ],
+        },
+    )
+
+    classes: Annotated[list[ClassLabel], FailFast()] = Field(
+        default_factory=list,
+        max_length=10_000,
+        description="Classes to declare by name. Classes that exist already stay as they are.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, sent: Any) -> Any:
+        if isinstance(sent, dict) and len(sent) > _MOST_FIELDS:
+            raise ValueError(f"{len(sent)} fields; send those of the documentation alone")
+        return sent
+
+
+class Tuned(BaseModel):
+    """What leave-one-out over the support images has set."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
+    parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
+    temperature: float = Field(description="Divides the logits before the softmax.")
+    votes: int = Field(
+        description="Support images that could be scored by leave-one-out; 0: defaults are used."
+    )
+    accuracy: float | None = Field(
+        description="Share of these that were named rightly, every class counting alike."
+    )
+    rejection_threshold: float | None = Field(
+        description="Images less familiar than this are unknown; null: too few votes to tell."
+    )
+    conformal_threshold: float | None = Field(
+        description="Classes at least this probable are in the prediction set; null: no coverage"
+        " was asked for."
+    )
+
+
+class _Named(BaseModel):
+    name: ClassifierName
+
+
+# The settings as an answer shows them: by name and type, out of the record's ``settings``.
+_SETTINGS: dict[str, Any] = {
+    name: (field.annotation, Field(validation_alias=AliasPath("settings", name)))
+    for name, field in ClassifierSettings.model_fields.items()
+}
+_WithSettings = create_model("_WithSettings", __base__=_Named, **_SETTINGS)
+
+
+class ClassifierOut(_WithSettings):
+    """A classifier."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "land-cover",
+                    "method": "auto",
+                    "templates": [],
+                    "names_carry_meaning": True,
+                    "false_rejection_rate": 0.05,
+                    "coverage": 0.9,
+                    "backbone": "lite",
+                    "n_classes": 2,
+                    "n_images": 32,
+                    "tuning": {
+                        "head": "gda++",
+                        "parameters": {"alpha": 0.62, "spread": 812.5, "absent": 140.2},
+                        "temperature": 31.9,
+                        "votes": 32,
+                        "accuracy": 0.97,
+                        "rejection_threshold": -204.8,
+                        "conformal_threshold": 0.38,
+                    },
+                    "created_at": "2026-01-01T12:00:00Z",
+                    "updated_at": "2026-01-01T12:00:05Z",
+                    "problem": None,
+                }
+            ]
+        },
+    )
+
+    backbone: str
+    n_classes: int
+    n_images: int
+    tuning: Tuned
+    created_at: datetime
+    updated_at: datetime
+    problem: str | None = Field(
+        description="Why this classifier cannot answer, if it cannot: another backbone embedded"
+        " it, or what is stored of it is damaged."
+    )
+
+
+class ClassifierList(BaseModel):
+    """All classifiers, by name."""
+
+    classifiers: list[ClassifierOut]

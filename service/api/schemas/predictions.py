@@ -1,0 +1,95 @@
+"""The JSON of predictions."""
+
+from __future__ import annotations
+
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
+
+from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
+
+
+class RankedLabelOut(BaseModel):
+    """A candidate answer and the two terms of its logit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: ClassLabel
+    probability: float
+    zero_shot: float = Field(description="What the class name contributed to the logit.")
+    cache: float = Field(description="What the support images contributed to the logit.")
+
+
+class EvidenceOut(BaseModel):
+    """A support image that resembles the query."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    image_id: ImageIdentifier
+    label: ClassLabel
+    similarity: float = Field(description="Cosine similarity, at most 1.")
+
+
+class PredictionOut(BaseModel):
+    """The answer for one image."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
+    probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
+    known: bool = Field(
+        description="Whether the image looks like any of the classes, at the classifier's"
+        " false-rejection rate. Always true where there is nothing to tell by: before a class has"
+        " two images, and where the best class has none."
+    )
+    prediction_set: list[ClassLabel] | None = Field(
+        description="Classes that hold the right one as often as the coverage asked for, the most"
+        " probable first; may be empty where none is probable enough; null without a coverage."
+    )
+    top_k: list[RankedLabelOut]
+    evidence: list[EvidenceOut]
+
+
+class PredictionsOut(BaseModel):
+    """The answers, in the order of the uploaded images."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "classifier": "land-cover",
+                    "predictions": [
+                        {
+                            "label": "forest",
+                            "probability": 0.93,
+                            "known": True,
+                            "prediction_set": ["forest"],
+                            "top_k": [
+                                {
+                                    "label": "forest",
+                                    "probability": 0.93,
+                                    "zero_shot": 18.2,
+                                    "cache": 3.1,
+                                },
+                                {
+                                    "label": "sea lake",
+                                    "probability": 0.07,
+                                    "zero_shot": 17.9,
+                                    "cache": 0.8,
+                                },
+                            ],
+                            "evidence": [
+                                {
+                                    "image_id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                                    "label": "forest",
+                                    "similarity": 0.81,
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    classifier: ClassifierName
+    predictions: list[PredictionOut]

@@ -1,0 +1,101 @@
+"""The settings of a classifier: each a field, with its bounds and what it is for, once.
+
+Storage keeps a field in the column of its name, and the API takes and shows it by that name; a new
+setting is a field here, its column with a migration (``service/storage/``), and its use.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    StringConstraints,
+    field_validator,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import (
+    list_schema,
+    no_info_after_validator_function,
+    plain_serializer_function_ser_schema,
+    str_schema,
+)
+
+from adapters.heads import DEFAULT_HEAD, HEADS
+
+# Each place is filled with a class name; a text tower reads some dozens of words in all.
+_MOST_PLACES = 5
+
+_Template = Annotated[str, StringConstraints(max_length=500, pattern=r"\{\}")]
+_TemplateList = Annotated[list[_Template], FailFast(), Field(max_length=100)]
+
+
+def _from_list(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    return no_info_after_validator_function(
+        tuple,
+        handler.generate_schema(_TemplateList),
+        serialization=plain_serializer_function_ser_schema(
+            list, return_schema=list_schema(str_schema())
+        ),
+    )
+
+
+class ClassifierSettings(BaseModel):
+    """How a classifier answers: its head, its prompt templates, its thresholds."""
+
+    # An API model that adds fields to these validates to these alone.
+    model_config = ConfigDict(frozen=True, revalidate_instances="subclass-instances")
+
+    method: str = Field(
+        default=DEFAULT_HEAD,
+        json_schema_extra={"enum": list(HEADS)},
+        description="The head that answers. `auto` lets the support images choose. `zero-shot`"
+        " looks at class names only, the others at the support images too; those with ++ compare"
+        " images by the corrected embedding.",
+    )
+    # JSON has lists; what memory holds never changes.
+    templates: Annotated[tuple[str, ...], GetPydanticSchema(_from_list)] = Field(
+        default_factory=tuple,
+        description="Sentences around a class name, whose place is {}. Empty: the backbone's own."
+        " Prompts that a service was started with (`--prompts`) stand in a sentence of their own,"
+        " and then these are not used.",
+    )
+    names_carry_meaning: bool = Field(
+        default=True,
+        description="Whether class names say what is in the images. false leaves out the"
+        " zero-shot term: right for labels like `type-7`.",
+    )
+    false_rejection_rate: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of images of the classes that may be called unknown"
+        " (`known: false`); 0: nothing is.",
+    )
+    coverage: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="How often the prediction set of an image should hold its class; null: no"
+        " prediction sets.",
+    )
+
+    @field_validator("templates")
+    @classmethod
+    def _few_places(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if (places := template.count("{}")) > _MOST_PLACES:
+                raise ValueError(f"a template has at most {_MOST_PLACES} places {{}}, not {places}")
+        return templates
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method not in HEADS:
+            raise ValueError(f"unknown method; choose one of {', '.join(HEADS)}")
+        return method

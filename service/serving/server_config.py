@@ -1,0 +1,66 @@
+"""Uvicorn as this service uses it, by one process or by several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.serving.connections import Connections
+from service.serving.graceful_shutdown import cancel_seconds
+from service.serving.http_connection import HttpConnection
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def configured(
+    settings: Settings, connections: Connections, application: Callable[[], ASGIApp]
+) -> uvicorn.Config:
+    """Uvicorn's configuration.
+
+    Args:
+        settings: All of them.
+        connections: Those of a process, or of each process that will be spawned.
+        application: Makes the application, in the event loop of the process that serves it.
+    """
+    # What another site's page may embed without reading it: nothing, unless a site may read.
+    policy = "cross-origin" if settings.cors_origins else "same-origin"
+    return uvicorn.Config(
+        application,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.processes,
+        http=cast("type[asyncio.Protocol]", partial(HttpConnection, connections)),
+        ws="none",  # a connection that is upgraded would leave its limits behind
+        # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
+        access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
+        headers=[("cross-origin-resource-policy", policy)],
+        timeout_graceful_shutdown=cancel_seconds(settings.shutdown_seconds),  # type: ignore[arg-type]
+    )
+
+
+class CutOff:
+    """ASGI middleware that takes the cancellation of a request for its end.
+
+    Uvicorn cancels what a shutdown cannot wait for, and would log it as a defect.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            await self.app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise

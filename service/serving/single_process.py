@@ -1,0 +1,52 @@
+"""One process that answers at once, and with predictions when the encoder is loaded."""
+
+from __future__ import annotations
+
+import threading
+from types import FrameType
+
+import uvicorn
+
+from service.api.app import create_app
+from service.composition import ServiceParts
+from service.serving.connections import ConnectionLimits, Connections
+from service.serving.graceful_shutdown import drain_when_told
+from service.serving.logging_setup import log
+from service.serving.server_config import CutOff, configured
+from service.settings import Settings
+
+
+def serve_alone(settings: Settings) -> None:
+    """Serve in this process until told to end; blocks.
+
+    Raises:
+        Exception: The parts cannot start; why.
+        SystemExit: The port cannot be used, which was said.
+    """
+    log()
+    failures: list[Exception] = []
+    ready = threading.Event()
+    connections = Connections(ConnectionLimits.of(settings))
+
+    def stop(_: int = 0, __: FrameType | None = None) -> None:
+        server.should_exit = True
+
+    def give_up(error: Exception) -> None:
+        failures.append(error)
+        stop()
+
+    def start(settings: Settings) -> ServiceParts:
+        parts = ServiceParts.start(settings)
+        ready.set()
+        return parts
+
+    def application() -> CutOff:
+        drain_when_told(connections, settings.shutdown_seconds, ready, stop)
+        return CutOff(create_app(settings, give_up, start))
+
+    server = uvicorn.Server(configured(settings, connections, application))
+    server.run()
+    if failures:
+        raise failures[0]
+    if not server.started:
+        raise SystemExit(1)
