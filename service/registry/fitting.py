@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
@@ -15,13 +16,16 @@ from service.storage.errors import Damaged
 from service.storage.records import ClassifierSettings, ClassRecord, StoredClassifier
 
 
-def new_classifier(settings: ClassifierSettings, backbone: Backbone) -> FewShotClassifier:
+def new_classifier(
+    settings: ClassifierSettings, backbone: Backbone, cache: CacheSettings = DEFAULT_SETTINGS
+) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
     return FewShotClassifier(
         settings.method,
         backbone.logit_scale,
         false_rejection_rate=settings.false_rejection_rate,
         coverage=settings.coverage,
+        cache=cache,
     )
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
-from adapters.size import size_of
 from service.problems import AnswerTooLarge, NoClasses
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.snapshot import Snapshot
@@ -82,7 +82,12 @@ class LiveClassifier:
         nbytes: What it takes in memory.
     """
 
-    def __init__(self, stored: StoredClassifier, backbone: Backbone) -> None:
+    def __init__(
+        self,
+        stored: StoredClassifier,
+        backbone: Backbone,
+        cache: CacheSettings = DEFAULT_SETTINGS,
+    ) -> None:
         self.state = stored.record.state
         self.name = stored.record.name
         self.settings = stored.record.settings
@@ -91,7 +96,7 @@ class LiveClassifier:
         self._lock = Lock()
         self._joint = backbone.correction.joint
         support = support_set(stored, backbone)
-        self._classifier = new_classifier(self.settings, backbone).fit(
+        self._classifier = new_classifier(self.settings, backbone, cache).fit(
             class_set(self.settings, list(self.classes.values()), support.labels),
             support,
             usable(stored.record.tuning),
@@ -268,7 +273,7 @@ class LiveClassifier:
         width = len(self._labels) + len(self.support)
         self.block = max(1, _CELLS // max(1, width))
         self.nbytes = (
-            size_of(self._classifier)
+            self._classifier.nbytes
             + _CLASS_BYTES * len(self.classes)
             + _IMAGE_BYTES * len(self.support)
         )

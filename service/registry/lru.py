@@ -12,6 +12,7 @@ from threading import Lock
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from service.problems import (
     ClassifierDamaged,
     ClassifierNotFound,
@@ -81,15 +82,23 @@ class LoadedClassifiers:
             dropped; the one used last stays, whatever it takes.
         alone: Whether nobody else changes the database. Otherwise each use of a classifier asks
             the database, at the cost of one row, whether the one in memory is the latest.
+        cache: How they keep their support images.
     """
 
     def __init__(
-        self, store: Store, backbone: Backbone, max_bytes: int, *, alone: bool = True
+        self,
+        store: Store,
+        backbone: Backbone,
+        max_bytes: int,
+        *,
+        alone: bool = True,
+        cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
         self._alone = alone
+        self._cache = cache
         self._slots: OrderedDict[str, Slot] = OrderedDict()  # the least recently used first
         self._bytes = 0
         self._lock = Lock()  # of the two above, and of users and nbytes of the places
@@ -141,7 +150,7 @@ class LoadedClassifiers:
                 return live
             with LOAD_SECONDS.time():
                 stored = self._store.load(name)
-                live = None if stored is None else _ready(stored, self._backbone)
+                live = None if stored is None else _ready(stored, self._backbone, self._cache)
             slot.live = live
             return live
 
@@ -199,7 +208,7 @@ class LoadedClassifiers:
         LOADED_BYTES.set(self._bytes)
 
 
-def _ready(stored: StoredClassifier, backbone: Backbone) -> LiveClassifier:
+def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -> LiveClassifier:
     """The classifier that was read, fitted.
 
     Raises:
@@ -208,7 +217,7 @@ def _ready(stored: StoredClassifier, backbone: Backbone) -> LiveClassifier:
     name = stored.record.name
     try:
         check_fits(stored, backbone)
-        return LiveClassifier(stored, backbone)
+        return LiveClassifier(stored, backbone, cache)
     except Damaged as error:
         raise ClassifierDamaged(name, str(error)) from error
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:

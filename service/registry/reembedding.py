@@ -137,6 +137,6 @@ def _settle(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
     ]
     support = support_set(stored, backbone)
     tuning = new_classifier(settings, backbone).tune(
-        class_set(settings, classes, support.labels), support
+        class_set(settings, classes, support.labels), support.labelled
     )
     stale.settle(stored, tuning, [(record.id, record.text) for record in classes])

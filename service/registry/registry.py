@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
-from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
+from adapters.embeddings import ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
 from service.encoding.image_embedder import EmbeddedImage
 from service.problems import (
@@ -67,6 +68,7 @@ class Registry:
         memory: Bytes of classifiers in memory.
         alone: Whether no other process changes the database. Where one does, a change is made
             again, tuning and all, if another came before it.
+        cache: How classifiers keep their support images.
     """
 
     def __init__(
@@ -79,13 +81,15 @@ class Registry:
         max_texts: int,
         memory: int,
         alone: bool = True,
+        cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._store = store
         self._backbone = backbone
+        self._cache = cache
         self._store_images = store_images
         self._max_classes = max_classes
         self._max_texts = max_texts
-        self._loaded = LoadedClassifiers(store, backbone, memory, alone=alone)
+        self._loaded = LoadedClassifiers(store, backbone, memory, alone=alone, cache=cache)
 
     # Reading
 
@@ -152,7 +156,7 @@ class Registry:
                 self._resettle(slot, live, settings, labels, texts)
                 return False
             classes = self._new_classes(settings, labels, 0, texts)
-            tuning = self._tune(settings, classes, self._no_support())
+            tuning = self._tune(settings, classes, self._no_support().labelled)
             self._store.create(name, settings, tuning, [(c.label, c.text) for c in classes])
             return True
 
@@ -261,13 +265,12 @@ class Registry:
         classes = [*live.classes.values(), *new_classes]
         class_ids = {record.label: record.id for record in classes}
         embeddings = ImageEmbeddings.concatenate([i.embeddings for i in images.values()])
-        # Their final ids come with the write; for tuning any will do.
-        to_come = SupportSet(
-            -1 - torch.arange(len(images)),
+        # They get their ids with the write.
+        to_come = LabelledEmbeddings(
             torch.tensor([class_ids[label] for label, _ in images]),
             embeddings,
         )
-        tuning = self._tune(live.settings, classes, live.support_set.with_added(to_come))
+        tuning = self._tune(live.settings, classes, live.support_set.labelled.with_added(to_come))
         with following(slot, live):
             written = self._store.change(
                 live.id,
@@ -310,7 +313,7 @@ class Registry:
         gone_images: Sequence[int] = (),
     ) -> None:
         """Remove support images; ``classes`` stay, and storage is told what is gone."""
-        tuning = self._tune(live.settings, classes, live.support_set.without(removed))
+        tuning = self._tune(live.settings, classes, live.support_set.without(removed).labelled)
         with following(slot, live):
             written = self._store.change(
                 live.id,
@@ -356,7 +359,7 @@ class Registry:
         new_classes = self._new_classes(settings, fresh, len(live.classes), texts)
         classes = [*old_classes, *new_classes]
         support = live.support_set
-        tuning = self._tune(settings, classes, support)
+        tuning = self._tune(settings, classes, support.labelled)
         with following(slot, live):
             written = self._store.change(
                 live.id,
@@ -367,7 +370,7 @@ class Registry:
                 state=live.state,
             )
             classes = [*old_classes, *written.classes]
-            classifier = new_classifier(settings, self._backbone)
+            classifier = new_classifier(settings, self._backbone, self._cache)
             live.apply(
                 tuning=tuning,
                 settings=settings,
@@ -379,10 +382,10 @@ class Registry:
             )
 
     def _tune(
-        self, settings: ClassifierSettings, classes: list[ClassRecord], support: SupportSet
+        self, settings: ClassifierSettings, classes: list[ClassRecord], images: LabelledEmbeddings
     ) -> Tuning:
-        known = class_set(settings, classes, support.labels)
-        return new_classifier(settings, self._backbone).tune(known, support)
+        known = class_set(settings, classes, images.labels)
+        return new_classifier(settings, self._backbone).tune(known, images)
 
     def _new_classes(
         self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts

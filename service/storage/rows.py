@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from adapters.heads import HEADS, Tuning
+from adapters.heads import HEADS, Tuning, parameters_of
 from service.storage.errors import Damaged
 from service.storage.records import (
     ClassifierRecord,
@@ -22,6 +22,7 @@ from service.storage.records import (
 from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
 
 _TUNING = TypeAdapter(Tuning)
+_PARAMETERS = TypeAdapter(dict[str, float])
 _TEMPLATES = TypeAdapter(tuple[str, ...])
 _TUNING_FIELDS = {field.name for field in fields(Tuning)}
 
@@ -47,7 +48,7 @@ def classifier_record(
             row.false_rejection_rate,
             row.coverage,
         ),
-        _tuning(row.tuning),
+        _tuning(row.method, row.tuning),
         row.created_at,
         row.updated_at,
         n_classes,
@@ -144,15 +145,15 @@ def _templates(stored: Any) -> tuple[str, ...]:
         raise Damaged("its templates cannot be read") from error
 
 
-def _tuning(stored: Any) -> Tuning:
+def _tuning(method: str, stored: Any) -> Tuning:
     if isinstance(stored, Unreadable) or not isinstance(stored, dict):
         raise Damaged("its tuning is no JSON object")
     if unknown := set(stored) - _TUNING_FIELDS:
         raise Damaged(f"its tuning has members that are not known: {', '.join(sorted(unknown))}")
     try:
-        tuning = _TUNING.validate_python(stored)
+        values = _PARAMETERS.validate_python(stored.get("parameters", {}))
+        tuning = _TUNING.validate_python({**stored, "parameters": {}})
     except ValidationError as error:
         raise Damaged(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
-    if tuning.head:
-        _head(tuning.head)
-    return tuning
+    parameters = parameters_of(_head(tuning.head or method), values)
+    return replace(tuning, parameters=parameters)

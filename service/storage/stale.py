@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -133,7 +133,7 @@ class StaleEmbeddings:
                     ClassifierRow.revision == state.revision,
                 )
                 .values(
-                    tuning=asdict(tuning),
+                    tuning=tuning.as_dict(),
                     fingerprint=self._fingerprint,
                     revision=ClassifierRow.revision + 1,
                 )

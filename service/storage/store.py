@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Engine, Update, delete, insert, select, update
@@ -306,7 +305,7 @@ class Store:
                 session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
 
     def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
-        return {"tuning": asdict(tuning), "fingerprint": self.fingerprint}
+        return {"tuning": tuning.as_dict(), "fingerprint": self.fingerprint}
 
     def _not_changed(self, session: Session, classifier_id: int) -> Exception:
         """Why a change did not find the state that it was made for."""
