@@ -14,8 +14,8 @@ from service.api.described import binary
 from service.api.names import checked_classifier
 from service.composition import Runtime
 from service.problems import ClassifierNotFound
-from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
+from service.reports.report_cache import ReportCache
 from service.reports.schemas import ReportOut
 from service.storage.kept import kept_images
 
@@ -37,7 +37,7 @@ class _Reporting:
             would not be done sooner, but take the places of predictions.
     """
 
-    latest: LatestReports
+    latest: ReportCache
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
 
@@ -129,8 +129,8 @@ async def _in_turn(
     live = await reading(runtime.registry.live, checked_classifier(name))
     state = request.app.state
     if not hasattr(state, "reporting"):
-        state.reporting = _Reporting(LatestReports(runtime.settings.root_path))
+        state.reporting = _Reporting(ReportCache(runtime.settings.root_path))
     reporting: _Reporting = state.reporting
     return await anyio.to_thread.run_sync(
-        lambda: make(reporting.latest.of(live)), limiter=reporting.turns
+        lambda: make(reporting.latest.report_on(live)), limiter=reporting.turns
     )

@@ -111,7 +111,7 @@ def _served(shared: Path) -> Path:
 
 def _give_up(shared: Path, error: Exception) -> NoReturn:
     """End this process; if none could start so far, by its exit status all of them."""
-    from service.cli.errors import fail
+    from service.cli.failure import fail
 
     with suppress(typer.Exit):
         fail(error)
