@@ -11,13 +11,14 @@ What is named here is stable: it changes only with a new minor version and a lin
 
 from importlib.metadata import version
 
-from adapters.backbones import Backbone, BackboneError, load_backbone
+from adapters.backbones import Backbone, BackboneError
+from handful.backbone import load_backbone
 from handful.classifier import Classifier, NotFittedError
 from handful.pictures import Image, ImageError
 from handful.prediction import Evidence, Prediction
 from handful.saved import SavedClassifierError
 from service.class_folders import ClassFolderError
-from service.storage.records import ClassifierSettings
+from service.classifier_settings import ClassifierSettings
 
 __version__ = version("handful")
 

@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from handful import saved
+from handful.backbone import load_backbone
 from handful.pictures import Image, embed
 from handful.prediction import Evidence, Prediction
 from service.class_folders.on_disk import read_folder
+from service.classifier_settings import ClassifierSettings
 from service.registry.fitting import class_texts, new_classifier
-from service.storage.records import ClassifierSettings
 
 _DEFAULTS = ClassifierSettings()
 

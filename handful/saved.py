@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adapters.heads import Tuning
-from service.storage.records import ClassifierSettings
+from service.classifier_settings import ClassifierSettings
 
 _FORMAT = "handful-classifier-1"
 _KEY = "handful"
@@ -58,7 +58,7 @@ def write(path: str | os.PathLike[str], saved: Saved) -> None:
         "format": _FORMAT,
         "backbone": saved.backbone,
         "fingerprint": saved.fingerprint,
-        "settings": asdict(saved.settings),
+        "settings": saved.settings.model_dump(),
         "classes": list(saved.classes),
         "tuning": asdict(saved.tuning),
     }
@@ -90,7 +90,7 @@ def read(path: str | os.PathLike[str]) -> Saved:
         return Saved(
             backbone=described["backbone"],
             fingerprint=described["fingerprint"],
-            settings=TypeAdapter(ClassifierSettings).validate_python(described["settings"]),
+            settings=ClassifierSettings.model_validate(described["settings"]),
             classes=described["classes"],
             tuning=TypeAdapter(Tuning).validate_python(described["tuning"]),
             texts=tensors.get("texts"),

@@ -58,7 +58,7 @@ def test_explain_names_the_support_images_that_an_answer_rests_on(
     assert answer.evidence[0].index == 5
     assert answer.evidence[0].similarity == pytest.approx(1, abs=1e-4)
     assert len(answer.evidence) == 2
-    assert list(answer.probabilities)[0] == answer.label
+    assert next(iter(answer.probabilities)) == answer.label
     assert answer.probability == max(answer.probabilities.values())
 
 

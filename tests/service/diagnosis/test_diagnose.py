@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from adapters.backbones import Backbone
 from adapters.loading import load_backbone
 from service.cli import app
-from service.diagnosis.labelled import LabelledImages
-from service.diagnosis.run import DiagnosisOut
-from service.evaluation.dataset import DatasetError
+from service.datasets.dataset import DatasetError
+from service.datasets.labelled_split import LabelledSplit
+from service.diagnosis.image_diagnosis import DiagnosisOut
 from tests.service.pictures import noise
 
 SHOTS, QUERIES = 8, 4
@@ -215,28 +215,28 @@ def test_templates_change_the_names_alone(cloth: Path, vit: str, tmp_path: Path)
 
 
 def test_a_folder_is_read_with_splits_or_without(cloth: Path, tmp_path: Path) -> None:
-    train = LabelledImages.read(cloth)
+    train = LabelledSplit.read(cloth)
     assert (train.split, len(train.files)) == ("train", 3 * SHOTS)
     assert train.columns == tuple(i for i in range(3) for _ in range(SHOTS))
     assert [train.labels[column] for column in train.columns] == [
         file.parent.name for file in train.files
     ]
-    assert LabelledImages.read(cloth, "test").split == "test"
-    plain = LabelledImages.read(cloth / "test")
+    assert LabelledSplit.read(cloth, "test").split == "test"
+    plain = LabelledSplit.read(cloth / "test")
     assert (plain.split, plain.name, len(plain.files)) == (None, "test", 3 * QUERIES)
     # A data set of vehicles may have a class that is called train.
     for label in ("train", "tram"):
         shutil.copytree(cloth / "train" / "local", tmp_path / label)
-    vehicles = LabelledImages.read(tmp_path)
+    vehicles = LabelledSplit.read(tmp_path)
     assert (vehicles.split, vehicles.labels) == (None, ("train", "tram"))
     shutil.copytree(cloth / "test", tmp_path / "alone" / "test")
-    assert LabelledImages.read(tmp_path / "alone").split == "test"
+    assert LabelledSplit.read(tmp_path / "alone").split == "test"
 
 
 def test_a_limit_takes_images_from_all_over_the_class(cloth: Path) -> None:
-    few = LabelledImages.read(cloth, limit=3)
+    few = LabelledSplit.read(cloth, limit=3)
     assert [file.stem for file in few.files] == 3 * ["0", "4", "7"]
-    assert LabelledImages.read(cloth, limit=99) == LabelledImages.read(cloth)
+    assert LabelledSplit.read(cloth, limit=99) == LabelledSplit.read(cloth)
 
 
 @pytest.mark.parametrize(
@@ -262,15 +262,15 @@ def test_wrong_arguments_are_explained(cloth: Path, arguments: list[str], messag
 def test_images_must_have_something_to_be_compared_with(cloth: Path, tmp_path: Path) -> None:
     shutil.copytree(cloth / "train" / "local", tmp_path / "one" / "local")
     with pytest.raises(DatasetError, match="one class only; add a folder"):
-        LabelledImages.read(tmp_path / "one")
+        LabelledSplit.read(tmp_path / "one")
     for label in "ab":
         (tmp_path / "singles" / label).mkdir(parents=True)
         noise(1).save(tmp_path / "singles" / label / "x.png")
     with pytest.raises(DatasetError, match="has two images to compare; add a second one"):
-        LabelledImages.read(tmp_path / "singles")
+        LabelledSplit.read(tmp_path / "singles")
     shutil.copytree(cloth / "train", tmp_path / "part" / "train")
     with pytest.raises(DatasetError, match=r"no folder test/CLASS/; there is train"):
-        LabelledImages.read(tmp_path / "part", "test")
+        LabelledSplit.read(tmp_path / "part", "test")
 
 
 def test_a_file_that_is_no_image_is_named(cloth: Path, vit: str, tmp_path: Path) -> None:

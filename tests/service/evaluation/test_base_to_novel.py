@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from service.datasets.dataset import DatasetError
 from service.evaluation.base_to_novel import Generalisation, read_halves, zero_shot_accuracy
-from service.evaluation.dataset import DatasetError
 from tests.service.colours import COLOURS, coloured, write_colours
 
 

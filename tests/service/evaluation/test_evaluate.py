@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from adapters.heads import HEADS
 from service.cli import app
-from service.evaluation.dataset import DatasetError, read_dataset
+from service.datasets.dataset import DatasetError, read_dataset
 from tests.service.server import Server, run_handful
 
 SHOTS, QUERIES = 4, 12

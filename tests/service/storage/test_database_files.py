@@ -21,7 +21,6 @@ from sqlalchemy import Engine, text
 from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from adapters.loading import load_backbone
-from service.composition import Runtime
 from service.composition import ServiceParts
 from service.encoding.image_embedder import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone
