@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from adapters.measures.diagnosis import AgainstTexts, Diagnosis, Measured
+from adapters.measures.diagnosis import AgainstTexts, Diagnosis, EmbeddingMeasures
 from adapters.measures.overlap import BINS, Overlap
 
 
@@ -133,7 +133,7 @@ class EmbeddingOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, measures: Measured) -> Self:
+    def of(cls, measures: EmbeddingMeasures) -> Self:
         """All measures of one embedding but the overlap."""
         return cls(
             neighbour_accuracy=_without_nan(measures.neighbours.accuracy),

@@ -56,7 +56,7 @@ def snapshot(
         i: SupportRecord(i, f"{i:032x}", label, f"{i}.jpg", "", "image/jpeg", 8, 8, NOW)
         for i, label in zip(support.ids.tolist(), support.labels.tolist(), strict=True)
     }
-    tuning = FewShotClassifier(method, 20.0).tune(classes, support) if ids else Tuning()
+    tuning = FewShotClassifier(method, 20.0).tune(classes, support.labelled) if ids else Tuning()
     return Snapshot("blobs", method, 20.0, records, images, classes, support, tuning, joint)
 
 
