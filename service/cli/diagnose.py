@@ -81,7 +81,7 @@ def diagnose(
     from rich.console import Console
 
     from service.cli.embedding import features as features_of
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.settings import settings_with
     from service.diagnosis.output import write
     from service.diagnosis.run import run

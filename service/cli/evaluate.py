@@ -92,7 +92,7 @@ def evaluate(
     from rich.console import Console
 
     from service.cli.embedding import features as features_of
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.settings import settings_with
     from service.evaluation.output import write
     from service.evaluation.protocol import Protocol

@@ -21,7 +21,7 @@ def re_embed(
     from rich.console import Console
 
     from service.cli.embedding import load_shown
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.settings import settings_with
     from service.private_files import keep_private
     from service.registry.reembedding import re_embed as run

@@ -45,6 +45,6 @@ def serve(
     try:
         run(settings)
     except Exception as error:
-        from service.cli.errors import fail
+        from service.cli.failure import fail
 
         fail(error)

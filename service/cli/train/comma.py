@@ -58,7 +58,7 @@ def comma(
 
     from adapters.prompts import CommaConfig
     from adapters.training.methods.comma import DEFAULTS
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.settings import settings_with
     from service.cli.train.comma_run import Plan, run
     from service.cli.train.processes import check_device, is_first, part

@@ -59,7 +59,7 @@ def imo(
     from adapters.training.errors import DataError
     from adapters.training.methods.imo import RECIPES
     from service.cli.arguments import make_folder
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.settings import settings_with
     from service.cli.train.imo_run import Plan, run
     from service.cli.train.processes import check_device, is_first

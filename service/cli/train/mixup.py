@@ -118,7 +118,7 @@ def mixup(
     from adapters.training.loop import LoopSettings
     from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
     from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.train.progress import training_bar
     from service.images.reading import training_reader
 

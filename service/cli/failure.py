@@ -1,4 +1,4 @@
-"""How commands end when they cannot go on."""
+"""Exit status and message of a command that cannot go on."""
 
 from __future__ import annotations
 
