@@ -23,7 +23,7 @@ _TEXT_BATCH = 64
 
 
 class Backbone:
-    """A frozen encoder of images and texts.
+    """A frozen CLIP encoder of images and texts.
 
     Attributes:
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.

@@ -1,4 +1,4 @@
-"""From a picture to the pixels that an image tower takes."""
+"""Preprocessing: a picture resized and cropped to the pixels that an image tower takes."""
 
 from __future__ import annotations
 

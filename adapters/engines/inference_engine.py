@@ -37,11 +37,14 @@ class Engine(Protocol):
 
 
 MakeEngine = Callable[[ImagePass, torch.device, tuple[int, int], str], Engine]
-"""From an ``ImagePass``, its device, height and width, and a digest of what decides its output."""
+"""Factory of an engine.
+
+From an ``ImagePass``, its device, height and width, and a digest of what decides its output.
+"""
 
 
 class Eager:
-    """PyTorch, an operation at a time: the reference that others are compared with.
+    """PyTorch in eager mode, an operation at a time: the reference of the other engines.
 
     Args:
         image_pass: Module from (n, H, W, 3) uint8 pixels to two (n, ·) embeddings.

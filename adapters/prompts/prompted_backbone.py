@@ -1,4 +1,4 @@
-"""A backbone whose texts and images are encoded with trained prompts."""
+"""A backbone with learned prompts in both towers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from adapters.prompts.model import PromptedModel
 
 
 class PromptedBackbone(Backbone):
-    """A `Backbone` with trained prompts in both towers.
+    """A `Backbone` with learned prompts in both towers.
 
     Class texts are written with the template of the prompts, whatever other templates are
     asked for: the prompts were learned in the place of its words and mean nothing elsewhere.

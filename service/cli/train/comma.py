@@ -60,6 +60,7 @@ def comma(
     from adapters.training.methods.comma import DEFAULTS
     from service.cli.configuration import settings_with_options
     from service.cli.failure import fail
+    from service.cli.settings import settings_with
     from service.cli.train.comma_run import Plan, run
     from service.cli.train.processes import check_device, is_first, part
     from service.datasets.dataset import DatasetError

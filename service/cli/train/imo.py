@@ -61,6 +61,8 @@ def imo(
     from service.cli.configuration import settings_with_options
     from service.cli.failure import fail
     from service.cli.shared_options import make_folder
+    from service.cli.arguments import make_folder
+    from service.cli.settings import settings_with
     from service.cli.train.imo_run import Plan, run
     from service.cli.train.processes import check_device, is_first
     from service.training.labelled import read_labelled

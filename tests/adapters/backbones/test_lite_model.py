@@ -30,7 +30,8 @@ def lite() -> DualEncoder:
 @torch.inference_mode()
 def encode_texts(lite: DualEncoder, texts: Sequence[str]) -> Tensor:
     model: Any = lite.model
-    return model.encode_text(lite.tokenizer(texts), normalize=True)
+    embedded: Tensor = model.encode_text(lite.tokenizer(texts), normalize=True)
+    return embedded
 
 
 @torch.inference_mode()
@@ -38,7 +39,8 @@ def encode_image(lite: DualEncoder, picture: str) -> Tensor:
     model: Any = lite.model
     pixels = lite.preprocess(Image.fromarray(getattr(data, picture)()).convert("RGB"))
     assert pixels.shape == (3, 224, 224)
-    return model.encode_image(pixels.unsqueeze(0), normalize=True)
+    embedded: Tensor = model.encode_image(pixels.unsqueeze(0), normalize=True)
+    return embedded
 
 
 def test_it_is_an_open_clip_model_ready_to_use(lite: DualEncoder) -> None:

@@ -73,7 +73,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[nn.Module]:
     """The image tower of a real backbone; random weights, except for those of `lite`."""
     torch.manual_seed(0)
     if request.param == "lite":
-        yield build_lite().visual  # type: ignore[misc]
+        yield build_lite().visual
     else:
         yield open_clip.create_model(request.param).eval().visual
 

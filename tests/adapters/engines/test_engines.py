@@ -73,7 +73,7 @@ def test_an_adapter_survives_compilation(vit: str) -> None:
             nn.init.normal_(layer.get_submodule("up").weight)  # type: ignore[arg-type]
         return Backbone(encoder, Adapted(adapter), make_engine=make_engine)
 
-    eager, quick = backbone(Eager.made), backbone(fastest)  # type: ignore[arg-type]
+    eager, quick = backbone(Eager.made), backbone(fastest)
     assert quick.engine == "openvino"
     wanted, found = (one.encode_images(pictures(5)) for one in (eager, quick))
     assert float((wanted.frozen * wanted.corrected).sum(dim=1).max()) < 0.99

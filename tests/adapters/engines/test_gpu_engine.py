@@ -62,7 +62,7 @@ class FakeGraphStream:
     made: list[FakeGraphStream]
 
     def __init__(self, pass_of: Any, _device: object, _size: object, sizes: Sequence[int]) -> None:
-        number = len(self.made) % cuda.LANES
+        number = len(self.made) % cuda.STREAMS
         if number >= len(self.room):
             raise torch.OutOfMemoryError("no memory")
         self.sizes = tuple(size for size in sizes if size <= self.room[number])
