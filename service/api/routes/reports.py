@@ -1,4 +1,4 @@
-"""``/v1/classifiers/{name}/report``: what a classifier's own images say of it."""
+"""``/v1/classifiers/{name}/report``: the report on a classifier, as JSON, page and picture."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.deadlines import attended
+from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.name_validation import checked_classifier, checked_label
@@ -144,7 +144,7 @@ async def _register(
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
     await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
-    embedded = await parts.embedder.register(images, name, attended(request))
+    embedded = await parts.embedder.register(images, name, deadline_or_disconnect(request))
     registered = await run_change_with_texts(
         request,
         parts,
