@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from adapters.backbones import NO_ADAPTER, Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.engines import Eager, fastest
+from adapters.loading import NO_ADAPTER, load_backbone
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 
@@ -25,7 +26,7 @@ def load_encoder(settings: Settings) -> Backbone:
         settings.device,
         prompts=settings.prompts,
         adapter=settings.adapter,
-        make_runtime=Eager.made if settings.runtime == "eager" else compiled,
+        make_engine=Eager.made if settings.runtime == "eager" else compiled,
     )
 
 

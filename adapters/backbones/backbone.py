@@ -1,9 +1,9 @@
-"""An open_clip model as the rest of Handful sees it."""
+"""A frozen CLIP encoder of images and texts, as the rest of Handful sees it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.backbones.device_framing import on_device
-from adapters.backbones.fingerprint import fingerprint
+from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
-from adapters.engines import Eager, ImagePass, MakeRuntime
+from adapters.engines import Eager, ImagePass, MakeEngine
+from adapters.fingerprint import fingerprint
 
 _TEXT_BATCH = 64
 
@@ -33,19 +34,15 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
-        runtime: Name of what runs the image tower.
+        engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
-        name: See above.
-        model: An open_clip model.
-        preprocess: Its preprocessing, which ends in ``ToTensor`` and ``Normalize``.
-        tokenizer: Its tokenizer.
+        encoder: The model, which is frozen and moved to the device, and what belongs to it.
         correction: Of the image tower's intra-modal overlap.
-        templates: See above.
         device: Where it computes.
-        make_runtime: Makes what runs the image tower; PyTorch itself by default, which follows
+        make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
 
     Raises:
@@ -54,39 +51,35 @@ class Backbone:
 
     def __init__(
         self,
-        name: str,
-        model: torch.nn.Module,
-        preprocess: Callable[[Image.Image], Tensor],
-        tokenizer: Callable[[Sequence[str]], Tensor],
+        encoder: DualEncoder,
         correction: Correction,
-        templates: Sequence[str] = ("a photo of a {}.",),
         device: torch.device | str = "cpu",
-        make_runtime: MakeRuntime = Eager.made,
+        make_engine: MakeEngine = Eager.made,
     ) -> None:
-        self.name = name
-        self.templates = tuple(templates)
+        self.name = encoder.name
+        self.templates = encoder.templates
         self.correction = correction
         self.device = torch.device(device)
-        framing = Framing(preprocess)
+        framing = Framing(encoder.preprocess)
         self._frame = on_device(framing, self.device)
-        self._tokenizer = tokenizer
-        self._model: Any = model.eval().requires_grad_(False).to(self.device)
+        self._tokenizer = encoder.tokenizer
+        self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
         self.fingerprint = fingerprint(
-            self._model, {"preprocess": str(preprocess), "correction": correction.name}
+            self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
-        self._runtime = make_runtime(
+        self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
             self.device,
             (height, width),
             self.fingerprint,
         )
-        self.runtime = self._runtime.name
-        self.passes, self.batch = self._runtime.passes, self._runtime.batch
+        self.engine = self._engine.name
+        self.passes, self.batch = self._engine.passes, self._engine.batch
         # One image also warms up: the first pass through a model is the slowest.
         probe = self.encode_images(picture.unsqueeze(0))
         self.width = probe.frozen.shape[1]
@@ -104,7 +97,7 @@ class Backbone:
 
         Each row depends on its own image alone, to float32 rounding.
         """
-        return ImageEmbeddings(*self._runtime(pixels))
+        return ImageEmbeddings(*self._engine(pixels))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

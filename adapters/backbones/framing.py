@@ -11,15 +11,15 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
+from adapters.backbone_errors import BackboneError
 from adapters.backbones.bounded import Bounded
-from adapters.backbones.errors import BackboneError
 
 
 class Framing:
     """Resizes and crops a picture to what the image tower takes; normalisation comes later.
 
     Eight bits a channel are all that a picture has, so that is what waits in queues and is
-    copied to devices; the runtime makes numbers of it
+    copied to devices; the engine makes numbers of it
     (:class:`adapters.engines.image_pass.ImagePass`). Costs no more than the picture has pixels,
     whatever its shape (:mod:`adapters.backbones.bounded`).
 

@@ -1,4 +1,4 @@
-"""From pixels to both embeddings: what a runtime runs."""
+"""From pixels to both embeddings: what an engine runs."""
 
 from __future__ import annotations
 

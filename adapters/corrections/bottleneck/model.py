@@ -1,4 +1,4 @@
-"""A bottleneck adapter attached to an image tower."""
+"""A bottleneck adapter, ``s · Up(ReLU(Down(x)))``, attached to an image tower."""
 
 from __future__ import annotations
 
@@ -12,12 +12,47 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from adapters.corrections.bottleneck.config import BottleneckConfig
-from adapters.corrections.bottleneck.layer import Bottleneck
-from adapters.corrections.bottleneck.places import NoPlaceError, Place, places
+from adapters.corrections.bottleneck.insertion_points import (
+    InsertionPoint,
+    NoInsertionPointError,
+    insertion_points,
+)
 
 
-class Pass(Enum):
-    """What a pass through the tower computes."""
+class Bottleneck(nn.Module):
+    """A bottleneck beside one block of a tower (AdaptFormer, Chen et al., NeurIPS 2022).
+
+    ``Up`` begins at zero and ``Down`` at Kaiming-uniform, so that an untrained adapter adds
+    exactly nothing. There is no layer norm of its own.
+
+    Args:
+        inputs: Width of what it reads.
+        width: Of the bottleneck.
+        outputs: Width of what it adds to.
+        channels_first: Whether features come as (n, width, height, width) maps of a
+            convolutional tower, and not as (..., width) tokens.
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, channels_first: bool) -> None:
+        super().__init__()
+        if channels_first:
+            self.down: nn.Module = nn.Conv2d(inputs, width, 1)
+            self.up: nn.Module = nn.Conv2d(width, outputs, 1)
+        else:
+            self.down = nn.Linear(inputs, width)
+            self.up = nn.Linear(width, outputs)
+        nn.init.kaiming_uniform_(self.down.get_parameter("weight"), a=5**0.5)
+        for name in ("down.bias", "up.weight", "up.bias"):
+            nn.init.zeros_(self.get_parameter(name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn ``inputs`` channels into what is added to ``outputs`` channels, before its scale."""
+        added: Tensor = self.up(torch.relu(self.down(x)))
+        return added
+
+
+class ForwardMode(Enum):
+    """The mode of a forward pass through the tower: which embeddings it computes."""
 
     ADAPTED = "adapted"
     FROZEN = "frozen"
@@ -25,7 +60,7 @@ class Pass(Enum):
 
 
 class BottleneckAdapter(nn.Module):
-    """Adds ``s · Up(ReLU(Down(x)))`` to blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
+    """A bottleneck adapter on blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
 
     A block of a ViT becomes ``x + MLP(LN(x)) + s · Up(ReLU(Down(x)))``. The tower's own modules
     and their state stay as they are: the adapter is attached by hooks, holds nothing but its
@@ -45,18 +80,18 @@ class BottleneckAdapter(nn.Module):
 
     def __init__(self, visual: nn.Module, config: BottleneckConfig) -> None:
         super().__init__()
-        chosen = _chosen(places(visual), config)
+        chosen = _chosen(insertion_points(visual), config)
         self.config = config
-        self.names = tuple(place.name for place in chosen)
+        self.names = tuple(point.name for point in chosen)
         self.layers = nn.ModuleList(
             Bottleneck(p.inputs, config.width, p.outputs, channels_first=p.channels_first)
             for p in chosen
         )
-        self._pass = Pass.ADAPTED
+        self._mode = ForwardMode.ADAPTED
         self._read: Tensor | None = None
         self._hooks: list[RemovableHandle] = []
-        for number, place in enumerate(chosen):
-            self._attach(number, place)
+        for number, point in enumerate(chosen):
+            self._attach(number, point)
 
     def detach(self) -> None:
         """Take the adapter off; the tower is then what it was."""
@@ -67,13 +102,13 @@ class BottleneckAdapter(nn.Module):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Passes within leave the adapter out."""
-        with self._passes(Pass.FROZEN):
+        with self._in_mode(ForwardMode.FROZEN):
             yield
 
     @contextmanager
     def both(self) -> Iterator[None]:
         """Passes within give the rows of the frozen tower, then those of the adapted one."""
-        with self._passes(Pass.BOTH):
+        with self._in_mode(ForwardMode.BOTH):
             yield
 
     def extra_repr(self) -> str:
@@ -81,37 +116,37 @@ class BottleneckAdapter(nn.Module):
         return f"{self.config}"
 
     @contextmanager
-    def _passes(self, kind: Pass) -> Iterator[None]:
-        before, self._pass = self._pass, kind
+    def _in_mode(self, mode: ForwardMode) -> Iterator[None]:
+        before, self._mode = self._mode, mode
         try:
             yield
         finally:
-            self._pass, self._read = before, None
+            self._mode, self._read = before, None
 
-    def _attach(self, number: int, place: Place) -> None:
+    def _attach(self, number: int, point: InsertionPoint) -> None:
         def read(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            if self._pass is not Pass.FROZEN and self._read is None:
+            if self._mode is not ForwardMode.FROZEN and self._read is None:
                 self._read = args[0]
 
         def add(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor | None:
             x, self._read = self._read, None
-            return output if x is None else self._add(number, place, x, output)
+            return output if x is None else self._add(number, point, x, output)
 
-        for start in place.starts:
+        for start in point.starts:
             self._hooks.append(start.register_forward_pre_hook(read))
-        self._hooks.append(place.end.register_forward_hook(add))
+        self._hooks.append(point.end.register_forward_hook(add))
 
-    def _add(self, number: int, place: Place, x: Tensor, output: Tensor) -> Tensor:
-        if self._pass is Pass.ADAPTED:
+    def _add(self, number: int, point: InsertionPoint, x: Tensor, output: Tensor) -> Tensor:
+        if self._mode is ForwardMode.ADAPTED:
             adapted: Tensor = output + self.config.scale * self.layers[number](x)
             return adapted
         if number == 0:
             # Up to here both passes are the same one.
             added = self.config.scale * self.layers[number](x)
-            return torch.cat([output, output + added], dim=place.batch_dim)
-        frozen, rest = output.chunk(2, dim=place.batch_dim)
-        added = self.config.scale * self.layers[number](x.chunk(2, dim=place.batch_dim)[1])
-        return torch.cat([frozen, rest + added], dim=place.batch_dim)
+            return torch.cat([output, output + added], dim=point.batch_dim)
+        frozen, rest = output.chunk(2, dim=point.batch_dim)
+        added = self.config.scale * self.layers[number](x.chunk(2, dim=point.batch_dim)[1])
+        return torch.cat([frozen, rest + added], dim=point.batch_dim)
 
 
 def attach(visual: nn.Module, config: BottleneckConfig | None = None) -> BottleneckAdapter:
@@ -119,22 +154,22 @@ def attach(visual: nn.Module, config: BottleneckConfig | None = None) -> Bottlen
 
     Args:
         visual: Image tower of an open_clip model; see
-            :func:`adapters.corrections.bottleneck.places.places`.
+            :func:`adapters.corrections.bottleneck.insertion_points.insertion_points`.
         config: The paper's settings by default.
 
     Raises:
-        NoPlaceError: The tower has no blocks of a known kind, or not the ones asked for.
+        NoInsertionPointError: The tower has no blocks of a known kind, or not the ones asked for.
     """
     adapter = BottleneckAdapter(visual, config or BottleneckConfig())
     reference = next(visual.parameters())
     return adapter.to(reference.device, reference.dtype)
 
 
-def _chosen(every: list[Place], config: BottleneckConfig) -> list[Place]:
+def _chosen(every: list[InsertionPoint], config: BottleneckConfig) -> list[InsertionPoint]:
     if config.places is None:
         return every
     if unknown := [number for number in config.places if not 0 <= number < len(every)]:
-        raise NoPlaceError(
+        raise NoInsertionPointError(
             f"there is no place {unknown[0]}; this image tower has 0 to {len(every) - 1}"
         )
     return [every[number] for number in sorted(config.places)]

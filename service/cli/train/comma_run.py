@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from adapters.backbones import LITE, Backbone
+from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.backbone import readable
-from adapters.backbones.open_clip_models import Parts, load_open_clip
 from adapters.corrections import Uncorrected
 from adapters.corrections.bottleneck.checkpoint import tower_fingerprint
+from adapters.loading import load_dual_encoder
 from adapters.prompts import (
     PROMPTS_NAME,
     CommaConfig,
@@ -95,15 +95,15 @@ def run(plan: Plan, settings: Settings, console: Console) -> Outcome:
     """
     base, novel = read_halves(plan.data) if plan.base_to_novel else (None, None)
     dataset = base or read_training(plan.data)
-    if plan.backbone == LITE:
-        raise PromptError(
-            f"{LITE} has no towers that take prompts; name an open_clip ViT with --backbone, as "
-            "ViT-B-16/openai"
-        )
     with console.status(f"loading backbone {plan.backbone}"):
-        parts = load_open_clip(plan.backbone)
-        fingerprint = tower_fingerprint(parts[0])
-    pictures = _pictures(dataset, plan, parts, settings.max_image_pixels)
+        encoder = load_dual_encoder(plan.backbone)
+    if not encoder.promptable:
+        raise PromptError(
+            f"{encoder.name} has no towers that take prompts; name an open_clip ViT with "
+            "--backbone, as ViT-B-16/openai"
+        )
+    fingerprint = tower_fingerprint(encoder.model)
+    pictures = _pictures(dataset, plan, encoder, settings.max_image_pixels)
     identity: dict[str, int | float | str] = {
         "objective": "comma",
         "model": fingerprint,
@@ -113,8 +113,8 @@ def run(plan: Plan, settings: Settings, console: Console) -> Outcome:
     }
     with training_bar(console, shown=is_first()) as report:
         learned = learn_prompts(
-            parts[0],
-            parts[2],
+            encoder.model,
+            encoder.tokenizer,
             [readable(label) for label in dataset.labels],
             pictures,
             plan.config,
@@ -153,8 +153,9 @@ def run(plan: Plan, settings: Settings, console: Console) -> Outcome:
     numbers: tuple[Generalisation, ...] = ()
     if base is not None and novel is not None:
         device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        prompted = PromptedBackbone(plan.backbone, parts, Uncorrected(), trained, path, device)
-        written = Backbone(plan.backbone, *parts, Uncorrected(), (plan.config.template,), device)
+        prompted = PromptedBackbone(encoder, Uncorrected(), trained, path, device)
+        plain = replace(encoder, templates=(plan.config.template,))
+        written = Backbone(plain, Uncorrected(), device)
         numbers = tuple(
             generalisation(backbone, base, novel, settings, console)
             for backbone in (prompted, written)
@@ -188,9 +189,8 @@ def read_training(folder: Path) -> Dataset:
     return Dataset(folder.resolve().name, labels, train, dict.fromkeys(labels, ()))
 
 
-def _pictures(dataset: Dataset, plan: Plan, parts: Parts, max_pixels: int) -> Pictures:
-    model, preprocess, _ = parts
-    visual: Any = model.get_submodule("visual")
+def _pictures(dataset: Dataset, plan: Plan, encoder: DualEncoder, max_pixels: int) -> Pictures:
+    visual: Any = encoder.visual
     side = max(visual.image_size) if isinstance(visual.image_size, tuple) else visual.image_size
     drawn = dataset.draw(plan.shots, plan.loop.seed)
     number = {label: i for i, label in enumerate(dataset.labels)}
@@ -201,7 +201,7 @@ def _pictures(dataset: Dataset, plan: Plan, parts: Parts, max_pixels: int) -> Pi
     )
     return Pictures(
         data,
-        augmented(preprocess, visual.image_size),
+        augmented(encoder.preprocess, visual.image_size),
         read=training_reader(max_pixels),
         seed=plan.loop.seed,
         side=_CROP * side,

@@ -83,7 +83,7 @@ def run(plan: Plan, out: Path, *, resume: bool, console: Console) -> None:
 
     Raises:
         BackboneError: The backbone cannot be loaded.
-        NoPlaceError: It has no blocks for the adapter.
+        NoInsertionPointError: It has no blocks for the adapter.
         TrainingError: The run cannot begin or go on.
     """
     settings = plan.settings(count())

@@ -118,7 +118,7 @@ def test_the_adapter_learns_and_not_the_classifier_alone(
 def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
     data: Labelled, tmp_path: Path
 ) -> None:
-    visual: Any = build_lite()[0].visual
+    visual: Any = build_lite().model.visual
     visual.preprocess_cfg = {**visual.preprocess_cfg, "size": 64}
     tower = tower_of("lite", visual, visual.trunk)
     assert tower.width == 1280

@@ -16,12 +16,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from adapters.backbones import load_backbone
-from adapters.backbones.errors import BackboneError
+from adapters.backbone_errors import BackboneError
 from adapters.backbones.folder import folder_config
 from adapters.backbones.lite import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.corrections.bottleneck.checkpoint import load_adapter
+from adapters.loading import load_backbone
 from adapters.training.errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
 from adapters.training.methods.mixup.learned import Learned, choose
@@ -130,7 +130,7 @@ def test_an_adapter_is_left_that_fits_the_tower(
     settings = LoopSettings(epochs=2, batch=8, learning_rate=5e-2)
     done = run(pairs, tiny_vit, tmp_path, "adapter", settings=settings)
     assert done.made["loss"]["last"] < done.made["loss"]["first"]
-    visual = load_open_clip(f"local-dir:{tiny_vit}")[0].get_submodule("visual")
+    visual = load_open_clip(f"local-dir:{tiny_vit}").visual
     adapter = load_adapter(done.path, visual, "tiny")
     assert any(layer.up.weight.abs().max() > 0 for layer in adapter.layers)
 
@@ -190,7 +190,7 @@ def test_lite_takes_an_adapter_only(pairs: list[Pair], tmp_path: Path) -> None:
 
 
 def test_projections_of_lite_are_known() -> None:
-    names = choose(build_lite()[0], "projections")
+    names = choose(build_lite().model, "projections")
     assert names == ["visual.head.proj.weight", "text.proj.values", "logit_scale"]
 
 
@@ -206,7 +206,7 @@ def test_a_model_without_projections_says_so() -> None:
 
 
 def test_the_logit_scale_is_bounded(tiny_vit: Path) -> None:
-    model: Any = load_open_clip(f"local-dir:{tiny_vit}")[0]
+    model: Any = load_open_clip(f"local-dir:{tiny_vit}").model
     objective = MixupObjective(model, MixupSettings())
     with torch.no_grad():
         model.logit_scale.fill_(9.0)
@@ -230,7 +230,8 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
 
 
 def test_the_config_of_a_tag_has_its_activation(tiny_vit: Path) -> None:
-    model, _, tokenizer = load_open_clip(f"local-dir:{tiny_vit}")
+    encoder = load_open_clip(f"local-dir:{tiny_vit}")
+    model, tokenizer = encoder.model, encoder.tokenizer
     openai = folder_config("ViT-B-32/openai", model, tokenizer)
     assert openai["model_cfg"]["quick_gelu"] is True
     laion = folder_config("ViT-B-32/laion2b_s34b_b79k", model, tokenizer)

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.place import Tokenizer
 from adapters.training.loop import Examples, LoopSettings, Progress, train
 from adapters.training.methods.comma.objective import CommaObjective
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adapters.backbones import LITE, load_parts
+from adapters.loading import load_dual_encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,13 @@ def load_tower(name: str) -> Tower:
     """Load the image tower of a backbone, on the CPU, frozen.
 
     Args:
-        name: As for :func:`adapters.backbones.load_backbone`.
+        name: As for :func:`adapters.loading.load_backbone`.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
     """
-    model: Any = load_parts(name)[0]
-    encoder = model.visual.trunk if name == LITE else model.visual
-    return tower_of(name, model.visual, encoder)
+    encoder = load_dual_encoder(name)
+    return tower_of(name, encoder.visual, encoder.corrected_tower)
 
 
 def tower_of(name: str, visual: nn.Module, encoder: nn.Module) -> Tower:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from adapters.backbones.backbone import readable
-from adapters.backbones.lite.model import Preprocess
+from adapters.backbones.dual_encoder import Preprocess
 from adapters.training.methods.lite.learning import ClassTexts, Projections, Settings, learn
 
 FOLDS = 5

@@ -25,9 +25,9 @@ from torch.nn.functional import normalize
 
 from adapters.backbones.lite import LITE_FOLDER
 from adapters.backbones.lite.model import build_towers, preprocessing, tokenizer
+from adapters.backbones.lite.pinned_files import TOWER_FILES
 from adapters.backbones.lite.projections import PROJECTIONS_NAME, PROVENANCE_NAME
-from adapters.backbones.lite.towers import image_tower_state
-from adapters.backbones.lite.weights import TOWER_FILES
+from adapters.backbones.lite.tower_weights import image_tower_state
 from adapters.training.methods.lite.class_names import PROMPTS, class_names, prompts
 from adapters.training.methods.lite.generic_figures import measure, read_folder
 from adapters.training.methods.lite.learning import ClassTexts, Settings, centred_rows, learn

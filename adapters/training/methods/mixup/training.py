@@ -14,11 +14,12 @@ from accelerate.utils import gather_object
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor, nn
 
-from adapters.backbones import LITE, Backbone, load_parts
+from adapters.backbones import Backbone
 from adapters.backbones.folder import folder_config, write_folder
 from adapters.corrections import Uncorrected
 from adapters.corrections.bottleneck import BottleneckAdapter, attach
 from adapters.corrections.bottleneck.checkpoint import save_adapter, tower_fingerprint
+from adapters.loading import load_dual_encoder
 from adapters.training.errors import TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, train
 from adapters.training.methods.mixup.learned import Learned, choose
@@ -70,7 +71,7 @@ def fine_tune(
     ``training.json``, ``losses.csv`` and ``losses.png``, by the main process alone.
 
     Args:
-        name: Of the backbone, as for :func:`adapters.backbones.load_backbone`.
+        name: Of the backbone, as for :func:`adapters.loading.load_backbone`.
         pairs: A tenth of the images is held out, to measure on before and after.
         folder: For all that is written.
         read: Makes pictures of image files.
@@ -84,20 +85,21 @@ def fine_tune(
 
     Raises:
         BackboneError: The model cannot be loaded, or could not be written as a folder.
-        NoPlaceError: Its image tower has no place for an adapter.
+        NoInsertionPointError: Its image tower has no place for an adapter.
         TrainingError: The run cannot begin or go on.
     """
     state = PartialState(cpu=device == "cpu")
-    if name == LITE and learned != "adapter":
+    encoder = load_dual_encoder(name)
+    model, tokenizer = encoder.model, encoder.tokenizer
+    if not encoder.fine_tunable and learned != "adapter":
         raise TrainingError(
-            "the towers and projections of lite come with the package and are compared with their "
-            "SHA-256, so changed ones could not be loaded; learn an adapter (--learn adapter), or "
-            "fine-tune another backbone"
+            f"the towers and projections of {name} come with the package and are compared with "
+            "their SHA-256, so changed ones could not be loaded; learn an adapter (--learn "
+            "adapter), or fine-tune another backbone"
         )
-    model, preprocess, tokenizer = load_parts(name)
     if learned != "adapter":
         folder_config(name, model, tokenizer)  # Tells before the work whether it can be written.
-    backbone = Backbone(name, model, preprocess, tokenizer, Uncorrected(), device=state.device)
+    backbone = Backbone(encoder, Uncorrected(), device=state.device)
     fingerprint = tower_fingerprint(model.get_submodule("visual"))
     names = choose(model, learned)
     torch.manual_seed(settings.seed)
