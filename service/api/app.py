@@ -24,7 +24,7 @@ from service.api.middleware.root_path import RootPath
 from service.api.openapi.document import describe
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
-from service.reports.latest import LatestReports
+from service.reports.report_cache import ReportCache
 from service.settings import Settings
 
 READY = Gauge("handful_ready_processes", "Processes that can answer.", multiprocess_mode="livesum")
@@ -93,7 +93,7 @@ def create_app(
     )
     app.state.parts = None
     app.state.limiters = Limiters()
-    app.state.reports = LatestReports(settings.root_path)
+    app.state.reports = ReportCache(settings.root_path)
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))

@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Request
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.composition import ServiceParts
 from service.problems import NotReady
-from service.reports.latest import LatestReports
+from service.reports.report_cache import ReportCache
 
 
 async def _parts(request: Request) -> ServiceParts:
@@ -22,13 +22,13 @@ async def _parts(request: Request) -> ServiceParts:
     return parts
 
 
-async def _reports(request: Request) -> LatestReports:
-    reports: LatestReports = request.app.state.reports
+async def _reports(request: Request) -> ReportCache:
+    reports: ReportCache = request.app.state.reports
     return reports
 
 
 ReadyParts = Annotated[ServiceParts, Depends(_parts)]
-Reports = Annotated[LatestReports, Depends(_reports)]
+Reports = Annotated[ReportCache, Depends(_reports)]
 Name = Annotated[
     str,
     Path(

@@ -1,4 +1,9 @@
-"""The ``handful`` command. Commands import what they need when they run, so help is quick."""
+"""The ``handful`` command, a module for each of its commands.
+
+Commands import inside their functions, for one reason: PyTorch takes seconds to import, and
+neither ``handful --help`` nor a mistyped argument should wait for it. So arguments are checked
+first, as far as possible, and what the work needs is imported after that.
+"""
 
 from __future__ import annotations
 

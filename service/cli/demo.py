@@ -11,7 +11,7 @@ def demo() -> None:
 
     console = Console()
     try:
-        from service.demo.pictures import PicturesMissingError, materials, textiles
+        from service.demo.sample_images import SampleImagesMissingError, materials, textiles
         from service.demo.walk import DemoError, running_service, walk
     except ModuleNotFoundError as error:
         console.print(f"[red]error:[/] {error.name} is missing: pip install 'handful\\[demo]'")
@@ -21,7 +21,7 @@ def demo() -> None:
         with running_service(console) as client:
             for task in tasks:
                 walk(client, task, console)
-    except (DemoError, PicturesMissingError) as error:
+    except (DemoError, SampleImagesMissingError) as error:
         console.print(f"[red]error:[/] {error}")
         raise typer.Exit(1) from error
     console.print("\nNow keep one running: [bold]make serve[/], then http://127.0.0.1:8000/docs")

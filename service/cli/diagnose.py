@@ -9,6 +9,20 @@ from typing import Annotated
 
 import typer
 
+from service.cli.shared_options import (
+    AdapterOption,
+    BackboneOption,
+    CacheOption,
+    NoCacheOption,
+    PromptsOption,
+    TemplateOption,
+    check_cache,
+    check_prompts,
+    check_templates,
+    make_folder,
+    writing_to,
+)
+
 
 class Split(StrEnum):
     """Which images of a data set."""
@@ -31,9 +45,7 @@ def diagnose(
         int | None,
         typer.Option(min=2, metavar="N", help="Look at N images a class at most."),
     ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option(help="Prompt template with {}; may be repeated.")
-    ] = None,
+    template: TemplateOption = None,
     nameless: Annotated[
         bool, typer.Option("--nameless", help="Class names carry no meaning: compare images alone.")
     ] = False,
@@ -43,74 +55,49 @@ def diagnose(
             metavar="FOLDER", help="Write diagnosis.json, overlap.png and overlap.svg here."
         ),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Keep features here between runs; in the user's cache folder by default.",
-        ),
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither read nor keep features.")
-    ] = False,
-    backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
-    prompts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="As for handful serve.")
-    ] = None,
-    adapter: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    backbone: BackboneOption = None,
+    prompts: PromptsOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
     """Show whether the correction of a backbone helps on a folder of images, and how."""
-    # What is slow to import waits until the arguments are known to be good.
-    from service.cli.arguments import (
-        check_cache,
-        check_prompts,
-        check_templates,
-        make_folder,
-        unwritable,
-    )
-    from service.diagnosis.labelled import LabelledImages
-    from service.evaluation.dataset import DatasetError
+    from service.datasets.dataset import DatasetError
+    from service.datasets.labelled_split import LabelledSplit
 
     check_templates(template)
     check_cache(cache, no_cache)
     try:
-        images = LabelledImages.read(folder, split, limit)
+        images = LabelledSplit.read(folder, split, limit)
     except DatasetError as error:
         raise typer.BadParameter(str(error)) from error
 
     from rich.console import Console
 
-    from service.cli.embedding import features as features_of
-    from service.cli.errors import fail
-    from service.cli.settings import settings_with
-    from service.diagnosis.output import write
-    from service.diagnosis.run import run
-    from service.diagnosis.table import table
+    from service.cli.configuration import settings_with_options
+    from service.cli.feature_extraction import exit_on_error, extraction_summary, feature_extractor
+    from service.diagnosis.diagnosis_files import write
+    from service.diagnosis.diagnosis_table import table
+    from service.diagnosis.image_diagnosis import diagnose_images
 
-    settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter)
+    settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)
     if out is not None:
         make_folder(out)
     console = Console(stderr=True)
     began = perf_counter()
-    try:
-        encoder, features = features_of(settings, console, cache, no_cache)
-        diagnosis = run(
+    with exit_on_error():
+        encoder, features = feature_extractor(settings, console, cache, no_cache)
+        diagnosis = diagnose_images(
             images, encoder, features, tuple(template or ()), names_carry_meaning=not nameless
         )
-    except DatasetError as error:
-        raise typer.BadParameter(str(error)) from error
-    except Exception as error:
-        fail(error)
     Console().print(table(diagnosis, images.described), "")
     if out is not None:
-        try:
+        with writing_to(out):
             write(out, diagnosis, images.described)
-        except OSError as error:
-            raise unwritable(out, error) from error
     console.print(
-        f"{features.embedded} images embedded, {features.reused} taken from the cache, "
-        f"{perf_counter() - began:.1f} s" + (f"; files are in {out}" if out is not None else ""),
+        f"{extraction_summary(features)}, {perf_counter() - began:.1f} s"
+        + (f"; files are in {out}" if out is not None else ""),
         highlight=False,
         soft_wrap=True,
     )

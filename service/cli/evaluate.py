@@ -8,6 +8,20 @@ from typing import Annotated
 
 import typer
 
+from service.cli.shared_options import (
+    AdapterOption,
+    BackboneOption,
+    CacheOption,
+    NoCacheOption,
+    PromptsOption,
+    TemplateOption,
+    check_cache,
+    check_prompts,
+    check_templates,
+    make_folder,
+    writing_to,
+)
+
 
 def evaluate(
     folder: Annotated[
@@ -37,9 +51,7 @@ def evaluate(
             help="Measure prediction sets that should hold the true class this often, as 0.9.",
         ),
     ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option(help="Prompt template with {}; may be repeated.")
-    ] = None,
+    template: TemplateOption = None,
     nameless: Annotated[
         bool, typer.Option("--nameless", help="Class names carry no meaning: no zero-shot term.")
     ] = False,
@@ -50,33 +62,14 @@ def evaluate(
             help="Write results.json, results.csv, accuracy.png and reliability.png here.",
         ),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Keep features here between runs; in the user's cache folder by default.",
-        ),
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither read nor keep features.")
-    ] = False,
-    backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="As for handful serve."),
-    ] = None,
-    adapter: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    backbone: BackboneOption = None,
+    prompts: PromptsOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
     """Measure few-shot accuracy and calibration on a folder of images."""
-    # What is slow to import waits until the arguments are known to be good.
-    from service.cli.arguments import (
-        check_cache,
-        check_prompts,
-        check_templates,
-        make_folder,
-        unwritable,
-    )
-    from service.evaluation.dataset import DatasetError, read_dataset
+    from service.datasets.dataset import DatasetError, read_dataset
 
     check_templates(template)
     check_cache(cache, no_cache)
@@ -91,15 +84,14 @@ def evaluate(
 
     from rich.console import Console
 
-    from service.cli.embedding import features as features_of
-    from service.cli.errors import fail
-    from service.cli.settings import settings_with
-    from service.evaluation.output import write
-    from service.evaluation.protocol import Protocol
-    from service.evaluation.protocol import evaluate as run
-    from service.evaluation.tables import tables
+    from service.cli.configuration import settings_with_options
+    from service.cli.feature_extraction import exit_on_error, extraction_summary, feature_extractor
+    from service.evaluation.few_shot_protocol import FewShotProtocol
+    from service.evaluation.few_shot_protocol import evaluate as run
+    from service.evaluation.result_files import write
+    from service.evaluation.result_tables import tables
 
-    protocol = Protocol(
+    protocol = FewShotProtocol(
         methods=chosen,
         shots=numbers,
         seeds=tuple(range(seeds)),
@@ -108,28 +100,22 @@ def evaluate(
         coverage=sets,
         leave_classes_out=held_out,
     )
-    settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter)
+    settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)
     if out is not None:
         make_folder(out)
     console = Console(stderr=True)
     began = perf_counter()
-    try:
-        encoder, features = features_of(settings, console, cache, no_cache)
+    with exit_on_error():
+        encoder, features = feature_extractor(settings, console, cache, no_cache)
         results = run(dataset, encoder, features, protocol, console)
-    except DatasetError as error:
-        raise typer.BadParameter(str(error)) from error
-    except Exception as error:
-        fail(error)
     for table in tables(dataset, protocol, results):
         Console().print(table, "")
     if out is not None:
-        try:
+        with writing_to(out):
             write(out, dataset, encoder, protocol, results)
-        except OSError as error:
-            raise unwritable(out, error) from error
     console.print(
-        f"{features.embedded} images embedded, {features.reused} taken from the cache, "
+        f"{extraction_summary(features)}, "
         f"{len(results)} heads fitted, {perf_counter() - began:.1f} s"
         + (f"; results are in {out}" if out is not None else ""),
         highlight=False,

@@ -20,21 +20,23 @@ def re_embed(
     """Embed all stored images with another backbone. Stop the service before."""
     from rich.console import Console
 
-    from service.cli.embedding import load_shown
-    from service.cli.errors import fail
-    from service.cli.settings import settings_with
+    from service.cli.configuration import settings_with_options
+    from service.cli.failure import fail
+    from service.cli.feature_extraction import load_encoder_with_status
     from service.private_files import keep_private
     from service.registry.reembedding import re_embed as run
     from service.storage.engine import open_database
     from service.storage.lock import lock_database
 
-    settings = settings_with(backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir)
+    settings = settings_with_options(
+        backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir
+    )
     keep_private(settings)
     console = Console()
     try:
         lock = lock_database(settings.sqlalchemy_url)
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
-        encoder = load_shown(settings, console)
+        encoder = load_encoder_with_status(settings, console)
         count = run(engine, encoder, settings, console)
     except Exception as error:
         fail(error)

@@ -29,9 +29,9 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service. Every other setting is an environment variable HANDFUL_..."""
-    from service.cli.settings import settings_with
+    from service.cli.configuration import settings_with_options
 
-    settings = settings_with(
+    settings = settings_with_options(
         backbone=backbone,
         prompts=prompts,
         adapter=adapter,
@@ -40,11 +40,11 @@ def serve(
         data_dir=data_dir,
         processes=processes,
     )
-    from service.serving import serve as run  # imports much: only once the settings are right
+    from service.serving import serve as run
 
     try:
         run(settings)
     except Exception as error:
-        from service.cli.errors import fail
+        from service.cli.failure import fail
 
         fail(error)

@@ -1,4 +1,4 @@
-"""The walk through the API: register, ask, count, show why."""
+"""Walk through the API: register support images, predict queries, measure accuracy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from service.demo.pictures import Task
+from service.demo.sample_images import FewShotTask
 
 _START_SECONDS = 180
 _BATCH = 16
@@ -32,15 +32,15 @@ class DemoError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A query's true label beside the service's prediction."""
+class ScoredPrediction:
+    """Prediction of the service for a query, with the query's true label."""
 
     name: str
     truth: str
     prediction: dict[str, Any]
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         """Whether the most probable label is the true one."""
         return bool(self.prediction["label"] == self.truth)
 
@@ -75,7 +75,7 @@ def running_service(console: Console) -> Iterator[httpx.Client]:
             process.wait(timeout=30)
 
 
-def walk(client: httpx.Client, task: Task, console: Console) -> float:
+def walk(client: httpx.Client, task: FewShotTask, console: Console) -> float:
     """Register the task's support images, ask its queries, print what came; return accuracy.
 
     Raises:
@@ -92,21 +92,21 @@ def walk(client: httpx.Client, task: Task, console: Console) -> float:
         )
     )
     registering = time.perf_counter() - started
-    answers: list[Answer] = []
+    answers: list[ScoredPrediction] = []
     started = time.perf_counter()
     for i in track(
         range(0, len(task.queries), _BATCH), f"asking {task.name}", console=console, transient=True
     ):
         batch = task.queries[i : i + _BATCH]
-        files = [("files", (picture.name, picture.content)) for picture in batch]
+        files = [("files", (image.name, image.content)) for image in batch]
         predictions = _checked(client.post(f"{address}/predict", files=files))["predictions"]
         answers += [
-            Answer(picture.name, picture.label, prediction)
-            for picture, prediction in zip(batch, predictions, strict=True)
+            ScoredPrediction(image.name, image.label, prediction)
+            for image, prediction in zip(batch, predictions, strict=True)
         ]
     asking = time.perf_counter() - started
-    accuracy = sum(answer.right for answer in answers) / len(answers)
-    labels = {picture.label for picture in task.support}
+    accuracy = sum(answer.correct for answer in answers) / len(answers)
+    labels = {image.label for image in task.support}
     console.print(
         f"\n[bold]{task.name}[/]: {task.about}\n"
         f"registered {registered['created']} images of {len(labels)} classes in "
@@ -117,20 +117,20 @@ def walk(client: httpx.Client, task: Task, console: Console) -> float:
     return accuracy
 
 
-def _shown(answers: list[Answer]) -> Table:
+def _shown(answers: list[ScoredPrediction]) -> Table:
     """Two right answers and a wrong one, if there is one, with their evidence."""
     table = Table("query", "truth", "answer", "probability", "nearest support images")
-    right = [answer for answer in answers if answer.right]
-    wrong = [answer for answer in answers if not answer.right]
-    for answer in [*right[:1], *right[-1:], *wrong[:1]]:
-        found = answer.prediction
-        evidence = ", ".join(f"{e['label']} {e['similarity']:.2f}" for e in found["evidence"])
-        mark = "" if answer.right else " [red](wrong)[/]"
+    correct = [answer for answer in answers if answer.correct]
+    wrong = [answer for answer in answers if not answer.correct]
+    for answer in [*correct[:1], *correct[-1:], *wrong[:1]]:
+        prediction = answer.prediction
+        evidence = ", ".join(f"{e['label']} {e['similarity']:.2f}" for e in prediction["evidence"])
+        mark = "" if answer.correct else " [red](wrong)[/]"
         table.add_row(
             answer.name,
             answer.truth,
-            found["label"] + mark,
-            f"{found['probability']:.2f}",
+            prediction["label"] + mark,
+            f"{prediction['probability']:.2f}",
             evidence,
         )
     return table
@@ -151,11 +151,11 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], lo
         raise DemoError(f"the service did not start:\n{lines.read()}")
 
 
-def _zip(task: Task) -> bytes:
+def _zip(task: FewShotTask) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for picture in task.support:
-            archive.writestr(f"{picture.label}/{picture.name}", picture.content)
+        for image in task.support:
+            archive.writestr(f"{image.label}/{image.name}", image.content)
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Generalisation from base to novel classes (Zhou et al., CVPR 2022).
+"""Base-to-new generalisation (Zhou et al., *Conditional Prompt Learning*, CVPR 2022).
 
 Prompts are trained on one half of the classes. Then test images of either half are told apart
 among the classes of their own half.
@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters.backbones import Backbone
-from service.evaluation.dataset import Dataset, DatasetError, read_dataset
-from service.evaluation.features import Features
+from service.datasets.dataset import Dataset, DatasetError, read_dataset
+from service.datasets.features import Features
 from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Generalisation:
-    """Accuracies by class texts alone, in [0, 1].
+    """Base-to-new generalisation: zero-shot accuracies, by class texts alone, in [0, 1].
 
     Attributes:
         base: Of the classes that were trained on.
@@ -33,7 +33,7 @@ class Generalisation:
 
     @property
     def harmonic_mean(self) -> float:
-        """``2 · base · novel / (base + novel)``; 0 if both are."""
+        """Harmonic mean: ``2 · base · novel / (base + novel)``; 0 if both are."""
         total = self.base + self.novel
         return 2 * self.base * self.novel / total if total else 0.0
 
@@ -43,7 +43,7 @@ class Generalisation:
 
 
 def read_halves(folder: Path) -> tuple[Dataset, Dataset]:
-    """Split a data set by its classes, in the order of their names.
+    """Base and new classes: split a data set by its classes, in the order of their names.
 
     Args:
         folder: Holds ``train/CLASS/*`` and ``test/CLASS/*``.
@@ -74,7 +74,7 @@ def read_halves(folder: Path) -> tuple[Dataset, Dataset]:
 def generalisation(
     backbone: Backbone, base: Dataset, novel: Dataset, settings: Settings, console: Console
 ) -> Generalisation:
-    """Measure a backbone on both halves.
+    """Base-to-new generalisation of a backbone: zero-shot accuracy on both halves.
 
     Args:
         backbone: With the prompts to be measured, if any; else its own templates are.
@@ -91,7 +91,7 @@ def generalisation(
 
 
 def zero_shot_accuracy(backbone: Backbone, dataset: Dataset, features: Features) -> float:
-    """Share of the test images whose class has the nearest text.
+    """Zero-shot accuracy: share of the test images whose class has the nearest text.
 
     Args:
         backbone: Encodes the class names.
@@ -101,16 +101,16 @@ def zero_shot_accuracy(backbone: Backbone, dataset: Dataset, features: Features)
     queries = dataset.queries
     images = features.of([example.path for example in queries]).frozen
     nearest = (images @ backbone.encode_classes(dataset.labels).T).argmax(dim=1)
-    found: list[int] = nearest.tolist()
-    right = sum(
+    predicted: list[int] = nearest.tolist()
+    correct = sum(
         dataset.labels[column] == example.label
-        for column, example in zip(found, queries, strict=True)
+        for column, example in zip(predicted, queries, strict=True)
     )
-    return right / len(queries)
+    return correct / len(queries)
 
 
 def table(learned: Generalisation, written: Generalisation, template: str) -> Table:
-    """Show both, in %.
+    """Table of base-to-new generalisation, in %.
 
     Args:
         learned: With the trained prompts.
@@ -118,7 +118,7 @@ def table(learned: Generalisation, written: Generalisation, template: str) -> Ta
         template: Of the hand-written ones.
     """
     shown = Table("prompts", "base", "novel", "harmonic mean", title="Accuracy in %")
-    for name, found in (("trained", learned), (template, written)):
-        numbers = (found.base, found.novel, found.harmonic_mean)
+    for name, measured in (("trained", learned), (template, written)):
+        numbers = (measured.base, measured.novel, measured.harmonic_mean)
         shown.add_row(name, *(f"{100 * number:.1f}" for number in numbers))
     return shown

@@ -1,7 +1,8 @@
-"""Draws: which images support, which are asked about, and which are of unknown classes."""
+"""Draws of support images and queries, K shots a class, with held-out classes where asked for."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,13 @@ import torch
 from torch import Tensor
 
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from service.evaluation.dataset import Dataset, Example
-from service.evaluation.features import Features
-from service.evaluation.held_out import hold_out
+from service.datasets.dataset import Dataset, DatasetError, Example
+from service.datasets.features import Features
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """The support images and the queries of one draw.
+    """Draw of support images with its queries.
 
     Attributes:
         shots: Support images a class; a class with fewer training images gave all of them.
@@ -40,7 +40,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """The draws of an evaluation.
+    """Draws of an evaluation.
 
     Attributes:
         dataset: Where the images are.
@@ -108,3 +108,34 @@ class Draws:
         if self.leave_classes_out is None:
             return self.dataset, []
         return hold_out(self.dataset, self.leave_classes_out, seed)
+
+
+def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, list[Example]]:
+    """Held-out classes: split a data set into classes to learn and test images of the others.
+
+    The classes held out are drawn among those with test images: ``share`` of them, rounded,
+    but at least one, and never so many that fewer than two classes, or no test image, are left.
+
+    Args:
+        dataset: All classes.
+        share: Between 0 and 1.
+        seed: Decides which classes; one seed holds out the same ones at any number of shots.
+
+    Returns:
+        The data set of the classes to learn, and the queries that belong to none of them.
+
+    Raises:
+        DatasetError: There are too few classes.
+    """
+    tested = [label for label in dataset.labels if dataset.test[label]]
+    most = min(len(tested) - 1, len(dataset.labels) - 2)
+    if most < 1:
+        raise DatasetError(
+            f"holding classes out of {dataset.name} takes at least three classes, two of them "
+            f"with test images; there are {len(dataset.labels)}, {len(tested)} of them with test "
+            "images. Add classes, or leave out --leave-classes-out."
+        )
+    count = min(max(round(share * len(tested)), 1), most)
+    order = random.Random(f"{seed}/held out")  # noqa: S311 - not a secret
+    left_out = set(order.sample(tested, count))
+    return dataset.only(set(dataset.labels) - left_out), dataset.only(left_out).queries

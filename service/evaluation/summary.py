@@ -1,4 +1,4 @@
-"""Means over draws, and how sure they are."""
+"""Means over draws with their 95 % confidence intervals (Student's t)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from statistics import mean, stdev
 
 from scipy.stats import t
 
-from service.evaluation.protocol import Result
+from service.evaluation.few_shot_protocol import Result
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over draws.
+    """Mean over draws with its confidence interval.
 
     Attributes:
         mean: The mean.
-        half_width: The 95 % interval of the mean is mean ± this; None with one draw.
+        half_width: The 95 % confidence interval of the mean is mean ± this; None with one draw.
     """
 
     mean: float
@@ -37,18 +37,18 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean(values), quantile * stdev(values) / sqrt(n))
 
 
-def summarise(results: Sequence[Result], measure: str) -> dict[tuple[str, int], Estimate]:
-    """Estimate a measure for each method and number of shots; only where all draws have it.
+def summarise(results: Sequence[Result], metric: str) -> dict[tuple[str, int], Estimate]:
+    """Estimate a metric for each method and number of shots; only where all draws have it.
 
     Args:
         results: Of any methods, shots and seeds.
-        measure: Name of one of ``service.evaluation.protocol.Measured``'s attributes.
+        metric: Name of one of ``service.evaluation.metrics.Metrics``'s attributes.
     """
-    found: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
+    values_of: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
     for result in results:
-        found[result.method, result.shots].append(getattr(result.measured, measure))
+        values_of[result.method, result.shots].append(getattr(result.metrics, metric))
     return {
         key: estimate([value for value in values if value is not None])
-        for key, values in found.items()
+        for key, values in values_of.items()
         if None not in values
     }

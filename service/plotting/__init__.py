@@ -1,1 +1,4 @@
-"""What all pictures that matplotlib draws share: text in any script."""
+"""Plots by matplotlib, as far as reports, diagnosis and evaluation share them.
+
+Text in any script, and similarity histograms.
+"""

@@ -1,4 +1,7 @@
-"""The curves of a report as SVG paths, to be put into the page where its colours reach them."""
+"""Similarity histograms and reliability diagram as SVG paths.
+
+They are put into the page, where its colours reach them.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
-from service.diagnosis.histograms import histograms
-from service.diagnosis.schemas import OverlapOut
+from service.presentation.measure_schemas import OverlapOut
+from service.presentation.similarity_histograms import histograms
 from service.reports.schemas import CalibrationOut
 
 #: Size of a chart, in the units of its paths.
@@ -17,7 +20,7 @@ _TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on the horizontal axis."""
+    """Tick mark on the horizontal axis."""
 
     x: float
     text: str
@@ -25,7 +28,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class HistogramChart:
-    """Two histograms over each other, and the area under both."""
+    """SVG paths of two histograms over each other, and of the area under both."""
 
     paired: str
     unpaired: str
@@ -34,7 +37,7 @@ class HistogramChart:
 
 
 def histogram_charts(overlaps: Sequence[OverlapOut]) -> list[HistogramChart]:
-    """Draw the histograms as steps, on the same axes; those without pairs are left out."""
+    """Similarity histograms as steps, on the same axes; those without pairs are left out."""
     return [
         HistogramChart(
             paired=_path(one.paired, one.top),
@@ -65,8 +68,8 @@ def _ticks(low: float, high: float) -> list[Tick]:
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
-    """Votes of about the same confidence: where, how large, and what it says."""
+class ReliabilityDot:
+    """Bin of a reliability diagram: where it is drawn, how large, and what it says."""
 
     x: float
     y: float
@@ -74,11 +77,11 @@ class Dot:
     text: str
 
 
-def calibration_dots(calibration: CalibrationOut) -> list[Dot]:
-    """One dot for each interval of confidence, on a square; its area is the number of votes."""
+def reliability_dots(calibration: CalibrationOut) -> list[ReliabilityDot]:
+    """Reliability diagram on a square: a dot for each bin, its area the number of images."""
     most = max((one.count for one in calibration.bins), default=1)
     return [
-        Dot(
+        ReliabilityDot(
             WIDTH * one.confidence,
             WIDTH * (1 - one.accuracy),
             4 + 14 * (one.count / most) ** 0.5,

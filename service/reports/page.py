@@ -1,4 +1,4 @@
-"""The report as one page: no script, nothing from elsewhere but the support images."""
+"""HTML page of a report: no script, nothing from elsewhere but the support images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from service.diagnosis.lines import lines
-from service.diagnosis.wording import told
-from service.reports import charts, wording
+from service.presentation.interpretation import interpretation
+from service.presentation.measure_table import measure_rows
+from service.presentation.wording import percent, quantity
+from service.reports import charts, verdicts
 from service.reports.schemas import ClassReport, LookedUpImage, ReportOut
 
 #: What a browser may do with the page; it needs no more.
@@ -32,31 +33,31 @@ _SHOWN = {"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "im
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of the confusion matrix; ``share`` is that of its row."""
+    """Cell of the confusion matrix; ``share`` is that of its row."""
 
     count: int
     share: float
-    right: bool
-    told: str
+    correct: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the confusion matrix."""
+    """Row of the confusion matrix."""
 
     label: str
     cells: list[Cell]
 
 
 def shown_images(report: ReportOut) -> list[LookedUpImage]:
-    """The images that the page shows."""
+    """Support images that the page shows."""
     pairs = [(one, one.nearest) for one in report.suspects[:MAX_SUSPECTS]]
     copies = [(one, one.copy_of) for one in report.redundant[:MAX_COPIES]]
     return [image for pair in (*pairs, *copies) for image in pair if image is not None]
 
 
 def page(report: ReportOut, kept: Collection[str]) -> str:
-    """Write the page.
+    """HTML page of a report.
 
     Args:
         report: What it says.
@@ -88,8 +89,8 @@ def page(report: ReportOut, kept: Collection[str]) -> str:
             name: (one, chart)
             for (name, one), chart in zip(overlaps.items(), shown_charts, strict=True)
         },
-        lines=lines(report.overlap, report.measures),
-        dots=charts.calibration_dots(report.calibration),
+        rows=measure_rows(report.overlap, report.measures),
+        dots=charts.reliability_dots(report.calibration),
     )
 
 
@@ -98,7 +99,7 @@ def _labels(report: ReportOut, n_images: int) -> list[str]:
 
 
 def _matrix(report: ReportOut) -> list[Row]:
-    """The rows of the classes that have votes."""
+    """Confusion matrix, without the rows of classes that have no votes."""
     if report.confusion_matrix is None:
         return []
     labels = report.confusion_matrix.labels
@@ -106,7 +107,12 @@ def _matrix(report: ReportOut) -> list[Row]:
         Row(
             label,
             [
-                Cell(count, count / max(sum(counts), 1), label == named, _told(label, named, count))
+                Cell(
+                    count,
+                    count / max(sum(counts), 1),
+                    label == named,
+                    _cell_text(label, named, count),
+                )
                 for named, count in zip(labels, counts, strict=True)
             ],
         )
@@ -115,8 +121,8 @@ def _matrix(report: ReportOut) -> list[Row]:
     ]
 
 
-def _told(label: str, named: str, count: int) -> str:
-    return f"{wording.counted(count, 'image')} of {label} named {named}"
+def _cell_text(label: str, named: str, count: int) -> str:
+    return f"{quantity(count, 'image')} of {label} named {named}"
 
 
 def _relative(image: LookedUpImage) -> str:
@@ -124,7 +130,7 @@ def _relative(image: LookedUpImage) -> str:
     return f"classes/{quote(image.label, safe='')}/images/{image.image_id}"
 
 
-def _right(one: ClassReport) -> int:
+def _n_correct(one: ClassReport) -> int:
     return round((one.accuracy or 0.0) * one.n_votes)
 
 
@@ -137,15 +143,15 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(href=_relative, right=_right, percent=wording.percent)
+    environment.filters.update(href=_relative, n_correct=_n_correct, percent=percent)
     environment.globals.update(
         width=charts.WIDTH,
         height=charts.HEIGHT,
-        counted=wording.counted,
-        told=told,
-        overlap_verdict=wording.overlap_verdict,
-        correction_verdict=wording.correction_verdict,
-        suspects_verdict=wording.suspects_verdict,
-        calibration_verdict=wording.calibration_verdict,
+        quantity=quantity,
+        interpretation=interpretation,
+        overlap_verdict=verdicts.overlap_verdict,
+        correction_verdict=verdicts.correction_verdict,
+        suspects_verdict=verdicts.suspects_verdict,
+        calibration_verdict=verdicts.calibration_verdict,
     )
     return environment.get_template("report.html")

@@ -1,6 +1,7 @@
-"""The plots of a report as one picture, PNG or SVG.
+"""Plots of a report as one picture, PNG or SVG.
 
-Figures are made without pyplot, whose state is shared between threads.
+Accuracies, confusion matrix, similarity histograms, reliability diagram and measures. Figures are
+made without pyplot, whose state is shared between threads.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from service.diagnosis.drawing import OTHER, SAME, draw
-from service.diagnosis.histograms import Histogram, histograms
-from service.diagnosis.lines import lines
-from service.diagnosis.schemas import OverlapOut
-from service.diagnosis.wording import told
 from service.plotting.lettering import beside
-from service.reports import wording
-from service.reports.lettering import Labels
+from service.plotting.similarity_plot import OTHER, SAME, draw_similarities
+from service.presentation.interpretation import interpretation
+from service.presentation.measure_schemas import OverlapOut
+from service.presentation.measure_table import measure_rows
+from service.presentation.similarity_histograms import Histogram, histograms
+from service.presentation.wording import percent, quantity
+from service.reports.class_labels import ClassLabels
 from service.reports.schemas import ClassReport, ReportOut
+from service.reports.verdicts import calibration_verdict, overlap_verdict
 
 _INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
 _BAD = "#b8402a"
@@ -36,7 +38,7 @@ _LABEL, _NARROW = 26, 18
 
 
 def picture(report: ReportOut, kind: Literal["png", "svg"] = "png") -> bytes:
-    """Draw the picture; a sentence that says what to do where there is nothing to draw."""
+    """Picture of all plots; a sentence that says what to do where there is nothing to plot."""
     if report.accuracy is None:
         figure = _figure(2.2)
         _head(figure, report, "\nRegister at least two images a class to see its report.")
@@ -57,16 +59,15 @@ def _figure(height: float) -> Figure:
 def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
     title = report.classifier
     if report.accuracy is not None:
-        title += f": {wording.percent(report.accuracy)} accuracy, each image named by the others"
-    told = [
-        f"{wording.counted(report.n_images, 'image')} in "
-        + wording.counted(report.n_classes, "class", "classes")
+        title += f": {percent(report.accuracy)} accuracy, each image named by the others"
+    facts = [
+        f"{quantity(report.n_images, 'image')} in " + quantity(report.n_classes, "class", "classes")
     ]
     if report.accuracy is not None:
-        told.append(wording.counted(report.n_suspects, "looks mislabelled", "look mislabelled"))
-        told.append(wording.counted(report.n_redundant, "near copy", "near copies"))
+        facts.append(quantity(report.n_suspects, "looks mislabelled", "look mislabelled"))
+        facts.append(quantity(report.n_redundant, "near copy", "near copies"))
     figure.suptitle(
-        f"{title}\n{'; '.join(told)}{more}",
+        f"{title}\n{'; '.join(facts)}{more}",
         x=0.012,
         ha="left",
         fontsize=15,
@@ -78,7 +79,7 @@ def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
 def _plots(figure: Figure, report: ReportOut) -> None:
     parts = cast("Sequence[SubFigure]", figure.subfigures(3, 1, height_ratios=[1.45, 1, 0.85]))
     bars, confusions = parts[0].subplots(1, 2)
-    labels = Labels.of(report, _shown(report))
+    labels = ClassLabels.of(report, _shown(report))
     _accuracy(bars, report, labels)
     if report.n_classes <= _MAX_MATRIX:
         _matrix(confusions, report, labels)
@@ -114,7 +115,7 @@ def _judged(report: ReportOut) -> list[tuple[ClassReport, float]]:
     return sorted(judged, key=lambda pair: (pair[1], -pair[0].n_votes))
 
 
-def _accuracy(axes: Axes, report: ReportOut, labels: Labels) -> None:
+def _accuracy(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
     judged = _judged(report)
     shown = judged[:_MAX_BARS]
     title = "Accuracy of each class"
@@ -122,23 +123,23 @@ def _accuracy(axes: Axes, report: ReportOut, labels: Labels) -> None:
         title = f"Accuracy of the {len(shown)} weakest of {len(judged)} classes"
     _bars(
         axes,
-        [labels.written(one.label, _LABEL) for one, _ in shown],
+        [labels.drawn(one.label, _LABEL) for one, _ in shown],
         labels,
         [accuracy for _, accuracy in shown],
         [f"{round(accuracy * one.n_votes)} of {one.n_votes}" for one, accuracy in shown],
         SAME,
     )
-    _title(axes, title, labels.verdict)
+    _title(axes, title, labels.missing_fonts_note)
 
 
-def _confusions(axes: Axes, report: ReportOut, labels: Labels) -> None:
+def _confusions(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
     title = "Most frequent confusions"
     shown = report.confusions[:_MAX_BARS]
     if not shown:
         _nothing(axes, title, "No image was taken for one of another class.")
         return
     votes = {one.label: one.n_votes for one in report.classes}
-    pairs = [(labels.written(o.label, _NARROW), labels.written(o.named, _NARROW)) for o in shown]
+    pairs = [(labels.drawn(o.label, _NARROW), labels.drawn(o.named, _NARROW)) for o in shown]
     _bars(
         axes,
         [beside(*pair, by=" → ") for pair in pairs],
@@ -153,12 +154,12 @@ def _confusions(axes: Axes, report: ReportOut, labels: Labels) -> None:
 def _bars(
     axes: Axes,
     names: list[str],
-    labels: Labels,
+    labels: ClassLabels,
     shares: list[float],
-    told: list[str],
+    counts: list[str],
     colour: str,
 ) -> None:
-    """Horizontal bars from 0 to 1, the first at the top, with a word at the end of each."""
+    """Horizontal bars from 0 to 1, the first at the top, with its counts at the end of each."""
     at = np.arange(len(names))
     # A few bars keep the thickness that many have.
     height = 0.72 * min(1.0, len(names) / 8)
@@ -166,7 +167,7 @@ def _bars(
     axes.barh(at, shares, height, color=colour)
     size = 10 if len(names) <= 16 else 8.5
     axes.set_yticks(at, names, fontsize=size, **labels.style)
-    for y, word in enumerate(told):
+    for y, word in enumerate(counts):
         axes.text(1.015, y, word, va="center", fontsize=size, color=_SOFT)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -174,14 +175,14 @@ def _bars(
     _plain(axes, left=False)
 
 
-def _matrix(axes: Axes, report: ReportOut, labels: Labels) -> None:
+def _matrix(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
     if report.confusion_matrix is None:
         return
-    names = [labels.written(label, _NARROW) for label in report.confusion_matrix.labels]
+    names = [labels.drawn(label, _NARROW) for label in report.confusion_matrix.labels]
     counts = np.array(report.confusion_matrix.rows, dtype=np.float64)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    right = np.eye(len(names), dtype=bool)
-    for own, colours in ((right, _BLUES), (~right, _ORANGES)):
+    correct = np.eye(len(names), dtype=bool)
+    for own, colours in ((correct, _BLUES), (~correct, _ORANGES)):
         some = np.ma.masked_where(~own | (counts == 0), shares)
         axes.imshow(some, cmap=colours, vmin=0, vmax=1, aspect="auto")
     size = 10 if len(names) <= 12 else 7.5
@@ -210,15 +211,15 @@ def _overlap(axes: Axes, overlap: OverlapOut, histogram: Histogram | None, title
     if histogram is None:
         _nothing(axes, title, "This takes images of two classes.")
         return
-    draw(axes, histogram)
+    draw_similarities(axes, histogram)
     _plain(axes, left=False)
-    _title(axes, title, wording.overlap_verdict(overlap))
+    _title(axes, title, overlap_verdict(overlap))
 
 
 def _measures(axes: Axes, report: ReportOut) -> None:
     """The measures before and after, as a table of text."""
     measures = report.measures
-    rows = lines(report.overlap, measures)
+    rows = measure_rows(report.overlap, measures)
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(len(rows) - 0.5, -1.5)
@@ -228,15 +229,15 @@ def _measures(axes: Axes, report: ReportOut) -> None:
     for x, head in zip(columns, heads, strict=True):
         axes.text(x, -1, head, ha="right", color=_SOFT, **style)
     axes.text(0.545, -1, "better is", color=_SOFT, **style)
-    for y, line in enumerate(rows):
+    for y, row in enumerate(rows):
         axes.axhline(y - 0.5, xmax=0.62, color=_GRID, linewidth=0.8)
-        axes.text(0, y, line.name, color=_INK, **style)
-        for x, word in zip(columns, line.written, strict=False):
+        axes.text(0, y, row.name, color=_INK, **style)
+        for x, word in zip(columns, row.cells, strict=False):
             axes.text(x, y, word, ha="right", color=_INK, **style)
-        colour = {True: SAME, False: _BAD, None: _SOFT}[line.helped]
-        mark = {True: "✓ ", False: "✗ ", None: ""}[line.helped]
-        axes.text(0.545, y, mark + line.way, color=colour, **style)
-    text = "\n\n".join("\n".join(wrap(sentence, 46)) for sentence in told(measures))
+        colour = {True: SAME, False: _BAD, None: _SOFT}[row.improved]
+        mark = {True: "✓ ", False: "✗ ", None: ""}[row.improved]
+        axes.text(0.545, y, mark + row.direction, color=colour, **style)
+    text = "\n\n".join("\n".join(wrap(sentence, 46)) for sentence in interpretation(measures))
     axes.text(0.7, -0.5, text, fontsize=9.5, va="top", color=_SOFT, linespacing=1.4)
     _title(axes, "Measures of the embeddings")
 
@@ -262,12 +263,12 @@ def _calibration(axes: Axes, report: ReportOut) -> None:
     axes.set_xlabel("probability of the answer")
     axes.set_ylabel("share that is right")
     _plain(axes)
-    _title(axes, "Probability against truth", wording.calibration_verdict(report))
+    _title(axes, "Probability against truth", calibration_verdict(report))
 
 
-def _nothing(axes: Axes, title: str, told: str) -> None:
+def _nothing(axes: Axes, title: str, text: str) -> None:
     axes.set_axis_off()
-    axes.text(0, 0.9, told, fontsize=11, color=_SOFT, va="top", transform=axes.transAxes)
+    axes.text(0, 0.9, text, fontsize=11, color=_SOFT, va="top", transform=axes.transAxes)
     _title(axes, title)
 
 

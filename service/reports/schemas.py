@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.diagnosis.schemas import MeasuresOut, OverlapsOut
+from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
 from service.reports.example import EXAMPLE
 
 

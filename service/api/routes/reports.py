@@ -15,8 +15,8 @@ from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
 from service.composition import ServiceParts
-from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
+from service.reports.report_cache import ReportCache
 from service.reports.schemas import ReportOut
 from service.storage.kept import kept_images
 
@@ -117,11 +117,11 @@ async def _made(
     request: Request,
     name: str,
     parts: ServiceParts,
-    reports: LatestReports,
+    reports: ReportCache,
     make: Callable[[ReportOut], T],
 ) -> T:
     """Make something of the report, off the event loop, when the requests before are done."""
     live = await run_blocking(parts.registry.live, checked_classifier(name))
     return await anyio.to_thread.run_sync(
-        lambda: make(reports.of(live)), limiter=Limiters.of(request).reports
+        lambda: make(reports.report_on(live)), limiter=Limiters.of(request).reports
     )

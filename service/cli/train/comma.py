@@ -45,7 +45,7 @@ def comma(
     ] = None,
 ) -> None:
     """Learn prompts of both towers from a few images a class (COMMA, AAAI 2024)."""
-    from service.cli.arguments import check_templates, make_folder
+    from service.cli.shared_options import check_templates, make_folder
 
     check_templates([template])
     if not 0 < learning_rate < float("inf"):
@@ -58,14 +58,14 @@ def comma(
 
     from adapters.prompts import CommaConfig
     from adapters.training.methods.comma import DEFAULTS
-    from service.cli.errors import fail
-    from service.cli.settings import settings_with
+    from service.cli.configuration import settings_with_options
+    from service.cli.failure import fail
     from service.cli.train.comma_run import Plan, run
     from service.cli.train.processes import check_device, is_first, part
+    from service.datasets.dataset import DatasetError
     from service.evaluation.base_to_novel import table
-    from service.evaluation.dataset import DatasetError
 
-    settings = settings_with(device=device)
+    settings = settings_with_options(device=device)
     check_device(settings.device)
     make_folder(out)
     loop = replace(

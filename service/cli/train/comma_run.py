@@ -29,8 +29,8 @@ from adapters.training.pictures import Pictures
 from service.cli.train.arguments import tell_broken
 from service.cli.train.processes import count, is_first
 from service.cli.train.progress import training_bar
+from service.datasets.dataset import Dataset, DatasetError, read_classes
 from service.evaluation.base_to_novel import Generalisation, generalisation, read_halves
-from service.evaluation.dataset import Dataset, DatasetError, read_classes
 from service.images.decoding import training_reader
 from service.settings import Settings
 

@@ -58,16 +58,16 @@ def imo(
     from adapters.corrections.bottleneck import BottleneckConfig
     from adapters.training.errors import DataError
     from adapters.training.methods.imo import RECIPES
-    from service.cli.arguments import make_folder
-    from service.cli.errors import fail
-    from service.cli.settings import settings_with
+    from service.cli.configuration import settings_with_options
+    from service.cli.failure import fail
+    from service.cli.shared_options import make_folder
     from service.cli.train.imo_run import Plan, run
     from service.cli.train.processes import check_device, is_first
     from service.training.labelled import read_labelled
 
     if objective not in RECIPES:
         raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")
-    settings = settings_with(backbone=backbone, device=device)
+    settings = settings_with_options(backbone=backbone, device=device)
     check_device(settings.device)
     try:
         config = BottleneckConfig(width, scale, numbers)

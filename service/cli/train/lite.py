@@ -25,7 +25,7 @@ def lite(
 
     import adapters.backbones.lite as package
     from adapters.training.methods.lite.training import train as run
-    from service.cli.errors import fail
+    from service.cli.failure import fail
 
     try:
         provenance = run(seed, output or Path(package.__file__).parent, generic)

@@ -99,11 +99,11 @@ def mixup(
 
     from adapters.training.errors import DataError
     from adapters.training.pairs import read_pairs
-    from service.cli.arguments import make_folder
-    from service.cli.settings import settings_with
+    from service.cli.configuration import settings_with_options
+    from service.cli.shared_options import make_folder
     from service.cli.train.processes import check_device, is_first, part
 
-    service = settings_with(backbone=backbone, device=device)
+    service = settings_with_options(backbone=backbone, device=device)
     check_device(service.device)
     try:
         pairs = read_pairs(data, images)
@@ -118,7 +118,7 @@ def mixup(
     from adapters.training.loop import LoopSettings
     from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
     from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
-    from service.cli.errors import fail
+    from service.cli.failure import fail
     from service.cli.train.progress import training_bar
     from service.images.decoding import training_reader
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from service.demo.pictures import Task, materials
+from service.demo.sample_images import FewShotTask, materials
 from tests.service.client import Classifier
 from tests.service.pictures import zipped
 
@@ -77,11 +77,13 @@ def generated(http: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
+def task() -> FewShotTask:
     return materials(shots=2)
 
 
-def test_a_generated_client_goes_the_way_of_the_demo(generated: Generated, task: Task) -> None:
+def test_a_generated_client_goes_the_way_of_the_demo(
+    generated: Generated, task: FewShotTask
+) -> None:
     call, file, model = generated.call, generated.file, generated.model
     assert call("readyz").parsed.status == "ready"
     made = call(

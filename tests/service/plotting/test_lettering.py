@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from adapters.measures.calibration import Calibration
-from service.evaluation.measures import BINS
-from service.evaluation.plots import accuracy_plot, reliability_plot
+from service.evaluation.metrics import BINS
+from service.evaluation.result_plots import accuracy_plot, reliability_diagram
 from service.evaluation.summary import Estimate
 from service.plotting import fonts
 from service.plotting.fonts import graphemes
@@ -180,7 +180,7 @@ def test_plots_of_an_evaluation_take_any_folder_name(tmp_path: Path, name: str) 
     bins = Calibration.of(torch.tensor([0.5]), torch.tensor([True]), BINS)
     for figure in (
         accuracy_plot({("auto", 1): Estimate(0.9, 0.1)}, about, 2),
-        reliability_plot(bins, 0.1, "auto, 1 shot", about),
+        reliability_diagram(bins, 0.1, "auto, 1 shot", about),
     ):
         figure.savefig(tmp_path / "plot.svg")
         drawn = (tmp_path / "plot.svg").read_text()

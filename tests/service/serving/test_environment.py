@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.settings import settings_with
+from service.cli.configuration import settings_with_options
 from service.environment import is_service_link, remarks
 from service.settings import Settings
 from tests.service.server import run_handful
@@ -56,7 +56,7 @@ def test_a_port_of_a_person_is_a_setting_beside_service_links(
     environment.setenv("HANDFUL_SERVICE_HOST", "10.0.0.1")
     environment.setenv("HANDFUL_PORT", "9000")
     assert Settings().port == 9000
-    assert settings_with(port=9001).port == 9001
+    assert settings_with_options(port=9001).port == 9001
 
 
 @pytest.mark.parametrize(

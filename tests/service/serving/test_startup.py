@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.settings import settings_with
+from service.cli.configuration import settings_with_options
 from service.composition import ServiceParts
 from service.settings import Settings
 from service.storage.engine import StorageError
@@ -85,7 +85,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDFUL_PORT", "1234")
     monkeypatch.setenv("HANDFUL_BACKBONE", "ViT-B-32/openai")
-    settings = settings_with(port=4321, backbone=None)
+    settings = settings_with_options(port=4321, backbone=None)
     assert (settings.port, settings.backbone) == (4321, "ViT-B-32/openai")
 
 

@@ -1,0 +1,25 @@
+"""Configuration of a command: settings from the environment, with command line options on top."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from service.environment import PREFIX, remarks
+from service.settings import Settings
+
+
+def settings_with_options(**options: Any) -> Settings:
+    """Read the settings; options that are not None win over the environment."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for remark in remarks(Settings):
+        typer.echo(f"warning: {remark}", err=True)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = PREFIX + "_".join(map(str, problem["loc"][:1])).upper()
+            typer.echo(f"error: {name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from error

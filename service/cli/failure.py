@@ -1,0 +1,17 @@
+"""Exit status and message of a command that cannot go on."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+from adapters.corrections.bottleneck import NoInsertionPointError
+from adapters.training.errors import TrainingError
+from service import start_errors
+
+
+def fail(error: Exception) -> NoReturn:
+    """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
+    start_errors.tell(error, (*start_errors.EXPECTED, NoInsertionPointError, TrainingError))
+    raise typer.Exit(1)

@@ -1,0 +1,103 @@
+"""Feature cache on disk: one small file for each image content and backbone.
+
+A file is written under another name and renamed, so that nobody reads half of one, and what a
+process writes another one can only write again. Whatever cannot be read as what its name says
+counts as missing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_dir
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from adapters.backbones import Backbone
+from adapters.embeddings import ImageEmbeddings
+from service.images.decoding import DECODING
+
+
+def default_folder() -> Path:
+    """Default folder of the feature cache, in the user's cache folder."""
+    return Path(user_cache_dir("handful", appauthor=False)) / "features"
+
+
+class FeatureCache:
+    """Feature cache: ``FOLDER/FINGERPRINT-DECODING/ab/SHA-256.safetensors``; ab begins the SHA-256.
+
+    Attributes:
+        unreadable: Files that were found and are not what they should be.
+        unwritten: Why features could not be written, the first time; nothing is written then.
+    """
+
+    def __init__(self, folder: Path, backbone: Backbone) -> None:
+        self.folder = folder
+        self.unreadable: list[Path] = []
+        self.unwritten: OSError | None = None
+        self._fingerprint = backbone.fingerprint
+        self._widths = {"frozen": backbone.width, "corrected": backbone.corrected_width}
+
+    def load(self, sha256: str) -> ImageEmbeddings | None:
+        """One row of embeddings; None where there are none to be read.
+
+        Args:
+            sha256: Hex digest of the image file's bytes.
+        """
+        path = self._path(sha256)
+        try:
+            with safe_open(path, framework="pt") as file:
+                if file.metadata() != self._described(sha256):
+                    raise ValueError("of another image or backbone")
+                rows = {name: self._row(file.get_tensor(name), name) for name in self._widths}
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError):
+            self.unreadable.append(path)
+            return None
+        return ImageEmbeddings(rows["frozen"], rows["corrected"])
+
+    def store(self, sha256: str, row: ImageEmbeddings) -> None:
+        """Keep one row of embeddings; after a failure nothing more is written.
+
+        Args:
+            sha256: Hex digest of the image file's bytes.
+            row: (1, d) and (1, d').
+        """
+        if self.unwritten is not None:
+            return
+        path = self._path(sha256)
+        tensors = {"frozen": row.frozen.contiguous(), "corrected": row.corrected.contiguous()}
+        content = save(tensors, self._described(sha256))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(temporary).replace(path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            self.unwritten = error
+
+    def _path(self, sha256: str) -> Path:
+        return (
+            self.folder / f"{self._fingerprint}-{DECODING}" / sha256[:2] / f"{sha256}.safetensors"
+        )
+
+    def _described(self, sha256: str) -> dict[str, str]:
+        return {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
+
+    def _row(self, found: Tensor, name: str) -> Tensor:
+        if found.shape != (1, self._widths[name]) or found.dtype != torch.float32:
+            raise ValueError(f"{name} has another shape")
+        if not bool(found.isfinite().all()):
+            raise ValueError(f"{name} is not finite")
+        # A copy, because the tensor would keep its file mapped, and there may be thousands.
+        return found.clone()

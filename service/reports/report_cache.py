@@ -1,0 +1,47 @@
+"""Cache of reports: the last one of each classifier, for as long as its state is the same."""
+
+from __future__ import annotations
+
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from service.registry.live import LiveClassifier
+from service.reports.classification_report import classification_report
+from service.reports.schemas import ReportOut
+from service.storage.records import State
+
+
+class ReportCache:
+    """Cache of reports by the state of a classifier; a page, its picture and its JSON share one.
+
+    A state is known by :class:`service.storage.records.State`, whose revision is counted up by
+    every change. One report is kept for each classifier in memory, and forgotten with it.
+
+    Computing is *single flight*: one report is computed at a time, and whoever asks for the same
+    one meanwhile waits for it and finds it here. That is this lock's only purpose. How many
+    requests wait for it, and in how many threads, is bounded by the limiter of the routes
+    (``service.api.limiters``): without it, waiting requests would take the threads of predictions.
+
+    Args:
+        root_path: Where clients find the service, for the addresses of images.
+    """
+
+    def __init__(self, root_path: str = "") -> None:
+        self._root_path = root_path
+        self._single_flight = Lock()
+        self._reports: WeakKeyDictionary[LiveClassifier, tuple[State, ReportOut]] = (
+            WeakKeyDictionary()
+        )
+
+    def report_on(self, live: LiveClassifier) -> ReportOut:
+        """Report on the present state; blocks while one is computed, and locks no classifier."""
+        with self._single_flight:
+            # Before the snapshot: a change between the two makes a report newer than its key,
+            # which is computed again when it is asked for next; never an older one.
+            state = live.state
+            cached = self._reports.get(live)
+            if cached is not None and cached[0] == state:
+                return cached[1]
+            report = classification_report(live.snapshot(), self._root_path)
+            self._reports[live] = (state, report)
+            return report
