@@ -1,4 +1,4 @@
-"""RequestBodies by what they are, compressed ones, and how many bytes may be in flight."""
+"""Bodies by what they are, compressed ones, and how many bytes may be in flight."""
 
 from __future__ import annotations
 
