@@ -23,9 +23,10 @@ from service.api.json_body import JsonRoute
 from service.api.large_json import large_json
 from service.api.names import checked_classifier, checked_label
 from service.api.schemas import ClassifierList, ClassifierOut, ClassifierSettingsIn, Tuned
+from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.problems import ClassifierNotFound, InvalidSettings
-from service.storage.records import ClassifierRecord, ClassifierSettings
+from service.storage.records import ClassifierRecord
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
@@ -62,11 +63,11 @@ async def put_classifier(
         runtime.registry.put,
         name,
         ClassifierSettings(
-            settings.method,
-            tuple(settings.templates),
-            settings.names_carry_meaning,
-            settings.false_rejection_rate,
-            settings.coverage,
+            method=settings.method,
+            templates=tuple(settings.templates),
+            names_carry_meaning=settings.names_carry_meaning,
+            false_rejection_rate=settings.false_rejection_rate,
+            coverage=settings.coverage,
         ),
         labels,
     )

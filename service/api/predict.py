@@ -23,7 +23,7 @@ from service.api.support import BAD_IMAGES, IMAGES_BODY
 from service.api.uploads import read_images
 from service.api.waiting import attended
 from service.problems import AnswerTooLarge, ClassifierNotFound, DeadlineExceeded, NoClasses
-from service.registry.live import Prediction
+from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])

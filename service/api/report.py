@@ -17,7 +17,6 @@ from service.problems import ClassifierNotFound
 from service.reports.latest import LatestReports
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.schemas import ReportOut
-from service.storage.kept import kept_images
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
 T = TypeVar("T")
@@ -76,7 +75,7 @@ async def get_page(name: Name, runtime: ReadyRuntime, request: Request) -> Respo
 
     def write(report: ReportOut) -> str:
         shown = {image.image_id for image in shown_images(report)}
-        return page(report, kept_images(runtime.engine, shown))
+        return page(report, runtime.store.kept_images(shown))
 
     written = await _in_turn(request, name, runtime, write)
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}

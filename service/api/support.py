@@ -37,6 +37,7 @@ from service.api.schemas import (
 from service.api.uploads import ZIP_TYPES, Upload, read_class_images, read_labelled_images
 from service.api.waiting import attended
 from service.composition import ServiceParts
+from service.images.embedded import SupportImage
 from service.problems import (
     BrokenImage,
     ClassifierNotFound,
@@ -305,7 +306,10 @@ async def _register(
         runtime,
         runtime.registry.add_images,
         name,
-        [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
+        [
+            SupportImage(label, image)
+            for (label, _), image in zip(upload.labelled, embedded, strict=True)
+        ],
     )
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
