@@ -14,7 +14,7 @@ from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
 from adapters.backbones import Backbone
-from adapters.cache import CacheSettings, use_cache_settings
+from adapters.cache import CacheSettings
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
@@ -71,9 +71,6 @@ class ServiceParts:
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
         gpu = backbone.device if backbone.device.type == "cuda" else None
-        use_cache_settings(
-            CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu)
-        )
         if backbone.runtime != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":
@@ -97,6 +94,7 @@ class ServiceParts:
             limits=SizeLimits(max_classes=settings.max_classes, max_texts=settings.max_texts),
             memory=settings.classifier_memory // settings.processes,
             freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
+            cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
         embedder = ImageEmbedder(backbone, settings)
         texts = TextEmbedder(backbone, settings.max_texts)

@@ -122,7 +122,7 @@ def _out(record: ClassifierRecord, runtime: ServiceParts) -> ClassifierOut:
         n_images=record.n_images,
         tuning=Tuned(
             head=tuning.head or record.settings.method,
-            parameters=tuning.parameters,
+            parameters=tuning.parameters.as_dict(),
             temperature=tuning.temperature,
             votes=tuning.votes,
             accuracy=tuning.accuracy,

@@ -41,7 +41,7 @@ def answer(classifier: FewShotClassifier, queries: ImageEmbeddings) -> Answered:
     ]
     return Answered(
         torch.cat([block.probabilities for block in blocks]),
-        _joined([block.familiarity for block in blocks]),
+        _joined([block.ood_scores for block in blocks]),
         torch.cat([block.known for block in blocks]),
         _joined([block.prediction_sets for block in blocks]),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from adapters.backbones import Backbone
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.registry.fitting import class_set, new_classifier
@@ -76,8 +76,8 @@ class ChangeMaker:
     ) -> Tuning:
         """What leave-one-out sets on the support set after a change of these classes and images.
 
-        Storage gives identifiers to what is added, and that comes later. Until then classes and
-        images are numbered by their places; the tuning does not depend on their identifiers.
+        Storage gives identifiers to what is added, and that comes later. Until then classes are
+        numbered by their places; the tuning does not depend on their identifiers.
         """
         removed = change.images_removed(support)
         if removed is not None:
@@ -85,15 +85,13 @@ class ChangeMaker:
         kept = change.classes_kept(classes)
         ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
         columns = ClassSet(ids, None).columns(support.labels)
-        embeddings = support.embeddings
+        images = LabelledEmbeddings(columns, support.embeddings)
         if (added := change.embeddings_added()) is not None:
             after = [c.label for c in kept] + [c.label for c in change.classes_added]
             place = {label: i for i, label in enumerate(after)}
             more = torch.tensor([place[label] for label, _ in change.added])
-            columns = torch.cat([columns, more])
-            embeddings = ImageEmbeddings.concatenate([embeddings, added])
+            images = images.with_added(LabelledEmbeddings(more, added))
         texts = [c.text for c in kept] + [c.text for c in change.classes_added]
         return new_classifier(settings, self._backbone).tune(
-            class_set(settings, dict(enumerate(texts)), columns),
-            SupportSet(torch.arange(len(columns)), columns, embeddings),
+            class_set(settings, dict(enumerate(texts)), images.labels), images
         )

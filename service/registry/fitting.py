@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
@@ -19,10 +20,12 @@ from service.storage.records import StoredClassifier
 _OF_TEXTS = {"templates", "names_carry_meaning"}
 
 
-def new_classifier(settings: ClassifierSettings, backbone: Backbone) -> FewShotClassifier:
+def new_classifier(
+    settings: ClassifierSettings, backbone: Backbone, cache: CacheSettings = DEFAULT_SETTINGS
+) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
     return FewShotClassifier(
-        logit_scale=backbone.logit_scale, **settings.model_dump(exclude=_OF_TEXTS)
+        logit_scale=backbone.logit_scale, cache=cache, **settings.model_dump(exclude=_OF_TEXTS)
     )
 
 

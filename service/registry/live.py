@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change as HeadChange
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
-from adapters.size import size_of
 from service.problems import ClassNotFound, ImageNotFound, NoClasses
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.predictions import Evidence, Prediction, RankedLabel, too_many_labels
@@ -43,7 +43,12 @@ class LiveClassifier:
         nbytes: What it takes in memory.
     """
 
-    def __init__(self, stored: StoredClassifier, backbone: Backbone) -> None:
+    def __init__(
+        self,
+        stored: StoredClassifier,
+        backbone: Backbone,
+        cache: CacheSettings = DEFAULT_SETTINGS,
+    ) -> None:
         self.state = stored.record.state
         self.name = stored.record.name
         self.settings = stored.record.settings
@@ -51,8 +56,9 @@ class LiveClassifier:
         self.support: Mapping[int, SupportRecord] = {r.id: r for r in stored.support}
         self._state_lock = Lock()
         self._backbone = backbone
+        self._cache = cache
         support = support_set(stored, backbone)
-        self._classifier = new_classifier(self.settings, backbone).fit(
+        self._classifier = new_classifier(self.settings, backbone, cache).fit(
             class_set(
                 self.settings, {record.id: record.text for record in stored.classes}, support.labels
             ),
@@ -207,8 +213,9 @@ class LiveClassifier:
         known = class_set(settings, {record.id: record.text for record in classes}, labels)
         refitted: FewShotClassifier | None = None
         if change.settings is not None:
-            support = _support_after(self.support_set, of_images)
-            refitted = new_classifier(settings, self._backbone).fit(known, support, change.tuning)
+            refitted = new_classifier(settings, self._backbone, self._cache).fit(
+                known, of_images.applied_to(self.support_set), change.tuning
+            )
         records = self.support
         if of_images.removed is not None:
             gone = set(of_images.removed.tolist())
@@ -233,7 +240,7 @@ class LiveClassifier:
         width = len(self._labels) + len(self.support)
         self.block = max(1, _CELLS // max(1, width))
         self.nbytes = (
-            size_of(self._classifier)
+            self._classifier.nbytes
             + _CLASS_BYTES * len(self.classes)
             + _IMAGE_BYTES * len(self.support)
         )
@@ -259,9 +266,3 @@ def _labels_after(support: SupportSet, change: HeadChange) -> Tensor:
     if change.added is not None:
         labels = torch.cat([labels, change.added.labels])
     return labels
-
-
-def _support_after(support: SupportSet, change: HeadChange) -> SupportSet:
-    if change.removed is not None:
-        support = support.without(change.removed)
-    return support if change.added is None else support.with_added(change.added)

@@ -12,6 +12,7 @@ from threading import Lock
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
+from adapters.cache import CacheSettings
 from service.problems import (
     ClassifierDamaged,
     ClassifierNotFound,
@@ -85,15 +86,22 @@ class LoadedClassifiers:
         max_bytes: What all of them may take together. Beyond it the least recently used are
             evicted; the one used last stays, whatever it takes.
         freshness: Whether the one in memory is the latest, asked at each use.
+        cache: How they keep their support images.
     """
 
     def __init__(
-        self, store: Store, backbone: Backbone, max_bytes: int, freshness: Freshness
+        self,
+        store: Store,
+        backbone: Backbone,
+        max_bytes: int,
+        freshness: Freshness,
+        cache: CacheSettings,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
         self._freshness = freshness
+        self._cache = cache
         self._entries: OrderedDict[str, Entry] = OrderedDict()  # the least recently used first
         self._bytes = 0
         # Guards the two above, and users and nbytes of the entries; held for microseconds.
@@ -146,7 +154,7 @@ class LoadedClassifiers:
                 return live
             with LOAD_SECONDS.time():
                 stored = self._store.load(name)
-                live = None if stored is None else _ready(stored, self._backbone)
+                live = None if stored is None else _ready(stored, self._backbone, self._cache)
             entry.live = live
             return live
 
@@ -202,7 +210,7 @@ class LoadedClassifiers:
         LOADED_BYTES.set(self._bytes)
 
 
-def _ready(stored: StoredClassifier, backbone: Backbone) -> LiveClassifier:
+def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -> LiveClassifier:
     """The classifier that was read, fitted.
 
     Raises:
@@ -211,7 +219,7 @@ def _ready(stored: StoredClassifier, backbone: Backbone) -> LiveClassifier:
     name = stored.record.name
     try:
         check_fits(stored, backbone)
-        return LiveClassifier(stored, backbone)
+        return LiveClassifier(stored, backbone, cache)
     except Damaged as error:
         raise ClassifierDamaged(name, str(error)) from error
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapters.backbones import Backbone
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import SupportImage
@@ -51,6 +52,7 @@ class Registry:
         memory: Bytes of classifiers in memory.
         freshness: Whether a classifier in memory is the latest. Where other processes change the
             database too, a change is made again, tuning and all, if another came before it.
+        cache: How classifiers keep their support images.
     """
 
     def __init__(
@@ -61,11 +63,12 @@ class Registry:
         limits: SizeLimits,
         memory: int,
         freshness: Freshness,
+        cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._limits = limits
-        self._loaded = LoadedClassifiers(store, backbone, memory, freshness)
+        self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache)
         self._changes = ChangeMaker(store, backbone)
 
     # Reading

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from adapters.tuning.near_duplicates import near_copies
+from adapters.tuning.near_duplicates import near_duplicates
 from service.registry.snapshot import Snapshot
 from service.reports.examined import Examined
 from service.reports.schemas import LookedUpImage, NearCopy, SimilarImage, Suspect
@@ -110,7 +110,7 @@ def _nearest(examined: Examined, rows: Tensor, named: Tensor) -> tuple[Tensor, T
 def redundant(examined: Examined, names: Names) -> tuple[int, list[NearCopy]]:
     """How many images are near copies of another of their class, and the nearest of them."""
     images = examined.images
-    original = near_copies(images)
+    original = near_duplicates(images)
     copies = (original != torch.arange(len(original))).nonzero().flatten()
     keys = images.embeddings.corrected
     similarity = (keys[copies] * keys[original[copies]]).sum(dim=1)

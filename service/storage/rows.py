@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +11,14 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from adapters.heads import HEADS, Tuning
+from adapters.heads import HEADS, Tuning, parameters_of
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord
 from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
 
 _TUNING = TypeAdapter(Tuning)
+_PARAMETERS = TypeAdapter(dict[str, float])
 _TUNING_FIELDS = {field.name for field in fields(Tuning)}
 
 
@@ -36,7 +37,7 @@ def classifier_record(
         id=row.id,
         name=row.name,
         settings=_settings(row),
-        tuning=_tuning(row.tuning),
+        tuning=_tuning(row.method, row.tuning),
         created_at=row.created_at,
         updated_at=row.updated_at,
         n_classes=n_classes,
@@ -122,7 +123,7 @@ def tuning_columns(tuning: Tuning | None, fingerprint: str) -> dict[str, Any]:
     """
     if tuning is None:
         raise ValueError("a change is tuned before it is written")
-    return {"tuning": asdict(tuning), "fingerprint": fingerprint}
+    return {"tuning": tuning.as_dict(), "fingerprint": fingerprint}
 
 
 def _settings(row: Any) -> ClassifierSettings:
@@ -135,20 +136,21 @@ def _settings(row: Any) -> ClassifierSettings:
     return ClassifierSettings.model_construct(**values)
 
 
-def _head(name: str) -> None:
+def _head(name: str) -> str:
     if name not in HEADS:
         raise Damaged(f"this version of Handful has no head {name!r}")
+    return name
 
 
-def _tuning(stored: Any) -> Tuning:
+def _tuning(method: str, stored: Any) -> Tuning:
     if isinstance(stored, Unreadable) or not isinstance(stored, dict):
         raise Damaged("its tuning is no JSON object")
     if unknown := set(stored) - _TUNING_FIELDS:
         raise Damaged(f"its tuning has members that are not known: {', '.join(sorted(unknown))}")
     try:
-        tuning = _TUNING.validate_python(stored)
+        values = _PARAMETERS.validate_python(stored.get("parameters", {}))
+        tuning = _TUNING.validate_python({**stored, "parameters": {}})
     except ValidationError as error:
         raise Damaged(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
-    if tuning.head:
-        _head(tuning.head)
-    return tuning
+    parameters = parameters_of(_head(tuning.head or method), values)
+    return replace(tuning, parameters=parameters)
