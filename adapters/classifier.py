@@ -1,4 +1,4 @@
-"""A head with what it knows of its own limits: probabilities, prediction sets, the unknown."""
+"""A few-shot classifier: a head with calibrated probabilities, prediction sets and rejection."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.heads import HEADS, Head, Scores, Tuning
-from adapters.out_of_distribution import Familiarity, lower_quantile, rejection_threshold
-from adapters.span import shared_spans
-from adapters.tuning.near_duplicates import without_bursts
+from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
 
 
@@ -24,16 +24,17 @@ class Answers:
     Attributes:
         scores: The terms of the logits, and the nearest support images.
         probabilities: (n, N), rows sum to one.
-        familiarity: (n,) likeness to the classes' images; None where no class has two images.
+        ood_scores: (n,) out-of-distribution scores, lower for what is like no class; None where
+            no class has two images.
         known: (n,) bool: whether the query belongs to any of the classes. Always true where
-            there is no evidence: without familiarity, and for classes without images.
+            there is no evidence: without such scores, and for classes without images.
         prediction_sets: (n, N) bool: classes that, together, hold the true one as often as was
             asked; None where no coverage was asked for.
     """
 
     scores: Scores
     probabilities: Tensor
-    familiarity: Tensor | None
+    ood_scores: Tensor | None
     known: Tensor
     prediction_sets: Tensor | None
 
@@ -48,6 +49,7 @@ class FewShotClassifier:
         logit_scale: The backbone's.
         false_rejection_rate: Share of images of the classes that may be called unknown.
         coverage: How often prediction sets should hold the true class; None: no sets.
+        cache: How the head keeps the support images.
     """
 
     def __init__(
@@ -57,14 +59,16 @@ class FewShotClassifier:
         *,
         false_rejection_rate: float = 0.05,
         coverage: float | None = None,
+        cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self.method = method
         self.logit_scale = logit_scale
         self.false_rejection_rate = false_rejection_rate
         self.coverage = coverage
+        self.cache_settings = cache
 
     head_: Head
-    familiarity_: Familiarity | None
+    ood_: RelativeMahalanobis | None
 
     @property
     def classes(self) -> ClassSet:
@@ -81,46 +85,59 @@ class FewShotClassifier:
         """What leave-one-out has set."""
         return self.head_.tuning_
 
-    @shared_spans()
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds; what head, cache and support set share counts once.
+
+        Python's own objects are left out. Costs some ten microseconds.
+        """
+        of_ood = {} if self.ood_ is None else self.ood_.storages()
+        return sum({**self.head_.storages(), **of_ood}.values())
+
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
-        distinct = without_bursts(support)
-        familiarity = _familiarity(classes, distinct)
-        tuning = tuning or self._tune(classes, distinct, familiarity)
-        self.head_ = self._new_head().fit(classes, support, tuning)
-        self._serve(familiarity)
+        images = support.labelled
+        distinct = without_near_duplicates(images)
+        ood = _fitted_ood(classes, distinct)
+        tuning = tuning or self._tune(classes, distinct, ood)
+        self.head_ = self._new_head().fit(classes, support, tuning, images)
+        self._serve(ood)
         return self
 
-    @shared_spans()
     def update(self, change: Change) -> None:
         """Change what is stored, as :meth:`adapters.heads.Head.update` does."""
-        self.head_.update(change)
-        if change.added is not None or change.removed is not None:
-            self._serve(_familiarity(self.classes, without_bursts(self.support)))
+        images = self.head_.update(change)
+        if change.of_images:
+            self._serve(_fitted_ood(self.classes, without_near_duplicates(images)))
 
-    @shared_spans()
-    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
+    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
-        Of near copies only one takes part
-        (:func:`adapters.tuning.near_duplicates.without_bursts`); all of them answer.
+        Of near-duplicates only one takes part
+        (:func:`adapters.tuning.near_duplicates.without_near_duplicates`); all of them answer.
+
+        Args:
+            classes: The classes.
+            images: Those of a support set, or of one to come: identifiers do not matter.
         """
-        distinct = without_bursts(support)
-        return self._tune(classes, distinct, _familiarity(classes, distinct))
+        # Their spans are for this tuning alone, however long the caller keeps the images.
+        images = LabelledEmbeddings(images.labels, images.embeddings)
+        distinct = without_near_duplicates(images)
+        return self._tune(classes, distinct, _fitted_ood(classes, distinct))
 
     def _tune(
-        self, classes: ClassSet, support: SupportSet, familiarity: Familiarity | None
+        self, classes: ClassSet, images: LabelledEmbeddings, ood: RelativeMahalanobis | None
     ) -> Tuning:
         head = self._new_head()
-        tuning = head.tune(classes, support)
-        columns = classes.columns(support.labels)
+        tuning = head.tune(classes, images)
+        columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
         rejection = conformal = None
-        if familiarity is not None:
-            scores = familiarity.left_out()[votes.rows]
+        if ood is not None:
+            scores = ood.left_out()[votes.rows]
             rejection = rejection_threshold(scores, self.false_rejection_rate)
         if self.coverage is not None:
-            logits = head.left_out(classes, support, tuning)[votes.rows]
+            logits = head.left_out(classes, images, tuning)[votes.rows]
             probabilities = (logits / tuning.temperature).softmax(dim=1)
             own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
             # With too little evidence every class is in the set.
@@ -137,38 +154,36 @@ class FewShotClassifier:
         scores = self.head_.score(queries, n_matches)
         probabilities = self.head_.probabilities(scores.logits)
         tuning = self.tuning
-        familiarity = None
+        ood_scores = None if self.ood_ is None else self.ood_.scores(queries.corrected)
         known = torch.ones(len(queries), dtype=torch.bool)
-        if self.familiarity_ is not None:
-            familiarity = self.familiarity_.scores(queries.corrected)
-        if familiarity is not None and tuning.rejection_threshold is not None:
-            known = familiarity >= tuning.rejection_threshold
+        if ood_scores is not None and tuning.rejection_threshold is not None:
+            known = ood_scores >= tuning.rejection_threshold
             known |= ~self.head_.present_[probabilities.argmax(dim=1)]
         sets = None
         if tuning.conformal_threshold is not None:
             sets = probabilities >= tuning.conformal_threshold
-        return Answers(scores, probabilities, familiarity, known, sets)
+        return Answers(scores, probabilities, ood_scores, known, sets)
 
     def left_out_probabilities(self) -> Tensor:
         """(n, N) probabilities of the support images, each without its own image."""
-        logits = self.head_.left_out(self.classes, self.support, self.tuning)
+        logits = self.head_.left_out(self.classes, self.support.labelled, self.tuning)
         return self.head_.probabilities(logits)
 
     def _new_head(self) -> Head:
-        return HEADS[self.method](self.logit_scale)
+        return HEADS[self.method](self.logit_scale, self.cache_settings)
 
-    def _serve(self, familiarity: Familiarity | None) -> None:
-        self.familiarity_ = None if familiarity is None else familiarity.let_go_of_images()
+    def _serve(self, ood: RelativeMahalanobis | None) -> None:
+        self.ood_ = None if ood is None else ood.let_go_of_images()
 
 
-def _familiarity(classes: ClassSet, support: SupportSet) -> Familiarity | None:
-    """Fit the familiarity; None where no class has two images to learn a covariance from.
+def _fitted_ood(classes: ClassSet, images: LabelledEmbeddings) -> RelativeMahalanobis | None:
+    """Fit the out-of-distribution score; None where no class has two images for a covariance.
 
-    Near copies, which would shrink every distance, are left out of ``support`` both where the
+    Near-duplicates, which would shrink every distance, are left out of ``images`` both where the
     threshold is set and where it is applied.
     """
-    known = classes.with_images(support.labels)
-    if len(support) == len(known):
+    known = classes.with_images(images.labels)
+    if len(images) == len(known):
         return None
-    columns = known.columns(support.labels)
-    return Familiarity().fit(support.embeddings.corrected, columns, len(known))
+    columns = known.columns(images.labels)
+    return RelativeMahalanobis().fit_span(images.span("corrected"), columns, len(known))

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from adapters.memory import Storages, storages
+from adapters.span import Span
+
+#: One of the two embeddings of an image.
+View = Literal["frozen", "corrected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,10 @@ class ImageEmbeddings:
 
     def __getitem__(self, rows: Tensor | slice) -> ImageEmbeddings:
         return ImageEmbeddings(self.frozen[rows], self.corrected[rows])
+
+    def storages(self) -> Storages:
+        """What they hold in memory."""
+        return storages(self.frozen, self.corrected)
 
     @staticmethod
     def concatenate(parts: Sequence[ImageEmbeddings]) -> ImageEmbeddings:
@@ -55,6 +67,10 @@ class ClassSet:
     def __len__(self) -> int:
         return self.ids.shape[0]
 
+    def storages(self) -> Storages:
+        """What they hold in memory."""
+        return storages(self.ids, self.texts)
+
     def columns(self, labels: Tensor) -> Tensor:
         """Return the column of each class identifier in ``labels`` (any shape).
 
@@ -80,9 +96,52 @@ class ClassSet:
         return ClassSet(self.ids[used], None if self.texts is None else self.texts[used])
 
 
+@dataclass(frozen=True)
+class LabelledEmbeddings:
+    """n labelled images without identifiers: what is tuned on and fitted to.
+
+    Attributes:
+        labels: (n,) int64 class identifiers.
+        embeddings: Both embeddings of the n images.
+
+    Keeps the spans that it was asked for, each found once for all who fit Gaussians to the same
+    images: for as long as a fit lasts, not for as long as a classifier does.
+    """
+
+    labels: Tensor
+    embeddings: ImageEmbeddings
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    def __getitem__(self, rows: Tensor | slice) -> LabelledEmbeddings:
+        return LabelledEmbeddings(self.labels[rows], self.embeddings[rows])
+
+    def with_added(self, other: LabelledEmbeddings) -> LabelledEmbeddings:
+        """Return these followed by ``other``; costs one copy of both."""
+        return LabelledEmbeddings(
+            torch.cat([self.labels, other.labels]),
+            ImageEmbeddings.concatenate([self.embeddings, other.embeddings]),
+        )
+
+    def span(self, view: View) -> Span:
+        """The span of one of the embeddings; at least one image."""
+        if view == "frozen" or self.embeddings.corrected is self.embeddings.frozen:
+            return self._frozen_span
+        return self._corrected_span
+
+    @cached_property
+    def _frozen_span(self) -> Span:
+        return Span.of(self.embeddings.frozen)
+
+    @cached_property
+    def _corrected_span(self) -> Span:
+        return Span.of(self.embeddings.corrected)
+
+
 @dataclass(frozen=True, slots=True)
 class SupportSet:
-    """The n labelled support images of a classifier.
+    """The n labelled support images of a classifier, by identifier.
 
     Attributes:
         ids: (n,) int64 identifiers of the images, unique.
@@ -99,6 +158,15 @@ class SupportSet:
 
     def __getitem__(self, rows: Tensor | slice) -> SupportSet:
         return SupportSet(self.ids[rows], self.labels[rows], self.embeddings[rows])
+
+    @property
+    def labelled(self) -> LabelledEmbeddings:
+        """The images without their identifiers; copies nothing."""
+        return LabelledEmbeddings(self.labels, self.embeddings)
+
+    def storages(self) -> Storages:
+        """What it holds in memory."""
+        return {**storages(self.ids, self.labels), **self.embeddings.storages()}
 
     def with_added(self, other: SupportSet) -> SupportSet:
         """Return this set followed by ``other``; costs one copy of both."""

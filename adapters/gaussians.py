@@ -1,4 +1,4 @@
-"""Classes as Gaussians with one covariance, from a handful of images each.
+"""Gaussian discriminant analysis: one covariance for all classes, from a few images of each.
 
 The precision is that of Wang et al. (ICLR 2024): ``P = d · (S + λI)⁻¹``, S being the scatter of
 the n images around their class means, ``λ = ρ · tr(S) / (n − 1)`` and ρ = 1. After whitening with
@@ -49,7 +49,7 @@ class SharedGaussians:
 
     Args:
         ridge: ρ.
-        n_distinct: S counts as if it came from so many images. With near copies among them, n
+        n_distinct: S counts as if it came from so many images. With near-duplicates among them, n
             images are no better a measure of it than fewer distinct ones, and P is smaller than
             what it was tuned for. All of them if None.
 

@@ -1,8 +1,8 @@
-"""How much a query looks like any of the classes, to tell what belongs to none of them.
+"""Out-of-distribution detection: whether a query belongs to any of the classes.
 
-The relative Mahalanobis distance (Ren et al., *A Simple Fix to Mahalanobis Distance for Improving
-Near-OOD Detection*, 2021): how much farther a query is from the nearest class than from what all
-support images have in common.
+By the relative Mahalanobis distance (Ren et al., *A Simple Fix to Mahalanobis Distance for
+Improving Near-OOD Detection*, 2021): how much farther a query is from the nearest class than from
+what all support images have in common.
 """
 
 from __future__ import annotations
@@ -16,28 +16,35 @@ from scipy.special import stdtrit  # scipy.stats takes a second to import
 from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
+from adapters.memory import Storages, storages
 from adapters.span import Span, features
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
 RIDGE = 4.0
 
 
-class Familiarity:
-    """``MD₀ − min_c MD_c``: distance to the background less the distance to the nearest class.
+class RelativeMahalanobis:
+    """The relative Mahalanobis distance, as a score: ``MD₀ − min_c MD_c``.
+
+    It is the distance to the background less that to the nearest class: the lower, the more
+    out-of-distribution.
 
     Fitted anew at every change of the support set, at twice the cost of
     :class:`adapters.gaussians.SharedGaussians`; a query costs O(d · r + r²), r = min(n, d).
     """
 
     def fit(self, images: Tensor, columns: Tensor, n_classes: int) -> Self:
+        """Fit as :meth:`fit_span` does, on the span of (n, d) embeddings."""
+        return self.fit_span(Span.of(images), columns, n_classes)
+
+    def fit_span(self, span: Span, columns: Tensor, n_classes: int) -> Self:
         """Fit the classes, and the background: one Gaussian of all images.
 
         Args:
-            images: (n, d) corrected embeddings.
+            span: Of the n corrected embeddings; a head may share it.
             columns: (n,) int64 column of each image's class; all N classes have images.
             n_classes: N.
         """
-        span = Span.of(images)
         classes = SharedGaussians(RIDGE).fit_span(span, columns, n_classes)
         background = SharedGaussians(RIDGE).fit_span(span, torch.zeros_like(columns), 1)
         self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
@@ -52,7 +59,7 @@ class Familiarity:
         return self
 
     def scores(self, queries: Tensor) -> Tensor:
-        """(m,) familiarity of (m, d) queries; the higher, the more it is like some class."""
+        """(m,) scores of (m, d) queries; the higher, the more in-distribution: like some class."""
         x = features(queries, self._skewed)
         z = x if self._basis is None else x @ self._basis.T
         terms = z @ self._weights
@@ -61,7 +68,7 @@ class Familiarity:
         return nearest + (terms[:, :r] * z).sum(dim=1) + self._outside * (x * x).sum(dim=1)
 
     def left_out(self) -> Tensor:
-        """(n,) familiarity of the support images, each left out of everything.
+        """(n,) scores of the support images, each left out of everything.
 
         Means nothing for an image that is alone in its class.
         """
@@ -75,6 +82,10 @@ class Familiarity:
         """Keep what queries need: without :meth:`left_out`, a fraction of the memory."""
         self._fitted = None
         return self
+
+    def storages(self) -> Storages:
+        """What queries need, in memory; the images have to be let go of."""
+        return storages(self._weights, self._basis, self._constant)
 
 
 def lower_quantile(scores: Tensor, share: float) -> float | None:
@@ -102,7 +113,7 @@ def rejection_threshold(scores: Tensor, share: float) -> float | None:
     them (Student's t for one more observation).
 
     Args:
-        scores: (n,) familiarity of left-out support images.
+        scores: (n,) scores of left-out support images.
         share: Between 0 and 1; 0 rejects nothing.
     """
     if share < 1e-9 or len(scores) < 2:  # the limit of Student's t ends there, too

@@ -1,4 +1,4 @@
-"""Images as Gaussians see them: features, and coordinates in what these span.
+"""Orthonormal bases of embeddings, and the features by which Gaussians see them.
 
 Embeddings of which no component is negative, such as pooled ReLU features, are skewed and far
 from Gaussian. Their square roots are less so (Tukey's power transformation, as in Yang et al.,
@@ -8,9 +8,6 @@ generic tasks (docs/heads.md). Embeddings with negative components are taken as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,21 +41,10 @@ class Span:
     def of(images: Tensor) -> Span:
         """Find the span of (n, d) embeddings, n ≥ 1; O(n² · d) where n < d.
 
-        Within :func:`shared_spans`, the same tensor is looked at once.
-
         By Cholesky's factors of the n × n Gram matrix, which is several times as fast as QR for
         few images. It squares the condition number, hence float64, and pivots, which pass over
         images that add nothing to the others.
         """
-        known = _known.get()
-        if known is None:
-            return Span._of(images)
-        if id(images) not in known:
-            known[id(images)] = images, Span._of(images)
-        return known[id(images)][1]
-
-    @staticmethod
-    def _of(images: Tensor) -> Span:
         skewed = float(images.amin()) >= 0
         rows = features(images, skewed).numpy()
         n, width = rows.shape
@@ -81,26 +67,6 @@ class Span:
     def coordinates(self, rows: Tensor) -> Tensor:
         """(m, r) coordinates of (m, d) :func:`features`; what is outside the span is lost."""
         return rows if self.basis is None else rows @ self.basis.T
-
-
-_known: ContextVar[dict[int, tuple[Tensor, Span]] | None] = ContextVar("spans", default=None)
-
-
-@contextmanager
-def shared_spans() -> Iterator[None]:
-    """Until the end of the block, whoever asks for the span of the same tensor shares it.
-
-    The head and the familiarity of a classifier see the same images, and finding their span is
-    most of the work of fitting both. Nothing may change these tensors meanwhile.
-    """
-    if _known.get() is not None:
-        yield
-        return
-    token = _known.set({})
-    try:
-        yield
-    finally:
-        _known.reset(token)
 
 
 def features(rows: Tensor, skewed: bool) -> Tensor:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from adapters.cache.rows import GrowingRows, Rows
 from adapters.cache.settings import Storage
+from adapters.memory import Storages, storages
 
 # Share of the keys that may be new since the greatest eigenvalue was last computed.
 _NEW = 1 / 16
@@ -84,6 +85,10 @@ class ClassBlock:
         """(width,) one key, as it is stored."""
         row: Rows = self._rows.read(slice(at, at + 1))[0]
         return row
+
+    def storages(self) -> Storages:
+        """What it holds in memory."""
+        return {**self._rows.storages(), **storages(self._numbers, self.sum)}
 
 
 def _greatest_eigenvalue(rows: Rows, mean: NDArray[np.float64]) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from adapters.cache.certificate import GREATEST, Array, certified
 from adapters.cache.identifiers import Numbers
-from adapters.cache.partitioned import Found, PartitionedCache
+from adapters.cache.inverted_file import Candidates
 from adapters.cache.rows import Rows
+from adapters.memory import Storages, storages
 
 # Classes whose votes are counted at first; twice as many each time that the proof fails.
 _FIRST = 4
@@ -19,6 +21,24 @@ _RANKED = 64
 _MOST = 0.5
 # Queries whose bounds are held at a time.
 _TOGETHER = 64
+
+
+class Bounded(Protocol):
+    """Keys by class, whose votes can be bounded (:class:`adapters.cache.PartitionedCache`)."""
+
+    def __len__(self) -> int: ...
+
+    def counts(self, places: Numbers) -> Array:
+        """(N,) how many keys classes have."""
+
+    def caps(self, found: Candidates) -> Array:
+        """(n, C) what no similarity of each class is over."""
+
+    def bounds(self, queries: Rows, beta: float, caps: float | Array) -> tuple[Array, Array]:
+        """(n, C) lower and upper bounds of the votes of each class."""
+
+    def class_votes(self, place: int, queries: Rows, beta: float) -> Array:
+        """(n,) exact votes of one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +58,7 @@ class Contest:
         absent: Offset of the classes without keys.
     """
 
-    cache: PartitionedCache
+    cache: Bounded
     places: Numbers
     columns: Numbers
     weights: Array
@@ -47,7 +67,11 @@ class Contest:
     absent: float
 
     def votes(
-        self, queries: Rows, base: Array, beside: Array | None = None, found: Found | None = None
+        self,
+        queries: Rows,
+        base: Array,
+        beside: Array | None = None,
+        found: Candidates | None = None,
     ) -> tuple[Array, Numbers]:
         """Weighted votes of the P classes for n queries; none depends on the others.
 
@@ -131,8 +155,12 @@ class Contest:
         classes, rows = flat[order], of[order // chosen.shape[1]]
         for pairs in np.split(np.arange(len(flat)), np.flatnonzero(np.diff(classes)) + 1):
             i, asking = classes[pairs[0]], rows[pairs]
-            exact = self.cache.votes(int(self.places[i]), queries[asking], self.beta)
+            exact = self.cache.class_votes(int(self.places[i]), queries[asking], self.beta)
             lower[asking, i] = upper[asking, i] = self.weights[i] * exact
+
+    def storages(self) -> Storages:
+        """What it holds in memory beside the cache."""
+        return storages(self.places, self.columns, self.weights)
 
     def _logits(self, votes: Array, base: Array, beside: Array | None) -> Array:
         term = votes if beside is None else votes + beside

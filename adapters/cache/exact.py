@@ -6,20 +6,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balance, check_shapes
 from adapters.cache.matches import Matches
+from adapters.memory import Storages, storages
 from adapters.products import inner_products
 
 # Room that a growing cache makes, as a share of what it holds.
 _ROOM = 0.5
 
 
-class KeyValueCache:
-    """Support embeddings as keys, class labels as values (Zhang et al., ECCV 2022).
+class KeyValueCache(Cache):
+    """A key-value cache (Zhang et al., ECCV 2022) of which every key is compared.
 
     The keys that a cache is first given are not copied. Adding m more costs a copy of these m,
     amortised; removing costs a copy of what stays. Keys live on the device that they come from
-    and are searched there. Not safe for concurrent change: the owner serialises writers with
-    readers.
+    and are searched there.
 
     Attributes:
         width: Of the keys.
@@ -94,44 +95,60 @@ class KeyValueCache:
         """
         return inner_products(queries.detach().to(self._keys.device).float(), self.keys)
 
-    def votes(self, similarities: Tensor, beta: float) -> Tensor:
-        """(n, len(self)) ``exp(−β(1 − s))`` of :meth:`similarities`."""
-        if similarities.device.type != "cpu":
-            return (similarities - 1).mul_(beta).exp_()
-        # PyTorch would wake its threads for this, in the way of those of the product.
-        votes = similarities.numpy() - 1
-        votes *= beta
-        return torch.from_numpy(np.exp(votes, out=votes))
+    def votes(self, equation: VoteEquation) -> ClassVotes:
+        """The sums of all keys' votes by class."""
+        return _DenseVotes(self, equation)
 
-    def nearest(self, similarities: Tensor, k: int | None) -> Matches:
-        """The ``k`` best matches by :meth:`similarities`; all keys where ``k`` is None."""
-        return Matches.best(similarities, self.ids, self.labels, k)
-
-    def search(self, queries: Tensor, k: int | None = None) -> Matches:
-        """Return the ``k`` best matches of each query; all keys where ``k`` is None.
-
-        Args:
-            queries: (n, width) unit vectors.
-            k: At most this many; never more than there are keys.
+    def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
+        """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None.
 
         Exact: one pass over all keys, O(n · len(self) · width).
         """
         if k == 0 or len(self) == 0 or len(queries) == 0:
             return Matches.none(len(queries))
-        return self.nearest(self.similarities(queries), k)
+        return Matches.best(self.similarities(queries), self.ids, self.labels, k)
+
+    def storages(self) -> Storages:
+        """The keys, as far as they are not copied those that it was given, and their labels."""
+        return storages(self._keys, self._ids, self._labels)
 
 
-def check_shapes(width: int, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
-    """See that there is one key and one label for each identifier.
+class _DenseVotes(ClassVotes):
+    """One product with all keys, for votes and matches alike."""
 
-    Raises:
-        ValueError: Shapes do not agree.
-    """
-    if keys.shape != (len(ids), width) or labels.shape != ids.shape:
-        raise ValueError(
-            f"expected {len(ids)} keys of width {width} with as many labels, "
-            f"got keys {tuple(keys.shape)} and labels {tuple(labels.shape)}"
-        )
+    def __init__(self, cache: KeyValueCache, equation: VoteEquation) -> None:
+        self._cache, self._equation = cache, equation
+        n_classes = len(equation.classes)
+        self._columns = equation.classes.columns(cache.labels)
+        self._weights = equation.alpha * balance(self._columns, n_classes, equation.shots)
+
+    def __call__(
+        self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
+    ) -> tuple[Tensor, Matches]:
+        cache, equation = self._cache, self._equation
+        similarities = cache.similarities(queries)
+        affinities = exponential(similarities, equation.beta)
+        if equation.key_weights is not None:
+            affinities = affinities * equation.key_weights
+        votes = affinities.new_zeros(len(affinities), len(self._weights))
+        votes.index_add_(1, self._columns, affinities)
+        votes *= self._weights
+        if beside is not None:
+            votes[:, equation.present] += beside
+        return votes, Matches.best(similarities, cache.ids, cache.labels, k)
+
+    def storages(self) -> Storages:
+        return storages(self._columns, self._weights)
+
+
+def exponential(similarities: Tensor, beta: float) -> Tensor:
+    """``exp(−β(1 − s))`` of similarities of any shape."""
+    if similarities.device.type != "cpu":
+        return (similarities - 1).mul_(beta).exp_()
+    # PyTorch would wake its threads for this, in the way of those of the product.
+    affinities = similarities.numpy() - 1
+    affinities *= beta
+    return torch.from_numpy(np.exp(affinities, out=affinities))
 
 
 def _appended(held: Tensor, n: int, more: Tensor) -> Tensor:

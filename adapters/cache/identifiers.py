@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.memory import Storages, storages
+
 Numbers = NDArray[np.int64]
 
 # So many identifiers at once are sorted in; fewer are kept beside.
@@ -54,6 +56,10 @@ class Identifiers:
             self._numbers[at[there]] = -1
         for i in ids.tolist():
             self._since.pop(i, None)
+
+    def storages(self) -> Storages:
+        """What it holds in memory, but for the dict."""
+        return storages(self._sorted, self._numbers)
 
     def _places(self, ids: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
         """(m,) places among the sorted ones, and whether these are of the same identifiers."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.cache.rows import Rows
+from adapters.memory import Storages
 
 # Of the √n lists, how many are searched: recall ≥ 0.99 of the best ten on clustered keys with
 # the spectrum of `lite` (docs/cache.md).
@@ -19,8 +22,24 @@ _CHUNK = 65_536
 _HASHTABLE: int = faiss.DirectMap.Hashtable  # type: ignore[attr-defined]
 
 
-class Neighbours:
-    """An inverted file: keys in √n lists around centres, of which a query searches some.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The keys that an approximate search of n queries found, best first, to be ranked exactly.
+
+    Attributes:
+        similarities: (n, k) to :data:`ERROR`.
+        numbers: (n, k) identifiers of the keys; −1 where there are no more.
+    """
+
+    similarities: Rows
+    numbers: NDArray[np.int64]
+
+    def __getitem__(self, rows: slice) -> Candidates:
+        return Candidates(self.similarities[rows], self.numbers[rows])
+
+
+class InvertedFile:
+    """An inverted file (IVF): keys in √n lists around centres, of which a query searches some.
 
     The lists hold keys as float16: what is found is to be ranked by the keys themselves.
     Approximate: recall is measured, not proved. FAISS's graph index (HNSW) cannot forget a key.
@@ -68,15 +87,14 @@ class Neighbours:
         """Remove keys by identifier; all of them are there."""
         self._index.remove_ids(faiss.IDSelectorArray(ids))
 
-    def search(self, queries: Rows, k: int) -> tuple[Rows, NDArray[np.int64]]:
-        """Similarities, to :data:`ERROR`, and identifiers of the keys nearest to n queries.
+    def search(self, queries: Rows, k: int) -> Candidates:
+        """The k keys nearest to each of (n, width) unit vectors, as far as they are found."""
+        return Candidates(*self._index.search(queries, k))
 
-        Args:
-            queries: (n, width) unit vectors.
-            k: How many.
-
-        Returns:
-            (n, k) and (n, k), best first; the identifier is −1 where none is found.
-        """
-        found: tuple[Rows, NDArray[np.int64]] = self._index.search(queries, k)
-        return found
+    def storages(self) -> Storages:
+        """Codes of the keys, and the centres; FAISS has them beyond the reach of NumPy."""
+        # No address is negative.
+        return {
+            -id(index): index.ntotal * index.sa_code_size()
+            for index in (self._index, self._centres)
+        }

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.cache.identifiers import Identifiers, Numbers
+from adapters.memory import Storages, storages
 
 _ROOM = 0.5
 
 
-class Directory:
+class KeyDirectory:
     """Small numbers for keys, given again when a key is gone.
 
     Attributes:
@@ -67,6 +68,10 @@ class Directory:
         self._known.remove(ids)
         self._free += numbers.tolist()
         return numbers
+
+    def storages(self) -> Storages:
+        """What it holds in memory, but for the dict of the latest identifiers."""
+        return {**storages(self.ids, self.places, self.rows), **self._known.storages()}
 
 
 def _grown(held: NDArray[Any], room: int) -> NDArray[Any]:

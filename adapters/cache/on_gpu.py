@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapters.cache.exact import check_shapes
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balance, check_shapes
 from adapters.cache.matches import Matches
+from adapters.memory import Storages, storages
 
 ON_GPU_FROM = 10_000
 """Keys from which on a cache is kept on a GPU.
@@ -23,15 +24,15 @@ _BLOCK, _LEAST, _GROUP = 2**18, 2**12, 32
 _SHARES = 64
 
 
-class GpuCache:
-    """Support embeddings as keys on a device, class labels as values.
+class GpuCache(Cache):
+    """A key-value cache on a device.
 
     Every query is compared with every key, by products of half-precision vectors that are summed in
     single precision. Neither keys nor similarities ever cross the bus: queries go there, 1 KB each,
     and what comes back are votes by class and the nearest keys.
 
     Adding m keys costs their way to the device. Removing moves as many of the last keys into the
-    gaps. Not safe for concurrent change.
+    gaps.
 
     Args:
         device: Where the keys are.
@@ -107,14 +108,20 @@ class GpuCache:
         if self._blocks:
             self._blocks[-1].n = left - _BLOCK * (len(self._blocks) - 1)
 
-    def search(self, queries: Tensor, k: int | None = None) -> Matches:
-        """Return the ``k`` best matches of each query; all keys where ``k`` is None.
+    def votes(self, equation: VoteEquation) -> ClassVotes:
+        """The sums of all keys' votes by class, taken on the device."""
+        return _GpuVotes(self, equation)
 
-        Args:
-            queries: (n, width) unit vectors.
-            k: At most this many; never more than there are keys.
-        """
+    def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
+        """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None."""
         return self.answer(queries, 0.0, (), k)[1]
+
+    def storages(self) -> Storages:
+        """Keys on the device; identifiers and labels beside the processor."""
+        held = storages(self._ids, self._labels)
+        for block in self._blocks:
+            held |= storages(block.keys, block.slots)
+        return held
 
     @torch.no_grad()
     def answer(
@@ -163,6 +170,29 @@ class GpuCache:
         nearest = best.topk(k, dim=1)
         votes = sums.view(n, places, _SHARES).sum(dim=2)
         return votes, nearest.values, at.gather(1, nearest.indices)
+
+
+class _GpuVotes(ClassVotes):
+    def __init__(self, cache: GpuCache, equation: VoteEquation) -> None:
+        self._cache, self._equation = cache, equation
+        self._labels = equation.labels
+        columns, n_classes = equation.classes.columns(cache.labels), len(equation.classes)
+        self._weights = equation.alpha * balance(columns, n_classes, equation.shots)
+
+    def __call__(
+        self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
+    ) -> tuple[Tensor, Matches]:
+        equation = self._equation
+        sums, matches = self._cache.answer(queries, equation.beta, self._labels, k)
+        votes = sums.new_zeros(len(sums), len(self._weights))
+        votes[:, equation.present] = sums
+        votes *= self._weights
+        if beside is not None:
+            votes[:, equation.present] += beside
+        return votes, matches
+
+    def storages(self) -> Storages:
+        return storages(self._weights)
 
 
 class _Block:

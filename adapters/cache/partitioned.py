@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from adapters.cache.block import ClassBlock
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, check_shapes
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
-from adapters.cache.exact import check_shapes
+from adapters.cache.contest import Contest
 from adapters.cache.identifiers import Numbers
-from adapters.cache.inverted_file import ERROR, Neighbours
-from adapters.cache.key_directory import Directory
+from adapters.cache.inverted_file import ERROR, Candidates, InvertedFile
+from adapters.cache.key_directory import KeyDirectory
 from adapters.cache.matches import Matches
 from adapters.cache.rows import Rows
 from adapters.cache.settings import Storage
+from adapters.memory import Storages, storages
 from adapters.products import array_products
 
 # Keys that are looked up for a query: the more, the tighter the bounds on all others. Of those
@@ -27,31 +28,15 @@ _FOUND, _SPARE = 128, 4
 _CHUNK = 131_072
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an approximate search of n queries found, best first.
-
-    Attributes:
-        similarities: (n, k) to :data:`adapters.cache.inverted_file.ERROR`.
-        numbers: (n, k) the cache's own numbers of the keys; −1 where there are no more.
-    """
-
-    similarities: Rows
-    numbers: Numbers
-
-    def __getitem__(self, rows: slice) -> Found:
-        return Found(self.similarities[rows], self.numbers[rows])
-
-
-class PartitionedCache:
-    """Keys by class, with what bounds the votes of a class, and an index of all of them.
+class PartitionedCache(Cache):
+    """A key-value cache by class: what bounds each class's votes, and an index of all keys.
 
     Votes are exact, by a product with the keys of a class, or bounded, by the class's mean.
     The nearest keys are looked up in an inverted file: approximate, with similarities that are
     exact for the keys as they are stored.
 
     Adding and removing one key cost microseconds that do not grow with their number, apart from
-    making room. Not safe for concurrent change.
+    making room.
 
     Args:
         storage: float32; or float16 or int8, which rounds the keys.
@@ -66,7 +51,7 @@ class PartitionedCache:
     def __init__(self, storage: Storage, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
         self.width = width = keys.shape[1]
         self._storage = storage
-        self._directory = Directory()
+        self._directory = KeyDirectory()
         # Classes in the order in which they came, and what is known of each, beside one another
         # for one product with a query.
         self._places: dict[int, int] = {}
@@ -80,7 +65,7 @@ class PartitionedCache:
         for label, count in zip(classes.tolist(), counts.tolist(), strict=True):
             self._new_block(label, count)
         numbers = self._insert(ids, keys, labels)
-        self._neighbours = Neighbours(numbers, _rows(keys))
+        self._inverted_file = InvertedFile(numbers, _rows(keys))
         self._refresh()
 
     def __len__(self) -> int:
@@ -94,7 +79,7 @@ class PartitionedCache:
         """
         numbers = self._insert(ids, keys, labels)
         if len(ids):
-            self._neighbours.add(numbers, _rows(keys))
+            self._inverted_file.add(numbers, _rows(keys))
 
     def remove(self, ids: Tensor) -> None:
         """Remove keys by identifier.
@@ -111,7 +96,27 @@ class PartitionedCache:
                 self._directory.rows[block.numbers[row]] = row
             self._note(place)
         if len(numbers):
-            self._neighbours.remove(numbers)
+            self._inverted_file.remove(numbers)
+
+    def votes(self, equation: VoteEquation) -> ClassVotes:
+        """Votes that are exact for the classes that matter and proved not to matter elsewhere."""
+        return _ContestedVotes(self, equation)
+
+    def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
+        """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None.
+
+        Approximate; exact and O(n · len(self) · width) where ``k`` is None, and where the lists
+        that are searched hold fewer than k.
+        """
+        rows = _rows(queries)
+        return self.all(rows, k) if k is None else self.best(rows, self.find(rows, k), k)
+
+    def storages(self) -> Storages:
+        """Keys and what is known of each class; those of the inverted file are others."""
+        held = {**self._directory.storages(), **self._inverted_file.storages()}
+        for block in self._blocks:
+            held |= block.storages()
+        return held | storages(self._means, self._labels, self._counts, self._scatter)
 
     def places(self, labels: Sequence[int]) -> Numbers:
         """(N,) where each of N classes that have keys stands in what :meth:`bounds` returns.
@@ -138,7 +143,7 @@ class PartitionedCache:
         means = array_products(queries, self._means[:n]).astype(float)
         return vote_bounds(self._counts[:n], means, self._scatter[:n], beta, caps)
 
-    def votes(self, place: int, queries: Rows, beta: float) -> Array:
+    def class_votes(self, place: int, queries: Rows, beta: float) -> Array:
         """(n,) exact votes ``Σ exp(−β(1 − s))`` of the keys of one class for n queries."""
         affinity = self._blocks[place].product(queries)
         affinity -= 1
@@ -150,13 +155,12 @@ class PartitionedCache:
         """(N,) how many keys classes have."""
         return self._counts[places]
 
-    def find(self, queries: Rows, k: int = 0) -> Found:
+    def find(self, queries: Rows, k: int = 0) -> Candidates:
         """Look up the keys nearest to (n, width) queries, at least ``k`` and some more."""
-        return Found(
-            *self._neighbours.search(queries, min(max(_FOUND, _SPARE * k), max(len(self), 1)))
-        )
+        enough = min(max(_FOUND, _SPARE * k), max(len(self), 1))
+        return self._inverted_file.search(queries, enough)
 
-    def caps(self, found: Found) -> Array:
+    def caps(self, found: Candidates) -> Array:
         """(n, C) what no similarity of each class is over, in the order of ``places``.
 
         A key that was found is as similar as it is, and every other less than the last of these:
@@ -169,27 +173,14 @@ class PartitionedCache:
         caps[found.numbers[:, -1] < 0] = GREATEST
         return caps.clip(max=GREATEST, out=caps)
 
-    def search(self, queries: Tensor, k: int | None = None) -> Matches:
-        """Return the ``k`` best matches of each query; all keys where ``k`` is None.
-
-        Args:
-            queries: (n, width) unit vectors.
-            k: At most this many; never more than there are keys.
-
-        Approximate; exact and O(n · len(self) · width) where ``k`` is None, and where the lists
-        that are searched hold fewer than k.
-        """
-        rows = _rows(queries)
-        return self._all(rows, k) if k is None else self.best(rows, self.find(rows, k), k)
-
-    def best(self, queries: Rows, found: Found, k: int) -> Matches:
+    def best(self, queries: Rows, found: Candidates, k: int) -> Matches:
         """The ``k`` best of the keys that were found, by their exact similarities."""
         k = min(k, len(self))
         if k == 0 or len(queries) == 0:
             return Matches.none(len(queries))
         spare = found.numbers[:, : _SPARE * k]
         if (spare[:, k - 1] < 0).any():
-            return self._all(queries, k)
+            return self.all(queries, k)
         similarities = np.full(spare.shape, -np.inf, np.float32)
         for i, query in enumerate(queries):
             numbers = spare[i, spare[i] >= 0]
@@ -202,7 +193,8 @@ class PartitionedCache:
             torch.from_numpy(self._labels[self._directory.places[numbers]]),
         )
 
-    def _all(self, queries: Rows, k: int | None) -> Matches:
+    def all(self, queries: Rows, k: int | None = None) -> Matches:
+        """The ``k`` best of all keys, or all of them sorted, by their exact similarities."""
         numbers = np.concatenate([block.numbers for block in self._blocks])
         return Matches.best(
             torch.from_numpy(np.concatenate([b.product(queries) for b in self._blocks]).T),
@@ -264,6 +256,40 @@ class PartitionedCache:
         while self._stale:
             place = self._stale.pop()
             self._scatter[place] = self._blocks[place].scatter()
+
+
+class _ContestedVotes(ClassVotes):
+    def __init__(self, cache: PartitionedCache, equation: VoteEquation) -> None:
+        self._cache, self._equation = cache, equation
+        places = cache.places(equation.labels)
+        self._contest = Contest(
+            cache,
+            places,
+            equation.present.nonzero().flatten().numpy(),
+            equation.alpha * equation.shots / cache.counts(places),
+            equation.beta,
+            equation.temperature,
+            equation.absent,
+        )
+
+    def __call__(
+        self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
+    ) -> tuple[Tensor, Matches]:
+        cache, present = self._cache, self._equation.present
+        rows = _rows(queries)
+        found = cache.find(rows, k or 0)
+        besides = None if beside is None else beside.double().numpy()
+        exact, _ = self._contest.votes(rows, zero_shot.double().numpy(), besides, found)
+        votes = torch.from_numpy(exact).to(zero_shot.dtype)
+        if beside is not None:
+            votes += beside
+        if votes.shape[1] < zero_shot.shape[1]:
+            of_present, votes = votes, torch.zeros_like(zero_shot)
+            votes[:, present] = of_present
+        return votes, cache.all(rows) if k is None else cache.best(rows, found, k)
+
+    def storages(self) -> Storages:
+        return self._contest.storages()
 
 
 def _rows(rows: Tensor) -> Rows:

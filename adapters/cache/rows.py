@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.cache.settings import Storage
+from adapters.memory import Storages, storages
 from adapters.products import array_products
 
 Rows = NDArray[np.float32]
@@ -73,6 +74,10 @@ class GrowingRows:
     def product(self, queries: Rows) -> Rows:
         """(n, q) inner products of the rows with (q, width) queries."""
         return array_products(queries, self.read()).T
+
+    def storages(self) -> Storages:
+        """What they hold in memory, the room behind them included."""
+        return storages(self._codes, self._scales)
 
 
 def _grown(held: NDArray[Any], n: int, capacity: int) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""How large caches are kept: one setting for the process."""
+"""How large caches are kept: a value that whoever puts the parts together hands down."""
 
 from __future__ import annotations
 
@@ -29,15 +29,5 @@ class CacheSettings:
     gpu: torch.device | None = None
 
 
-_settings = CacheSettings()
-
-
-def cache_settings() -> CacheSettings:
-    """The settings that caches made from now on are given."""
-    return _settings
-
-
-def use_cache_settings(settings: CacheSettings) -> None:
-    """Replace the settings of the process; caches that exist stay as they are."""
-    global _settings
-    _settings = settings
+#: What is kept where nobody says anything.
+DEFAULT_SETTINGS = CacheSettings()

@@ -1,5 +1,7 @@
 """Training-free heads, one module each, and their names in settings and reports."""
 
+from collections.abc import Mapping
+
 from adapters.heads.ape import APE, APEPlusPlus
 from adapters.heads.auto import Auto
 from adapters.heads.gda import GDA, GDAPlusPlus
@@ -7,7 +9,7 @@ from adapters.heads.head import Head, Scores
 from adapters.heads.tip_adapter import TipAdapter, TipAdapterPlusPlus
 from adapters.heads.tip_x import TipX, TipXPlusPlus
 from adapters.heads.zero_shot import ZeroShot
-from adapters.tuning.tuning import Tuning
+from adapters.tuning.tuning import Parameters, Tuning
 
 HEADS: dict[str, type[Head]] = {
     "auto": Auto,
@@ -23,4 +25,25 @@ HEADS: dict[str, type[Head]] = {
 }
 DEFAULT_HEAD = "auto"
 
-__all__ = ["DEFAULT_HEAD", "HEADS", "Head", "Scores", "Tuning"]
+
+def parameters_of(name: str, values: Mapping[str, float]) -> Parameters:
+    """The hyperparameters of a head by its name, from numbers by theirs, as they are stored.
+
+    Where one is missing without which the head cannot answer there are none at all: the tuning is
+    then another head's, or another version's, and the head refuses to be fitted with it.
+    """
+    try:
+        return HEADS[name].parameters.of(values)
+    except TypeError:
+        return Parameters()
+
+
+__all__ = [
+    "DEFAULT_HEAD",
+    "HEADS",
+    "Head",
+    "Parameters",
+    "Scores",
+    "Tuning",
+    "parameters_of",
+]

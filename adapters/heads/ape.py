@@ -6,16 +6,21 @@ ICCV 2023, the training-free form. APE++ refines the embedding corrected for int
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from adapters.cache import KeyValueCache
+from adapters.cache import VoteEquation
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.tip_adapter import TipAdapter, tuned_shots
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.tip_adapter import DEFAULT_ALPHA, DEFAULT_BETA, VoteParameters, VotingHead
+from adapters.memory import Storages, storages
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import Term, search
+from adapters.tuning.tuning import Parameters
 from adapters.tuning.votes import Votes
 
 # w₀ and w₁ of the paper: of low inter-class similarity, and of high variance over the classes.
@@ -67,7 +72,31 @@ def value_weights(support: Tensor, texts: Tensor, columns: Tensor, gamma: float)
     return weights / weights.mean()
 
 
-class APE(TipAdapter):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class APEParameters(VoteParameters):
+    """How the keys vote, cut down to their best channels.
+
+    Attributes:
+        share: Of the channels that are kept; all if None.
+        gamma: γ of the value weights; 0 if None.
+    """
+
+    share: float | None = None
+    gamma: float | None = None
+
+    @property
+    def kept(self) -> float:
+        """Share of the channels that are kept."""
+        return 1.0 if self.share is None else self.share
+
+
+class _Setting(NamedTuple):
+    share: float
+    beta: float
+    gamma: float = 0.0
+
+
+class APE(VotingHead[APEParameters]):
     """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T'_q F'ᵀ)) diag(w) L``, L balanced.
 
     T' and F' keep the Q channels that tell the class texts apart best (:func:`channel_scores`), w
@@ -78,95 +107,105 @@ class APE(TipAdapter):
     leave-one-out the image stays in the choice of channels and in the mean of the weights.
     """
 
-    partitions = False
+    view: ClassVar[View] = "frozen"
+    whole = True
+    parameters: ClassVar[type[Parameters]] = APEParameters
 
     def keys(self, embeddings: ImageEmbeddings) -> Tensor:
         """The embedding by which this head compares images: refined."""
         return refined(super().keys(embeddings), self._channels)
 
     def _choose(
-        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
-    ) -> tuple[dict[str, float], Tensor]:
-        columns, n_classes = known.columns(support.labels), len(known)
-        plain = super().keys(support.embeddings)
+        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[APEParameters, Tensor]:
+        columns, n_classes = known.columns(images.labels), len(known)
+        plain = super().keys(images.embeddings)
         keys = {
-            share: refined(plain, self._best_channels(known, support, share)) for share in SHARES
+            share: refined(plain, self._best_channels(known, images, share)) for share in SHARES
         }
         shares = (
-            Term(term.parameters | {"share": share}, term.values, term.scale)
+            Term(_Setting(share, term.setting), term.values, term.scale)
             for share in SHARES
             for term in cache_terms(keys[share], columns, votes, n_classes)
         )
-        found = search(base, shares, votes, trust)
-        share, beta = found.parameters["share"], found.parameters["beta"]
+        share, beta, _ = search(base, shares, votes, trust).setting
         weighted = (
-            Term(term.parameters | {"gamma": gamma}, term.values, term.scale)
+            Term(_Setting(share, term.setting, gamma), term.values, term.scale)
             for gamma in GAMMAS
             for term in cache_terms(
                 keys[share],
                 columns,
                 votes,
                 n_classes,
-                self._weights(known, support, share, gamma),
+                self._weights(known, images, share, gamma),
                 betas=(beta,),
             )
         )
         best = search(base, weighted, votes, trust)
-        parameters = {"share": share, "alpha": best.weight, "shots": mean_shots(columns, n_classes)}
-        return best.parameters | parameters, best.values
+        parameters = APEParameters(
+            beta=best.setting.beta,
+            gamma=best.setting.gamma,
+            share=share,
+            alpha=best.weight,
+            shots=mean_shots(columns, n_classes),
+        )
+        return parameters, best.values
 
-    def _defaults(self, trust: float) -> dict[str, float]:
-        return super()._defaults(trust) | {"share": 1.0, "gamma": 0.0}
+    def _defaults(self, trust: float) -> APEParameters:
+        return APEParameters(alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA, share=1.0, gamma=0.0)
 
-    def _refit(self, change: Change | None) -> None:
-        known = self.classes_.with_images(self.support_.labels)
-        share = self.tuning_.parameters.get("share", 1.0)
-        self._channels = self._best_channels(known, self.support_, share)
-        super()._refit(None)
-        gamma = self.tuning_.parameters.get("gamma", 0.0)
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        known, parameters = self.classes_.with_images(images.labels), self.parameters_
+        self._channels = self._best_channels(known, images, parameters.kept)
         # In the order of the keys, which are those of the support set, made anew.
-        self._key_weights = self._weights(known, self.support_, share, gamma)
+        self._key_weights = self._weights(known, images, parameters.kept, parameters.gamma or 0.0)
+        super()._refit(images, None)
 
-    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
-        return super()._votes(cache, similarities) * self._key_weights
+    def _equation(self) -> VoteEquation:
+        return replace(super()._equation(), key_weights=self._key_weights)
+
+    def _derived(self) -> Storages:
+        return {**super()._derived(), **storages(self._channels, self._key_weights)}
 
     def _left_out_term(
-        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+        self, classes: ClassSet, images: LabelledEmbeddings, parameters: APEParameters
     ) -> Tensor:
-        known = classes.with_images(support.labels)
-        columns = classes.columns(support.labels)
-        share, gamma = parameters.get("share", 1.0), parameters.get("gamma", 0.0)
-        shots = tuned_shots(parameters, columns, len(classes))
+        known = classes.with_images(images.labels)
+        columns = classes.columns(images.labels)
+        share, gamma = parameters.kept, parameters.gamma or 0.0
+        shots = parameters.shots_of(columns, len(classes))
         votes = left_out_votes(
-            refined(super().keys(support.embeddings), self._best_channels(known, support, share)),
+            refined(super().keys(images.embeddings), self._best_channels(known, images, share)),
             columns,
             len(classes),
-            parameters["beta"],
-            self._weights(known, support, share, gamma),
+            parameters.beta,
+            self._weights(known, images, share, gamma),
         )
-        return parameters["alpha"] * shots * votes
+        return parameters.alpha * shots * votes
 
-    def _prototypes(self, known: ClassSet, support: SupportSet) -> Tensor:
+    def _prototypes(self, known: ClassSet, images: LabelledEmbeddings) -> Tensor:
         """(N, d) one vector a class, in the space of the keys."""
         if known.texts is not None and self.view == "frozen":
             return known.texts
-        keys = super().keys(support.embeddings)
+        keys = super().keys(images.embeddings)
         means = keys.new_zeros(len(known), keys.shape[1])
-        return normalize(means.index_add_(0, known.columns(support.labels), keys), dim=1)
+        return normalize(means.index_add_(0, known.columns(images.labels), keys), dim=1)
 
-    def _best_channels(self, known: ClassSet, support: SupportSet, share: float) -> Tensor:
-        return best_channels(self._prototypes(known, support), share)
+    def _best_channels(self, known: ClassSet, images: LabelledEmbeddings, share: float) -> Tensor:
+        return best_channels(self._prototypes(known, images), share)
 
-    def _weights(self, known: ClassSet, support: SupportSet, share: float, gamma: float) -> Tensor:
+    def _weights(
+        self, known: ClassSet, images: LabelledEmbeddings, share: float, gamma: float
+    ) -> Tensor:
         """(n,) value weights: by the frozen embedding, the one that texts can be compared with."""
-        frozen = support.embeddings.frozen
+        frozen = images.embeddings.frozen
         if known.texts is None or gamma == 0:
             return frozen.new_ones(len(frozen))
         channels = best_channels(known.texts, share)
         return value_weights(
             refined(frozen, channels),
             refined(known.texts, channels),
-            known.columns(support.labels),
+            known.columns(images.labels),
             gamma,
         )
 

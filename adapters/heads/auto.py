@@ -9,10 +9,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head, Scores
 from adapters.heads.tip_adapter import TipAdapterPlusPlus
+from adapters.memory import Storages
 from adapters.tuning.tuning import Tuning
 
 # Nats of cross-entropy by which another head must be better than the first: less is chance.
@@ -39,11 +40,11 @@ class Auto(Head):
 
     chosen_: Head
 
-    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
+    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Tune every candidate; the best one's tuning, with its name in ``head``."""
         tunings = {
-            name: replace(head(self.logit_scale).tune(classes, support), head=name)
-            for name, head in self.candidates.items()
+            name: replace(self._new(name).tune(classes, images), head=name)
+            for name in self.candidates
         }
         losses = {name: tuning.loss for name, tuning in tunings.items() if tuning.loss is not None}
         if not losses:
@@ -52,24 +53,27 @@ class Auto(Head):
         best = min(losses, key=lambda name: losses[name] + (0 if name == first else MARGIN))
         return tunings[best]
 
-    def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
+    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
         """(n, N) logits of the support images by the head that ``tuning`` chose."""
-        return self._new(tuning).left_out(classes, support, tuning)
+        return self._new(tuning.head).left_out(classes, images, tuning)
 
     def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
         """Score by the chosen head."""
         return self.chosen_.score(queries, n_matches)
 
-    def _refit(self, change: Change | None) -> None:
-        chosen = self._new(self.tuning_)
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        chosen = self._new(self.tuning_.head)
         if change is not None and type(self.chosen_) is type(chosen):
             chosen = self.chosen_
         else:
             change = None
-        chosen._store(self.classes_, self.support_, self.tuning_, change)
+        chosen._store(self.classes_, self.support_, images, self.tuning_, change)
         self.chosen_ = chosen
 
-    def _new(self, tuning: Tuning) -> Head:
-        if tuning.head not in self.candidates:
-            raise ValueError(f"the tuning is for {tuning.head or 'no head'!r}: tune auto anew")
-        return self.candidates[tuning.head](self.logit_scale)
+    def _derived(self) -> Storages:
+        return self.chosen_.storages()
+
+    def _new(self, name: str) -> Head:
+        if name not in self.candidates:
+            raise ValueError(f"the tuning is for {name or 'no head'!r}: tune auto anew")
+        return self.candidates[name](self.logit_scale, self.cache_settings)

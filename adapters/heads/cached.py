@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-from typing import ClassVar, Literal
+from typing import ClassVar, TypeVar
 
-import torch
 from torch import Tensor
 
-from adapters.cache import Cache, GpuCache, KeyValueCache, PartitionedCache, cache_settings
-from adapters.cache.on_gpu import ON_GPU_FROM
+from adapters.cache import Cache, is_outgrown, new_cache
 from adapters.change import Change
-from adapters.embeddings import ImageEmbeddings
-from adapters.heads.term import TermHead
+from adapters.embeddings import ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.term import TermHead, TermParameters
+from adapters.memory import Storages
 
-logger = logging.getLogger("handful.cache")
-
-View = Literal["frozen", "corrected"]
+P = TypeVar("P", bound=TermParameters)
 
 
-class CachedHead(TermHead):
+class CachedHead(TermHead[P]):
     """A head with a cache of one key an image, in one of the two embeddings.
 
     The cache is incremental: adding m images adds m keys, removing them takes these out.
 
     Attributes:
-        cache_: Compares queries with all keys, or, of very many
-            (:class:`adapters.cache.CacheSettings`), with those that matter. Of many keys a GPU,
-            where there is one, compares them with all.
+        cache_: Keeps the keys in the way that suits their number
+            (:func:`adapters.cache.new_cache`).
     """
 
     view: ClassVar[View]
-    #: Whether very many keys may be kept by class. A key's vote is then no more than its class's.
-    partitions: ClassVar[bool] = True
+    #: Whether each key has to be compared by itself, however many there are. Where a key's vote is
+    #: no more than its class's, very many may be kept by class.
+    whole: ClassVar[bool] = False
 
     cache_: Cache
 
@@ -40,9 +36,13 @@ class CachedHead(TermHead):
         """The embedding by which this head compares images."""
         return getattr(embeddings, self.view)  # type: ignore[no-any-return]
 
-    def _refit(self, change: Change | None) -> None:
-        if change is None or self._outgrown():
-            self.cache_ = self._new_cache()
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        support, n_classes = self.support_, int(self.present_.sum())
+        if change is None or self._is_outgrown(n_classes):
+            keys = self.keys(support.embeddings)
+            self.cache_ = new_cache(
+                self.cache_settings, support.ids, keys, support.labels, n_classes, whole=self.whole
+            )
             return
         if change.removed is not None:
             self.cache_.remove(change.removed)
@@ -50,33 +50,11 @@ class CachedHead(TermHead):
             added = change.added
             self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
 
-    def _outgrown(self) -> bool:
-        more = self._has_very_many() or self._gpu() is not None
-        return isinstance(self.cache_, KeyValueCache) and more
+    def _derived(self) -> Storages:
+        return self.cache_.storages()
 
-    def _gpu(self) -> torch.device | None:
-        """Where the keys should be, if they are enough for a GPU and there is one."""
-        enough = self.partitions and len(self.support_) >= ON_GPU_FROM
-        return cache_settings().gpu if enough else None
-
-    def _has_very_many(self) -> bool:
-        # A GPU reads millions of keys in the time in which a processor reads thousands.
-        on_cpu = self.support_.embeddings.corrected.device.type == "cpu"
-        settings, n = cache_settings(), len(self.support_)
-        enough = n > max(settings.exact_up_to, settings.per_class * int(self.present_.sum()))
-        return self.partitions and on_cpu and enough
-
-    def _new_cache(self) -> Cache:
-        support = self.support_
-        keys = self.keys(support.embeddings)
-        if (gpu := self._gpu()) is not None:
-            try:
-                return GpuCache(gpu, support.ids, keys, support.labels)
-            except torch.OutOfMemoryError:
-                logger.warning("the GPU has no room for %d keys", len(keys))
-        if self._has_very_many():
-            storage = cache_settings().storage
-            return PartitionedCache(storage, support.ids, keys, support.labels)
-        cache = KeyValueCache(keys.shape[1])
-        cache.add(support.ids, keys, support.labels)
-        return cache
+    def _is_outgrown(self, n_classes: int) -> bool:
+        device = self.support_.embeddings.corrected.device
+        return not self.whole and is_outgrown(
+            self.cache_, self.cache_settings, len(self.support_), n_classes, device
+        )

@@ -6,18 +6,23 @@ computes it on the embedding corrected for intra-modal overlap.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from adapters.cache import Matches
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
 from adapters.gaussians import SharedGaussians
-from adapters.heads.cached import CachedHead, View
+from adapters.heads.cached import CachedHead
+from adapters.heads.term import TermParameters
+from adapters.memory import Storages, storages
 from adapters.products import inner_products
 from adapters.span import features
 from adapters.tuning.search import search, standardised
+from adapters.tuning.tuning import Parameters
 from adapters.tuning.votes import Votes
 
 # Sound without evidence: with one image a class the discriminant is the similarity with that
@@ -28,7 +33,24 @@ DEFAULT_ALPHA = 32.0
 TOLERANCE = 0.05
 
 
-class GDA(CachedHead):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GDAParameters(TermParameters):
+    """The weight of the discriminants, and what they were tuned on.
+
+    A tuning without ``spread`` and ``images`` asks for the equation as published.
+
+    Attributes:
+        alpha: α.
+        spread: Expected squared distance of an image from its class's mean; 0 if None.
+        images: Distinct images that the covariance was tuned with; all at hand if None.
+    """
+
+    alpha: float
+    spread: float | None = None
+    images: float | None = None
+
+
+class GDA(CachedHead[GDAParameters]):
     """``logit_scale · T_q Wᵀ + α · (T_q P μᵀ − ½ μ P μᵀ + b)``, classes as Gaussians.
 
     b gives back to each class what the noise of its mean took: the mean of c images makes
@@ -42,36 +64,37 @@ class GDA(CachedHead):
     """
 
     view: ClassVar[View] = "frozen"
+    parameters: ClassVar[type[Parameters]] = GDAParameters
+
+    _weights: Tensor
+    _bias: Tensor
 
     def _choose(
-        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
-    ) -> tuple[dict[str, float], Tensor]:
-        gaussians = self._gaussians(known, support)
+        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[GDAParameters, Tensor]:
+        gaussians = self._gaussians(known, images)
         scores = gaussians.left_out()[0][votes.rows]
         found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE)
-        return {
-            "alpha": found.weight,
-            "spread": float(gaussians.spread_),
-            "images": float(len(support)),
-        }, found.values
+        parameters = GDAParameters(
+            alpha=found.weight, spread=float(gaussians.spread_), images=float(len(images))
+        )
+        return parameters, found.values
 
-    def _defaults(self, trust: float) -> dict[str, float]:
-        return {"alpha": DEFAULT_ALPHA * trust}
+    def _defaults(self, trust: float) -> GDAParameters:
+        return GDAParameters(alpha=DEFAULT_ALPHA * trust)
 
-    def _refit(self, change: Change | None) -> None:
-        super()._refit(change)
-        if len(self.support_) == 0:
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        super()._refit(images, change)
+        if len(images) == 0:
+            self._weights = self._bias = torch.empty(0)
             return
-        known = self.classes_.with_images(self.support_.labels)
-        # A tuning without these asks for the equation as published.
-        n_distinct = self.tuning_.parameters.get("images")
-        spread = self.tuning_.parameters.get("spread", 0.0)
-        gaussians = self._gaussians(known, self.support_, n_distinct)
+        known, parameters = self.classes_.with_images(images.labels), self.parameters_
+        gaussians = self._gaussians(known, images, parameters.images)
         self._skewed = gaussians.skewed_
-        alpha = self.tuning_.parameters["alpha"]
         weights, bias = gaussians.linear()
-        self._weights = alpha * weights
-        self._bias = alpha * (bias + spread / (2 * gaussians.shots_))
+        self._weights = parameters.alpha * weights
+        spread = parameters.spread or 0.0
+        self._bias = parameters.alpha * (bias + spread / (2 * gaussians.shots_))
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
@@ -82,23 +105,26 @@ class GDA(CachedHead):
             scores = term
             term = keys.new_zeros(len(keys), len(self.classes_))
             term[:, self.present_] = scores
-        return term, self.cache_.search(keys, n_matches)
+        return term, self.cache_.nearest(keys, n_matches)
 
     def _left_out_term(
-        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+        self, classes: ClassSet, images: LabelledEmbeddings, parameters: GDAParameters
     ) -> Tensor:
-        known = classes.with_images(support.labels)
-        scores = self._gaussians(known, support, parameters.get("images")).left_out()[0]
+        known = classes.with_images(images.labels)
+        scores = self._gaussians(known, images, parameters.images).left_out()[0]
         term = scores.new_zeros(len(scores), len(classes))
-        term[:, classes.have_images(support.labels)] = parameters["alpha"] * scores
+        term[:, classes.have_images(images.labels)] = parameters.alpha * scores
         return term
 
+    def _derived(self) -> Storages:
+        return {**super()._derived(), **storages(self._weights, self._bias)}
+
     def _gaussians(
-        self, known: ClassSet, support: SupportSet, n_distinct: float | None = None
+        self, known: ClassSet, images: LabelledEmbeddings, n_distinct: float | None = None
     ) -> SharedGaussians:
-        keys = self.keys(support.embeddings)
-        return SharedGaussians(n_distinct=n_distinct).fit(
-            keys, known.columns(support.labels), len(known)
+        columns = known.columns(images.labels)
+        return SharedGaussians(n_distinct=n_distinct).fit_span(
+            images.span(self.view), columns, len(known)
         )
 
 

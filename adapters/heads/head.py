@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-import torch
 from torch import Tensor
 
-from adapters.cache import Matches
+from adapters.cache import DEFAULT_SETTINGS, CacheSettings, Matches
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.tuning.tuning import Tuning
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
+from adapters.memory import Storages, storages
+from adapters.tuning.tuning import Parameters, Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class Head(ABC):
     ``tune`` says which hyperparameters a support set asks for. ``tune`` changes nothing, so
     that it can run while the head goes on answering. A head is not safe for concurrent change.
 
+    Args:
+        logit_scale: The backbone's.
+        cache: How the support images are kept, if the head has a cache.
+
     Attributes:
         classes_: The classes, in the order of the columns.
         support_: The support set.
@@ -51,56 +55,61 @@ class Head(ABC):
 
     #: Whether there is nothing to answer with unless class names carry meaning.
     needs_names: ClassVar[bool] = False
+    #: What a tuning of this head holds.
+    parameters: ClassVar[type[Parameters]] = Parameters
 
     classes_: ClassSet
     support_: SupportSet
     tuning_: Tuning
     present_: Tensor
 
-    def __init__(self, logit_scale: float = 100.0) -> None:
+    def __init__(self, logit_scale: float = 100.0, cache: CacheSettings = DEFAULT_SETTINGS) -> None:
         self.logit_scale = logit_scale
+        self.cache_settings = cache
 
-    def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
-        """Store classes and support; tune on the support where no ``tuning`` is given."""
-        self._store(classes, support, tuning or self.tune(classes, support), None)
+    def fit(
+        self,
+        classes: ClassSet,
+        support: SupportSet,
+        tuning: Tuning | None = None,
+        images: LabelledEmbeddings | None = None,
+    ) -> Self:
+        """Store classes and support; tune on the support where no ``tuning`` is given.
+
+        Args:
+            classes: The classes.
+            support: The support set.
+            tuning: Hyperparameters and temperature.
+            images: ``support.labelled``, from who has use for the spans that are found meanwhile.
+        """
+        images = support.labelled if images is None else images
+        self._store(classes, support, images, tuning or self.tune(classes, images), None)
         return self
 
-    def update(self, change: Change) -> None:
+    def update(self, change: Change) -> LabelledEmbeddings:
         """Change what is stored.
+
+        Returns:
+            The images of the support set after the change, with the spans that were found.
 
         Raises:
             KeyError: An identifier in ``removed`` is not stored, or an image's class is not among
                 the classes; nothing is changed then.
             ValueError: An identifier in ``added`` is taken; nothing is changed then.
         """
-        added, removed = change.added, change.removed
-        if removed is not None and not bool(torch.isin(removed, self.support_.ids).all()):
-            raise KeyError("not in the support set")
-        support = self.support_
-        if removed is not None:
-            support = support.without(removed)
-        if added is not None:
-            if bool(torch.isin(added.ids, support.ids).any()):
-                raise ValueError("an identifier is already in the support set")
-            support = support.with_added(added)
+        support = change.applied_to(self.support_)
+        images = support.labelled
         classes = self.classes_ if change.classes is None else change.classes
         classes.columns(support.labels)
-        self._store(classes, support, change.tuning or self.tuning_, change)
-
-    def add(self, support: SupportSet) -> None:
-        """Add images to the support set, leaving the tuning as it is."""
-        self.update(Change(added=support))
-
-    def remove(self, ids: Tensor) -> None:
-        """Remove images from the support set by identifier, leaving the tuning as it is."""
-        self.update(Change(removed=ids))
+        self._store(classes, support, images, change.tuning or self.tuning_, change)
+        return images
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(n, N) softmax of the logits at the tuned temperature; rows sum to one."""
         return (logits / self.tuning_.temperature).softmax(dim=-1)
 
     @abstractmethod
-    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
+    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Choose hyperparameters and temperature from the support images alone."""
 
     @abstractmethod
@@ -113,25 +122,45 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
+    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
         """(n, N) logits of the support images, each without its own image.
 
         The left-out image's class is judged by the images that it keeps; a class that keeps
         none is treated like one without images. Costs about as much as ``score``.
         """
 
+    def storages(self) -> Storages:
+        """What it holds in memory: the classes, the support set, and what is derived from them."""
+        return {
+            **self.classes_.storages(),
+            **self.support_.storages(),
+            **storages(self.present_),
+            **self._derived(),
+        }
+
     def _store(
-        self, classes: ClassSet, support: SupportSet, tuning: Tuning, change: Change | None
+        self,
+        classes: ClassSet,
+        support: SupportSet,
+        images: LabelledEmbeddings,
+        tuning: Tuning,
+        change: Change | None,
     ) -> None:
         self.classes_, self.support_, self.tuning_ = classes, support, tuning
         self.present_ = classes.have_images(support.labels)
         self._all_present = bool(self.present_.all())
-        self._refit(change)
+        self._refit(images, change)
 
     @abstractmethod
-    def _refit(self, change: Change | None) -> None:
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
         """Bring what is derived up to date with ``classes_``, ``support_`` and ``tuning_``.
 
-        ``change`` says what became of the support set since the last time, for what can follow
-        it; None: all of it is new.
+        Args:
+            images: Those of ``support_``, with the spans that somebody asked for already.
+            change: What became of the support set since the last time, for what can follow it;
+                None: all of it is new.
         """
+
+    @abstractmethod
+    def _derived(self) -> Storages:
+        """What :meth:`_refit` has made, in memory."""

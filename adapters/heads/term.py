@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from adapters.cache import Matches
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
 from adapters.products import inner_products
-from adapters.tuning.calibration import settle
+from adapters.tuning.calibration import calibrated
 from adapters.tuning.temperature import calibrated_temperature
-from adapters.tuning.tuning import Tuning
+from adapters.tuning.tuning import Parameters, Tuning
 from adapters.tuning.votes import Votes
 
 # What calibrates one-shot answers on Caltech-101, in units of the trust in the class names.
@@ -31,12 +33,33 @@ def zero_shot_logits(queries: Tensor, classes: ClassSet, logit_scale: float) -> 
     return inner_products(queries, classes.texts).mul_(logit_scale)
 
 
-class TermHead(Head):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermParameters(Parameters):
+    """What every term has.
+
+    Attributes:
+        absent: What a class without images gets beyond the mean of the others
+            (:func:`adapters.heads.absent.fill_absent`); 0 if None.
+    """
+
+    absent: float | None = None
+
+
+P = TypeVar("P", bound=TermParameters)
+
+
+class TermHead(Head, Generic[P]):
     """``zero-shot logits + term of the support images``; a subclass is that term.
 
-    Classes without images get a value that lets their names compete
+    P is the type of its hyperparameters, which the class names as ``parameters``, too. Classes
+    without images get a value that lets their names compete
     (:func:`adapters.heads.absent.fill_absent`).
     """
+
+    @property
+    def parameters_(self) -> P:
+        """The hyperparameters that it was fitted with."""
+        return self._own(self.tuning_)
 
     def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
         """Score n queries against the N classes.
@@ -51,62 +74,68 @@ class TermHead(Head):
         term, matches = self._term(queries, zero_shot, n_matches)
         if self._all_present:
             return Scores(zero_shot, term, matches)
-        offset = self.tuning_.parameters.get("absent", 0.0)
+        offset = self.parameters_.absent or 0.0
         absent = (~self.present_).expand_as(term)
         return Scores(zero_shot, fill_absent(term, absent, offset), matches)
 
-    def left_out(self, classes: ClassSet, support: SupportSet, tuning: Tuning) -> Tensor:
+    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
         """(n, N) logits of the support images, each without its own image.
 
         The left-out image's class is judged by the images that it keeps; a class that keeps
         none is treated like one without images. Costs about as much as ``score``.
         """
-        zero_shot = zero_shot_logits(support.embeddings.frozen, classes, self.logit_scale)
-        if len(support) == 0:
+        zero_shot = zero_shot_logits(images.embeddings.frozen, classes, self.logit_scale)
+        if len(images) == 0:
             return zero_shot
-        term = self._left_out_term(classes, support, tuning.parameters)
-        columns = classes.columns(support.labels)
+        parameters = self._own(tuning)
+        term = self._left_out_term(classes, images, parameters)
+        columns = classes.columns(images.labels)
         shots = torch.bincount(columns, minlength=len(classes))
-        absent = (shots == 0).repeat(len(support), 1)
+        absent = (shots == 0).repeat(len(images), 1)
         absent[shots[columns] == 1, columns[shots[columns] == 1]] = True
-        return zero_shot + fill_absent(term, absent, tuning.parameters.get("absent", 0.0))
+        return zero_shot + fill_absent(term, absent, parameters.absent or 0.0)
 
-    def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
+    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Choose hyperparameters and temperature from the support images alone.
 
         Leave-one-out: every setting is scored on the support images, each named by the others.
         Where every class has one image nobody can vote, and the head's defaults are used.
         """
-        known = classes.with_images(support.labels)
-        columns = known.columns(support.labels)
-        zero_shot = zero_shot_logits(support.embeddings.frozen, known, self.logit_scale)
+        known = classes.with_images(images.labels)
+        columns = known.columns(images.labels)
+        zero_shot = zero_shot_logits(images.embeddings.frozen, known, self.logit_scale)
         trust = calibrated_temperature(zero_shot, columns, weights=Votes.class_weights(columns))
         votes = Votes.of(columns, len(known))
         if len(votes) == 0:
-            return self._untuned(known, support, trust)
-        parameters, term = self._choose(known, support, zero_shot[votes.rows], votes, trust)
-        parameters["absent"] = absent_offset(term, votes.targets)
-        return settle(parameters, zero_shot[votes.rows] + term, votes)
+            return self._untuned(known, images, trust)
+        parameters, term = self._choose(known, images, zero_shot[votes.rows], votes, trust)
+        parameters = replace(parameters, absent=absent_offset(term, votes.targets))
+        return calibrated(parameters, zero_shot[votes.rows] + term, votes)
 
-    def _untuned(self, known: ClassSet, support: SupportSet, trust: float) -> Tuning:
+    def _untuned(self, known: ClassSet, images: LabelledEmbeddings, trust: float) -> Tuning:
         """What is sound without evidence, in units of the trust in the class names."""
         parameters = self._defaults(trust)
-        if len(support) == 0:
+        if len(images) == 0:
             return Tuning(parameters)  # probabilities as the encoder was trained to give them
-        term = self._left_out_term(known, support, parameters)
-        columns = known.columns(support.labels)
-        parameters["absent"] = absent_offset(term, columns, own_is_known=False)
-        return Tuning(parameters, DEFAULT_TEMPERATURE * trust)
+        term = self._left_out_term(known, images, parameters)
+        columns = known.columns(images.labels)
+        offset = absent_offset(term, columns, own_is_known=False)
+        return Tuning(replace(parameters, absent=offset), DEFAULT_TEMPERATURE * trust)
+
+    def _own(self, tuning: Tuning) -> P:
+        if not isinstance(tuning.parameters, self.parameters):
+            raise ValueError("the tuning is for another head: tune this one anew")
+        return cast(P, tuning.parameters)
 
     @abstractmethod
     def _choose(
-        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
-    ) -> tuple[dict[str, float], Tensor]:
+        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[P, Tensor]:
         """Search the hyperparameters.
 
         Args:
             known: The N classes that have images.
-            support: The support set.
+            images: The support images.
             base: (v, N) zero-shot logits of the voters.
             votes: Who votes; at least two.
             trust: Temperature at which zero-shot logits are calibrated.
@@ -116,7 +145,7 @@ class TermHead(Head):
         """
 
     @abstractmethod
-    def _defaults(self, trust: float) -> dict[str, float]:
+    def _defaults(self, trust: float) -> P:
         """Hyperparameters for a single image a class, where nobody can vote."""
 
     @abstractmethod
@@ -132,6 +161,6 @@ class TermHead(Head):
 
     @abstractmethod
     def _left_out_term(
-        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+        self, classes: ClassSet, images: LabelledEmbeddings, parameters: P
     ) -> Tensor:
         """The (n, N) term for the support images themselves, each without its own image."""

@@ -7,18 +7,21 @@ embedding corrected for intra-modal overlap. The equation is the same.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from adapters.cache import GpuCache, KeyValueCache, Matches, PartitionedCache
-from adapters.cache.contest import Contest
+from adapters.cache import ClassVotes, Matches, VoteEquation
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.cached import CachedHead, View
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.cached import CachedHead
+from adapters.heads.term import TermParameters
+from adapters.memory import Storages
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import search
+from adapters.tuning.tuning import Parameters
 from adapters.tuning.votes import Votes
 
 # Sound without evidence (a single shot everywhere). Chosen on one-shot tasks from Caltech-101
@@ -55,147 +58,117 @@ def cache_logits(
     return alpha * summed
 
 
-def tuned_shots(parameters: dict[str, float], columns: Tensor, n_classes: int) -> float:
-    """The mean shots that α was tuned with; those of these images if the tuning has none."""
-    return parameters.get("shots", mean_shots(columns, n_classes))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteParameters(TermParameters):
+    """How the keys of a cache vote.
 
-
-def balance(columns: Tensor, n_classes: int, shots: float | None = None) -> Tensor:
-    """(N,) ``mean shots / shots``: what a vote of each class counts.
-
-    A class with more images would otherwise win by their number alone. With as many images in
-    every class these are ones, and the votes are the papers' plain sum.
-
-    Args:
-        columns: (n,) int64 column of each image's class.
-        n_classes: N.
-        shots: The mean that α was tuned with; that of these images if None.
-    """
-    mean = mean_shots(columns, n_classes) if shots is None else shots
-    return mean / torch.bincount(columns, minlength=n_classes).clamp(min=1)
-
-
-class TipAdapter(CachedHead):
-    """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L``.
-
-    L is balanced: its rows are ``mean shots / shots of the class`` (:func:`balance`), the papers'
-    one-hot where classes have equally many images.
-
-    Incremental: adding m images adds m keys, removing them takes these out. Refitted: nothing.
-    A query costs O(n · d), or less where there are very many keys (docs/cache.md).
-    Tuning costs one n × n product of the support set with itself, and its exponentials.
+    Attributes:
+        beta: β, the sharpness.
+        alpha: α, the weight against the zero-shot term.
+        shots: The mean shots that α was tuned with; those of the images at hand if None.
     """
 
-    view: ClassVar[View] = "frozen"
+    beta: float
+    alpha: float
+    shots: float | None = None
 
-    #: Decides which keys matter, where there are very many.
-    contest_: Contest
+    def shots_of(self, columns: Tensor, n_classes: int) -> float:
+        """The mean shots that the votes are balanced to.
 
-    def _choose(
-        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
-    ) -> tuple[dict[str, float], Tensor]:
-        columns = known.columns(support.labels)
-        terms = cache_terms(self.keys(support.embeddings), columns, votes, len(known))
-        found = search(base, terms, votes, trust)
-        shots = mean_shots(columns, len(known))
-        return found.parameters | {"alpha": found.weight, "shots": shots}, found.values
+        Args:
+            columns: (n,) int64 column of each image's class.
+            n_classes: N.
+        """
+        return mean_shots(columns, n_classes) if self.shots is None else self.shots
 
-    def _defaults(self, trust: float) -> dict[str, float]:
-        return {"alpha": DEFAULT_ALPHA * trust, "beta": DEFAULT_BETA}
 
-    def _refit(self, change: Change | None) -> None:
-        super()._refit(change)
-        if isinstance(self.cache_, PartitionedCache):
-            self.contest_ = self._new_contest(self.cache_)
-            return
-        # What a query would otherwise be asked for each time.
-        self._columns = self.classes_.columns(self.cache_.labels)
-        parameters = self.tuning_.parameters
-        balanced = balance(self._columns, len(self.classes_), parameters.get("shots"))
-        self._class_weights = parameters["alpha"] * balanced
+V = TypeVar("V", bound=VoteParameters)
 
-    def _new_contest(self, cache: PartitionedCache) -> Contest:
-        parameters, columns = self.tuning_.parameters, self.present_.nonzero().flatten()
-        labels = self.classes_.ids[columns].tolist()
-        places = cache.places(labels)
-        counts = cache.counts(places)
-        shots = parameters.get("shots", counts.mean())
-        return Contest(
-            cache,
-            places,
-            columns.numpy(),
-            parameters["alpha"] * shots / counts,
-            parameters["beta"],
-            self.tuning_.temperature,
-            parameters.get("absent", 0.0),
+
+class VotingHead(CachedHead[V]):
+    """A head whose term is the vote of a cache's keys, and perhaps something beside it.
+
+    Incremental: adding m images adds m keys, removing them takes these out. A query costs
+    O(n · d), or less where there are very many keys (docs/cache.md). Tuning costs one n × n product
+    of the support set with itself, and its exponentials.
+    """
+
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        super()._refit(images, change)
+        self._votes: ClassVotes = self.cache_.votes(self._equation())
+
+    def _equation(self) -> VoteEquation:
+        parameters, labels = self.parameters_, self.support_.labels
+        return VoteEquation(
+            classes=self.classes_,
+            present=self.present_,
+            alpha=parameters.alpha,
+            beta=parameters.beta,
+            shots=parameters.shots_of(self.classes_.columns(labels), len(self.classes_)),
+            temperature=self.tuning_.temperature,
+            absent=parameters.absent or 0.0,
         )
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
     ) -> tuple[Tensor, Matches]:
-        keys, beside = self.keys(queries), self._beside(queries)
-        if isinstance(self.cache_, PartitionedCache):
-            return self._contested(self.cache_, queries, zero_shot, beside, n_matches)
-        if isinstance(self.cache_, GpuCache):
-            term, matches = self._on_gpu(self.cache_, keys, n_matches)
-        else:
-            similarities = self.cache_.similarities(keys)
-            votes = self._votes(self.cache_, similarities)
-            term = votes.new_zeros(len(votes), len(self.classes_))
-            term.index_add_(1, self._columns, votes)
-            matches = self.cache_.nearest(similarities, n_matches)
-        term *= self._class_weights
-        if beside is not None:
-            term[:, self.present_] += beside
-        return term, matches
-
-    def _on_gpu(
-        self, cache: GpuCache, keys: Tensor, n_matches: int | None
-    ) -> tuple[Tensor, Matches]:
-        labels = self.classes_.ids[self.present_].tolist()
-        votes, matches = cache.answer(keys, self.tuning_.parameters["beta"], labels, n_matches)
-        term = votes.new_zeros(len(votes), len(self.classes_))
-        term[:, self.present_] = votes
-        return term, matches
-
-    def _votes(self, cache: KeyValueCache, similarities: Tensor) -> Tensor:
-        """(n, m) votes of the m keys, ``exp(−β(1 − A))``."""
-        return cache.votes(similarities, self.tuning_.parameters["beta"])
+        return self._votes(self.keys(queries), zero_shot, self._beside(queries), n_matches)
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         """(n, P) what is added to the votes of the P classes with images; None: nothing."""
         return None
 
-    def _contested(
-        self,
-        cache: PartitionedCache,
-        queries: ImageEmbeddings,
-        zero_shot: Tensor,
-        beside: Tensor | None,
-        n_matches: int | None,
-    ) -> tuple[Tensor, Matches]:
-        keys = self.keys(queries).float().numpy()
-        found = cache.find(keys, n_matches or 0)
-        besides = None if beside is None else beside.double().numpy()
-        votes, _ = self.contest_.votes(keys, zero_shot.double().numpy(), besides, found)
-        term = torch.from_numpy(votes).to(zero_shot.dtype)
-        if beside is not None:
-            term += beside
-        if len(self.contest_.columns) < len(self.classes_):
-            present, term = term, torch.zeros_like(zero_shot)
-            term[:, self.present_] = present
-        if n_matches is None:
-            return term, cache.search(self.keys(queries))
-        return term, cache.best(keys, found, n_matches)
-
     def _left_out_term(
-        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+        self, classes: ClassSet, images: LabelledEmbeddings, parameters: V
     ) -> Tensor:
-        columns = classes.columns(support.labels)
-        shots = tuned_shots(parameters, columns, len(classes))
-        keys = self.keys(support.embeddings)
-        votes = left_out_votes(keys, columns, len(classes), parameters["beta"])
-        return parameters["alpha"] * shots * votes
+        columns = classes.columns(images.labels)
+        shots = parameters.shots_of(columns, len(classes))
+        keys = self.keys(images.embeddings)
+        votes = left_out_votes(keys, columns, len(classes), parameters.beta)
+        return parameters.alpha * shots * votes
+
+    def _derived(self) -> Storages:
+        return {**super()._derived(), **self._votes.storages()}
+
+
+def chosen_votes(
+    keys: Tensor, columns: Tensor, n_classes: int, base: Tensor, votes: Votes, trust: float
+) -> tuple[VoteParameters, Tensor]:
+    """Search α and β of a cache with these keys.
+
+    Args:
+        keys: (n, d) unit vectors.
+        columns: (n,) int64 column of each key's class; all N classes have keys.
+        n_classes: N.
+        base: (v, N) zero-shot logits of the voters.
+        votes: Who votes.
+        trust: Temperature at which zero-shot logits are calibrated.
+
+    Returns:
+        The parameters, and the (v, N) term that they give.
+    """
+    found = search(base, cache_terms(keys, columns, votes, n_classes), votes, trust)
+    shots = mean_shots(columns, n_classes)
+    return VoteParameters(beta=found.setting, alpha=found.weight, shots=shots), found.values
+
+
+class TipAdapter(VotingHead[VoteParameters]):
+    """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L``, L balanced.
+
+    Refitted: nothing.
+    """
+
+    view: ClassVar[View] = "frozen"
+    parameters: ClassVar[type[Parameters]] = VoteParameters
+
+    def _choose(
+        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[VoteParameters, Tensor]:
+        keys, columns = self.keys(images.embeddings), known.columns(images.labels)
+        return chosen_votes(keys, columns, len(known), base, votes, trust)
+
+    def _defaults(self, trust: float) -> VoteParameters:
+        return VoteParameters(alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA)
 
 
 class TipAdapterPlusPlus(TipAdapter):

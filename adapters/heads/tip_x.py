@@ -8,19 +8,27 @@ in both. Tip-X++ has the affinity of Tip-Adapter++ beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads.tip_adapter import TipAdapter, tuned_shots
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.tip_adapter import (
+    DEFAULT_ALPHA,
+    DEFAULT_BETA,
+    VoteParameters,
+    VotingHead,
+    chosen_votes,
+)
+from adapters.memory import Storages, storages
 from adapters.products import inner_products
 from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
+from adapters.tuning.tuning import Parameters
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
 
 # Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
@@ -74,7 +82,18 @@ class Rescaling:
         return self.slope * divergence + self.offset
 
 
-class TipX(TipAdapter):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TipXParameters(VoteParameters):
+    """How the keys vote, and what signatures count.
+
+    Attributes:
+        gamma: γ, the weight of the signatures; 0 if None.
+    """
+
+    gamma: float | None = None
+
+
+class TipX(VotingHead[TipXParameters]):
     """``logit_scale · T_q Wᵀ + α · exp(−β(1 − T_q Fᵀ)) L − γ · φ(M) L``, L balanced.
 
     φ is linear and so is the divergence in log s, so the mean of φ(M) over the images of a class is
@@ -87,68 +106,80 @@ class TipX(TipAdapter):
     2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
     """
 
+    view: ClassVar[View] = "frozen"
+    parameters: ClassVar[type[Parameters]] = TipXParameters
+
     def _choose(
-        self, known: ClassSet, support: SupportSet, base: Tensor, votes: Votes, trust: float
-    ) -> tuple[dict[str, float], Tensor]:
-        parameters, values = super()._choose(known, support, base, votes, trust)
+        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+    ) -> tuple[TipXParameters, Tensor]:
+        keys, columns = self.keys(images.embeddings), known.columns(images.labels)
+        plain, values = chosen_votes(keys, columns, len(known), base, votes, trust)
+        parameters = TipXParameters(beta=plain.beta, alpha=plain.alpha, shots=plain.shots)
         if known.texts is None:
             return parameters, values
-        term = parameters["shots"] * self._left_out_signature_term(known, support)[votes.rows]
+        shots = parameters.shots_of(columns, len(known))
+        term = shots * self._left_out_signature_term(known, images)[votes.rows]
         found = search(base + values, [standardised(term)], votes, trust, (0.0, *WEIGHTS))
-        return parameters | {"gamma": found.weight}, values + found.values
+        return replace(parameters, gamma=found.weight), values + found.values
 
-    def _defaults(self, trust: float) -> dict[str, float]:
-        return super()._defaults(trust) | {"gamma": DEFAULT_GAMMA * trust}
+    def _defaults(self, trust: float) -> TipXParameters:
+        return TipXParameters(
+            alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA, gamma=DEFAULT_GAMMA * trust
+        )
 
-    def _refit(self, change: Change | None) -> None:
-        super()._refit(change)
-        known = self.classes_.with_images(self.support_.labels)
+    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+        super()._refit(images, change)
+        known = self.classes_.with_images(images.labels)
         self._texts = known.texts
-        if self._texts is None or len(self.support_) == 0:
+        self._class_log_signatures = images.embeddings.frozen.new_empty(0)
+        if self._texts is None or len(images) == 0:
             return
-        self._rescaling = self._fitted_rescaling(self.support_, self._texts)
-        columns, frozen = known.columns(self.support_.labels), self.support_.embeddings.frozen
+        self._rescaling = self._fitted_rescaling(images, self._texts)
+        columns, frozen = known.columns(images.labels), images.embeddings.frozen
         means = frozen.new_zeros(len(known), len(known))
         for rows in torch.split(torch.arange(len(columns)), _CHUNK):
             means.index_add_(0, columns[rows], log_signatures(frozen[rows], self._texts))
         self._class_log_signatures = means / torch.bincount(columns).unsqueeze(1)
-        self._shots = tuned_shots(self.tuning_.parameters, columns, len(known))
+        self._shots = self.parameters_.shots_of(columns, len(known))
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
-        gamma = self.tuning_.parameters.get("gamma", 0.0)
+        gamma = self.parameters_.gamma
         if self._texts is None or not gamma:
             return None
         r = log_signatures(queries.frozen, self._texts)
         phi = self._rescaling(divergences(r, self._class_log_signatures))
         return -gamma * self._shots * phi
 
+    def _derived(self) -> Storages:
+        return {**super()._derived(), **storages(self._texts, self._class_log_signatures)}
+
     def _left_out_term(
-        self, classes: ClassSet, support: SupportSet, parameters: dict[str, float]
+        self, classes: ClassSet, images: LabelledEmbeddings, parameters: TipXParameters
     ) -> Tensor:
-        term = super()._left_out_term(classes, support, parameters)
-        known = classes.with_images(support.labels)
+        term = super()._left_out_term(classes, images, parameters)
+        known = classes.with_images(images.labels)
         if known.texts is not None:
-            present = classes.have_images(support.labels)
-            shots = tuned_shots(parameters, known.columns(support.labels), len(known))
-            more = shots * self._left_out_signature_term(known, support)
-            term[:, present] += parameters.get("gamma", 0.0) * more
+            present = classes.have_images(images.labels)
+            shots = parameters.shots_of(known.columns(images.labels), len(known))
+            more = shots * self._left_out_signature_term(known, images)
+            term[:, present] += (parameters.gamma or 0.0) * more
         return term
 
-    def _left_out_signature_term(self, known: ClassSet, support: SupportSet) -> Tensor:
+    def _left_out_signature_term(self, known: ClassSet, images: LabelledEmbeddings) -> Tensor:
         """The mean of ``−φ(M)`` over each class's images, the image itself left out."""
         assert known.texts is not None  # noqa: S101 - both callers have looked
-        log_s = log_signatures(support.embeddings.frozen, known.texts)
-        columns = known.columns(support.labels)
+        log_s = log_signatures(images.embeddings.frozen, known.texts)
+        columns = known.columns(images.labels)
         labels = one_hot(columns, len(known)).to(log_s.dtype)
         r = log_s.exp()
         negentropy = (r * log_s).sum(dim=1, keepdim=True)
         cross = r @ (labels.T @ log_s).T - labels * negentropy
         left = left_out_shots(columns, len(known), torch.arange(len(columns)))
-        phi = self._fitted_rescaling(support, known.texts)(negentropy - cross / left)
+        phi = self._fitted_rescaling(images, known.texts)(negentropy - cross / left)
         return -phi
 
-    def _fitted_rescaling(self, support: SupportSet, texts: Tensor) -> Rescaling:
-        some = support.embeddings[evenly(len(support), MAX_VOTES)]
+    def _fitted_rescaling(self, images: LabelledEmbeddings, texts: Tensor) -> Rescaling:
+        some = images.embeddings[evenly(len(images), MAX_VOTES)]
         log_s, keys = log_signatures(some.frozen, texts), self.keys(some)
         return Rescaling.of(divergences(log_s, log_s), keys @ keys.T)
 

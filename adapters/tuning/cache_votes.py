@@ -33,8 +33,8 @@ def cache_terms(
     n_classes: int,
     values: Tensor | None = None,
     betas: tuple[float, ...] = BETAS,
-) -> Iterator[Term]:
-    """One term for each β, with votes of which a typical nearest key's is 1.
+) -> Iterator[Term[float]]:
+    """One term for each setting of β, with votes of which a typical nearest key's is 1.
 
     A vote is exp(−βd), and at β = 64 that of a typical nearest key is 10⁻⁹; scaled so, weights
     of one size suit every β.
@@ -61,7 +61,7 @@ def cache_terms(
     for beta in betas:
         if beta * nearest > MAX_EXPONENT and beta > betas[0]:
             break
-        yield Term({"beta": beta}, (weights @ labels) * balance, scale=math.exp(beta * nearest))
+        yield Term(beta, (weights @ labels) * balance, scale=math.exp(beta * nearest))
         weights.square_()  # from exp(−βd) to exp(−2βd), the next β
 
 

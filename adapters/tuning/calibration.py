@@ -9,11 +9,11 @@ from adapters.tuning.temperature import (
     earned_temperature,
     smoothed_loss,
 )
-from adapters.tuning.tuning import Tuning
+from adapters.tuning.tuning import Parameters, Tuning
 from adapters.tuning.votes import Votes
 
 
-def settle(parameters: dict[str, float], logits: Tensor, votes: Votes) -> Tuning:
+def calibrated(parameters: Parameters, logits: Tensor, votes: Votes) -> Tuning:
     """Calibrate the temperature, and measure what the votes say of this setting.
 
     Args:

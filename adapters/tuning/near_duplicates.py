@@ -1,4 +1,4 @@
-"""Near copies in a support set: frames of a video, photos taken one after the other.
+"""Near-duplicates in a support set: frames of a video, photos taken one after the other.
 
 Each names the other when one is left out, so that leave-one-out promises what no new photo keeps.
 On Caltech-101 with every support photo cropped, turned and brightened into four, prediction sets
@@ -8,32 +8,36 @@ tuning, in 88 to 91 % (docs/heads.md).
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.embeddings import SupportSet
+from adapters.embeddings import LabelledEmbeddings, SupportSet
+
+Images = TypeVar("Images", LabelledEmbeddings, SupportSet)
 
 # Closer than this share of the median distance within the class. Copies of the same photo are
 # below 0.4 of it, different photos rarely below 0.6.
 CLOSENESS = 0.5
 # Distances that float32 cannot tell from zero: the same picture.
 ROUNDING = 1e-6
-# With fewer images than this that have a near copy, closeness is chance, and a loss of votes.
+# With fewer images than this that have a near-duplicate, closeness is chance, and a loss of votes.
 LEAST_SHARE = 0.25
 # Of a class; the distances of more are not looked at, their votes are drawn from many anyway.
 MAX_IMAGES = 2048
 
 
-def near_copies(support: SupportSet) -> Tensor:
-    """(n,) the row of the image of which each is a near copy; its own row if of none.
+def near_duplicates(images: LabelledEmbeddings | SupportSet) -> Tensor:
+    """(n,) the row of the image of which each is a near-duplicate; its own row if of none.
 
     Goes through each class in the order of its images: an image that is close to one that was
     kept before is a copy of the nearest such. O(Σ shots² · d).
     """
-    original = np.arange(len(support))
-    keys = support.embeddings.corrected.numpy()
-    labels = support.labels.numpy()
+    original = np.arange(len(images))
+    keys = images.embeddings.corrected.numpy()
+    labels = images.labels.numpy()
     by_class = labels.argsort(kind="stable")
     ends = np.flatnonzero(np.diff(labels[by_class])) + 1
     for rows in np.split(by_class, ends):
@@ -65,17 +69,17 @@ def near_copies(support: SupportSet) -> Tensor:
     return torch.from_numpy(original)
 
 
-def without_bursts(support: SupportSet) -> SupportSet:
-    """The support set with one image of each burst, if there are bursts in it.
+def without_near_duplicates(images: Images) -> Images:
+    """The images with one of each group of near-duplicates, if there are many such groups.
 
-    Returns it as it is where fewer than a quarter of the images have a near copy.
+    Returns them as they are where fewer than a quarter of the images have a near-duplicate.
     """
-    original = near_copies(support)
-    copies = original != torch.arange(len(support))
-    if not bool(copies.any()):
-        return support
-    involved = copies.clone()
-    involved[original[copies]] = True
+    original = near_duplicates(images)
+    duplicates = original != torch.arange(len(images))
+    if not bool(duplicates.any()):
+        return images
+    involved = duplicates.clone()
+    involved[original[duplicates]] = True
     if involved.float().mean() < LEAST_SHARE:
-        return support
-    return support[~copies]
+        return images
+    return images[~duplicates]

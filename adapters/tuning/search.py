@@ -1,4 +1,4 @@
-"""The search of hyperparameters: every setting is scored on leave-one-out votes.
+"""Hyperparameter search: every setting of a grid is scored on leave-one-out votes.
 
 What a head adds to other logits is one or several *terms* with a weight (α, γ). The terms come
 with their own image left out already (by masking, or in closed form), so a setting costs a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,22 +27,25 @@ LOSS_TOLERANCE = 2e-3
 MAX_COMPARED = 50_000
 
 
+S = TypeVar("S")
+
+
 @dataclass(frozen=True, slots=True)
-class Term:
+class Term(Generic[S]):
     """What a head would add to the logits of v votes, under one setting.
 
     Attributes:
-        parameters: The setting.
+        setting: The hyperparameters that it was made with, its weight apart.
         values: (v, N), each row without its own image, scaled so that a typical one is about 1.
         scale: What the term of the head's equation was multiplied with to be so.
     """
 
-    parameters: dict[str, float]
+    setting: S
     values: Tensor
     scale: float = 1.0
 
 
-def standardised(values: Tensor) -> Term:
+def standardised(values: Tensor) -> Term[None]:
     """A term without a setting: (v, N) values, centred over the classes and of unit spread.
 
     Where the classes differ by no more than rounding (a single class, images all alike) the term
@@ -50,32 +54,32 @@ def standardised(values: Tensor) -> Term:
     centred = values - values.mean(dim=1, keepdim=True)
     noise = 1e-5 * float(values.abs().max())
     scale = 1 / max(float(centred.std()), noise, 1e-12)
-    return Term({}, centred * scale, scale)
+    return Term(None, centred * scale, scale)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult(Generic[S]):
     """The best setting.
 
     Attributes:
-        parameters: Those of the term.
+        setting: That of the term.
         weight: Of the term in the head's equation (α, γ).
         values: (v, N) what the weighted term adds to the logits.
     """
 
-    parameters: dict[str, float]
+    setting: S
     weight: float
     values: Tensor
 
 
 def search(
     base: Tensor,
-    terms: Iterable[Term],
+    terms: Iterable[Term[S]],
     votes: Votes,
     trust: float,
     weights: Sequence[float] = WEIGHTS,
     tolerance: float = TOLERANCE,
-) -> Found:
+) -> SearchResult[S]:
     """Find the term and weight under which the support images name themselves best.
 
     Of the settings that are nearly as accurate as the best, the one of the lowest smoothed
@@ -96,7 +100,7 @@ def search(
     """
     own = votes.targets.unsqueeze(1)
     base_own, base_others = base.gather(1, own), base.scatter(1, own, -torch.inf)
-    scored: list[tuple[float, float, Term]] = []
+    scored: list[tuple[float, float, Term[S]]] = []
     for term in terms:
         term_own = term.values.gather(1, own)
         for weight in (relative * trust for relative in weights):
@@ -114,7 +118,7 @@ def search(
     ]
     enough = min(losses) + LOSS_TOLERANCE
     weight, term = next(one for loss, one in zip(losses, best, strict=True) if loss <= enough)
-    return Found(term.parameters, weight * term.scale, weight * term.values)
+    return SearchResult(term.setting, weight * term.scale, weight * term.values)
 
 
 def _loss(logits: Tensor, votes: Votes, rows: Tensor) -> float:

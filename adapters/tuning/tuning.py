@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The hyperparameters of a head: here, none.
+
+    A head that has some declares them in its own module, as the fields of a subclass, all of them
+    numbers. None stands for what a tuning does not say; what a head then does is its own matter.
+    """
+
+    def as_dict(self) -> dict[str, float]:
+        """By name, without those of which the tuning does not speak: as stored and shown."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if value is not None}
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> Self:
+        """The reverse of :meth:`as_dict`; names that are not known are passed over.
+
+        Raises:
+            TypeError: One is missing that has to be there.
+        """
+        return cls(
+            **{field.name: values[field.name] for field in fields(cls) if field.name in values}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What a head was set to, and on which evidence.
+    """The hyperparameters and temperature of a head, and on which evidence they were chosen.
 
     Attributes:
-        parameters: The head's hyperparameters by name, such as ``alpha`` and ``beta``.
+        parameters: The head's hyperparameters, of the type that it declares.
         temperature: Logits are divided by it before the softmax that gives probabilities.
         votes: How many support images were scored by leave-one-out; 0 means that there was
             nothing to learn from and the parameters are the documented defaults.
@@ -19,12 +46,13 @@ class Tuning:
         loss: Their smoothed cross-entropy at the temperature where it is lowest, by which
             ``auto`` compares heads; None without votes.
         head: Name of the head that the parameters are for; empty where the head is its own.
-        rejection_threshold: Queries less familiar than this are unknown; None: nothing is.
+        rejection_threshold: Queries with a lower out-of-distribution score are unknown; None:
+            nothing is.
         conformal_threshold: Classes at least this probable are in the prediction set; None
             where no coverage was asked for.
     """
 
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: Parameters = Parameters()
     temperature: float = 1.0
     votes: int = 0
     accuracy: float | None = None
@@ -32,3 +60,8 @@ class Tuning:
     head: str = ""
     rejection_threshold: float | None = None
     conformal_threshold: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in JSON's own types, as it is stored."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"parameters": self.parameters.as_dict()}

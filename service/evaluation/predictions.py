@@ -43,7 +43,7 @@ def predict(classifier: FewShotClassifier, queries: ImageEmbeddings) -> Predicti
     ]
     return Predictions(
         torch.cat([block.probabilities for block in blocks]),
-        _concatenated([block.familiarity for block in blocks]),
+        _concatenated([block.ood_scores for block in blocks]),
         torch.cat([block.known for block in blocks]),
         _concatenated([block.prediction_sets for block in blocks]),
     )

@@ -88,7 +88,7 @@ def _flat(result: Result) -> dict[str, Any]:
 
 def _full(result: Result) -> dict[str, Any]:
     return _flat(result) | {
-        "parameters": result.tuning.parameters,
+        "parameters": result.tuning.parameters.as_dict(),
         "rejection_threshold": result.tuning.rejection_threshold,
         "conformal_threshold": result.tuning.conformal_threshold,
     }

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from adapters.tuning.near_duplicates import near_copies
+from adapters.tuning.near_duplicates import near_duplicates
 from service.registry.snapshot import Snapshot
 from service.reports.leave_one_out import LeaveOneOut
 from service.reports.schemas import LookedUpImage, NearCopy, SimilarImage, Suspect
@@ -118,10 +118,10 @@ def _nearest(left_out: LeaveOneOut, rows: Tensor, predicted: Tensor) -> tuple[Te
     return values, nearest
 
 
-def near_duplicates(left_out: LeaveOneOut, index: ImageIndex) -> tuple[int, list[NearCopy]]:
+def listed_near_duplicates(left_out: LeaveOneOut, index: ImageIndex) -> tuple[int, list[NearCopy]]:
     """Near-duplicates of another image of their class: how many there are, and the nearest."""
     images = left_out.images
-    original = near_copies(images)
+    original = near_duplicates(images)
     copies = (original != torch.arange(len(original))).nonzero().flatten()
     keys = images.embeddings.corrected
     similarity = (keys[copies] * keys[original[copies]]).sum(dim=1)

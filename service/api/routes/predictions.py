@@ -24,7 +24,7 @@ from service.api.schemas.predictions import (
 )
 from service.api.uploads.image_uploads import read_images
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
-from service.registry.live import Prediction
+from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])

@@ -24,6 +24,7 @@ from service.api.schemas.support_set import RegisteredImage, RegistrationOut, Sk
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
 from service.composition import ServiceParts
+from service.images.embedded import SupportImage
 from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
@@ -150,21 +151,16 @@ async def _register(
         parts,
         parts.registry.add_images,
         name,
-        [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
+        [
+            SupportImage(label, image)
+            for (label, _), image in zip(upload.labelled, embedded, strict=True)
+        ],
     )
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
         classifier=name,
         created=created,
         duplicates=len(registered) - created,
-        images=[
-            RegisteredImage(
-                id=answer.record.public_id,
-                label=answer.label,
-                filename=image.filename,
-                status="created" if answer.created else "duplicate",
-            )
-            for answer, (_, image) in zip(registered, upload.labelled, strict=True)
-        ],
+        images=[RegisteredImage.model_validate(answer) for answer in registered],
         skipped=[SkippedFile.model_validate(file) for file in upload.skipped],
     )

@@ -51,13 +51,33 @@ def snapshot(
 ) -> Snapshot:
     """A state of a classifier; ``n_bare`` more classes are declared and cannot be answered."""
     ids = [*classes.ids.tolist(), *range(100_000, 100_000 + n_bare)]
-    records = {f"class {i}": ClassRecord(i, f"class {i}", NOW) for i in ids}
+    records = {f"class {i}": ClassRecord(id=i, label=f"class {i}", created_at=NOW) for i in ids}
     images = {
-        i: SupportRecord(i, f"{i:032x}", label, f"{i}.jpg", "", "image/jpeg", 8, 8, NOW)
+        i: SupportRecord(
+            id=i,
+            public_id=f"{i:032x}",
+            class_id=label,
+            filename=f"{i}.jpg",
+            sha256="",
+            media_type="image/jpeg",
+            width=8,
+            height=8,
+            created_at=NOW,
+        )
         for i, label in zip(support.ids.tolist(), support.labels.tolist(), strict=True)
     }
     tuning = FewShotClassifier(method, 20.0).tune(classes, support) if ids else Tuning()
-    return Snapshot("blobs", method, 20.0, records, images, classes, support, tuning, joint)
+    return Snapshot(
+        name="blobs",
+        method=method,
+        logit_scale=20.0,
+        records=records,
+        images=images,
+        classes=classes,
+        support=support,
+        tuning=tuning,
+        joint=joint,
+    )
 
 
 @pytest.mark.parametrize("method", ["auto", "zero-shot", "tip-adapter++", "ape", "gda++"])
