@@ -26,7 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,11 +48,13 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from benchmarks.published import Row, publish
+from service.classifier_settings import ClassifierSettings
 from service.encoder import load_encoder
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.settings import Settings
+from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.fingerprints import Origin
-from service.storage.records import ClassifierSettings, NewImage
 from service.storage.store import Store
 
 CLASSES, SHOTS, SIDE, ROUNDS = 5, 10, 224, 5
@@ -87,7 +88,7 @@ def fill(folder: Path, count: int) -> None:
     settings = Settings(data_dir=folder)
     backbone = load_encoder(settings)
     engine = open_database(settings.sqlalchemy_url)
-    store = Store(engine, Origin(backbone.fingerprint, backbone.name))
+    store = Store(engine, Origin(backbone.fingerprint, backbone.name), store_images=False)
     complete = {record.name for record in store.classifiers() if record.n_images}
     texts = list(backbone.encode_classes(LABELS, ()))
     support = SupportSet(torch.arange(len(COLUMNS)), COLUMNS.clone(), drawn_support(backbone, 0))
@@ -106,25 +107,31 @@ def write(
     """Write one classifier with its images."""
     name = name_of(number)
     if store.classifier(name) is None:  # otherwise left half done
-        store.create(name, ClassifierSettings(), tuning, list(zip(LABELS, texts, strict=True)))
+        classes = tuple(
+            NewClass(label=label, text=text) for label, text in zip(LABELS, texts, strict=True)
+        )
+        store.create(
+            name, Change(settings=ClassifierSettings(), tuning=tuning, classes_added=classes)
+        )
     record = store.classifier(name)
     assert record is not None
     embeddings = drawn_support(backbone, number)
-    images = [
-        NewImage(
-            public_id=uuid.uuid4().hex,
-            label=LABELS[int(COLUMNS[row])],
-            filename=f"image {row}.jpg",
-            sha256=hashlib.sha256(f"{number}/{row}".encode()).hexdigest(),
-            media_type="image/jpeg",
-            width=SIDE,
-            height=SIDE,
-            content=None,
-            embeddings=embeddings[row : row + 1],
+    images = tuple(
+        SupportImage(
+            LABELS[int(COLUMNS[row])],
+            EmbeddedImage(
+                filename=f"image {row}.jpg",
+                read=bytes,
+                sha256=hashlib.sha256(f"{number}/{row}".encode()).hexdigest(),
+                media_type="image/jpeg",
+                width=SIDE,
+                height=SIDE,
+                embeddings=embeddings[row : row + 1],
+            ),
         )
         for row in range(len(COLUMNS))
-    ]
-    store.change(record.id, tuning, new_images=images)
+    )
+    store.write(record.state, Change(tuning=tuning, added=images))
 
 
 # The service

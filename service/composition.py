@@ -1,4 +1,4 @@
-"""The parts of a running service, put together."""
+"""The composition root: the parts of a running service, put together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from adapters.cache import CacheSettings
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
+from service.registry.freshness import AlwaysFresh, RevisionCheck
+from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
@@ -33,9 +35,13 @@ class EnvironmentMixedError(RuntimeError):
     """Packages are installed that exclude each other."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ServiceParts:
-    """What requests are served with."""
+    """What requests are served with.
+
+    Attributes:
+        lock: Of the database file, where this process has it to itself; None: others may share it.
+    """
 
     settings: Settings
     backbone: Backbone
@@ -81,15 +87,13 @@ class ServiceParts:
             )
         own = origin_of(backbone, settings)
         check_fingerprints(engine, own)
-        store = Store(engine, own)
+        store = Store(engine, own, store_images=settings.store_images)
         registry = Registry(
             store,
             backbone,
-            store_images=settings.store_images,
-            max_classes=settings.max_classes,
-            max_texts=settings.max_texts,
+            limits=SizeLimits(max_classes=settings.max_classes, max_texts=settings.max_texts),
             memory=settings.classifier_memory // settings.processes,
-            alone=lock is not None,
+            freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
         embedder = ImageEmbedder(backbone, settings)
@@ -103,7 +107,17 @@ class ServiceParts:
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )
-        return cls(settings, backbone, registry, store, embedder, texts, Answering(), engine, lock)
+        return cls(
+            settings=settings,
+            backbone=backbone,
+            registry=registry,
+            store=store,
+            embedder=embedder,
+            texts=texts,
+            answering=Answering(),
+            engine=engine,
+            lock=lock,
+        )
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""

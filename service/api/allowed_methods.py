@@ -1,4 +1,4 @@
-"""Which methods a path takes: the ``Allow`` header (RFC 9110, section 10.2.1)."""
+"""Allowed methods of a path: the ``Allow`` header (RFC 9110, section 10.2.1)."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from service.api.exception_handlers import handle_exceptions
 from service.api.limiters import Limiters
 from service.api.middleware.cors import allow_origins, cors_of_defects
-from service.api.middleware.cross_site import BrowserGuard, known_hosts
-from service.api.middleware.head_and_options import Methods
+from service.api.middleware.cross_site import CrossSiteGuard, known_hosts
+from service.api.middleware.head_and_options import HeadAndOptions
 from service.api.middleware.path_normalisation import UnambiguousPaths
-from service.api.middleware.request_bodies import Bodies
-from service.api.middleware.root_path import UnderRootPath
+from service.api.middleware.request_bodies import RequestBodies
+from service.api.middleware.root_path import RootPath
 from service.api.openapi.document import describe
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
@@ -99,11 +99,11 @@ def create_app(
     handle_exceptions(app, cors_of_defects(settings))
     describe(app, ROUTERS)
     # Each of these stands around those before it.
-    app.add_middleware(Methods)
+    app.add_middleware(HeadAndOptions)
     app.add_middleware(UnambiguousPaths)
-    app.add_middleware(Bodies, settings=settings)
+    app.add_middleware(RequestBodies, settings=settings)
     allow_origins(app, settings)
-    app.add_middleware(BrowserGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
+    app.add_middleware(CrossSiteGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
     Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
         app,
         endpoint="/metrics",
@@ -118,5 +118,5 @@ def create_app(
         },
     )
     if settings.root_path:
-        app.add_middleware(UnderRootPath, root_path=settings.root_path)
+        app.add_middleware(RootPath, root_path=settings.root_path)
     return app

@@ -1,4 +1,4 @@
-"""Waiting for an answer only as long as someone wants it."""
+"""Deadlines and client disconnects: an answer is waited for only as long as someone wants it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.problems import DeadlineExceeded
 _PROMPT = 0.05
 
 
-def attended(request: Request, seconds: float | None = None) -> Wait:
+def deadline_or_disconnect(request: Request, seconds: float | None = None) -> Wait:
     """A wait that ends when the client hangs up, or when its time is over.
 
     The body of the request must have been read, or be one that nobody reads.

@@ -1,4 +1,4 @@
-"""What routes are given: the parts of the service, and the parameters of their paths."""
+"""FastAPI dependencies of the routes: the parts of the service, and parameters of paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON bodies whose parsing cannot hold the event loop up."""
+"""JSON request bodies, limited so that parsing one cannot block the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON answers of any length, written beside the event loop."""
+"""Large JSON responses, serialised in a thread, off the event loop."""
 
 from __future__ import annotations
 

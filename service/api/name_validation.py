@@ -1,4 +1,4 @@
-"""Which names classifiers and classes may have."""
+"""Name validation: which names classifiers and classes may have."""
 
 from __future__ import annotations
 

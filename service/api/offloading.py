@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import anyio.to_thread
 from fastapi import Request
 
-from service.api.deadlines import attended
+from service.api.deadlines import deadline_or_disconnect
 from service.api.limiters import Limiters
 from service.composition import ServiceParts
 from service.problems import ChangedMeanwhile
@@ -66,7 +66,7 @@ async def run_change_with_texts(
         try:
             return await run_change(request, call, name, *args, texts)
         except TextsNeeded as needed:
-            more = await parts.texts.embed(needed, name, attended(request))
+            more = await parts.texts.embed(needed, name, deadline_or_disconnect(request))
             texts = texts.with_more(more)
     raise ChangedMeanwhile(
         f"Others changed the classes or the templates of the classifier {_ATTEMPTS} times while"

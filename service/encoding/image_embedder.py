@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -18,25 +18,13 @@ from service.encoding.fair_queue import Priority
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
 from service.encoding.micro_batching import MicroBatcher
 from service.images.decoding import DecodedImage, decode
+from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 from service.problems import ImageTooLarge
 from service.settings import Settings
 
 # Returns once the future is done, or raises when that is not worth waiting for any more.
 Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedImage:
-    """An uploaded image with all that is worth keeping of it; ``read`` gives its bytes again."""
-
-    filename: str
-    read: Callable[[], bytes]
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    embeddings: ImageEmbeddings
 
 
 class ImageEmbedder:
@@ -87,10 +75,7 @@ class ImageEmbedder:
             )
         except InvalidImages as invalid:
             raise aggregated(images, invalid.errors) from invalid
-        return [
-            EmbeddedImage(image.filename, image.read, *metadata, row)
-            for image, (metadata, row) in zip(images, answer, strict=True)
-        ]
+        return [embedded(embeddings=row) for embedded, row in answer]
 
     def close(self) -> None:
         """Stop the threads."""
@@ -134,8 +119,17 @@ class ImageEmbedder:
         )
         return decoded, self._backbone.preprocess(decoded.pixels)
 
-    def _decode_to_keep(self, image: UploadedImage) -> tuple[tuple[str, str, int, int], Tensor]:
+    def _decode_to_keep(self, image: UploadedImage) -> tuple[partial[EmbeddedImage], Tensor]:
+        """The image but for its embeddings, which are still to come, and its pixels."""
         content = image.read()
         decoded, pixels = self._decode(image, content)
-        digest = hashlib.sha256(content).hexdigest()
-        return (digest, decoded.media_type, decoded.width, decoded.height), pixels
+        embedded = partial(
+            EmbeddedImage,
+            filename=image.filename,
+            read=image.read,
+            sha256=hashlib.sha256(content).hexdigest(),
+            media_type=decoded.media_type,
+            width=decoded.width,
+            height=decoded.height,
+        )
+        return embedded, pixels

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from service.storage.records import ClassifierSettings
+from service.classifier_settings import ClassifierSettings
 
 
 class TextsNeeded(Exception):

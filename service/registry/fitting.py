@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,12 @@ from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
-from service.storage.records import ClassifierSettings, ClassRecord, StoredClassifier
+from service.storage.records import StoredClassifier
+
+# Settings that decide which texts there are. All others are the classifier's, by the same names.
+_OF_TEXTS = {"templates", "names_carry_meaning"}
 
 
 def new_classifier(
@@ -21,11 +25,7 @@ def new_classifier(
 ) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
     return FewShotClassifier(
-        settings.method,
-        backbone.logit_scale,
-        false_rejection_rate=settings.false_rejection_rate,
-        coverage=settings.coverage,
-        cache=cache,
+        logit_scale=backbone.logit_scale, cache=cache, **settings.model_dump(exclude=_OF_TEXTS)
     )
 
 
@@ -49,17 +49,24 @@ def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
     )
 
 
-def class_set(settings: ClassifierSettings, classes: list[ClassRecord], labels: Tensor) -> ClassSet:
+def class_set(
+    settings: ClassifierSettings, texts: Mapping[int, Tensor | None], labels: Tensor
+) -> ClassSet:
     """The classes that can be answered.
 
     All of them where names carry meaning; otherwise those with at least one support image.
+
+    Args:
+        settings: Of the classifier.
+        texts: The (d,) text embedding of each class by its id, in the order of registration.
+        labels: (n,) class ids of the support images.
     """
     if settings.names_carry_meaning:
-        ids = torch.tensor([record.id for record in classes], dtype=torch.int64)
-        texts = [record.text for record in classes if record.text is not None]
-        return ClassSet(ids, torch.stack(texts) if texts else None)
+        ids = torch.tensor(list(texts), dtype=torch.int64)
+        rows = [text for text in texts.values() if text is not None]
+        return ClassSet(ids, torch.stack(rows) if rows else None)
     with_images = set(labels.tolist())
-    used = [record.id for record in classes if record.id in with_images]
+    used = [class_id for class_id in texts if class_id in with_images]
     return ClassSet(torch.tensor(used, dtype=torch.int64), None)
 
 

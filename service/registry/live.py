@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from threading import Lock
 
 import torch
@@ -11,19 +11,16 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
-from adapters.change import Change
+from adapters.change import Change as HeadChange
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
-from service.problems import AnswerTooLarge, NoClasses
+from service.problems import ClassNotFound, ImageNotFound, NoClasses
 from service.registry.fitting import class_set, new_classifier, support_set, usable
+from service.registry.predictions import Evidence, Prediction, RankedLabel, too_many_labels
 from service.registry.snapshot import Snapshot
-from service.storage.records import (
-    ClassifierSettings,
-    ClassRecord,
-    StoredClassifier,
-    SupportRecord,
-)
+from service.storage.change import Written
+from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
 # Most cells of a table of queries by what they are compared with, classes and images, that are
 # computed at a time: some ten tables of four bytes a cell, which is 40 MiB.
@@ -33,48 +30,12 @@ _IMAGE_BYTES = 800
 _CLASS_BYTES = 1400
 
 
-@dataclass(frozen=True, slots=True)
-class RankedLabel:
-    """A class as a candidate answer, with the two terms of its logit."""
-
-    label: str
-    probability: float
-    zero_shot: float
-    cache: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A support image that resembles the query; cosine similarity as the head sees it."""
-
-    image_id: str
-    label: str
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one image: candidates and evidence, best first.
-
-    Attributes:
-        top_k: The most probable classes.
-        evidence: The nearest support images.
-        known: Whether the image belongs to any of the classes.
-        prediction_set: Classes that hold the right one as often as was asked; None where no
-            coverage was asked for.
-    """
-
-    top_k: list[RankedLabel]
-    evidence: list[Evidence]
-    known: bool
-    prediction_set: list[str] | None
-
-
 class LiveClassifier:
-    """A classifier with the names of what it speaks of.
+    """A classifier in memory, with the names of what it speaks of.
 
-    ``predict`` may be called from many threads while one applies a change: every answer comes
-    from the state before it or after it.
+    ``predict`` and ``snapshot`` may be called from many threads while one applies a change. They
+    and ``apply`` exclude each other by the state lock: every answer comes from the state before a
+    change or from the one after it, whole.
 
     Attributes:
         state: Which one of the classifier's states in the database this is.
@@ -93,15 +54,18 @@ class LiveClassifier:
         self.settings = stored.record.settings
         self.classes: Mapping[str, ClassRecord] = {r.label: r for r in stored.classes}
         self.support: Mapping[int, SupportRecord] = {r.id: r for r in stored.support}
-        self._lock = Lock()
-        self._joint = backbone.correction.joint
+        self._state_lock = Lock()
+        self._backbone = backbone
+        self._cache = cache
         support = support_set(stored, backbone)
         self._classifier = new_classifier(self.settings, backbone, cache).fit(
-            class_set(self.settings, list(self.classes.values()), support.labels),
+            class_set(
+                self.settings, {record.id: record.text for record in stored.classes}, support.labels
+            ),
             support,
             usable(stored.record.tuning),
         )
-        self._settle()
+        self._derive()
 
     @property
     def id(self) -> int:
@@ -118,19 +82,44 @@ class LiveClassifier:
         """The support images as the classifier sees them."""
         return self._classifier.support
 
+    def find_class(self, label: str) -> ClassRecord:
+        """The class of that label.
+
+        Raises:
+            ClassNotFound: There is none.
+        """
+        if (record := self.classes.get(label)) is None:
+            raise ClassNotFound(self.name, label)
+        return record
+
+    def find_image(self, label: str, image_id: str) -> SupportRecord:
+        """A support image of a class by its public id.
+
+        Raises:
+            ClassNotFound, ImageNotFound: There is none.
+        """
+        class_id = self.find_class(label).id
+        for record in self.support.values():
+            if record.public_id == image_id and record.class_id == class_id:
+                return record
+        raise ImageNotFound(
+            f"Class {label!r} of classifier {self.name!r} has no image {image_id!r}. "
+            f"GET /v1/classifiers/{self.name}/classes/{label} lists those it has."
+        )
+
     def snapshot(self) -> Snapshot:
         """The present state, whole; later changes leave it as it is."""
-        with self._lock:
+        with self._state_lock:
             return Snapshot(
-                self.name,
-                self._classifier.method,
-                self._classifier.logit_scale,
-                self.classes,
-                self.support,
-                self._classifier.classes,
-                self._classifier.support,
-                self._classifier.tuning,
-                self._joint,
+                name=self.name,
+                method=self._classifier.method,
+                logit_scale=self._classifier.logit_scale,
+                records=self.classes,
+                images=self.support,
+                classes=self._classifier.classes,
+                support=self._classifier.support,
+                tuning=self._classifier.tuning,
+                joint=self._backbone.correction.joint,
             )
 
     def predict(
@@ -152,7 +141,7 @@ class LiveClassifier:
             NoClasses: There is no class to choose from.
             AnswerTooLarge: There are more labels in the prediction sets.
         """
-        with self._lock:
+        with self._state_lock:
             if not self._labels:
                 raise NoClasses(self._nothing_to_choose_from())
             predictions: list[Prediction] = []
@@ -209,65 +198,43 @@ class LiveClassifier:
             )
         ]
 
-    def apply(
-        self,
-        *,
-        tuning: Tuning,
-        settings: ClassifierSettings,
-        classes: list[ClassRecord],
-        revision: int,
-        added: tuple[list[SupportRecord], ImageEmbeddings] | None = None,
-        removed: Tensor | None = None,
-        classifier: FewShotClassifier | None = None,
-    ) -> None:
+    def apply(self, written: Written) -> None:
         """Take over a change that storage has acknowledged; answers see all of it or nothing.
 
-        Args:
-            tuning: The hyperparameters after the change.
-            settings: The settings after the change.
-            classes: All classes after the change.
-            revision: The one after the change.
-            added: New support images with their embeddings.
-            removed: Support ids that are gone.
-            classifier: One that is fitted already, to use from now on: where the settings
-                change.
+        Only who holds the classifier's single-writer lock may call this.
         """
-        more: SupportSet | None = None
-        if added is not None and added[0]:
-            more = SupportSet(
-                torch.tensor([record.id for record in added[0]]),
-                torch.tensor([record.class_id for record in added[0]]),
-                added[1],
+        change = written.change
+        settings = change.settings or self.settings
+        classes = [*change.classes_kept(self.classes.values()), *written.classes]
+        of_images = HeadChange(
+            added=written.added(), removed=change.images_removed(self.support_set)
+        )
+        labels = _labels_after(self.support_set, of_images)
+        known = class_set(settings, {record.id: record.text for record in classes}, labels)
+        refitted: FewShotClassifier | None = None
+        if change.settings is not None:
+            refitted = new_classifier(settings, self._backbone, self._cache).fit(
+                known, of_images.applied_to(self.support_set), change.tuning
             )
-        labels = self.support_set.labels
-        if removed is not None:
-            labels = labels[~torch.isin(self.support_set.ids, removed)]
-        if more is not None:
-            labels = torch.cat([labels, more.labels])
-        with self._lock:
-            if classifier is not None:
-                self._classifier = classifier
+        records = self.support
+        if of_images.removed is not None:
+            gone = set(of_images.removed.tolist())
+            records = {i: record for i, record in records.items() if i not in gone}
+        if written.support:
+            records = {**records, **{record.id: record for record in written.support}}
+        with self._state_lock:
+            if refitted is not None:
+                self._classifier = refitted
             else:
-                self._classifier.update(
-                    Change(
-                        classes=class_set(settings, classes, labels),
-                        tuning=tuning,
-                        added=more,
-                        removed=removed,
-                    )
-                )
+                self._classifier.update(replace(of_images, classes=known, tuning=change.tuning))
             self.settings = settings
-            self.state = self.state._replace(revision=revision)
+            self.state = self.state._replace(revision=written.revision)
             self.classes = {record.label: record for record in classes}
-            if removed is not None:
-                gone = set(removed.tolist())
-                self.support = {k: v for k, v in self.support.items() if k not in gone}
-            if added is not None:
-                self.support = {**self.support, **{record.id: record for record in added[0]}}
-            self._settle()
+            self.support = records
+            self._derive()
 
-    def _settle(self) -> None:
-        """Bring what depends on the state alone up to date with it."""
+    def _derive(self) -> None:
+        """Compute what depends on the state alone."""
         self._label_of = {record.id: record.label for record in self.classes.values()}
         self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
         width = len(self._labels) + len(self.support)
@@ -291,9 +258,11 @@ class LiveClassifier:
         )
 
 
-def too_many_labels(images: int, most: int) -> AnswerTooLarge:
-    """The refusal of an answer whose prediction sets hold more labels than that together."""
-    return AnswerTooLarge(
-        f"The prediction sets of {images} images would hold more than {most} labels together. Send "
-        "fewer images in a request, or ask for a lower coverage (PUT the classifier with another)."
-    )
+def _labels_after(support: SupportSet, change: HeadChange) -> Tensor:
+    """(n,) class ids of the support images after a change; cheaper than the whole set."""
+    labels = support.labels
+    if change.removed is not None:
+        labels = labels[~torch.isin(support.ids, change.removed)]
+    if change.added is not None:
+        labels = torch.cat([labels, change.added.labels])
+    return labels

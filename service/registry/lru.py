@@ -1,4 +1,4 @@
-"""The classifiers that are in memory, as many as fit; each is loaded by the first who asks."""
+"""The LRU cache of classifiers: as many as fit; each is loaded by the first who asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from threading import Lock
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
-from adapters.cache import DEFAULT_SETTINGS, CacheSettings
+from adapters.cache import CacheSettings
 from service.problems import (
     ClassifierDamaged,
     ClassifierNotFound,
@@ -20,6 +20,7 @@ from service.problems import (
     StorageUnavailable,
 )
 from service.registry.fitting import check_fits
+from service.registry.freshness import Freshness
 from service.registry.live import LiveClassifier
 from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
@@ -41,47 +42,50 @@ LOAD_SECONDS = Histogram(
 UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped for others' sake.")
 
 
-# Seconds that a query waits for this process to take over what it has written; then it reads it.
-_FOLLOWING = 1.0
-
-
 @dataclass(slots=True)
-class Slot:
-    """A classifier's place in memory.
+class Entry:
+    """An LRU entry: a classifier's place in memory, with its locks, each for one purpose.
+
+    A thread takes them in the order of this list.
 
     Attributes:
-        changing: Held by whoever changes the classifier.
-        following: Held while a change is written and memory follows it.
-        loading: Held while it is read from the database; not while a change is tuned, so that who
-            only asks does not wait for somebody's images.
+        writer: The single-writer lock. A change holds it from the look at the latest state until
+            memory has followed the disk, so that of two changes the second is made on top of the
+            first. The API lets those that wait for it queue up before it without a thread
+            (``service/api/dependencies.py``); the invariant is kept here, whoever calls.
+        loader: The single-flight lock of reading the classifier: one thread reads it, and whoever
+            waits takes what that one has read. Not held while a change is tuned, so that who only
+            asks does not wait for somebody's images.
+        commit_gate: Closed from the write of a change until memory has followed it. Who finds a
+            newer revision in the database than in memory waits here for a while, rather than read
+            what this process has just written.
         live: The classifier; None while it is not in memory.
-        users: How many threads hold or await these locks. Only a place without any may be given
-            up: with two places there could be two classifiers of one name.
+        users: How many threads hold or await these locks (a reference count). Only an entry
+            without any may be evicted: with two entries there could be two classifiers of a name.
         nbytes: What ``live`` took when it was last counted.
     """
 
-    changing: Lock = field(default_factory=Lock)
-    following: Lock = field(default_factory=Lock)
-    loading: Lock = field(default_factory=Lock)
+    writer: Lock = field(default_factory=Lock)
+    loader: Lock = field(default_factory=Lock)
+    commit_gate: Lock = field(default_factory=Lock)
     live: LiveClassifier | None = None
     users: int = 0
     nbytes: int = 0
 
 
 class LoadedClassifiers:
-    """Places of classifiers by name. Methods block, and may be called from many threads.
+    """An LRU cache of classifiers by name. Methods block, and may be called from many threads.
 
     All that is acknowledged is in the database, so any classifier that nobody changes may be
-    dropped at any time. Whoever still asks a dropped one gets answers from the state in which
+    evicted at any time. Whoever still asks an evicted one gets answers from the state in which
     the request found it.
 
     Args:
         store: Where classifiers are read from.
         backbone: Whose embeddings they hold.
         max_bytes: What all of them may take together. Beyond it the least recently used are
-            dropped; the one used last stays, whatever it takes.
-        alone: Whether nobody else changes the database. Otherwise each use of a classifier asks
-            the database, at the cost of one row, whether the one in memory is the latest.
+            evicted; the one used last stays, whatever it takes.
+        freshness: Whether the one in memory is the latest, asked at each use.
         cache: How they keep their support images.
     """
 
@@ -90,18 +94,18 @@ class LoadedClassifiers:
         store: Store,
         backbone: Backbone,
         max_bytes: int,
-        *,
-        alone: bool = True,
-        cache: CacheSettings = DEFAULT_SETTINGS,
+        freshness: Freshness,
+        cache: CacheSettings,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
-        self._alone = alone
+        self._freshness = freshness
         self._cache = cache
-        self._slots: OrderedDict[str, Slot] = OrderedDict()  # the least recently used first
+        self._entries: OrderedDict[str, Entry] = OrderedDict()  # the least recently used first
         self._bytes = 0
-        self._lock = Lock()  # of the two above, and of users and nbytes of the places
+        # Guards the two above, and users and nbytes of the entries; held for microseconds.
+        self._index_lock = Lock()
 
     def get(self, name: str) -> LiveClassifier:
         """The latest state of a classifier; costs a read of its embeddings if not in memory.
@@ -116,95 +120,93 @@ class LoadedClassifiers:
 
     def in_memory(self, name: str) -> LiveClassifier | None:
         """The classifier if it is in memory and surely the latest; costs microseconds."""
-        if not self._alone:
+        if self._freshness.blocks:
             return None
-        with self._lock:
-            slot = self._slots.get(name)
-            if slot is None or slot.live is None:
+        with self._index_lock:
+            entry = self._entries.get(name)
+            if entry is None or entry.live is None:
                 return None
-            self._slots.move_to_end(name)
-            return slot.live
+            self._entries.move_to_end(name)
+            return entry.live
 
     @contextmanager
-    def changing(self, name: str) -> Iterator[tuple[Slot, LiveClassifier]]:
-        """An existing classifier and its place, held so that nobody else changes it.
+    def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier]]:
+        """An existing classifier and its entry, under its single-writer lock.
 
         Raises:
             ClassifierNotFound: There is none of that name.
         """
-        with self.slot(name) as slot:
-            yield slot, self._existing(slot, name)
+        with self.writing(name) as entry:
+            yield entry, self._existing(entry, name)
 
     @contextmanager
-    def slot(self, name: str) -> Iterator[Slot]:
-        """The place of a classifier that may not exist yet, held as by :meth:`changing`."""
-        with self._used(name) as slot, slot.changing:
-            yield slot
+    def writing(self, name: str) -> Iterator[Entry]:
+        """The entry of a classifier that may not exist yet, under its single-writer lock."""
+        with self._used(name) as entry, entry.writer:
+            yield entry
 
-    def load(self, slot: Slot, name: str) -> LiveClassifier | None:
-        """The classifier of a place in use; None if there is none of that name."""
-        if (live := self._latest(slot, slot.live)) is not None:
+    def load(self, entry: Entry, name: str) -> LiveClassifier | None:
+        """The classifier of an entry in use; None if there is none of that name."""
+        if (live := self._fresh(entry)) is not None:
             return live
-        with slot.loading:
-            if (live := self._latest(slot, slot.live)) is not None:  # somebody has loaded it
+        with entry.loader:
+            if (live := self._fresh(entry)) is not None:  # somebody has loaded it
                 return live
             with LOAD_SECONDS.time():
                 stored = self._store.load(name)
                 live = None if stored is None else _ready(stored, self._backbone, self._cache)
-            slot.live = live
+            entry.live = live
             return live
 
-    def _latest(self, slot: Slot, live: LiveClassifier | None) -> LiveClassifier | None:
-        """The classifier if it is in the state of the database, or in one that came since."""
-        if live is None or self._alone:
-            return live
-        state = self._store.state(live.name)
-        if state is None:
+    def _fresh(self, entry: Entry) -> LiveClassifier | None:
+        live = entry.live
+        if live is None or not self._freshness.is_fresh(live, entry.commit_gate):
             return None
-        # Memory is perhaps about to follow a change of this process.
-        if not live.state.includes(state) and slot.following.acquire(timeout=_FOLLOWING):
-            slot.following.release()
-        return live if live.state.includes(state) else None
+        return live
 
-    def _existing(self, slot: Slot, name: str) -> LiveClassifier:
-        if (live := self.load(slot, name)) is None:
+    def _existing(self, entry: Entry, name: str) -> LiveClassifier:
+        if (live := self.load(entry, name)) is None:
             raise ClassifierNotFound(name)
         return live
 
     @contextmanager
-    def _used(self, name: str) -> Iterator[Slot]:
-        """The place of that name, which stays as long as this lasts."""
-        with self._lock:
-            slot = self._slots.setdefault(name, Slot())
-            slot.users += 1
+    def _used(self, name: str) -> Iterator[Entry]:
+        """The entry of that name, which is not evicted as long as this lasts."""
+        with self._index_lock:
+            entry = self._entries.setdefault(name, Entry())
+            entry.users += 1
         try:
-            yield slot
+            yield entry
         finally:
-            with self._lock:
-                slot.users -= 1
-                self._settle(name, slot)
+            with self._index_lock:
+                entry.users -= 1
+                self._account(name, entry)
+                self._evict()
 
-    def _settle(self, name: str, slot: Slot) -> None:
-        """Count a place anew after its use, and drop what is too much."""
-        self._bytes -= slot.nbytes
-        live = slot.live
-        slot.nbytes = 0 if live is None else live.nbytes
-        self._bytes += slot.nbytes
-        self._slots.move_to_end(name)
-        if live is None and slot.users == 0:
-            del self._slots[name]  # clients could fill the memory with names of nothing
-        last = next(reversed(self._slots), None)  # another, if this place was given up just now
+    def _account(self, name: str, entry: Entry) -> None:
+        """Count an entry anew after its use, as the most recently used."""
+        self._bytes -= entry.nbytes
+        live = entry.live
+        entry.nbytes = 0 if live is None else live.nbytes
+        self._bytes += entry.nbytes
+        self._entries.move_to_end(name)
+        if live is None and entry.users == 0:
+            del self._entries[name]  # clients could fill the memory with names of nothing
+
+    def _evict(self) -> None:
+        """Drop the least recently used that are too much."""
+        last = next(reversed(self._entries), None)  # another than was used, if that was given up
         unused = []
-        for other, candidate in self._slots.items():
-            if self._bytes <= self._max_bytes or other == last:
+        for name, candidate in self._entries.items():
+            if self._bytes <= self._max_bytes or name == last:
                 break
             if candidate.users == 0:
-                unused.append(other)
+                unused.append(name)
                 self._bytes -= candidate.nbytes
-        for other in unused:
-            del self._slots[other]
+        for name in unused:
+            del self._entries[name]
         UNLOADED.inc(len(unused))
-        LOADED.set(len(self._slots))
+        LOADED.set(len(self._entries))
         LOADED_BYTES.set(self._bytes)
 
 
@@ -227,18 +229,18 @@ def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -
 
 
 @contextmanager
-def following(slot: Slot, live: LiveClassifier) -> Iterator[None]:
-    """Write a change, then take it over in memory.
+def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
+    """Write a change, then take it over in memory, behind the closed commit gate.
 
     If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
     If the disk could not take the change, memory is still what is on it, and goes on answering.
     """
-    with slot.following:
+    with entry.commit_gate:
         try:
             yield
         except (StorageFull, StorageUnavailable):
             raise
         except BaseException:
-            if slot.live is live:
-                slot.live = None
+            if entry.live is live:
+                entry.live = None
             raise

@@ -1,4 +1,9 @@
-"""Changes that are made again if another process was quicker."""
+"""Optimistic concurrency: a change is made again if another process was quicker.
+
+Kung and Robinson, On optimistic methods for concurrency control, ACM TODS 6(2), 1981: a change is
+prepared without a lock on the database, checked when it is written
+(:func:`service.storage.statements.next_revision`), and begun again where that fails.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ def _give_up(_: RetryCallState) -> NoReturn:
     )
 
 
-on_the_latest = retry(
+retried_if_outdated = retry(
     retry=retry_if_exception_type(Outdated),
     stop=stop_after_attempt(_ATTEMPTS),
     wait=wait_random(0, _PAUSE),

@@ -9,7 +9,8 @@ from functools import partial
 
 from adapters.embeddings import ImageEmbeddings
 from service.problems import AnswerTooLarge
-from service.registry.live import LiveClassifier, Prediction, too_many_labels
+from service.registry.live import LiveClassifier
+from service.registry.predictions import Prediction, too_many_labels
 
 # More threads that compute would only wait for each other and for the interpreter's lock.
 _THREADS = 2

@@ -17,6 +17,7 @@ from service.images.decoding import DecodedImage, decode
 from service.problems import ClassifierDamaged, OtherBackbone
 from service.registry.fitting import class_set, class_texts, new_classifier, support_set
 from service.settings import Settings
+from service.storage.change import Change
 from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import remember
 from service.storage.stale import StaleEmbeddings, StaleImage
@@ -49,7 +50,7 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
     for name in track(stale.classifiers(), "tuning classifiers", console=console):
         for attempt in range(_ATTEMPTS):
             try:
-                _settle(stale, backbone, name)
+                _retune(stale, backbone, name)
                 break
             except ClassifierDamaged as error:
                 damaged.append(str(error.detail))
@@ -124,19 +125,22 @@ def _decoded(content: bytes, backbone: Backbone, settings: Settings) -> DecodedI
     return decode(content, settings.max_image_pixels, "It", side=backbone.image_size)
 
 
-def _settle(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
+def _retune(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
     """Embed the class names of a classifier and tune its head on the new embeddings."""
     stored = stale.load(name)
     if stored is None:
         return
     settings = stored.record.settings
     labels = [record.label for record in stored.classes]
-    texts = class_texts(settings, labels, backbone)
-    classes = [
-        replace(record, text=text) for record, text in zip(stored.classes, texts, strict=True)
-    ]
-    support = support_set(stored, backbone)
-    tuning = new_classifier(settings, backbone).tune(
-        class_set(settings, classes, support.labels), support.labelled
+    classes = tuple(
+        replace(record, text=text)
+        for record, text in zip(
+            stored.classes, class_texts(settings, labels, backbone), strict=True
+        )
     )
-    stale.settle(stored, tuning, [(record.id, record.text) for record in classes])
+    support = support_set(stored, backbone)
+    texts = {record.id: record.text for record in classes}
+    tuning = new_classifier(settings, backbone).tune(
+        class_set(settings, texts, support.labels), support.labelled
+    )
+    stale.write(stored.record.state, Change(tuning=tuning, classes_renewed=classes))

@@ -1,4 +1,4 @@
-"""All classifiers: a change is tuned, then written, then taken over in memory.
+"""The classifiers of one service: what is read of them, and which change a request is.
 
 Memory is only ever behind the disk: should anything fail after the write, the classifier is
 dropped from memory and loaded again by the next request. A change is written only if the
@@ -7,54 +7,47 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-
-import torch
-from torch import Tensor
+from typing import Literal
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
-from adapters.embeddings import ImageEmbeddings, LabelledEmbeddings, SupportSet
-from adapters.heads import HEADS, Tuning
-from service.encoding.image_embedder import EmbeddedImage
-from service.problems import (
-    ClassifierNotFound,
-    ClassNotFound,
-    ImageNotFound,
-    InvalidSettings,
-    RequestTooLarge,
-)
+from adapters.heads import HEADS
+from service.classifier_settings import ClassifierSettings
+from service.images.embedded import SupportImage
+from service.problems import ClassifierNotFound, InvalidSettings
+from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
-from service.registry.fitting import class_set, new_classifier
+from service.registry.freshness import Freshness
+from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
-from service.registry.lru import LoadedClassifiers, Slot, following
-from service.registry.optimistic_concurrency import on_the_latest
-from service.storage.records import (
-    ClassifierSettings,
-    ClassRecord,
-    NewImage,
-    SupportRecord,
-)
+from service.registry.lru import LoadedClassifiers
+from service.registry.optimistic_concurrency import retried_if_outdated
+from service.storage.change import Change, NewClass
+from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
 
-_MAX_FILENAME = 255
 NO_TEXTS = ClassTexts()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
     """What became of one uploaded image."""
 
     label: str
+    filename: str
     record: SupportRecord
     created: bool
 
+    @property
+    def status(self) -> Literal["created", "duplicate"]:
+        """Whether it was added, or is one that its class has already."""
+        return "created" if self.created else "duplicate"
+
 
 class Registry:
-    """The classifiers of one service. Methods block, and may be called from many threads.
+    """The registry of classifiers. Methods block, and may be called from many threads.
 
     What a class name means is not computed here: changes that need text embeddings get them, and
     raise :class:`service.registry.class_texts.TextsNeeded` for those that they find missing.
@@ -62,12 +55,10 @@ class Registry:
     Args:
         store: Where they are kept.
         backbone: Whose embeddings they hold.
-        store_images: Whether the bytes of images are kept.
-        max_classes: Most classes of one classifier.
-        max_texts: Most classes times templates of one.
+        limits: How large one may be.
         memory: Bytes of classifiers in memory.
-        alone: Whether no other process changes the database. Where one does, a change is made
-            again, tuning and all, if another came before it.
+        freshness: Whether a classifier in memory is the latest. Where other processes change the
+            database too, a change is made again, tuning and all, if another came before it.
         cache: How classifiers keep their support images.
     """
 
@@ -76,20 +67,16 @@ class Registry:
         store: Store,
         backbone: Backbone,
         *,
-        store_images: bool,
-        max_classes: int,
-        max_texts: int,
+        limits: SizeLimits,
         memory: int,
-        alone: bool = True,
+        freshness: Freshness,
         cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._store = store
         self._backbone = backbone
-        self._cache = cache
-        self._store_images = store_images
-        self._max_classes = max_classes
-        self._max_texts = max_texts
-        self._loaded = LoadedClassifiers(store, backbone, memory, alone=alone, cache=cache)
+        self._limits = limits
+        self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache)
+        self._changes = ChangeMaker(store, backbone)
 
     # Reading
 
@@ -111,7 +98,7 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
         """
-        return _find_image(self.live(name), label, image_id)
+        return self.live(name).find_image(label, image_id)
 
     def check_room(self, name: str, labels: Sequence[str]) -> None:
         """See that a classifier has room for these labels, before anything is done for them.
@@ -121,13 +108,12 @@ class Registry:
             RequestTooLarge: There would be too many classes.
         """
         live = self.live(name)
-        fresh = [label for label in dict.fromkeys(labels) if label not in live.classes]
-        if fresh:
+        if fresh := _fresh(live, labels):
             self._check_size(live.settings, len(live.classes) + len(fresh))
 
     # Writing
 
-    @on_the_latest
+    @retried_if_outdated
     def put(
         self,
         name: str,
@@ -150,17 +136,18 @@ class Registry:
                 f"The method {settings.method} knows classes by their names alone; set "
                 "names_carry_meaning to true, or choose another method."
             )
-        with self._loaded.slot(name) as slot:
-            live = self._loaded.load(slot, name)
-            if live is not None:
-                self._resettle(slot, live, settings, labels, texts)
-                return False
-            classes = self._new_classes(settings, labels, 0, texts)
-            tuning = self._tune(settings, classes, self._no_support().labelled)
-            self._store.create(name, settings, tuning, [(c.label, c.text) for c in classes])
-            return True
+        with self._loaded.writing(name) as entry:
+            live = self._loaded.load(entry, name)
+            if live is None:
+                new = self._new_classes(settings, list(dict.fromkeys(labels)), 0, texts)
+                self._changes.create(name, Change(settings=settings, classes_added=new))
+                return True
+            if settings != live.settings or _fresh(live, labels):
+                change = self._redefinition(live, settings, labels, texts)
+                self._changes.make(entry, live, change)
+            return False
 
-    @on_the_latest
+    @retried_if_outdated
     def delete(self, name: str) -> None:
         """Delete a classifier with all that belongs to it.
 
@@ -169,54 +156,48 @@ class Registry:
         """
         # It is not read for this: one that is damaged can be deleted. Nobody reads it meanwhile
         # either, and has it in memory when it is gone.
-        with self._loaded.slot(name) as slot, slot.loading:
+        with self._loaded.writing(name) as entry, entry.loader:
             if (found := self._store.find(name)) is None:
-                slot.live = None
+                entry.live = None
                 raise ClassifierNotFound(name)
             self._store.delete_classifier(found, name)
-            slot.live = None
+            entry.live = None
 
-    @on_the_latest
+    @retried_if_outdated
     def put_class(self, name: str, label: str, texts: ClassTexts = NO_TEXTS) -> bool:
         """Declare a class by its name; returns whether it is new. Raises as :meth:`put`."""
-        with self._loaded.changing(name) as (slot, live):
+        with self._loaded.changing(name) as (entry, live):
             if label in live.classes:
                 return False
-            self._resettle(slot, live, live.settings, [label], texts)
+            change = self._redefinition(live, live.settings, [label], texts)
+            self._changes.make(entry, live, change)
             return True
 
-    @on_the_latest
+    @retried_if_outdated
     def delete_class(self, name: str, label: str) -> None:
         """Delete a class with its images.
 
         Raises:
             ClassifierNotFound, ClassNotFound: There is none.
         """
-        with self._loaded.changing(name) as (slot, live):
-            gone = _find_class(live, label)
-            images = [i for i, record in live.support.items() if record.class_id == gone.id]
-            stay = [record for record in live.classes.values() if record.id != gone.id]
-            removed = torch.tensor(images, dtype=torch.int64)
-            self._remove(slot, live, stay, removed, gone_classes=[gone.id])
+        with self._loaded.changing(name) as (entry, live):
+            change = Change(classes_removed=(live.find_class(label).id,))
+            self._changes.make(entry, live, change)
 
-    @on_the_latest
+    @retried_if_outdated
     def delete_image(self, name: str, label: str, image_id: str) -> None:
         """Delete one support image; its class stays.
 
         Raises:
             ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
         """
-        with self._loaded.changing(name) as (slot, live):
-            removed = torch.tensor([_find_image(live, label, image_id).id])
-            classes = list(live.classes.values())
-            self._remove(slot, live, classes, removed, gone_images=removed.tolist())
+        with self._loaded.changing(name) as (entry, live):
+            change = Change(removed=(live.find_image(label, image_id).id,))
+            self._changes.make(entry, live, change)
 
-    @on_the_latest
+    @retried_if_outdated
     def add_images(
-        self,
-        name: str,
-        images: Sequence[tuple[str, EmbeddedImage]],
-        texts: ClassTexts = NO_TEXTS,
+        self, name: str, images: Sequence[SupportImage], texts: ClassTexts = NO_TEXTS
     ) -> list[Registered]:
         """Add labelled images to the support set, all of them or none.
 
@@ -230,211 +211,75 @@ class Registry:
             RequestTooLarge: There would be too many classes, or classes times templates.
             TextsNeeded: ``texts`` lacks some.
         """
-        with self._loaded.changing(name) as (slot, live):
-            labels = list(dict.fromkeys(label for label, _ in images))
-            fresh = [label for label in labels if label not in live.classes]
+        with self._loaded.changing(name) as (entry, live):
+            fresh = _fresh(live, [label for label, _ in images])
             new_classes = self._new_classes(live.settings, fresh, len(live.classes), texts)
-            classes = [*live.classes.values(), *new_classes]
-            class_ids = {record.label: record.id for record in classes}
-            by_content = {
-                (record.class_id, record.sha256): record for record in live.support.values()
-            }
-            known: dict[tuple[str, str], SupportRecord] = {}
-            new: dict[tuple[str, str], EmbeddedImage] = {}
+            known = _images_by_content(live)
+            new: dict[tuple[str, str], SupportImage] = {}
             for label, image in images:
-                key = (label, image.sha256)
-                if record := by_content.get((class_ids[label], image.sha256)):
-                    known[key] = record
-                else:
-                    new.setdefault(key, image)
+                if (key := (label, image.sha256)) not in known:
+                    new.setdefault(key, SupportImage(label, image))
             if new:
-                known |= self._write_images(slot, live, new_classes, new)
+                change = Change(classes_added=new_classes, added=tuple(new.values()))
+                written = self._changes.make(entry, live, change)
+                known |= dict(zip(new, written.support, strict=True))
         answers = []
         for label, image in images:
-            key = (label, image.sha256)
-            answers.append(Registered(label, known[key], new.pop(key, None) is not None))
+            key = label, image.sha256
+            created = new.pop(key, None) is not None
+            answers.append(
+                Registered(label=label, filename=image.filename, record=known[key], created=created)
+            )
         return answers
-
-    def _write_images(
-        self,
-        slot: Slot,
-        live: LiveClassifier,
-        new_classes: list[ClassRecord],
-        images: dict[tuple[str, str], EmbeddedImage],
-    ) -> dict[tuple[str, str], SupportRecord]:
-        classes = [*live.classes.values(), *new_classes]
-        class_ids = {record.label: record.id for record in classes}
-        embeddings = ImageEmbeddings.concatenate([i.embeddings for i in images.values()])
-        # They get their ids with the write.
-        to_come = LabelledEmbeddings(
-            torch.tensor([class_ids[label] for label, _ in images]),
-            embeddings,
-        )
-        tuning = self._tune(live.settings, classes, live.support_set.labelled.with_added(to_come))
-        with following(slot, live):
-            written = self._store.change(
-                live.id,
-                tuning,
-                new_classes=[(record.label, record.text) for record in new_classes],
-                new_images=[self._new_image(label, image) for (label, _), image in images.items()],
-                state=live.state,
-            )
-            live.apply(
-                tuning=tuning,
-                settings=live.settings,
-                classes=[*live.classes.values(), *written.classes],
-                revision=written.revision,
-                added=(written.support, embeddings),
-            )
-        return dict(zip(images, written.support, strict=True))
-
-    def _new_image(self, label: str, image: EmbeddedImage) -> NewImage:
-        return NewImage(
-            public_id=uuid.uuid4().hex,
-            label=label,
-            filename=image.filename[-_MAX_FILENAME:],
-            sha256=image.sha256,
-            media_type=image.media_type,
-            width=image.width,
-            height=image.height,
-            content=image.read if self._store_images else None,
-            embeddings=image.embeddings,
-        )
 
     # Shared by the writers
 
-    def _remove(
+    def _redefinition(
         self,
-        slot: Slot,
-        live: LiveClassifier,
-        classes: list[ClassRecord],
-        removed: Tensor,
-        gone_classes: Sequence[int] = (),
-        gone_images: Sequence[int] = (),
-    ) -> None:
-        """Remove support images; ``classes`` stay, and storage is told what is gone."""
-        tuning = self._tune(live.settings, classes, live.support_set.without(removed).labelled)
-        with following(slot, live):
-            written = self._store.change(
-                live.id,
-                tuning,
-                gone_classes=gone_classes,
-                gone_images=gone_images,
-                state=live.state,
-            )
-            live.apply(
-                tuning=tuning,
-                settings=live.settings,
-                classes=classes,
-                revision=written.revision,
-                removed=removed,
-            )
-
-    def _resettle(
-        self,
-        slot: Slot,
         live: LiveClassifier,
         settings: ClassifierSettings,
         labels: Sequence[str],
         texts: ClassTexts,
-    ) -> None:
-        """Give a classifier other settings and declare the labels that it does not have."""
-        fresh = [label for label in dict.fromkeys(labels) if label not in live.classes]
-        if settings == live.settings and not fresh:
-            return
-        old_classes = list(live.classes.values())
-        new_texts: list[tuple[int, Tensor | None]] = []
+    ) -> Change:
+        """The change to these settings, with those labels declared that are not there yet."""
+        fresh = _fresh(live, labels)
+        renewed: tuple[ClassRecord, ...] = ()
         if (settings.templates, settings.names_carry_meaning) != (
             live.settings.templates,
             live.settings.names_carry_meaning,
         ):
             # All at once, so that they are embedded by one request for them.
-            self._check_size(settings, len(old_classes) + len(fresh))
+            self._check_size(settings, len(live.classes) + len(fresh))
             texts.under(settings, [*live.classes, *fresh])
             embedded = texts.under(settings, list(live.classes))
-            new_texts = [(r.id, text) for r, text in zip(old_classes, embedded, strict=True)]
-            old_classes = [
-                replace(r, text=text) for r, text in zip(old_classes, embedded, strict=True)
-            ]
-        new_classes = self._new_classes(settings, fresh, len(live.classes), texts)
-        classes = [*old_classes, *new_classes]
-        support = live.support_set
-        tuning = self._tune(settings, classes, support.labelled)
-        with following(slot, live):
-            written = self._store.change(
-                live.id,
-                tuning,
-                settings=settings,
-                texts=new_texts,
-                new_classes=[(record.label, record.text) for record in new_classes],
-                state=live.state,
+            renewed = tuple(
+                replace(record, text=text)
+                for record, text in zip(live.classes.values(), embedded, strict=True)
             )
-            classes = [*old_classes, *written.classes]
-            classifier = new_classifier(settings, self._backbone, self._cache)
-            live.apply(
-                tuning=tuning,
-                settings=settings,
-                classes=classes,
-                revision=written.revision,
-                classifier=classifier.fit(
-                    class_set(settings, classes, support.labels), support, tuning
-                ),
-            )
-
-    def _tune(
-        self, settings: ClassifierSettings, classes: list[ClassRecord], images: LabelledEmbeddings
-    ) -> Tuning:
-        known = class_set(settings, classes, images.labels)
-        return new_classifier(settings, self._backbone).tune(known, images)
+        new = self._new_classes(settings, fresh, len(live.classes), texts)
+        return Change(settings=settings, classes_added=new, classes_renewed=renewed)
 
     def _new_classes(
         self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts
-    ) -> list[ClassRecord]:
-        """Records of classes to come; their ids are negative until storage gives them some."""
-        labels = list(dict.fromkeys(labels))
+    ) -> tuple[NewClass, ...]:
         if not labels:
-            return []
+            return ()
         self._check_size(settings, already + len(labels))
-        now = datetime.now(UTC)
-        return [
-            ClassRecord(-1 - i, label, now, text)
-            for i, (label, text) in enumerate(
-                zip(labels, texts.under(settings, labels), strict=True)
-            )
-        ]
+        embedded = texts.under(settings, labels)
+        return tuple(
+            NewClass(label=label, text=text) for label, text in zip(labels, embedded, strict=True)
+        )
 
     def _check_size(self, settings: ClassifierSettings, classes: int) -> None:
-        """See that a classifier may have so many classes under these settings."""
-        if classes > self._max_classes:
-            raise RequestTooLarge(
-                f"The classifier would have {classes} classes; at most "
-                f"{self._max_classes} are accepted."
-            )
-        templates = len(self._backbone.templates_for(settings.templates))
-        if settings.names_carry_meaning and classes * templates > self._max_texts:
-            raise RequestTooLarge(
-                f"The classifier would have {classes} classes times {templates} templates, which "
-                f"are {classes * templates} texts to embed; at most {self._max_texts} are "
-                f"accepted (HANDFUL_MAX_TEXTS). Use {self._max_texts // classes} templates or "
-                "fewer, or fewer classes."
-            )
-
-    def _no_support(self) -> SupportSet:
-        return SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
+        self._limits.check(classes, settings, self._backbone)
 
 
-def _find_class(live: LiveClassifier, label: str) -> ClassRecord:
-    if (record := live.classes.get(label)) is None:
-        raise ClassNotFound(live.name, label)
-    return record
+def _fresh(live: LiveClassifier, labels: Sequence[str]) -> list[str]:
+    """Labels that are no classes yet, each once."""
+    return [label for label in dict.fromkeys(labels) if label not in live.classes]
 
 
-def _find_image(live: LiveClassifier, label: str, image_id: str) -> SupportRecord:
-    class_id = _find_class(live, label).id
-    for record in live.support.values():
-        if record.public_id == image_id and record.class_id == class_id:
-            return record
-    raise ImageNotFound(
-        f"Class {label!r} of classifier {live.name!r} has no image {image_id!r}. "
-        f"GET /v1/classifiers/{live.name}/classes/{label} lists those it has."
-    )
+def _images_by_content(live: LiveClassifier) -> dict[tuple[str, str], SupportRecord]:
+    """Support images by label and SHA-256."""
+    label_of = {record.id: record.label for record in live.classes.values()}
+    return {(label_of[record.class_id], record.sha256): record for record in live.support.values()}

@@ -1,4 +1,4 @@
-"""One state of a classifier, to be looked at while the classifier goes on changing."""
+"""A snapshot: one state of a classifier, to be looked at while the classifier goes on changing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapters.heads import Tuning
 from service.storage.records import ClassRecord, SupportRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that decides a classifier's answers, and the names of what it speaks of.
 

@@ -14,7 +14,7 @@ from adapters.measures.calibration import Calibration
 from adapters.measures.diagnosis import diagnose
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
 from service.registry.snapshot import Snapshot
-from service.reports.image_issues import ImageIndex, redundant, suspected_label_errors
+from service.reports.image_issues import ImageIndex, listed_near_duplicates, suspected_label_errors
 from service.reports.leave_one_out import LeaveOneOut
 from service.reports.schemas import (
     CalibrationBin,
@@ -49,7 +49,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
     classes, confusions, matrix = _confusions(snapshot, left_out, index)
     accuracies = [one.accuracy for one in classes if one.accuracy is not None]
     n_suspects, listed_suspects = suspected_label_errors(left_out, index)
-    n_redundant, listed_copies = redundant(left_out, index)
+    n_redundant, listed_copies = listed_near_duplicates(left_out, index)
     diagnosis = diagnose(
         left_out.support.embeddings,
         left_out.columns,

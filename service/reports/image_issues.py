@@ -118,7 +118,7 @@ def _nearest(left_out: LeaveOneOut, rows: Tensor, predicted: Tensor) -> tuple[Te
     return values, nearest
 
 
-def redundant(left_out: LeaveOneOut, index: ImageIndex) -> tuple[int, list[NearCopy]]:
+def listed_near_duplicates(left_out: LeaveOneOut, index: ImageIndex) -> tuple[int, list[NearCopy]]:
     """Near-duplicates of another image of their class: how many there are, and the nearest."""
     images = left_out.images
     original = near_duplicates(images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.private_files import keep_private
-from service.serving.logging_setup import log
+from service.serving.logging_setup import configure_logging
 from service.settings import Settings
 
 
@@ -14,13 +14,13 @@ def serve(settings: Settings) -> None:
         Exception: It cannot start; why.
         SystemExit: The port cannot be used, which was said.
     """
-    log()
+    configure_logging()
     keep_private(settings)
     if settings.processes > 1:
-        from service.serving.multi_process import serve_by_several
+        from service.serving.multi_process import serve_with_processes
 
-        serve_by_several(settings)
+        serve_with_processes(settings)
     else:
-        from service.serving.single_process import serve_alone  # imports PyTorch
+        from service.serving.single_process import serve_in_this_process  # imports PyTorch
 
-        serve_alone(settings)
+        serve_in_this_process(settings)

@@ -1,4 +1,4 @@
-"""All connections of a process: how many there may be, and which of them must go."""
+"""Connection table of a process: its limits, and eviction of the longest silent connection."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """The connections of one process, for its event loop's thread.
+    """Connection table of one process, with eviction; for its event loop's thread.
 
     Beyond the limit the one goes that has waited longest without a complete request: first those
     that have sent no complete head since they were opened or answered, then those whose body is on

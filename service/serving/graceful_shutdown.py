@@ -1,4 +1,4 @@
-"""How a process ends: it drains on the first SIGTERM or SIGINT, and is gone on the second."""
+"""Graceful shutdown: a process drains on the first SIGTERM or SIGINT, and is gone on the second."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cancel_seconds(shutdown: float) -> float:
     return shutdown - min(_CLOSING, shutdown / 3) / 2
 
 
-def drain_when_told(
+def handle_termination_signals(
     connections: Connections,
     shutdown: float,
     ready: threading.Event,
@@ -56,18 +56,20 @@ def drain_when_told(
         on_interrupt: Whether SIGINT is meant for this process; a terminal sends it to all.
     """
     loop = asyncio.get_running_loop()
-    told = threading.Event()
-    threading.Thread(target=_end_after, args=(told, shutdown), name="ending", daemon=True).start()
+    requested = threading.Event()
+    threading.Thread(
+        target=_end_after, args=(requested, shutdown), name="ending", daemon=True
+    ).start()
 
     def handling(before: Callable[[int, FrameType | None], object]) -> Callable[..., None]:
         def handle(number: int, frame: FrameType | None) -> None:
             if number == signal.SIGINT and not on_interrupt:
                 return
-            if told.is_set():
+            if requested.is_set():
                 os._exit(128 + number)
             if not ready.is_set():
                 os._exit(0)
-            told.set()
+            requested.set()
             # Threads stand still while the interpreter is torn down; the kernel's alarm does not.
             signal.setitimer(signal.ITIMER_REAL, shutdown + _TEARDOWN)
             loop.call_soon_threadsafe(connections.drain, drain_seconds(shutdown))
@@ -80,8 +82,8 @@ def drain_when_told(
             signal.signal(number, handling(before))
 
 
-def _end_after(told: threading.Event, seconds: float) -> None:
-    told.wait()
+def _end_after(requested: threading.Event, seconds: float) -> None:
+    requested.wait()
     time.sleep(seconds)
     logger.error("the shutdown took more than %g s; what still ran was cut off", seconds)
     os._exit(1)

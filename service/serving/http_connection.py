@@ -1,28 +1,17 @@
-"""HTTP/1.1 on one connection, within limits that hold before a request reaches the application."""
+"""HTTP/1.1 connection, with limits that hold before a request reaches the application."""
 
 from __future__ import annotations
 
-import json
 from enum import Enum, auto
 from typing import Any
 
 import httptools
 from fastapi_problem.error import StatusProblem
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.problems import (
-    MalformedRequest,
-    Overloaded,
-    RequestHeadTooLarge,
-    RequestTimeout,
-    ShuttingDown,
-)
+from service.serving import refusals
 from service.serving.connections import Connections
 from service.serving.minimum_rate import MinimumRate
 
@@ -31,8 +20,10 @@ MAX_FIELDS = 128
 # Requests that are sent before the ones before are answered (RFC 9112, 9.3.2). Those beyond are
 # not taken, and the connection ends with the last one that was; a client may send them again.
 MAX_PIPELINED = 8
-# How long what a refused client still sends is thrown away, so that it gets to read why: bytes
-# that nobody has read when a socket is closed make the kernel reset it (RFC 9112, 9.6).
+# Lingering close: how long what a refused client still sends is thrown away, so that it gets to
+# read why: bytes that nobody has read when a socket is closed make the kernel reset it (RFC 9112,
+# 9.6). This one is for what no application hears of; a body that one refuses while it is read has
+# a longer one of its own (service/api/middleware/request_bodies.py), as it may be large.
 _LINGER = 2.0
 
 
@@ -97,13 +88,7 @@ class HttpConnection(HttpToolsProtocol):
         if self._table.draining:
             transport.close()
         elif not self._table.opened(self):
-            self._refuse(
-                Overloaded(
-                    f"{self._limits.connections} connections wait for answers, and no more are "
-                    "taken (HANDFUL_MAX_CONNECTIONS). Send the request again in 1 s.",
-                    headers={"retry-after": "1"},
-                )
-            )
+            self._refuse(refusals.too_many_connections(self._limits))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -127,7 +112,7 @@ class HttpConnection(HttpToolsProtocol):
                     self._head += len(rest)
                     rest = self._feed(rest, b"")
                 if self._phase is _Phase.HEAD and self._head >= self._limits.head_bytes:
-                    self._refusal = self._refusal or self._too_large()
+                    self._refusal = self._refusal or refusals.head_too_large(self._limits)
             else:
                 before = self._received
                 self._framing += len(rest)
@@ -135,10 +120,7 @@ class HttpConnection(HttpToolsProtocol):
                 if self._received > before:
                     self._framing = 0
                 elif self._framing > self._limits.head_bytes:
-                    self._refusal = self._refusal or RequestHeadTooLarge(
-                        "Chunk extensions or trailer fields have more than "
-                        f"{self._limits.head_bytes} bytes. Send the body without them."
-                    )
+                    self._refusal = self._refusal or refusals.framing_too_large(self._limits)
             if self._refusal is not None:
                 self._refuse(self._refusal)
 
@@ -156,9 +138,7 @@ class HttpConnection(HttpToolsProtocol):
             return bytes(piece)[upgrade.args[0] :] + bytes(rest)
         except httptools.HttpParserError as error:
             said = str(error.__context__ or error)[:200]
-            self._refusal = self._refusal or MalformedRequest(
-                f"What was sent is not an HTTP/1.1 request: {said}."
-            )
+            self._refusal = self._refusal or refusals.no_http(said)
         return rest
 
     def _decline_upgrade(self) -> None:
@@ -191,19 +171,13 @@ class HttpConnection(HttpToolsProtocol):
             self._resuming = False
             return
         if len(self.headers) > MAX_FIELDS:
-            self._refusal = RequestHeadTooLarge(
-                f"The request has {len(self.headers)} header fields; at most {MAX_FIELDS} are "
-                "accepted."
-            )
+            self._refusal = refusals.too_many_fields(len(self.headers), MAX_FIELDS)
         elif (hosts := sum(name == b"host" for name, _ in self.headers)) > 1 or (
             not hosts and self.parser.get_http_version() == "1.1"
         ):
-            # Whoever is on the way may take another one than we do (RFC 9112, 3.2).
-            self._refusal = MalformedRequest(
-                f"The request has {hosts} Host header fields; HTTP/1.1 has one."
-            )
+            self._refusal = refusals.not_one_host(hosts)
         elif len(self.pipeline) >= MAX_PIPELINED:
-            self._refusal = Overloaded("Too many requests are sent without awaiting answers.")
+            self._refusal = refusals.too_many_pipelined()
         else:
             super().on_headers_complete()
             if not self.pipeline:
@@ -267,12 +241,7 @@ class HttpConnection(HttpToolsProtocol):
                 self.transport.close()
         elif now - self._began > self._limits.head_seconds:
             if self._head:
-                self._refuse(
-                    RequestTimeout(
-                        "The request line and its header fields took more than "
-                        f"{self._limits.head_seconds:g} s (HANDFUL_HEAD_SECONDS)."
-                    )
-                )
+                self._refuse(refusals.slow_head(self._limits))
             else:
                 self.transport.close()
 
@@ -286,13 +255,7 @@ class HttpConnection(HttpToolsProtocol):
         cycle = self.cycle
         self._phase = _Phase.OVER
         if self._busy and not (cycle.response_started or self.pipeline):
-            self._write(
-                ShuttingDown(
-                    "The service is shutting down and could not finish this request in time. Send"
-                    " it again, to another instance or in a few seconds.",
-                    headers={"retry-after": "5"},
-                )
-            )
+            self._write(refusals.shutting_down())
             self._abandon()
             self.transport.close()
         else:
@@ -331,19 +294,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         # What comes after the answer is thrown away, which is not done for ever.
         if not self._reading.keeps(elapsed, 0 if answered else received):
-            self._refuse(
-                RequestTimeout(
-                    f"The body stood still for {self._limits.stall_seconds:g} s, or came with "
-                    f"less than {self._limits.rate:g} bytes a second (HANDFUL_STALL_SECONDS, "
-                    "HANDFUL_MIN_BYTES_PER_SECOND). Nothing was changed. Send it again."
-                )
-            )
-
-    def _too_large(self) -> RequestHeadTooLarge:
-        return RequestHeadTooLarge(
-            "The request line and its header fields have more than "
-            f"{self._limits.head_bytes} bytes (HANDFUL_MAX_HEAD_BYTES)."
-        )
+            self._refuse(refusals.slow_body(self._limits))
 
     def _refuse(self, problem: StatusProblem) -> None:
         """Answer with a problem, read no more, and close when the client had time to see it."""
@@ -383,13 +334,5 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _write(self, problem: StatusProblem) -> None:
-        body = json.dumps(problem.marshal()).encode()
-        fields = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-            *((name.encode(), value.encode()) for name, value in (problem.headers or {}).items()),
-        ]
-        head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
-        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
+        headers = self.server_state.default_headers
+        self.transport.write(refusals.response_bytes(problem, headers))

@@ -1,9 +1,10 @@
-"""Several processes that serve one port, each with the encoder and a memory of its own.
+"""Multi-process mode: processes that share a port, each with the encoder and its own memory.
 
 One process receives a thousand images a second at most, as Python runs one thread at a time; a GPU
 encodes several thousand. What the processes share is the port, the database and the folder of
 compiled encoders. Each asks the database for a classifier's latest state before it answers, and
-writes a change only on top of it (``service/registry/lru.py``, ``latest.py``).
+writes a change only on top of it (``service/registry/lru.py``,
+``optimistic_concurrency.py``).
 
 Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
 """
@@ -26,9 +27,9 @@ from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.graceful_shutdown import drain_when_told
-from service.serving.logging_setup import log
-from service.serving.server_config import CutOff, configured
+from service.serving.graceful_shutdown import handle_termination_signals
+from service.serving.logging_setup import configure_logging
+from service.serving.server_config import CancelledAsEnded, server_config
 from service.serving.supervisor import Supervisor
 from service.settings import Settings
 from service.storage.lock import lock_database
@@ -43,7 +44,7 @@ _HANGS = 30
 _PAUSE = 5
 
 
-def serve_by_several(settings: Settings) -> None:
+def serve_with_processes(settings: Settings) -> None:
     """Serve until told to end; blocks.
 
     Raises:
@@ -57,7 +58,7 @@ def serve_by_several(settings: Settings) -> None:
             # Read by prometheus_client when a process imports it.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
             connections = Connections(ConnectionLimits.of(settings))
-            config = configured(
+            config = server_config(
                 settings, connections, partial(_application, settings, Path(shared), connections)
             )
             config.timeout_worker_healthcheck = _HANGS
@@ -72,25 +73,27 @@ def serve_by_several(settings: Settings) -> None:
         raise SystemExit(1)
 
 
-def _application(settings: Settings, shared: Path, connections: Connections) -> CutOff:
+def _application(settings: Settings, shared: Path, connections: Connections) -> CancelledAsEnded:
     """The application of one process."""
     give_up = partial(_give_up, shared)
     started = threading.Event()
     try:
         _end_with_parent()
         # A terminal sends SIGINT to all of them, and the one that started them sends SIGTERM on.
-        drain_when_told(connections, settings.shutdown_seconds, started, on_interrupt=False)
+        handle_termination_signals(
+            connections, settings.shutdown_seconds, started, on_interrupt=False
+        )
         from service.api.app import create_app  # imports PyTorch
 
-        log()
-        _forget_the_dead(shared)
-        return CutOff(
+        configure_logging()
+        _remove_dead_processes(shared)
+        return CancelledAsEnded(
             create_app(
                 settings,
                 give_up,
                 partial(_start_in_turn, shared, started),
                 answer_while_starting=False,
-                on_exit=_forget_this_process,
+                on_exit=_remove_this_process,
             )
         )
     except Exception as error:
@@ -139,14 +142,14 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _forget_this_process() -> None:
+def _remove_this_process() -> None:
     """Take this process, which ends, out of the gauges, which are those of all."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
-def _forget_the_dead(shared: Path) -> None:
+def _remove_dead_processes(shared: Path) -> None:
     """Take processes that were killed out of the gauges; others do it when they end."""
     from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,4 +1,4 @@
-"""Uvicorn as this service uses it, by one process or by several."""
+"""Server configuration: uvicorn as this service uses it, by one process or by several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def configured(
+def server_config(
     settings: Settings, connections: Connections, application: Callable[[], ASGIApp]
 ) -> uvicorn.Config:
     """Uvicorn's configuration.
@@ -48,7 +48,7 @@ def configured(
     )
 
 
-class CutOff:
+class CancelledAsEnded:
     """ASGI middleware that takes the cancellation of a request for its end.
 
     Uvicorn cancels what a shutdown cannot wait for, and would log it as a defect.

@@ -1,4 +1,4 @@
-"""One process that answers at once, and with predictions when the encoder is loaded."""
+"""Single-process mode: it answers at once, and with predictions when the encoder is loaded."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import uvicorn
 from service.api.app import create_app
 from service.composition import ServiceParts
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.graceful_shutdown import drain_when_told
-from service.serving.logging_setup import log
-from service.serving.server_config import CutOff, configured
+from service.serving.graceful_shutdown import handle_termination_signals
+from service.serving.logging_setup import configure_logging
+from service.serving.server_config import CancelledAsEnded, server_config
 from service.settings import Settings
 
 
-def serve_alone(settings: Settings) -> None:
+def serve_in_this_process(settings: Settings) -> None:
     """Serve in this process until told to end; blocks.
 
     Raises:
         Exception: The parts cannot start; why.
         SystemExit: The port cannot be used, which was said.
     """
-    log()
+    configure_logging()
     failures: list[Exception] = []
     ready = threading.Event()
     connections = Connections(ConnectionLimits.of(settings))
@@ -40,11 +40,11 @@ def serve_alone(settings: Settings) -> None:
         ready.set()
         return parts
 
-    def application() -> CutOff:
-        drain_when_told(connections, settings.shutdown_seconds, ready, stop)
-        return CutOff(create_app(settings, give_up, start))
+    def application() -> CancelledAsEnded:
+        handle_termination_signals(connections, settings.shutdown_seconds, ready, stop)
+        return CancelledAsEnded(create_app(settings, give_up, start))
 
-    server = uvicorn.Server(configured(settings, connections, application))
+    server = uvicorn.Server(server_config(settings, connections, application))
     server.run()
     if failures:
         raise failures[0]

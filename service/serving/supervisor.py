@@ -1,4 +1,4 @@
-"""Uvicorn's supervisor of processes, which notices deaths at once and may be told twice."""
+"""Process supervisor: uvicorn's, noticing deaths at once; a second signal kills."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Supervisor(Multiprocess):
-    """Starts processes, replaces those that die, and ends them; one that is told again kills them.
+    """Supervises processes: starts, replaces and ends them; a second signal kills them.
 
     It asks each process whether it lives, through a pipe that ends with the process. Uvicorn keeps
     the process's end of the pipe open in the parent as well: the answer of one that dies while it
@@ -22,9 +22,9 @@ class Supervisor(Multiprocess):
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
-        self._told = False
+        self._stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._tell)
+            signal.signal(number, self._stop)
 
     def keep_subprocess_alive(self) -> None:
         """Replace the processes that are dead."""
@@ -32,10 +32,10 @@ class Supervisor(Multiprocess):
             process.child_conn.close()  # the process has inherited its own
         super().keep_subprocess_alive()
 
-    def _tell(self, number: int, _: FrameType | None) -> None:
-        if self._told:
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        if self._stopping:
             for process in active_children():
                 process.kill()
             raise SystemExit(128 + number)
-        self._told = True
+        self._stopping = True
         self.signal_queue.append(number)

@@ -50,7 +50,7 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
     try:
         _migrate(engine, url)
         if file is not None:
-            file.settle()
+            file.pin()
     except (StorageFull, StorageUnavailable) as error:
         engine.dispose()
         raise StorageError(f"{error.detail} ({' '.join(str(error.__cause__).split())})") from error

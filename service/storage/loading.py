@@ -87,10 +87,10 @@ def _load(
             what = f"Classifier {name!r} has an image with"
             raise other_backbone(connection, what, image.fingerprint, own)
     return StoredClassifier(
-        classifier_record(row, len(class_rows), len(rows)),
-        _classes(class_rows),
-        [_support(row) for row in rows],
-        ImageEmbeddings(
+        record=classifier_record(row, len(class_rows), len(rows)),
+        classes=_classes(class_rows),
+        support=[_support(row) for row in rows],
+        embeddings=ImageEmbeddings(
             embedding_rows([row.frozen for row in rows], "an image's embedding"),
             embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
         ),
@@ -102,10 +102,10 @@ def _classes(rows: Sequence[Any]) -> list[ClassRecord]:
     texts = iter(embedding_rows(given, "the text embedding of a class"))
     return [
         ClassRecord(
-            row.id,
-            row.label,
-            _time(row.created_at),
-            None if row.text_embedding is None else next(texts),
+            id=row.id,
+            label=row.label,
+            created_at=_time(row.created_at),
+            text=None if row.text_embedding is None else next(texts),
         )
         for row in rows
     ]
@@ -113,15 +113,15 @@ def _classes(rows: Sequence[Any]) -> list[ClassRecord]:
 
 def _support(row: Any) -> SupportRecord:
     return SupportRecord(
-        row.id,
-        row.public_id,
-        row.class_id,
-        row.filename,
-        row.sha256,
-        sys.intern(row.media_type),
-        row.width,
-        row.height,
-        _time(row.created_at),
+        id=row.id,
+        public_id=row.public_id,
+        class_id=row.class_id,
+        filename=row.filename,
+        sha256=row.sha256,
+        media_type=sys.intern(row.media_type),
+        width=row.width,
+        height=row.height,
+        created_at=_time(row.created_at),
     )
 
 

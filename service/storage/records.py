@@ -1,38 +1,19 @@
-"""What storage hands out: plain values, detached from any session."""
+"""Records: what storage hands out, plain values detached from any session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
-from adapters.heads import DEFAULT_HEAD, Tuning
+from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifierSettings:
-    """How a classifier answers.
-
-    Attributes:
-        method: Name of the head, a key of ``adapters.heads.HEADS``.
-        templates: Prompt templates with ``{}`` for the class name; the backbone's own if empty.
-        names_carry_meaning: Whether class names take part, as the zero-shot term.
-        false_rejection_rate: Share of images of the classes that may be called unknown.
-        coverage: How often prediction sets should hold the true class; None: no sets.
-    """
-
-    method: str = DEFAULT_HEAD
-    templates: tuple[str, ...] = ()
-    names_carry_meaning: bool = True
-    false_rejection_rate: float = 0.05
-    coverage: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRecord:
     """A class; ``text`` is the (d,) unit embedding of its name, where names carry meaning."""
 
@@ -42,7 +23,7 @@ class ClassRecord:
     text: Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SupportRecord:
     """A support image without its pixels."""
 
@@ -58,7 +39,7 @@ class SupportRecord:
 
 
 class State(NamedTuple):
-    """A state of a classifier.
+    """A state of a classifier: what a change is made for, and compared with when it is written.
 
     Attributes:
         id: Of the classifier; given again once it is deleted.
@@ -75,7 +56,7 @@ class State(NamedTuple):
         return self[:2] == other[:2] and self.revision >= other.revision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierRecord:
     """A classifier as listed.
 
@@ -102,7 +83,7 @@ class ClassifierRecord:
         return State(self.id, self.created_at, self.revision)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredClassifier:
     """A classifier with all that it needs to answer.
 
@@ -114,36 +95,3 @@ class StoredClassifier:
     classes: list[ClassRecord]
     support: list[SupportRecord]
     embeddings: ImageEmbeddings
-
-
-@dataclass(frozen=True, slots=True)
-class NewImage:
-    """A support image to be written.
-
-    Attributes:
-        content: Gives its bytes; None where images are not kept.
-        embeddings: One row.
-    """
-
-    public_id: str
-    label: str
-    filename: str
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    content: Callable[[], bytes] | None
-    embeddings: ImageEmbeddings
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The identifiers that a write gave to new classes and images, in their order.
-
-    Attributes:
-        revision: Of the classifier after the write.
-    """
-
-    revision: int
-    classes: list[ClassRecord] = field(default_factory=list)
-    support: list[SupportRecord] = field(default_factory=list)

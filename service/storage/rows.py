@@ -12,18 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from adapters.heads import HEADS, Tuning, parameters_of
+from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
-from service.storage.records import (
-    ClassifierRecord,
-    ClassifierSettings,
-    ClassRecord,
-    SupportRecord,
-)
+from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord
 from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
 
 _TUNING = TypeAdapter(Tuning)
 _PARAMETERS = TypeAdapter(dict[str, float])
-_TEMPLATES = TypeAdapter(tuple[str, ...])
 _TUNING_FIELDS = {field.name for field in fields(Tuning)}
 
 
@@ -39,22 +34,16 @@ def classifier_record(
         if not isinstance(getattr(row, name), datetime):
             raise Damaged(f"its column {name} holds no time")
     return ClassifierRecord(
-        row.id,
-        row.name,
-        ClassifierSettings(
-            _head(row.method),
-            _templates(row.templates),
-            row.names_carry_meaning,
-            row.false_rejection_rate,
-            row.coverage,
-        ),
-        _tuning(row.method, row.tuning),
-        row.created_at,
-        row.updated_at,
-        n_classes,
-        n_images,
-        row.revision,
-        backbone,
+        id=row.id,
+        name=row.name,
+        settings=_settings(row),
+        tuning=_tuning(row.method, row.tuning),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        n_classes=n_classes,
+        n_images=n_images,
+        revision=row.revision,
+        backbone=backbone,
     )
 
 
@@ -64,17 +53,17 @@ def damaged_record(
     """What can be told of a row that :func:`classifier_record` does not take."""
     times = [t for t in (row.created_at, row.updated_at) if isinstance(t, datetime)]
     return ClassifierRecord(
-        row.id,
-        row.name,
-        ClassifierSettings(str(row.method)),
-        Tuning(),
-        times[0] if times else datetime.min,
-        times[-1] if times else datetime.min,
-        n_classes,
-        n_images,
-        row.revision,
-        backbone,
-        problem,
+        id=row.id,
+        name=row.name,
+        settings=ClassifierSettings.model_construct(method=str(row.method)),
+        tuning=Tuning(),
+        created_at=times[0] if times else datetime.min,
+        updated_at=times[-1] if times else datetime.min,
+        n_classes=n_classes,
+        n_images=n_images,
+        revision=row.revision,
+        backbone=backbone,
+        problem=problem,
     )
 
 
@@ -103,46 +92,54 @@ def blob(row: Tensor | None) -> Any:
 def class_record(row: ClassRow) -> ClassRecord:
     """A class that was just written."""
     text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
-    return ClassRecord(row.id, row.label, row.created_at, text)
+    return ClassRecord(id=row.id, label=row.label, created_at=row.created_at, text=text)
 
 
 def support_record(row: SupportRow, image: ImageRow) -> SupportRecord:
     """A support image that was just written."""
     return SupportRecord(
-        row.id,
-        row.public_id,
-        row.class_id,
-        row.filename,
-        image.sha256,
-        image.media_type,
-        image.width,
-        image.height,
-        row.created_at,
+        id=row.id,
+        public_id=row.public_id,
+        class_id=row.class_id,
+        filename=row.filename,
+        sha256=image.sha256,
+        media_type=image.media_type,
+        width=image.width,
+        height=image.height,
+        created_at=row.created_at,
     )
 
 
 def settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
-    """Settings as columns of a classifier."""
-    return {
-        "method": settings.method,
-        "templates": list(settings.templates),
-        "names_carry_meaning": settings.names_carry_meaning,
-        "false_rejection_rate": settings.false_rejection_rate,
-        "coverage": settings.coverage,
-    }
+    """Settings as columns of a classifier, each field in the column of its name."""
+    return settings.model_dump()
+
+
+def tuning_columns(tuning: Tuning | None, fingerprint: str) -> dict[str, Any]:
+    """Tuning as columns of a classifier, with the fingerprint of the backbone that it is of.
+
+    Raises:
+        ValueError: There is none: a change is tuned before it is written.
+    """
+    if tuning is None:
+        raise ValueError("a change is tuned before it is written")
+    return {"tuning": tuning.as_dict(), "fingerprint": fingerprint}
+
+
+def _settings(row: Any) -> ClassifierSettings:
+    """Settings as they are stored: bounds may have been others when they came."""
+    _head(row.method)
+    values = {name: getattr(row, name) for name in ClassifierSettings.model_fields}
+    for name, value in values.items():
+        if isinstance(value, Unreadable):
+            raise Damaged(f"its {name} cannot be read")
+    return ClassifierSettings.model_construct(**values)
 
 
 def _head(name: str) -> str:
     if name not in HEADS:
         raise Damaged(f"this version of Handful has no head {name!r}")
     return name
-
-
-def _templates(stored: Any) -> tuple[str, ...]:
-    try:
-        return _TEMPLATES.validate_python(stored)
-    except ValidationError as error:
-        raise Damaged("its templates cannot be read") from error
 
 
 def _tuning(method: str, stored: Any) -> Tuning:

@@ -38,7 +38,10 @@ logger = logging.getLogger("handful.storage")
 
 
 class SQLiteFile:
-    """The file under an engine: that it is still there, whose turn it is to write, room to delete.
+    """The file under an engine: its identity, its single-writer lock, its reserve for deleting.
+
+    SQLite has one writer at a time. Threads of this process wait for each other at the lock here,
+    so that one of them at most waits for another process, in SQLite, as long as is set for that.
 
     Args:
         path: Of the database.
@@ -50,7 +53,7 @@ class SQLiteFile:
         self.patience = Patience(seconds)
         self.reserve = Reserve(path)
         self._seconds = seconds
-        self._turn = Lock()
+        self._writer_lock = Lock()
         self._was_full = False
         self._identity: tuple[int, int] | None = None
 
@@ -59,7 +62,7 @@ class SQLiteFile:
         """Seconds to wait now for another process that has it locked."""
         return self.patience.seconds if self._identity else max(self._seconds, _START)
 
-    def settle(self) -> None:
+    def pin(self) -> None:
         """From now on it is this very file that must be there, and room is kept to delete."""
         found = self.path.stat()
         self._identity = found.st_dev, found.st_ino
@@ -92,8 +95,8 @@ class SQLiteFile:
             )
 
     @contextmanager
-    def turn(self, *, frees: bool) -> Iterator[None]:
-        """The time of one write transaction; other threads' wait meanwhile.
+    def exclusively(self, *, frees: bool) -> Iterator[None]:
+        """Hold the single-writer lock for one write transaction; other threads' wait meanwhile.
 
         Args:
             frees: Whether the transaction deletes, and may use the room that is kept for it.
@@ -102,7 +105,7 @@ class SQLiteFile:
             StorageFull: There is not even the room that is kept for deleting.
             StorageUnavailable: The writers before took too long, or the file is gone.
         """
-        if not self._turn.acquire(timeout=self._seconds * _TURNS):
+        if not self._writer_lock.acquire(timeout=self._seconds * _TURNS):
             raise StorageUnavailable(
                 f"Others have been writing to the database {self.path} for {_TURNS} times "
                 "HANDFUL_DATABASE_SECONDS. Nothing was changed; send the request again."
@@ -123,7 +126,7 @@ class SQLiteFile:
             self._was_full = True  # by a quota, perhaps, which the free space does not show
             raise
         finally:
-            self._turn.release()
+            self._writer_lock.release()
 
     def _deleting_on_a_full_disk(self) -> Iterator[None]:
         self.reserve.give_up()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.orm import Session
-from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
-from adapters.heads import Tuning
+from service.storage.change import Change
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.loading import load_classifier
-from service.storage.records import StoredClassifier
-from service.storage.rows import blob
+from service.storage.records import State, StoredClassifier
+from service.storage.rows import blob, tuning_columns
+from service.storage.support_rows import write_texts
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
 from service.storage.transactions import writing
 
@@ -113,17 +112,18 @@ class StaleEmbeddings:
         with loader.connect() as connection:
             return load_classifier(connection, name, self._own, left_by_others=True)
 
-    def settle(
-        self, stored: StoredClassifier, tuning: Tuning, texts: Sequence[tuple[int, Tensor | None]]
-    ) -> None:
+    def write(self, state: State, change: Change) -> None:
         """Write the new texts and tuning of a classifier that was loaded so.
 
         A service that still has the old ones in memory learns of it with its next request.
 
+        Args:
+            state: The one that was loaded.
+            change: Its tuning, and all its classes with their new texts.
+
         Raises:
             Outdated: It was changed meanwhile; nothing is written then.
         """
-        state = stored.record.state
         with writing(self._engine) as session:
             changed = session.execute(
                 update(ClassifierRow)
@@ -133,16 +133,10 @@ class StaleEmbeddings:
                     ClassifierRow.revision == state.revision,
                 )
                 .values(
-                    tuning=tuning.as_dict(),
-                    fingerprint=self._fingerprint,
                     revision=ClassifierRow.revision + 1,
+                    **tuning_columns(change.tuning, self._fingerprint),
                 )
             )
             if cast("CursorResult[Any]", changed).rowcount == 0:
                 raise Outdated
-            for class_id, text in texts:
-                session.execute(
-                    update(ClassRow)
-                    .where(ClassRow.id == class_id)
-                    .values(text_embedding=blob(text))
-                )
+            write_texts(session, change.classes_renewed)

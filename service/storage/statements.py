@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from sqlalchemy import Update, bindparam, delete, exists, func, select, update
 
 from service.storage.records import State
 from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ImageRow, SupportRow
+
+# Identifiers in one IN (...): databases limit the parameters of a statement.
+_CHUNK = 500
+_T = TypeVar("_T")
 
 LISTING = (
     select(
@@ -39,13 +46,23 @@ STATE = select(
 DELETE_UNUSED_IMAGES = delete(ImageRow).where(~exists().where(SupportRow.image_id == ImageRow.id))
 
 
-def next_revision(classifier_id: int, state: State | None, fingerprint: str) -> Update:
-    """The next revision of a classifier, if it is in that state and of that backbone."""
-    next_one = update(ClassifierRow).where(
-        ClassifierRow.id == classifier_id, ClassifierRow.fingerprint == fingerprint
-    )
-    if state is not None:
-        next_one = next_one.where(
-            ClassifierRow.created_at == state.created_at, ClassifierRow.revision == state.revision
+def next_revision(state: State, fingerprint: str) -> Update:
+    """The next revision of a classifier, if it is in that state and of that backbone.
+
+    The check of optimistic concurrency: where another change came first, no row is updated.
+    """
+    return (
+        update(ClassifierRow)
+        .where(
+            ClassifierRow.id == state.id,
+            ClassifierRow.fingerprint == fingerprint,
+            ClassifierRow.created_at == state.created_at,
+            ClassifierRow.revision == state.revision,
         )
-    return next_one.values(revision=ClassifierRow.revision + 1)
+        .values(revision=ClassifierRow.revision + 1)
+    )
+
+
+def chunks(items: Sequence[_T]) -> list[Sequence[_T]]:
+    """Items in groups, each of which one statement can take."""
+    return [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]

@@ -1,50 +1,24 @@
-"""Reading and writing of what must survive. Every write is one transaction."""
+"""The repository of classifiers: each read sees one state, each write is one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Collection
+from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, Engine, Update, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import CursorResult, Delete, Engine, Update, delete, select
 from sqlalchemy.orm import Session
-from torch import Tensor
 
-from adapters.heads import Tuning
-from service.problems import InvalidUpload
+from service.storage.change import Change, Written
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, other_backbone, remember
 from service.storage.listing import listed, listed_one
 from service.storage.loading import load_classifier
-from service.storage.records import (
-    ClassifierRecord,
-    ClassifierSettings,
-    NewImage,
-    State,
-    StoredClassifier,
-    SupportRecord,
-    Written,
-)
-from service.storage.rows import (
-    blob,
-    class_record,
-    settings_columns,
-    support_record,
-)
-from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, next_revision
-from service.storage.tables import (
-    BackboneRow,
-    ClassifierRow,
-    ClassRow,
-    ContentRow,
-    ImageRow,
-    SupportRow,
-)
-from service.storage.transactions import writing
-
-# Identifiers in one IN (...): databases limit the parameters of a statement.
-_CHUNK = 500
-_T = TypeVar("_T")
+from service.storage.records import ClassifierRecord, State, StoredClassifier
+from service.storage.rows import blob, class_record, settings_columns, tuning_columns
+from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, chunks, next_revision
+from service.storage.support_rows import write_support, write_texts
+from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ContentRow, SupportRow
+from service.storage.transactions import flush_or_outdated, writing
 
 
 class Store:
@@ -58,10 +32,12 @@ class Store:
     Args:
         engine: Of ``open_database``.
         own: What the embeddings of this service come from.
+        store_images: Whether the bytes of images are kept from now on.
     """
 
-    def __init__(self, engine: Engine, own: Origin) -> None:
+    def __init__(self, engine: Engine, own: Origin, *, store_images: bool = True) -> None:
         self._engine = engine
+        self._store_images = store_images
         # Several statements read one classifier: all must see the same state of it. SQLite's
         # transactions do by themselves.
         self._loader = (
@@ -111,14 +87,8 @@ class Store:
         with self._engine.connect() as connection:
             return connection.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
 
-    def create(
-        self,
-        name: str,
-        settings: ClassifierSettings,
-        tuning: Tuning,
-        classes: Sequence[tuple[str, Tensor | None]],
-    ) -> None:
-        """Write a new classifier with classes that have no images yet.
+    def create(self, name: str, change: Change) -> None:
+        """Write a new classifier: a change of nothing, with settings, without images.
 
         Raises:
             Outdated: There is one of that name.
@@ -138,15 +108,10 @@ class Store:
             )
             if other is not None:
                 raise other_backbone(session.connection(), "The database holds", other, self._own)
-            row = ClassifierRow(
-                name=name, **settings_columns(settings), **self._tuning_columns(tuning)
-            )
+            row = ClassifierRow(name=name, **self._columns(change))
             session.add(row)
-            _flush(session)
-            session.add_all(
-                ClassRow(classifier_id=row.id, label=label, text_embedding=blob(text))
-                for label, text in classes
-            )
+            flush_or_outdated(session)
+            session.add_all(_class_rows(row.id, change))
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.
@@ -166,69 +131,46 @@ class Store:
                 raise Outdated
             session.execute(DELETE_UNUSED_IMAGES)
 
-    # What a classifier consists of
-
-    def change(
-        self,
-        classifier_id: int,
-        tuning: Tuning,
-        *,
-        settings: ClassifierSettings | None = None,
-        texts: Sequence[tuple[int, Tensor | None]] = (),
-        new_classes: Sequence[tuple[str, Tensor | None]] = (),
-        new_images: Sequence[NewImage] = (),
-        gone_classes: Sequence[int] = (),
-        gone_images: Sequence[int] = (),
-        state: State | None = None,
-    ) -> Written:
+    def write(self, state: State, change: Change) -> Written:
         """Write one change of a classifier, whole or not at all.
 
         Args:
-            classifier_id: Whose change it is.
-            tuning: What the support set asks for after the change.
-            settings: New settings, if they change.
-            texts: New text embeddings of classes that stay, by class id.
-            new_classes: Labels and text embeddings.
-            new_images: Support images; their labels are old classes or among the new ones.
-            gone_classes: Class ids; their images go with them.
-            gone_images: Support ids.
-            state: The one that the change was made for; None: whatever it is.
+            state: The one that the change was made for.
+            change: With its tuning.
+
+        Returns:
+            The change with the identifiers of what was added.
 
         Raises:
-            Outdated: It is in another state, or gone; nothing is written then.
+            Outdated: The classifier is in another state, or gone; nothing is written then.
         """
-        frees = bool(gone_classes or gone_images) and not new_images
-        with writing(self._engine, frees=frees) as session:
-            columns = self._tuning_columns(tuning)
-            if settings is not None:
-                columns |= settings_columns(settings)
+        deletes = bool(change.classes_removed or change.removed)
+        with writing(self._engine, frees=deletes and not change.added) as session:
             # First of all: other writers of this classifier wait here until this change is whole.
-            following = next_revision(classifier_id, state, self.fingerprint)
-            if not _touched(session, following.values(**columns)):
-                raise self._not_changed(session, classifier_id)
+            following = next_revision(state, self.fingerprint)
+            if not _touched(session, following.values(**self._columns(change))):
+                raise self._not_changed(session, state.id)
             now = session.scalars(
-                select(ClassifierRow.revision).where(ClassifierRow.id == classifier_id)
+                select(ClassifierRow.revision).where(ClassifierRow.id == state.id)
             ).one()
-            for class_id, text in texts:
-                session.execute(
-                    update(ClassRow)
-                    .where(ClassRow.id == class_id)
-                    .values(text_embedding=blob(text))
-                )
-            if gone_classes:
-                session.execute(delete(ClassRow).where(ClassRow.id.in_(gone_classes)))
-            for some in _chunks(list(gone_images)):
+            write_texts(session, change.classes_renewed)
+            if change.classes_removed:
+                session.execute(delete(ClassRow).where(ClassRow.id.in_(change.classes_removed)))
+            for some in chunks(change.removed):
                 session.execute(delete(SupportRow).where(SupportRow.id.in_(some)))
-            if gone_classes or gone_images:
+            if deletes:
                 session.execute(DELETE_UNUSED_IMAGES)
-            class_rows = [
-                ClassRow(classifier_id=classifier_id, label=label, text_embedding=blob(text))
-                for label, text in new_classes
-            ]
-            session.add_all(class_rows)
+            rows = _class_rows(state.id, change)
+            session.add_all(rows)
             session.flush()
-            support = self._write_images(session, classifier_id, new_images)
-            return Written(now, [class_record(row) for row in class_rows], support)
+            return Written(
+                change=change,
+                revision=now,
+                classes=[class_record(row) for row in rows],
+                support=write_support(
+                    session, state.id, change.added, self._own, keep=self._store_images
+                ),
+            )
 
     def content(self, support_id: int) -> bytes | None:
         """The bytes of a support image; None if they were not kept."""
@@ -239,73 +181,23 @@ class Store:
                 .where(SupportRow.id == support_id)
             )
 
-    def _write_images(
-        self, session: Session, classifier_id: int, images: Sequence[NewImage]
-    ) -> list[SupportRecord]:
-        if not images:
-            return []
-        labels = select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
-        class_ids = {row.label: row.id for row in session.execute(labels)}
-        known: dict[str, ImageRow] = {}
-        for some in _chunks(sorted({image.sha256 for image in images})):
-            for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
-                if row.fingerprint != self.fingerprint:
-                    raise other_backbone(
-                        session.connection(),
-                        "An image of the request is stored already, and has",
-                        row.fingerprint,
-                        self._own,
-                    )
-                known[row.sha256] = row
-        for image in images:
-            if image.sha256 not in known:
-                known[image.sha256] = ImageRow(
-                    sha256=image.sha256,
-                    media_type=image.media_type,
-                    width=image.width,
-                    height=image.height,
-                    fingerprint=self.fingerprint,
-                    frozen=blob(image.embeddings.frozen),
-                    corrected=blob(image.embeddings.corrected),
+    def kept_images(self, public_ids: Collection[str]) -> set[str]:
+        """Those of some hundred support images whose bytes were kept; reads none of the bytes."""
+        with Session(self._engine) as session:
+            return set(
+                session.scalars(
+                    select(SupportRow.public_id)
+                    .join(ContentRow, SupportRow.image_id == ContentRow.image_id)
+                    .where(SupportRow.public_id.in_(public_ids))
                 )
-                session.add(known[image.sha256])
-        _flush(session)
-        self._write_contents(session, images, known)
-        rows = [
-            SupportRow(
-                public_id=image.public_id,
-                class_id=class_ids[image.label],
-                image_id=known[image.sha256].id,
-                filename=_storable(image.filename),
             )
-            for image in images
-        ]
-        session.add_all(rows)
-        session.flush()
-        return [
-            support_record(row, known[image.sha256])
-            for row, image in zip(rows, images, strict=True)
-        ]
 
-    def _write_contents(
-        self, session: Session, images: Sequence[NewImage], known: dict[str, ImageRow]
-    ) -> None:
-        """Keep the bytes of images that have none yet: they may have come while not kept."""
-        contents = {
-            known[image.sha256].id: image.content for image in images if image.content is not None
-        }
-        kept: set[int] = set()
-        for some in _chunks(list(contents)):
-            kept |= set(
-                session.scalars(select(ContentRow.image_id).where(ContentRow.image_id.in_(some)))
-            )
-        for image_id, read in contents.items():
-            if image_id not in kept:
-                # One after the other, so that those of an archive are never all in memory.
-                session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
-
-    def _tuning_columns(self, tuning: Tuning) -> dict[str, Any]:
-        return {"tuning": tuning.as_dict(), "fingerprint": self.fingerprint}
+    def _columns(self, change: Change) -> dict[str, Any]:
+        """Columns of a classifier's row that a change sets."""
+        columns = tuning_columns(change.tuning, self.fingerprint)
+        if change.settings is not None:
+            columns |= settings_columns(change.settings)
+        return columns
 
     def _not_changed(self, session: Session, classifier_id: int) -> Exception:
         """Why a change did not find the state that it was made for."""
@@ -325,31 +217,8 @@ def _touched(session: Session, statement: Update | Delete) -> bool:
     return cast("CursorResult[Any]", session.execute(statement)).rowcount != 0
 
 
-def _flush(session: Session) -> None:
-    """Write rows of which there is one for each name or content.
-
-    Raises:
-        Outdated: Somebody else has just written the same.
-    """
-    try:
-        session.flush()
-    except IntegrityError as error:
-        raise Outdated from error
-
-
-def _storable(filename: str) -> str:
-    """A file name as every database takes it: PostgreSQL has no NUL, none has half a character.
-
-    Raises:
-        InvalidUpload: It is not.
-    """
-    if "\0" in filename or any("\ud800" <= char <= "\udfff" for char in filename):
-        raise InvalidUpload(
-            f"The file name {filename!r} holds a character that cannot be stored. Send the file "
-            "under another name."
-        )
-    return filename
-
-
-def _chunks(items: list[_T]) -> list[list[_T]]:
-    return [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
+def _class_rows(classifier_id: int, change: Change) -> list[ClassRow]:
+    return [
+        ClassRow(classifier_id=classifier_id, label=new.label, text_embedding=blob(new.text))
+        for new in change.classes_added
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     DateTime,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_STRINGS = TypeAdapter(tuple[str, ...])
 
 
 def _now() -> datetime:
@@ -50,6 +53,20 @@ class Json(TypeDecorator[Any]):
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
         """Return what reads a stored value."""
         return _tolerant(super().result_processor(dialect, coltype))
+
+
+class Strings(TypeDecorator[tuple[str, ...]]):
+    """A JSON array of strings as a tuple, or :class:`Unreadable`."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
+        """Return what reads a stored value."""
+        read = super().result_processor(dialect, coltype)
+        return _tolerant(
+            lambda stored: _STRINGS.validate_python(stored if read is None else read(stored))
+        )
 
 
 class Moment(TypeDecorator[datetime]):
@@ -93,7 +110,8 @@ class BackboneRow(Base):
 class ClassifierRow(Base):
     """A classifier: its settings, and what its support set made of them.
 
-    The fingerprint is of the backbone that gave the text embeddings and the tuning.
+    Each field of :class:`service.classifier_settings.ClassifierSettings` has the column of its
+    name. The fingerprint is of the backbone that gave the text embeddings and the tuning.
     """
 
     __tablename__ = "classifiers"
@@ -101,7 +119,7 @@ class ClassifierRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
     method: Mapped[str] = mapped_column(String(32))
-    templates: Mapped[list[str]] = mapped_column(Json)
+    templates: Mapped[tuple[str, ...]] = mapped_column(Strings)
     names_carry_meaning: Mapped[bool]
     false_rejection_rate: Mapped[float]
     coverage: Mapped[float | None]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from service.storage.errors import Outdated
 from service.storage.sqlite import SQLiteFile
 
 
@@ -25,8 +27,20 @@ def writing(engine: Engine, *, frees: bool = False) -> Iterator[Session]:
     """
     file: SQLiteFile | None = engine.get_execution_options().get("file")
     with (
-        nullcontext() if file is None else file.turn(frees=frees),
+        nullcontext() if file is None else file.exclusively(frees=frees),
         Session(engine.execution_options(writes=True)) as session,
         session.begin(),
     ):
         yield session
+
+
+def flush_or_outdated(session: Session) -> None:
+    """Write rows of which there is one for each name or content.
+
+    Raises:
+        Outdated: Somebody else has just written the same.
+    """
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise Outdated from error

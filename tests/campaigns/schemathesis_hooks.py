@@ -16,7 +16,8 @@ from service.api.uploads.image_uploads import ZIP_TYPES
 from service.images.formats import ImageFormat
 from tests.service.pictures import encoded, noise, picture, zipped
 
-# No schema says what an image is; what is no image is sent by tests/service/api/test_fuzz.py.
+# No schema says what an image is; what is no image is sent by
+# tests/service/api/uploads/test_fuzz.py.
 HEIC = Path(__file__).parents[1] / "service" / "files" / "scene.heic"  # Pillow writes none
 for kind in ImageFormat:
     written = "PPM" if kind is ImageFormat.NETPBM else kind.name

@@ -12,14 +12,16 @@ from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from service.encoding.image_embedder import EmbeddedImage
+from service.classifier_settings import ClassifierSettings
+from service.images.embedded import EmbeddedImage
 from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.registry.freshness import AlwaysFresh, RevisionCheck
+from service.registry.limits import SizeLimits
 from service.registry.registry import Registered, Registry
 from service.storage.fingerprints import Origin
-from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 
-SETTINGS = ClassifierSettings("tip-adapter")
+SETTINGS = ClassifierSettings(method="tip-adapter")
 T = TypeVar("T")
 
 
@@ -45,21 +47,22 @@ class SelfNaming(Registry):
                 texts = texts.with_more(ClassTexts.of(needed, rows))
 
 
-def registry(store: Store, backbone: Backbone, memory: int = 1, *, alone: bool = True) -> Registry:
+def registry(
+    store: Store, backbone: Backbone, memory: int = 1, *, one_of_several: bool = False
+) -> Registry:
     """By default there is room for one classifier, the one used last."""
     return SelfNaming(
         store,
         backbone,
-        store_images=False,
-        max_classes=100,
-        max_texts=1000,
+        limits=SizeLimits(max_classes=100, max_texts=1000),
         memory=memory,
-        alone=alone,
+        freshness=RevisionCheck(store) if one_of_several else AlwaysFresh(),
     )
 
 
-def plain_store(engine: Engine, backbone: Backbone) -> Store:
-    return Store(engine, Origin(backbone.fingerprint, backbone.name))
+def plain_store(engine: Engine, backbone: Backbone, *, store_images: bool = False) -> Store:
+    own = Origin(backbone.fingerprint, backbone.name)
+    return Store(engine, own, store_images=store_images)
 
 
 def embeddings(seed: int) -> ImageEmbeddings:
@@ -69,7 +72,15 @@ def embeddings(seed: int) -> ImageEmbeddings:
 
 def image(seed: int) -> EmbeddedImage:
     digest = hashlib.sha256(str(seed).encode()).hexdigest()
-    return EmbeddedImage(f"{seed}.png", bytes, digest, "image/png", 4, 3, embeddings(seed))
+    return EmbeddedImage(
+        filename=f"{seed}.png",
+        read=bytes,
+        sha256=digest,
+        media_type="image/png",
+        width=4,
+        height=3,
+        embeddings=embeddings(seed),
+    )
 
 
 def fill(made: Registry, *names: str) -> None:

@@ -1,4 +1,4 @@
-"""Admission of bytes: how much of requests the process holds in memory at a time."""
+"""Admission control by bytes: how much of requests the process holds in memory at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed request bodies, decoded piece by piece (RFC 9110, section 8.4)."""
+"""Content coding of request bodies: a streaming decoder (RFC 9110, section 8.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web pages of other origins that may use the service (the CORS protocol of the Fetch standard)."""
+"""Cross-origin resource sharing (the CORS protocol of the Fetch standard)."""
 
 from __future__ import annotations
 

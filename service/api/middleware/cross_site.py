@@ -1,4 +1,4 @@
-"""What a web page of another site may do with the service: nothing that changes it.
+"""Protection against cross-site request forgery (CSRF) and DNS rebinding.
 
 Browsers send some requests for any page to any address, also to one that only their user can
 reach: forms and ``fetch`` with ordinary media types need no permission (the CORS protocol's simple
@@ -25,7 +25,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _PROBES = {"/healthz", "/readyz"}
 
 
-class BrowserGuard:
+class CrossSiteGuard:
     """ASGI middleware that refuses what browsers send on behalf of other sites.
 
     A write is refused if the browser says that another site's page sends it (``Sec-Fetch-Site``,

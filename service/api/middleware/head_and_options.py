@@ -10,7 +10,7 @@ from service.api.exception_handlers import no_such_path
 from service.api.problem_documents import problem_answer
 
 
-class Methods:
+class HeadAndOptions:
     """ASGI middleware: HEAD is GET without the content; OPTIONS answers 204 with ``Allow``.
 
     A CORS preflight is an OPTIONS request as well; whoever answers those comes before this.

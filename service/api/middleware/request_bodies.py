@@ -1,4 +1,4 @@
-"""Request bodies: how large they may be by what they are, decoded, admitted as they come."""
+"""Request body limits: bodies are capped by their type, decoded, and admitted as they come."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from service.api.problem_documents import problem_answer
 from service.problems import ImageTooLarge, RequestTooLarge
 from service.settings import Settings
 
-# Lingering close: how long a client that is refused may go on sending, before the connection is
-# closed under it. Closed at once, it might never see the answer.
+# Lingering close (RFC 9112, 9.6): how long a client that is refused may go on sending, before the
+# connection is closed under it. Closed at once, it might never see the answer. The connection has
+# one of its own for what it refuses (service/serving/http_connection.py), but knows nothing of a
+# body that is refused here: to it, an answer that ends closes the connection.
 _LINGER_SECONDS = 10.0
 _LINGER_IDLE_SECONDS = 2.0
 
@@ -69,7 +71,7 @@ class BodyLimit:
         )
 
 
-class Bodies:
+class RequestBodies:
     """ASGI middleware through which all bodies come.
 
     A body is refused when the application begins to read it, or while it reads: too large for

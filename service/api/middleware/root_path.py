@@ -1,11 +1,11 @@
-"""Requests that a reverse proxy sends on, with or without the path that it shows us under."""
+"""Root path: requests of a reverse proxy, with or without the path that it shows us under."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class UnderRootPath:
+class RootPath:
     """ASGI middleware that gives every path the root path which ASGI wants in it.
 
     Proxies differ: some take their prefix away, some leave it, and probes come without a proxy.

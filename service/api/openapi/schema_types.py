@@ -1,4 +1,4 @@
-"""What names look like, for the OpenAPI document: JSON Schema of names, labels and ids.
+"""JSON Schema of names, labels and ids, for the OpenAPI document.
 
 The routes check names themselves (``service/api/name_validation.py``), because they can say what
 is wrong.

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can answer."""
+"""``/healthz`` and ``/readyz``: liveness and readiness probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/classifiers/{name}/predict``: answers."""
+"""``/v1/classifiers/{name}/predict``: predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from adapters.embeddings import ImageEmbeddings
-from service.api.deadlines import attended
+from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.large_json import FEW, large_json
 from service.api.name_validation import checked_classifier
@@ -24,7 +24,7 @@ from service.api.schemas.predictions import (
 )
 from service.api.uploads.image_uploads import read_images
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
-from service.registry.live import Prediction
+from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
@@ -78,7 +78,7 @@ async def predict(
             asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
         seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
-        return await parts.embedder.query(images, name, attended(request, seconds))
+        return await parts.embedder.query(images, name, deadline_or_disconnect(request, seconds))
 
     in_memory = parts.registry.in_memory(checked_classifier(name))
     if in_memory is not None:

@@ -1,4 +1,4 @@
-"""``/v1/classifiers/{name}/report``: what a classifier's own images say of it."""
+"""``/v1/classifiers/{name}/report``: the report on a classifier, as JSON, page and picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from service.composition import ServiceParts
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.report_cache import ReportCache
 from service.reports.schemas import ReportOut
-from service.storage.kept import kept_images
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
 T = TypeVar("T")
@@ -63,7 +62,7 @@ async def get_page(name: Name, parts: ReadyParts, reports: Reports, request: Req
 
     def write(report: ReportOut) -> str:
         shown = {image.image_id for image in shown_images(report)}
-        return page(report, kept_images(parts.engine, shown))
+        return page(report, parts.store.kept_images(shown))
 
     written = await _made(request, name, parts, reports, write)
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, **_HEADERS}

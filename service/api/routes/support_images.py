@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.deadlines import attended
+from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.name_validation import checked_classifier, checked_label
@@ -24,6 +24,7 @@ from service.api.schemas.support_set import RegisteredImage, RegistrationOut, Sk
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
 from service.composition import ServiceParts
+from service.images.embedded import SupportImage
 from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
@@ -144,27 +145,22 @@ async def _register(
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
     await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
-    embedded = await parts.embedder.register(images, name, attended(request))
+    embedded = await parts.embedder.register(images, name, deadline_or_disconnect(request))
     registered = await run_change_with_texts(
         request,
         parts,
         parts.registry.add_images,
         name,
-        [(label, image) for (label, _), image in zip(upload.labelled, embedded, strict=True)],
+        [
+            SupportImage(label, image)
+            for (label, _), image in zip(upload.labelled, embedded, strict=True)
+        ],
     )
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
         classifier=name,
         created=created,
         duplicates=len(registered) - created,
-        images=[
-            RegisteredImage(
-                id=answer.record.public_id,
-                label=answer.label,
-                filename=image.filename,
-                status="created" if answer.created else "duplicate",
-            )
-            for answer, (_, image) in zip(registered, upload.labelled, strict=True)
-        ],
+        images=[RegisteredImage.model_validate(answer) for answer in registered],
         skipped=[SkippedFile.model_validate(file) for file in upload.skipped],
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import methodcaller
 from typing import Annotated, Any
 
 from pydantic import (
     AliasPath,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -72,7 +74,9 @@ class Tuned(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
-    parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
+    parameters: Annotated[dict[str, float], BeforeValidator(methodcaller("as_dict"))] = Field(
+        description="Hyperparameters of the head."
+    )
     temperature: float = Field(description="Divides the logits before the softmax.")
     votes: int = Field(
         description="Support images that could be scored by leave-one-out; 0: defaults are used."

@@ -69,8 +69,11 @@ class ClassOut(ClassSummary):
 class RegisteredImage(BaseModel):
     """What became of an uploaded image."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: ImageIdentifier = Field(
-        description="The image's id; that of the first copy if it is a duplicate."
+        validation_alias=AliasPath("record", "public_id"),
+        description="The image's id; that of the first copy if it is a duplicate.",
     )
     label: ClassLabel
     filename: str

@@ -1,4 +1,4 @@
-r"""The name of a file in a form, as its sender sees it.
+r"""``Content-Disposition`` of a form's parts: the name of a file, as its sender sees it.
 
 Clients write it in different ways into ``Content-Disposition``, and none says which:
 
@@ -108,14 +108,14 @@ def read_disposition(header: bytes, charset: str = "utf-8") -> Disposition:
     """
     parameters = _parameters(header)
     name = parameters.get(b"name")
-    told = None if name is None else _decoded(name, charset)
-    if isinstance(told, bytes):
-        told = told.decode("latin-1")
+    field = None if name is None else _decoded(name, charset)
+    if isinstance(field, bytes):
+        field = field.decode("latin-1")
     extended = _extended(parameters.get(b"filename*"))
     if extended is not None:
-        return Disposition(told, extended)
+        return Disposition(field, extended)
     plain = parameters.get(b"filename")
-    return Disposition(told, None if plain is None else _plain(plain, charset))
+    return Disposition(field, None if plain is None else _plain(plain, charset))
 
 
 def _parameters(header: bytes) -> dict[bytes, bytes]:

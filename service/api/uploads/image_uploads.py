@@ -1,4 +1,4 @@
-"""The images that a client uploads, within the limits of the settings."""
+"""Image uploads: bare bodies, forms and zips become named images, within the limits."""
 
 from __future__ import annotations
 
@@ -172,9 +172,9 @@ def _with_checked_labels(
             for label, image in labelled
             if label in reasons
         ]
-        told = list(reasons.values())
-        more = f" And {len(told) - 20} more." if len(told) > 20 else ""
-        raise InvalidName(" ".join(told[:20]) + more, files=members(faults))
+        messages = list(reasons.values())
+        more = f" And {len(messages) - 20} more." if len(messages) > 20 else ""
+        raise InvalidName(" ".join(messages[:20]) + more, files=members(faults))
     return [(checked[label], image) for label, image in labelled]
 
 

@@ -1,4 +1,4 @@
-"""The files of a ``multipart/form-data`` body (RFC 7578), in memory."""
+"""Multipart forms (``multipart/form-data``, RFC 7578): their files, in memory."""
 
 from __future__ import annotations
 
@@ -140,13 +140,13 @@ class _Parser(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         part = self._part
-        told = read_disposition(part.disposition, self._names_in)
-        if told.name is None and told.filename is None:
+        disposition = read_disposition(part.disposition, self._names_in)
+        if disposition.name is None and disposition.filename is None:
             raise MultiPartException(
                 "a part has no Content-Disposition header with the field's name."
             )
-        part.name, part.filename = told.name or "", told.filename
-        part.is_file = told.filename is not None or part.media_type.startswith(_FILE_TYPES)
+        part.name, part.filename = disposition.name or "", disposition.filename
+        part.is_file = disposition.filename is not None or part.media_type.startswith(_FILE_TYPES)
         if part.is_file:
             self._current_files += 1
             if self._current_files > self.max_files:

@@ -37,12 +37,12 @@ def clean(content: bytes, max_pixels: int) -> Cleaned:
         raise DamagedFile("its palette has no size that can be")
     stride = -width % 4 + width
     rows = _unpacked(content, start, width, height, stride, packing == _RLE4)
-    told = bytearray(content[: 14 + header])
-    struct.pack_into("<HI", told, 28, 8, 0)
-    struct.pack_into("<I", told, 46, colours)
+    headers = bytearray(content[: 14 + header])
+    struct.pack_into("<HI", headers, 28, 8, 0)
+    struct.pack_into("<I", headers, 46, colours)
     palette = content[14 + header : 14 + header + 4 * colours]
-    struct.pack_into("<I", told, 10, len(told) + len(palette))
-    return Cleaned(b"".join([told, palette, rows]))
+    struct.pack_into("<I", headers, 10, len(headers) + len(palette))
+    return Cleaned(b"".join([headers, palette, rows]))
 
 
 def _unpacked(

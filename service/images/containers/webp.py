@@ -32,8 +32,8 @@ def clean(content: bytes) -> Cleaned:
         if size is None:
             size = _size(kind, body)
         if kind == b"VP8X" and body:
-            told = body[0] & ~(_ICC | _EXIF | _XMP)
-            kept.append(content[at : at + 8] + bytes([told]) + content[at + 9 : end])
+            flags = body[0] & ~(_ICC | _EXIF | _XMP)
+            kept.append(content[at : at + 8] + bytes([flags]) + content[at + 9 : end])
         elif kind in _NEEDED:
             kept.append(content[at:end])
         elif kind == b"ANMF" and not framed:

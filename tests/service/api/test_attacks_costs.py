@@ -135,7 +135,7 @@ def test_the_most_texts_hold_nobody_up_and_end_with_their_clients(attacked: Atta
     assert statistics.median(changes) < 5
 
 
-# Bodies
+# RequestBodies
 
 
 @pytest.mark.usefixtures("big")

@@ -49,7 +49,7 @@ def same(one: ImageEmbeddings, other: ImageEmbeddings) -> bool:
     return torch.equal(one.frozen, other.frozen) and torch.equal(one.corrected, other.corrected)
 
 
-def test_the_second_run_embeds_nothing(
+def test_second_run_reuses_all_features(
     backbone: Backbone, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, rows, _ = compute(backbone, files, tmp_path / "cache")
@@ -66,7 +66,7 @@ def test_the_second_run_embeds_nothing(
     assert "warning" not in said
 
 
-def test_content_counts_and_not_the_name(
+def test_features_are_cached_by_content_not_by_name(
     backbone: Backbone, files: list[Path], tmp_path: Path
 ) -> None:
     _, rows, _ = compute(backbone, files, tmp_path / "cache")
@@ -101,7 +101,7 @@ def _not_finite(path: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_truncate, _empty, _garble, _take_another, _not_finite])
-def test_a_spoiled_file_is_made_anew_with_a_warning(
+def test_unreadable_cache_file_is_replaced_with_a_warning(
     backbone: Backbone,
     files: list[Path],
     tmp_path: Path,
@@ -121,7 +121,7 @@ def test_a_spoiled_file_is_made_anew_with_a_warning(
     assert (features.embedded, said) == (0, "")
 
 
-def test_another_backbone_has_features_of_its_own(
+def test_features_of_another_backbone_are_not_reused(
     backbone: Backbone, tiny_vit: Callable[[int], str], files: list[Path], tmp_path: Path
 ) -> None:
     _, rows, _ = compute(backbone, files, tmp_path / "cache")
@@ -135,7 +135,7 @@ def test_another_backbone_has_features_of_its_own(
     assert same(again, rows)
 
 
-def test_a_folder_that_cannot_be_written_is_done_without(
+def test_features_are_computed_when_the_cache_cannot_be_written(
     backbone: Backbone, files: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(
     assert said.count("not kept") == 1
 
 
-def test_writers_and_readers_do_not_disturb_each_other(backbone: Backbone, tmp_path: Path) -> None:
+def test_concurrent_writers_and_readers_see_whole_files(backbone: Backbone, tmp_path: Path) -> None:
     row = ImageEmbeddings(torch.randn(1, backbone.width), torch.randn(1, backbone.corrected_width))
     FeatureCache(tmp_path, backbone).store("ab" * 32, row)
 

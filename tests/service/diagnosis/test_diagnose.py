@@ -75,7 +75,9 @@ def nearest_right(keys: Any, labels: Sequence[int]) -> list[bool]:
     return [labels[j] == labels[i] for i, j in enumerate(cosines.argmax(axis=1))]
 
 
-def test_a_diagnosis_is_printed_and_written(cloth: Path, lite: Backbone, tmp_path: Path) -> None:
+def test_diagnose_prints_and_writes_all_measures(
+    cloth: Path, lite: Backbone, tmp_path: Path
+) -> None:
     ran = invoke(str(cloth), f"--out={tmp_path / 'out'}", f"--cache={tmp_path / 'cache'}")
     assert ran.exit_code == 0, ran.output
     assert f"{3 * SHOTS} images embedded, 0 taken from the cache" in said(ran.stderr)
@@ -135,7 +137,7 @@ def test_a_diagnosis_is_printed_and_written(cloth: Path, lite: Backbone, tmp_pat
     assert "difference" in table
 
 
-def test_pictures_are_written_for_screens_and_for_print(
+def test_diagnose_writes_the_same_png_and_svg_each_time(
     cloth: Path, vit: str, tmp_path: Path
 ) -> None:
     for out in ("first", "second"):
@@ -163,7 +165,7 @@ def test_pictures_are_written_for_screens_and_for_print(
     assert "After: corrected embedding" in text
 
 
-def test_a_backbone_without_correction_has_one_embedding(
+def test_backbone_without_correction_has_one_embedding(
     cloth: Path, vit: str, tmp_path: Path
 ) -> None:
     ran = invoke(str(cloth), f"--backbone={vit}", f"--out={tmp_path}", "--no-cache", "--split=test")
@@ -181,7 +183,9 @@ def test_a_backbone_without_correction_has_one_embedding(
     assert "After" not in (tmp_path / "overlap.svg").read_text()
 
 
-def test_names_without_meaning_take_no_part(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_diagnose_leaves_out_text_measures_when_nameless(
+    cloth: Path, vit: str, tmp_path: Path
+) -> None:
     ran = invoke(
         str(cloth / "train"), "--nameless", "--limit=3", f"--backbone={vit}", "--no-cache",
         f"--out={tmp_path}",
@@ -195,7 +199,7 @@ def test_names_without_meaning_take_no_part(cloth: Path, vit: str, tmp_path: Pat
     assert found["measures"]["frozen"]["texts"] is None
 
 
-def test_templates_change_the_names_alone(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_templates_change_text_measures_alone(cloth: Path, vit: str, tmp_path: Path) -> None:
     found = []
     for i, template in enumerate(("a photo of {}", "no {} at all")):
         out = tmp_path / str(i)
@@ -214,7 +218,7 @@ def test_templates_change_the_names_alone(cloth: Path, vit: str, tmp_path: Path)
 # Which images.
 
 
-def test_a_folder_is_read_with_splits_or_without(cloth: Path, tmp_path: Path) -> None:
+def test_split_is_read_with_or_without_split_folders(cloth: Path, tmp_path: Path) -> None:
     train = LabelledSplit.read(cloth)
     assert (train.split, len(train.files)) == ("train", 3 * SHOTS)
     assert train.columns == tuple(i for i in range(3) for _ in range(SHOTS))
@@ -233,7 +237,7 @@ def test_a_folder_is_read_with_splits_or_without(cloth: Path, tmp_path: Path) ->
     assert LabelledSplit.read(tmp_path / "alone").split == "test"
 
 
-def test_a_limit_takes_images_from_all_over_the_class(cloth: Path) -> None:
+def test_limit_spreads_images_evenly_over_a_class(cloth: Path) -> None:
     few = LabelledSplit.read(cloth, limit=3)
     assert [file.stem for file in few.files] == 3 * ["0", "4", "7"]
     assert LabelledSplit.read(cloth, limit=99) == LabelledSplit.read(cloth)
@@ -253,13 +257,15 @@ def test_a_limit_takes_images_from_all_over_the_class(cloth: Path) -> None:
         (["{cloth}", "--out=/dev/null/x"], "name another folder with --out"),
     ],
 )
-def test_wrong_arguments_are_explained(cloth: Path, arguments: list[str], message: str) -> None:
+def test_command_exits_with_2_for_wrong_arguments(
+    cloth: Path, arguments: list[str], message: str
+) -> None:
     ran = invoke(*(argument.replace("{cloth}", str(cloth)) for argument in arguments))
     assert ran.exit_code == 2
     assert message in said(ran.stderr)
 
 
-def test_images_must_have_something_to_be_compared_with(cloth: Path, tmp_path: Path) -> None:
+def test_split_without_pairs_to_compare_is_refused(cloth: Path, tmp_path: Path) -> None:
     shutil.copytree(cloth / "train" / "local", tmp_path / "one" / "local")
     with pytest.raises(DatasetError, match="one class only; add a folder"):
         LabelledSplit.read(tmp_path / "one")
@@ -273,7 +279,7 @@ def test_images_must_have_something_to_be_compared_with(cloth: Path, tmp_path: P
         LabelledSplit.read(tmp_path / "part", "test")
 
 
-def test_a_file_that_is_no_image_is_named(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_diagnose_names_the_file_that_is_no_image(cloth: Path, vit: str, tmp_path: Path) -> None:
     shutil.copytree(cloth / "test", tmp_path / "data")
     (tmp_path / "data" / "local" / "notes.txt").write_text("skipped by its name")
     (tmp_path / "data" / "local" / "notes.png").write_text("not an image")
@@ -284,7 +290,9 @@ def test_a_file_that_is_no_image_is_named(cloth: Path, vit: str, tmp_path: Path)
     assert "Traceback" not in ran.stderr
 
 
-def test_results_that_cannot_be_written_are_an_error(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_diagnose_exits_with_2_when_results_cannot_be_written(
+    cloth: Path, vit: str, tmp_path: Path
+) -> None:
     (tmp_path / "overlap.png").mkdir()
     ran = invoke(str(cloth), "--no-cache", f"--backbone={vit}", f"--out={tmp_path}")
     assert ran.exit_code == 2

@@ -110,7 +110,7 @@ async def test_an_image_that_comes_alone_is_encoded_at_once() -> None:
 
 
 @in_loop
-async def test_what_comes_during_a_pass_shares_the_next() -> None:
+async def test_images_that_come_during_a_pass_share_the_next() -> None:
     async with bench() as b:
         first = await b.busy()
         requests = [b.ask(n) for n in (1, 2, 3)]
@@ -213,7 +213,7 @@ async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
 
 
 @in_loop
-async def test_a_job_has_no_more_images_begun_than_allowed() -> None:
+async def test_a_request_has_no_more_images_in_work_than_its_window() -> None:
     seen: list[int] = []
 
     def noted(number: int) -> tuple[str, Tensor]:
@@ -246,7 +246,7 @@ async def test_a_pass_that_fails_fails_its_own_images_alone() -> None:
 
 
 @in_loop
-async def test_an_image_that_cannot_be_decoded_ends_its_job_alone() -> None:
+async def test_an_image_that_cannot_be_decoded_ends_its_request_alone() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
         bad, good = b.ask(1, -1, *range(100, 150)), b.ask(2)
@@ -258,7 +258,7 @@ async def test_an_image_that_cannot_be_decoded_ends_its_job_alone() -> None:
 
 
 @in_loop
-async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_encoded() -> None:
+async def test_error_aggregation_decodes_all_images_and_encodes_no_more() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
         bad = b.ask(
@@ -271,14 +271,14 @@ async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_
             item_errors=(ValueError,),
         )
         good = b.ask(2)
-        with pytest.raises(InvalidImages) as faulty:
+        with pytest.raises(InvalidImages) as invalid:
             await bad.answer
-        assert list(faulty.value.errors) == [1, 52, 53]
-        assert [str(e) for e in faulty.value.errors.values()] == [
+        assert list(invalid.value.errors) == [1, 52, 53]
+        assert [str(e) for e in invalid.value.errors.values()] == [
             f"{number} is no image" for number in (-1, -2, -3)
         ]
         # What they were raised in would hold the bytes of the files.
-        assert all(error.__traceback__ is None for error in faulty.value.errors.values())
+        assert all(error.__traceback__ is None for error in invalid.value.errors.values())
         b.held.let()
         assert numbers(await good.answer) == [2]
         assert b.batches == [[0], [2]]
@@ -286,7 +286,7 @@ async def test_where_errors_are_gathered_all_images_are_decoded_and_no_more_are_
 
 
 @in_loop
-async def test_where_errors_are_gathered_an_unexpected_one_still_ends_the_job() -> None:
+async def test_error_aggregation_ends_the_request_on_an_unexpected_error() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
         request = b.ask(1, -1, *range(100, 150), item_errors=(KeyError,))
@@ -296,7 +296,7 @@ async def test_where_errors_are_gathered_an_unexpected_one_still_ends_the_job() 
 
 
 @in_loop
-async def test_where_errors_are_gathered_withdrawing_ends_the_decoding() -> None:
+async def test_error_aggregation_stops_decoding_when_withdrawn() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         await b.busy()
         request = b.ask(-1, -2, *range(100, 1000), item_errors=(ValueError,))
@@ -307,7 +307,7 @@ async def test_where_errors_are_gathered_withdrawing_ends_the_decoding() -> None
 
 
 @in_loop
-async def test_what_is_withdrawn_is_not_encoded() -> None:
+async def test_a_withdrawn_request_is_not_encoded() -> None:
     async with bench() as b:
         await b.busy()
         gone = b.ask(*range(100, 150))
@@ -322,7 +322,7 @@ async def test_what_is_withdrawn_is_not_encoded() -> None:
 
 
 @in_loop
-async def test_what_is_withdrawn_during_its_pass_has_no_answer_and_disturbs_nobody() -> None:
+async def test_a_request_withdrawn_during_its_pass_has_no_answer_and_disturbs_no_other() -> None:
     async with bench(max_batch=2, decoders=1) as b:
         gone, stays = b.ask(1, 2, 3), b.ask(4)
         await asyncio.to_thread(b.held.begun, 1)
@@ -336,7 +336,7 @@ async def test_what_is_withdrawn_during_its_pass_has_no_answer_and_disturbs_nobo
 
 
 @in_loop
-async def test_what_is_withdrawn_is_not_decoded() -> None:
+async def test_a_withdrawn_request_is_not_decoded() -> None:
     decoding, go = Event(), Event()
     seen: list[int] = []
 
@@ -387,7 +387,7 @@ def stub(**waiting: int) -> Any:
     )
 
 
-def test_as_much_as_allowed_waits_and_no_more() -> None:
+def test_admission_refuses_what_exceeds_the_limit_until_one_is_released() -> None:
     admission = AdmissionControl(stub(queries=4, registrations=0), 4)
     for _ in range(4):
         admission.admit(1, "a", Priority.QUERIES)
@@ -434,7 +434,7 @@ def test_one_classifier_does_not_keep_the_others_out() -> None:
     refused(admission, 1, "sixth", Priority.QUERIES)
 
 
-def test_a_refusal_says_when_to_come_again() -> None:
+def test_overloaded_says_in_retry_after_when_to_come_again() -> None:
     # Five images a second.
     admission = AdmissionControl(stub(queries=14, registrations=100), 1)
     for priority in Priority:
@@ -443,7 +443,7 @@ def test_a_refusal_says_when_to_come_again() -> None:
     assert refused(admission, 1, "a", Priority.REGISTRATIONS).headers == {"retry-after": "23"}
 
 
-def test_a_refusal_before_any_pass_says_one_second() -> None:
+def test_retry_after_is_one_second_before_any_pass() -> None:
     batcher = stub(queries=50, registrations=0)
     batcher.throughput = Throughput()
     admission = AdmissionControl(batcher, 1)
@@ -451,7 +451,7 @@ def test_a_refusal_before_any_pass_says_one_second() -> None:
     assert refused(admission, 1, "a", Priority.QUERIES).headers == {"retry-after": "1"}
 
 
-def test_the_pace_leaves_out_times_without_work() -> None:
+def test_throughput_leaves_out_idle_time() -> None:
     throughput = Throughput()
     throughput.begin(0.0)
     throughput.note(10, 1.0)
@@ -460,7 +460,7 @@ def test_the_pace_leaves_out_times_without_work() -> None:
     assert throughput.seconds(20) == pytest.approx(2.0)
 
 
-def test_the_pace_follows_what_happens() -> None:
+def test_throughput_is_a_moving_average_of_recent_passes() -> None:
     throughput = Throughput()
     throughput.begin(0.0)
     now = 0.0

@@ -91,7 +91,7 @@ def test_a_client_that_hangs_up_costs_nothing_more(
     assert len(classifier.predictions(picture(1))) == 1
 
 
-def test_whoever_comes_again_as_told_is_answered(
+def test_predict_returns_503_when_queue_is_full_and_200_later(
     http: httpx.Client, made: Callable[[str], Classifier]
 ) -> None:
     classifier = made("busy")
@@ -110,7 +110,7 @@ def test_whoever_comes_again_as_told_is_answered(
     assert metric(http, 'handful_refused_requests_total{lane="queries"}') == 1
 
 
-def test_an_answer_that_would_come_too_late_is_not_waited_for(
+def test_predict_returns_504_when_request_timeout_passes(
     http: httpx.Client, made: Callable[[str], Classifier]
 ) -> None:
     classifier = made("late")

@@ -25,7 +25,7 @@ class Known:
         return rows if self.mistaken not in labels else rows.flip(0)
 
 
-def test_accuracies_are_among_the_classes_of_a_half(tmp_path: Path) -> None:
+def test_zero_shot_accuracy_is_among_the_classes_of_a_half(tmp_path: Path) -> None:
     base, novel = read_halves(write_colours(tmp_path))
     assert base.labels == ("GreenField", "blue_sea")
     assert novel.labels == ("red-wall", "white snow")
@@ -48,7 +48,7 @@ def test_accuracies_are_among_the_classes_of_a_half(tmp_path: Path) -> None:
     assert zero_shot_accuracy(swapped, novel, features) == pytest.approx(5 / 6)
 
 
-def test_the_harmonic_mean_punishes_what_is_lost() -> None:
+def test_harmonic_mean_is_nearer_to_the_smaller_accuracy() -> None:
     assert Generalisation(0.8, 0.8).harmonic_mean == pytest.approx(0.8)
     assert Generalisation(0.9, 0.3).harmonic_mean == pytest.approx(0.45)
     assert Generalisation(0.9, 0.0).harmonic_mean == 0
@@ -77,7 +77,7 @@ def _no_queries(folder: Path) -> None:
         (lambda folder: (folder / "a").mkdir(), "there is no folder"),
     ],
 )
-def test_halves_that_cannot_be_measured_are_refused(
+def test_halves_without_enough_classes_are_refused(
     tmp_path: Path, lay_out: Callable[[Path], None], named: str
 ) -> None:
     lay_out(tmp_path)

@@ -68,7 +68,9 @@ def run(dataset: Dataset, spread: float, protocol: FewShotProtocol) -> list[Resu
     ("n_classes", "share", "count"),
     [(3, 0.01, 1), (3, 0.99, 1), (4, 0.5, 2), (10, 0.3, 3), (10, 0.01, 1), (10, 0.99, 8)],
 )
-def test_the_share_is_kept_and_something_is_left(n_classes: int, share: float, count: int) -> None:
+def test_held_out_share_is_kept_and_two_classes_are_left(
+    n_classes: int, share: float, count: int
+) -> None:
     dataset = made(n_classes)
     drawn = set()
     for seed in range(20):
@@ -93,14 +95,14 @@ def test_only_classes_with_queries_are_held_out() -> None:
 
 
 @pytest.mark.parametrize("dataset", [made(2), made(4, untested=("a", "b", "c"))])
-def test_too_few_classes_are_an_error(dataset: Dataset) -> None:
+def test_holding_out_of_too_few_classes_is_refused(dataset: Dataset) -> None:
     with pytest.raises(DatasetError, match=r"at least three classes.*Add classes"):
         hold_out(dataset, 0.5, 0)
     with pytest.raises(DatasetError):
         Draws(dataset, (1,), (0,), 0.5).files()
 
 
-def test_unlike_classes_are_told_apart_and_like_ones_are_not() -> None:
+def test_auroc_is_high_for_separate_classes_and_half_for_noise() -> None:
     protocol = FewShotProtocol(
         ("gda++", "tip-adapter++"), (1, 8), (0, 1), names_carry_meaning=False,
         leave_classes_out=0.5,
@@ -129,7 +131,7 @@ def test_unlike_classes_are_told_apart_and_like_ones_are_not() -> None:
             assert result.metrics.auroc == pytest.approx(0.5, abs=0.15)
 
 
-def test_without_held_out_classes_all_are_there() -> None:
+def test_all_classes_take_part_when_none_are_held_out() -> None:
     protocol = FewShotProtocol(("gda++",), (4,), (0,), names_carry_meaning=False, coverage=0.9)
     (result,) = run(made(5, untested=("b",)), 0.05, protocol)
     assert (result.n_classes, len(result.correct), result.n_unknown) == (5, 80, 0)

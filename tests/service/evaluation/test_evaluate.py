@@ -67,7 +67,7 @@ def evaluated(cloth: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_http_answers_as_evaluate_does(
+def test_evaluate_has_the_accuracy_of_the_http_service(
     server: Server, cloth: Path, evaluated: dict[str, dict[str, Any]], method: str
 ) -> None:
     result = evaluated[method]
@@ -94,7 +94,7 @@ def test_http_answers_as_evaluate_does(
     assert 0.2 < result["accuracy"] < 1.0  # hard enough for the two to differ, if they could
 
 
-def test_draws_are_repeatable_and_nested(cloth: Path) -> None:
+def test_draws_are_deterministic_and_nested(cloth: Path) -> None:
     dataset = read_dataset(cloth)
     assert dataset.draw(2, seed=1) == dataset.draw(2, seed=1)
     assert set(dataset.draw(2, seed=1)) < set(dataset.draw(4, seed=1))
@@ -102,7 +102,7 @@ def test_draws_are_repeatable_and_nested(cloth: Path) -> None:
     assert len(dataset.draw(100, seed=0)) == 3 * (SHOTS + 2)
 
 
-def test_one_run_measures_everything_and_the_next_embeds_nothing(
+def test_evaluate_writes_all_metrics_and_reuses_features(
     cloth: Path, vit: str, tmp_path: Path
 ) -> None:
     def run(out: Path) -> tuple[str, str]:
@@ -167,7 +167,9 @@ def test_one_run_measures_everything_and_the_next_embeds_nothing(
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_queries_can_come_from_another_data_set(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_evaluate_takes_queries_from_another_data_set(
+    cloth: Path, vit: str, tmp_path: Path
+) -> None:
     # The other set's test images are this one's training images, all of them: with as many shots
     # every query is in the support set. It lacks a class, and has no training images.
     other = tmp_path / "elsewhere"
@@ -194,7 +196,7 @@ def test_queries_can_come_from_another_data_set(cloth: Path, vit: str, tmp_path:
     assert f"{3 * (SHOTS + 2)} images embedded" in " ".join(ran.stderr.split())
 
 
-def test_classes_of_the_queries_must_be_those_of_the_support(cloth: Path, tmp_path: Path) -> None:
+def test_queries_of_unknown_classes_are_refused(cloth: Path, tmp_path: Path) -> None:
     for label in ("nominal", "velvet", "denim"):
         (tmp_path / "test" / label).mkdir(parents=True)
         (tmp_path / "test" / label / "x.jpg").write_bytes(b"x")
@@ -220,14 +222,16 @@ def test_classes_of_the_queries_must_be_those_of_the_support(cloth: Path, tmp_pa
         (["{cloth}", "--queries-from=no/such/folder"], "no folder no/such/folder/test"),
     ],
 )
-def test_wrong_arguments_are_explained(cloth: Path, arguments: list[str], message: str) -> None:
+def test_command_exits_with_2_for_wrong_arguments(
+    cloth: Path, arguments: list[str], message: str
+) -> None:
     ran = invoke(*(argument.replace("{cloth}", str(cloth)) for argument in arguments))
     assert ran.exit_code == 2
     plain = " ".join(ran.stderr.replace("│", " ").split())
     assert message in plain
 
 
-def test_a_broken_image_is_named(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_evaluate_names_the_broken_image(cloth: Path, vit: str, tmp_path: Path) -> None:
     shutil.copytree(cloth, tmp_path, dirs_exist_ok=True)
     (tmp_path / "test" / "local" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a JPEG")
     ran = invoke(str(tmp_path), "--shots=1", "--no-cache", f"--backbone={vit}")
@@ -237,7 +241,9 @@ def test_a_broken_image_is_named(cloth: Path, vit: str, tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_holding_out_leaves_something_to_tell_apart(cloth: Path, vit: str, tmp_path: Path) -> None:
+def test_evaluate_exits_with_2_when_too_few_classes_can_be_held_out(
+    cloth: Path, vit: str, tmp_path: Path
+) -> None:
     for split in ("train", "test"):
         for label in ("local", "nominal"):
             shutil.copytree(cloth / split / label, tmp_path / split / label)
@@ -248,7 +254,7 @@ def test_holding_out_leaves_something_to_tell_apart(cloth: Path, vit: str, tmp_p
     assert "Add classes" in plain
 
 
-def test_a_data_set_needs_something_to_choose_from(tmp_path: Path) -> None:
+def test_data_set_with_one_class_is_refused(tmp_path: Path) -> None:
     for folder in ("train/a", "test/a"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "x.jpg").write_bytes(b"x")
@@ -256,7 +262,7 @@ def test_a_data_set_needs_something_to_choose_from(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
-def test_a_test_class_that_cannot_be_learned_is_refused(tmp_path: Path) -> None:
+def test_test_class_without_training_images_is_refused(tmp_path: Path) -> None:
     for folder in ("train/a", "test/a", "test/b"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "x.jpg").write_bytes(b"x")

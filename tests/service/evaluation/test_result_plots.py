@@ -25,7 +25,7 @@ def drawn(figure: Figure) -> Figure:
 
 @pytest.mark.parametrize("shots", [(1, 2, 4, 8, 16), (4,)])
 @pytest.mark.parametrize("apart", [0.0, 0.001, 0.02])
-def test_every_line_has_a_name_that_can_be_read(shots: tuple[int, ...], apart: float) -> None:
+def test_labels_of_lines_do_not_overlap(shots: tuple[int, ...], apart: float) -> None:
     estimates = {
         (method, k): Estimate(0.8 + apart * i, 0.3) for i, method in enumerate(HEADS) for k in shots
     }
@@ -43,7 +43,7 @@ def test_every_line_has_a_name_that_can_be_read(shots: tuple[int, ...], apart: f
     assert [label.get_text() for label in axes.get_xticklabels()] == [str(k) for k in shots]
 
 
-def test_intervals_stay_between_nothing_and_all() -> None:
+def test_error_bars_stay_between_0_and_100_percent() -> None:
     estimates = {("auto", 1): Estimate(0.9, 0.5), ("auto", 2): Estimate(0.1, 0.5)}
     (axes,) = accuracy_plot(estimates, "about", 2).axes
     (container,) = axes.containers
@@ -53,7 +53,7 @@ def test_intervals_stay_between_nothing_and_all() -> None:
     assert ends == [pytest.approx([40, 100]), pytest.approx([0, 60])]
 
 
-def test_reliability_shows_accuracy_and_counts() -> None:
+def test_reliability_diagram_shows_accuracy_and_counts() -> None:
     confidence = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.3])
     correct = torch.tensor([True, True, True, False, False])
     upper, lower = drawn(

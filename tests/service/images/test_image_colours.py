@@ -73,7 +73,7 @@ def test_inks_become_the_colours_that_their_profile_says(kind: str, side: int | 
     ],
     ids=["empty", "words", "zeros", "cut short", "damaged", "of inks", "too large"],
 )
-def test_a_profile_that_is_none_for_the_picture_is_ignored(icc: bytes) -> None:
+def test_a_profile_of_another_colour_space_is_ignored(icc: bytes) -> None:
     packed = with_chunks(encoded(SCENE), chunk(b"iCCP", b"t\0\0" + zlib.compress(icc)))
     assert np.array_equal(decode(packed, PIXELS).pixels, SCENE)
     if len(icc) < 60_000:

@@ -178,7 +178,7 @@ def test_a_bmp_of_more_runs_than_pixels_is_refused() -> None:
     assert pixels(content).max() == 0
 
 
-def test_a_webp_that_claims_a_canvas_beyond_the_limit_makes_none() -> None:
+def test_a_webp_with_a_canvas_beyond_the_limit_is_refused_before_it_is_made() -> None:
     content = bytearray(encoded(odd.with_alpha(SCENE), "WEBP"))
     content[24:30] = b"\xff\x3f\0\xff\x3f\0"
     assert "16384 x 16384" in told(bytes(content), ImageTooLarge)

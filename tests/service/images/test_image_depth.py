@@ -81,7 +81,7 @@ def test_a_dark_picture_of_floats_in_0_to_1_stays_dark() -> None:
     assert levels(deep((RAMP / 4).astype(np.float32), 3)).max() == 64
 
 
-def test_what_is_no_number_is_black_and_does_not_count() -> None:
+def test_nan_is_black_and_does_not_count_in_the_range() -> None:
     values = (RAMP * 1000).astype(np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
     found = levels(deep(values, 3))
@@ -94,7 +94,7 @@ def test_one_number_everywhere_is_a_picture(value: float) -> None:
     assert levels(deep(np.full(SIZE[::-1], value, np.float32), 3)).shape == (80, 120)
 
 
-def test_a_range_that_is_none_is_not_believed() -> None:
+def test_an_invalid_range_of_samples_is_ignored() -> None:
     content = deep(SIGNED, 2, t340=(11, [float("nan")]), t341=(11, [1.0]))
     assert np.abs(levels(content) - SHOWN).max() <= 1
 

@@ -17,13 +17,13 @@ from fastapi import FastAPI
 from adapters.backbones import Backbone
 from adapters.loading import load_backbone
 from service.api.app import create_app
+from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.encoding.fair_queue import Priority
 from service.encoding.text_embedder import TextEmbedder
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.live import LiveClassifier
 from service.settings import Settings
-from service.storage.records import ClassifierSettings
 from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture, zipped

@@ -17,7 +17,7 @@ from service.composition import ServiceParts
 from service.encoding.image_embedder import ImageEmbedder
 from service.settings import Settings
 from service.storage.records import StoredClassifier
-from tests.service.api.test_waiting import in_loop
+from tests.service.api.test_deadlines import in_loop
 from tests.service.asgi import Client
 from tests.service.held import Held, until
 from tests.service.pictures import picture

@@ -20,9 +20,10 @@ from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
 from service.problems import ClassifierNotFound
+from service.storage.change import Written
 from service.storage.engine import open_database
 from service.storage.fingerprints import Origin
-from service.storage.records import StoredClassifier, Written
+from service.storage.records import State, StoredClassifier
 from service.storage.store import Store
 from tests.service.client import Classifier
 from tests.service.pictures import picture
@@ -52,9 +53,9 @@ class Held(Store):
         self.loads.pass_by(name)
         return super().load(name)
 
-    def change(self, classifier_id: int, *args: Any, **kwargs: Any) -> Written:
-        self.changes.pass_by(classifier_id)
-        return super().change(classifier_id, *args, **kwargs)
+    def write(self, state: State, *args: Any) -> Written:
+        self.changes.pass_by(state.id)
+        return super().write(state, *args)
 
 
 class Gate:

@@ -18,9 +18,9 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from service.problems import ChangedMeanwhile, ClassifierNotFound, ClassNotFound
 from service.registry.registry import Registry
+from service.storage.change import Change, NewClass, Written
 from service.storage.engine import open_database
 from service.storage.fingerprints import Origin
-from service.storage.records import Written
 from service.storage.store import Outdated, Store
 from tests.service.registries import SETTINGS, embeddings, fill, image, plain_store, registry
 
@@ -29,7 +29,7 @@ ROOM = 10**9
 
 
 def one_of_several(store: Store, backbone: Backbone) -> Registry:
-    return registry(store, backbone, ROOM, alone=False)
+    return registry(store, backbone, ROOM, one_of_several=True)
 
 
 def two(engine: Engine, backbone: Backbone) -> list[Registry]:
@@ -53,10 +53,10 @@ class Interrupted(Store):
         super().__init__(engine, Origin(backbone.fingerprint, backbone.name))
         self.others: list[Callable[[], object]] = []
 
-    def change(self, *args: Any, **kwargs: Any) -> Written:
+    def write(self, *args: Any) -> Written:
         if self.others:
             self.others.pop()()
-        return super().change(*args, **kwargs)
+        return super().write(*args)
 
 
 def interrupted(engine: Engine, backbone: Backbone) -> tuple[Interrupted, Registry, Registry]:
@@ -131,8 +131,8 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
             self.loads += 1
             return super().load(name)
 
-        def change(self, *args: Any, **kwargs: Any) -> Written:
-            done = super().change(*args, **kwargs)
+        def write(self, *args: Any) -> Written:
+            done = super().write(*args)
             written.set()
             assert go_on.wait(PATIENCE)
             return done
@@ -180,20 +180,20 @@ def test_a_store_refuses_a_change_of_an_older_state(engine: Engine, backbone: Ba
     assert stored is not None
     record = stored.record
     assert store.state("a") == record.state
-    written = store.change(record.id, record.tuning, state=record.state)
+    written = store.write(record.state, Change(tuning=record.tuning))
     assert written.revision == record.revision + 1
-    labels = [("new", None)]
+    more = Change(settings=SETTINGS, tuning=record.tuning, classes_added=(NewClass(label="new"),))
     with pytest.raises(Outdated):
-        store.change(record.id, record.tuning, new_classes=labels, state=record.state)
+        store.write(record.state, more)
     with pytest.raises(Outdated):
-        store.create("a", SETTINGS, record.tuning, labels)
+        store.create("a", more)
     again = store.load("a")
     assert again is not None
     assert [one.label for one in again.classes] == ["ant", "bee"]
     store.delete_classifier(record.id)
     assert store.state("a") is None
     with pytest.raises(Outdated):
-        store.change(record.id, record.tuning)
+        store.write(again.record.state, Change(tuning=record.tuning))
     with pytest.raises(Outdated):
         store.delete_classifier(record.id)
 
@@ -216,7 +216,7 @@ def test_one_made_again_under_the_same_id_is_another(engine: Engine, backbone: B
     store = plain_store(engine, backbone)
     tuning = there.live("a").tuning
     with pytest.raises(Outdated):
-        store.change(new.id, tuning, state=old._replace(revision=new.revision + 1))
+        store.write(old._replace(revision=new.revision + 1), Change(tuning=tuning))
 
 
 NAMES = ["a", "b"]

@@ -51,17 +51,37 @@ def snapshot(
 ) -> Snapshot:
     """A state of a classifier; ``n_bare`` more classes are declared and cannot be answered."""
     ids = [*classes.ids.tolist(), *range(100_000, 100_000 + n_bare)]
-    records = {f"class {i}": ClassRecord(i, f"class {i}", NOW) for i in ids}
+    records = {f"class {i}": ClassRecord(id=i, label=f"class {i}", created_at=NOW) for i in ids}
     images = {
-        i: SupportRecord(i, f"{i:032x}", label, f"{i}.jpg", "", "image/jpeg", 8, 8, NOW)
+        i: SupportRecord(
+            id=i,
+            public_id=f"{i:032x}",
+            class_id=label,
+            filename=f"{i}.jpg",
+            sha256="",
+            media_type="image/jpeg",
+            width=8,
+            height=8,
+            created_at=NOW,
+        )
         for i, label in zip(support.ids.tolist(), support.labels.tolist(), strict=True)
     }
     tuning = FewShotClassifier(method, 20.0).tune(classes, support.labelled) if ids else Tuning()
-    return Snapshot("blobs", method, 20.0, records, images, classes, support, tuning, joint)
+    return Snapshot(
+        name="blobs",
+        method=method,
+        logit_scale=20.0,
+        records=records,
+        images=images,
+        classes=classes,
+        support=support,
+        tuning=tuning,
+        joint=joint,
+    )
 
 
 @pytest.mark.parametrize("method", ["auto", "zero-shot", "tip-adapter++", "ape", "gda++"])
-def test_a_report_says_what_loops_say(method: str) -> None:
+def test_report_agrees_with_loops(method: str) -> None:
     classes, support = blobs([6, 5, 1, 7], noise=1.2)
     state = snapshot(classes, support, method)
     made = classification_report(state)
@@ -117,7 +137,7 @@ def test_a_report_says_what_loops_say(method: str) -> None:
     assert made.calibration.error == pytest.approx(error, abs=1e-5)
 
 
-def test_the_accuracy_is_that_of_the_tuning() -> None:
+def test_accuracy_is_that_of_the_tuning() -> None:
     classes, support = blobs([6, 6, 4, 8], noise=1.2)
     made = classification_report(snapshot(classes, support, "gda++"))
     assert made.tuning.accuracy is not None
@@ -125,7 +145,7 @@ def test_the_accuracy_is_that_of_the_tuning() -> None:
     assert made.accuracy == pytest.approx(made.tuning.accuracy)
 
 
-def test_the_overlap_is_the_sum_of_the_smaller_shares() -> None:
+def test_overlap_is_the_sum_of_the_smaller_shares() -> None:
     classes, support = blobs([6, 5, 7])
     made = classification_report(snapshot(classes, support))
     keys = support.embeddings.corrected.numpy()
@@ -143,7 +163,7 @@ def test_the_overlap_is_the_sum_of_the_smaller_shares() -> None:
 
 
 @pytest.mark.parametrize("method", ["tip-adapter++", "gda++"])
-def test_measures_are_those_of_the_images_that_take_part(method: str) -> None:
+def test_measures_are_computed_on_the_images_that_take_part(method: str) -> None:
     classes, support = blobs([6, 5, 1, 7])
     found = classification_report(snapshot(classes, support, method)).measures
     labels = classes.columns(support.labels).tolist()
@@ -183,7 +203,7 @@ def test_measures_are_those_of_the_images_that_take_part(method: str) -> None:
     assert not found.same_space
 
 
-def test_a_corrected_embedding_in_the_space_of_texts_is_compared_with_them() -> None:
+def test_corrected_embedding_is_compared_with_texts_when_in_their_space() -> None:
     classes, support = blobs([6, 5, 7])
     both = ImageEmbeddings(support.embeddings.frozen, support.embeddings.frozen.roll(1, 0))
     joint = SupportSet(support.ids, support.labels, both)
@@ -196,7 +216,7 @@ def test_a_corrected_embedding_in_the_space_of_texts_is_compared_with_them() -> 
     assert found.corrected.texts.uniformity == pytest.approx(found.frozen.texts.uniformity)
 
 
-def test_a_suspect_comes_with_the_nearest_image_of_the_named_class() -> None:
+def test_suspect_comes_with_nearest_image_of_the_predicted_class() -> None:
     classes, support = blobs([8, 8, 8], noise=0.3)
     labels = support.labels.clone()
     labels[5] = next(i for i in classes.ids.tolist() if i != labels[5])
@@ -216,7 +236,7 @@ def test_a_suspect_comes_with_the_nearest_image_of_the_named_class() -> None:
     )
 
 
-def test_copies_are_named_and_do_not_vote_where_they_are_many() -> None:
+def test_near_duplicates_do_not_vote_when_they_are_many() -> None:
     """Every image twice: without care each would name its copy, and accuracy would be perfect."""
     classes, support = blobs([6, 6, 6], noise=2.5, seed=3)
     alone = classification_report(snapshot(classes, support))
@@ -243,7 +263,7 @@ def test_copies_are_named_and_do_not_vote_where_they_are_many() -> None:
     assert made.accuracy < 1
 
 
-def test_a_class_known_by_name_can_be_named_and_has_no_accuracy() -> None:
+def test_class_without_images_can_be_predicted_and_has_no_accuracy() -> None:
     classes, support = blobs([5, 5, 5], noise=0.2)
     bare = classes.ids[2]
     # One image of it is registered as another class; the name alone claims it.
@@ -260,7 +280,7 @@ def test_a_class_known_by_name_can_be_named_and_has_no_accuracy() -> None:
     assert suspect.nearest is None
 
 
-def test_names_without_meaning_leave_declared_classes_out_of_the_answers() -> None:
+def test_declared_classes_are_not_predicted_when_names_carry_no_meaning() -> None:
     classes, support = blobs([4, 4])
     made = classification_report(snapshot(ClassSet(classes.ids, None), support, n_bare=2))
     assert made.n_classes == 4
@@ -268,7 +288,7 @@ def test_names_without_meaning_leave_declared_classes_out_of_the_answers() -> No
 
 
 @pytest.mark.parametrize("shots", [[], [1, 1, 1], [1], [2], [5]])
-def test_small_classifiers_have_a_report(shots: list[int]) -> None:
+def test_report_is_complete_for_few_images(shots: list[int]) -> None:
     if shots:
         classes, support = blobs(shots)
     else:
@@ -289,7 +309,7 @@ def test_small_classifiers_have_a_report(shots: list[int]) -> None:
         assert set(figures.values()) == {None}
 
 
-def test_large_matrices_are_left_out() -> None:
+def test_confusion_matrix_is_null_above_the_largest_size() -> None:
     made = classification_report(snapshot(*blobs([2] * (MAX_MATRIX + 1), noise=2.0)))
     assert made.confusion_matrix is None
     assert len(made.classes) == MAX_MATRIX + 1
@@ -298,7 +318,7 @@ def test_large_matrices_are_left_out() -> None:
     assert sum(counts) > 0
 
 
-def test_images_beyond_the_limit_are_left_out_and_it_says_so() -> None:
+def test_report_says_when_images_beyond_the_limit_are_left_out() -> None:
     classes, support = blobs([MAX_IMAGES, 30, 2])
     made = classification_report(snapshot(classes, support))
     assert not made.examined.complete
@@ -308,7 +328,7 @@ def test_images_beyond_the_limit_are_left_out_and_it_says_so() -> None:
     assert made.classes[0].n_images == MAX_IMAGES
 
 
-def test_rows_are_stratified_so_that_small_classes_stay_whole() -> None:
+def test_stratified_rows_keep_small_classes_whole() -> None:
     labels = torch.tensor([9] * 100 + [4, 4, 4] + [1] * 100 + [7])
     rows = stratified(labels, 50)
     assert Counter(labels[rows].tolist()) == {9: 23, 1: 23, 4: 3, 7: 1}
@@ -319,7 +339,7 @@ def test_rows_are_stratified_so_that_small_classes_stay_whole() -> None:
     assert Counter(Counter(many[stratified(many, 100)].tolist()).values()) == {2: 50}
 
 
-def test_the_example_of_the_documentation_is_a_report() -> None:
+def test_documented_example_is_a_valid_report() -> None:
     example = ReportOut.model_validate(EXAMPLE)
     assert example.model_dump(mode="json") == EXAMPLE
     for overlap in (example.overlap.frozen, example.overlap.corrected):

@@ -49,7 +49,7 @@ def textures(classifier: Classifier) -> Classifier:
     return classifier
 
 
-def test_a_mislabelled_image_is_the_first_suspect(textures: Classifier) -> None:
+def test_mislabelled_image_is_the_first_suspect(textures: Classifier) -> None:
     document = made(textures)
     stray = textures.get_class("brick").json()["images"][7]
     first = document["suspects"][0]
@@ -63,7 +63,7 @@ def test_a_mislabelled_image_is_the_first_suspect(textures: Classifier) -> None:
         assert content is None or answer.content == content
 
 
-def test_the_figures_agree_with_each_other_and_with_the_classifier(textures: Classifier) -> None:
+def test_report_figures_agree_with_each_other_and_the_classifier(textures: Classifier) -> None:
     document = made(textures)
     tuning = textures.http.get(textures.url).json()["tuning"]
     assert document["tuning"] == {
@@ -83,7 +83,7 @@ def test_the_figures_agree_with_each_other_and_with_the_classifier(textures: Cla
         assert 0 < view["overlap"] < 1
 
 
-def test_an_image_saved_again_is_a_near_copy(textures: Classifier) -> None:
+def test_image_saved_again_is_a_near_duplicate(textures: Classifier) -> None:
     again = io.BytesIO()
     Image.open(io.BytesIO(patches("gravel")[2])).save(again, "JPEG", quality=95)
     [copy] = textures.post("gravel", again.getvalue()).json()["images"]
@@ -93,7 +93,7 @@ def test_an_image_saved_again_is_a_near_copy(textures: Classifier) -> None:
     assert found[copy["id"]]["similarity"] > 0.9
 
 
-def test_a_report_follows_the_classifier(textures: Classifier) -> None:
+def test_report_is_computed_again_after_each_change(textures: Classifier) -> None:
     before = made(textures)
     assert made(textures) == before
     textures.http.delete(before["suspects"][0]["url"])
@@ -104,7 +104,7 @@ def test_a_report_follows_the_classifier(textures: Classifier) -> None:
     assert made(textures)["tuning"]["method"] == "gda++"
 
 
-def test_every_member_is_described(textures: Classifier) -> None:
+def test_every_member_of_a_report_is_in_the_schema(textures: Classifier) -> None:
     schemas = textures.http.get("/openapi.json").json()["components"]["schemas"]
     document = made(textures)
     for name, value in [
@@ -129,7 +129,7 @@ def test_every_member_is_described(textures: Classifier) -> None:
     assert set(example) == set(document)
 
 
-def test_the_page_may_load_nothing_but_images(textures: Classifier) -> None:
+def test_page_policy_allows_images_alone(textures: Classifier) -> None:
     response = textures.http.get(f"{textures.url}/report.html")
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'")
@@ -141,7 +141,7 @@ def test_the_page_may_load_nothing_but_images(textures: Classifier) -> None:
     assert f'src="classes/brick/images/{suspect["image_id"]}"' in response.text
 
 
-def test_the_picture_is_drawn(textures: Classifier) -> None:
+def test_png_shows_the_plots(textures: Classifier) -> None:
     drawn = png(textures)
     assert drawn.size == (1430, 1540)
     colours = drawn.convert("RGB").getcolors(1 << 24)
@@ -149,7 +149,7 @@ def test_the_picture_is_drawn(textures: Classifier) -> None:
     assert max(count for count, _ in colours) < 0.9 * 1430 * 1540
 
 
-def test_the_picture_can_be_had_as_vectors(textures: Classifier) -> None:
+def test_svg_shows_the_plots_and_runs_no_script(textures: Classifier) -> None:
     response = textures.http.get(f"{textures.url}/report.svg")
     assert response.status_code == 200
     assert response.headers["content-type"] == "image/svg+xml"
@@ -167,7 +167,7 @@ def test_the_picture_can_be_had_as_vectors(textures: Classifier) -> None:
         assert f"<!-- {told} -->" in response.text  # what the shapes beside it spell
 
 
-def test_measures_are_on_the_page(textures: Classifier) -> None:
+def test_page_shows_the_measures(textures: Classifier) -> None:
     text = html(textures)
     before, after = (made(textures)["measures"][view] for view in ("frozen", "corrected"))
     for share in (before["neighbour_accuracy"], after["neighbour_accuracy"]):
@@ -182,7 +182,7 @@ def test_measures_are_on_the_page(textures: Classifier) -> None:
     assert "Modality gap" not in html(textures)
 
 
-def test_a_backbone_without_correction_has_one_embedding(small: Classifier) -> None:
+def test_backbone_without_correction_has_one_embedding(small: Classifier) -> None:
     for texture in ("brick", "grass"):
         small.post(texture, *[_small(patch) for patch in patches(texture)[:4]])
     found = made(small)["measures"]
@@ -197,7 +197,7 @@ def test_a_backbone_without_correction_has_one_embedding(small: Classifier) -> N
     assert "After: corrected embedding" not in drawn
 
 
-def test_names_cannot_break_the_page(classifier: Classifier) -> None:
+def test_labels_and_filenames_are_escaped(classifier: Classifier) -> None:
     evil = "<script>alert(1)<script>&\"'$\\frac{$"[:40].replace("\\", "")
     name = '"><img src=x onerror=alert(1)>.png'
     classifier.put(method="tip-adapter++")
@@ -220,7 +220,7 @@ def test_names_cannot_break_the_page(classifier: Classifier) -> None:
     assert made(classifier)["suspects"][0]["filename"].endswith(".png")
 
 
-def test_labels_of_any_script_are_drawn_or_named_by_number(
+def test_labels_are_drawn_in_any_script_or_given_by_number(
     classifier: Classifier, server: Server
 ) -> None:
     labels = ("猫", "고양이", "قطة", "🐈", "𒀀")
@@ -236,18 +236,18 @@ def test_labels_of_any_script_are_drawn_or_named_by_number(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_report_takes_a_classifier(http: httpx.Client, form: str) -> None:
+def test_report_returns_404_for_unknown_classifier(http: httpx.Client, form: str) -> None:
     problem(http.get(f"/v1/classifiers/nobody/{form}"), 404, "classifier-not-found", "nobody")
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_deleted_classifier_has_no_report(textures: Classifier, form: str) -> None:
+def test_report_returns_404_after_deletion(textures: Classifier, form: str) -> None:
     assert textures.http.get(f"{textures.url}/{form}").status_code == 200
     textures.http.delete(textures.url)
     problem(textures.http.get(f"{textures.url}/{form}"), 404, "classifier-not-found")
 
 
-def test_an_empty_classifier_says_what_to_do(classifier: Classifier) -> None:
+def test_report_on_empty_classifier_says_what_to_do(classifier: Classifier) -> None:
     document = made(classifier)
     assert document["accuracy"] is None
     assert document["classes"] == document["suspects"] == document["redundant"] == []
@@ -257,7 +257,7 @@ def test_an_empty_classifier_says_what_to_do(classifier: Classifier) -> None:
     assert png(classifier).height < 400
 
 
-def test_classes_without_images_say_what_to_do(classifier: Classifier) -> None:
+def test_report_on_classes_without_images_says_what_to_do(classifier: Classifier) -> None:
     classifier.put(classes=["ant", "bee"])
     document = made(classifier)
     assert [one["n_images"] for one in document["classes"]] == [0, 0]
@@ -266,7 +266,7 @@ def test_classes_without_images_say_what_to_do(classifier: Classifier) -> None:
     assert png(classifier).height < 400
 
 
-def test_one_image_a_class_cannot_be_judged(classifier: Classifier) -> None:
+def test_accuracy_is_null_with_one_image_a_class(classifier: Classifier) -> None:
     classifier.post("ant", picture(1))
     classifier.post("bee", picture(2))
     document = made(classifier)
@@ -277,7 +277,7 @@ def test_one_image_a_class_cannot_be_judged(classifier: Classifier) -> None:
     assert png(classifier).height < 400
 
 
-def test_classes_of_every_kind_have_a_page(classifier: Classifier) -> None:
+def test_page_names_classes_that_cannot_be_judged(classifier: Classifier) -> None:
     classifier.post("brick", *patches("brick")[:4])
     classifier.post("single", picture(5))
     classifier.put(classes=["by name"])
@@ -287,7 +287,7 @@ def test_classes_of_every_kind_have_a_page(classifier: Classifier) -> None:
     assert png(classifier).height > 1000
 
 
-def test_images_that_are_not_kept_are_not_shown(small: Classifier) -> None:
+def test_page_shows_no_images_when_they_are_not_stored(small: Classifier) -> None:
     for texture in ("brick", "grass"):
         for at in range(0, 8, 4):
             small.post(texture, *[_small(patch) for patch in patches(texture)[at : at + 4]])
@@ -304,7 +304,7 @@ def _small(content: bytes) -> bytes:
     return encoded(Image.open(io.BytesIO(content)).resize((64, 64)))
 
 
-def test_reports_while_images_come(classifier: Classifier) -> None:
+def test_report_is_of_one_state_while_images_are_registered(classifier: Classifier) -> None:
     """Every report is of one state: its parts have the same number of images."""
     classifier.post("brick", *patches("brick")[:2])
     classifier.post("grass", *patches("grass")[:2])

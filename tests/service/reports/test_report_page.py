@@ -66,7 +66,7 @@ def shown(page: Page, server: Server, name: str) -> bytes:
     return page.screenshot(full_page=True)
 
 
-def test_images_load_and_nothing_is_refused(
+def test_page_loads_its_images_and_nothing_is_refused(
     page: Page, server: Server, textures: Classifier, complaints: list[str]
 ) -> None:
     taken = Image.open(io.BytesIO(shown(page, server, textures.name)))
@@ -80,7 +80,7 @@ def test_images_load_and_nothing_is_refused(
     assert page.locator("#suspects").inner_text().count("ein <b>Ziegel<b>, 100 %?") >= 1
 
 
-def test_the_page_is_never_wider_than_the_screen(
+def test_page_is_never_wider_than_the_screen(
     page: Page, server: Server, textures: Classifier
 ) -> None:
     shown(page, server, textures.name)
@@ -93,7 +93,9 @@ def test_the_page_is_never_wider_than_the_screen(
         assert box["x"] + box["width"] <= screen
 
 
-def test_before_and_after_can_be_compared(page: Page, server: Server, textures: Classifier) -> None:
+def test_page_shows_before_and_after_side_by_side(
+    page: Page, server: Server, textures: Classifier
+) -> None:
     shown(page, server, textures.name)
     section = page.locator("#overlap")
     # Both histograms have the same axis.
@@ -113,7 +115,7 @@ def test_before_and_after_can_be_compared(page: Page, server: Server, textures: 
             assert left["x"] + left["width"] <= right["x"] + 1
 
 
-def test_a_picture_leads_to_the_image(page: Page, server: Server, textures: Classifier) -> None:
+def test_picture_links_to_the_image(page: Page, server: Server, textures: Classifier) -> None:
     shown(page, server, textures.name)
     link = page.locator("#suspects a.frame").first
     with page.expect_navigation() as navigation:
@@ -122,7 +124,9 @@ def test_a_picture_leads_to_the_image(page: Page, server: Server, textures: Clas
     assert navigation.value.headers["content-type"] == "image/png"
 
 
-def test_many_classes_fit(page: Page, server: Server, complaints: list[str]) -> None:
+def test_page_fits_the_screen_with_many_classes(
+    page: Page, server: Server, complaints: list[str]
+) -> None:
     with server.client() as http:
         many = Classifier(http, "many")
         if many.put(names_carry_meaning=False, method="tip-adapter++").status_code == 201:
@@ -139,7 +143,7 @@ def test_many_classes_fit(page: Page, server: Server, complaints: list[str]) -> 
     assert page.locator("#accuracy tr").count() == MANY
 
 
-def test_an_empty_classifier_has_a_page(page: Page, server: Server, complaints: list[str]) -> None:
+def test_page_of_empty_classifier_loads(page: Page, server: Server, complaints: list[str]) -> None:
     with server.client() as http:
         Classifier(http, "void").put()
     shown(page, server, "void")

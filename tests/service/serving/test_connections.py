@@ -82,7 +82,7 @@ def test_others_are_answered_while_a_head_of_300_megabytes_comes(edge: Edge) -> 
 @pytest.mark.parametrize(
     "sent", [b"\x16\x03\x01\x02\x00\x01", b"hello\r\n\r\n", b"GET / FTP/1.1\r\n\r\n"]
 )
-def test_what_is_no_http_is_answered_with_400(url: str, sent: bytes) -> None:
+def test_bytes_that_are_no_http_are_answered_with_400(url: str, sent: bytes) -> None:
     said(url, sent).problem(400, "malformed-request", "HTTP/1.1")
 
 

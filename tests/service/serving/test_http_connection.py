@@ -189,7 +189,7 @@ def test_any_bytes_end_in_answers_and_a_connection_that_is_forgotten(
     st.floats(1, 1e6),
     st.lists(st.tuples(st.floats(0.01, 2), st.integers(0, 10**6)), min_size=1, max_size=50),
 )
-def test_a_rate_is_kept_by_whoever_keeps_it(
+def test_minimum_rate_bounds_the_longest_pause_and_the_average(
     grace: float, rate: float, moves: list[tuple[float, int]]
 ) -> None:
     kept = MinimumRate(grace, rate)

@@ -93,7 +93,7 @@ def n_images(classifier: Classifier) -> int:
     return len(answer["evidence"])
 
 
-def test_what_one_process_acknowledged_all_of_them_know(
+def test_a_change_acknowledged_by_one_process_is_seen_by_all(
     several: Server, anyone: httpx.Client
 ) -> None:
     classifier = Classifier(anyone, "known")

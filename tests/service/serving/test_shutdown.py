@@ -158,7 +158,7 @@ def test_a_process_that_is_loading_ends_at_once(tmp_path: Path, vit: str) -> Non
 _TEARDOWN_THAT_HANGS = """
 import asyncio, os, signal, threading, time
 from service.serving.connections import ConnectionLimits, Connections
-from service.serving.graceful_shutdown import drain_when_told
+from service.serving.graceful_shutdown import handle_termination_signals
 from service.settings import Settings
 
 class Slow:
@@ -170,7 +170,7 @@ async def serve():
     ready = threading.Event()
     ready.set()
     connections = Connections(ConnectionLimits.of(Settings()))
-    drain_when_told(connections, 1.0, ready, lambda *_: None)
+    handle_termination_signals(connections, 1.0, ready, lambda *_: None)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0)
 

@@ -23,10 +23,12 @@ from adapters.heads import Tuning
 from adapters.loading import load_backbone
 from service.composition import ServiceParts
 from service.encoding.image_embedder import EmbeddedImage
+from service.images.embedded import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone
 from service.registry.reembedding import re_embed
 from service.registry.registry import Registry
 from service.settings import Settings
+from service.storage.change import Change
 from service.storage.engine import StorageError, open_database
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.location import sqlite_file
@@ -36,7 +38,6 @@ from service.storage.store import Store
 from tests.service.pictures import picture
 from tests.service.registries import (
     SETTINGS,
-    SelfNaming,
     embeddings,
     fill,
     image,
@@ -266,7 +267,7 @@ def test_what_another_backbone_embedded_is_neither_read_nor_changed_nor_joined(
     for use in (
         lambda: theirs.live("bad"),
         lambda: other.state("bad"),
-        lambda: other.change(stored.record.id, stored.record.tuning),
+        lambda: other.write(stored.record.state, Change(tuning=stored.record.tuning)),
         lambda: theirs.put("bad", SETTINGS, []),
         lambda: theirs.put("new", SETTINGS, []),
     ):
@@ -294,16 +295,8 @@ def photo(seed: int, content: bytes | None = None) -> EmbeddedImage:
 
 def keeping(engine: Engine, backbone: Backbone) -> Registry:
     """A registry that keeps images, beside others."""
-    store = plain_store(engine, backbone)
-    return SelfNaming(
-        store,
-        backbone,
-        store_images=True,
-        max_classes=9,
-        max_texts=100,
-        memory=10**9,
-        alone=False,
-    )
+    store = plain_store(engine, backbone, store_images=True)
+    return registry(store, backbone, memory=10**9, one_of_several=True)
 
 
 def test_images_that_cannot_be_decoded_any_more_are_named_before_any_is_changed(
@@ -344,15 +337,15 @@ def test_what_the_old_backbone_adds_while_images_are_embedded_anew_is_embedded_t
         old.add_images("a", [("ant", before[0])])
         return classifiers(self)
 
-    settle = StaleEmbeddings.settle
+    write = StaleEmbeddings.write
 
     def and_again(self: StaleEmbeddings, *args: Any) -> None:
         if len(before) == 2:
             old.add_images("a", [("ant", before.pop())])
-        settle(self, *args)
+        write(self, *args)
 
     monkeypatch.setattr(StaleEmbeddings, "classifiers", meanwhile)
-    monkeypatch.setattr(StaleEmbeddings, "settle", and_again)
+    monkeypatch.setattr(StaleEmbeddings, "write", and_again)
     name = tiny_vit(1)
     new = load_backbone(name, "cpu")
     count = re_embed(engine, new, Settings(backbone=name), Console(quiet=True))
@@ -384,7 +377,7 @@ def test_an_image_of_another_backbone_keeps_its_classifier_from_answering(
 
 def test_a_refusal_names_adapter_and_prompts_of_both_sides(engine: Engine) -> None:
     store = Store(engine, Origin("f" * 64, "ViT-B-16/openai", "/a.safetensors", "/p.safetensors"))
-    store.create("insects", SETTINGS, Tuning(), [])
+    store.create("insects", Change(settings=SETTINGS, tuning=Tuning()))
     with pytest.raises(OtherBackboneError) as refused:
         check_fingerprints(engine, Origin("0" * 64, "ViT-B-16/openai", "/b.safetensors"))
     told = str(refused.value)

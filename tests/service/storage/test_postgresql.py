@@ -16,10 +16,11 @@ from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
 from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
+from service.storage.change import Change, NewClass
 from service.storage.engine import StorageError, open_database
 from service.storage.fingerprints import Origin
-from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 from tests.service.client import Classifier, of_four, problem
 from tests.service.pictures import picture
@@ -60,7 +61,8 @@ def store_of(engine: Engine) -> Store:
 
 
 def create(store: Store, name: str) -> None:
-    store.create(name, ClassifierSettings(), Tuning(), [("ant", None)])
+    ants = (NewClass(label="ant"),)
+    store.create(name, Change(settings=ClassifierSettings(), tuning=Tuning(), classes_added=ants))
 
 
 def test_processes_that_start_together_on_an_empty_database_all_start(database: str) -> None:
@@ -79,7 +81,7 @@ def test_a_state_is_the_same_however_it_is_read(engine: Engine) -> None:
     stored = store.load("a")
     assert stored is not None
     assert store.state("a") == stored.record.state
-    assert store.change(stored.record.id, Tuning(), state=stored.record.state).revision == 1
+    assert store.write(stored.record.state, Change(tuning=Tuning())).revision == 1
 
 
 def test_connections_that_were_ended_are_made_again(engine: Engine, database: str) -> None:
@@ -110,7 +112,7 @@ def test_a_cut_connection_is_a_problem_until_it_is_mended(engine: Engine, wire: 
 def test_a_commit_whose_answer_is_lost_is_told_as_that_and_followed(
     engine: Engine, wire: Wire, backbone: Backbone
 ) -> None:
-    made = registry(plain_store(engine, backbone), backbone, memory=10**9, alone=False)
+    made = registry(plain_store(engine, backbone), backbone, memory=10**9, one_of_several=True)
     fill(made, "a")
     assert len(made.live("a").support) == 4
     wire.cut_after(b"COMMIT\0")
@@ -161,7 +163,9 @@ def test_another_programs_tables_are_refused_by_name(database: str) -> None:
 def test_registries_on_one_database_lose_nothing_and_share_images(
     engine: Engine, backbone: Backbone
 ) -> None:
-    both = [registry(plain_store(engine, backbone), backbone, alone=False) for _ in range(2)]
+    both = [
+        registry(plain_store(engine, backbone), backbone, one_of_several=True) for _ in range(2)
+    ]
     fill(both[0], "a", "b")
 
     def client(number: int) -> None:

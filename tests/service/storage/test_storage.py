@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 import alembic.config
@@ -20,9 +21,12 @@ import service.storage.migrations
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from adapters.heads.tip_adapter import VoteParameters
+from service.classifier_settings import ClassifierSettings
+from service.images.embedded import EmbeddedImage, SupportImage
+from service.storage.change import Change, NewClass, Written
 from service.storage.engine import StorageError, open_database
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
-from service.storage.records import ClassifierSettings, NewImage, StoredClassifier
+from service.storage.records import StoredClassifier
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
 
@@ -49,18 +53,27 @@ def embeddings(seed: int) -> ImageEmbeddings:
     )
 
 
-def new_image(seed: int, label: str, *, kept: bool = True) -> NewImage:
-    return NewImage(
-        public_id=f"{label}{seed:04d}",
-        label=label,
+def support(seed: int, label: str, **other: Any) -> SupportImage:
+    image = EmbeddedImage(
         filename=f"{seed}.png",
+        read=lambda: bytes([seed]),
         sha256=f"{seed:064d}",
         media_type="image/png",
         width=4,
         height=3,
-        content=(lambda: bytes([seed])) if kept else None,
         embeddings=embeddings(seed),
     )
+    return SupportImage(label, replace(image, **other))
+
+
+def create(store: Store, name: str, *labels: str) -> None:
+    classes = tuple(NewClass(label=label) for label in labels)
+    settings = ClassifierSettings()
+    store.create(name, Change(settings=settings, tuning=TUNING, classes_added=classes))
+
+
+def write(store: Store, name: str, **change: Any) -> Written:
+    return store.write(loaded(store, name).record.state, Change(tuning=TUNING, **change))
 
 
 def loaded(store: Store, name: str) -> StoredClassifier:
@@ -78,8 +91,8 @@ def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     engine = open_database(url)
     store = Store(engine, Origin("f" * 64, "lite"))
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
-    store.change(loaded(store, "insects").record.id, TUNING, new_images=[new_image(1, "ant")])
+    create(store, "insects", "ant", "bee")
+    write(store, "insects", added=(support(1, "ant"),))
     config = alembic.config.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.execution_options(writes=True).begin() as connection:
@@ -100,12 +113,10 @@ def test_multi_picture_files_that_an_older_version_kept_are_jpegs(tmp_path: Path
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     engine = open_database(url)
     store = Store(engine, Origin("f" * 64, "lite"))
-    store.create("phone", ClassifierSettings(), TUNING, [("ant", None)])
-    images = [
-        replace(new_image(seed, "ant"), media_type=kind)
-        for seed, kind in ((1, "image/mpo"), (2, "image/png"))
-    ]
-    store.change(loaded(store, "phone").record.id, TUNING, new_images=images)
+    create(store, "phone", "ant")
+    kinds = {1: "image/mpo", 2: "image/png"}
+    images = tuple(support(seed, "ant", media_type=kind) for seed, kind in kinds.items())
+    write(store, "phone", added=images)
     config = alembic.config.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.execution_options(writes=True).begin() as connection:
@@ -114,8 +125,8 @@ def test_multi_picture_files_that_an_older_version_kept_are_jpegs(tmp_path: Path
     engine.dispose()
     engine = open_database(url)
     with Session(engine) as session:
-        kinds = session.scalars(select(ImageRow.media_type).order_by(ImageRow.id)).all()
-    assert kinds == ["image/jpeg", "image/png"]
+        read = session.scalars(select(ImageRow.media_type).order_by(ImageRow.id)).all()
+    assert read == ["image/jpeg", "image/png"]
     engine.dispose()
 
 
@@ -139,9 +150,7 @@ def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> 
 def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     first = open_database(url)
-    Store(first, Origin("f" * 64, "lite")).create(
-        "a", ClassifierSettings(), TUNING, [("ant", None)]
-    )
+    create(Store(first, Origin("f" * 64, "lite")), "a", "ant")
     first.dispose()
     second = open_database(url)
     assert [one.name for one in Store(second, Origin("f" * 64, "lite")).classifiers()] == ["a"]
@@ -157,12 +166,10 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_again(store: Store) -> None:
     texts = embeddings(100).frozen[0]
-    settings = ClassifierSettings("tip-adapter", ("a {}", "the {}"), names_carry_meaning=True)
-    store.create("insects", settings, TUNING, [("ant", texts), ("bee", None)])
-    made = loaded(store, "insects")
-    written = store.change(
-        made.record.id, TUNING, new_images=[new_image(1, "bee"), new_image(2, "ant")]
-    )
+    settings = ClassifierSettings(method="tip-adapter", templates=("a {}", "the {}"))
+    classes = (NewClass(label="ant", text=texts), NewClass(label="bee"))
+    store.create("insects", Change(settings=settings, tuning=TUNING, classes_added=classes))
+    written = write(store, "insects", added=(support(1, "bee"), support(2, "ant")))
     read = loaded(store, "insects")
     assert read.record.settings == settings
     assert read.record.tuning == TUNING
@@ -179,12 +186,12 @@ def test_what_is_written_is_read_again(store: Store) -> None:
 
 
 def test_a_change_that_fails_leaves_nothing(store: Store, engine: Engine) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    create(store, "insects", "ant")
     before = loaded(store, "insects")
-    clash = new_image(2, "ant")
-    images = [new_image(1, "ant"), clash, clash]
+    clash = support(2, "ant")
+    images = (support(1, "ant"), clash, clash)
     with pytest.raises(IntegrityError):
-        store.change(before.record.id, TUNING, new_classes=[("bee", None)], new_images=images)
+        write(store, "insects", classes_added=(NewClass(label="bee"),), added=images)
     after = loaded(store, "insects")
     assert after.record == before.record
     assert after.classes == before.classes
@@ -195,65 +202,60 @@ def test_a_change_that_fails_leaves_nothing(store: Store, engine: Engine) -> Non
 def test_an_image_of_several_classes_is_stored_once_and_goes_with_the_last(
     store: Store, engine: Engine
 ) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
+    create(store, "insects", "ant", "bee")
     made = loaded(store, "insects")
-    written = store.change(
-        made.record.id,
-        TUNING,
-        new_images=[new_image(1, "ant"), new_image(1, "bee"), new_image(2, "bee")],
-    )
+    images = (support(1, "ant"), support(1, "bee"), support(2, "bee"))
+    written = write(store, "insects", added=images)
     assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (3, 2)
-    store.change(made.record.id, TUNING, gone_images=[written.support[0].id])
+    write(store, "insects", removed=(written.support[0].id,))
     assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (2, 2)
-    store.change(made.record.id, TUNING, gone_classes=[made.classes[1].id])
+    write(store, "insects", classes_removed=(made.classes[1].id,))
     assert rows(engine, SupportRow) == rows(engine, ImageRow) == rows(engine, ContentRow) == 0
 
 
 def test_a_deleted_classifier_leaves_no_rows_of_its_own(store: Store, engine: Engine) -> None:
     for name in ("one", "two"):
-        store.create(name, ClassifierSettings(), TUNING, [("ant", None)])
-    one, two = loaded(store, "one"), loaded(store, "two")
-    store.change(one.record.id, TUNING, new_images=[new_image(1, "ant"), new_image(2, "ant")])
-    shared = replace(new_image(2, "ant"), public_id="other")
-    store.change(two.record.id, TUNING, new_images=[shared])
-    store.delete_classifier(one.record.id)
+        create(store, name, "ant")
+    write(store, "one", added=(support(1, "ant"), support(2, "ant")))
+    write(store, "two", added=(support(2, "ant"),))
+    store.delete_classifier(loaded(store, "one").record.id)
     assert store.load("one") is None
     assert (rows(engine, SupportRow), rows(engine, ImageRow)) == (1, 1)
     assert rows(engine, ContentRow) == 1
 
 
-def test_bytes_that_were_not_kept_are_kept_when_they_come_again(store: Store) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None), ("bee", None)])
-    made = loaded(store, "insects")
-    first = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant", kept=False)])
+def test_bytes_that_were_not_kept_are_kept_when_they_come_again(
+    store: Store, engine: Engine
+) -> None:
+    create(store, "insects", "ant", "bee")
+    forgetful = Store(engine, Origin("f" * 64, "lite"), store_images=False)
+    first = write(forgetful, "insects", added=(support(1, "ant"),))
     assert store.content(first.support[0].id) is None
-    store.change(made.record.id, TUNING, new_images=[new_image(1, "bee")])
+    assert store.kept_images([first.support[0].public_id]) == set()
+    write(store, "insects", added=(support(1, "bee"),))
+    assert store.kept_images([first.support[0].public_id]) == {first.support[0].public_id}
     assert store.content(first.support[0].id) == b"\x01"
 
 
 def test_ids_are_not_used_again(store: Store) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
-    made = loaded(store, "insects")
-    first = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant")]).support[0]
-    store.change(made.record.id, TUNING, gone_images=[first.id])
-    second = store.change(made.record.id, TUNING, new_images=[new_image(1, "ant")]).support[0]
+    create(store, "insects", "ant")
+    first = write(store, "insects", added=(support(1, "ant"),)).support[0]
+    write(store, "insects", removed=(first.id,))
+    second = write(store, "insects", added=(support(1, "ant"),)).support[0]
     assert second.id > first.id
 
 
 def test_more_images_than_a_statement_takes_parameters(store: Store) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
-    made = loaded(store, "insects")
-    many = [
-        replace(new_image(i % 250, "ant"), public_id=str(i), sha256=str(i)) for i in range(1200)
-    ]
-    written = store.change(made.record.id, TUNING, new_images=many)
+    create(store, "insects", "ant")
+    many = tuple(support(i % 250, "ant", sha256=str(i)) for i in range(1200))
+    written = write(store, "insects", added=many)
     assert len(loaded(store, "insects").support) == 1200
-    store.change(made.record.id, TUNING, gone_images=[one.id for one in written.support])
+    write(store, "insects", removed=tuple(one.id for one in written.support))
     assert loaded(store, "insects").support == []
 
 
 def test_times_are_in_utc(store: Store) -> None:
-    store.create("insects", ClassifierSettings(), TUNING, [("ant", None)])
+    create(store, "insects", "ant")
     record = loaded(store, "insects").record
     assert record.created_at.utcoffset() is not None
     assert record.created_at.tzname() == "UTC"
@@ -261,7 +263,7 @@ def test_times_are_in_utc(store: Store) -> None:
 
 def test_embeddings_of_another_backbone_are_noticed(store: Store, engine: Engine) -> None:
     check_fingerprints(engine, Origin("0" * 64, "other"))  # nothing is stored yet
-    store.create("insects", ClassifierSettings(), TUNING, [])
+    create(store, "insects")
     check_fingerprints(engine, Origin("f" * 64, "lite"))
     with pytest.raises(OtherBackboneError, match="handful re-embed --backbone other"):
         check_fingerprints(engine, Origin("0" * 64, "other"))

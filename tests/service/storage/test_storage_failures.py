@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2 as httpx
@@ -17,12 +18,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
 from service.problems import StorageFull, StorageUnavailable
+from service.storage.change import Change, NewClass
 from service.storage.engine import StorageError, open_database
 from service.storage.failures import problem_of
 from service.storage.fingerprints import Origin
 from service.storage.patience import Patience
-from service.storage.records import ClassifierSettings
 from service.storage.store import Store
 from service.storage.transactions import writing
 from tests.service.client import Classifier, of_four, problem
@@ -30,6 +32,8 @@ from tests.service.conftest import DATABASE_SECONDS, Troubled
 from tests.service.pictures import picture
 from tests.service.server import Server
 
+NOTHING = Change(settings=ClassifierSettings(), tuning=Tuning())
+ANTS = replace(NOTHING, classes_added=(NewClass(label="ant"),))
 HOLD = """
 import sqlite3, sys
 held = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -141,11 +145,11 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def test_a_database_that_can_only_be_read_is_told_and_read(engine: Engine) -> None:
     store = Store(engine, Origin("f" * 64, "lite"))
-    store.create("a", ClassifierSettings(), Tuning(), [])
+    store.create("a", NOTHING)
     with engine.connect() as connection:
         connection.execute(text("PRAGMA query_only=ON"))
     with pytest.raises(StorageUnavailable) as refused:
-        store.create("b", ClassifierSettings(), Tuning(), [])
+        store.create("b", NOTHING)
     assert "It can only be read" in str(refused.value.detail)
     assert [one.name for one in store.classifiers()] == ["a"]
 
@@ -153,7 +157,7 @@ def test_a_database_that_can_only_be_read_is_told_and_read(engine: Engine) -> No
 def test_damage_of_the_file_is_told(engine: Engine, tmp_path: Path) -> None:
     store = Store(engine, Origin("f" * 64, "lite"))
     for number in range(50):
-        store.create(f"a{number}", ClassifierSettings(), Tuning(), [("ant", None)])
+        store.create(f"a{number}", ANTS)
     engine.dispose()
     file = tmp_path / "handful.db"
     content = bytearray(file.read_bytes())
@@ -168,7 +172,7 @@ def test_a_waiting_writer_of_this_process_is_not_taken_for_a_lock(engine: Engine
     store = Store(engine, Origin("f" * 64, "lite"))
     with ThreadPoolExecutor(1) as threads:
         with writing(engine):
-            waiting = threads.submit(store.create, "a", ClassifierSettings(), Tuning(), [])
+            waiting = threads.submit(store.create, "a", NOTHING)
             time.sleep(0.3)  # more than is waited for others
             assert not waiting.done()
         waiting.result(30)

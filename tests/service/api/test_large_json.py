@@ -16,13 +16,13 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.api.large_json import FEW, large_json
 from service.api.schemas.predictions import PredictionOut, PredictionsOut
+from service.classifier_settings import ClassifierSettings
 from service.problems import AnswerTooLarge
 from service.registry import live, query_batching
 from service.registry.live import LiveClassifier
 from service.registry.query_batching import Answering, check_rows
 from service.registry.registry import Registry
 from service.storage.engine import open_database
-from service.storage.records import ClassifierSettings
 from tests.service.client import Classifier, problem
 from tests.service.pictures import picture
 from tests.service.registries import image, plain_store, registry
@@ -35,7 +35,7 @@ def made(tmp_path: Path, backbone: Backbone) -> Registry:
     """With a classifier ``a`` of fifty classes, all of which are in each prediction set."""
     store = plain_store(open_database(f"sqlite:///{tmp_path / 'handful.db'}"), backbone)
     made = registry(store, backbone, 10**9)
-    made.put("a", ClassifierSettings("tip-adapter", coverage=0.9), CLASSES)
+    made.put("a", ClassifierSettings(method="tip-adapter", coverage=0.9), CLASSES)
     made.add_images("a", [(CLASSES[i % 2], image(i)) for i in range(4)])
     return made
 
@@ -121,7 +121,7 @@ def test_memory_for_scores_is_bounded_by_the_block(made: Registry) -> None:
     found = made.live("a")
     assert found.block == live._CELLS // (50 + 4)
     found.support = dict.fromkeys(range(10**7), next(iter(found.support.values())))
-    found._settle()
+    found._derive()
     assert found.block == 1
 
 

@@ -18,7 +18,7 @@ from service.demo.sample_images import FewShotTask, materials
 from tests.service.client import Classifier
 from tests.service.pictures import zipped
 
-CONFIGURATION = Path(__file__).parents[3] / "clients" / "openapi-python-client.yaml"
+CONFIGURATION = Path(__file__).parents[4] / "clients" / "openapi-python-client.yaml"
 
 
 class Generated:

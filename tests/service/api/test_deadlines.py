@@ -107,7 +107,9 @@ async def test_the_service_has_a_deadline_of_its_own(tmp_path: Path, vit: str) -
 
 
 @in_loop
-async def test_a_time_that_is_none_is_refused(tmp_path: Path, vit: str) -> None:
+async def test_predict_returns_422_when_request_timeout_is_no_time(
+    tmp_path: Path, vit: str
+) -> None:
     async with Service.running(tmp_path, vit) as service:
         for none in ("0", "-1", "nan", "inf", "soon", ""):
             answer = await service.get("POST", PREDICT, picture(3), request_timeout=none)
@@ -151,7 +153,7 @@ async def test_a_registration_whose_client_hangs_up_is_dropped(tmp_path: Path, v
 
 
 @in_loop
-async def test_too_much_is_refused_until_there_is_less(tmp_path: Path, vit: str) -> None:
+async def test_predict_returns_503_when_queue_is_full(tmp_path: Path, vit: str) -> None:
     async with Service.running(tmp_path, vit, max_waiting=3) as service:
         refusals = metric("handful_refused_requests_total")
         clients = [Client(service.app) for _ in range(2)]

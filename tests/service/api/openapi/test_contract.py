@@ -19,7 +19,7 @@ from service.api.name_validation import checked_classifier, checked_label
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.problems import InvalidName
 from tests.campaigns.contract import answered, run_schemathesis
-from tests.service.api.test_openapi import nodes, operations, resolved
+from tests.service.api.openapi.test_openapi import nodes, operations, resolved
 from tests.service.client import Json
 from tests.service.server import Server
 

@@ -152,7 +152,7 @@ def test_a_bomb_is_refused_at_the_limit_of_what_it_says_to_be(
     members=st.integers(1, 3),
 )
 @settings(max_examples=150, deadline=None)
-def test_whatever_was_compressed_comes_out_however_it_is_cut(
+def test_stream_decoder_gives_the_body_however_it_is_cut(
     body: bytes, cuts: list[int], named: str, members: int
 ) -> None:
     encode = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": raw_deflate}[named]
@@ -171,9 +171,7 @@ def test_whatever_was_compressed_comes_out_however_it_is_cut(
 
 @given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate"]))
 @settings(max_examples=300, deadline=None)
-def test_what_is_not_compressed_is_refused_or_decoded_and_nothing_else(
-    junk: bytes, named: str
-) -> None:
+def test_stream_decoder_decodes_or_refuses_any_bytes(junk: bytes, named: str) -> None:
     decoder = StreamDecoder(named)
     decoder.feed(junk)
     with suppress(InvalidUpload):
@@ -263,7 +261,7 @@ def test_a_request_that_fails_gives_its_bytes_back() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3 * MIB)), max_size=40), st.randoms())
-def test_what_is_held_is_never_more_than_the_budget_but_for_one_alone(
+def test_bytes_in_flight_never_exceed_the_budget_except_for_a_lone_request(
     takes: list[tuple[int, int]], rng: random.Random
 ) -> None:
     budget = BytesInFlight(8 * MIB)
@@ -365,7 +363,7 @@ def test_a_refused_client_that_goes_on_sending_holds_no_bytes(
 
 
 @pytest.mark.parametrize("content_type", ["application/zip+json", "image/png", "multipart/x"])
-def test_what_is_put_is_limited_as_json_whatever_it_says_to_be(
+def test_put_bodies_are_limited_as_json_whatever_their_type(
     classifier: Classifier, content_type: str
 ) -> None:
     body = json.dumps({"templates": ["a" * MIB]}).encode()

@@ -1,0 +1,97 @@
+"""The way of a change: tuned by leave-one-out, written by storage, applied to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from adapters.backbones import Backbone
+from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
+from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
+from service.registry.fitting import class_set, new_classifier
+from service.registry.live import LiveClassifier
+from service.registry.lru import Entry, committing
+from service.storage.change import Change, Written
+from service.storage.records import ClassRecord
+from service.storage.store import Store
+
+
+class ChangeMaker:
+    """Makes changes of support sets. Who calls it holds the classifier's single-writer lock.
+
+    Args:
+        store: Where they are written.
+        backbone: Whose embeddings they hold.
+    """
+
+    def __init__(self, store: Store, backbone: Backbone) -> None:
+        self._store = store
+        self._backbone = backbone
+
+    def create(self, name: str, change: Change) -> None:
+        """Create a classifier: a change of nothing that adds no images.
+
+        Raises:
+            Outdated: There is one of that name.
+        """
+        settings = change.settings or ClassifierSettings()
+        nothing = SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
+        tuning = self._tune(change, settings, [], nothing)
+        self._store.create(name, replace(change, settings=settings, tuning=tuning))
+
+    def make(self, entry: Entry, live: LiveClassifier, change: Change) -> Written:
+        """Change a classifier: on the disk, then in memory.
+
+        Args:
+            entry: The classifier's.
+            live: Its latest state, which the change was made for.
+            change: Without tuning, which is found here; answers go on from the old state meanwhile.
+
+        Returns:
+            The change with the identifiers that storage gave.
+
+        Raises:
+            Outdated: The classifier in the database is in another state, or gone.
+        """
+        tuning = self._tune(
+            change,
+            change.settings or live.settings,
+            list(live.classes.values()),
+            live.support_set,
+        )
+        with committing(entry, live):
+            written = self._store.write(live.state, replace(change, tuning=tuning))
+            live.apply(written)
+        return written
+
+    def _tune(
+        self,
+        change: Change,
+        settings: ClassifierSettings,
+        classes: Sequence[ClassRecord],
+        support: SupportSet,
+    ) -> Tuning:
+        """What leave-one-out sets on the support set after a change of these classes and images.
+
+        Storage gives identifiers to what is added, and that comes later. Until then classes are
+        numbered by their places; the tuning does not depend on their identifiers.
+        """
+        removed = change.images_removed(support)
+        if removed is not None:
+            support = support.without(removed)
+        kept = change.classes_kept(classes)
+        ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
+        columns = ClassSet(ids, None).columns(support.labels)
+        images = LabelledEmbeddings(columns, support.embeddings)
+        if (added := change.embeddings_added()) is not None:
+            after = [c.label for c in kept] + [c.label for c in change.classes_added]
+            place = {label: i for i, label in enumerate(after)}
+            more = torch.tensor([place[label] for label, _ in change.added])
+            images = images.with_added(LabelledEmbeddings(more, added))
+        texts = [c.text for c in kept] + [c.text for c in change.classes_added]
+        return new_classifier(settings, self._backbone).tune(
+            class_set(settings, dict(enumerate(texts)), images.labels), images
+        )

@@ -1,0 +1,141 @@
+"""Rows of support images and of their classes' texts, within a transaction that writes a change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from service.images.embedded import SupportImage
+from service.problems import InvalidUpload
+from service.storage.fingerprints import Origin, other_backbone
+from service.storage.records import ClassRecord, SupportRecord
+from service.storage.rows import blob, support_record
+from service.storage.statements import chunks
+from service.storage.tables import ClassRow, ContentRow, ImageRow, SupportRow
+from service.storage.transactions import flush_or_outdated
+
+# Of the column; the end of a longer name tells more than its beginning.
+_MAX_FILENAME = 255
+
+
+def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
+    """Write other text embeddings of classes."""
+    for record in classes:
+        session.execute(
+            update(ClassRow)
+            .where(ClassRow.id == record.id)
+            .values(text_embedding=blob(record.text))
+        )
+
+
+def write_support(
+    session: Session,
+    classifier_id: int,
+    images: Sequence[SupportImage],
+    own: Origin,
+    *,
+    keep: bool,
+) -> list[SupportRecord]:
+    """Write support images of a classifier; each content is stored once, whatever it supports.
+
+    Args:
+        session: Of the transaction.
+        classifier_id: Whose classes their labels are of.
+        images: To write.
+        own: What their embeddings come from.
+        keep: Whether their bytes are kept.
+
+    Returns:
+        Their records, with new identifiers, in the order of the images.
+
+    Raises:
+        OtherBackbone: One of them is stored with embeddings of another backbone.
+        InvalidUpload: A file name cannot be stored.
+        Outdated: Somebody else has just written the same.
+    """
+    if not images:
+        return []
+    labels = select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
+    class_ids = {row.label: row.id for row in session.execute(labels)}
+    known = _write_images(session, images, own)
+    if keep:
+        _write_contents(session, images, known)
+    rows = [
+        SupportRow(
+            public_id=uuid.uuid4().hex,
+            class_id=class_ids[label],
+            image_id=known[image.sha256].id,
+            filename=_storable(image.filename[-_MAX_FILENAME:]),
+        )
+        for label, image in images
+    ]
+    session.add_all(rows)
+    session.flush()
+    return [
+        support_record(row, known[image.sha256])
+        for row, (_, image) in zip(rows, images, strict=True)
+    ]
+
+
+def _write_images(
+    session: Session, images: Sequence[SupportImage], own: Origin
+) -> dict[str, ImageRow]:
+    """Rows of the images by their content, new ones where there are none yet."""
+    known: dict[str, ImageRow] = {}
+    for some in chunks(sorted({image.sha256 for _, image in images})):
+        for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
+            if row.fingerprint != own.fingerprint:
+                raise other_backbone(
+                    session.connection(),
+                    "An image of the request is stored already, and has",
+                    row.fingerprint,
+                    own,
+                )
+            known[row.sha256] = row
+    for _, image in images:
+        if image.sha256 not in known:
+            known[image.sha256] = ImageRow(
+                sha256=image.sha256,
+                media_type=image.media_type,
+                width=image.width,
+                height=image.height,
+                fingerprint=own.fingerprint,
+                frozen=blob(image.embeddings.frozen),
+                corrected=blob(image.embeddings.corrected),
+            )
+            session.add(known[image.sha256])
+    flush_or_outdated(session)
+    return known
+
+
+def _write_contents(
+    session: Session, images: Sequence[SupportImage], known: dict[str, ImageRow]
+) -> None:
+    """Keep the bytes of images that have none yet: they may have come while not kept."""
+    contents = {known[image.sha256].id: image.read for _, image in images}
+    kept: set[int] = set()
+    for some in chunks(list(contents)):
+        kept |= set(
+            session.scalars(select(ContentRow.image_id).where(ContentRow.image_id.in_(some)))
+        )
+    for image_id, read in contents.items():
+        if image_id not in kept:
+            # One after the other, so that those of an archive are never all in memory.
+            session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
+
+
+def _storable(filename: str) -> str:
+    """A file name as every database takes it: PostgreSQL has no NUL, none has half a character.
+
+    Raises:
+        InvalidUpload: It is not.
+    """
+    if "\0" in filename or any("\ud800" <= char <= "\udfff" for char in filename):
+        raise InvalidUpload(
+            f"The file name {filename!r} holds a character that cannot be stored. Send the file "
+            "under another name."
+        )
+    return filename
