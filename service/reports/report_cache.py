@@ -19,8 +19,8 @@ class ReportCache:
 
     Computing is *single flight*: one report is computed at a time, and whoever asks for the same
     one meanwhile waits for it and finds it here. That is this lock's only purpose. How many
-    threads wait for it is bounded by the limiter that the API's report routes share: without it,
-    waiting requests would take the threads of predictions.
+    requests wait for it, and in how many threads, is bounded by the limiter of the routes
+    (``service.api.limiters``): without it, waiting requests would take the threads of predictions.
 
     Args:
         root_path: Where clients find the service, for the addresses of images.
