@@ -69,12 +69,12 @@ class Dataset:
 
     def only(self, labels: Collection[str]) -> Dataset:
         """This data set with some of its classes."""
-        kept = tuple(label for label in self.labels if label in labels)
+        chosen = tuple(label for label in self.labels if label in labels)
         return replace(
             self,
-            labels=kept,
-            train={label: self.train[label] for label in kept},
-            test={label: self.test[label] for label in kept},
+            labels=chosen,
+            train={label: self.train[label] for label in chosen},
+            test={label: self.test[label] for label in chosen},
         )
 
 

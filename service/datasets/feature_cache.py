@@ -94,10 +94,10 @@ class FeatureCache:
     def _described(self, sha256: str) -> dict[str, str]:
         return {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
 
-    def _row(self, found: Tensor, name: str) -> Tensor:
-        if found.shape != (1, self._widths[name]) or found.dtype != torch.float32:
+    def _row(self, tensor: Tensor, name: str) -> Tensor:
+        if tensor.shape != (1, self._widths[name]) or tensor.dtype != torch.float32:
             raise ValueError(f"{name} has another shape")
-        if not bool(found.isfinite().all()):
+        if not bool(tensor.isfinite().all()):
             raise ValueError(f"{name} is not finite")
         # A copy, because the tensor would keep its file mapped, and there may be thousands.
-        return found.clone()
+        return tensor.clone()

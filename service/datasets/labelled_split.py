@@ -21,7 +21,7 @@ class LabelledSplit:
         split: ``train`` or ``test``; None where the folder holds the classes itself.
         labels: The classes, by name.
         files: The images.
-        columns: The class of each, as its place in ``labels``.
+        columns: The class of each, as its index in ``labels``.
     """
 
     name: str
@@ -48,12 +48,12 @@ class LabelledSplit:
         Raises:
             DatasetError: There are no images, or no pairs of images to compare.
         """
-        found = [name for name in SPLITS if _has_folders(folder / name)]
-        if split is not None and split not in found and folder.is_dir():
-            instead = f"; there is {found[0]}" if found else ", or leave out --split for DIR/CLASS/"
-            raise DatasetError(f"{folder} has no folder {split}/CLASS/{instead}")
-        if split is None and found:
-            split = found[0]
+        splits = [name for name in SPLITS if _has_folders(folder / name)]
+        if split is not None and split not in splits and folder.is_dir():
+            other = f"; there is {splits[0]}" if splits else ", or leave out --split for DIR/CLASS/"
+            raise DatasetError(f"{folder} has no folder {split}/CLASS/{other}")
+        if split is None and splits:
+            split = splits[0]
         where = folder if split is None else folder / split
         classes = read_classes(where)
         check_several_classes(where, classes)

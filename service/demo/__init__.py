@@ -1,1 +1,1 @@
-"""A person's first five minutes: a service, real images, answers."""
+"""Demo of the service for a person's first five minutes: real images, predictions, evidence."""

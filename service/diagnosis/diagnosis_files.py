@@ -60,7 +60,7 @@ def overlap_plot(diagnosis: DiagnosisOut, described: str) -> Figure:
     about = f"{described}; backbone {diagnosis.backbone}"
     lettering = Lettering.of([about])
     figure.suptitle(
-        "\n".join(wrapped(lettering.spelt(about), 60 * len(shown))),
+        "\n".join(wrapped(lettering.with_code_points(about), 60 * len(shown))),
         x=0.01,
         ha="left",
         fontsize=9.5,

@@ -58,7 +58,7 @@ class Draws:
         return len(self.shots) * len(self.seeds)
 
     def files(self) -> list[Path]:
-        """All files that take part.
+        """Files of all draws, and of all queries.
 
         Raises:
             DatasetError: There are too few classes to hold any out.
@@ -72,7 +72,7 @@ class Draws:
         return [*drawn, *(example.path for example in self.dataset.queries)]
 
     def embedded(self, features: Features, texts: Tensor | None) -> Iterator[Draw]:
-        """Yield the draws, by shots and then by seed.
+        """Draws with their embeddings, by shots and then by seed.
 
         Args:
             features: Embeddings of all files.

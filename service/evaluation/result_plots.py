@@ -47,13 +47,13 @@ def accuracy_plot(
         # Side by side, so that the intervals of methods do not cover each other.
         shift = 2.0 ** (0.022 * (i - (len(methods) - 1) / 2))
         ks = [k for k in shots if (method, k) in estimates]
-        found = [estimates[method, k] for k in ks]
-        means = [100 * value.mean for value in found]
+        points = [estimates[method, k] for k in ks]
+        means = [100 * value.mean for value in points]
         main = method == _EMPHASISED
         axes.errorbar(
             [k * shift for k in ks],
             means,
-            _within_bounds(means, [100 * (value.half_width or 0.0) for value in found]),
+            _within_bounds(means, [100 * (value.half_width or 0.0) for value in points]),
             color=_colour(method),
             linestyle=_style(method),
             linewidth=2.8 if main else 1.3,
@@ -74,7 +74,7 @@ def accuracy_plot(
     _plain(axes)
     _label_ends(axes, ends)
     lettering = Lettering.of([about])
-    lines = wrapped(lettering.spelt(about), 100)
+    lines = wrapped(lettering.with_code_points(about), 100)
     if n_draws > 1:
         lines.append(f"mean of {n_draws} draws and its 95 % interval (Student's t)")
     _title(axes, "Accuracy against shots", lines, lettering)
@@ -110,7 +110,7 @@ def reliability_diagram(calibration: Calibration, error: float, method: str, abo
     hint = "bars above the diagonal: too modest; below: too sure; dots: mean confidence"
     title = f"Reliability of {method}: ECE {100 * error:.1f} %"
     lettering = Lettering.of([about])
-    _title(upper, title, [*wrapped(lettering.spelt(about), 76), hint], lettering)
+    _title(upper, title, [*wrapped(lettering.with_code_points(about), 76), hint], lettering)
     return figure
 
 

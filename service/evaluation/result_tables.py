@@ -20,7 +20,7 @@ MISSING = "–"
 def tables(
     dataset: Dataset, protocol: FewShotProtocol, results: Sequence[Result]
 ) -> Iterator[Group]:
-    """Yield a table of accuracy and one for whatever else was measured."""
+    """Tables of results: accuracy, calibration error, and whatever else was measured."""
     draws = len(protocol.seeds)
     one = draws == 1
     interval = "one draw" if one else f"mean ± half of its 95 % interval, {draws} draws"

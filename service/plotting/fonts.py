@@ -37,7 +37,7 @@ _NO_TEXT = regex.compile(r"last ?resort|blank|color|colour", regex.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A file of a font: its family, its path and its index in a collection."""
+    """Font face: its family, the path of its file and its index in a collection."""
 
     family: str
     path: str
@@ -46,7 +46,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What some texts can be drawn with.
+    """Coverage of some texts by fonts.
 
     Attributes:
         families: Families in the order in which they are to be tried.
@@ -58,13 +58,13 @@ class Coverage:
 
 
 def graphemes(text: str) -> list[str]:
-    """Split into what readers take for one character (extended grapheme clusters, UAX #29)."""
-    found: list[str] = _GRAPHEME.findall(text)
-    return found
+    """Extended grapheme clusters (UAX #29): what readers take for one character."""
+    clusters: list[str] = _GRAPHEME.findall(text)
+    return clusters
 
 
 def coverage(texts: Iterable[str]) -> Coverage:
-    """Find the families that draw all texts, and what none can draw."""
+    """Coverage: the families that draw all texts, and what none can draw."""
     wanted = {grapheme for text in texts for grapheme in graphemes(text)}
     return _coverage(frozenset(one for one in wanted if not _visible(one) <= _base()))
 
@@ -75,10 +75,10 @@ def _coverage(wanted: frozenset[str]) -> Coverage:
     for face in _faces() if wanted else ():
         if not missing:
             break
-        found = _covered(face, missing)
-        if found:
+        covered = _covered(face, missing)
+        if covered:
             families.append(face.family)
-            missing -= found
+            missing -= covered
     return Coverage(tuple(families), frozenset(missing))
 
 

@@ -1,4 +1,4 @@
-"""Text of any script in a picture: which fonts, how long, and what is written where none has it."""
+"""Lettering of pictures in any script: font fallback, widths, code points for missing glyphs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TextStyle(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """How the texts of a picture are written.
+    """Lettering of a picture: font fallback and language of its texts.
 
     Attributes:
         families: Families of fonts, each for what those before it lack.
@@ -43,17 +43,17 @@ class Lettering:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Lettering:
-        """Choose it for all that is going to be written.
+        """Font fallback and language for all texts that are going to be drawn.
 
         Unicode gives Chinese and Japanese forms of a character the same code point. Where any text
         has kana, all are taken for Japanese, otherwise for Chinese.
         """
         texts = list(texts)
-        found = coverage(texts)
+        fonts = coverage(texts)
         language = None
         if any(map(_HAN.search, texts)):
             language = "ja" if any(map(_KANA.search, texts)) else "zh-Hans"
-        return cls(found.families, language, found.missing)
+        return cls(fonts.families, language, fonts.missing)
 
     @property
     def style(self) -> TextStyle:
@@ -65,10 +65,10 @@ class Lettering:
         }
 
     def draws(self, text: str) -> bool:
-        """Whether there are glyphs for all of it."""
+        """Whether some font has a glyph for each grapheme of the text."""
         return self.missing.isdisjoint(graphemes(text))
 
-    def spelt(self, text: str) -> str:
+    def with_code_points(self, text: str) -> str:
         """The text, with code points (``U+A9A7``) for what cannot be drawn."""
         parts = []
         for missing, run in groupby(graphemes(text), self.missing.__contains__):
@@ -83,7 +83,7 @@ def code_points(text: str) -> str:
 
 
 def shortened(text: str, cells: int) -> str:
-    """Cut between graphemes to a width, with an ellipsis, where it is longer.
+    """Truncate between graphemes to a width, with an ellipsis, where it is longer.
 
     Args:
         text: In any script.
@@ -91,23 +91,23 @@ def shortened(text: str, cells: int) -> str:
     """
     if wcwidth.width(text, control_codes="ignore") <= cells:
         return text
-    kept, room = [], cells - 1
+    head, room = [], cells - 1
     for grapheme in graphemes(text):
         room -= wcwidth.width(grapheme, control_codes="ignore")
         if room < 0:
             break
-        kept.append(grapheme)
-    return "".join([*kept, "…"])
+        head.append(grapheme)
+    return "".join([*head, "…"])
 
 
 def wrapped(text: str, cells: int) -> list[str]:
-    """Break into lines of a width, which are read from left to right whatever they begin with."""
+    """Line breaking at a width; lines run from left to right whatever they begin with."""
     lines = wcwidth.wrap(text, cells, control_codes="ignore")
     return [line if line.isascii() else _LEFT_TO_RIGHT + line for line in lines]
 
 
-def beside(*names: str, by: str) -> str:
-    """Names in a row from left to right, each in its own direction."""
+def joined_left_to_right(*names: str, by: str) -> str:
+    """Bidirectional isolation (UAX #9): names from left to right, each in its own direction."""
     if all(name.isascii() for name in names):
         return by.join(names)
     return _LEFT_TO_RIGHT + by.join(f"{_ISOLATE}{name}{_END}" for name in names)

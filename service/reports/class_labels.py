@@ -27,15 +27,15 @@ class ClassLabels:
 
     @classmethod
     def of(cls, report: ReportOut, shown: Collection[str]) -> Self:
-        """Choose fonts for those labels of a report that are shown."""
+        """Font fallback for those labels of a report that are shown."""
         lettering = Lettering.of(shown)
         numbers = {one.label: number for number, one in enumerate(report.classes, 1)}
         return cls(numbers, lettering, sum(not lettering.draws(label) for label in shown))
 
     def drawn(self, label: str, cells: int) -> str:
-        """A label that fits into a width, in columns of Latin letters."""
+        """Label as it is drawn, truncated to a width in columns of Latin letters."""
         if not self.lettering.draws(label):
-            label = f"class {self.numbers[label]}: {self.lettering.spelt(label)}"
+            label = f"class {self.numbers[label]}: {self.lettering.with_code_points(label)}"
         return shortened(label, cells)
 
     @property

@@ -1,4 +1,4 @@
-"""A report as the documentation of the API shows it."""
+"""Example of a report for the documentation of the API."""
 
 from __future__ import annotations
 

@@ -56,12 +56,12 @@ def shown_images(report: ReportOut) -> list[LookedUpImage]:
     return [image for pair in (*pairs, *copies) for image in pair if image is not None]
 
 
-def page(report: ReportOut, kept: Collection[str]) -> str:
+def page(report: ReportOut, stored: Collection[str]) -> str:
     """HTML page of a report.
 
     Args:
         report: What it says.
-        kept: Ids of those of ``shown_images`` that can be had.
+        stored: Ids of those of ``shown_images`` whose bytes are stored.
     """
     judged = sorted(
         (one for one in report.classes if one.accuracy is not None),
@@ -80,7 +80,7 @@ def page(report: ReportOut, kept: Collection[str]) -> str:
         singles=_labels(report, 1),
         suspects=report.suspects[:MAX_SUSPECTS],
         copies=report.redundant[:MAX_COPIES],
-        visible={i.image_id for i in shown_images(report) if i.media_type in _SHOWN} & set(kept),
+        visible={i.image_id for i in shown_images(report) if i.media_type in _SHOWN} & set(stored),
         matrix=_matrix(report) if report.n_classes <= _MAX_MATRIX else None,
         confusions=report.confusions[:_MAX_BARS],
         more_confusions=report.confusions[_MAX_BARS:_MAX_CONFUSIONS],

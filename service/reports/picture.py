@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from service.plotting.lettering import beside
+from service.plotting.lettering import joined_left_to_right
 from service.plotting.similarity_plot import OTHER, SAME, draw_similarities
 from service.presentation.interpretation import interpretation
 from service.presentation.measure_schemas import OverlapOut
@@ -142,7 +142,7 @@ def _confusions(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
     pairs = [(labels.drawn(o.label, _NARROW), labels.drawn(o.named, _NARROW)) for o in shown]
     _bars(
         axes,
-        [beside(*pair, by=" → ") for pair in pairs],
+        [joined_left_to_right(*pair, by=" → ") for pair in pairs],
         labels,
         [one.count / votes[one.label] for one in shown],
         [f"{one.count} of {votes[one.label]}" for one in shown],

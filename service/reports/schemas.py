@@ -1,4 +1,4 @@
-"""The JSON of a report, with the example of the documentation."""
+"""Classification report as JSON, with the example of the documentation."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from service.evaluation.result_plots import accuracy_plot, reliability_diagram
 from service.evaluation.summary import Estimate
 from service.plotting import fonts
 from service.plotting.fonts import graphemes
-from service.plotting.lettering import Lettering, beside, shortened, wrapped
+from service.plotting.lettering import Lettering, joined_left_to_right, shortened, wrapped
 from service.reports.example import EXAMPLE
 from service.reports.picture import picture
 from service.reports.schemas import ReportOut
@@ -104,7 +104,7 @@ def test_each_script_is_drawn_in_a_font_that_has_it(script: str) -> None:
     assert {used for used, _ in drawn} <= {font, "DejaVuSans"}
     assert any(used == font for used, _ in drawn)
     assert all(number for _, number in drawn)  # 0 is the box
-    assert Lettering.of([text]).spelt(text) == text
+    assert Lettering.of([text]).with_code_points(text) == text
 
 
 def test_right_to_left_text_runs_from_the_right() -> None:
@@ -129,9 +129,10 @@ def test_han_characters_have_japanese_forms_beside_kana_and_chinese_ones_otherwi
 
 def test_a_confusion_points_from_left_to_right_between_right_to_left_names() -> None:
     alef, arrow, bet = glyphs("א")[0], glyphs("→")[0], glyphs("ב")[0]
-    drawn = [glyph for glyph in glyphs(beside("א", "ב", by="→")) if glyph in {alef, arrow, bet}]
+    joined = joined_left_to_right("א", "ב", by="→")
+    drawn = [glyph for glyph in glyphs(joined) if glyph in {alef, arrow, bet}]
     assert drawn == [alef, arrow, bet]
-    assert beside("ant", "bee", by=" → ") == "ant → bee"
+    assert joined_left_to_right("ant", "bee", by=" → ") == "ant → bee"
 
 
 def test_dollars_and_underlines_begin_no_formula() -> None:
