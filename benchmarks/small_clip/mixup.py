@@ -14,7 +14,7 @@ from adapters.training.loop import LoopSettings
 from adapters.training.methods.mixup.objective import (
     PUBLISHED_WEIGHTS,
     MixupObjective,
-    MixupSettings,
+    MixupConfig,
 )
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
@@ -36,7 +36,7 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
     for weight in (0.0, WEIGHT):
         tuned = copy.deepcopy(model)
         torch.manual_seed(seed)
-        objective = MixupObjective(tuned, MixupSettings(weights={"m2": weight} if weight else {}))
+        objective = MixupObjective(tuned, MixupConfig(weights={"m2": weight} if weight else {}))
         run(
             objective,
             Crops(learning, tokens(learning.names), seed),

@@ -10,7 +10,7 @@ from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
 from adapters.corrections.bottleneck.places import NoPlaceError
-from adapters.training.errors import TrainingError
+from adapters.training.training_errors import TrainingError
 from service.storage.errors import StorageError
 
 

@@ -61,7 +61,7 @@ def comma(
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.cli.train.comma_run import Plan, run
-    from service.cli.train.processes import check_device, is_first, part
+    from service.training.launcher import check_device, is_first, part
     from service.evaluation.base_to_novel import table
     from service.evaluation.dataset import DatasetError
 

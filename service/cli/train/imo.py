@@ -56,14 +56,14 @@ def imo(
     from rich.console import Console
 
     from adapters.corrections.bottleneck import BottleneckConfig
-    from adapters.training.errors import DataError
+    from adapters.training.training_errors import DataError
     from adapters.training.methods.imo import RECIPES
     from service.cli.arguments import make_folder
     from service.cli.errors import fail
     from service.cli.settings import settings_with
     from service.cli.train.imo_run import Plan, run
-    from service.cli.train.processes import check_device, is_first
-    from service.training.labelled import read_labelled
+    from service.training.launcher import check_device, is_first
+    from service.training.labelled_reader import read_labelled
 
     if objective not in RECIPES:
         raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")

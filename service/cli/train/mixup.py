@@ -97,11 +97,11 @@ def mixup(
         raise typer.BadParameter(f"--learning-rate is a positive number, not {learning_rate:g}")
     check_out(out, resume)
 
-    from adapters.training.errors import DataError
-    from adapters.training.pairs import read_pairs
+    from adapters.training.training_errors import DataError
+    from service.training.text_pairs import read_pairs
     from service.cli.arguments import make_folder
     from service.cli.settings import settings_with
-    from service.cli.train.processes import check_device, is_first, part
+    from service.training.launcher import check_device, is_first, part
 
     service = settings_with(backbone=backbone, device=device)
     check_device(service.device)
@@ -116,10 +116,10 @@ def mixup(
     from rich.console import Console
 
     from adapters.training.loop import LoopSettings
-    from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
-    from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
+    from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupConfig
+    from adapters.training.methods.mixup.method import LEARNING_RATES, fine_tune
     from service.cli.errors import fail
-    from service.cli.train.progress import training_bar
+    from service.training.progress_bar import training_bar
     from service.images.reading import training_reader
 
     weights = {
@@ -146,7 +146,7 @@ def mixup(
                 out,
                 read=training_reader(service.max_image_pixels),
                 learned=learn.value,
-                mixup=MixupSettings(weights),
+                mixup=MixupConfig(weights),
                 settings=settings,
                 data=data,
                 device=service.device,

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy, normalize
 from adapters.prompts import CommaConfig, PromptError
 from adapters.training.loop import LoopSettings
 from adapters.training.methods.comma import learn_prompts
-from adapters.training.methods.comma.generators import CommaPrompts, Generator
+from adapters.training.methods.comma.model import CommaPrompts, Generator
 from adapters.training.methods.comma.objective import CommaObjective, discrepancy
 from adapters.training.order import Turn
 from tests.small_clip import small_clip

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.training.loop import LoopSettings, train
-from adapters.training.methods.imo.distillation import Distillation
+from adapters.training.methods.imo.objectives.distillation import Distillation
 from adapters.training.order import Turn
 
 SETTINGS = LoopSettings(epochs=6, batch=16, learning_rate=2e-2, seed=1)

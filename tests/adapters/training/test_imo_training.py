@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from adapters.backbones.lite import build_lite
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
-from adapters.training.labelled import Labelled
+from service.training.training_images import TrainingImages
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.methods.imo import RECIPES
 from adapters.training.methods.imo.augmentation import many_crops, one_crop
-from adapters.training.methods.imo.dino import Dino
+from adapters.training.methods.imo.objectives.dino import Dino
 from adapters.training.methods.imo.resolution import encode, small_side
-from adapters.training.methods.imo.supervised import Supervised
-from adapters.training.methods.imo.tower import Tower, load_tower, tower_of
+from adapters.training.methods.imo.objectives.supervised import Supervised
+from adapters.training.methods.imo.model import Tower, load_tower, tower_of
 from adapters.training.order import Turn
-from adapters.training.pictures import Pictures
+from service.training.image_examples import Pictures
 from tests.coloured import coloured_images, write_coloured
 from tests.reading import READ
 from tests.tiny_vit import CONFIG
@@ -40,7 +40,7 @@ def _fresh_accelerate() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
     return coloured_images(write_coloured(tmp_path_factory.mktemp("coloured"), 16))
 
 
@@ -59,7 +59,7 @@ def assert_same(module: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def supervised(
-    tower: Tower, data: Labelled, folder: Path, **changed: Any
+    tower: Tower, data: TrainingImages, folder: Path, **changed: Any
 ) -> tuple[Supervised, BottleneckAdapter, Progress]:
     settings = LoopSettings(**{"epochs": 6, "batch": 8} | changed)
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def self_supervised(tower: Tower, **arguments: Any) -> Dino:
 
 
 def dino(
-    tower: Tower, data: Labelled, *, outputs: int = 32, small: int = 2, **changed: Any
+    tower: Tower, data: TrainingImages, *, outputs: int = 32, small: int = 2, **changed: Any
 ) -> tuple[Dino, Pictures]:
     objective = self_supervised(tower, outputs=outputs, **changed)
     crops = many_crops(tower, small_side(tower.encoder, tower.size), small)
@@ -86,7 +86,7 @@ def dino(
 
 
 def test_supervised_training_lowers_the_loss_and_leaves_the_tower(
-    tower: Tower, data: Labelled, tmp_path: Path
+    tower: Tower, data: TrainingImages, tmp_path: Path
 ) -> None:
     before = state_of(tower.visual)
     objective, adapter, progress = supervised(tower, data, tmp_path)
@@ -97,7 +97,7 @@ def test_supervised_training_lowers_the_loss_and_leaves_the_tower(
 
 
 def test_the_adapter_learns_and_not_the_classifier_alone(
-    tower: Tower, data: Labelled, tmp_path: Path
+    tower: Tower, data: TrainingImages, tmp_path: Path
 ) -> None:
     _, adapter, _ = supervised(tower, data, tmp_path)
     images = Pictures(data, one_crop(tower), read=READ, seed=7, side=64, labelled=True)
@@ -116,7 +116,7 @@ def test_the_adapter_learns_and_not_the_classifier_alone(
 
 
 def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
-    data: Labelled, tmp_path: Path
+    data: TrainingImages, tmp_path: Path
 ) -> None:
     visual: Any = build_lite()[0].visual
     visual.preprocess_cfg = {**visual.preprocess_cfg, "size": 64}
@@ -133,13 +133,13 @@ def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
     assert not visual.trunk.training
 
 
-def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: Labelled) -> None:
-    one = Labelled(data.paths[:4], data.labels[:4], data.classes[:1])
+def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: TrainingImages) -> None:
+    one = TrainingImages(data.paths[:4], data.labels[:4], data.classes[:1])
     with pytest.raises(RuntimeError, match="a classifier needs 2"):
         RECIPES["supervised"].build(tower, attach(tower.visual), one, READ, LoopSettings())
 
 
-def test_accumulated_batches_are_a_large_one(tower: Tower, data: Labelled, tmp_path: Path) -> None:
+def test_accumulated_batches_are_a_large_one(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
     _, large, one = supervised(tower, data, tmp_path / "large", epochs=1, batch=16)
     large.detach()
     _, small, two = supervised(tower, data, tmp_path / "small", epochs=1, batch=4, accumulate=4)
@@ -148,7 +148,7 @@ def test_accumulated_batches_are_a_large_one(tower: Tower, data: Labelled, tmp_p
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
 
 
-def test_bf16_on_a_processor(tower: Tower, data: Labelled, tmp_path: Path) -> None:
+def test_bf16_on_a_processor(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
     _, adapter, progress = supervised(tower, data, tmp_path, precision="bf16")
     assert sum(progress.losses[-6:]) < 0.5 * sum(progress.losses[:6])
     assert all(p.dtype == torch.float32 for p in adapter.parameters())
@@ -188,8 +188,8 @@ def spread(tower: Tower, pixels: Tensor) -> None:
 def test_dino_learns_without_collapse(
     tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.training.methods.imo.dino_head._HIDDEN", 64)
-    monkeypatch.setattr("adapters.training.methods.imo.dino_head._BOTTLENECK", 32)
+    monkeypatch.setattr("adapters.training.methods.imo.objectives.dino_head._HIDDEN", 64)
+    monkeypatch.setattr("adapters.training.methods.imo.objectives.dino_head._BOTTLENECK", 32)
     patterns = Patterns()
     pixels = torch.stack([patterns[Turn(number, 999)][0][0] for number in range(64)])
     spread(tower, pixels)
@@ -215,7 +215,7 @@ def test_dino_learns_without_collapse(
     assert entropy(rows.mean(dim=0, keepdim=True)) > entropy(rows) + 0.2
 
 
-def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: Labelled) -> None:
+def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: TrainingImages) -> None:
     objective, _ = dino(tower, data, momentum=0.9)
     start = state_of(objective.teacher)
     with torch.no_grad():
@@ -230,7 +230,7 @@ def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: La
     assert moved == pytest.approx([0.1, 0.05, 0.0], abs=1e-3)
 
 
-def test_student_and_teacher_leave_each_other_out(tower: Tower, data: Labelled) -> None:
+def test_student_and_teacher_leave_each_other_out(tower: Tower, data: TrainingImages) -> None:
     objective, _ = dino(tower, data)
     pixels = torch.randn(2, 3, 32, 32)
     objective.eval()
@@ -241,7 +241,7 @@ def test_student_and_teacher_leave_each_other_out(tower: Tower, data: Labelled) 
     assert not torch.equal(objective.teach(pixels), before)
 
 
-def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: Labelled) -> None:
+def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: TrainingImages) -> None:
     objective, _ = dino(tower, data, small=0, first_epoch=0.5)
     for done, learns in ((0.0, False), (0.49, False), (0.5, True)):
         objective.done.fill_(done)
@@ -253,7 +253,7 @@ def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: Labelled) 
         assert all(p.grad is not None for p in objective.student_head.layers.parameters())
 
 
-def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: Labelled) -> None:
+def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: TrainingImages) -> None:
     views = torch.randn(8, 2, 3, 32, 32)
     centres = []
     for parts in (1, 4):
@@ -268,7 +268,7 @@ def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: Labe
     assert centres[0].any()
 
 
-def test_a_dino_run_is_resumed(tower: Tower, data: Labelled, tmp_path: Path) -> None:
+def test_a_dino_run_is_resumed(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
     settings = LoopSettings(epochs=2, batch=8, learning_rate=2e-3, save_every=2)
     whole, pictures = dino(tower, data, momentum=0.9, small=1)
     train(whole, pictures, settings, tmp_path / "whole", device="cpu")
@@ -317,7 +317,7 @@ def test_positions_are_interpolated_for_small_crops(tower: Tower) -> None:
     assert_same(tower.encoder, before)
 
 
-def test_crops_are_normalised_and_of_their_size(tower: Tower, data: Labelled) -> None:
+def test_crops_are_normalised_and_of_their_size(tower: Tower, data: TrainingImages) -> None:
     image = READ(data.paths[0].read_bytes(), 64)
     large, small = many_crops(tower, 16, 3)(image)
     assert large.shape == (2, 3, 32, 32)

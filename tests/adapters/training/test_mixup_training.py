@@ -22,16 +22,16 @@ from adapters.backbones.folder import folder_config
 from adapters.backbones.lite import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.corrections.bottleneck.checkpoint import load_adapter
-from adapters.training.errors import CheckpointError, TrainingError
+from adapters.training.training_errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
-from adapters.training.methods.mixup.learned import Learned, choose
-from adapters.training.methods.mixup.measured import hold_out
-from adapters.training.methods.mixup.objective import MixupObjective, MixupSettings
-from adapters.training.methods.mixup.training import FineTuned, fine_tune
-from adapters.training.pairs import Pair, read_pairs
+from adapters.training.methods.mixup.model import Learned, choose
+from service.training.held_out import hold_out
+from adapters.training.methods.mixup.objective import MixupObjective, MixupConfig
+from adapters.training.methods.mixup.method import FineTuned, fine_tune
+from service.training.text_pairs import Pair, read_pairs
 from tests.reading import READ
 
-ALL = MixupSettings({"m2": 0.1, "v": 0.1, "l": 0.1, "vl": 0.1})
+ALL = MixupConfig({"m2": 0.1, "v": 0.1, "l": 0.1, "vl": 0.1})
 COLOURS = ("red", "lime", "blue", "yellow", "white", "black", "purple", "orange")
 
 
@@ -207,7 +207,7 @@ def test_a_model_without_projections_says_so() -> None:
 
 def test_the_logit_scale_is_bounded(tiny_vit: Path) -> None:
     model: Any = load_open_clip(f"local-dir:{tiny_vit}")[0]
-    objective = MixupObjective(model, MixupSettings())
+    objective = MixupObjective(model, MixupConfig())
     with torch.no_grad():
         model.logit_scale.fill_(9.0)
     objective.after_step(0.5)
@@ -226,7 +226,7 @@ def test_the_logit_scale_is_bounded(tiny_vit: Path) -> None:
 )
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        MixupSettings(**settings)
+        MixupConfig(**settings)
 
 
 def test_the_config_of_a_tag_has_its_activation(tiny_vit: Path) -> None:

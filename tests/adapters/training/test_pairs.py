@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adapters.training.errors import DataError
+from adapters.training.training_errors import DataError
 from adapters.training.order import Turn
-from adapters.training.pair_examples import PairExamples
-from adapters.training.pairs import Pair, digest, read_pairs
+from service.training.pair_examples import PairExamples
+from service.training.text_pairs import Pair, digest, read_pairs
 from tests.reading import READ
 
 

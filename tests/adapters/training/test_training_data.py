@@ -12,10 +12,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from adapters.training.errors import DataError
+from adapters.training.training_errors import DataError
 from adapters.training.order import Shuffled, Turn
-from adapters.training.pictures import Pictures
-from adapters.training.reservoir import Reservoir
+from service.training.image_examples import Pictures
+from service.training.reservoir import Reservoir
 from tests.coloured import COLOURS, coloured_images, write_coloured
 from tests.reading import READ
 

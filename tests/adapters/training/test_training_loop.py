@@ -14,12 +14,12 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn.functional import dropout, mse_loss
 
-from adapters.training.checkpoint import read_state, write_state
-from adapters.training.errors import CheckpointError, TrainingError
+from service.training.run_state import read_state, write_state
+from adapters.training.training_errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
-from adapters.training.output import record, write_run
+from service.training.run_folder import record, write_run
 from adapters.training.schedule import warmup_cosine
 
 

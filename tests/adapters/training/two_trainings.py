@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from adapters.training.loop import LoopSettings, train
-from adapters.training.methods.imo.tower import load_tower
+from adapters.training.methods.imo.model import load_tower
 from tests.adapters.training.test_imo_training import RECIPES, BottleneckConfig, attach, dino
 from tests.coloured import coloured_images
 from tests.reading import READ

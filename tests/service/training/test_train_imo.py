@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.corrections.bottleneck.checkpoint import load_adapter, training_record
-from adapters.training.methods.imo.tower import load_tower
+from adapters.training.methods.imo.model import load_tower
 from service.cli import app
 from tests.coloured import write_coloured
 from tests.tiny_vit import write_tiny_vit

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adapters.training.errors import DataError
-from adapters.training.labelled import Labelled
-from service.training.labelled import read_labelled
+from adapters.training.training_errors import DataError
+from service.training.training_images import TrainingImages
+from service.training.labelled_reader import read_labelled
 from tests.coloured import COLOURS, write_coloured
 
 
@@ -33,7 +33,7 @@ def image(path: Path) -> Path:
     return path
 
 
-def pairs(data: Labelled) -> list[tuple[str, str]]:
+def pairs(data: TrainingImages) -> list[tuple[str, str]]:
     return [
         (path.name, data.classes[label])
         for path, label in zip(data.paths, data.labels, strict=True)

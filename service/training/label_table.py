@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from adapters.training.errors import DataError
+from adapters.training.training_errors import DataError
 
 _PATH_COLUMNS = ("path", "file", "filename", "filepath", "image")
 _LABEL_COLUMNS = ("label", "class", "category")

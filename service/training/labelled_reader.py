@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from adapters.training.errors import DataError
-from adapters.training.labelled import Labelled
-from adapters.training.reservoir import Reservoir
+from adapters.training.training_errors import DataError
+from service.training.training_images import TrainingImages
+from service.training.reservoir import Reservoir
 from service.class_folders import ClassFolderError, read_class_folders
 from service.class_folders.droppings import why_skipped
 from service.class_folders.on_disk import files_below, tell_skipped
-from service.training.table import read_table
+from service.training.label_table import read_table
 
 
 def read_labelled(
@@ -21,13 +21,13 @@ def read_labelled(
     per_class: int | None = None,
     seed: int = 0,
     labels_needed: bool = True,
-) -> Labelled:
+) -> TrainingImages:
     """List the images of a folder or of a table, all of which are there.
 
     Args:
         data: A folder of folders of images, read as
             :func:`service.class_folders.read_class_folders` says; a flat one is one class. Or a
-            CSV file, see :func:`service.training.table.read_table`.
+            CSV file, see :func:`service.training.label_table.read_table`.
         images: Folder that the paths of a table are in; the folder of the table by default.
         per_class: Draw this many images of each class; all of them where there are fewer.
         seed: Decides the draw.
@@ -78,7 +78,7 @@ def _in_folder(data: Path, *, labels_needed: bool) -> list[tuple[str, str]]:
 
 def _checked(
     data: Path, kept: Iterable[tuple[str, str]], locate: Callable[[str], Path]
-) -> Labelled:
+) -> TrainingImages:
     numbers: dict[str, int] = {}
     paths: list[Path] = []
     missing: list[Path] = []
@@ -98,4 +98,4 @@ def _checked(
             f"there are no images in {data}; give a folder with CLASS/IMAGE files or a CSV file "
             "with the columns path and label"
         )
-    return Labelled(tuple(paths), tuple(labels), tuple(numbers))
+    return TrainingImages(tuple(paths), tuple(labels), tuple(numbers), data.resolve().name)

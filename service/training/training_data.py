@@ -12,14 +12,14 @@ from rich.console import Console
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.corrections.bottleneck.checkpoint import save_adapter, tower_fingerprint
-from adapters.training.labelled import Labelled
+from service.training.training_images import TrainingImages
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
 from adapters.training.methods.imo import RECIPES
-from adapters.training.methods.imo.tower import load_tower
-from adapters.training.output import record, write_run
+from adapters.training.methods.imo.model import load_tower
+from service.training.run_folder import record, write_run
 from service.cli.train.arguments import tell_broken
-from service.cli.train.processes import count, is_first, part
-from service.cli.train.progress import training_bar
+from service.training.launcher import count, is_first, part
+from service.training.progress_bar import training_bar
 from service.images.reading import training_reader
 
 ADAPTER_NAME = "adapter.safetensors"
@@ -50,7 +50,7 @@ class Plan:
     backbone: str
     config: BottleneckConfig
     source: str
-    data: Labelled
+    data: TrainingImages
     epochs: int | None
     batch: int | None
     accumulate: int

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
 from adapters.corrections.bottleneck import BottleneckAdapter
-from adapters.training.methods.imo.dino_head import DinoHead
+from adapters.training.methods.imo.objectives.dino_head import DinoHead
 from adapters.training.methods.imo.resolution import encode
 from adapters.training.objective import Objective
 

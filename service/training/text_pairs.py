@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.training.errors import DataError
-from adapters.training.shards import find_shards, read_shards
+from adapters.training.training_errors import DataError
+from service.training.webdataset_shards import find_shards, read_shards
 
 IMAGE_COLUMNS = ("image", "filepath", "path", "file", "filename", "file_name", "image_path")
 TEXT_COLUMNS = ("text", "title", "caption", "sentence")
@@ -54,7 +54,7 @@ def read_pairs(data: str, images: Path | None = None) -> list[Pair]:
     Args:
         data: A CSV file (comma, tab, semicolon or bar) whose header names a column of images
             (`IMAGE_COLUMNS`) and one of texts (`TEXT_COLUMNS`), in UTF-8. Or tar files, see
-            :func:`adapters.training.shards.read_shards`: one, or several by a pattern such as
+            :func:`service.training.webdataset_shards.read_shards`: one, or several by a pattern such as
             ``shards/{00..15}.tar`` or ``shards/*.tar``.
         images: Folder that the paths of a table are in; the folder of the table by default.
 
@@ -139,3 +139,49 @@ def _column(table: Path, header: Sequence[str], names: Sequence[str]) -> int:
         f"{table} begins with {', '.join(header) or 'nothing'}; it needs a header with a column "
         f"of images ({', '.join(IMAGE_COLUMNS)}) and one of texts ({', '.join(TEXT_COLUMNS)})"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPairs:
+    """Pairs to learn from (`TrainingData` for the runner).
+
+    Attributes:
+        pairs: Those to learn from.
+        digest: Of all pairs, with those that are held out.
+        name: How the record names them.
+        classes: None.
+    """
+
+    pairs: Sequence[Pair]
+    digest: str
+    name: str
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a state must be of to be resumed from."""
+        return {"pairs": self.digest}
+
+    def examples(self, preprocessing: Preprocessing, read: ReadImage, seed: int) -> PairExamples:
+        """The pairs as examples for the loop."""
+        if preprocessing.tokenizer is None:
+            raise ValueError("pairs need a tokenizer for their texts")
+        return PairExamples(
+            self.pairs, preprocessing.transform, preprocessing.tokenizer, read=read, seed=seed
+        )
+
+    def described(self, unreadable: int) -> dict[str, Any]:
+        """What the record tells of them."""
+        return {
+            "pairs": self.name,
+            "digest": self.digest,
+            "learned_from": len(self),
+            "unreadable_images": unreadable,
+        }
+
+    def counted(self, _unreadable: int) -> dict[str, int]:
+        """Nothing beside that."""
+        return {}

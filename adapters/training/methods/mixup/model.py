@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
-from adapters.training.errors import TrainingError
-
-Learned = Literal["model", "projections", "adapter"]
+from adapters.training.methods.mixup.config import Learned
+from adapters.training.training_errors import TrainingError
 
 # What maps the pooled features of a tower into the joint space, where models have it; of
 # `lite`'s text projection the kernels stay where they are, on names.

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from adapters.training.errors import DataError
+from adapters.training.training_errors import DataError
 from adapters.training.order import Turn
-from adapters.training.pairs import Pair
-from adapters.training.reading import ReadImage
+from service.training.text_pairs import Pair
+from service.training.image_examples import ReadImage
 
 _TRIES = 100
 """Broken images in a row that are taken for a broken disk."""
@@ -25,7 +25,7 @@ class PairExamples:
 
     Args:
         pairs: At least one.
-        transform: An RGB image to (3, H, W) pixels; draws from PyTorch's generator.
+        transform: An RGB image to its (3, H, W) pixels; draws from PyTorch's generator.
         tokenizer: n texts to (n, L) tokens.
         read: Makes pictures of image files.
         seed: Decides all that is drawn.
@@ -34,7 +34,7 @@ class PairExamples:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        transform: Callable[[Image.Image], Tensor],
+        transform: Callable[[Image.Image], tuple[Tensor, ...]],
         tokenizer: Callable[[Sequence[str]], Tensor],
         *,
         read: ReadImage,
@@ -54,7 +54,7 @@ class PairExamples:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, turn: Turn) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, turn: Turn) -> tuple[Tensor, ...]:
         """The (3, H, W) pixels and the (L,) tokens of an example.
 
         Raises:
@@ -65,7 +65,7 @@ class PairExamples:
             torch.manual_seed(hash((self.seed, turn.epoch, turn.example)))
             pixels = self.transform(image)
         tokens = self.tokenizer([pair.text])[0]
-        return pixels, pad(tokens, (0, self._length - len(tokens)))
+        return (*pixels, pad(tokens, (0, self._length - len(tokens))))
 
     @property
     def broken(self) -> list[str]:

@@ -21,14 +21,14 @@ from adapters.prompts import (
     PromptError,
     TrainedPrompts,
 )
-from adapters.training.labelled import Labelled
+from service.training.training_images import TrainingImages
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
 from adapters.training.methods.comma import DEFAULTS, augmented, learn_prompts
-from adapters.training.output import record, write_run
-from adapters.training.pictures import Pictures
+from service.training.run_folder import record, write_run
+from service.training.image_examples import Pictures
 from service.cli.train.arguments import tell_broken
-from service.cli.train.processes import count, is_first
-from service.cli.train.progress import training_bar
+from service.training.launcher import count, is_first
+from service.training.progress_bar import training_bar
 from service.evaluation.base_to_novel import Generalisation, generalisation, read_halves
 from service.evaluation.dataset import Dataset, DatasetError, read_classes
 from service.images.reading import training_reader
@@ -194,7 +194,7 @@ def _pictures(dataset: Dataset, plan: Plan, parts: Parts, max_pixels: int) -> Pi
     side = max(visual.image_size) if isinstance(visual.image_size, tuple) else visual.image_size
     drawn = dataset.draw(plan.shots, plan.loop.seed)
     number = {label: i for i, label in enumerate(dataset.labels)}
-    data = Labelled(
+    data = TrainingImages(
         tuple(example.path for example in drawn),
         tuple(number[example.label] for example in drawn),
         dataset.labels,

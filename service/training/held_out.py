@@ -1,19 +1,24 @@
-"""How images and texts lie to each other, measured on pairs that were held out."""
+"""How images and texts lie to each other, measured on pairs that were held out of fine-tuning."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from accelerate import PartialState
 
 from adapters.backbones import Backbone
+from adapters.backbones.open_clip_models import Parts
+from adapters.corrections import Uncorrected
 from adapters.measures.alignment import alignment, relative_alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
-from adapters.training.pair_examples import read_image
-from adapters.training.pairs import Pair
-from adapters.training.reading import ReadImage
+from service.training.pair_examples import read_image
+from service.training.text_pairs import Pair
+from service.training.image_examples import ReadImage
+from adapters.training.method import Trained
 
 _HELD_OUT_SHARE = 0.1
 _MOST_HELD_OUT = 1000
@@ -69,3 +74,36 @@ def measure(backbone: Backbone, pairs: Sequence[Pair], read: ReadImage) -> dict[
         "uniformity": uniformity(torch.cat([seen, named])),
         "modality_gap": modality_gap(seen, named),
     }
+
+
+class HeldOutPairs:
+    """Measures held-out pairs before and after a run (a `Measurement`).
+
+    Args:
+        pairs: One for each held-out image.
+        read: Makes pictures of image files.
+        device: ``cpu`` to stay off a GPU; None takes what accelerate finds.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], read: ReadImage, device: str | None) -> None:
+        self._pairs, self._read, self._device = pairs, read, device
+        self._backbone: Backbone | None = None
+        self._before: dict[str, float] | None = None
+
+    def prepare(self, backbone: str, parts: Parts) -> None:
+        """Take the model, before anything of it is made to learn."""
+        device = PartialState(cpu=self._device == "cpu").device
+        self._backbone = Backbone(backbone, *parts, Uncorrected(), device=device)
+
+    def before(self) -> None:
+        """Measure the model as it came."""
+        self._before = self._measured()
+
+    def after(self, _trained: Trained) -> dict[str, Any]:
+        """Measure the model as it has become."""
+        return {"held_out": {"before": self._before, "after": self._measured()}}
+
+    def _measured(self) -> dict[str, float] | None:
+        if self._backbone is None:
+            raise RuntimeError("nothing is measured before it is prepared")
+        return measure(self._backbone, self._pairs, self._read)

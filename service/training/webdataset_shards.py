@@ -15,7 +15,7 @@ from pathlib import Path
 from webdataset.shardlists import expand_urls
 from webdataset.tariterators import base_plus_ext
 
-from adapters.training.errors import DataError
+from adapters.training.training_errors import DataError
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
 TEXT_SUFFIX = "txt"

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from adapters.backbones import LITE, load_parts
+from adapters.backbones import LITE
+from adapters.backbones.open_clip_models import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,15 @@ class Tower:
     std: tuple[float, ...]
 
 
-def load_tower(name: str) -> Tower:
-    """Load the image tower of a backbone, on the CPU, frozen.
+def image_tower(name: str, parts: Parts) -> Tower:
+    """The frozen image tower of a backbone.
 
     Args:
-        name: As for :func:`adapters.backbones.load_backbone`.
-
-    Raises:
-        BackboneError: It cannot be loaded; the message says what is missing.
+        name: Of the backbone.
+        parts: As :func:`adapters.backbones.load_parts` gives them.
     """
-    model: Any = load_parts(name)[0]
-    encoder = model.visual.trunk if name == LITE else model.visual
-    return tower_of(name, model.visual, encoder)
+    visual: Any = parts[0].get_submodule("visual")
+    return tower_of(name, visual, visual.trunk if name == LITE else visual)
 
 
 def tower_of(name: str, visual: nn.Module, encoder: nn.Module) -> Tower:
