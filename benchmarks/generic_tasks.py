@@ -27,10 +27,11 @@ from rich.table import Table
 from torch import Tensor
 from torchmetrics.functional.classification import binary_calibration_error
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS
+from adapters.loading import load_backbone
 
 SHOTS = (1, 2, 4, 8, 16)
 SIZES = (5, 20, 60)

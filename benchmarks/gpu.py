@@ -31,10 +31,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.cache import GpuCache
 from adapters.corrections.bottleneck import attach, save_adapter, tower_fingerprint
 from adapters.engines import Eager, fastest
+from adapters.loading import load_backbone
 from benchmarks.floor import rate
 from benchmarks.load import Plan, Request, Service, load
 from benchmarks.photographs import queries

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from adapters.backbones import load_backbone
 from adapters.engines import Eager, ImagePass
 from adapters.engines.compiled import Pass, compiled
 from adapters.engines.lean import lean
+from adapters.loading import load_backbone
 from benchmarks.floor import rate
 from benchmarks.gpu import PRODUCT, operations, product_rate, speeds, write_model
 from benchmarks.published import Row, publish

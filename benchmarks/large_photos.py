@@ -31,9 +31,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.loading import load_backbone
 from benchmarks.published import OUT, Row, publish
 from service.images import decoding
 

@@ -22,15 +22,20 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from adapters.backbones.lite import build_lite
-from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach, places
+from adapters.corrections.bottleneck import (
+    BottleneckAdapter,
+    BottleneckConfig,
+    attach,
+    insertion_points,
+)
 
 SIDE = 224
 
 
 def towers() -> list[tuple[str, nn.Module, tuple[int, ...] | None]]:
     """Names, encoders' towers and where their adapters sit."""
-    lite: nn.Module = build_lite()[0].get_submodule("visual")
-    last = len(places(lite))
+    lite: nn.Module = build_lite().model.get_submodule("visual")
+    last = len(insertion_points(lite))
     return [
         ("ViT-B/32, all 12 blocks", open_clip.create_model("ViT-B-32").visual, None),
         ("ViT-B/16, all 12 blocks", open_clip.create_model("ViT-B-16").visual, None),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from adapters.backbones import NO_ADAPTER, Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.engines import Eager, fastest
+from adapters.loading import NO_ADAPTER, load_backbone
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 

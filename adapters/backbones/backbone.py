@@ -1,9 +1,9 @@
-"""An open_clip model as the rest of Handful sees it."""
+"""A frozen CLIP encoder of images and texts, as the rest of Handful sees it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.backbones.device_framing import on_device
-from adapters.backbones.fingerprint import fingerprint
+from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeRuntime
+from adapters.fingerprint import fingerprint
 
 _TEXT_BATCH = 64
 
@@ -38,12 +39,8 @@ class Backbone:
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
-        name: See above.
-        model: An open_clip model.
-        preprocess: Its preprocessing, which ends in ``ToTensor`` and ``Normalize``.
-        tokenizer: Its tokenizer.
+        encoder: The model, which is frozen and moved to the device, and what belongs to it.
         correction: Of the image tower's intra-modal overlap.
-        templates: See above.
         device: Where it computes.
         make_runtime: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
@@ -54,26 +51,22 @@ class Backbone:
 
     def __init__(
         self,
-        name: str,
-        model: torch.nn.Module,
-        preprocess: Callable[[Image.Image], Tensor],
-        tokenizer: Callable[[Sequence[str]], Tensor],
+        encoder: DualEncoder,
         correction: Correction,
-        templates: Sequence[str] = ("a photo of a {}.",),
         device: torch.device | str = "cpu",
         make_runtime: MakeRuntime = Eager.made,
     ) -> None:
-        self.name = name
-        self.templates = tuple(templates)
+        self.name = encoder.name
+        self.templates = encoder.templates
         self.correction = correction
         self.device = torch.device(device)
-        framing = Framing(preprocess)
+        framing = Framing(encoder.preprocess)
         self._frame = on_device(framing, self.device)
-        self._tokenizer = tokenizer
-        self._model: Any = model.eval().requires_grad_(False).to(self.device)
+        self._tokenizer = encoder.tokenizer
+        self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
         self.fingerprint = fingerprint(
-            self._model, {"preprocess": str(preprocess), "correction": correction.name}
+            self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))

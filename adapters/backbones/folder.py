@@ -12,7 +12,7 @@ from open_clip.tokenizer import HFTokenizer
 from safetensors.torch import save_model
 from torch import nn
 
-from adapters.backbones.errors import BackboneError
+from adapters.backbone_errors import BackboneError
 
 CONFIG_NAME = "open_clip_config.json"
 WEIGHTS_NAME = "open_clip_model.safetensors"

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
+from adapters.backbone_errors import BackboneError
 from adapters.backbones.bounded import Bounded
-from adapters.backbones.errors import BackboneError
 
 
 class Framing:

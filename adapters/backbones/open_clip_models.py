@@ -5,23 +5,18 @@ from __future__ import annotations
 import difflib
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import open_clip
-import torch
-from PIL import Image
-from torch import Tensor
 
-from adapters.backbones.errors import BackboneError, UnsafeWeights, WeightsUnavailable
-
-Parts = tuple[torch.nn.Module, Callable[[Image.Image], Tensor], Callable[[Sequence[str]], Tensor]]
+from adapters.backbone_errors import BackboneError, UnsafeWeights, WeightsUnavailable
+from adapters.backbones.dual_encoder import DualEncoder
 
 _SCHEMES = ("hf-hub:", "local-dir:")
 
 
-def load_open_clip(name: str) -> Parts:
+def load_open_clip(name: str) -> DualEncoder:
     """Load a model, its preprocessing and its tokenizer.
 
     Args:
@@ -49,7 +44,12 @@ def load_open_clip(name: str) -> Parts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded, _, preprocess = open_clip.create_model_and_transforms(model, **arguments)
-        return loaded, preprocess, open_clip.get_tokenizer(model)
+        return DualEncoder(
+            name=name,
+            model=loaded,
+            preprocess=preprocess,
+            tokenizer=open_clip.get_tokenizer(model),
+        )
     except pickle.UnpicklingError as error:
         raise UnsafeWeights(
             f"the weights of {name} are a pickle that would execute code; on a machine that "

@@ -1,9 +1,9 @@
 """Learned prompts in both towers: COMMA (Hu et al., AAAI 2024, arXiv 2401.00268)."""
 
-from adapters.prompts.backbone import PromptedBackbone, load_prompted
+from adapters.backbone_errors import PromptError
 from adapters.prompts.checkpoint import PROMPTS_NAME, TrainedPrompts, load_prompts
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.errors import PromptError
+from adapters.prompts.prompted_backbone import PromptedBackbone
 
 __all__ = [
     "PROMPTS_NAME",
@@ -11,6 +11,5 @@ __all__ = [
     "PromptError",
     "PromptedBackbone",
     "TrainedPrompts",
-    "load_prompted",
     "load_prompts",
 ]

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from adapters.backbone_errors import PromptError
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.errors import PromptError
 
 PROMPTS_NAME = "prompts.safetensors"
 _FORMAT = "handful-prompts-1"

@@ -7,9 +7,10 @@ import json
 import torch
 from torch import Tensor, nn
 
+from adapters.backbone_errors import PromptError
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.prompts.checkpoint import TrainedPrompts
-from adapters.prompts.errors import PromptError
-from adapters.prompts.place import Tokenizer, prompt_place
+from adapters.prompts.prompt_position import prompt_position
 from adapters.prompts.towers import VisionTower, check_depth, towers
 
 
@@ -60,7 +61,7 @@ class PromptedModel(nn.Module):
             )
         self.visual = PromptedVision(vision, trained.vision)
         self.logit_scale = model.get_parameter("logit_scale")
-        self._place = prompt_place(tokenizer, config)
+        self._position = prompt_position(tokenizer, config)
         self._template = config.template
         settings = bytearray(json.dumps(config.as_dict(), sort_keys=True).encode())
         self.text_prompts: Tensor
@@ -73,6 +74,6 @@ class PromptedModel(nn.Module):
         Raises:
             PromptError: A text is written otherwise.
         """
-        self._place.check(tokens, self._template)
-        embedded: Tensor = self.text(tokens, self.text_prompts.unbind(), self._place.start)[0]
+        self._position.check(tokens, self._template)
+        embedded: Tensor = self.text(tokens, self.text_prompts.unbind(), self._position.start)[0]
         return embedded

@@ -14,8 +14,8 @@ from open_clip import CLIP, CustomTextCLIP
 from open_clip.transformer import TextTransformer, VisionTransformer, text_global_pool
 from torch import Tensor, nn
 
+from adapters.backbone_errors import PromptError
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.errors import PromptError
 
 _TEXT_POOLS = ("first", "last", "argmax", "eos")
 _SUPPORTED = (

@@ -18,10 +18,10 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from adapters.training.training_errors import CheckpointError, TrainingError
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
 from adapters.training.schedule import warmup_cosine
+from adapters.training.training_errors import CheckpointError, TrainingError
 
 _SAVE_SECONDS = 60
 

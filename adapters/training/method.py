@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from PIL import Image
 from torch import Tensor
 
-from adapters.backbones.open_clip_models import Parts
+from adapters.backbones import DualEncoder
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.training.loop import LoopSettings
 from adapters.training.objective import Objective
 
@@ -35,7 +36,7 @@ class Preprocessing:
     transform: Callable[[Image.Image], tuple[Tensor, ...]]
     side: int | None = None
     labelled: bool = False
-    tokenizer: Callable[[Sequence[str]], Tensor] | None = None
+    tokenizer: Tokenizer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +119,13 @@ class TrainingMethod(Protocol):
         """The settings of the loop in each of some processes, for so many examples."""
         ...
 
-    def build(self, backbone: str, parts: Parts, classes: Sequence[str]) -> Training:
+    def build(self, encoder: DualEncoder, classes: Sequence[str]) -> Training:
         """Put the objective together on a model.
 
         Random weights come from PyTorch's generator, which the caller has seeded.
 
         Args:
-            backbone: Name that the model was loaded by.
-            parts: The model with its preprocessing and tokenizer.
+            encoder: The model with its preprocessing and tokenizer.
             classes: Names of the classes of the examples; none where they have no classes.
 
         Raises:

@@ -17,15 +17,16 @@ from fastapi import FastAPI, UploadFile
 from PIL import Image
 from torch.nn.functional import normalize
 
-from adapters.backbones import load_parts
 from adapters.backbones.lite import ADAPTER
 from adapters.corrections.bottleneck import load_adapter
+from adapters.loading import load_dual_encoder
 
 ALPHA, BETA = 20.0, 5.5
 
-model, preprocess, tokenizer = load_parts("lite")
+encoder = load_dual_encoder("lite")
+model, preprocess, tokenizer = encoder.model, encoder.preprocess, encoder.tokenizer
 model.eval().requires_grad_(False)
-adapted = load_parts("lite")[0].eval().requires_grad_(False).visual
+adapted = load_dual_encoder("lite").visual.eval().requires_grad_(False)
 load_adapter(ADAPTER, adapted, "lite").eval()
 adapted_one_at_a_time = threading.Lock()  # an adapter keeps state during a pass
 

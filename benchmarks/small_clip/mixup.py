@@ -13,8 +13,8 @@ from adapters.measures.uniformity import uniformity
 from adapters.training.loop import LoopSettings
 from adapters.training.methods.mixup.objective import (
     PUBLISHED_WEIGHTS,
-    MixupObjective,
     MixupConfig,
+    MixupObjective,
 )
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures

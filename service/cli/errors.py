@@ -9,14 +9,14 @@ import typer
 from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
-from adapters.corrections.bottleneck.places import NoPlaceError
+from adapters.corrections.bottleneck.insertion_points import NoInsertionPointError
 from adapters.training.training_errors import TrainingError
 from service.storage.errors import StorageError
 
 
 def fail(error: Exception) -> NoReturn:
     """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
-    known = (BackboneError, NoPlaceError, StorageError, StatusProblem, TrainingError)
+    known = (BackboneError, NoInsertionPointError, StorageError, StatusProblem, TrainingError)
     if not isinstance(error, known):
         traceback.print_exception(error)
     message = error.detail if isinstance(error, StatusProblem) else error

@@ -9,16 +9,15 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
-from adapters.backbones import Backbone
-from adapters.backbones.open_clip_models import Parts
+from adapters.backbones import Backbone, DualEncoder
 from adapters.corrections import Uncorrected
 from adapters.measures.alignment import alignment, relative_alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
+from adapters.training.method import Trained
+from service.training.image_examples import ReadImage
 from service.training.pair_examples import read_image
 from service.training.text_pairs import Pair
-from service.training.image_examples import ReadImage
-from adapters.training.method import Trained
 
 _HELD_OUT_SHARE = 0.1
 _MOST_HELD_OUT = 1000
@@ -90,10 +89,10 @@ class HeldOutPairs:
         self._backbone: Backbone | None = None
         self._before: dict[str, float] | None = None
 
-    def prepare(self, backbone: str, parts: Parts) -> None:
+    def prepare(self, encoder: DualEncoder) -> None:
         """Take the model, before anything of it is made to learn."""
         device = PartialState(cpu=self._device == "cpu").device
-        self._backbone = Backbone(backbone, *parts, Uncorrected(), device=device)
+        self._backbone = Backbone(encoder, Uncorrected(), device=device)
 
     def before(self) -> None:
         """Measure the model as it came."""

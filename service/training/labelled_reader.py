@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from adapters.training.training_errors import DataError
-from service.training.training_images import TrainingImages
-from service.training.reservoir import Reservoir
 from service.class_folders import ClassFolderError, read_class_folders
 from service.class_folders.droppings import why_skipped
 from service.class_folders.on_disk import files_below, tell_skipped
 from service.training.label_table import read_table
+from service.training.reservoir import Reservoir
+from service.training.training_images import TrainingImages
 
 
 def read_labelled(

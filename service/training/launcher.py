@@ -1,10 +1,8 @@
-"""What a command knows of the launcher that started it: torchrun, accelerate or none."""
+"""What a run knows of the launcher that started it: torchrun, accelerate or none."""
 
 from __future__ import annotations
 
 import os
-
-import typer
 
 
 def is_first() -> bool:
@@ -15,20 +13,6 @@ def is_first() -> bool:
 def count() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def check_device(device: str | None) -> None:
-    """A GPU that is asked for is there.
-
-    Raises:
-        typer.BadParameter: It is not, or the device is none that is known.
-    """
-    import torch
-
-    if device not in {None, "cpu", "cuda"}:
-        raise typer.BadParameter(f"--device takes cpu or cuda, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise typer.BadParameter("PyTorch finds no GPU here; leave out --device, or say cpu")
 
 
 def part() -> None:

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from adapters.training.training_errors import DataError
 from adapters.training.order import Turn
-from service.training.text_pairs import Pair
+from adapters.training.training_errors import DataError
 from service.training.image_examples import ReadImage
+from service.training.text_pairs import Pair
 
 _TRIES = 100
 """Broken images in a row that are taken for a broken disk."""

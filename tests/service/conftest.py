@@ -13,7 +13,8 @@ import httpx2 as httpx
 import pytest
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
+from adapters.loading import load_backbone
 from service.storage.engine import open_database
 from tests.service.client import Classifier
 from tests.service.pages import empty_pages

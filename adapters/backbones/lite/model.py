@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -10,15 +11,21 @@ import torch
 from open_clip.model import set_model_preprocess_cfg
 from open_clip.tokenizer import HFTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from adapters.backbones.dual_encoder import DualEncoder, Preprocess, Tokenizer
+from adapters.backbones.lite.pinned_files import verified_text_directory
 from adapters.backbones.lite.projections import EMBED_DIM, KernelProjection, projections_state
-from adapters.backbones.lite.towers import TEXT_WIDTH, image_trunk_state, text_tower_state
-from adapters.backbones.lite.weights import verified_text_directory
+from adapters.backbones.lite.tower_weights import TEXT_WIDTH, image_trunk_state, text_tower_state
 
-Preprocess = Callable[[Image.Image], Tensor]
-Tokenizer = Callable[[Sequence[str]], Tensor]
+LITE = "lite"
+"""Its name."""
+LITE_FOLDER = Path(__file__).parent
+"""Where its projections and its adapter are kept, in the package."""
+ADAPTER = LITE_FOLDER / "adapter.safetensors"
+"""The adapter that `lite` corrects intra-modal overlap with; docs/lite.md tells how it was made."""
+TEMPLATES = ("a photo of a {}.",)
+"""Prompt templates that suit `lite`, chosen on generic images alone."""
 
 IMAGE_SIZE = 224
 CONTEXT_LENGTH = 64
@@ -28,15 +35,17 @@ CONTEXT_LENGTH = 64
 _PREPROCESS = {"size": IMAGE_SIZE, "mean": (0.498,) * 3, "std": (0.502,) * 3}
 
 
-def build_lite() -> tuple[nn.Module, Preprocess, Tokenizer]:
-    """Build `lite` offline: EfficientNet-Lite0 and MiniLM with our projections.
+def build_lite() -> DualEncoder:
+    """Build the dual encoder `lite` offline: EfficientNet-Lite0 and MiniLM with our projections.
+
+    Its towers and projections are compared with their SHA-256 whenever it is built, so none of
+    them is fine-tuned, and neither kind of tower takes prompts.
 
     Returns:
-        model: An open_clip ``CustomTextCLIP`` in eval mode, float32, on the CPU.
-        preprocess: An RGB image to (3, 224, 224) float32: shortest side to 224 (bicubic),
-            centre crop, normalisation.
-        tokenizer: n texts to (n, L) int64 tokens, L the longest of them, at most
-            `CONTEXT_LENGTH`.
+        An open_clip ``CustomTextCLIP`` in eval mode, float32, on the CPU; preprocessing of an RGB
+        image to (3, 224, 224) float32 (shortest side to 224, bicubic; centre crop;
+        normalisation); a tokenizer of n texts to (n, L) int64 tokens, L the longest of them, at
+        most `CONTEXT_LENGTH`.
 
     Raises:
         WeightsUnavailable: A file of the model is missing or not the expected one.
@@ -48,7 +57,17 @@ def build_lite() -> tuple[nn.Module, Preprocess, Tokenizer]:
     left = [name for name in missing if ".trunk." not in name and ".transformer." not in name]
     if left or unexpected:
         raise ValueError(f"the projections do not fit: missing {left}, unexpected {unexpected}")
-    return model.eval(), preprocessing(), tokenizer()
+    return DualEncoder(
+        name=LITE,
+        model=model.eval(),
+        preprocess=preprocessing(),
+        tokenizer=tokenizer(),
+        templates=TEMPLATES,
+        adapter=ADAPTER,
+        pools_before_projection=True,
+        fine_tunable=False,
+        promptable=False,
+    )
 
 
 def build_towers() -> Any:

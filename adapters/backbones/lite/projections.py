@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from adapters.backbones.errors import WeightsUnavailable
+from adapters.backbone_errors import WeightsUnavailable
 
 EMBED_DIM = 512
 """Width of the joint space."""

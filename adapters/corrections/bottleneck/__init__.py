@@ -9,8 +9,12 @@ from adapters.corrections.bottleneck.checkpoint import (
 )
 from adapters.corrections.bottleneck.config import BottleneckConfig
 from adapters.corrections.bottleneck.correction import Adapted, AdaptedBeforeProjection
+from adapters.corrections.bottleneck.insertion_points import (
+    InsertionPoint,
+    NoInsertionPointError,
+    insertion_points,
+)
 from adapters.corrections.bottleneck.model import BottleneckAdapter, attach
-from adapters.corrections.bottleneck.places import NoPlaceError, Place, places
 
 __all__ = [
     "Adapted",
@@ -18,11 +22,11 @@ __all__ = [
     "AdapterError",
     "BottleneckAdapter",
     "BottleneckConfig",
-    "NoPlaceError",
-    "Place",
+    "InsertionPoint",
+    "NoInsertionPointError",
     "attach",
+    "insertion_points",
     "load_adapter",
-    "places",
     "save_adapter",
     "tower_fingerprint",
     "training_record",

@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from adapters.backbones.errors import BackboneError
-from adapters.backbones.fingerprint import fingerprint as fingerprint_of
+from adapters.backbone_errors import BackboneError
 from adapters.corrections.bottleneck.config import BottleneckConfig
 from adapters.corrections.bottleneck.model import BottleneckAdapter, attach
+from adapters.fingerprint import fingerprint as fingerprint_of
 
 _FORMAT = "handful-bottleneck-1"
 _KEY = "handful"

@@ -12,8 +12,12 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from adapters.corrections.bottleneck.config import BottleneckConfig
+from adapters.corrections.bottleneck.insertion_points import (
+    InsertionPoint,
+    NoInsertionPointError,
+    insertion_points,
+)
 from adapters.corrections.bottleneck.layer import Bottleneck
-from adapters.corrections.bottleneck.places import NoPlaceError, Place, places
 
 
 class Pass(Enum):
@@ -45,9 +49,9 @@ class BottleneckAdapter(nn.Module):
 
     def __init__(self, visual: nn.Module, config: BottleneckConfig) -> None:
         super().__init__()
-        chosen = _chosen(places(visual), config)
+        chosen = _chosen(insertion_points(visual), config)
         self.config = config
-        self.names = tuple(place.name for place in chosen)
+        self.names = tuple(point.name for point in chosen)
         self.layers = nn.ModuleList(
             Bottleneck(p.inputs, config.width, p.outputs, channels_first=p.channels_first)
             for p in chosen
@@ -55,8 +59,8 @@ class BottleneckAdapter(nn.Module):
         self._pass = Pass.ADAPTED
         self._read: Tensor | None = None
         self._hooks: list[RemovableHandle] = []
-        for number, place in enumerate(chosen):
-            self._attach(number, place)
+        for number, point in enumerate(chosen):
+            self._attach(number, point)
 
     def detach(self) -> None:
         """Take the adapter off; the tower is then what it was."""
@@ -88,30 +92,30 @@ class BottleneckAdapter(nn.Module):
         finally:
             self._pass, self._read = before, None
 
-    def _attach(self, number: int, place: Place) -> None:
+    def _attach(self, number: int, point: InsertionPoint) -> None:
         def read(_module: nn.Module, args: tuple[Any, ...]) -> None:
             if self._pass is not Pass.FROZEN and self._read is None:
                 self._read = args[0]
 
         def add(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor | None:
             x, self._read = self._read, None
-            return output if x is None else self._add(number, place, x, output)
+            return output if x is None else self._add(number, point, x, output)
 
-        for start in place.starts:
+        for start in point.starts:
             self._hooks.append(start.register_forward_pre_hook(read))
-        self._hooks.append(place.end.register_forward_hook(add))
+        self._hooks.append(point.end.register_forward_hook(add))
 
-    def _add(self, number: int, place: Place, x: Tensor, output: Tensor) -> Tensor:
+    def _add(self, number: int, point: InsertionPoint, x: Tensor, output: Tensor) -> Tensor:
         if self._pass is Pass.ADAPTED:
             adapted: Tensor = output + self.config.scale * self.layers[number](x)
             return adapted
         if number == 0:
             # Up to here both passes are the same one.
             added = self.config.scale * self.layers[number](x)
-            return torch.cat([output, output + added], dim=place.batch_dim)
-        frozen, rest = output.chunk(2, dim=place.batch_dim)
-        added = self.config.scale * self.layers[number](x.chunk(2, dim=place.batch_dim)[1])
-        return torch.cat([frozen, rest + added], dim=place.batch_dim)
+            return torch.cat([output, output + added], dim=point.batch_dim)
+        frozen, rest = output.chunk(2, dim=point.batch_dim)
+        added = self.config.scale * self.layers[number](x.chunk(2, dim=point.batch_dim)[1])
+        return torch.cat([frozen, rest + added], dim=point.batch_dim)
 
 
 def attach(visual: nn.Module, config: BottleneckConfig | None = None) -> BottleneckAdapter:
@@ -119,22 +123,22 @@ def attach(visual: nn.Module, config: BottleneckConfig | None = None) -> Bottlen
 
     Args:
         visual: Image tower of an open_clip model; see
-            :func:`adapters.corrections.bottleneck.places.places`.
+            :func:`adapters.corrections.bottleneck.insertion_points.insertion_points`.
         config: The paper's settings by default.
 
     Raises:
-        NoPlaceError: The tower has no blocks of a known kind, or not the ones asked for.
+        NoInsertionPointError: The tower has no blocks of a known kind, or not the ones asked for.
     """
     adapter = BottleneckAdapter(visual, config or BottleneckConfig())
     reference = next(visual.parameters())
     return adapter.to(reference.device, reference.dtype)
 
 
-def _chosen(every: list[Place], config: BottleneckConfig) -> list[Place]:
+def _chosen(every: list[InsertionPoint], config: BottleneckConfig) -> list[InsertionPoint]:
     if config.places is None:
         return every
     if unknown := [number for number in config.places if not 0 <= number < len(every)]:
-        raise NoPlaceError(
+        raise NoInsertionPointError(
             f"there is no place {unknown[0]}; this image tower has 0 to {len(every) - 1}"
         )
     return [every[number] for number in sorted(config.places)]

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from adapters.backbones import BackboneError, UnsafeWeights, WeightsUnavailable, load_backbone
+from adapters.backbones import BackboneError, UnsafeWeights, WeightsUnavailable
 from adapters.backbones.backbone import readable
+from adapters.loading import load_backbone
 
 
 class Exploit:

@@ -15,9 +15,10 @@ from torch import Tensor
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 from torchvision.transforms import InterpolationMode as Mode
 
-from adapters.backbones import device_framing, load_backbone, load_parts
+from adapters.backbones import device_framing
 from adapters.backbones.device_framing import DeviceFraming, on_device
 from adapters.backbones.framing import Framing
+from adapters.loading import load_backbone, load_dual_encoder
 from tests.gpu import needs_gpu
 
 CPU = torch.device("cpu")
@@ -61,7 +62,7 @@ def test_pictures_of_any_size_are_framed(size: tuple[int, int]) -> None:
 
 def test_embeddings_do_not_notice() -> None:
     backbone = load_backbone("lite", "cpu")
-    framed = DeviceFraming(Framing(load_parts("lite")[1]), CPU)
+    framed = DeviceFraming(Framing(load_dual_encoder("lite").preprocess), CPU)
     images = [photo(name) for name in PHOTOS]
     here, there = (
         backbone.encode_images(torch.stack([way(image) for image in images]))
@@ -112,7 +113,8 @@ def test_a_processor_frames_with_pillow_and_a_gpu_by_itself() -> None:
     assert on_device(host, CPU) is host
     assert isinstance(on_device(host, torch.device("cuda")), DeviceFraming)
     assert isinstance(
-        on_device(Framing(load_parts("lite")[1]), torch.device("cuda")), DeviceFraming
+        on_device(Framing(load_dual_encoder("lite").preprocess), torch.device("cuda")),
+        DeviceFraming,
     )
 
 

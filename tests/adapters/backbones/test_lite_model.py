@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,32 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from adapters.backbones.errors import WeightsUnavailable
+from adapters.backbone_errors import WeightsUnavailable
+from adapters.backbones import DualEncoder
 from adapters.backbones.lite import TEMPLATES, build_lite, projections
-
-Lite = tuple[Any, Callable[[Image.Image], Tensor], Callable[[Sequence[str]], Tensor]]
 
 
 @pytest.fixture(scope="module")
-def lite() -> Lite:
+def lite() -> DualEncoder:
     return build_lite()
 
 
 @torch.inference_mode()
-def encode_texts(lite: Lite, texts: Sequence[str]) -> Tensor:
-    model, _, tokenizer = lite
-    return model.encode_text(tokenizer(texts), normalize=True)
+def encode_texts(lite: DualEncoder, texts: Sequence[str]) -> Tensor:
+    model: Any = lite.model
+    return model.encode_text(lite.tokenizer(texts), normalize=True)
 
 
 @torch.inference_mode()
-def encode_image(lite: Lite, picture: str) -> Tensor:
-    model, preprocess, _ = lite
-    pixels = preprocess(Image.fromarray(getattr(data, picture)()).convert("RGB"))
+def encode_image(lite: DualEncoder, picture: str) -> Tensor:
+    model: Any = lite.model
+    pixels = lite.preprocess(Image.fromarray(getattr(data, picture)()).convert("RGB"))
     assert pixels.shape == (3, 224, 224)
     return model.encode_image(pixels.unsqueeze(0), normalize=True)
 
 
-def test_it_is_an_open_clip_model_ready_to_use(lite: Lite) -> None:
-    model = lite[0]
+def test_it_is_an_open_clip_model_ready_to_use(lite: DualEncoder) -> None:
+    model: Any = lite.model
     assert isinstance(model, open_clip.CustomTextCLIP)
     assert not model.training
     assert model.visual.head.proj.weight.shape == (512, 1280)
@@ -52,18 +51,18 @@ def test_it_is_an_open_clip_model_ready_to_use(lite: Lite) -> None:
     assert 10 < model.logit_scale.exp() < 100
 
 
-def test_it_is_built_the_same_every_time_and_draws_no_random_numbers(lite: Lite) -> None:
+def test_it_is_built_the_same_every_time_and_draws_no_random_numbers(lite: DualEncoder) -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    again = build_lite()[0].state_dict()
+    again = build_lite().model.state_dict()
     assert torch.equal(torch.rand(1), expected)
-    first = lite[0].state_dict()
+    first = lite.model.state_dict()
     assert first.keys() == again.keys()
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_embeddings_are_unit_vectors_and_repeatable(lite: Lite) -> None:
+def test_embeddings_are_unit_vectors_and_repeatable(lite: DualEncoder) -> None:
     image = encode_image(lite, "chelsea")
     text = encode_texts(lite, ["a photo of a cat.", "a photo of a rocket."])
     assert image.shape == (1, 512)
@@ -73,13 +72,13 @@ def test_embeddings_are_unit_vectors_and_repeatable(lite: Lite) -> None:
     assert torch.equal(image, encode_image(lite, "chelsea"))
 
 
-def test_a_text_does_not_depend_on_its_neighbours(lite: Lite) -> None:
+def test_a_text_does_not_depend_on_its_neighbours(lite: DualEncoder) -> None:
     alone = encode_texts(lite, ["a photo of a cat."])
     beside = encode_texts(lite, ["a photo of a cat.", "a photo of " + "a very long name " * 30])
     torch.testing.assert_close(alone[0], beside[0], atol=1e-5, rtol=0)
 
 
-def test_texts_of_no_words_or_too_many_are_encoded(lite: Lite) -> None:
+def test_texts_of_no_words_or_too_many_are_encoded(lite: DualEncoder) -> None:
     encoded = encode_texts(lite, ["", "word " * 500, "Ж 日本語 🙂"])
     assert torch.isfinite(encoded).all()
 
@@ -93,11 +92,12 @@ def test_texts_of_no_words_or_too_many_are_encoded(lite: Lite) -> None:
         ("brick", "brick wall"),
     ],
 )
-def test_photographs_are_recognised_by_name(lite: Lite, picture: str, name: str) -> None:
+def test_photographs_are_recognised_by_name(lite: DualEncoder, picture: str, name: str) -> None:
     names = ["cat", "rocket", "cup of coffee", "brick wall", "guitar", "airplane", "face", "fish"]
     texts = encode_texts(lite, [TEMPLATES[0].format(each) for each in names])
     image = encode_image(lite, picture)
-    probabilities = (lite[0].logit_scale.exp().item() * image @ texts.T).softmax(dim=-1)[0]
+    model: Any = lite.model
+    probabilities = (model.logit_scale.exp().item() * image @ texts.T).softmax(dim=-1)[0]
     assert names[int(probabilities.argmax())] == name
     assert probabilities.max() > 0.5
 

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from skimage import data
 
-from adapters.backbones.errors import WeightsUnavailable
+from adapters.backbone_errors import WeightsUnavailable
 from adapters.backbones.lite.model import preprocessing
-from adapters.backbones.lite.towers import image_tower_state, timm_name
-from adapters.backbones.lite.weights import TOKENIZER_FILES, TOWER_FILES, PinnedFile
+from adapters.backbones.lite.pinned_files import TOKENIZER_FILES, TOWER_FILES, PinnedFile
+from adapters.backbones.lite.tower_weights import image_tower_state, timm_name
 
 
 @pytest.fixture

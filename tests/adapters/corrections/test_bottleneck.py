@@ -19,9 +19,9 @@ from adapters.corrections.bottleneck import (
     AdaptedBeforeProjection,
     BottleneckAdapter,
     BottleneckConfig,
-    NoPlaceError,
+    NoInsertionPointError,
     attach,
-    places,
+    insertion_points,
 )
 from tests.tiny_vit import CONFIG
 
@@ -73,7 +73,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[nn.Module]:
     """The image tower of a real backbone; random weights, except for those of `lite`."""
     torch.manual_seed(0)
     if request.param == "lite":
-        yield build_lite()[0].visual  # type: ignore[misc]
+        yield build_lite().visual  # type: ignore[misc]
     else:
         yield open_clip.create_model(request.param).eval().visual
 
@@ -153,7 +153,7 @@ def test_both_passes_are_those_of_two(tiny: nn.Module) -> None:
 
 @torch.no_grad()
 def test_both_passes_of_lite_are_those_of_two() -> None:
-    visual: Any = build_lite()[0].visual
+    visual: Any = build_lite().model.visual
     pixels = torch.randn(2, 3, 224, 224)
     plain = visual(pixels), visual.trunk(pixels)
     adapter = trained(visual, BottleneckConfig(width=8, scale=0.05, places=(7, 8, 9)))
@@ -175,11 +175,11 @@ def test_the_correction_gives_the_frozen_and_the_adapted_embedding(tiny: nn.Modu
 
 @torch.no_grad()
 def test_an_adapter_sits_only_where_it_is_asked_to(tiny: nn.Module) -> None:
-    every = places(tiny)
+    every = insertion_points(tiny)
     adapter = attach(tiny, BottleneckConfig(places=(1,)))
     assert adapter.names == (every[1].name,)
     assert len(adapter.layers) == 1
-    with pytest.raises(NoPlaceError, match=f"0 to {len(every) - 1}"):
+    with pytest.raises(NoInsertionPointError, match=f"0 to {len(every) - 1}"):
         attach(tiny, BottleneckConfig(places=(len(every),)))
 
 
@@ -225,7 +225,7 @@ def test_a_pass_that_fails_leaves_nothing_behind(tiny: nn.Module) -> None:
         def fail(*_: Any) -> Tensor:
             raise ValueError("no")
 
-        hook = places(tiny)[1].starts[1].register_forward_pre_hook(fail)
+        hook = insertion_points(tiny)[1].starts[1].register_forward_pre_hook(fail)
         with pytest.raises(ValueError, match="no"), adapter.both():
             tiny(pixels)
         hook.remove()
@@ -237,10 +237,10 @@ def test_a_pass_that_fails_leaves_nothing_behind(tiny: nn.Module) -> None:
 def test_a_tower_without_blocks_is_refused() -> None:
     with torch.device("meta"):
         convnext = timm_tower("convnext_atto")
-    with pytest.raises(NoPlaceError, match="ConvNeXt is neither"):
+    with pytest.raises(NoInsertionPointError, match="ConvNeXt is neither"):
         attach(convnext)
     resnet = ModifiedResNet(layers=(1, 1, 1, 1), output_dim=8, heads=2, image_size=32, width=8)
-    with pytest.raises(NoPlaceError, match="ModifiedResNet is neither"):
+    with pytest.raises(NoInsertionPointError, match="ModifiedResNet is neither"):
         attach(resnet)
 
 

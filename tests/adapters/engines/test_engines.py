@@ -16,12 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from adapters.backbones import Backbone, BackboneError, load_backbone, load_parts
+from adapters.backbones import Backbone, BackboneError
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
 from adapters.engines import Eager, ImagePass, choice, fastest, openvino
 from adapters.engines.agreement import LEAST_COSINE, agreement, probes
 from adapters.engines.lane import padded_size
+from adapters.loading import load_backbone, load_dual_encoder
 from tests.tiny_vit import write_tiny_vit
 
 CPU, SIZE = torch.device("cpu"), (32, 32)
@@ -66,12 +67,12 @@ def test_a_compiled_backbone_embeds_as_pytorch_does(vit: str) -> None:
 
 def test_an_adapter_survives_compilation(vit: str) -> None:
     def backbone(make_runtime: Callable[..., Eager]) -> Backbone:
-        parts = load_parts(vit)
+        encoder = load_dual_encoder(vit)
         torch.manual_seed(0)
-        adapter = attach(parts[0].get_submodule("visual"))
+        adapter = attach(encoder.visual)
         for layer in adapter.layers:
             nn.init.normal_(layer.get_submodule("up").weight)  # type: ignore[arg-type]
-        return Backbone(vit, *parts, Adapted(adapter), make_runtime=make_runtime)
+        return Backbone(encoder, Adapted(adapter), make_runtime=make_runtime)
 
     eager, quick = backbone(Eager.made), backbone(fastest)  # type: ignore[arg-type]
     assert quick.runtime == "openvino"
@@ -178,7 +179,7 @@ def test_agreement_is_that_of_the_worst_picture() -> None:
 
 
 def test_framing_and_normalising_is_the_models_own_preprocessing(vit: str) -> None:
-    _, preprocess, _ = load_parts(vit)
+    preprocess = load_dual_encoder(vit).preprocess
     framing = Framing(preprocess)
     noise = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     pixels = framing(Image.fromarray(noise))
@@ -206,10 +207,10 @@ def test_a_batch_is_filled_up_to_the_next_recorded_size() -> None:
 
 
 def test_an_image_pass_computes_in_half_precision_and_back(vit: str) -> None:
-    model, preprocess, _ = load_parts(vit)
-    framing = Framing(preprocess)
+    encoder = load_dual_encoder(vit)
+    framing = Framing(encoder.preprocess)
     torch.manual_seed(0)
-    visual = model.get_submodule("visual").eval()
+    visual = encoder.visual.eval()
     correction = Adapted(attach(visual))
     whole = ImagePass(visual, correction, framing.mean, framing.std)
     before = {name: value.clone() for name, value in whole.state_dict().items()}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
-from adapters.backbones import Backbone, load_backbone, load_parts
+from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
 from adapters.engines import Eager, ImagePass, choice, cuda, fastest
@@ -21,6 +21,7 @@ from adapters.engines.agreement import LEAST_COSINE, one_by_one, probes
 from adapters.engines.compiled import Pass, compiled
 from adapters.engines.cuda import SIZES, Cuda, recordings
 from adapters.engines.lane import padded_size, record_sizes
+from adapters.loading import load_backbone, load_dual_encoder
 from tests.gpu import needs_gpu
 from tests.tiny_vit import write_tiny_vit
 
@@ -37,20 +38,20 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"local-dir:{write_tiny_vit(tmp_path_factory.mktemp('vit'))}"
 
 
-def adapted(vit: str) -> tuple[Any, Any, Any, Adapted]:
-    """Parts of a backbone with an adapter that makes a difference."""
-    parts = load_parts(vit)
+def adapted(vit: str) -> tuple[DualEncoder, Adapted]:
+    """A dual encoder and an adapter that makes a difference."""
+    encoder = load_dual_encoder(vit)
     torch.manual_seed(0)
-    adapter = attach(parts[0].get_submodule("visual").eval())
+    adapter = attach(encoder.visual.eval())
     for layer in adapter.layers:
         nn.init.normal_(layer.get_submodule("up").weight)  # type: ignore[arg-type]
-    return *parts, Adapted(adapter)
+    return encoder, Adapted(adapter)
 
 
 def image_pass(vit: str) -> ImagePass:
-    model, preprocess, _, correction = adapted(vit)
-    framing = Framing(preprocess)
-    visual = model.get_submodule("visual").requires_grad_(False)
+    encoder, correction = adapted(vit)
+    framing = Framing(encoder.preprocess)
+    visual = encoder.visual.requires_grad_(False)
     return ImagePass(visual, correction, framing.mean, framing.std).eval()
 
 
@@ -269,10 +270,8 @@ def agree(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
 @pytest.fixture(scope="module")
 def recorded(vit: str) -> tuple[Backbone, Backbone]:
     """The same backbone on the processor, eager, and on the GPU, as the service has it."""
-    *parts, correction = adapted(vit)
-    eager = Backbone(vit, *parts, correction)  # type: ignore[arg-type, call-arg]
-    *parts, correction = adapted(vit)
-    quick = Backbone(vit, *parts, correction, device="cuda", make_runtime=fastest)  # type: ignore[arg-type, call-arg, misc]
+    eager = Backbone(*adapted(vit))
+    quick = Backbone(*adapted(vit), device="cuda", make_runtime=fastest)
     return eager, quick
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapters.backbones import load_backbone, load_parts
 from adapters.corrections.bottleneck import attach
 from adapters.engines.lean import lean
+from adapters.loading import load_backbone, load_dual_encoder
 from tests.tiny_vit import CONFIG, write_tiny_vit
 
 
@@ -85,7 +85,7 @@ def test_attention_is_not_that_of_pytorchs_module(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_adapters_hooks_run(tmp_path: Path) -> None:
-    visual = load_parts(f"local-dir:{write_tiny_vit(tmp_path)}")[0].get_submodule("visual").eval()
+    visual = load_dual_encoder(f"local-dir:{write_tiny_vit(tmp_path)}").visual.eval()
     adapter = attach(visual)
     for layer in adapter.layers:
         nn.init.normal_(layer.get_submodule("up").get_parameter("weight"))

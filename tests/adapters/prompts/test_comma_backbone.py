@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,11 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
-from adapters.backbones import load_backbone
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.corrections import Uncorrected
 from adapters.corrections.bottleneck import Adapted, attach, tower_fingerprint
-from adapters.prompts import CommaConfig, PromptError, TrainedPrompts, load_prompted, load_prompts
+from adapters.loading import load_backbone, load_prompted
+from adapters.prompts import CommaConfig, PromptError, TrainedPrompts, load_prompts
 from adapters.prompts.towers import towers
 from tests.small_clip import write_small_clip
 
@@ -37,7 +36,7 @@ def trained(name: str) -> TrainedPrompts:
         torch.randn(2, 2, 48, generator=generator),
         torch.randn(2, 2, 64, generator=generator),
         name,
-        tower_fingerprint(load_open_clip(name)[0]),
+        tower_fingerprint(load_open_clip(name).model),
         {"steps": 7},
     )
 
@@ -60,16 +59,16 @@ def test_prompts_come_back_from_the_disk(trained: TrainedPrompts, path: Path) ->
 def test_a_prompted_backbone_encodes_with_the_prompts(
     name: str, trained: TrainedPrompts, path: Path
 ) -> None:
-    parts = load_open_clip(name)
-    prompted = load_prompted(name, parts, Uncorrected(), path)
-    vision, text = towers(parts[0])
+    encoder = load_open_clip(name)
+    prompted = load_prompted(encoder, Uncorrected(), path)
+    vision, text = towers(encoder.model)
     pictures = [Image.new("RGB", (50, 40), c) for c in ("red", "navy")]
     pixels = torch.stack([prompted.preprocess(picture) for picture in pictures])
     images = prompted.encode_images(pixels)
     texts = prompted.encode_classes(["SeaLake", "owl"])
-    tokens = parts[2](["a blurry photo of Sea Lake.", "a blurry photo of owl."])
+    tokens = encoder.tokenizer(["a blurry photo of Sea Lake.", "a blurry photo of owl."])
     with torch.inference_mode():
-        normalised = torch.stack([parts[1](picture) for picture in pictures])
+        normalised = torch.stack([encoder.preprocess(picture) for picture in pictures])
         expected = vision(normalised, trained.vision.unbind())
         written = text(tokens, trained.text.unbind())[0]
     torch.testing.assert_close(images.frozen, normalize(expected, dim=-1))
@@ -82,7 +81,7 @@ def test_a_prompted_backbone_encodes_with_the_prompts(
 
 
 def test_other_templates_do_not_touch_the_prompts(name: str, path: Path) -> None:
-    prompted = load_prompted(name, load_open_clip(name), Uncorrected(), path)
+    prompted = load_prompted(load_open_clip(name), Uncorrected(), path)
     own = prompted.encode_classes(["owl", "cat"])
     assert torch.equal(prompted.encode_classes(["owl", "cat"], ["{}", "one {} more"]), own)
     with pytest.raises(PromptError, match=r"first words of 'a blurry photo of \{\}\.'"):
@@ -94,7 +93,7 @@ def test_the_fingerprint_tells_prompts_and_settings_apart(
 ) -> None:
     def fingerprint(prompts: TrainedPrompts) -> str:
         prompts.save(tmp_path / "p")
-        return load_prompted(name, load_open_clip(name), Uncorrected(), tmp_path / "p").fingerprint
+        return load_prompted(load_open_clip(name), Uncorrected(), tmp_path / "p").fingerprint
 
     others = [
         fingerprint(trained),
@@ -108,19 +107,19 @@ def test_the_fingerprint_tells_prompts_and_settings_apart(
 
 
 def test_the_name_is_what_a_command_takes(name: str, path: Path) -> None:
-    prompted = load_prompted(name, load_open_clip(name), Uncorrected(), path)
+    prompted = load_prompted(load_open_clip(name), Uncorrected(), path)
     assert prompted.name == f"{name} --prompts {path}"
 
 
 def test_an_adapter_works_on_the_prompted_tower(
     name: str, trained: TrainedPrompts, path: Path
 ) -> None:
-    parts = load_open_clip(name)
-    adapter = attach(parts[0].get_submodule("visual"))
-    prompted = load_prompted(name, parts, Adapted(adapter), path)
+    encoder = load_open_clip(name)
+    adapter = attach(encoder.visual)
+    prompted = load_prompted(encoder, Adapted(adapter), path)
     pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     images = prompted.encode_images(pixels)
-    alone = load_prompted(name, load_open_clip(name), Uncorrected(), path).encode_images(pixels)
+    alone = load_prompted(load_open_clip(name), Uncorrected(), path).encode_images(pixels)
     torch.testing.assert_close(images.frozen, alone.frozen)
     torch.testing.assert_close(images.corrected, images.frozen)
     with torch.no_grad():
@@ -133,7 +132,7 @@ def test_an_adapter_works_on_the_prompted_tower(
 def test_prompts_of_another_model_are_refused(path: Path, tmp_path: Path) -> None:
     other = write_small_clip(tmp_path, seed=1)
     with pytest.raises(PromptError, match="whose weights are not those of local-dir") as refused:
-        load_prompted(other, load_open_clip(other), Uncorrected(), path)
+        load_prompted(load_open_clip(other), Uncorrected(), path)
     assert f"handful train comma --backbone {other}" in str(refused.value)
 
 
@@ -175,6 +174,6 @@ def test_prompts_of_another_width_are_refused(
     name: str, trained: TrainedPrompts, tmp_path: Path
 ) -> None:
     replace(trained, text=torch.zeros(2, 2, 50)).save(tmp_path / "p")
-    parts: Any = load_open_clip(name)
+    encoder = load_open_clip(name)
     with pytest.raises(PromptError, match=r"width 64 \(images\) and 50 \(texts\)"):
-        load_prompted(name, parts, Uncorrected(), tmp_path / "p")
+        load_prompted(encoder, Uncorrected(), tmp_path / "p")

@@ -11,7 +11,7 @@ from open_clip import CustomTextCLIP
 from torch import Tensor
 
 from adapters.prompts import CommaConfig, PromptError
-from adapters.prompts.place import prompt_place
+from adapters.prompts.prompt_position import prompt_position
 from adapters.prompts.towers import check_depth, towers
 from tests.small_clip import small_clip
 
@@ -100,7 +100,7 @@ def test_prompts_replace_tokens_layer_by_layer(case: str, second: bool) -> None:
 
 def test_words_as_prompts_of_the_first_layer_are_those_words() -> None:
     _, text = towers(small_clip())
-    place = prompt_place(TOKENIZER, CommaConfig(length=4))
+    place = prompt_position(TOKENIZER, CommaConfig(length=4))
     tokens = TOKENIZER(TEXTS[:2])
     words = text.token_embedding(place.tokens)
     torch.testing.assert_close(text(tokens, [words], place.start)[0], text(tokens)[0])
@@ -122,10 +122,10 @@ def test_outputs_of_the_last_layers_are_theirs() -> None:
 
 def test_the_place_of_prompts_depends_on_the_tokenizer() -> None:
     config = CommaConfig(length=2)
-    place = prompt_place(TOKENIZER, config)
+    place = prompt_position(TOKENIZER, config)
     assert place.start == 1
     assert torch.equal(place.tokens, TOKENIZER(["a photo"])[0, 1:3])
-    bare = prompt_place(lambda texts: TOKENIZER(texts)[:, 1:], config)
+    bare = prompt_position(lambda texts: TOKENIZER(texts)[:, 1:], config)
     assert bare.start == 0
     assert torch.equal(bare.tokens, place.tokens)
 
@@ -133,7 +133,7 @@ def test_the_place_of_prompts_depends_on_the_tokenizer() -> None:
 @pytest.mark.parametrize(("template", "has"), [("{}", 0), ("of {} a photo", 1)])
 def test_a_template_too_short_for_the_prompts_is_refused(template: str, has: int) -> None:
     with pytest.raises(PromptError, match=f"has {has} before the class name; write it longer"):
-        prompt_place(TOKENIZER, CommaConfig(template=template))
+        prompt_position(TOKENIZER, CommaConfig(template=template))
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from adapters.backbones.lite import build_lite
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
-from service.training.training_images import TrainingImages
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.methods.imo import RECIPES
 from adapters.training.methods.imo.augmentation import many_crops, one_crop
-from adapters.training.methods.imo.objectives.dino import Dino
-from adapters.training.methods.imo.resolution import encode, small_side
-from adapters.training.methods.imo.objectives.supervised import Supervised
 from adapters.training.methods.imo.model import Tower, load_tower, tower_of
+from adapters.training.methods.imo.objectives.dino import Dino
+from adapters.training.methods.imo.objectives.supervised import Supervised
+from adapters.training.methods.imo.resolution import encode, small_side
 from adapters.training.order import Turn
 from service.training.image_examples import Pictures
+from service.training.training_images import TrainingImages
 from tests.coloured import coloured_images, write_coloured
 from tests.reading import READ
 from tests.tiny_vit import CONFIG
@@ -118,7 +118,7 @@ def test_the_adapter_learns_and_not_the_classifier_alone(
 def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
     data: TrainingImages, tmp_path: Path
 ) -> None:
-    visual: Any = build_lite()[0].visual
+    visual: Any = build_lite().model.visual
     visual.preprocess_cfg = {**visual.preprocess_cfg, "size": 64}
     tower = tower_of("lite", visual, visual.trunk)
     assert tower.width == 1280
@@ -139,7 +139,9 @@ def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: TrainingImages
         RECIPES["supervised"].build(tower, attach(tower.visual), one, READ, LoopSettings())
 
 
-def test_accumulated_batches_are_a_large_one(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
+def test_accumulated_batches_are_a_large_one(
+    tower: Tower, data: TrainingImages, tmp_path: Path
+) -> None:
     _, large, one = supervised(tower, data, tmp_path / "large", epochs=1, batch=16)
     large.detach()
     _, small, two = supervised(tower, data, tmp_path / "small", epochs=1, batch=4, accumulate=4)
@@ -215,7 +217,9 @@ def test_dino_learns_without_collapse(
     assert entropy(rows.mean(dim=0, keepdim=True)) > entropy(rows) + 0.2
 
 
-def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: TrainingImages) -> None:
+def test_the_teacher_follows_the_student_ever_more_slowly(
+    tower: Tower, data: TrainingImages
+) -> None:
     objective, _ = dino(tower, data, momentum=0.9)
     start = state_of(objective.teacher)
     with torch.no_grad():

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.backbones.lite import ADAPTER
 from adapters.corrections.bottleneck import training_record
+from adapters.loading import load_backbone
 from adapters.training.methods.imo.styles import lines, pencil
 
 PHOTOS = (

@@ -7,10 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
-
-from adapters.training.methods.lite.class_names import PROMPTS, class_names, prompts
 from adapters.training.methods.lite.learning import (
     ClassTexts,
     Settings,
@@ -18,6 +14,10 @@ from adapters.training.methods.lite.learning import (
     closed_form,
     learn,
 )
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from adapters.training.methods.lite.class_names import PROMPTS, class_names, prompts
 
 FEW_STEPS = Settings(steps=30, batch=64, learning_rate=1e-3)
 

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from adapters.backbones.errors import BackboneError
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
 from adapters.backbones import load_backbone
-from adapters.backbones.errors import BackboneError
 from adapters.backbones.folder import folder_config
 from adapters.backbones.lite import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.corrections.bottleneck.checkpoint import load_adapter
-from adapters.training.training_errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings
-from adapters.training.methods.mixup.model import Learned, choose
-from service.training.held_out import hold_out
-from adapters.training.methods.mixup.objective import MixupObjective, MixupConfig
 from adapters.training.methods.mixup.method import FineTuned, fine_tune
+from adapters.training.methods.mixup.model import Learned, choose
+from adapters.training.methods.mixup.objective import MixupConfig, MixupObjective
+from adapters.training.training_errors import CheckpointError, TrainingError
+from service.training.held_out import hold_out
 from service.training.text_pairs import Pair, read_pairs
 from tests.reading import READ
 

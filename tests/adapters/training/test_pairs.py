@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adapters.training.training_errors import DataError
 from adapters.training.order import Turn
+from adapters.training.training_errors import DataError
 from service.training.pair_examples import PairExamples
 from service.training.text_pairs import Pair, digest, read_pairs
 from tests.reading import READ

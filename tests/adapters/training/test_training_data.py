@@ -12,8 +12,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from adapters.training.training_errors import DataError
 from adapters.training.order import Shuffled, Turn
+from adapters.training.training_errors import DataError
 from service.training.image_examples import Pictures
 from service.training.reservoir import Reservoir
 from tests.coloured import COLOURS, coloured_images, write_coloured

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from service.training.run_state import read_state, write_state
 from torch import Tensor, nn
 from torch.nn.functional import dropout, mse_loss
 
-from service.training.run_state import read_state, write_state
-from adapters.training.training_errors import CheckpointError, TrainingError
 from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
-from service.training.run_folder import record, write_run
 from adapters.training.schedule import warmup_cosine
+from adapters.training.training_errors import CheckpointError, TrainingError
+from service.training.run_folder import record, write_run
 
 
 @pytest.fixture(autouse=True)

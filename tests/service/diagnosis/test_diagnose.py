@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
+from adapters.loading import load_backbone
 from service.cli import app
 from service.diagnosis.labelled import LabelledImages
 from service.diagnosis.run import DiagnosisOut

@@ -12,8 +12,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
+from adapters.loading import load_backbone
 from service.evaluation.feature_cache import FeatureCache
 from service.evaluation.features import Features
 from service.settings import Settings

@@ -14,7 +14,8 @@ import pytest
 import torch
 from fastapi import FastAPI
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
+from adapters.loading import load_backbone
 from service.api.app import create_app
 from service.composition import Runtime
 from service.encoding.fair_queue import Lane

@@ -18,8 +18,9 @@ from filelock import FileLock
 from rich.console import Console
 from sqlalchemy import Engine, text
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
 from adapters.heads import Tuning
+from adapters.loading import load_backbone
 from service.composition import Runtime
 from service.encoding.image_embedder import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from adapters.backbones import load_backbone
+from adapters.loading import load_backbone
 from service.problems import StorageFull
 from service.storage.engine import StorageError, open_database
 from tests.service.client import Classifier, of_four, problem

@@ -12,7 +12,8 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from adapters.backbones import Backbone, load_backbone
+from adapters.backbones import Backbone
+from adapters.loading import load_backbone
 from adapters.prompts import PromptError, load_prompts
 from service.cli import app
 from service.evaluation.base_to_novel import (

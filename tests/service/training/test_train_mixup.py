@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from adapters.backbones import load_backbone
+from adapters.loading import load_backbone
 from service.cli import app
 from tests.tiny_vit import write_tiny_vit
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from adapters.training.training_errors import DataError
-from service.training.training_images import TrainingImages
 from service.training.labelled_reader import read_labelled
+from service.training.training_images import TrainingImages
 from tests.coloured import COLOURS, write_coloured
 
 

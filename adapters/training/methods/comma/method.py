@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from adapters.backbones import LITE
+from adapters.backbone_errors import PromptError
+from adapters.backbones import DualEncoder
 from adapters.backbones.backbone import readable
-from adapters.backbones.open_clip_models import Parts
 from adapters.corrections.bottleneck.checkpoint import tower_fingerprint
-from adapters.prompts import PROMPTS_NAME, CommaConfig, PromptError, TrainedPrompts
+from adapters.prompts import PROMPTS_NAME, CommaConfig, TrainedPrompts
 from adapters.training.loop import LoopSettings
 from adapters.training.method import Preprocessing, RunFacts, Training
 from adapters.training.methods.comma.augmentation import augmented
@@ -45,13 +45,13 @@ class CommaMethod:
         """The settings that were given."""
         return self.loop
 
-    def build(self, backbone: str, parts: Parts, classes: Sequence[str]) -> CommaTraining:
+    def build(self, encoder: DualEncoder, classes: Sequence[str]) -> CommaTraining:
         """Make untrained prompts for a frozen model.
 
         Raises:
             PromptError: The model has other towers, or too few layers.
         """
-        return CommaTraining(self, backbone, parts, classes)
+        return CommaTraining(self, encoder, classes)
 
 
 class CommaTraining(Training):
@@ -59,23 +59,20 @@ class CommaTraining(Training):
 
     objective: CommaObjective
 
-    def __init__(
-        self, method: CommaMethod, backbone: str, parts: Parts, classes: Sequence[str]
-    ) -> None:
-        if backbone == LITE:
+    def __init__(self, method: CommaMethod, encoder: DualEncoder, classes: Sequence[str]) -> None:
+        if not encoder.promptable:
             raise PromptError(
-                f"{LITE} has no towers that take prompts; name an open_clip ViT with --backbone, "
-                "as ViT-B-16/openai"
+                f"{encoder.name} has no towers that take prompts; name an open_clip ViT with "
+                "--backbone, as ViT-B-16/openai"
             )
-        self.method, self.backbone = method, backbone
-        model, preprocess, tokenizer = parts
-        self.fingerprint = tower_fingerprint(model)
+        self.method, self.backbone = method, encoder.name
+        self.fingerprint = tower_fingerprint(encoder.model)
         names = [readable(label) for label in classes]
-        self.objective = CommaObjective(model, tokenizer, names, method.prompts)
-        visual: Any = model.get_submodule("visual")
+        self.objective = CommaObjective(encoder.model, encoder.tokenizer, names, method.prompts)
+        visual: Any = encoder.visual
         size = visual.image_size
         self.preprocessing = Preprocessing(
-            transform=augmented(preprocess, size),
+            transform=augmented(encoder.preprocess, size),
             side=_CROP * (max(size) if isinstance(size, tuple) else size),
             labelled=True,
         )
@@ -103,9 +100,7 @@ class CommaTraining(Training):
         """The prompts of both towers; what generated those of images is not needed any more."""
         text, vision = self.objective.learned_prompts()
         return ExportedPrompts(
-            TrainedPrompts(
-                self.method.prompts, text, vision, self.backbone, self.fingerprint, {}
-            )
+            TrainedPrompts(self.method.prompts, text, vision, self.backbone, self.fingerprint, {})
         )
 
 

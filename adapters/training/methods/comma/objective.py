@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.place import Tokenizer, prompt_place
+from adapters.prompts.prompt_position import prompt_position
 from adapters.prompts.towers import check_depth, towers
 from adapters.training.methods.comma.model import CommaPrompts
 from adapters.training.objective import Objective
@@ -44,7 +45,7 @@ class CommaObjective(Objective):
         self.config = config
         self.scale = float(model.get_parameter("logit_scale").exp())
         check_depth(config, self.vision, self.text)
-        place = prompt_place(tokenizer, config)
+        place = prompt_position(tokenizer, config)
         self.start = place.start
         device = self.text.token_embedding.weight.device
         words = self.text.token_embedding(place.tokens.to(device))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.backbones.open_clip_models import Parts
+from adapters.backbones import DualEncoder
 from adapters.corrections.bottleneck import attach, tower_fingerprint
 from adapters.training.adapter_export import TrainedAdapter
 from adapters.training.loop import LoopSettings
@@ -57,25 +57,23 @@ class ImoMethod:
             seed=given.seed,
         )
 
-    def build(self, backbone: str, parts: Parts, classes: Sequence[str]) -> ImoTraining:
+    def build(self, encoder: DualEncoder, classes: Sequence[str]) -> ImoTraining:
         """Attach an untrained adapter to the frozen image tower.
 
         Raises:
-            NoPlaceError: The tower has no blocks for the adapter.
+            NoInsertionPointError: The tower has no blocks for the adapter.
             DataError: The objective needs more classes.
         """
-        return ImoTraining(self, backbone, parts, classes)
+        return ImoTraining(self, encoder, classes)
 
 
 class ImoTraining(Training):
     """An adapter in training; see `ImoMethod.build`."""
 
-    def __init__(
-        self, method: ImoMethod, backbone: str, parts: Parts, classes: Sequence[str]
-    ) -> None:
+    def __init__(self, method: ImoMethod, encoder: DualEncoder, classes: Sequence[str]) -> None:
         self.config = method.config
-        self.backbone = backbone
-        tower = image_tower(backbone, parts)
+        self.backbone = encoder.name
+        tower = image_tower(encoder)
         self.fingerprint = tower_fingerprint(tower.visual)
         adapter = attach(tower.visual, self.config.adapter)
         made = method.recipe.build(tower, adapter, classes, method.epochs)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adapters.backbones import LITE
-from adapters.backbones.open_clip_models import Parts
+from adapters.backbones import DualEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,9 @@ class Tower:
     std: tuple[float, ...]
 
 
-def image_tower(name: str, parts: Parts) -> Tower:
-    """The frozen image tower of a backbone.
-
-    Args:
-        name: Of the backbone.
-        parts: As :func:`adapters.backbones.load_parts` gives them.
-    """
-    visual: Any = parts[0].get_submodule("visual")
-    return tower_of(name, visual, visual.trunk if name == LITE else visual)
+def image_tower(encoder: DualEncoder) -> Tower:
+    """The image tower of a dual encoder, frozen."""
+    return tower_of(encoder.name, encoder.visual, encoder.corrected_tower)
 
 
 def tower_of(name: str, visual: nn.Module, encoder: nn.Module) -> Tower:

@@ -109,9 +109,7 @@ def unseen_classes(
     for held_out in parts:
         kept = torch.ones(len(rows), dtype=torch.bool)
         kept[held_out] = False
-        learned = learn(
-            rows[kept], [texts[i] for i in kept.nonzero()[:, 0].tolist()], config, seed
-        )
+        learned = learn(rows[kept], [texts[i] for i in kept.nonzero()[:, 0].tolist()], config, seed)
         position = torch.full((len(rows),), -1)
         position[held_out] = torch.arange(len(held_out))
         mine = position[labels] >= 0

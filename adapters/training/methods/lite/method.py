@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from adapters.backbones.lite.model import build_towers, tokenizer
-from adapters.backbones.lite.towers import image_tower_state
-from adapters.backbones.lite.weights import TOWER_FILES
+from adapters.backbones.lite.pinned_files import TOWER_FILES
+from adapters.backbones.lite.tower_weights import image_tower_state
 from adapters.training.methods.lite.class_names import PROMPTS, class_names, prompts
 from adapters.training.methods.lite.config import LiteConfig
 from adapters.training.methods.lite.generic_figures import LabelledFeatures, measure
@@ -108,7 +108,9 @@ class LiteTraining:
                 "texts": "class names of open_clip and WordNet synonyms of timm",
                 "prompts": list(PROMPTS),
             },
-            "tower_files": {f"{file.distribution}: {file.path}": file.sha256 for file in TOWER_FILES},
+            "tower_files": {
+                f"{file.distribution}: {file.path}": file.sha256 for file in TOWER_FILES
+            },
         }
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from adapters.backbones import LITE
+from adapters.backbones import DualEncoder
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.backbones.folder import folder_config, write_folder
-from adapters.backbones.open_clip_models import Parts
 from adapters.corrections.bottleneck import attach, tower_fingerprint
 from adapters.training.adapter_export import TrainedAdapter
 from adapters.training.loop import LoopSettings
@@ -52,48 +52,46 @@ class MixupMethod:
             return replace(self.loop, save_every=max(1, examples // step))
         return self.loop
 
-    def build(self, backbone: str, parts: Parts, _classes: Sequence[str]) -> MixupTraining:
+    def build(self, encoder: DualEncoder, classes: Sequence[str]) -> MixupTraining:
         """Let what is to be learned require gradients.
 
         Raises:
             BackboneError: The model could not be written as a folder.
-            NoPlaceError: Its image tower has no place for an adapter.
+            NoInsertionPointError: Its image tower has no place for an adapter.
             TrainingError: It has no projections of a known kind, or must not be changed.
         """
-        return MixupTraining(self, backbone, parts)
+        del classes  # What belongs together are pairs.
+        return MixupTraining(self, encoder)
 
 
 class MixupTraining(Training):
     """A model in training; see `MixupMethod.build`."""
 
-    def __init__(self, method: MixupMethod, backbone: str, parts: Parts) -> None:
-        self.method, self.backbone = method, backbone
-        self.model, _, self.tokenizer = parts
+    def __init__(self, method: MixupMethod, encoder: DualEncoder) -> None:
+        self.method, self.backbone = method, encoder.name
+        self.model, self.tokenizer = encoder.model, encoder.tokenizer
         learned = method.learned
-        if backbone == LITE and learned != "adapter":
+        if not encoder.fine_tunable and learned != "adapter":
             raise TrainingError(
-                "the towers and projections of lite come with the package and are compared with "
+                f"the towers and projections of {encoder.name} come with the package and are compared with "
                 "their SHA-256, so changed ones could not be loaded; learn an adapter (--learn "
                 "adapter), or fine-tune another backbone"
             )
         if learned != "adapter":
             # Tells before the work whether it can be written.
-            folder_config(backbone, self.model, self.tokenizer)
-        visual = self.model.get_submodule("visual")
-        self.fingerprint = tower_fingerprint(visual)
+            folder_config(encoder.name, self.model, self.tokenizer)
+        self.fingerprint = tower_fingerprint(encoder.visual)
         self.names = choose(self.model, learned)
-        self.adapter = attach(visual) if learned == "adapter" else None
+        self.adapter = attach(encoder.visual) if learned == "adapter" else None
         self.objective = MixupObjective(
             self.model,
             method.mixup,
             adapter=self.adapter,
             cut_padding=_cuts_padding(self.tokenizer),
         )
-        self.preprocessing = Preprocessing(
-            transform=cropped(self.model), tokenizer=self.tokenizer
-        )
+        self.preprocessing = Preprocessing(transform=cropped(self.model), tokenizer=self.tokenizer)
         self.identity = {
-            "backbone": backbone,
+            "backbone": encoder.name,
             "learned": learned,
             "mixes": str(method.mixup.as_dict()),
         }
@@ -149,6 +147,6 @@ class TrainedModel:
         write_folder(path, self.backbone, self.model, self.tokenizer)
 
 
-def _cuts_padding(tokenizer: Callable[[Sequence[str]], Tensor]) -> bool:
+def _cuts_padding(tokenizer: Tokenizer) -> bool:
     # A tokenizer does so only where the text tower masks padding, as that of `lite`.
     return tokenizer(["a"]).shape[1] < tokenizer(["a " * 500]).shape[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from adapters.backbones.errors import WeightsUnavailable
+from adapters.backbone_errors import WeightsUnavailable
 
 
 @dataclass(frozen=True, slots=True)

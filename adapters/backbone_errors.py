@@ -11,3 +11,7 @@ class WeightsUnavailable(BackboneError):
 
 class UnsafeWeights(BackboneError):
     """A checkpoint could only be read by executing what is pickled in it."""
+
+
+class PromptError(BackboneError):
+    """Prompts cannot be learned for, or used with, this backbone; the message mends it."""

@@ -1,4 +1,4 @@
-"""Where an adapter can sit: beside the MLP of a ViT block, or beside a convolutional block."""
+"""The insertion points of an adapter: beside the MLP of a ViT block, or a convolutional block."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from torch import nn
 
 
-class NoPlaceError(ValueError):
+class NoInsertionPointError(ValueError):
     """The image tower has no blocks that an adapter can be attached to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One block, or one layer, that an adapter is parallel to.
+class InsertionPoint:
+    """An insertion point: one block, or one layer, that an adapter is parallel to.
 
     Attributes:
         name: Of the module, within the image tower.
@@ -37,25 +37,25 @@ class Place:
     batch_dim: int = 0
 
 
-def places(visual: nn.Module) -> list[Place]:
-    """List the places of an image tower, from its input to its output.
+def insertion_points(visual: nn.Module) -> list[InsertionPoint]:
+    """List the insertion points of an image tower, from its input to its output.
 
     Known are open_clip's ``VisionTransformer``, every timm tower made of ViT blocks (ViT, SigLIP,
     EVA, PE), and timm's EfficientNets such as the tower of `lite`.
 
     Raises:
-        NoPlaceError: It is none of these.
+        NoInsertionPointError: It is none of these.
     """
     if found := [*_transformer(visual), *_efficientnet(visual)]:
         return found
     tower = type(getattr(visual, "trunk", visual)).__name__
-    raise NoPlaceError(
+    raise NoInsertionPointError(
         f"a bottleneck adapter needs an image tower of ViT blocks (open_clip's VisionTransformer "
         f"or a ViT of timm) or an EfficientNet; {tower} is neither"
     )
 
 
-def _transformer(visual: nn.Module) -> Iterable[Place]:
+def _transformer(visual: nn.Module) -> Iterable[InsertionPoint]:
     # Only the tower's own blocks: a pooling head may hold a block of its own.
     for name, module in visual.named_modules():
         if not name.startswith(("transformer.resblocks.", "trunk.blocks.")):
@@ -70,21 +70,23 @@ def _transformer(visual: nn.Module) -> Iterable[Place]:
             if (name.startswith("transformer."))
             else True
         )
-        yield Place(name, (norm, mlp), module, width, width, batch_dim=0 if batch_first else 1)
+        batch_dim = 0 if batch_first else 1
+        yield InsertionPoint(name, (norm, mlp), module, width, width, batch_dim=batch_dim)
 
 
 def _first_linear(mlp: nn.Module) -> nn.Linear:
     return next(module for module in mlp.modules() if isinstance(module, nn.Linear))
 
 
-def _efficientnet(visual: nn.Module) -> Iterable[Place]:
+def _efficientnet(visual: nn.Module) -> Iterable[InsertionPoint]:
     trunk = getattr(visual, "trunk", None)
     if trunk is None or not hasattr(trunk, "conv_head"):
         return
     for name, module in trunk.blocks.named_modules():
         # A block that changes the shape has no residual that one could be parallel to.
         if getattr(module, "has_skip", False):
-            channels = module.conv_pw.in_channels
-            yield Place(f"trunk.blocks.{name}", (module,), module, channels, channels, True)
+            name, channels = f"trunk.blocks.{name}", module.conv_pw.in_channels
+            yield InsertionPoint(name, (module,), module, channels, channels, True)
     head = trunk.conv_head
-    yield Place("trunk.conv_head", (head,), head, head.in_channels, head.out_channels, True)
+    inputs, outputs = head.in_channels, head.out_channels
+    yield InsertionPoint("trunk.conv_head", (head,), head, inputs, outputs, True)

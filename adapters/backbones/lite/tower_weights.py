@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from adapters.backbones.lite.weights import IMAGE_WEIGHTS, TEXT_WEIGHTS
+from adapters.backbones.lite.pinned_files import IMAGE_WEIGHTS, TEXT_WEIGHTS
 
 IMAGE_WIDTH = 1280
 """Width of the image tower's pooled feature."""

@@ -1,21 +1,19 @@
-"""Where in a tokenised text the learned prompts belong."""
+"""The position of the learned prompts in a tokenised text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from adapters.backbone_errors import PromptError
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.prompts.config import CommaConfig
-from adapters.prompts.errors import PromptError
-
-Tokenizer = Callable[[Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class PromptPlace:
-    """The tokens of a template that learned prompts take the place of.
+class PromptPosition:
+    """The position of prompts: the tokens of a template that learned prompts take the place of.
 
     Attributes:
         start: Position of the first one: 1 where texts begin with a start token, else 0.
@@ -42,8 +40,8 @@ class PromptPlace:
             )
 
 
-def prompt_place(tokenizer: Tokenizer, config: CommaConfig) -> PromptPlace:
-    """Find the place by writing two names into the template.
+def prompt_position(tokenizer: Tokenizer, config: CommaConfig) -> PromptPosition:
+    """Find the position of the prompts by writing two names into the template.
 
     Raises:
         PromptError: The template has too few tokens before the name.
@@ -58,7 +56,7 @@ def prompt_place(tokenizer: Tokenizer, config: CommaConfig) -> PromptPlace:
             f"template, and {config.template!r} has {before} before the class name; write it "
             "longer, as 'a photo of a {}.', or ask for fewer prompts"
         )
-    return PromptPlace(start, texts[0, start : start + config.length].clone())
+    return PromptPosition(start, texts[0, start : start + config.length].clone())
 
 
 def _first_difference(texts: Tensor) -> int:

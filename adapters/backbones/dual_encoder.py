@@ -1,0 +1,57 @@
+"""A CLIP dual encoder with what belongs to it, before it is put on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor, nn
+
+Preprocess = Callable[[Image.Image], Tensor]
+"""From an RGB image to (3, H, W) float32 normalised pixels."""
+Tokenizer = Callable[[Sequence[str]], Tensor]
+"""From n texts to (n, L) int64 tokens."""
+
+PHOTO = "a photo of a {}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DualEncoder:
+    """A dual encoder (CLIP, Radford et al., ICML 2021): one tower for images, one for texts.
+
+    What tells one kind of backbone from another stands here, so that nobody asks for its name.
+
+    Attributes:
+        name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
+        model: An open_clip model, on the CPU.
+        preprocess: Its preprocessing, which ends in ``ToTensor`` and ``Normalize``.
+        tokenizer: Its tokenizer.
+        templates: Prompt templates that suit it.
+        adapter: The file of the bottleneck adapter that comes with it, if one does.
+        pools_before_projection: Whether images are compared by what its ``trunk`` pools, before
+            its ``head`` projects that, and not by the projected embedding.
+        fine_tunable: Whether changed towers and projections could be loaded again.
+        promptable: Whether its towers may take learned prompts.
+    """
+
+    name: str
+    model: nn.Module
+    preprocess: Preprocess
+    tokenizer: Tokenizer
+    templates: tuple[str, ...] = (PHOTO,)
+    adapter: Path | None = None
+    pools_before_projection: bool = False
+    fine_tunable: bool = True
+    promptable: bool = True
+
+    @property
+    def visual(self) -> nn.Module:
+        """The image tower: what adapters are attached to and fingerprints are taken of."""
+        return self.model.get_submodule("visual")
+
+    @property
+    def corrected_tower(self) -> nn.Module:
+        """The part of the image tower whose output becomes the corrected embedding."""
+        return self.visual.get_submodule("trunk") if self.pools_before_projection else self.visual

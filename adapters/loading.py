@@ -1,0 +1,119 @@
+"""A backbone put together: its dual encoder, its correction or adapter, its prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from adapters.backbone_errors import PromptError
+from adapters.backbones import Backbone, DualEncoder
+from adapters.backbones.lite import LITE, build_lite
+from adapters.backbones.open_clip_models import load_open_clip
+from adapters.corrections import BeforeProjection, Correction, Uncorrected
+from adapters.corrections.bottleneck import (
+    Adapted,
+    AdaptedBeforeProjection,
+    load_adapter,
+    tower_fingerprint,
+)
+from adapters.engines import Eager, MakeRuntime
+from adapters.prompts import PromptedBackbone, load_prompts
+from adapters.prompts.towers import towers
+
+NO_ADAPTER = "none"
+"""In the place of an adapter's path: none, not even the backbone's own."""
+
+BUILT_IN: dict[str, Callable[[], DualEncoder]] = {LITE: build_lite}
+"""Backbones that come with the installation, by name; any other name is open_clip's."""
+
+
+def load_backbone(
+    name: str = LITE,
+    device: torch.device | str | None = None,
+    *,
+    prompts: Path | None = None,
+    adapter: str | None = None,
+    make_runtime: MakeRuntime = Eager.made,
+) -> Backbone:
+    """Load a backbone by name and warm it up.
+
+    Args:
+        name: ``lite``, whose weights come with the installation, or any open_clip model; see
+            :func:`adapters.backbones.open_clip_models.load_open_clip`.
+        device: Where it computes; the GPU if there is one.
+        prompts: What ``handful train comma`` made for it, to be used in both towers.
+        adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
+            or ``none`` for none. By default `lite` has its own, and others have none.
+        make_runtime: Makes what runs the image tower; see :mod:`adapters.engines`.
+
+    Raises:
+        BackboneError: It cannot be loaded; the message says what is missing.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    encoder = load_dual_encoder(name)
+    correction = load_correction(encoder, adapter)
+    if prompts is not None:
+        return load_prompted(encoder, correction, prompts, device, make_runtime)
+    return Backbone(encoder, correction, device, make_runtime)
+
+
+def load_dual_encoder(name: str) -> DualEncoder:
+    """Load the model of a backbone, its preprocessing and its tokenizer, on the CPU.
+
+    Args:
+        name: As for :func:`load_backbone`.
+
+    Raises:
+        BackboneError: It cannot be loaded; the message says what is missing.
+    """
+    return BUILT_IN[name]() if name in BUILT_IN else load_open_clip(name)
+
+
+def load_correction(encoder: DualEncoder, adapter: str | None = None) -> Correction:
+    """Load the correction of intra-modal overlap that suits an encoder.
+
+    Args:
+        encoder: A trained adapter is attached to its image tower.
+        adapter: As for :func:`load_backbone`.
+
+    Raises:
+        AdapterError: The adapter is missing, damaged or another tower's.
+    """
+    path = Path(adapter) if adapter else encoder.adapter
+    if path is None or adapter == NO_ADAPTER:
+        return BeforeProjection() if encoder.pools_before_projection else Uncorrected()
+    loaded = load_adapter(path, encoder.visual, encoder.name)
+    pooled = encoder.pools_before_projection
+    return AdaptedBeforeProjection(loaded) if pooled else Adapted(loaded)
+
+
+def load_prompted(
+    encoder: DualEncoder,
+    correction: Correction,
+    path: Path,
+    device: torch.device | str = "cpu",
+    make_runtime: MakeRuntime = Eager.made,
+) -> PromptedBackbone:
+    """Make a backbone that uses the learned prompts of a file.
+
+    Args:
+        encoder: Without prompts.
+        correction: See `PromptedBackbone`.
+        path: Of the prompts.
+        device: Where it computes.
+        make_runtime: Makes what runs the image tower.
+
+    Raises:
+        PromptError: The file is missing or damaged, or was trained with another backbone.
+    """
+    trained = load_prompts(path)
+    towers(encoder.model)  # tells what is supported before what differs
+    if trained.fingerprint != tower_fingerprint(encoder.model):
+        raise PromptError(
+            f"{path} was trained with {trained.backbone}, whose weights are not those of "
+            f"{encoder.name}; name that backbone, or train prompts for this one with: "
+            f"handful train comma --backbone {encoder.name}"
+        )
+    return PromptedBackbone(encoder, correction, trained, path, device, make_runtime)
