@@ -11,11 +11,8 @@ from adapters.measures.alignment import alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
 from adapters.training.loop import LoopSettings
-from adapters.training.methods.mixup.objective import (
-    PUBLISHED_WEIGHTS,
-    MixupConfig,
-    MixupObjective,
-)
+from adapters.training.methods.mixup import PUBLISHED_WEIGHTS, MixupConfig
+from adapters.training.methods.mixup.objective import MixupObjective
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
 

@@ -26,7 +26,7 @@ class CheckpointFile:
         return str(self.path)
 
     def write(self, state: dict[str, Any]) -> None:
-        """Write a state of tensors, numbers and lists; a process that dies leaves the one before."""
+        """Write a state of tensors, numbers and lists; a process that dies leaves the last."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:

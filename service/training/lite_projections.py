@@ -92,7 +92,7 @@ def learn_projections(
 
 def _figures(training: LiteTraining, generic: Path, console: Console) -> dict[str, Any]:
     with Progress(console=console) as progress, _one_thread():
-        trunk = training.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        trunk = training.trunk.to(memory_format=torch.channels_last)
         caltech, imagenet = (
             _read_folder(
                 generic / name,

@@ -54,8 +54,8 @@ def read_pairs(data: str, images: Path | None = None) -> list[Pair]:
     Args:
         data: A CSV file (comma, tab, semicolon or bar) whose header names a column of images
             (`IMAGE_COLUMNS`) and one of texts (`TEXT_COLUMNS`), in UTF-8. Or tar files, see
-            :func:`service.training.webdataset_shards.read_shards`: one, or several by a pattern such as
-            ``shards/{00..15}.tar`` or ``shards/*.tar``.
+            :func:`service.training.webdataset_shards.read_shards`: one, or several by a pattern
+            such as ``shards/{00..15}.tar`` or ``shards/*.tar``.
         images: Folder that the paths of a table are in; the folder of the table by default.
 
     Raises:

@@ -73,9 +73,9 @@ class MixupTraining(Training):
         learned = method.learned
         if not encoder.fine_tunable and learned != "adapter":
             raise TrainingError(
-                f"the towers and projections of {encoder.name} come with the package and are compared with "
-                "their SHA-256, so changed ones could not be loaded; learn an adapter (--learn "
-                "adapter), or fine-tune another backbone"
+                f"the towers and projections of {encoder.name} come with the package and are "
+                "compared with their SHA-256, so changed ones could not be loaded; learn an "
+                "adapter (--learn adapter), or fine-tune another backbone"
             )
         if learned != "adapter":
             # Tells before the work whether it can be written.

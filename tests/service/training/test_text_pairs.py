@@ -145,8 +145,8 @@ def test_the_digest_tells_data_apart(folder: Path) -> None:
     assert digest(pairs) == digest(list(pairs)) != digest(pairs[::-1])
 
 
-def mean_with_noise(image: Image.Image) -> Tensor:
-    return torch.tensor(image.resize((1, 1)).getpixel((0, 0))).float() + torch.rand(3)
+def mean_with_noise(image: Image.Image) -> tuple[Tensor, ...]:
+    return (torch.tensor(image.resize((1, 1)).getpixel((0, 0))).float() + torch.rand(3),)
 
 
 def lengths(texts: object) -> Tensor:

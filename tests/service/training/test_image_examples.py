@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,16 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from adapters.training.method import Preprocessing
 from adapters.training.order import Shuffled, Turn
 from adapters.training.training_errors import DataError
-from service.training.image_examples import Pictures
+from service.training.image_examples import ImageExamples
 from service.training.reservoir import Reservoir
+from service.training.training_images import TrainingImages
 from tests.coloured import COLOURS, coloured_images, write_coloured
 from tests.reading import READ
+
+Transform = Callable[[Image.Image], tuple[torch.Tensor, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +52,29 @@ def test_a_draw_of_a_class_does_not_depend_on_the_others() -> None:
     assert list(alone) == [(label, item) for label, item in among if label == "b"]
 
 
+def examples(
+    data: TrainingImages, transform: Transform, *, seed: int = 0, labelled: bool = True
+) -> ImageExamples:
+    return data.examples(Preprocessing(transform=transform, side=64, labelled=labelled), READ, seed)
+
+
 def noisy(image: Image.Image) -> tuple[torch.Tensor, ...]:
     return (pil_to_tensor(image).float().mean() + torch.rand(()),)
 
 
 def test_examples_depend_on_the_seed_and_their_turn_alone(coloured: Path) -> None:
     data = coloured_images(coloured)
-    pictures = Pictures(data, noisy, read=READ, seed=3, side=64, labelled=True)
+    pictures = examples(data, noisy, seed=3)
     state = torch.get_rng_state()
     first = pictures[Turn(5, 0)]
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    again = Pictures(data, noisy, read=READ, seed=3, side=64, labelled=True)[Turn(5, 0)]
+    again = examples(data, noisy, seed=3)[Turn(5, 0)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert first[1] == data.labels[5]
     assert pictures[Turn(5, 1)][0] != first[0]
-    assert (
-        Pictures(data, noisy, read=READ, seed=4, side=64, labelled=True)[Turn(5, 0)][0] != first[0]
-    )
-    assert len(Pictures(data, noisy, read=READ, seed=3, side=64, labelled=False)[Turn(5, 0)]) == 1
+    assert examples(data, noisy, seed=4)[Turn(5, 0)][0] != first[0]
+    assert len(examples(data, noisy, seed=3, labelled=False)[Turn(5, 0)]) == 1
 
 
 def test_broken_images_are_replaced_and_noted_even_by_workers(tmp_path: Path) -> None:
@@ -76,7 +85,7 @@ def test_broken_images_are_replaced_and_noted_even_by_workers(tmp_path: Path) ->
     data = coloured_images(tmp_path)
     found = []
     for workers in (0, 2):
-        pictures = Pictures(data, noisy, read=READ, seed=0, side=64, labelled=True)
+        pictures = examples(data, noisy, seed=0)
         loader = DataLoader(
             pictures,  # type: ignore[arg-type]
             batch_size=4,
@@ -99,7 +108,7 @@ def test_a_label_belongs_to_the_image_that_replaced_another(tmp_path: Path) -> N
     def colour(image: Image.Image) -> tuple[torch.Tensor, ...]:
         return (pil_to_tensor(image)[:, 0, 0],)
 
-    pictures = Pictures(data, colour, read=READ, seed=0, side=64, labelled=True)
+    pictures = examples(data, colour, seed=0)
     for number in range(len(data)):
         pixel, label = pictures[Turn(number, 0)]
         assert tuple(pixel.tolist()) == COLOURS[data.classes[int(label)]]
@@ -110,7 +119,7 @@ def test_a_disk_that_is_gone_ends_the_run(tmp_path: Path) -> None:
     for path in data.paths:
         path.unlink()
     with pytest.raises(DataError, match="one after the other cannot be read"):
-        Pictures(data, noisy, read=READ, seed=0, side=64, labelled=True)[Turn(0, 0)]
+        examples(data, noisy, seed=0)[Turn(0, 0)]
 
 
 def test_images_are_turned_as_exif_says_and_become_rgb(tmp_path: Path) -> None:
