@@ -18,7 +18,7 @@ from adapters.corrections.bottleneck import (
     load_adapter,
     tower_fingerprint,
 )
-from adapters.engines import Eager, MakeRuntime
+from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
 from adapters.prompts.towers import towers
 
@@ -35,7 +35,7 @@ def load_backbone(
     *,
     prompts: Path | None = None,
     adapter: str | None = None,
-    make_runtime: MakeRuntime = Eager.made,
+    make_engine: MakeEngine = Eager.made,
 ) -> Backbone:
     """Load a backbone by name and warm it up.
 
@@ -46,7 +46,7 @@ def load_backbone(
         prompts: What ``handful train comma`` made for it, to be used in both towers.
         adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
             or ``none`` for none. By default `lite` has its own, and others have none.
-        make_runtime: Makes what runs the image tower; see :mod:`adapters.engines`.
+        make_engine: Makes what runs the image tower; see :mod:`adapters.engines`.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -55,8 +55,8 @@ def load_backbone(
     encoder = load_dual_encoder(name)
     correction = load_correction(encoder, adapter)
     if prompts is not None:
-        return load_prompted(encoder, correction, prompts, device, make_runtime)
-    return Backbone(encoder, correction, device, make_runtime)
+        return load_prompted(encoder, correction, prompts, device, make_engine)
+    return Backbone(encoder, correction, device, make_engine)
 
 
 def load_dual_encoder(name: str) -> DualEncoder:
@@ -94,7 +94,7 @@ def load_prompted(
     correction: Correction,
     path: Path,
     device: torch.device | str = "cpu",
-    make_runtime: MakeRuntime = Eager.made,
+    make_engine: MakeEngine = Eager.made,
 ) -> PromptedBackbone:
     """Make a backbone that uses the learned prompts of a file.
 
@@ -103,7 +103,7 @@ def load_prompted(
         correction: See `PromptedBackbone`.
         path: Of the prompts.
         device: Where it computes.
-        make_runtime: Makes what runs the image tower.
+        make_engine: Makes what runs the image tower.
 
     Raises:
         PromptError: The file is missing or damaged, or was trained with another backbone.
@@ -116,4 +116,4 @@ def load_prompted(
             f"{encoder.name}; name that backbone, or train prompts for this one with: "
             f"handful train comma --backbone {encoder.name}"
         )
-    return PromptedBackbone(encoder, correction, trained, path, device, make_runtime)
+    return PromptedBackbone(encoder, correction, trained, path, device, make_engine)

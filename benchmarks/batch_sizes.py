@@ -36,7 +36,7 @@ def main() -> None:
     for runtime in ("eager", "auto"):
         settings = Settings(backbone=arguments.backbone, runtime=runtime)
         floor = Floor(load_encoder(settings), files)
-        floors[floor.backbone.runtime] = floor
+        floors[floor.backbone.engine] = floor
     rates: defaultdict[tuple[str, Way], list[float]] = defaultdict(list)
     for _ in range(arguments.rounds):
         for batch in BATCHES:

@@ -112,7 +112,7 @@ def encoder_rows(
         found = rate(work, backbone.passes, seconds, batch)
         rows.append(
             {
-                "runtime": backbone.runtime,
+                "runtime": backbone.engine,
                 "batch": batch,
                 **speeds(found, per_image, peak),
             }
@@ -227,14 +227,14 @@ def main() -> None:
         folder = Path(temporary)
         name, adapter = write_model(arguments.model, folder)
         load_as = partial(load_backbone, name, arguments.device, adapter=str(adapter))
-        eager = load_as(make_runtime=Eager.made)
+        eager = load_as(make_engine=Eager.made)
         probe = torch.zeros(1, eager.image_size, eager.image_size, 3, dtype=torch.uint8)
         per_image = operations(eager, probe)
         peak = product_rate(device, arguments.product, seconds)
         rows = encoder_rows(eager, per_image, peak, arguments.batches[-1:], seconds)
         del eager
         begin = time.perf_counter()
-        backbone = load_as(make_runtime=partial(fastest, cache=folder / "compiled"))
+        backbone = load_as(make_engine=partial(fastest, cache=folder / "compiled"))
         made = time.perf_counter() - begin
         ours = encoder_rows(backbone, per_image, peak, arguments.batches, seconds)
         rows += ours

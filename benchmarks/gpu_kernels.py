@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from adapters.engines import Eager, ImagePass
-from adapters.engines.compiled import Pass, compiled
+from adapters.engines.compiled import EmbedPixels, compiled
 from adapters.engines.lean import lean
 from adapters.loading import load_backbone
 from benchmarks.floor import rate
@@ -33,14 +33,14 @@ SHOWN = 25
 
 
 @torch.inference_mode()
-def finished(run: Pass, pixels: Tensor, _turn: int = 0) -> None:
+def finished(run: EmbedPixels, pixels: Tensor, _turn: int = 0) -> None:
     """One pass, to its end, in any thread."""
     run(pixels)
     if pixels.is_cuda:
         torch.cuda.synchronize(pixels.device)
 
 
-def milliseconds(run: Pass, pixels: Tensor, seconds: float) -> float:
+def milliseconds(run: EmbedPixels, pixels: Tensor, seconds: float) -> float:
     """Of one pass, after a few others."""
     work: Callable[[int], None] = partial(finished, run, pixels)
     for turn in range(3):
@@ -48,7 +48,7 @@ def milliseconds(run: Pass, pixels: Tensor, seconds: float) -> float:
     return 1000 / rate(work, 1, seconds)
 
 
-def kernels(run: Pass, pixels: Tensor, passes: int = 3) -> list[Row]:
+def kernels(run: EmbedPixels, pixels: Tensor, passes: int = 3) -> list[Row]:
     """What ran, and how long in each pass."""
     on_gpu = pixels.is_cuda
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
@@ -91,7 +91,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="handful-gpu-") as folder:
         name, adapter = write_model(arguments.model, Path(folder))
-        backbone = load_backbone(name, device, adapter=str(adapter), make_runtime=keep)
+        backbone = load_backbone(name, device, adapter=str(adapter), make_engine=keep)
     [image_pass] = held
     side = backbone.image_size
     pixels = torch.randint(
@@ -103,7 +103,7 @@ def main() -> None:
         image_pass.compute_in(torch.float16)
     rows: list[Row] = []
 
-    def measured(title: str, run: Pass) -> None:
+    def measured(title: str, run: EmbedPixels) -> None:
         took = milliseconds(run, pixels, seconds)
         images = 1000 * arguments.batch / took
         rows.append({"pass": title, "ms": took, **speeds(images, per_image, peak)})

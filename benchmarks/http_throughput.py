@@ -188,7 +188,7 @@ def main() -> None:
     about = {
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
-        "runtime": floor.backbone.runtime,
+        "runtime": floor.backbone.engine,
         "bare forward": {
             "batch": way.batch,
             "threads": way.threads,
@@ -228,7 +228,7 @@ def main() -> None:
     publish("http_throughput", title, rows, plot=plot, about=about)
     publish("http_throughput_ratios", f"{title}: ratios within a round", figures(rounds))
     print(
-        f"bare forward ({floor.backbone.runtime}): {forward:.0f} images/s in batches of {way.batch}"
+        f"bare forward ({floor.backbone.engine}): {forward:.0f} images/s in batches of {way.batch}"
         f" by {way.threads} at a time; decoding and preprocessing alone {prepare:.0f}; one after"
         f" the other {1 / (1 / prepare + 1 / forward):.0f}"
     )

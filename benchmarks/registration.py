@@ -75,7 +75,7 @@ def main() -> None:
         f"Registration of {len(files)} images; ratios to decode and forward of a round",
         rows,
         plot=plot,
-        about={"rounds": arguments.rounds, "runtime": floor.backbone.runtime},
+        about={"rounds": arguments.rounds, "runtime": floor.backbone.engine},
     )
 
 

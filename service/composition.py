@@ -68,7 +68,7 @@ class Runtime:
         use_cache_settings(
             CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu)
         )
-        if backbone.runtime != "eager":
+        if backbone.engine != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":
             logger.warning(
@@ -101,7 +101,7 @@ class Runtime:
             perf_counter() - started,
             backbone.name,
             backbone.device,
-            backbone.runtime,
+            backbone.engine,
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )

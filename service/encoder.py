@@ -26,7 +26,7 @@ def load_encoder(settings: Settings) -> Backbone:
         settings.device,
         prompts=settings.prompts,
         adapter=settings.adapter,
-        make_runtime=Eager.made if settings.runtime == "eager" else compiled,
+        make_engine=Eager.made if settings.runtime == "eager" else compiled,
     )
 
 

@@ -16,14 +16,14 @@ from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
-from adapters.engines import Eager, ImagePass, MakeRuntime
+from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
 
 _TEXT_BATCH = 64
 
 
 class Backbone:
-    """A frozen encoder of images and texts.
+    """A frozen CLIP encoder of images and texts.
 
     Attributes:
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
@@ -34,7 +34,7 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
-        runtime: Name of what runs the image tower.
+        engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
         batch: Images of a call from which on more of them are no quicker each.
 
@@ -42,7 +42,7 @@ class Backbone:
         encoder: The model, which is frozen and moved to the device, and what belongs to it.
         correction: Of the image tower's intra-modal overlap.
         device: Where it computes.
-        make_runtime: Makes what runs the image tower; PyTorch itself by default, which follows
+        make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
 
     Raises:
@@ -54,7 +54,7 @@ class Backbone:
         encoder: DualEncoder,
         correction: Correction,
         device: torch.device | str = "cpu",
-        make_runtime: MakeRuntime = Eager.made,
+        make_engine: MakeEngine = Eager.made,
     ) -> None:
         self.name = encoder.name
         self.templates = encoder.templates
@@ -72,14 +72,14 @@ class Backbone:
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
-        self._runtime = make_runtime(
+        self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
             self.device,
             (height, width),
             self.fingerprint,
         )
-        self.runtime = self._runtime.name
-        self.passes, self.batch = self._runtime.passes, self._runtime.batch
+        self.engine = self._engine.name
+        self.passes, self.batch = self._engine.passes, self._engine.batch
         # One image also warms up: the first pass through a model is the slowest.
         probe = self.encode_images(picture.unsqueeze(0))
         self.width = probe.frozen.shape[1]
@@ -97,7 +97,7 @@ class Backbone:
 
         Each row depends on its own image alone, to float32 rounding.
         """
-        return ImageEmbeddings(*self._runtime(pixels))
+        return ImageEmbeddings(*self._engine(pixels))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

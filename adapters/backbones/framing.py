@@ -1,4 +1,4 @@
-"""From a picture to the pixels that an image tower takes."""
+"""Preprocessing: a picture resized and cropped to the pixels that an image tower takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Framing:
     """Resizes and crops a picture to what the image tower takes; normalisation comes later.
 
     Eight bits a channel are all that a picture has, so that is what waits in queues and is
-    copied to devices; the runtime makes numbers of it
+    copied to devices; the engine makes numbers of it
     (:class:`adapters.engines.image_pass.ImagePass`). Costs no more than the picture has pixels,
     whatever its shape (:mod:`adapters.backbones.bounded`).
 

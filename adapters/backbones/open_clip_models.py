@@ -1,4 +1,4 @@
-"""Any model that open_clip knows, loaded without executing what a checkpoint contains."""
+"""Pretrained dual encoders of open_clip, loaded without executing what a checkpoint contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an image gets its second embedding."""
+"""Corrections of intra-modal overlap: how an image gets its second embedding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Correction(Protocol):
-    """Reduces the intra-modal overlap of a frozen encoder (Kravets & Namboodiri, BMVC 2024).
+    """A correction of intra-modal overlap (Kravets & Namboodiri, BMVC 2024).
 
     Attributes:
         name: Enters the backbone's fingerprint: embeddings of different corrections must not
@@ -33,3 +33,38 @@ class Correction(Protocol):
             own image alone.
         """
         ...
+
+
+class BeforeProjection:
+    """The pooled feature before the contrastive projection as the corrected embedding.
+
+    The projection is trained on image-text similarity alone and raises the overlap of
+    same-class and different-class images; the feature before it does not have that defect.
+    Needs open_clip's timm tower: a ``trunk`` that pools, then a ``head`` that projects.
+    Costs nothing beyond the frozen embedding.
+    """
+
+    name = "before-projection"
+    joint = False
+    module: nn.Module | None = None
+
+    def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the projected (n, d) and the pooled (n, d') features."""
+        pooled: Tensor = visual.get_submodule("trunk")(pixels)
+        return visual.get_submodule("head")(pooled), pooled
+
+
+class Uncorrected:
+    """No correction, for encoders without a trained adapter: the frozen embedding twice.
+
+    So Tip-Adapter++ answers as Tip-Adapter does.
+    """
+
+    name = "uncorrected"
+    joint = True
+    module: nn.Module | None = None
+
+    def embed(self, visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (n, d) embedding of the tower twice."""
+        frozen: Tensor = visual(pixels)
+        return frozen, frozen

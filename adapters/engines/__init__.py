@@ -1,7 +1,7 @@
-"""What runs the image tower: PyTorch, or something quicker that agrees with it."""
+"""Inference engines: PyTorch, or something quicker that agrees with it, runs the image tower."""
 
-from adapters.engines.choice import fastest
-from adapters.engines.engine import Eager, MakeRuntime, Runtime
 from adapters.engines.image_pass import ImagePass
+from adapters.engines.inference_engine import Eager, Engine, MakeEngine
+from adapters.engines.selection import fastest
 
-__all__ = ["Eager", "ImagePass", "MakeRuntime", "Runtime", "fastest"]
+__all__ = ["Eager", "Engine", "ImagePass", "MakeEngine", "fastest"]

@@ -1,4 +1,4 @@
-"""Whether a runtime computes what the reference computes."""
+"""Numerical agreement: whether an engine computes what the reference computes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from adapters.engines.engine import Runtime
+from adapters.engines.inference_engine import Engine
 
 LEAST_COSINE = 0.9995
 """Of an embedding with that of the reference, for the worst of the probes."""
@@ -31,13 +31,13 @@ def probes(height: int, width: int) -> Tensor:
     return (255 * torch.stack(pictures)).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def agreement(runtime: Runtime, expected: Sequence[Tensor], pixels: Tensor) -> float:
+def agreement(engine: Engine, expected: Sequence[Tensor], pixels: Tensor) -> float:
     """The lowest cosine of any embedding with the expected one.
 
-    Looked at one by one and all at once, because a runtime may take different ways for these.
+    Looked at one by one and all at once, because an engine may take different ways for these.
 
     Args:
-        runtime: Under test.
+        engine: Under test.
         expected: Both embeddings, (n, ·) unit rows each.
         pixels: (n, H, W, 3) uint8.
 
@@ -46,13 +46,13 @@ def agreement(runtime: Runtime, expected: Sequence[Tensor], pixels: Tensor) -> f
     """
     worst = [
         (found * wanted).sum(dim=1).min()
-        for rows in (one_by_one(runtime, pixels), runtime(pixels))
+        for rows in (one_by_one(engine, pixels), engine(pixels))
         for found, wanted in zip(rows, expected, strict=True)
     ]
     return float(torch.stack(worst).min())
 
 
-def one_by_one(runtime: Runtime, pixels: Tensor) -> list[Tensor]:
+def one_by_one(engine: Engine, pixels: Tensor) -> list[Tensor]:
     """Both embeddings of (n, H, W, 3) uint8 pixels, each image in a pass of its own."""
-    answers = [runtime(image) for image in torch.split(pixels, 1)]
+    answers = [engine(image) for image in torch.split(pixels, 1)]
     return [torch.cat(rows) for rows in zip(*answers, strict=True)]

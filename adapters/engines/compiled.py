@@ -12,10 +12,11 @@ from torch import Tensor, nn
 COMPILED_FROM = 2
 """Images of a batch from which on a compiled pass is used; PyTorch compiles one image apart."""
 
-Pass = Callable[[Tensor], tuple[Tensor, Tensor]]
+EmbedPixels = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From (n, H, W, 3) uint8 pixels to both embeddings: a forward pass of the image tower."""
 
 
-def compiled(image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None) -> Pass:
+def compiled(image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None) -> EmbedPixels:
     """Compile a pass for batches of any size from :data:`COMPILED_FROM` on.
 
     That fuses what lies between the products of matrices: activations, norms, residuals, the
@@ -40,7 +41,7 @@ def compiled(image_pass: nn.Module, pixels: Tensor, *, cache: Path | None = None
     # Only the number of images is unknown: with unknown sides, too, the compiler cannot see that
     # tokens lie in memory one after the other, and copies them before each product.
     torch._dynamo.mark_dynamic(pixels, 0)
-    run: Pass = torch.compile(image_pass)
+    run: EmbedPixels = torch.compile(image_pass)
     with torch.inference_mode():
         run(pixels)
     return run

@@ -1,4 +1,4 @@
-"""The image tower on an NVIDIA GPU: recorded once for each size of batch."""
+"""The image tower on an NVIDIA GPU: a CUDA graph for each size of batch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from queue import SimpleQueue
 import torch
 from torch import Tensor
 
-from adapters.engines.compiled import COMPILED_FROM, Pass
-from adapters.engines.lane import Lane, padded_size
+from adapters.engines.compiled import COMPILED_FROM, EmbedPixels
+from adapters.engines.graph_stream import GraphStream, padded_size
 
 logger = logging.getLogger("handful.runtime")
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Images of a batch that passes are recorded for."""
-LANES = 2
+STREAMS = 2
 # What each pass takes besides its images, in images: 2 to 4 of ViT-B/16 on an H100 (docs/gpu.md).
 _OVERHEAD = 3
 
@@ -26,15 +26,15 @@ class Cuda:
     """Replays CUDA graphs, so that a pass costs the processor one call however many kernels.
 
     Images cross the bus as eight-bit pixels from pinned memory, or are on the device already;
-    normalisation, both embeddings and their unit length are part of the graph. Two lanes, each
-    with a stream and buffers of its own, let the copies of one pass overlap the computation of
+    normalisation, both embeddings and their unit length are part of the graph. Two streams, each
+    with graphs and buffers of its own, let the copies of one pass overlap the computation of
     another, and the memory-bound parts of one the products of another.
 
-    Recording takes a few seconds, and activations of the largest size take memory in each lane. On
-    a GPU with too little of it large sizes are left out, or the second lane.
+    Recording takes a few seconds, and activations of the largest size take memory in each stream.
+    On a GPU with too little of it large sizes are left out, or the second stream.
 
     Attributes:
-        passes: The number of lanes.
+        passes: The number of streams.
         batch: The largest size.
 
     Args:
@@ -51,38 +51,38 @@ class Cuda:
 
     def __init__(
         self,
-        image_pass: Pass,
+        image_pass: EmbedPixels,
         device: torch.device,
         size: tuple[int, int],
         sizes: Sequence[int] = SIZES,
-        compiled: Pass | None = None,
+        compiled: EmbedPixels | None = None,
     ) -> None:
         self.name = "cuda" if compiled is None else "cuda, compiled"
 
-        def pass_of(n: int) -> Pass:
+        def pass_of(n: int) -> EmbedPixels:
             return image_pass if compiled is None or n < COMPILED_FROM else compiled
 
-        lanes = [Lane(pass_of, device, size, sizes)]
+        streams = [GraphStream(pass_of, device, size, sizes)]
         try:
-            while len(lanes) < LANES:
-                lanes.append(Lane(pass_of, device, size, lanes[0].sizes))
+            while len(streams) < STREAMS:
+                streams.append(GraphStream(pass_of, device, size, streams[0].sizes))
         except torch.OutOfMemoryError:
             logger.warning("the GPU has no memory for passes that overlap")
             torch.cuda.empty_cache()
-        self.passes = len(lanes)
-        self.batch = min(lane.sizes[-1] for lane in lanes)
-        self._lanes: SimpleQueue[Lane] = SimpleQueue()
-        for lane in lanes:
-            self._lanes.put(lane)
+        self.passes = len(streams)
+        self.batch = min(stream.sizes[-1] for stream in streams)
+        self._streams: SimpleQueue[GraphStream] = SimpleQueue()
+        for stream in streams:
+            self._streams.put(stream)
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Embed (n, H, W, 3) uint8 pixels, n ≥ 1, on the CPU or on the device."""
-        lane = self._lanes.get()
+        stream = self._streams.get()
         try:
-            sizes = recordings(len(pixels), lane.sizes)
-            parts = [lane.run(part) for part in torch.split(pixels, sizes)]
+            sizes = recordings(len(pixels), stream.sizes)
+            parts = [stream.run(part) for part in torch.split(pixels, sizes)]
         finally:
-            self._lanes.put(lane)
+            self._streams.put(stream)
         frozen, corrected = (torch.cat(rows) for rows in zip(*parts, strict=True))
         return frozen, corrected
 

@@ -1,4 +1,4 @@
-"""From pixels to both embeddings: what a runtime runs."""
+"""The forward pass from pixels to both embeddings: what an engine runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapters.corrections import Correction
 
 
 class ImagePass(nn.Module):
-    """Normalises pixels and embeds them twice, in one pass of the image tower.
+    """One forward pass of the image tower: pixels are normalised and embedded twice.
 
     Args:
         visual: The image tower of an open_clip model.

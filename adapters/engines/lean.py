@@ -1,4 +1,4 @@
-"""A pass through open_clip's ViT without what does not reach the embedding."""
+"""Dead-code elimination in open_clip's ViT: a pass without what does not reach the embedding."""
 
 from __future__ import annotations
 

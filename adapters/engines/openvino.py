@@ -57,7 +57,9 @@ class _Compiled:
 
 
 class OpenVINO:
-    """Runs a converted model; the weights are in memory twice, packed for each way of running.
+    """OpenVINO as the engine: runs a converted model.
+
+    The weights are in memory twice, packed for each way of running.
 
     A pass that comes alone is computed by all threads together, which answers soonest. Where
     passes overlap each has one thread, so that none waits for another's.

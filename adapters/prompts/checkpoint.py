@@ -22,7 +22,7 @@ _FORMAT = "handful-prompts-1"
 
 @dataclass(frozen=True, slots=True)
 class TrainedPrompts:
-    """The prompts of both towers, ready to be used.
+    """Learned prompts of both towers, ready to be used.
 
     The image tower's prompts depend on the text tower's alone, not on classes or images, so
     what generated them is not needed any more.

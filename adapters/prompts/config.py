@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class CommaConfig:
-    """What decides the shape of the prompts and what they are trained for.
+    """Settings of learned prompts: their shape, and what they are trained for.
 
     The defaults are those of the authors for ViT-B/16 (Hu et al., AAAI 2024).
 

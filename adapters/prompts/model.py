@@ -1,4 +1,4 @@
-"""A model that encodes with trained prompts and otherwise looks like an open_clip model."""
+"""An open_clip model whose towers take learned prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adapters.prompts.towers import VisionTower, check_depth, towers
 
 
 class PromptedVision(nn.Module):
-    """An image tower with constant prompts: pixels in, embeddings out.
+    """An image tower with learned prompts: pixels in, embeddings out.
 
     Args:
         tower: To run.
@@ -35,7 +35,7 @@ class PromptedVision(nn.Module):
 
 
 class PromptedModel(nn.Module):
-    """What a `Backbone` needs of a model, with prompts in both towers.
+    """An open_clip model with learned prompts in both towers, as far as a `Backbone` needs one.
 
     Its state holds the prompts and their settings, so a fingerprint of it covers them.
 

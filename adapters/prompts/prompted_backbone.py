@@ -1,4 +1,4 @@
-"""A backbone whose texts and images are encoded with trained prompts."""
+"""A backbone with learned prompts in both towers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 
 from adapters.backbones import Backbone, DualEncoder
 from adapters.corrections import Correction
-from adapters.engines import Eager, MakeRuntime
+from adapters.engines import Eager, MakeEngine
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
 
 
 class PromptedBackbone(Backbone):
-    """A `Backbone` with trained prompts in both towers.
+    """A `Backbone` with learned prompts in both towers.
 
     Class texts are written with the template of the prompts, whatever other templates are
     asked for: the prompts were learned in the place of its words and mean nothing elsewhere.
@@ -28,7 +28,7 @@ class PromptedBackbone(Backbone):
         trained: The prompts.
         path: Where they come from, as the user named it.
         device: Where it computes.
-        make_runtime: Makes what runs the image tower.
+        make_engine: Makes what runs the image tower.
 
     Raises:
         PromptError: The prompts do not fit the model.
@@ -41,7 +41,7 @@ class PromptedBackbone(Backbone):
         trained: TrainedPrompts,
         path: Path,
         device: torch.device | str = "cpu",
-        make_runtime: MakeRuntime = Eager.made,
+        make_engine: MakeEngine = Eager.made,
     ) -> None:
         prompted = replace(
             encoder,
@@ -50,7 +50,7 @@ class PromptedBackbone(Backbone):
             model=PromptedModel(encoder.model, encoder.tokenizer, trained),
             templates=(trained.config.template,),
         )
-        super().__init__(prompted, correction, device, make_runtime)
+        super().__init__(prompted, correction, device, make_engine)
 
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The template of the prompts; others are left aside."""

@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
-import typer
 from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
@@ -111,10 +110,9 @@ def _served(shared: Path) -> Path:
 
 def _give_up(shared: Path, error: Exception) -> NoReturn:
     """End this process; if none could start so far, by its exit status all of them."""
-    from service.cli.errors import fail
+    from service.start_errors import tell  # imports PyTorch
 
-    with suppress(typer.Exit):
-        fail(error)
+    tell(error)
     sys.stderr.flush()
     if _served(shared).exists():
         time.sleep(_PAUSE)

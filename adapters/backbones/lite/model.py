@@ -1,4 +1,4 @@
-"""`lite` put together as an open_clip model."""
+"""The dual encoder `lite`, put together as an open_clip model."""
 
 from __future__ import annotations
 

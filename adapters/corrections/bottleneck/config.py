@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BottleneckConfig:
-    """What decides the shape and the strength of an adapter.
+    """Settings of a bottleneck adapter: its shape and its strength.
 
     The defaults are those of the paper for ViT-B/16 (Kravets & Namboodiri, BMVC 2024).
 
     Attributes:
         width: Of the bottleneck.
         scale: s, the factor of what the adapter adds.
-        places: Where it sits: numbers of blocks of the image tower, counted from 0; None for
-            all of them.
+        places: Its insertion points: numbers of blocks of the image tower, counted from 0; None
+            for all of them.
 
     Raises:
         ValueError: The width is below 1, the scale not finite, or a place is given twice.

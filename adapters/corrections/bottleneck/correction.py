@@ -15,7 +15,7 @@ from adapters.corrections.bottleneck.model import BottleneckAdapter
 
 
 class Adapted:
-    """Compares images by what the adapted tower gives, projected as the frozen one is.
+    """A bottleneck adapter as correction: the adapted tower's embedding, projected as ever.
 
     Costs one pass of twice the batch from the first adapted block on.
 
@@ -44,7 +44,7 @@ class Adapted:
 
 
 class AdaptedBeforeProjection(Adapted):
-    """Compares images by what the adapted trunk pools, before the projection to texts.
+    """A bottleneck adapter as correction: what the adapted trunk pools, before the projection.
 
     Args:
         adapter: Attached to the trunk of a timm tower, which pools.

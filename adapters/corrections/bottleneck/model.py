@@ -1,4 +1,4 @@
-"""A bottleneck adapter attached to an image tower."""
+"""A bottleneck adapter, ``s · Up(ReLU(Down(x)))``, attached to an image tower."""
 
 from __future__ import annotations
 
@@ -17,11 +17,42 @@ from adapters.corrections.bottleneck.insertion_points import (
     NoInsertionPointError,
     insertion_points,
 )
-from adapters.corrections.bottleneck.layer import Bottleneck
 
 
-class Pass(Enum):
-    """What a pass through the tower computes."""
+class Bottleneck(nn.Module):
+    """A bottleneck beside one block of a tower (AdaptFormer, Chen et al., NeurIPS 2022).
+
+    ``Up`` begins at zero and ``Down`` at Kaiming-uniform, so that an untrained adapter adds
+    exactly nothing. There is no layer norm of its own.
+
+    Args:
+        inputs: Width of what it reads.
+        width: Of the bottleneck.
+        outputs: Width of what it adds to.
+        channels_first: Whether features come as (n, width, height, width) maps of a
+            convolutional tower, and not as (..., width) tokens.
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, channels_first: bool) -> None:
+        super().__init__()
+        if channels_first:
+            self.down: nn.Module = nn.Conv2d(inputs, width, 1)
+            self.up: nn.Module = nn.Conv2d(width, outputs, 1)
+        else:
+            self.down = nn.Linear(inputs, width)
+            self.up = nn.Linear(width, outputs)
+        nn.init.kaiming_uniform_(self.down.get_parameter("weight"), a=5**0.5)
+        for name in ("down.bias", "up.weight", "up.bias"):
+            nn.init.zeros_(self.get_parameter(name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn ``inputs`` channels into what is added to ``outputs`` channels, before its scale."""
+        added: Tensor = self.up(torch.relu(self.down(x)))
+        return added
+
+
+class ForwardMode(Enum):
+    """The mode of a forward pass through the tower: which embeddings it computes."""
 
     ADAPTED = "adapted"
     FROZEN = "frozen"
@@ -29,7 +60,7 @@ class Pass(Enum):
 
 
 class BottleneckAdapter(nn.Module):
-    """Adds ``s · Up(ReLU(Down(x)))`` to blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
+    """A bottleneck adapter on blocks of an image tower (Kravets & Namboodiri, BMVC 2024).
 
     A block of a ViT becomes ``x + MLP(LN(x)) + s · Up(ReLU(Down(x)))``. The tower's own modules
     and their state stay as they are: the adapter is attached by hooks, holds nothing but its
@@ -56,7 +87,7 @@ class BottleneckAdapter(nn.Module):
             Bottleneck(p.inputs, config.width, p.outputs, channels_first=p.channels_first)
             for p in chosen
         )
-        self._pass = Pass.ADAPTED
+        self._mode = ForwardMode.ADAPTED
         self._read: Tensor | None = None
         self._hooks: list[RemovableHandle] = []
         for number, point in enumerate(chosen):
@@ -71,13 +102,13 @@ class BottleneckAdapter(nn.Module):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Passes within leave the adapter out."""
-        with self._passes(Pass.FROZEN):
+        with self._in_mode(ForwardMode.FROZEN):
             yield
 
     @contextmanager
     def both(self) -> Iterator[None]:
         """Passes within give the rows of the frozen tower, then those of the adapted one."""
-        with self._passes(Pass.BOTH):
+        with self._in_mode(ForwardMode.BOTH):
             yield
 
     def extra_repr(self) -> str:
@@ -85,16 +116,16 @@ class BottleneckAdapter(nn.Module):
         return f"{self.config}"
 
     @contextmanager
-    def _passes(self, kind: Pass) -> Iterator[None]:
-        before, self._pass = self._pass, kind
+    def _in_mode(self, mode: ForwardMode) -> Iterator[None]:
+        before, self._mode = self._mode, mode
         try:
             yield
         finally:
-            self._pass, self._read = before, None
+            self._mode, self._read = before, None
 
     def _attach(self, number: int, point: InsertionPoint) -> None:
         def read(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            if self._pass is not Pass.FROZEN and self._read is None:
+            if self._mode is not ForwardMode.FROZEN and self._read is None:
                 self._read = args[0]
 
         def add(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor | None:
@@ -106,7 +137,7 @@ class BottleneckAdapter(nn.Module):
         self._hooks.append(point.end.register_forward_hook(add))
 
     def _add(self, number: int, point: InsertionPoint, x: Tensor, output: Tensor) -> Tensor:
-        if self._pass is Pass.ADAPTED:
+        if self._mode is ForwardMode.ADAPTED:
             adapted: Tensor = output + self.config.scale * self.layers[number](x)
             return adapted
         if number == 0:

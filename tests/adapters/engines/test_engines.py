@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,9 @@ from torch import Tensor, nn
 from adapters.backbones import Backbone, BackboneError
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
-from adapters.engines import Eager, ImagePass, choice, fastest, openvino
+from adapters.engines import Eager, ImagePass, MakeEngine, fastest, openvino, selection
 from adapters.engines.agreement import LEAST_COSINE, agreement, probes
-from adapters.engines.lane import padded_size
+from adapters.engines.graph_stream import padded_size
 from adapters.loading import load_backbone, load_dual_encoder
 from tests.tiny_vit import write_tiny_vit
 
@@ -39,7 +38,7 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def compiled(name: str, cache: Path | None = None) -> Backbone:
-    return load_backbone(name, "cpu", make_runtime=partial(fastest, cache=cache))
+    return load_backbone(name, "cpu", make_engine=partial(fastest, cache=cache))
 
 
 class Colours(nn.Module):
@@ -57,7 +56,7 @@ class Colours(nn.Module):
 
 def test_a_compiled_backbone_embeds_as_pytorch_does(vit: str) -> None:
     eager, quick = load_backbone(vit, "cpu"), compiled(vit)
-    assert (eager.runtime, quick.runtime) == ("eager", "openvino")
+    assert (eager.engine, quick.engine) == ("eager", "openvino")
     assert eager.fingerprint == quick.fingerprint
     for n in (1, 2, 7):
         wanted, found = (backbone.encode_images(pictures(n, n)) for backbone in (eager, quick))
@@ -66,16 +65,16 @@ def test_a_compiled_backbone_embeds_as_pytorch_does(vit: str) -> None:
 
 
 def test_an_adapter_survives_compilation(vit: str) -> None:
-    def backbone(make_runtime: Callable[..., Eager]) -> Backbone:
+    def backbone(make_engine: MakeEngine) -> Backbone:
         encoder = load_dual_encoder(vit)
         torch.manual_seed(0)
         adapter = attach(encoder.visual)
         for layer in adapter.layers:
             nn.init.normal_(layer.get_submodule("up").weight)  # type: ignore[arg-type]
-        return Backbone(encoder, Adapted(adapter), make_runtime=make_runtime)
+        return Backbone(encoder, Adapted(adapter), make_engine=make_engine)
 
     eager, quick = backbone(Eager.made), backbone(fastest)  # type: ignore[arg-type]
-    assert quick.runtime == "openvino"
+    assert quick.engine == "openvino"
     wanted, found = (one.encode_images(pictures(5)) for one in (eager, quick))
     assert float((wanted.frozen * wanted.corrected).sum(dim=1).max()) < 0.99
     torch.testing.assert_close(found.frozen, wanted.frozen, atol=1e-5, rtol=0)
@@ -83,11 +82,11 @@ def test_an_adapter_survives_compilation(vit: str) -> None:
 
 
 def test_passes_of_many_threads_do_not_mix() -> None:
-    runtime = openvino.OpenVINO(openvino.convert(Colours(0.5), *SIZE), threads=2)
+    engine = openvino.OpenVINO(openvino.convert(Colours(0.5), *SIZE), threads=2)
     batches = [pictures(1 + seed % 3, seed) for seed in range(60)]
     kept = [batch.clone() for batch in batches]
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(runtime, batches))
+        answers = list(threads.map(engine, batches))
     expected = [Eager(Colours(0.5))(batch) for batch in kept]
     for found, wanted in zip(answers, expected, strict=True):
         torch.testing.assert_close(found, wanted)
@@ -118,10 +117,10 @@ def test_a_damaged_compiled_model_is_made_anew(
     else:
         openvino.write(openvino.convert(Colours(0.9), *SIZE), path)
     with caplog.at_level(logging.WARNING):
-        runtime = make(Colours(0.1), identity="colours")
-    assert runtime.name == "openvino"
+        engine = make(Colours(0.1), identity="colours")
+    assert engine.name == "openvino"
     assert "is made anew" in caplog.text
-    torch.testing.assert_close(runtime(pictures(3)), Eager(Colours(0.1))(pictures(3)))
+    torch.testing.assert_close(engine(pictures(3)), Eager(Colours(0.1))(pictures(3)))
     caplog.clear()
     make(Colours(0.1), identity="colours")
     assert not caplog.records  # it was mended on the disk, too
@@ -131,18 +130,18 @@ def test_what_cannot_be_kept_is_used_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    runtime = fastest(Colours(), CPU, SIZE, "colours", cache=tmp_path / "file" / "compiled")
-    assert runtime.name == "openvino"
+    engine = fastest(Colours(), CPU, SIZE, "colours", cache=tmp_path / "file" / "compiled")
+    assert engine.name == "openvino"
     assert "not kept" in caplog.text
 
 
-def test_a_runtime_that_disagrees_is_not_used(
+def test_an_engine_that_disagrees_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     wrong = openvino.convert(Colours(0.9), *SIZE)
     monkeypatch.setattr(openvino, "convert", lambda *_: wrong)
-    runtime = fastest(Colours(1.0), CPU, SIZE, "colours", cache=tmp_path)
-    assert runtime.name == "eager"
+    engine = fastest(Colours(1.0), CPU, SIZE, "colours", cache=tmp_path)
+    assert engine.name == "eager"
     assert "differ from PyTorch's (cosine 0.9" in caplog.text
     assert not list(tmp_path.rglob("*.xml"))
 
@@ -196,7 +195,7 @@ def test_preprocessing_of_another_kind_is_refused() -> None:
 
 
 def test_the_choice_is_told_apart_by_all_that_decides_it() -> None:
-    keys = {choice._key(identity, size) for identity in ("a", "b") for size in (SIZE, (64, 32))}
+    keys = {selection._key(identity, size) for identity in ("a", "b") for size in (SIZE, (64, 32))}
     assert len(keys) == 4
 
 

@@ -1,4 +1,4 @@
-"""The runtime of a GPU: how it is chosen, and, where there is one, what it computes."""
+"""The engine of a GPU: how it is chosen, and, where there is one, what it computes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from torch._dynamo.utils import counters
 from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
-from adapters.engines import Eager, ImagePass, choice, cuda, fastest
+from adapters.engines import Eager, ImagePass, cuda, fastest, selection
 from adapters.engines.agreement import LEAST_COSINE, one_by_one, probes
-from adapters.engines.compiled import Pass, compiled
+from adapters.engines.compiled import EmbedPixels, compiled
 from adapters.engines.cuda import SIZES, Cuda, recordings
-from adapters.engines.lane import padded_size, record_sizes
+from adapters.engines.graph_stream import padded_size, record_sizes
 from adapters.loading import load_backbone, load_dual_encoder
 from tests.gpu import needs_gpu
 from tests.tiny_vit import write_tiny_vit
@@ -55,14 +55,14 @@ def image_pass(vit: str) -> ImagePass:
     return ImagePass(visual, correction, framing.mean, framing.std).eval()
 
 
-class FakeLane:
-    """Stands for a lane of a GPU: computes on the processor, at sizes that there is room for."""
+class FakeGraphStream:
+    """Stands for one of a GPU: computes on the processor, at sizes that there is room for."""
 
     room: Sequence[int] = (SIZES[-1], SIZES[-1])
-    made: list[FakeLane]
+    made: list[FakeGraphStream]
 
     def __init__(self, pass_of: Any, _device: object, _size: object, sizes: Sequence[int]) -> None:
-        number = len(self.made) % cuda.LANES
+        number = len(self.made) % cuda.STREAMS
         if number >= len(self.room):
             raise torch.OutOfMemoryError("no memory")
         self.sizes = tuple(size for size in sizes if size <= self.room[number])
@@ -72,16 +72,16 @@ class FakeLane:
 
     def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         self.batches.append(len(pixels))
-        run: Pass = self._pass_of(len(pixels))
+        run: EmbedPixels = self._pass_of(len(pixels))
         with torch.inference_mode():
             return run(pixels)
 
 
 @pytest.fixture
-def lanes(monkeypatch: pytest.MonkeyPatch) -> list[FakeLane]:
-    made: list[FakeLane] = []
-    monkeypatch.setattr(FakeLane, "made", made, raising=False)
-    monkeypatch.setattr(cuda, "Lane", FakeLane)
+def streams(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraphStream]:
+    made: list[FakeGraphStream] = []
+    monkeypatch.setattr(FakeGraphStream, "made", made, raising=False)
+    monkeypatch.setattr(cuda, "GraphStream", FakeGraphStream)
     return made
 
 
@@ -104,17 +104,17 @@ def test_sizes_without_memory_are_left_out(caplog: pytest.LogCaptureFixture) -> 
         record_sizes(record, (32, 64), lambda: None)
 
 
-def test_batches_are_cut_to_what_a_lane_has_room_for(
-    lanes: list[FakeLane], monkeypatch: pytest.MonkeyPatch, vit: str
+def test_batches_are_cut_to_what_a_stream_has_room_for(
+    streams: list[FakeGraphStream], monkeypatch: pytest.MonkeyPatch, vit: str
 ) -> None:
-    monkeypatch.setattr(FakeLane, "room", (64, 8))
+    monkeypatch.setattr(FakeGraphStream, "room", (64, 8))
     reference = image_pass(vit)
-    runtime = Cuda(reference, CPU, SIZE)
-    assert (runtime.passes, runtime.batch) == (2, 8)
+    engine = Cuda(reference, CPU, SIZE)
+    assert (engine.passes, engine.batch) == (2, 8)
     pixels = pictures(21)
-    for _ in lanes:
-        torch.testing.assert_close(runtime(pixels), Eager(reference)(pixels), atol=1e-5, rtol=0)
-    assert [lane.batches for lane in lanes] == [[16, 4, 1], [8, 8, 4, 1]]
+    for _ in streams:
+        torch.testing.assert_close(engine(pixels), Eager(reference)(pixels), atol=1e-5, rtol=0)
+    assert [stream.batches for stream in streams] == [[16, 4, 1], [8, 8, 4, 1]]
 
 
 def test_a_batch_between_sizes_is_cut_where_filling_it_up_costs_more() -> None:
@@ -137,23 +137,25 @@ def whole_passes(n: int) -> list[int]:
     return [min(SIZES[-1], n - begin) for begin in range(0, n, SIZES[-1])]
 
 
-def test_one_lane_is_used_where_there_is_no_memory_for_two(
-    lanes: list[FakeLane], monkeypatch: pytest.MonkeyPatch, vit: str
+def test_one_stream_is_used_where_there_is_no_memory_for_two(
+    streams: list[FakeGraphStream], monkeypatch: pytest.MonkeyPatch, vit: str
 ) -> None:
-    monkeypatch.setattr(FakeLane, "room", (64,))
-    runtime = Cuda(image_pass(vit), CPU, SIZE)
-    assert (runtime.passes, runtime.batch, len(lanes)) == (1, 64, 1)
-    assert len(runtime(pictures(3))[0]) == 3
+    monkeypatch.setattr(FakeGraphStream, "room", (64,))
+    engine = Cuda(image_pass(vit), CPU, SIZE)
+    assert (engine.passes, engine.batch, len(streams)) == (1, 64, 1)
+    assert len(engine(pictures(3))[0]) == 3
 
 
-def test_a_compiled_pass_is_recorded_for_the_sizes_that_it_serves(lanes: list[FakeLane]) -> None:
-    def one(name: str) -> Pass:
+def test_a_compiled_pass_is_recorded_for_the_sizes_that_it_serves(
+    streams: list[FakeGraphStream],
+) -> None:
+    def one(name: str) -> EmbedPixels:
         return lambda pixels: (torch.full((len(pixels), 1), float(name)),) * 2
 
-    runtime = Cuda(one("1"), CPU, SIZE, compiled=one("2"))
-    assert runtime.name == "cuda, compiled"
-    assert [runtime(pictures(n))[0].unique().tolist() for n in (1, 2, 300)] == [[1], [2], [2]]
-    assert lanes
+    engine = Cuda(one("1"), CPU, SIZE, compiled=one("2"))
+    assert engine.name == "cuda, compiled"
+    assert [engine(pictures(n))[0].unique().tolist() for n in (1, 2, 300)] == [[1], [2], [2]]
+    assert streams
 
 
 def test_a_pass_with_an_adapter_compiles_whole_and_once_for_all_sizes(
@@ -175,27 +177,27 @@ def chosen(vit: str) -> tuple[ImagePass, Any]:
     """What a GPU would be given, chosen with a processor in its place."""
     reference = image_pass(vit)
     expected = one_by_one(Eager(reference), probes(*SIZE))
-    return reference, choice._on_gpu(reference, CPU, SIZE, expected, None)
+    return reference, selection._on_gpu(reference, CPU, SIZE, expected, None)
 
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes no time and changes nothing."""
-    monkeypatch.setattr(choice, "compiled", lambda run, _pixels, cache: run)
+    monkeypatch.setattr(selection, "compiled", lambda run, _pixels, cache: run)
 
 
-@pytest.mark.usefixtures("lanes", "plain")
+@pytest.mark.usefixtures("streams", "plain")
 def test_half_precision_is_chosen_where_it_agrees(vit: str) -> None:
-    reference, runtime = chosen(vit)
-    assert runtime.name == "cuda, compiled"
+    reference, engine = chosen(vit)
+    assert engine.name == "cuda, compiled"
     assert reference.precision is torch.float16
     wanted = Eager(image_pass(vit))(pictures(5))
-    for found, exact in zip(runtime(pictures(5)), wanted, strict=True):
+    for found, exact in zip(engine(pictures(5)), wanted, strict=True):
         assert found.dtype == torch.float32
         assert float((found * exact).sum(dim=1).min()) > LEAST_COSINE
 
 
-@pytest.mark.usefixtures("lanes", "plain")
+@pytest.mark.usefixtures("streams", "plain")
 @pytest.mark.parametrize(
     ("least", "precision"), [(0.9995, torch.bfloat16), (1 - 1e-6, torch.float32)]
 )
@@ -206,52 +208,52 @@ def test_another_precision_is_recorded_where_one_does_not_agree(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(choice, "LEAST_COSINE", least)
+    monkeypatch.setattr(selection, "LEAST_COSINE", least)
     large = image_pass(vit)
     weights = large.get_parameter("visual.conv1.weight")
     weights.mul_(1e6)  # too much for float16; a norm comes next
     wanted = Eager(large)(pictures(3))
     expected = one_by_one(Eager(large), probes(*SIZE))
-    runtime = choice._on_gpu(large, CPU, SIZE, expected, None)
-    assert runtime is not None
+    engine = selection._on_gpu(large, CPU, SIZE, expected, None)
+    assert engine is not None
     assert large.precision is precision
     assert "does not compute in torch.float16 (cosine nan)" in caplog.text
-    for found, exact in zip(runtime(pictures(3)), wanted, strict=True):
+    for found, exact in zip(engine(pictures(3)), wanted, strict=True):
         assert float((found * exact).sum(dim=1).min()) >= least
 
 
-@pytest.mark.usefixtures("lanes")
+@pytest.mark.usefixtures("streams")
 def test_passes_are_recorded_as_they_are_where_compiling_fails(
     vit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(*_: object, **__: object) -> Pass:
+    def fails(*_: object, **__: object) -> EmbedPixels:
         raise RuntimeError("no C compiler")
 
-    monkeypatch.setattr(choice, "compiled", fails)
+    monkeypatch.setattr(selection, "compiled", fails)
     assert chosen(vit)[1].name == "cuda"
     assert "does not run compiled passes: no C compiler" in caplog.text
 
 
-@pytest.mark.usefixtures("lanes")
+@pytest.mark.usefixtures("streams")
 def test_a_compiled_pass_that_disagrees_is_not_used(
     vit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def wrong(run: Pass, _pixels: Tensor, cache: Path | None) -> Pass:
+    def wrong(run: EmbedPixels, _pixels: Tensor, cache: Path | None) -> EmbedPixels:
         return lambda pixels: run(pixels.flip(1))
 
-    monkeypatch.setattr(choice, "compiled", wrong)
+    monkeypatch.setattr(selection, "compiled", wrong)
     assert chosen(vit)[1].name == "cuda"
     assert "differ from PyTorch's" in caplog.text
 
 
 @pytest.mark.usefixtures("plain")
 def test_where_nothing_can_be_recorded_the_pass_is_as_it_was(
-    vit: str, lanes: list[FakeLane], monkeypatch: pytest.MonkeyPatch
+    vit: str, streams: list[FakeGraphStream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeLane, "room", ())
-    reference, runtime = chosen(vit)
-    assert runtime is None
-    assert not lanes
+    monkeypatch.setattr(FakeGraphStream, "room", ())
+    reference, engine = chosen(vit)
+    assert engine is None
+    assert not streams
     assert reference.precision is torch.float32
     torch.testing.assert_close(
         Eager(reference)(pictures(3)), Eager(image_pass(vit))(pictures(3)), atol=0, rtol=0
@@ -271,7 +273,7 @@ def agree(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
 def recorded(vit: str) -> tuple[Backbone, Backbone]:
     """The same backbone on the processor, eager, and on the GPU, as the service has it."""
     eager = Backbone(*adapted(vit))
-    quick = Backbone(*adapted(vit), device="cuda", make_runtime=fastest)
+    quick = Backbone(*adapted(vit), device="cuda", make_engine=fastest)
     return eager, quick
 
 
@@ -281,7 +283,7 @@ def test_a_gpu_embeds_batches_of_every_size_as_pytorch_does(
     n: int, recorded: tuple[Backbone, Backbone]
 ) -> None:
     eager, quick = recorded
-    assert quick.runtime.startswith("cuda")
+    assert quick.engine.startswith("cuda")
     assert quick.fingerprint == eager.fingerprint
     wanted, pixels = eager.encode_images(pictures(n, n)), pictures(n, n)
     for given in (pixels, pixels.to("cuda")):
@@ -319,8 +321,8 @@ def test_compiled_passes_are_recorded_on_a_gpu(vit: str, tmp_path: Path) -> None
 
 @needs_gpu
 def test_lite_runs_recorded_on_a_gpu() -> None:
-    eager, quick = load_backbone("lite", "cpu"), load_backbone("lite", "cuda", make_runtime=fastest)
-    assert quick.runtime.startswith("cuda")
+    eager, quick = load_backbone("lite", "cpu"), load_backbone("lite", "cuda", make_engine=fastest)
+    assert quick.engine.startswith("cuda")
     pixels = probes(224, 224)
     wanted, found = eager.encode_images(pixels), quick.encode_images(pixels)
     agree((found.frozen, found.corrected), (wanted.frozen, wanted.corrected))

@@ -1,4 +1,4 @@
-"""Which runtime a backbone gets: the quickest that computes what PyTorch computes."""
+"""The selection of an engine for a backbone: the quickest that computes what PyTorch computes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from adapters.engines import openvino
 from adapters.engines.agreement import LEAST_COSINE, agreement, one_by_one, probes
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
-from adapters.engines.engine import Eager, Runtime
 from adapters.engines.image_pass import ImagePass
+from adapters.engines.inference_engine import Eager, Engine
 from adapters.engines.lean import lean
 
 logger = logging.getLogger("handful.runtime")
@@ -28,11 +28,11 @@ def fastest(
     identity: str,
     *,
     cache: Path | None = None,
-) -> Runtime:
-    """Take the quickest runtime for the device that agrees with PyTorch.
+) -> Engine:
+    """Take the quickest engine for the device that agrees with PyTorch.
 
     Should compiling fail, or any of the probes come out otherwise
-    (:mod:`adapters.engines.agreement`), PyTorch itself is the runtime, and a warning says why.
+    (:mod:`adapters.engines.agreement`), PyTorch itself is the engine, and a warning says why.
 
     On a processor that is OpenVINO. The first time for a model this converts it, which takes
     seconds; what came of it is kept in ``cache`` and read from there the next time. On a GPU it
@@ -60,7 +60,7 @@ def fastest(
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
-        runtime = _checked(openvino.OpenVINO(model), expected, pixels)
+        engine = _checked(openvino.OpenVINO(model), expected, pixels)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -70,7 +70,7 @@ def fastest(
             openvino.write(model, path)
         except OSError as error:
             logger.warning("the compiled model is not kept for the next start: %s", error)
-    return runtime
+    return engine
 
 
 def _on_gpu(
@@ -79,7 +79,7 @@ def _on_gpu(
     size: tuple[int, int],
     expected: list[Tensor],
     cache: Path | None,
-) -> Runtime | None:
+) -> Engine | None:
     """Record it, compiled if possible; None, and as it was before, where neither agrees."""
     before = {name: value.cpu() for name, value in image_pass.state_dict().items()}
     pixels = probes(*size)
@@ -91,8 +91,8 @@ def _on_gpu(
             with lean(image_pass):
                 quick = compiled(image_pass, most, cache=cache) if compile_it else None
                 del most
-                runtime = Cuda(image_pass, device, size, compiled=quick)
-            return _checked(runtime, expected, pixels)
+                engine = Cuda(image_pass, device, size, compiled=quick)
+            return _checked(engine, expected, pixels)
         except Exception as error:
             way = "compiled passes" if compile_it else "recorded passes"
             logger.warning("the GPU does not run %s: %s", way, error)
@@ -127,16 +127,16 @@ def _restore(image_pass: ImagePass, before: dict[str, Tensor]) -> None:
 
 
 class DisagreementError(RuntimeError):
-    """A runtime computes something else than the reference."""
+    """An engine computes something else than the reference."""
 
 
-def _checked(runtime: Runtime, expected: list[Tensor], pixels: Tensor) -> Runtime:
-    found = agreement(runtime, expected, pixels)
+def _checked(engine: Engine, expected: list[Tensor], pixels: Tensor) -> Engine:
+    found = agreement(engine, expected, pixels)
     if not found >= LEAST_COSINE:  # NaN, too, is a disagreement
         raise DisagreementError(
             f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {LEAST_COSINE})"
         )
-    return runtime
+    return engine
 
 
 def _key(identity: str, size: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""One stream of a GPU with recordings of passes, and memory for what goes in and comes out."""
+"""A CUDA stream with recorded CUDA graphs, and memory for what goes in and comes out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from adapters.engines.compiled import Pass
+from adapters.engines.compiled import EmbedPixels
 
 logger = logging.getLogger("handful.runtime")
 
@@ -20,11 +20,11 @@ _WARM_UP = 3
 Recorded = TypeVar("Recorded")
 
 
-class Lane:
-    """One pass at a time; passes of two lanes overlap.
+class GraphStream:
+    """A CUDA stream that replays graphs: one pass at a time; passes of two streams overlap.
 
     A recording holds the addresses that it reads and writes. So all of them read one buffer of
-    pixels; what a replay computes is copied out before the next one of this lane begins, and only
+    pixels; what a replay computes is copied out before the next one of this stream begins, and only
     therefore may they share a pool of memory.
 
     Attributes:
@@ -43,7 +43,7 @@ class Lane:
     @torch.inference_mode()
     def __init__(
         self,
-        pass_of: Callable[[int], Pass],
+        pass_of: Callable[[int], EmbedPixels],
         device: torch.device,
         size: tuple[int, int],
         sizes: Sequence[int],

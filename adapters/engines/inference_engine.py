@@ -1,4 +1,4 @@
-"""What runs the image tower."""
+"""The inference engine: what runs the image tower."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from adapters.engines.image_pass import ImagePass
 
 
-class Runtime(Protocol):
-    """Runs an :class:`adapters.engines.image_pass.ImagePass`.
+class Engine(Protocol):
+    """An inference engine: runs an :class:`adapters.engines.image_pass.ImagePass`.
 
     Attributes:
         name: Such as ``openvino``, for logs and benchmarks.
@@ -27,7 +27,7 @@ class Runtime(Protocol):
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Embed (n, H, W, 3) uint8 pixels, as ``ImagePass`` does.
 
-        They are on the CPU or on the runtime's device. Thread-safe. Each row depends on its
+        They are on the CPU or on the engine's device. Thread-safe. Each row depends on its
         own image alone, to rounding.
 
         Returns:
@@ -36,12 +36,15 @@ class Runtime(Protocol):
         ...
 
 
-MakeRuntime = Callable[[ImagePass, torch.device, tuple[int, int], str], Runtime]
-"""From an ``ImagePass``, its device, height and width, and a digest of what decides its output."""
+MakeEngine = Callable[[ImagePass, torch.device, tuple[int, int], str], Engine]
+"""Factory of an engine.
+
+From an ``ImagePass``, its device, height and width, and a digest of what decides its output.
+"""
 
 
 class Eager:
-    """PyTorch, an operation at a time: the reference that others are compared with.
+    """PyTorch in eager mode, an operation at a time: the reference of the other engines.
 
     Args:
         image_pass: Module from (n, H, W, 3) uint8 pixels to two (n, ·) embeddings.
@@ -60,7 +63,7 @@ class Eager:
     def made(
         cls, image_pass: nn.Module, device: torch.device, _size: tuple[int, int], _identity: str
     ) -> Self:
-        """Make one, as `MakeRuntime` does."""
+        """Make one, as `MakeEngine` does."""
         return cls(image_pass, device)
 
     @torch.inference_mode()

@@ -1,0 +1,62 @@
+"""Imports stand at the top of a module; inside a function only where they cost a start-up time.
+
+`lint-imports` (pyproject.toml) says who may import whom, wherever the import stands.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("adapters", "service", "handful")
+LATE = {
+    "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
+    "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
+    "service/api/report.py": "matplotlib, which most services never need",
+    "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
+    "adapters/training/output.py": "matplotlib, at the end of a training",
+}
+"""Modules that may import inside a function, and for what."""
+
+
+def late_imports(source: str) -> list[int]:
+    """Lines of the imports inside functions."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    found = {
+        node.lineno
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    return sorted(found)
+
+
+def test_modules_import_at_the_top_unless_named() -> None:
+    allowed = {path for pattern in LATE for path in ROOT.glob(pattern)}
+    modules = {path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert len(modules) > 100
+    late = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sorted(modules - allowed)
+        for line in late_imports(path.read_text("utf-8"))
+    ]
+    assert not late
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("import a\nif a:\n    import b\n", []),
+        ("def f():\n    import a\n", [2]),
+        ("class C:\n    async def f(self):\n        if self:\n            from a import b\n", [4]),
+    ],
+)
+def test_an_import_inside_a_function_is_found(source: str, lines: list[int]) -> None:
+    assert late_imports(source) == lines
