@@ -39,6 +39,7 @@ def run(vit: str, images: Path, out: Path, batch: int) -> None:
         "supervised": built.objective.learned_state(),
         "losses": torch.tensor([progress.losses, other.losses]),
     }
+    out.mkdir(parents=True, exist_ok=True)
     torch.save(learned, out / f"{rank}.pt")
 
 
