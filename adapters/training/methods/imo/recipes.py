@@ -18,7 +18,7 @@ from adapters.training.training_errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class AdapterObjective:
     """What a recipe makes.
 
     Attributes:
@@ -49,7 +49,7 @@ class Recipe:
         needs_labels: Whether it matters which image is of which class.
     """
 
-    build: Callable[[Tower, BottleneckAdapter, Sequence[str], int], Ingredients]
+    build: Callable[[Tower, BottleneckAdapter, Sequence[str], int], AdapterObjective]
     epochs: int
     batch: int
     learning_rate: float
@@ -65,7 +65,7 @@ class Recipe:
 
 def _supervised(
     tower: Tower, adapter: BottleneckAdapter, classes: Sequence[str], _epochs: int
-) -> Ingredients:
+) -> AdapterObjective:
     if len(classes) < 2:
         raise DataError(
             f"the data have {len(classes)} class ({', '.join(classes)}), and a "
@@ -74,24 +74,24 @@ def _supervised(
         )
     objective = Supervised(tower.encoder, adapter, tower.width, len(classes))
     inputs = Preprocessing(transform=one_crop(tower), side=2 * tower.size, labelled=True)
-    return Ingredients(objective, inputs, adapter)
+    return AdapterObjective(objective, inputs, adapter)
 
 
 def _dino(
     tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], epochs: int
-) -> Ingredients:
+) -> AdapterObjective:
     teacher = attach(tower.visual, adapter.config)
     objective = Dino(tower.encoder, adapter, teacher, tower.width, first_epoch=1 / epochs)
     crops = many_crops(tower, small_side(tower.encoder, tower.size))
-    return Ingredients(objective, Preprocessing(transform=crops, side=2 * tower.size), teacher)
+    return AdapterObjective(objective, Preprocessing(transform=crops, side=2 * tower.size), teacher)
 
 
 def _distillation(
     tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], _epochs: int
-) -> Ingredients:
+) -> AdapterObjective:
     objective = Distillation(tower.encoder, adapter, tower.width)
     views = plain_and_restyled(tower)
-    return Ingredients(objective, Preprocessing(transform=views, side=2 * tower.size), adapter)
+    return AdapterObjective(objective, Preprocessing(transform=views, side=2 * tower.size), adapter)
 
 
 RECIPES = {
