@@ -11,10 +11,12 @@ from pathlib import Path
 
 import torch
 
+from adapters.corrections.bottleneck import BottleneckConfig, attach
 from adapters.loading import load_dual_encoder
 from adapters.training.loop import LoopSettings, train
+from adapters.training.methods.imo import RECIPES
 from adapters.training.methods.imo.model import image_tower
-from tests.adapters.training.test_imo_training import RECIPES, BottleneckConfig, attach, dino
+from tests.adapters.training.test_imo_training import dino
 from tests.coloured import coloured_images
 from tests.reading import READ
 

@@ -141,7 +141,9 @@ def test_an_adapter_is_left_that_fits_the_tower(
     assert done.record["loss"]["last"] < done.record["loss"]["first"]
     visual = load_open_clip(vit).visual
     adapter = load_adapter(done.path, visual, "tiny")
-    assert any(layer.up.weight.abs().max() > 0 for layer in adapter.layers)
+    assert any(
+        value.any() for name, value in adapter.state_dict().items() if name.endswith("up.weight")
+    )
 
 
 @pytest.mark.parametrize("learned", ["model", "adapter"])
