@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from adapters.training.labelled import Labelled
+from service.training.training_images import TrainingImages
 
 COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
 
@@ -23,8 +23,8 @@ def write_coloured(folder: Path, each: int, noise: float = 50.0) -> Path:
     return folder
 
 
-def coloured_images(folder: Path) -> Labelled:
+def coloured_images(folder: Path) -> TrainingImages:
     """The images of such a folder, in order."""
     paths = tuple(path for label in COLOURS for path in sorted((folder / label).iterdir()))
     numbers = {label: number for number, label in enumerate(COLOURS)}
-    return Labelled(paths, tuple(numbers[path.parent.name] for path in paths), tuple(COLOURS))
+    return TrainingImages(paths, tuple(numbers[path.parent.name] for path in paths), tuple(COLOURS))

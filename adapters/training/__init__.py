@@ -1,1 +1,1 @@
-"""Training runs: data in, one loop, what comes out of it. What is learned is elsewhere."""
+"""Training: one loop, the protocol of all methods (build, step, export), and the methods."""

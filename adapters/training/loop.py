@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -19,13 +18,11 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from adapters.training.checkpoint import read_state, write_state
-from adapters.training.errors import CheckpointError, TrainingError
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
 from adapters.training.schedule import warmup_cosine
+from adapters.training.training_errors import CheckpointError, TrainingError
 
-CHECKPOINT_NAME = "checkpoint.pt"
 _SAVE_SECONDS = 60
 
 
@@ -34,6 +31,18 @@ class Examples(Sized, Protocol):
 
     def __getitem__(self, turn: Turn) -> tuple[Tensor, ...]:
         """The tensors of one example; all its randomness comes from its turn and a seed."""
+        ...
+
+
+class Checkpoint(Protocol):
+    """Where the state of a run is kept, to resume from; its text names it in messages."""
+
+    def read(self) -> dict[str, Any] | None:
+        """The state that was written last; None where there is none."""
+        ...
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keep a state of tensors, numbers and lists in place of the one before."""
         ...
 
 
@@ -89,7 +98,7 @@ def train(
     objective: Objective,
     examples: Examples,
     settings: LoopSettings,
-    folder: Path,
+    checkpoint: Checkpoint | None = None,
     *,
     device: str | None = None,
     resume: bool = False,
@@ -105,15 +114,15 @@ def train(
         objective: Made after ``torch.manual_seed``, if it draws random weights.
         examples: Shuffled anew each epoch; an incomplete last batch is left out.
         settings: See `LoopSettings`.
-        folder: The state to resume from is kept here.
+        checkpoint: Keeps the state to resume from; None keeps none.
         device: ``cpu`` to stay off a GPU; None takes what accelerate finds.
-        resume: Go on from the state in the folder, or begin where there is none.
+        resume: Go on from the state that is kept, or begin where there is none.
         identity: What else a state must be of to be resumed from, such as the backbone.
         report: Called with steps done, all steps and the loss after each step.
 
     Raises:
         TrainingError: There is less than one step of examples, or a loss is not finite.
-        CheckpointError: The state in the folder cannot be used for this run.
+        CheckpointError: The state that is kept cannot be used for this run.
     """
     accelerator = Accelerator(
         cpu=device == "cpu",
@@ -142,7 +151,6 @@ def train(
         )
     steps = per_epoch * settings.epochs
     schedule = warmup_cosine(optimiser.optimizer, steps, round(settings.warmup * steps))
-    path = folder / CHECKPOINT_NAME
     run = _Run(
         accelerator,
         objective,
@@ -150,7 +158,7 @@ def train(
         schedule,
         _identity(settings, steps) | dict(identity or {}),
     )
-    progress = run.load(path) if resume else Progress()
+    progress = run.load(checkpoint) if checkpoint and resume else Progress()
     saved = time.perf_counter()
     began = saved - progress.seconds
     model.train()
@@ -183,7 +191,8 @@ def train(
             report(progress.step, steps, progress.losses[-1])
             late = settings.save_every is None and time.perf_counter() - saved > _SAVE_SECONDS
             if late or progress.step % (settings.save_every or per_epoch) == 0:
-                run.save(path, progress)
+                if checkpoint is not None:
+                    run.save(checkpoint, progress)
                 saved = time.perf_counter()
     accelerator.wait_for_everyone()
     accelerator.free_memory()
@@ -203,13 +212,12 @@ class _Run:
     schedule: Any
     identity: dict[str, int | float | str]
 
-    def save(self, path: Path, progress: Progress) -> None:
+    def save(self, checkpoint: Checkpoint, progress: Progress) -> None:
         """Write the state; the first process does."""
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
-        write_state(
-            path,
+        checkpoint.write(
             {
                 "identity": self.identity,
                 "objective": self.objective.learned_state(),
@@ -221,9 +229,9 @@ class _Run:
             },
         )
 
-    def load(self, path: Path) -> Progress:
+    def load(self, checkpoint: Checkpoint) -> Progress:
         """Take over the state, if there is one."""
-        state = read_state(path)
+        state = checkpoint.read()
         if state is None:
             return Progress()
         of = state.get("identity", {})
@@ -232,7 +240,7 @@ class _Run:
                 f"{name} {of.get(name)} and not {self.identity[name]}" for name in other
             )
             raise CheckpointError(
-                f"{path} is of a run with {differences}; give the same settings and data, or "
+                f"{checkpoint} is of a run with {differences}; give the same settings and data, or "
                 "another --out to begin anew"
             )
         self.objective.load_state_dict(state["objective"], strict=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
-from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
 
@@ -15,8 +13,8 @@ from torch.nn.functional import normalize
 from adapters.prompts import CommaConfig, TrainedPrompts
 from adapters.prompts.model import PromptedModel
 from adapters.training.loop import LoopSettings
-from adapters.training.methods.comma import learn_prompts
-from benchmarks.small_clip.clip import TEMPLATE, images, texts, tokenizer
+from adapters.training.methods.comma.objective import CommaObjective
+from benchmarks.small_clip.clip import TEMPLATE, images, run, texts, tokenizer
 from benchmarks.small_clip.data import Crops, Pictures
 
 SHOTS = 16
@@ -37,18 +35,10 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
     base, novel = classes[: (len(classes) + 1) // 2], classes[(len(classes) + 1) // 2 :]
     few = _draw(learning.of_classes(base), seed)
     frozen = copy.deepcopy(model).requires_grad_(False)
-    with tempfile.TemporaryDirectory() as folder:
-        learned = learn_prompts(
-            frozen,
-            tokenizer,
-            few.names,
-            Crops(few, seed=seed),
-            PROMPTS,
-            SETTINGS,
-            Path(folder),
-            device="cpu",
-        )
-    trained = TrainedPrompts(PROMPTS, learned.text, learned.vision, "small CLIP", "", {})
+    torch.manual_seed(SETTINGS.seed)
+    objective = CommaObjective(frozen, tokenizer, few.names, PROMPTS)
+    run(objective, Crops(few, seed=seed), SETTINGS, "learning prompts")
+    trained = TrainedPrompts(PROMPTS, *objective.learned_prompts(), "small CLIP", "", {})
     prompted = PromptedModel(frozen, tokenizer, trained)
     written: list[float] = []
     tuned: list[float] = []

@@ -11,11 +11,8 @@ from adapters.measures.alignment import alignment
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.uniformity import uniformity
 from adapters.training.loop import LoopSettings
-from adapters.training.methods.mixup.objective import (
-    PUBLISHED_WEIGHTS,
-    MixupObjective,
-    MixupSettings,
-)
+from adapters.training.methods.mixup import PUBLISHED_WEIGHTS, MixupConfig
+from adapters.training.methods.mixup.objective import MixupObjective
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
 
@@ -36,7 +33,7 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
     for weight in (0.0, WEIGHT):
         tuned = copy.deepcopy(model)
         torch.manual_seed(seed)
-        objective = MixupObjective(tuned, MixupSettings(weights={"m2": weight} if weight else {}))
+        objective = MixupObjective(tuned, MixupConfig(weights={"m2": weight} if weight else {}))
         run(
             objective,
             Crops(learning, tokens(learning.names), seed),

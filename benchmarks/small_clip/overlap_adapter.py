@@ -13,7 +13,7 @@ from adapters.corrections.bottleneck import BottleneckConfig, attach
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.measures.overlap import overlap
 from adapters.training.loop import LoopSettings
-from adapters.training.methods.imo.supervised import Supervised
+from adapters.training.methods.imo.objectives.supervised import Supervised
 from benchmarks.small_clip.clip import CONFIG, images, run, texts
 from benchmarks.small_clip.data import Crops, Pictures
 

@@ -79,12 +79,6 @@ def diagnose(
     from service.diagnosis.diagnosis_files import write
     from service.diagnosis.diagnosis_table import table
     from service.diagnosis.image_diagnosis import diagnose_images
-    from service.cli.embedding import features as features_of
-    from service.cli.failure import fail
-    from service.cli.settings import settings_with
-    from service.diagnosis.output import write
-    from service.diagnosis.run import run
-    from service.diagnosis.table import table
 
     settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)

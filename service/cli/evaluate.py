@@ -90,13 +90,6 @@ def evaluate(
     from service.evaluation.few_shot_protocol import evaluate as run
     from service.evaluation.result_files import write
     from service.evaluation.result_tables import tables
-    from service.cli.embedding import features as features_of
-    from service.cli.failure import fail
-    from service.cli.settings import settings_with
-    from service.evaluation.output import write
-    from service.evaluation.protocol import Protocol
-    from service.evaluation.protocol import evaluate as run
-    from service.evaluation.tables import tables
 
     protocol = FewShotProtocol(
         methods=chosen,

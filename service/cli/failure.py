@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from adapters.corrections.bottleneck import NoInsertionPointError
-from adapters.training.errors import TrainingError
+from adapters.training.training_errors import TrainingError
 from service import start_errors
 
 

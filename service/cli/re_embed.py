@@ -23,8 +23,6 @@ def re_embed(
     from service.cli.configuration import settings_with_options
     from service.cli.failure import fail
     from service.cli.feature_extraction import load_encoder_with_status
-    from service.cli.embedding import load_shown
-    from service.cli.settings import settings_with
     from service.private_files import keep_private
     from service.registry.reembedding import re_embed as run
     from service.storage.engine import open_database

@@ -1,1 +1,1 @@
-"""Training images, from where they lie to what a run takes."""
+"""Training runs: data from files, the runner of all methods, what a run leaves."""

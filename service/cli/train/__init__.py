@@ -9,11 +9,12 @@ from service.cli.train.imo import imo
 from service.cli.train.lite import lite
 from service.cli.train.mixup import mixup
 
+METHODS = (comma, imo, lite, mixup)
+"""The command of each training method: a new one is its folder, its command and its name here."""
+
 train = typer.Typer(no_args_is_help=True, help="Train what ships with Handful.")
-train.command()(comma)
-train.command()(imo)
-train.command()(lite)
-train.command()(mixup)
+for method in METHODS:
+    train.command()(method)
 
 
 @train.callback()

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from service.cli.train.arguments import Precision, check_out
+from service.cli.train.command import (
+    Precision,
+    carry_out,
+    check_out,
+    settings_for,
+    tell_end,
+    training_console,
+)
 
 
 def comma(
@@ -52,22 +59,29 @@ def comma(
         raise typer.BadParameter(f"--learning-rate takes a positive number, not {learning_rate:g}")
     check_out(out, resume)
 
+    # What is slow to import waits until the arguments are known to be good.
     from dataclasses import replace
 
     from rich.console import Console
 
     from adapters.prompts import CommaConfig
-    from adapters.training.methods.comma import DEFAULTS
-    from service.cli.configuration import settings_with_options
-    from service.cli.failure import fail
-    from service.cli.settings import settings_with
-    from service.cli.train.comma_run import Plan, run
-    from service.cli.train.processes import check_device, is_first, part
+    from adapters.training.methods.comma import DEFAULTS, CommaMethod
     from service.datasets.dataset import DatasetError
-    from service.evaluation.base_to_novel import table
+    from service.evaluation.base_to_novel import read_halves, table
+    from service.training.few_shot_reader import draw_shots, read_training
+    from service.training.prompt_generalisation import BaseToNovel
+    from service.training.runner import TrainingRun
 
-    settings = settings_with_options(device=device)
-    check_device(settings.device)
+    settings = settings_for(device=device)
+    console, generalisation = training_console(), None
+    try:
+        if base_to_novel:
+            dataset, novel = read_halves(data)
+            generalisation = BaseToNovel(dataset, novel, out, settings, console)
+        else:
+            dataset = read_training(data)
+    except DatasetError as error:
+        raise typer.BadParameter(str(error)) from error
     make_folder(out)
     loop = replace(
         DEFAULTS,
@@ -77,31 +91,16 @@ def comma(
         precision=precision.value,
         seed=seed,
     )
-    plan = Plan(
+    asked = TrainingRun(
+        method=CommaMethod(CommaConfig(length=prompts, depth=depth, template=template), loop),
         backbone=backbone,
-        data=data,
+        data=draw_shots(dataset, shots, seed),
         out=out,
-        shots=shots,
-        config=CommaConfig(length=prompts, depth=depth, template=template),
-        loop=loop,
-        base_to_novel=base_to_novel,
+        settings=settings,
         resume=resume,
+        measurement=generalisation,
     )
-    console = Console(stderr=True, quiet=not is_first())
-    try:
-        outcome = run(plan, settings, console)
-    except DatasetError as error:
-        raise typer.BadParameter(str(error)) from error
-    except Exception as error:
-        fail(error)
-    part()
-    if outcome.trained is not None and outcome.written is not None:
-        Console().print(table(outcome.trained, outcome.written, template))
-    losses = outcome.made["loss"]
-    console.print(
-        f"{outcome.made['steps']} steps in {outcome.made['seconds']:.0f} s, loss "
-        f"{losses['first']:.3f} to {losses['last']:.3f}; serve it with: handful serve --backbone "
-        f"{backbone} --prompts {outcome.path}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    outcome = carry_out(asked, console)
+    if generalisation and generalisation.trained and generalisation.written:
+        Console().print(table(generalisation.trained, generalisation.written, template))
+    tell_end(console, outcome, backbone, "--prompts")

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from service.cli.train.arguments import Precision, check_out
+from service.cli.train.command import (
+    Precision,
+    carry_out,
+    check_out,
+    settings_for,
+    tell_end,
+    training_console,
+)
 
 
 def imo(
@@ -53,57 +60,51 @@ def imo(
     numbers = _places(places)
     check_out(out, resume)
 
-    from rich.console import Console
-
+    # What is slow to import waits until the arguments are known to be good.
     from adapters.corrections.bottleneck import BottleneckConfig
-    from adapters.training.errors import DataError
-    from adapters.training.methods.imo import RECIPES
-    from service.cli.configuration import settings_with_options
-    from service.cli.failure import fail
+    from adapters.training.methods.imo import RECIPES, ImoConfig, ImoMethod
+    from adapters.training.training_errors import DataError
     from service.cli.shared_options import make_folder
-    from service.cli.arguments import make_folder
-    from service.cli.settings import settings_with
-    from service.cli.train.imo_run import Plan, run
-    from service.cli.train.processes import check_device, is_first
-    from service.training.labelled import read_labelled
+    from service.training.labelled_reader import read_labelled
+    from service.training.runner import TrainingRun
 
     if objective not in RECIPES:
         raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")
-    settings = settings_with_options(backbone=backbone, device=device)
-    check_device(settings.device)
+    settings = settings_for(backbone=backbone, device=device)
     try:
-        config = BottleneckConfig(width, scale, numbers)
+        adapter = BottleneckConfig(width, scale, numbers)
         labelled = read_labelled(
             data,
             images,
             per_class=per_class,
             seed=seed,
-            labels_needed=objective == "supervised",
+            labels_needed=RECIPES[objective].needs_labels,
         )
     except (DataError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     make_folder(out)
-    plan = Plan(
+    config = ImoConfig(
         objective=objective,
-        backbone=settings.backbone,
-        config=config,
-        source=data.resolve().name,
-        data=labelled,
+        adapter=adapter,
         epochs=epochs,
         batch=batch,
         accumulate=accumulate,
         learning_rate=learning_rate,
         precision=precision.value,
         workers=workers,
-        max_pixels=settings.max_image_pixels,
         seed=seed,
-        device=settings.device,
     )
-    console = Console(stderr=True, quiet=not is_first())
-    try:
-        run(plan, out, resume=resume, console=console)
-    except Exception as error:
-        fail(error)
+    asked = TrainingRun(
+        method=ImoMethod(config),
+        backbone=settings.backbone,
+        data=labelled,
+        out=out,
+        settings=settings,
+        resume=resume,
+    )
+    console = training_console()
+    outcome = carry_out(asked, console)
+    tell_end(console, outcome, settings.backbone, "--adapter")
 
 
 def _places(given: str | None) -> tuple[int, ...] | None:

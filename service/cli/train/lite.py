@@ -19,16 +19,21 @@ def lite(
     ] = None,
 ) -> None:
     """Learn the projections of the backbone `lite` from registry packages; needs no images."""
+    # What is slow to import waits until the arguments are known to be good.
     import json
 
     from rich.console import Console
 
-    import adapters.backbones.lite as package
-    from adapters.training.methods.lite.training import train as run
+    from adapters.backbones.lite.model import LITE_FOLDER
+    from adapters.training.methods.lite import LiteMethod
     from service.cli.failure import fail
+    from service.training.lite_projections import learn_projections
 
+    console = Console(stderr=True)
     try:
-        provenance = run(seed, output or Path(package.__file__).parent, generic)
+        provenance = learn_projections(
+            LiteMethod(seed=seed), console, output or LITE_FOLDER, generic
+        )
     except Exception as error:
         fail(error)
     Console().print_json(json.dumps(provenance))

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from service.cli.train.arguments import Precision, check_out, tell_broken
+from service.cli.train.command import (
+    Precision,
+    carry_out,
+    check_out,
+    settings_for,
+    training_console,
+)
+from service.training.launcher import is_first
 
 
 class Learn(StrEnum):
@@ -92,41 +99,42 @@ def mixup(
     ] = None,
 ) -> None:
     """Fine-tune on image-text pairs with geodesic mixup; on several GPUs under torchrun."""
-    # What is slow to import waits until the arguments are known to be good.
     if learning_rate is not None and not 0 < learning_rate < float("inf"):
         raise typer.BadParameter(f"--learning-rate is a positive number, not {learning_rate:g}")
     check_out(out, resume)
 
-    from adapters.training.errors import DataError
-    from adapters.training.pairs import read_pairs
-    from service.cli.configuration import settings_with_options
-    from service.cli.shared_options import make_folder
-    from service.cli.train.processes import check_device, is_first, part
-
-    service = settings_with_options(backbone=backbone, device=device)
-    check_device(service.device)
-    try:
-        pairs = read_pairs(data, images)
-    except DataError as error:
-        raise typer.BadParameter(str(error)) from error
-    make_folder(out)
-
+    # What is slow to import waits until the arguments are known to be good.
     import json
 
     from rich.console import Console
 
     from adapters.training.loop import LoopSettings
-    from adapters.training.methods.mixup.objective import PUBLISHED_WEIGHTS, MixupSettings
-    from adapters.training.methods.mixup.training import LEARNING_RATES, fine_tune
-    from service.cli.failure import fail
-    from service.cli.train.progress import training_bar
+    from adapters.training.methods.mixup import (
+        LEARNING_RATES,
+        PUBLISHED_WEIGHTS,
+        MixupConfig,
+        MixupMethod,
+    )
+    from adapters.training.training_errors import DataError
+    from service.cli.shared_options import make_folder
     from service.images.decoding import training_reader
+    from service.training.held_out import HeldOutPairs, hold_out
+    from service.training.runner import TrainingRun
+    from service.training.text_pairs import digest, read_pairs
+    from service.training.training_pairs import TrainingPairs
 
+    settings = settings_for(backbone=backbone, device=device)
+    try:
+        pairs = read_pairs(data, images)
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from error
+    make_folder(out)
+    learning, held_out = hold_out(pairs, seed)
     weights = {
         name.value: PUBLISHED_WEIGHTS[name] if mix_weight is None else mix_weight
         for name in mix or [Mix.M2]
     }
-    settings = LoopSettings(
+    loop = LoopSettings(
         epochs=epochs,
         batch=batch,
         accumulate=accumulate,
@@ -137,30 +145,23 @@ def mixup(
         workers=workers,
         seed=seed,
     )
-    console = Console(stderr=True)
-    try:
-        with training_bar(console, shown=is_first()) as report:
-            done = fine_tune(
-                service.backbone,
-                pairs,
-                out,
-                read=training_reader(service.max_image_pixels),
-                learned=learn.value,
-                mixup=MixupSettings(weights),
-                settings=settings,
-                data=data,
-                device=service.device,
-                resume=resume,
-                report=report,
-            )
-    except Exception as error:
-        fail(error)
-    part()
+    asked = TrainingRun(
+        method=MixupMethod(learn.value, MixupConfig(weights), loop),
+        backbone=settings.backbone,
+        data=TrainingPairs(learning, digest(pairs), data),
+        out=out,
+        settings=settings,
+        resume=resume,
+        measurement=HeldOutPairs(
+            held_out, training_reader(settings.max_image_pixels), settings.device
+        ),
+    )
+    console = training_console()
+    outcome = carry_out(asked, console)
     if not is_first():
         return
-    tell_broken(console, done.broken)
-    Console().print_json(json.dumps(done.made))
-    use = f"local-dir:{done.path}"
+    Console().print_json(json.dumps(outcome.record))
+    use = f"local-dir:{outcome.path}"
     if learn is Learn.ADAPTER:
-        use = f"{service.backbone} --adapter {done.path}"
+        use = f"{settings.backbone} --adapter {outcome.path}"
     console.print(f"use it with: handful serve --backbone {use}", highlight=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from adapters.prompts import CommaConfig, PromptError
-from adapters.training.loop import LoopSettings
-from adapters.training.methods.comma import learn_prompts
-from adapters.training.methods.comma.generators import CommaPrompts, Generator
+from adapters.training.loop import LoopSettings, Progress, train
+from adapters.training.methods.comma.model import CommaPrompts, Generator
 from adapters.training.methods.comma.objective import CommaObjective, discrepancy
 from adapters.training.order import Turn
 from tests.small_clip import small_clip
@@ -164,83 +162,47 @@ def test_untrained_prompts_of_one_layer_are_the_hand_written_text() -> None:
     assert discrepancy(last, made.written, made.real).item() == pytest.approx(0, abs=1e-6)
 
 
+def learned(
+    model: Any, examples: Colours, config: CommaConfig, settings: LoopSettings
+) -> tuple[Tensor, Tensor, Progress]:
+    """Text prompts, image prompts and how the run went."""
+    torch.manual_seed(settings.seed)
+    objective = CommaObjective(model, TOKENIZER, NAMES, config)
+    progress = train(objective, examples, settings, device="cpu")
+    return *objective.learned_prompts(), progress
+
+
 @pytest.mark.parametrize("precision", ["no", "bf16"])
-def test_prompts_learn_from_a_few_images(precision: Any, tmp_path: Path) -> None:
+def test_prompts_learn_from_a_few_images(precision: Any) -> None:
     model = small_clip()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    examples = Colours()
-    learned = learn_prompts(
+    text, vision, progress = learned(
         model,
-        TOKENIZER,
-        NAMES,
-        examples,
+        Colours(),
         CommaConfig(depth=3, weight=0.1),
         LoopSettings(epochs=15, batch=6, learning_rate=2e-2, precision=precision),
-        tmp_path,
-        device="cpu",
     )
-    losses = learned.progress.losses
-    assert len(losses) == 30
-    assert max(losses[-5:]) < 0.5 * losses[0]
-    assert learned.text.shape == (3, 2, 48)
-    assert learned.vision.shape == (3, 2, 64)
-    assert learned.text.dtype == learned.vision.dtype == torch.float32
+    assert len(progress.losses) == 30
+    assert max(progress.losses[-5:]) < 0.5 * progress.losses[0]
+    assert text.shape == (3, 2, 48)
+    assert vision.shape == (3, 2, 64)
+    assert text.dtype == vision.dtype == torch.float32
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
-def test_the_same_seed_gives_the_same_prompts(tmp_path: Path) -> None:
-    def run(seed: int) -> Tensor:
-        return learn_prompts(
-            small_clip(),
-            TOKENIZER,
-            NAMES,
-            Colours(1),
-            CommaConfig(depth=2),
-            LoopSettings(batch=3, seed=seed),
-            tmp_path / str(seed),
-            device="cpu",
-        ).vision
+def test_the_same_seed_gives_the_same_prompts() -> None:
+    def vision(seed: int) -> Tensor:
+        settings = LoopSettings(batch=3, seed=seed)
+        return learned(small_clip(), Colours(1), CommaConfig(depth=2), settings)[1]
 
-    assert torch.equal(run(0), run(0))
-    assert not torch.equal(run(0), run(1))
+    assert torch.equal(vision(0), vision(0))
+    assert not torch.equal(vision(0), vision(1))
 
 
-def test_an_interrupted_run_ends_as_another_one(tmp_path: Path) -> None:
-    def run(folder: str, stop: int = 99, *, resume: bool = False) -> Tensor:
-        def report(step: int, _steps: int, _loss: float) -> None:
-            if step == stop:
-                raise KeyboardInterrupt
-
-        return learn_prompts(
-            small_clip(),
-            TOKENIZER,
-            NAMES,
-            Colours(2),
-            CommaConfig(depth=2),
-            LoopSettings(epochs=2, batch=3, save_every=1),
-            tmp_path / folder,
-            device="cpu",
-            resume=resume,
-            report=report,
-        ).vision
-
-    with pytest.raises(KeyboardInterrupt):
-        run("a", stop=3)
-    assert torch.equal(run("a", resume=True), run("b"))
-
-
-def test_a_model_of_other_towers_is_not_trained(tmp_path: Path) -> None:
+def test_a_model_of_other_towers_is_not_trained() -> None:
     with pytest.raises(PromptError, match="prompts need an open_clip model"):
-        learn_prompts(
-            torch.nn.Linear(1, 1),
-            TOKENIZER,
-            NAMES,
-            Colours(),
-            CommaConfig(),
-            LoopSettings(),
-            tmp_path,
-        )
+        learned(torch.nn.Linear(1, 1), Colours(), CommaConfig(), LoopSettings())
 
 
 def test_settings_come_back_from_json() -> None:

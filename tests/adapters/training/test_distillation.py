@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from torch.nn.functional import normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.training.loop import LoopSettings, train
-from adapters.training.methods.imo.distillation import Distillation
+from adapters.training.methods.imo.objectives.distillation import Distillation
 from adapters.training.order import Turn
 
 SETTINGS = LoopSettings(epochs=6, batch=16, learning_rate=2e-2, seed=1)
@@ -78,20 +76,20 @@ def nearness(tower: Tower, adapter: BottleneckAdapter, data: Shifted) -> float:
     return ((found @ plain.T).argmax(dim=1) == torch.arange(len(data))).float().mean().item()
 
 
-def test_the_adapted_tower_comes_to_see_through_a_style(tmp_path: Path) -> None:
+def test_the_adapted_tower_comes_to_see_through_a_style() -> None:
     data = Shifted()
     tower, adapter, objective = made()
     before = nearness(tower, adapter, data)
-    losses = train(objective, data, SETTINGS, tmp_path, device="cpu").losses
+    losses = train(objective, data, SETTINGS, device="cpu").losses
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
     assert nearness(tower, adapter, data) > before + 0.2
 
 
-def test_only_the_adapter_learns(tmp_path: Path) -> None:
+def test_only_the_adapter_learns() -> None:
     tower, adapter, objective = made()
     frozen = {name: value.clone() for name, value in tower.state_dict().items()}
     learned = {name: value.clone() for name, value in adapter.state_dict().items()}
-    train(objective, Shifted(), SETTINGS, tmp_path, device="cpu")
+    train(objective, Shifted(), SETTINGS, device="cpu")
     assert all(torch.equal(frozen[name], value) for name, value in tower.state_dict().items())
     assert all(not torch.equal(learned[n], v) for n, v in adapter.state_dict().items())
 

@@ -16,16 +16,19 @@ from torch import Tensor, nn
 
 from adapters.backbones.lite import build_lite
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
-from adapters.training.labelled import Labelled
+from adapters.loading import load_dual_encoder
 from adapters.training.loop import LoopSettings, Progress, train
+from adapters.training.method import Preprocessing
 from adapters.training.methods.imo import RECIPES
 from adapters.training.methods.imo.augmentation import many_crops, one_crop
-from adapters.training.methods.imo.dino import Dino
+from adapters.training.methods.imo.model import Tower, image_tower, tower_of
+from adapters.training.methods.imo.objectives.dino import Dino
+from adapters.training.methods.imo.objectives.supervised import Supervised
 from adapters.training.methods.imo.resolution import encode, small_side
-from adapters.training.methods.imo.supervised import Supervised
-from adapters.training.methods.imo.tower import Tower, load_tower, tower_of
 from adapters.training.order import Turn
-from adapters.training.pictures import Pictures
+from service.training.checkpoint_file import CheckpointFile
+from service.training.image_examples import ImageExamples
+from service.training.training_images import TrainingImages
 from tests.coloured import coloured_images, write_coloured
 from tests.reading import READ
 from tests.tiny_vit import CONFIG
@@ -40,13 +43,13 @@ def _fresh_accelerate() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
     return coloured_images(write_coloured(tmp_path_factory.mktemp("coloured"), 16))
 
 
 @pytest.fixture
 def tower(tiny_vit: Path) -> Tower:
-    return load_tower(f"local-dir:{tiny_vit}")
+    return image_tower(load_dual_encoder(f"local-dir:{tiny_vit}"))
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
@@ -59,13 +62,14 @@ def assert_same(module: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def supervised(
-    tower: Tower, data: Labelled, folder: Path, **changed: Any
+    tower: Tower, data: TrainingImages, **changed: Any
 ) -> tuple[Supervised, BottleneckAdapter, Progress]:
     settings = LoopSettings(**{"epochs": 6, "batch": 8} | changed)
     torch.manual_seed(0)
     adapter = attach(tower.visual, BottleneckConfig(width=8, scale=0.5))
-    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
-    progress = train(built.objective, built.examples, settings, folder, device="cpu")
+    built = RECIPES["supervised"].build(tower, adapter, data.classes, settings.epochs)
+    examples = data.examples(built.preprocessing, READ, settings.seed)
+    progress = train(built.objective, examples, settings, device="cpu")
     assert isinstance(built.objective, Supervised)
     return built.objective, built.adapter, progress
 
@@ -78,18 +82,18 @@ def self_supervised(tower: Tower, **arguments: Any) -> Dino:
 
 
 def dino(
-    tower: Tower, data: Labelled, *, outputs: int = 32, small: int = 2, **changed: Any
-) -> tuple[Dino, Pictures]:
+    tower: Tower, data: TrainingImages, *, outputs: int = 32, small: int = 2, **changed: Any
+) -> tuple[Dino, ImageExamples]:
     objective = self_supervised(tower, outputs=outputs, **changed)
     crops = many_crops(tower, small_side(tower.encoder, tower.size), small)
-    return objective, Pictures(data, crops, read=READ, seed=0, side=64, labelled=False)
+    return objective, data.examples(Preprocessing(transform=crops, side=64), READ, 0)
 
 
 def test_supervised_training_lowers_the_loss_and_leaves_the_tower(
-    tower: Tower, data: Labelled, tmp_path: Path
+    tower: Tower, data: TrainingImages
 ) -> None:
     before = state_of(tower.visual)
-    objective, adapter, progress = supervised(tower, data, tmp_path)
+    objective, adapter, progress = supervised(tower, data)
     assert sum(progress.losses[-6:]) < 0.5 * sum(progress.losses[:6])
     assert_same(tower.visual, before)
     assert all(layer.get_parameter("up.weight").any() for layer in adapter.layers)
@@ -97,10 +101,12 @@ def test_supervised_training_lowers_the_loss_and_leaves_the_tower(
 
 
 def test_the_adapter_learns_and_not_the_classifier_alone(
-    tower: Tower, data: Labelled, tmp_path: Path
+    tower: Tower, data: TrainingImages
 ) -> None:
-    _, adapter, _ = supervised(tower, data, tmp_path)
-    images = Pictures(data, one_crop(tower), read=READ, seed=7, side=64, labelled=True)
+    _, adapter, _ = supervised(tower, data)
+    images = data.examples(
+        Preprocessing(transform=one_crop(tower), side=64, labelled=True), READ, 7
+    )
     rows = [images[Turn(number, 0)] for number in range(len(data))]
     pixels, labels = (torch.stack(column) for column in zip(*rows, strict=True))
 
@@ -116,7 +122,7 @@ def test_the_adapter_learns_and_not_the_classifier_alone(
 
 
 def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
-    data: Labelled, tmp_path: Path
+    data: TrainingImages,
 ) -> None:
     visual: Any = build_lite().model.visual
     visual.preprocess_cfg = {**visual.preprocess_cfg, "size": 64}
@@ -126,30 +132,32 @@ def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
     torch.manual_seed(0)
     adapter = attach(visual, BottleneckConfig(places=(8, 9)))
     settings = LoopSettings(batch=8, learning_rate=8e-3)
-    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
-    progress = train(built.objective, built.examples, settings, tmp_path, device="cpu")
+    built = RECIPES["supervised"].build(tower, adapter, data.classes, settings.epochs)
+    examples = data.examples(built.preprocessing, READ, settings.seed)
+    progress = train(built.objective, examples, settings, device="cpu")
     assert progress.losses[-1] < progress.losses[0]
     assert_same(visual, before)
     assert not visual.trunk.training
 
 
-def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: Labelled) -> None:
-    one = Labelled(data.paths[:4], data.labels[:4], data.classes[:1])
-    with pytest.raises(RuntimeError, match="a classifier needs 2"):
-        RECIPES["supervised"].build(tower, attach(tower.visual), one, READ, LoopSettings())
+def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: TrainingImages) -> None:
+    with pytest.raises(
+        RuntimeError, match=r"1 class \(blue\), and a classifier needs 2.*--objective dino"
+    ):
+        RECIPES["supervised"].build(tower, attach(tower.visual), data.classes[:1], 1)
 
 
-def test_accumulated_batches_are_a_large_one(tower: Tower, data: Labelled, tmp_path: Path) -> None:
-    _, large, one = supervised(tower, data, tmp_path / "large", epochs=1, batch=16)
+def test_accumulated_batches_are_a_large_one(tower: Tower, data: TrainingImages) -> None:
+    _, large, one = supervised(tower, data, epochs=1, batch=16)
     large.detach()
-    _, small, two = supervised(tower, data, tmp_path / "small", epochs=1, batch=4, accumulate=4)
+    _, small, two = supervised(tower, data, epochs=1, batch=4, accumulate=4)
     torch.testing.assert_close(two.losses, one.losses, rtol=1e-4, atol=1e-5)
     for a, b in zip(large.parameters(), small.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
 
 
-def test_bf16_on_a_processor(tower: Tower, data: Labelled, tmp_path: Path) -> None:
-    _, adapter, progress = supervised(tower, data, tmp_path, precision="bf16")
+def test_bf16_on_a_processor(tower: Tower, data: TrainingImages) -> None:
+    _, adapter, progress = supervised(tower, data, precision="bf16")
     assert sum(progress.losses[-6:]) < 0.5 * sum(progress.losses[:6])
     assert all(p.dtype == torch.float32 for p in adapter.parameters())
 
@@ -185,11 +193,9 @@ def spread(tower: Tower, pixels: Tensor) -> None:
     norm.bias.sub_((pooled / deviation).mean(dim=0))
 
 
-def test_dino_learns_without_collapse(
-    tower: Tower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adapters.training.methods.imo.dino_head._HIDDEN", 64)
-    monkeypatch.setattr("adapters.training.methods.imo.dino_head._BOTTLENECK", 32)
+def test_dino_learns_without_collapse(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.training.methods.imo.objectives.dino_head._HIDDEN", 64)
+    monkeypatch.setattr("adapters.training.methods.imo.objectives.dino_head._BOTTLENECK", 32)
     patterns = Patterns()
     pixels = torch.stack([patterns[Turn(number, 999)][0][0] for number in range(64)])
     spread(tower, pixels)
@@ -197,7 +203,7 @@ def test_dino_learns_without_collapse(
     objective = self_supervised(tower, outputs=32, momentum=0.98, first_epoch=1 / 40)
     begun = state_of(objective.teacher)
     settings = LoopSettings(epochs=40, batch=16, learning_rate=1e-3, warmup=0.2, save_every=999)
-    progress = train(objective, patterns, settings, tmp_path, device="cpu")
+    progress = train(objective, patterns, settings, device="cpu")
     assert sum(progress.losses[-16:]) < 0.6 * sum(progress.losses[:16])
     assert_same(tower.visual, before)
     assert all(
@@ -215,7 +221,9 @@ def test_dino_learns_without_collapse(
     assert entropy(rows.mean(dim=0, keepdim=True)) > entropy(rows) + 0.2
 
 
-def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: Labelled) -> None:
+def test_the_teacher_follows_the_student_ever_more_slowly(
+    tower: Tower, data: TrainingImages
+) -> None:
     objective, _ = dino(tower, data, momentum=0.9)
     start = state_of(objective.teacher)
     with torch.no_grad():
@@ -230,7 +238,7 @@ def test_the_teacher_follows_the_student_ever_more_slowly(tower: Tower, data: La
     assert moved == pytest.approx([0.1, 0.05, 0.0], abs=1e-3)
 
 
-def test_student_and_teacher_leave_each_other_out(tower: Tower, data: Labelled) -> None:
+def test_student_and_teacher_leave_each_other_out(tower: Tower, data: TrainingImages) -> None:
     objective, _ = dino(tower, data)
     pixels = torch.randn(2, 3, 32, 32)
     objective.eval()
@@ -241,7 +249,7 @@ def test_student_and_teacher_leave_each_other_out(tower: Tower, data: Labelled) 
     assert not torch.equal(objective.teach(pixels), before)
 
 
-def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: Labelled) -> None:
+def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: TrainingImages) -> None:
     objective, _ = dino(tower, data, small=0, first_epoch=0.5)
     for done, learns in ((0.0, False), (0.49, False), (0.5, True)):
         objective.done.fill_(done)
@@ -253,7 +261,7 @@ def test_the_last_layer_waits_for_the_first_epoch(tower: Tower, data: Labelled) 
         assert all(p.grad is not None for p in objective.student_head.layers.parameters())
 
 
-def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: Labelled) -> None:
+def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: TrainingImages) -> None:
     views = torch.randn(8, 2, 3, 32, 32)
     centres = []
     for parts in (1, 4):
@@ -268,10 +276,11 @@ def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: Labe
     assert centres[0].any()
 
 
-def test_a_dino_run_is_resumed(tower: Tower, data: Labelled, tmp_path: Path) -> None:
+def test_a_dino_run_is_resumed(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
     settings = LoopSettings(epochs=2, batch=8, learning_rate=2e-3, save_every=2)
+    checkpoint = CheckpointFile(tmp_path / "checkpoint.pt")
     whole, pictures = dino(tower, data, momentum=0.9, small=1)
-    train(whole, pictures, settings, tmp_path / "whole", device="cpu")
+    train(whole, pictures, settings, device="cpu")
     whole.student.detach()
     whole.teacher.detach()
     parts, pictures = dino(tower, data, momentum=0.9, small=1)
@@ -281,11 +290,11 @@ def test_a_dino_run_is_resumed(tower: Tower, data: Labelled, tmp_path: Path) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(parts, pictures, settings, tmp_path / "parts", device="cpu", report=stop)
+        train(parts, pictures, settings, checkpoint, device="cpu", report=stop)
     parts.student.detach()
     parts.teacher.detach()
     resumed, pictures = dino(tower, data, momentum=0.9, small=1)
-    train(resumed, pictures, settings, tmp_path / "parts", device="cpu", resume=True)
+    train(resumed, pictures, settings, checkpoint, device="cpu", resume=True)
     for name, value in whole.learned_state().items():
         assert torch.equal(resumed.learned_state()[name], value), name
 
@@ -317,7 +326,7 @@ def test_positions_are_interpolated_for_small_crops(tower: Tower) -> None:
     assert_same(tower.encoder, before)
 
 
-def test_crops_are_normalised_and_of_their_size(tower: Tower, data: Labelled) -> None:
+def test_crops_are_normalised_and_of_their_size(tower: Tower, data: TrainingImages) -> None:
     image = READ(data.paths[0].read_bytes(), 64)
     large, small = many_crops(tower, 16, 3)(image)
     assert large.shape == (2, 3, 32, 32)

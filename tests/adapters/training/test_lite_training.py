@@ -11,15 +11,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.training.methods.lite.class_names import PROMPTS, class_names, prompts
-from adapters.training.methods.lite.learning import (
-    ClassTexts,
-    Settings,
-    centred_rows,
-    closed_form,
-    learn,
-)
+from adapters.training.methods.lite.config import LiteConfig
+from adapters.training.methods.lite.model import ClassTexts, centred_rows, closed_form
+from adapters.training.methods.lite.objective import learn
 
-FEW_STEPS = Settings(steps=30, batch=64, learning_rate=1e-3)
+FEW_STEPS = LiteConfig(steps=30, batch=64, learning_rate=1e-3)
 
 
 def unit(*shape: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -40,7 +36,7 @@ def texts() -> list[ClassTexts]:
 
 
 def test_the_closed_form_recognises_its_classes(rows: Tensor, texts: list[ClassTexts]) -> None:
-    learned = closed_form(rows, texts, Settings())
+    learned = closed_form(rows, texts, LiteConfig())
     torch.testing.assert_close(learned.image @ learned.image.T, torch.eye(512), atol=1e-4, rtol=0)
     named = learned.project_texts(torch.stack([text.centre for text in texts]))
     images = learned.project_images(rows + 3 * unit(600, 1280, seed=4))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import pickle
+import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,11 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn.functional import dropout, mse_loss
 
-from adapters.training.checkpoint import read_state, write_state
-from adapters.training.errors import CheckpointError, TrainingError
-from adapters.training.loop import CHECKPOINT_NAME, LoopSettings, Progress, train
+from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
-from adapters.training.output import record, write_run
 from adapters.training.schedule import warmup_cosine
+from adapters.training.training_errors import CheckpointError, TrainingError
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +25,22 @@ def _fresh_accelerate() -> Iterator[None]:
     AcceleratorState._reset_state(True)
     yield
     AcceleratorState._reset_state(True)
+
+
+class Kept:
+    """A checkpoint in memory."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return "the checkpoint"
+
+    def read(self) -> dict[str, Any] | None:
+        return copy.deepcopy(self.state)
+
+    def write(self, state: dict[str, Any]) -> None:
+        self.state = copy.deepcopy(state)
 
 
 class Points:
@@ -76,7 +88,7 @@ def line(drop: float = 0.0) -> Line:
     return Line(drop)
 
 
-def run(folder: Path, objective: Objective, **changed: Any) -> Progress:
+def run(checkpoint: Kept, objective: Objective, **changed: Any) -> Progress:
     resume, report = changed.pop("resume", False), changed.pop("report", lambda *_: None)
     identity = changed.pop("identity", None)
     settings = LoopSettings(**{"epochs": 3, "batch": 4, "learning_rate": 0.05} | changed)
@@ -84,7 +96,7 @@ def run(folder: Path, objective: Objective, **changed: Any) -> Progress:
         objective,
         Points(),
         settings,
-        folder,
+        checkpoint,
         device="cpu",
         resume=resume,
         report=report,
@@ -92,12 +104,13 @@ def run(folder: Path, objective: Objective, **changed: Any) -> Progress:
     )
 
 
-def test_a_run_learns_and_leaves_what_is_frozen_alone(tmp_path: Path) -> None:
+def test_a_run_learns_and_leaves_what_is_frozen_alone() -> None:
+    kept = Kept()
     objective = line()
     frozen = {name: value.clone() for name, value in objective.rotation.state_dict().items()}
     seen: list[tuple[int, int]] = []
     progress = run(
-        tmp_path,
+        kept,
         objective,
         epochs=20,
         learning_rate=0.2,
@@ -109,9 +122,9 @@ def test_a_run_learns_and_leaves_what_is_frozen_alone(tmp_path: Path) -> None:
         assert torch.equal(value, frozen[name]), name
 
 
-def test_every_example_has_one_turn_an_epoch(tmp_path: Path) -> None:
+def test_every_example_has_one_turn_an_epoch() -> None:
     points = Points()
-    train(line(), points, LoopSettings(epochs=2, batch=4), tmp_path, device="cpu")
+    train(line(), points, LoopSettings(epochs=2, batch=4), device="cpu")
     by_epoch = [[turn.example for turn in points.turns if turn.epoch == n] for n in (0, 1)]
     assert sorted(by_epoch[0]) == sorted(by_epoch[1]) == list(range(24))
     assert by_epoch[0] != by_epoch[1]
@@ -120,76 +133,82 @@ def test_every_example_has_one_turn_an_epoch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("interrupted", [1, 4, 7, 11, 17])
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
-    tmp_path: Path, interrupted: int, accumulate: int
+    interrupted: int, accumulate: int
 ) -> None:
+    parts = Kept()
     interrupted = interrupted // accumulate or 1
     changed = {"save_every": 1, "accumulate": accumulate}
     whole = line(drop=0.5)
-    expected = run(tmp_path / "whole", whole, **changed)
+    expected = run(Kept(), whole, **changed)
 
     def stop(step: int, _steps: int, _loss: float) -> None:
         if step == interrupted + 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "parts", line(drop=0.5), report=stop, **changed)
+        run(parts, line(drop=0.5), report=stop, **changed)
     objective = line(drop=0.5)
-    found = run(tmp_path / "parts", objective, resume=True, **changed)
+    found = run(parts, objective, resume=True, **changed)
     assert found.losses == expected.losses
     for name, value in whole.state_dict().items():
         assert torch.equal(objective.state_dict()[name], value), name
 
 
-def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_repeated() -> None:
+    kept = Kept()
     first = line()
-    run(tmp_path, first)
+    run(kept, first)
     second = Line()
     steps: list[int] = []
-    run(tmp_path, second, resume=True, report=lambda step, *_: steps.append(step))
+    run(kept, second, resume=True, report=lambda step, *_: steps.append(step))
     assert steps == []
     assert torch.equal(second.line.weight, first.line.weight)
 
 
-def test_accumulated_batches_are_a_large_one(tmp_path: Path) -> None:
+def test_accumulated_batches_are_a_large_one() -> None:
     large, small = line(), line()
-    one = run(tmp_path / "large", large, batch=8)
-    two = run(tmp_path / "small", small, batch=4, accumulate=2)
+    one = run(Kept(), large, batch=8)
+    two = run(Kept(), small, batch=4, accumulate=2)
     torch.testing.assert_close(two.losses, one.losses, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(small.line.weight, large.line.weight, rtol=1e-4, atol=1e-5)
 
 
-def test_bf16_computes_in_bf16_and_learns_in_float32(tmp_path: Path) -> None:
+def test_bf16_computes_in_bf16_and_learns_in_float32() -> None:
     full, mixed = line(), line()
-    one = run(tmp_path / "full", full)
-    two = run(tmp_path / "mixed", mixed, precision="no")
+    one = run(Kept(), full)
+    two = run(Kept(), mixed, precision="no")
     assert one.losses == two.losses
     AcceleratorState._reset_state(True)
     mixed = line()
-    two = run(tmp_path / "bf16", mixed, precision="bf16")
+    two = run(Kept(), mixed, precision="bf16")
     assert mixed.line.weight.dtype == torch.float32
     assert one.losses != two.losses
     torch.testing.assert_close(two.losses, one.losses, rtol=0.1, atol=0.1)
 
 
-def test_a_state_holds_nothing_frozen(tmp_path: Path) -> None:
-    run(tmp_path, line())
-    state = read_state(tmp_path / CHECKPOINT_NAME)
+def test_a_state_holds_nothing_frozen() -> None:
+    kept = Kept()
+    run(kept, line())
+    state = kept.state
     assert state is not None
     assert set(state["objective"]) == {"line.weight", "line.bias", "average"}
 
 
-def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run() -> None:
+    kept = Kept()
+
     class Diverging(Line):
         def forward(self, *batch: Tensor) -> Tensor:
             return super().forward(*batch) * float("nan")
 
     with pytest.raises(TrainingError, match="the loss is nan in step 1; lower the learning rate"):
-        run(tmp_path, Diverging())
+        run(kept, Diverging())
 
 
-def test_too_few_examples_for_a_step(tmp_path: Path) -> None:
+def test_too_few_examples_for_a_step() -> None:
+    kept = Kept()
     with pytest.raises(TrainingError, match="24 examples are less than one step of 16 x 2 x 1"):
-        run(tmp_path, line(), batch=16, accumulate=2)
+        run(kept, line(), batch=16, accumulate=2)
 
 
 @pytest.mark.parametrize(
@@ -201,62 +220,11 @@ def test_too_few_examples_for_a_step(tmp_path: Path) -> None:
         ({"identity": {"backbone": "x"}}, "backbone None and not x"),
     ],
 )
-def test_a_state_of_another_run_is_refused(
-    tmp_path: Path, changed: dict[str, Any], message: str
-) -> None:
-    run(tmp_path, line())
+def test_a_state_of_another_run_is_refused(changed: dict[str, Any], message: str) -> None:
+    kept = Kept()
+    run(kept, line())
     with pytest.raises(CheckpointError, match=f"{message}.*another --out"):
-        run(tmp_path, line(), resume=True, **changed)
-
-
-def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / CHECKPOINT_NAME
-    run(tmp_path, line())
-    content = path.read_bytes()
-    for damaged in (b"", content[:1000], b"no state at all", content[:-100]):
-        path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="delete it to begin anew"):
-            run(tmp_path, line(), resume=True)
-    torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match="is no state of a run"):
-        run(tmp_path, line(), resume=True)
-    torch.save({"something": 1}, path)
-    with pytest.raises(CheckpointError, match="another --out"):
-        run(tmp_path, line(), resume=True)
-
-
-class Exploit:
-    """Leaves a file behind if it is ever unpickled."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (Path.touch, (self.trace,))
-
-
-def test_a_state_with_code_is_refused_unread(tmp_path: Path) -> None:
-    path, trace = tmp_path / CHECKPOINT_NAME, tmp_path / "trace"
-    torch.save({"objective": Exploit(trace)}, path)
-    with pytest.raises(CheckpointError, match="delete it"):
-        run(tmp_path, line(), resume=True)
-    path.write_bytes(pickle.dumps({"objective": Exploit(trace)}))
-    with pytest.raises(CheckpointError, match="delete it"):
-        run(tmp_path, line(), resume=True)
-    assert not trace.exists()
-
-
-def test_a_state_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / CHECKPOINT_NAME
-    write_state(path, {"number": 1})
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_state(path, {"number": 2})
-    assert read_state(path) == {"number": 1}
+        run(kept, line(), resume=True, **changed)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
@@ -280,15 +248,3 @@ def test_an_order_can_be_entered_anywhere() -> None:
     assert list(order) == whole[4:]
     assert sorted(turn.example for turn in whole) == list(range(10))
     assert {turn.epoch for turn in whole} == {3}
-
-
-def test_a_run_leaves_its_record_and_its_losses(tmp_path: Path) -> None:
-    progress = Progress([3.0, 2.0, 1.0], 12.34)
-    made = record(progress, objective="line")
-    write_run(tmp_path, progress, made)
-    assert json.loads((tmp_path / "training.json").read_text()) == made
-    assert made["loss"] == {"first": 3.0, "last": 1.0}
-    assert made["steps"] == 3
-    table = (tmp_path / "losses.csv").read_text().split()
-    assert table == ["step,loss", "1,3.0", "2,2.0", "3,1.0"]
-    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import torch
 
+from adapters.corrections.bottleneck import BottleneckConfig, attach
+from adapters.loading import load_dual_encoder
 from adapters.training.loop import LoopSettings, train
-from adapters.training.methods.imo.tower import load_tower
-from tests.adapters.training.test_imo_training import RECIPES, BottleneckConfig, attach, dino
+from adapters.training.methods.imo import RECIPES
+from adapters.training.methods.imo.model import image_tower
+from tests.adapters.training.test_imo_training import dino
 from tests.coloured import coloured_images
 from tests.reading import READ
 
@@ -22,21 +25,23 @@ def run(vit: str, images: Path, out: Path, batch: int) -> None:
     """Train, and write OUT/RANK.pt."""
     data = coloured_images(images)
     settings = LoopSettings(epochs=1, batch=batch, learning_rate=2e-3)
-    tower = load_tower(f"local-dir:{vit}")
+    tower = image_tower(load_dual_encoder(f"local-dir:{vit}"))
     objective, pictures = dino(tower, data, momentum=0.9, small=1, first_epoch=0.5)
-    progress = train(objective, pictures, settings, out / "dino", device="cpu")
+    progress = train(objective, pictures, settings, device="cpu")
     objective.student.detach()
     objective.teacher.detach()
     torch.manual_seed(0)
     adapter = attach(tower.visual, BottleneckConfig(width=8, scale=0.5))
-    built = RECIPES["supervised"].build(tower, adapter, data, READ, settings)
-    other = train(built.objective, built.examples, settings, out / "supervised", device="cpu")
+    built = RECIPES["supervised"].build(tower, adapter, data.classes, 1)
+    examples = data.examples(built.preprocessing, READ, settings.seed)
+    other = train(built.objective, examples, settings, device="cpu")
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     learned = {
         "dino": objective.learned_state(),
         "supervised": built.objective.learned_state(),
         "losses": torch.tensor([progress.losses, other.losses]),
     }
+    out.mkdir(parents=True, exist_ok=True)
     torch.save(learned, out / f"{rank}.pt")
 
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.corrections.bottleneck.checkpoint import load_adapter, training_record
-from adapters.training.methods.imo.tower import load_tower
+from adapters.loading import load_dual_encoder
 from service.cli import app
 from tests.coloured import write_coloured
 from tests.tiny_vit import write_tiny_vit
@@ -104,8 +104,8 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_bytes(
     assert made["learning_rate"] == 8e-3
     assert made["unreadable_images"] == 0
     assert training_record(whole / "adapter.safetensors")["objective"] == "supervised"
-    tower = load_tower(f"local-dir:{vit}")
-    adapter = load_adapter(whole / "adapter.safetensors", tower.visual, tower.name)
+    encoder = load_dual_encoder(f"local-dir:{vit}")
+    adapter = load_adapter(whole / "adapter.safetensors", encoder.visual, encoder.name)
     assert adapter.config.width == 8
 
     assert "finished, there is nothing to resume" in refused(

@@ -1,6 +1,6 @@
 """COMMA: how prompts in both towers are learned (Hu et al., AAAI 2024, arXiv 2401.00268)."""
 
-from adapters.training.methods.comma.augmentation import augmented
-from adapters.training.methods.comma.training import DEFAULTS, Learned, learn_prompts
+from adapters.training.methods.comma.config import DEFAULTS
+from adapters.training.methods.comma.method import CommaMethod, ExportedPrompts
 
-__all__ = ["DEFAULTS", "Learned", "augmented", "learn_prompts"]
+__all__ = ["DEFAULTS", "CommaMethod", "ExportedPrompts"]

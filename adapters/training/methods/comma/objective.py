@@ -12,7 +12,7 @@ from adapters.backbones.dual_encoder import Tokenizer
 from adapters.prompts.config import CommaConfig
 from adapters.prompts.prompt_position import prompt_position
 from adapters.prompts.towers import check_depth, towers
-from adapters.training.methods.comma.generators import CommaPrompts
+from adapters.training.methods.comma.model import CommaPrompts
 from adapters.training.objective import Objective
 
 
@@ -74,6 +74,12 @@ class CommaObjective(Objective):
         logits = self.scale * normalize(images.float(), dim=-1) @ normalize(texts.float(), dim=-1).T
         loss: Tensor = cross_entropy(logits, classes)
         return loss + self.config.weight * discrepancy(last, self.written, self.real)
+
+    @torch.no_grad()
+    def learned_prompts(self) -> tuple[Tensor, Tensor]:
+        """P, (depth, n, text width), and V, (depth, n, vision width), float32 on the CPU."""
+        text, vision = (prompts.detach().float().cpu() for prompts in self.prompts())
+        return text.clone(), vision.clone()
 
 
 def discrepancy(learned: Tensor, written: Tensor, real: Tensor) -> Tensor:

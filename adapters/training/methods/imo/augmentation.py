@@ -12,8 +12,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import InterpolationMode
 
 from adapters.backbones.bounded import Bounded
+from adapters.training.methods.imo.model import Tower
 from adapters.training.methods.imo.styles import restyled
-from adapters.training.methods.imo.tower import Tower
 
 Transform = Callable[[Image.Image], tuple[Tensor, ...]]
 

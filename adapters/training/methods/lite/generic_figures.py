@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from PIL import Image
 from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from adapters.backbones.backbone import readable
-from adapters.backbones.dual_encoder import Preprocess
-from adapters.training.methods.lite.learning import ClassTexts, Projections, Settings, learn
+from adapters.training.methods.lite.config import LiteConfig
+from adapters.training.methods.lite.model import ClassTexts, Projections
+from adapters.training.methods.lite.objective import learn
 
 FOLDS = 5
 SHOTS = (1, 4, 16)
@@ -34,25 +33,6 @@ class LabelledFeatures:
     features: Tensor
     labels: Tensor
     classes: tuple[str, ...]
-
-
-@torch.no_grad()
-def read_folder(
-    folder: Path,
-    trunk: Callable[[Tensor], Tensor],
-    preprocess: Preprocess,
-    report: Callable[[float], None],
-) -> LabelledFeatures:
-    """Encode ``folder/CLASS/*`` with the image tower, sixteen images at a time."""
-    paths = sorted(path for path in folder.glob("*/*") if path.is_file())
-    classes = sorted({path.parent.name for path in paths})
-    blocks: list[Tensor] = []
-    for first in range(0, len(paths), 16):
-        pixels = [preprocess(Image.open(path).convert("RGB")) for path in paths[first : first + 16]]
-        blocks.append(trunk(torch.stack(pixels).contiguous(memory_format=torch.channels_last)))
-        report(min(first + 16, len(paths)) / len(paths))
-    labels = torch.tensor([classes.index(path.parent.name) for path in paths])
-    return LabelledFeatures(torch.cat(blocks), labels, tuple(classes))
 
 
 def zero_shot(
@@ -106,7 +86,7 @@ def nearest_neighbour(
 def unseen_classes(
     rows: Tensor,
     texts: Sequence[ClassTexts],
-    settings: Settings,
+    config: LiteConfig,
     seed: int,
     images: LabelledFeatures,
 ) -> dict[str, float]:
@@ -116,9 +96,9 @@ def unseen_classes(
     projections learned from the other 800.
 
     Args:
-        rows: (1000, 1280) `learning.centred_rows`.
+        rows: (1000, 1280) `centred_rows`.
         texts: The names of the 1000 classes.
-        settings: How to learn.
+        config: How to learn.
         seed: Decides the parts and the learning.
         images: Images of ImageNet classes, folders named by WordNet id.
     """
@@ -129,9 +109,7 @@ def unseen_classes(
     for held_out in parts:
         kept = torch.ones(len(rows), dtype=torch.bool)
         kept[held_out] = False
-        learned = learn(
-            rows[kept], [texts[i] for i in kept.nonzero()[:, 0].tolist()], settings, seed
-        )
+        learned = learn(rows[kept], [texts[i] for i in kept.nonzero()[:, 0].tolist()], config, seed)
         position = torch.full((len(rows),), -1)
         position[held_out] = torch.arange(len(held_out))
         mine = position[labels] >= 0
@@ -151,7 +129,7 @@ def measure(
     rows: Tensor,
     texts: Sequence[ClassTexts],
     encode: Callable[[Sequence[str]], Tensor],
-    variants: dict[str, Settings],
+    variants: dict[str, LiteConfig],
     seed: int,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return the figures of several ways to learn, and of the features before projection."""
@@ -163,12 +141,12 @@ def measure(
             )
         }
     }
-    for name, settings in variants.items():
-        learned = learn(rows, texts, settings, seed)
+    for name, config in variants.items():
+        learned = learn(rows, texts, config, seed)
         figures[name] = {
             "caltech101 zero-shot": zero_shot(learned, caltech, named),
             "unseen ImageNet classes zero-shot": unseen_classes(
-                rows, texts, settings, seed, imagenet
+                rows, texts, config, seed, imagenet
             ),
             "caltech101 nearest neighbour": nearest_neighbour(learned.project_images, caltech),
         }

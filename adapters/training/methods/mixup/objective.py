@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,47 +10,11 @@ from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_gather
 from torch.nn.functional import normalize
 
+from adapters.training.methods.mixup.config import MixupConfig
 from adapters.training.methods.mixup.losses import MIXES, clip_loss
 from adapters.training.objective import Objective
 
-PUBLISHED_WEIGHTS: Mapping[str, float] = {"m2": 0.01, "v": 0.05, "l": 0.05, "vl": 0.1}
-"""Weights of the mixes, from the scripts that the authors published (Flickr30k, ViT-B/32)."""
-
 _LARGEST_SCALE = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class MixupSettings:
-    """The settings of the loss; the defaults are those of the authors' scripts.
-
-    Attributes:
-        weights: Of each mix that takes part, by its name in `MIXES`.
-        shape: a, of λ ~ Beta(a, a), which is drawn for each mix in each step.
-        m2_temperature: τ of m²-Mix. The other losses share the model's own.
-
-    Raises:
-        ValueError: There is no such mix, a weight is negative, or another number not positive.
-    """
-
-    weights: Mapping[str, float] = field(default_factory=lambda: {"m2": PUBLISHED_WEIGHTS["m2"]})
-    shape: float = 0.5
-    m2_temperature: float = 0.07
-
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.weights if name not in MIXES]:
-            raise ValueError(f"there is no mix {unknown[0]!r}; there are {', '.join(MIXES)}")
-        if any(not 0 <= weight < math.inf for weight in self.weights.values()):
-            raise ValueError(f"weights are at least 0, not {dict(self.weights)}")
-        if not (0 < self.shape < math.inf and 0 < self.m2_temperature < math.inf):
-            raise ValueError("the Beta distribution and the temperature take positive numbers")
-
-    def as_dict(self) -> dict[str, object]:
-        """The settings as JSON can hold them."""
-        return {
-            "weights": dict(self.weights),
-            "shape": self.shape,
-            "m2_temperature": self.m2_temperature,
-        }
 
 
 class MixupObjective(Objective):
@@ -64,7 +26,7 @@ class MixupObjective(Objective):
 
     Args:
         model: open_clip model; the parameters to learn require gradients.
-        settings: See `MixupSettings`.
+        settings: See `MixupConfig`.
         adapter: Attached to the image tower, if that is what learns.
         cut_padding: Whether columns of tokens that are zero in all of a batch can be left out,
             because the text tower masks padding.
@@ -73,7 +35,7 @@ class MixupObjective(Objective):
     def __init__(
         self,
         model: nn.Module,
-        settings: MixupSettings,
+        settings: MixupConfig,
         *,
         adapter: nn.Module | None = None,
         cut_padding: bool = False,

@@ -1,0 +1,1 @@
+"""The objectives of adapter training, one module each; `RECIPES` has their settings."""
