@@ -9,6 +9,7 @@ from pathlib import Path
 import open_clip
 import pytest
 
+from benchmarks import gpu, gpu_kernels
 from tests.tiny_vit import CONFIG
 
 TOKENS, WIDTH, BLOCKS, PIXELS, EMBEDDING, ADAPTER = 17, 64, 2, 3 * 8 * 8, 32, 64

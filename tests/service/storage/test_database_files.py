@@ -22,7 +22,6 @@ from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from adapters.loading import load_backbone
 from service.composition import ServiceParts
-from service.encoding.image_embedder import EmbeddedImage
 from service.images.embedded import EmbeddedImage
 from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUpload, OtherBackbone
 from service.registry.reembedding import re_embed
