@@ -28,20 +28,23 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from adapters.cache import CacheSettings, PartitionedCache, use_cache_settings
+from adapters.cache import CacheSettings, PartitionedCache
+from adapters.cache.cache import balance
+from adapters.cache.contest import Contest
 from adapters.change import Change
 from adapters.embeddings import ClassSet
 from adapters.heads import HEADS, Tuning
 from adapters.heads.term import zero_shot_logits
-from adapters.heads.tip_adapter import TipAdapter
+from adapters.heads.tip_adapter import VoteParameters, VotingHead
 from adapters.tuning.cache_votes import cache_terms, mean_shots
-from adapters.tuning.calibration import settle
+from adapters.tuning.calibration import calibrated
 from adapters.tuning.search import search
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.votes import Votes
 from benchmarks.published import Row, publish
 from benchmarks.synthetic_keys import Keys, make_keys
 
+Voting = VotingHead[VoteParameters]
 LOGIT_SCALE = 100.0
 TUNED_ON = 20_000
 BLOCK = 32_768
@@ -65,21 +68,23 @@ def tuned(keys: Keys, method: str, beta: float | None) -> Tuning:
     classes = ClassSet(keys.classes.ids[:some], keys.classes.texts[:some])
     support = keys.support[keys.support.labels < some]
     if beta is None:
-        return HEADS[method](LOGIT_SCALE).tune(classes, support)
+        return HEADS[method](LOGIT_SCALE).tune(classes, support.labelled)
     columns = support.labels
     base = zero_shot_logits(support.embeddings.frozen, classes, LOGIT_SCALE)
     votes = Votes.of(columns, some)
     trust = calibrated_temperature(base, columns, weights=Votes.class_weights(columns))
     terms = cache_terms(support.embeddings.corrected, columns, votes, some, betas=(beta,))
     found = search(base[votes.rows], terms, votes, trust)
-    parameters = {"alpha": found.weight, "shots": mean_shots(columns, some)}
-    return settle(found.parameters | parameters, base[votes.rows] + found.values, votes)
+    parameters = VoteParameters(
+        beta=found.setting, alpha=found.weight, shots=mean_shots(columns, some)
+    )
+    return calibrated(parameters, base[votes.rows] + found.values, votes)
 
 
-def dense(keys: Keys, head: TipAdapter) -> tuple[Tensor, Tensor]:
+def dense(keys: Keys, head: Voting) -> tuple[Tensor, Tensor]:
     """(q, N) logits by all keys, and (q, 10) the nearest ones; in blocks of keys."""
     asked, columns = keys.queries.corrected, keys.support.labels
-    beta = head.tuning_.parameters["beta"]
+    beta = head.parameters_.beta
     votes = torch.zeros(len(keys.classes), len(asked), dtype=torch.float64)
     best, nearest = torch.empty(len(asked), 0), torch.empty(len(asked), 0, dtype=torch.int64)
     for rows in torch.arange(len(columns)).split(BLOCK):
@@ -90,33 +95,34 @@ def dense(keys: Keys, head: TipAdapter) -> tuple[Tensor, Tensor]:
         kept = best.topk(min(NEAREST, best.shape[1]), dim=1)
         best, nearest = kept.values, nearest.gather(1, kept.indices)
         votes.index_add_(0, columns[rows], torch.exp(beta * (affinity - 1)).double())
-    parameters = head.tuning_.parameters
-    weights = parameters["alpha"] * parameters["shots"] / torch.bincount(columns)
+    parameters = head.parameters_
+    balanced = balance(columns, len(keys.classes), parameters.shots_of(columns, len(keys.classes)))
+    weights = parameters.alpha * balanced
     logits = zero_shot_logits(keys.queries.frozen, keys.classes, LOGIT_SCALE) + votes.T * weights
     beside = head._beside(keys.queries)
     return logits if beside is None else logits + beside, nearest
 
 
-def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | int | str]:
+def measured(keys: Keys, head: Voting, repeats: int) -> dict[str, float | int | str]:
     """One row: times of one query, and how its answers compare with dense ones."""
     rows, columns = keys.support.embeddings.corrected, keys.support.labels
     asked, n_classes, n = keys.queries, len(keys.classes), len(columns)
-    parameters = head.tuning_.parameters
+    parameters = head.parameters_
 
     def naive(i: int) -> Tensor:
         affinity = asked.corrected[i : i + 1] @ rows.T
-        votes = torch.exp(-parameters["beta"] * (1 - affinity))
+        votes = torch.exp(-parameters.beta * (1 - affinity))
         votes = votes.new_zeros(1, n_classes).index_add_(1, columns, votes)
         affinity.topk(min(3, n))
         texts = keys.classes.texts
-        return LOGIT_SCALE * asked.frozen[i : i + 1] @ texts.T + parameters["alpha"] * votes
+        return LOGIT_SCALE * asked.frozen[i : i + 1] @ texts.T + parameters.alpha * votes
 
     matrix, vectors = rows.numpy(), asked.corrected.numpy()
     head.score(asked[:1], 3)
     row: dict[str, float | int | str] = {
         "keys": n,
         "classes": n_classes,
-        "β": parameters["beta"],
+        "β": parameters.beta,
         "head ms": milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats),
         "product ms": milliseconds(lambda i: matrix @ vectors[i], repeats),
         "naive ms": milliseconds(naive, max(repeats // 5, 3)),
@@ -133,7 +139,7 @@ def measured(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | in
     return row | looked_at(keys, head)
 
 
-def looked_at(keys: Keys, head: TipAdapter) -> dict[str, float | int | str]:
+def looked_at(keys: Keys, head: Voting) -> dict[str, float | int | str]:
     """Shares of the queries that were answered by a proof, and of the keys that it took."""
     if not isinstance(head.cache_, PartitionedCache):
         return {"proved %": "exact", "outright %": "exact", "keys looked at %": 100.0}
@@ -142,9 +148,10 @@ def looked_at(keys: Keys, head: TipAdapter) -> dict[str, float | int | str]:
     base = zero_shot_logits(keys.queries.frozen, keys.classes, LOGIT_SCALE).double().numpy()
     beside = head._beside(keys.queries)
     beside = np.zeros_like(base) if beside is None else beside.double().numpy()
-    taken = np.array(head.contest_.votes(vectors, base, beside, head.cache_.find(vectors))[1])
+    contest = Contest.of(head.cache_, head._equation())
+    taken = np.array(contest.votes(vectors, base, beside, head.cache_.find(vectors))[1])
     few = slice(min(len(base), 50))  # those that fail cost a pass over all keys
-    outright = np.array(head.contest_.votes(vectors[few], base[few], beside[few])[1])
+    outright = np.array(contest.votes(vectors[few], base[few], beside[few])[1])
     return {
         "proved %": 100 * float((taken < n).mean()),
         "outright %": 100 * float((outright < n).mean()),
@@ -152,7 +159,7 @@ def looked_at(keys: Keys, head: TipAdapter) -> dict[str, float | int | str]:
     }
 
 
-def changes(keys: Keys, head: TipAdapter, repeats: int) -> dict[str, float | int | str]:
+def changes(keys: Keys, head: Voting, repeats: int) -> dict[str, float | int | str]:
     """Microseconds to add one key of a class to the cache and to remove it.
 
     The first one of a class moves its others to where there is room; the median is without it.
@@ -181,16 +188,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     parser.add_argument("--name", default="cache_keys")
     arguments = parser.parse_args()
-    use_cache_settings(CacheSettings(arguments.storage, arguments.exact_up_to, arguments.per_class))
+    cache = CacheSettings(arguments.storage, arguments.exact_up_to, arguments.per_class)
     rows: list[Row] = []
     for n, classes in product(arguments.keys, arguments.classes):
         classes = classes or min(max(n // 10, 2), 1000)
         keys = make_keys(n, arguments.width, classes, arguments.queries)
-        head: TipAdapter | None = None
+        head: Voting | None = None
         for beta in arguments.beta:
             tuning, begin = tuned(keys, arguments.method, beta), time.perf_counter()
             if head is None:
-                head = HEADS[arguments.method](LOGIT_SCALE).fit(keys.classes, keys.support, tuning)
+                head = HEADS[arguments.method](LOGIT_SCALE, cache)
+                head.fit(keys.classes, keys.support, tuning)
                 head.score(keys.queries[:1], 3)
                 fitted = time.perf_counter() - begin
             else:

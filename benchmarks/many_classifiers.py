@@ -93,7 +93,7 @@ def fill(folder: Path, count: int) -> None:
     texts = list(backbone.encode_classes(LABELS, ()))
     support = SupportSet(torch.arange(len(COLUMNS)), COLUMNS.clone(), drawn_support(backbone, 0))
     tuning = FewShotClassifier(logit_scale=backbone.logit_scale).tune(
-        ClassSet(torch.arange(CLASSES), torch.stack(texts)), support
+        ClassSet(torch.arange(CLASSES), torch.stack(texts)), support.labelled
     )
     missing = [number for number in range(count) if name_of(number) not in complete]
     for number in track(missing, "writing classifiers"):

@@ -63,12 +63,14 @@ def main() -> None:
     title = f"{arguments.classes} classes of {arguments.shots}, {torch.get_num_threads()} threads"
     table = Table("method", "tune s", "fit s", title=title)
     for method, head in HEADS.items():
-        tuning = head().tune(classes, support)
-        tune = seconds(lambda head=head: head().tune(classes, support))
+        tuning = head().tune(classes, support.labelled)
+        tune = seconds(lambda head=head: head().tune(classes, support.labelled))
         fit = seconds(lambda head=head, tuning=tuning: head().fit(classes, support, tuning))
         table.add_row(method, f"{tune:.2f}", f"{fit:.2f}")
     whole = FewShotClassifier(coverage=0.9)
-    table.add_row("auto with thresholds", f"{seconds(lambda: whole.tune(classes, support)):.2f}")
+    table.add_row(
+        "auto with thresholds", f"{seconds(lambda: whole.tune(classes, support.labelled)):.2f}"
+    )
     keys, columns = support.embeddings.corrected, support.labels
     once = seconds(lambda: SharedGaussians().fit(keys[1:], columns[1:], len(classes)), NAIVE_FITS)
     table.add_row("gda++, refitted for every image", f"{once * len(support):.0f}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from adapters.cache.cache import VoteEquation
 from adapters.cache.certificate import GREATEST, Array, certified
 from adapters.cache.identifiers import Numbers
 from adapters.cache.inverted_file import Candidates
@@ -23,10 +25,16 @@ _MOST = 0.5
 _TOGETHER = 64
 
 
-class Bounded(Protocol):
+class ByClass(Protocol):
     """Keys by class, whose votes can be bounded (:class:`adapters.cache.PartitionedCache`)."""
 
     def __len__(self) -> int: ...
+
+    def places(self, labels: Sequence[int]) -> Numbers:
+        """(N,) where classes stand in what the other methods return."""
+
+    def find(self, queries: Rows, k: int = 0) -> Candidates:
+        """The keys nearest to each query, at least ``k`` and some more."""
 
     def counts(self, places: Numbers) -> Array:
         """(N,) how many keys classes have."""
@@ -58,13 +66,27 @@ class Contest:
         absent: Offset of the classes without keys.
     """
 
-    cache: Bounded
+    cache: ByClass
     places: Numbers
     columns: Numbers
     weights: Array
     beta: float
     temperature: float
     absent: float
+
+    @classmethod
+    def of(cls, cache: ByClass, equation: VoteEquation) -> Contest:
+        """The contest of the classes of an equation."""
+        places = cache.places(equation.labels)
+        return cls(
+            cache,
+            places,
+            equation.present.nonzero().flatten().numpy(),
+            equation.alpha * equation.shots / cache.counts(places),
+            equation.beta,
+            equation.temperature,
+            equation.absent,
+        )
 
     def votes(
         self,

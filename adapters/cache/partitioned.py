@@ -261,16 +261,7 @@ class PartitionedCache(Cache):
 class _ContestedVotes(ClassVotes):
     def __init__(self, cache: PartitionedCache, equation: VoteEquation) -> None:
         self._cache, self._equation = cache, equation
-        places = cache.places(equation.labels)
-        self._contest = Contest(
-            cache,
-            places,
-            equation.present.nonzero().flatten().numpy(),
-            equation.alpha * equation.shots / cache.counts(places),
-            equation.beta,
-            equation.temperature,
-            equation.absent,
-        )
+        self._contest = Contest.of(cache, equation)
 
     def __call__(
         self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None

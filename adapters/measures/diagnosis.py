@@ -1,4 +1,4 @@
-"""All measures of labelled images, for the frozen embedding and for the corrected one."""
+"""Diagnosis of two embeddings: all measures of labelled images, before and after correction."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class AgainstTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one of the embeddings is like; nan for what takes more images than there are.
+class EmbeddingMeasures:
+    """All measures of one of the embeddings; nan for what takes more images than there are.
 
     Attributes:
         overlap: Histograms of similarities within classes and across them, of at most
@@ -68,7 +68,7 @@ class Measured:
     texts: AgainstTexts | None
 
     @classmethod
-    def of(cls, images: Tensor, labels: Tensor, texts: Tensor | None) -> Measured:
+    def of(cls, images: Tensor, labels: Tensor, texts: Tensor | None) -> EmbeddingMeasures:
         """Measure (n, d) images with (n,) labels, which are rows of the (N, d) texts if any."""
         return cls(
             overlap(images, labels),
@@ -90,8 +90,8 @@ class Diagnosis:
         joint: Whether both live in one space, that of the texts.
     """
 
-    frozen: Measured
-    corrected: Measured
+    frozen: EmbeddingMeasures
+    corrected: EmbeddingMeasures
     joint: bool
 
     @property
@@ -124,8 +124,8 @@ def diagnose(
 
     Cost: n² · (d + d'), in blocks of a few million similarities.
     """
-    frozen = Measured.of(embeddings.frozen, labels, texts)
+    frozen = EmbeddingMeasures.of(embeddings.frozen, labels, texts)
     if torch.equal(embeddings.frozen, embeddings.corrected):
         return Diagnosis(frozen, frozen, joint=True)
-    corrected = Measured.of(embeddings.corrected, labels, texts if joint else None)
+    corrected = EmbeddingMeasures.of(embeddings.corrected, labels, texts if joint else None)
     return Diagnosis(frozen, corrected, joint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan
 
-from adapters.measures.diagnosis import AgainstTexts, Diagnosis, Measured
+from adapters.measures.diagnosis import AgainstTexts, Diagnosis, EmbeddingMeasures
 from adapters.measures.overlap import BINS, Overlap
 from service.diagnosis.schemas import (
     AgainstTextsOut,
@@ -36,7 +36,7 @@ def measures_of(diagnosis: Diagnosis) -> MeasuresOut:
     )
 
 
-def _embedding(measured: Measured) -> EmbeddingOut:
+def _embedding(measured: EmbeddingMeasures) -> EmbeddingOut:
     return EmbeddingOut(
         neighbour_accuracy=_known(measured.neighbours.accuracy),
         paired_similarity=_known(measured.similarity.paired),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,19 +14,28 @@ from adapters.heads import HEADS, Head, Tuning
 
 WIDTH, CORRECTED_WIDTH = 16, 24
 
+
+def tuned(head: str, temperature: float = 1.0, **parameters: float) -> Tuning:
+    """A tuning of a head by its name, with these hyperparameters."""
+    return Tuning(HEADS[head].parameters.of(parameters), temperature)
+
+
 # A fixed tuning for each head, and for each head that ``auto`` may choose.
 TUNINGS: dict[str, tuple[str, Tuning]] = {
-    "zero-shot": ("zero-shot", Tuning({}, 2.0)),
-    "tip-adapter": ("tip-adapter", Tuning({"alpha": 3.0, "beta": 5.0, "absent": 0.7}, 2.0)),
-    "tip-adapter++": ("tip-adapter++", Tuning({"alpha": 3.0, "beta": 5.0}, 2.0)),
-    "tip-x": ("tip-x", Tuning({"alpha": 3.0, "beta": 5.0, "gamma": 2.0, "absent": 0.7}, 2.0)),
-    "tip-x++": ("tip-x++", Tuning({"alpha": 3.0, "beta": 5.0, "gamma": 2.0}, 2.0)),
-    "ape": ("ape", Tuning({"alpha": 3.0, "beta": 5.0, "gamma": 0.5, "share": 0.75}, 2.0)),
-    "ape++": ("ape++", Tuning({"alpha": 3.0, "beta": 5.0, "gamma": -0.5, "share": 0.5}, 2.0)),
-    "gda": ("gda", Tuning({"alpha": 0.5, "spread": 3.0, "absent": 0.7}, 2.0)),
-    "gda++": ("gda++", Tuning({"alpha": 0.5}, 2.0)),
-    "auto, by votes": ("auto", Tuning({"alpha": 3.0, "beta": 5.0}, 2.0, head="tip-adapter++")),
-    "auto, by Gaussians": ("auto", Tuning({"alpha": 0.5}, 2.0, head="gda++")),
+    "zero-shot": ("zero-shot", tuned("zero-shot", 2.0)),
+    "tip-adapter": ("tip-adapter", tuned("tip-adapter", 2.0, alpha=3.0, beta=5.0, absent=0.7)),
+    "tip-adapter++": ("tip-adapter++", tuned("tip-adapter++", 2.0, alpha=3.0, beta=5.0)),
+    "tip-x": ("tip-x", tuned("tip-x", 2.0, alpha=3.0, beta=5.0, gamma=2.0, absent=0.7)),
+    "tip-x++": ("tip-x++", tuned("tip-x++", 2.0, alpha=3.0, beta=5.0, gamma=2.0)),
+    "ape": ("ape", tuned("ape", 2.0, alpha=3.0, beta=5.0, gamma=0.5, share=0.75)),
+    "ape++": ("ape++", tuned("ape++", 2.0, alpha=3.0, beta=5.0, gamma=-0.5, share=0.5)),
+    "gda": ("gda", tuned("gda", 2.0, alpha=0.5, spread=3.0, absent=0.7)),
+    "gda++": ("gda++", tuned("gda++", 2.0, alpha=0.5)),
+    "auto, by votes": (
+        "auto",
+        replace(tuned("tip-adapter++", 2.0, alpha=3.0, beta=5.0), head="tip-adapter++"),
+    ),
+    "auto, by Gaussians": ("auto", replace(tuned("gda++", 2.0, alpha=0.5), head="gda++")),
 }
 
 

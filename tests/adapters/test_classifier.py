@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 from adapters.change import Change
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads import HEADS, Tuning
-from adapters.out_of_distribution import Familiarity, lower_quantile, rejection_threshold
+from adapters.heads import HEADS
+from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.tuning.votes import Votes
 from tests.adapters.synthetic import (
     CORRECTED_WIDTH,
@@ -24,6 +24,7 @@ from tests.adapters.synthetic import (
     generator,
     make_task,
     noise,
+    tuned,
 )
 
 each_method = pytest.mark.parametrize("method", sorted(HEADS))
@@ -38,10 +39,10 @@ def fitted(
 
 def assert_same_answers(actual: Answers, expected: Answers) -> None:
     torch.testing.assert_close(actual.probabilities, expected.probabilities, rtol=1e-4, atol=1e-5)
-    if expected.familiarity is None:
-        assert actual.familiarity is None
+    if expected.ood_scores is None:
+        assert actual.ood_scores is None
     else:
-        torch.testing.assert_close(actual.familiarity, expected.familiarity, rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(actual.ood_scores, expected.ood_scores, rtol=1e-4, atol=1e-3)
     assert torch.equal(actual.known, expected.known)
     if expected.prediction_sets is None:
         assert actual.prediction_sets is None
@@ -82,26 +83,26 @@ def test_known_and_sets_are_comparisons_with_the_thresholds(
     task = make_task([4, 3, 5])
     classifier = with_thresholds(fitted(task), rejection, conformal)
     answers = classifier.answer(task.queries)
-    assert answers.familiarity is not None
+    assert answers.ood_scores is not None
     assert answers.prediction_sets is not None
-    assert torch.equal(answers.known, answers.familiarity >= rejection)
+    assert torch.equal(answers.known, answers.ood_scores >= rejection)
     assert torch.equal(answers.prediction_sets, answers.probabilities >= conformal)
 
 
-def test_familiarity_is_that_of_the_corrected_embeddings() -> None:
+def test_out_of_distribution_scores_are_those_of_the_corrected_embeddings() -> None:
     task = make_task([4, 0, 5, 1])
     answers = fitted(task).answer(task.queries)
     known = task.classes.with_images(task.support.labels)
-    expected = Familiarity().fit(
+    expected = RelativeMahalanobis().fit(
         task.support.embeddings.corrected, known.columns(task.support.labels), 3
     )
-    torch.testing.assert_close(answers.familiarity, expected.scores(task.queries.corrected))
+    torch.testing.assert_close(answers.ood_scores, expected.scores(task.queries.corrected))
 
 
 def test_without_thresholds_all_is_known_and_there_are_no_sets() -> None:
     task = make_task([4, 3, 5])
     answers = with_thresholds(fitted(task), None, None).answer(task.queries)
-    assert answers.familiarity is not None
+    assert answers.ood_scores is not None
     assert bool(answers.known.all())
     assert answers.prediction_sets is None
 
@@ -128,10 +129,10 @@ def test_an_answer_does_not_depend_on_its_batch() -> None:
         torch.testing.assert_close(
             alone.probabilities[0], together.probabilities[i], rtol=1e-4, atol=1e-5
         )
-        assert alone.familiarity is not None
-        assert together.familiarity is not None
+        assert alone.ood_scores is not None
+        assert together.ood_scores is not None
         torch.testing.assert_close(
-            alone.familiarity[0], together.familiarity[i], rtol=1e-4, atol=1e-3
+            alone.ood_scores[0], together.ood_scores[i], rtol=1e-4, atol=1e-3
         )
 
 
@@ -147,22 +148,22 @@ def test_no_queries_get_no_answers() -> None:
 def test_the_thresholds_are_quantiles_of_the_votes() -> None:
     task = make_task([6, 0, 7, 1, 5], seed=2)
     classifier = FewShotClassifier("tip-adapter++", false_rejection_rate=0.2, coverage=0.75)
-    tuning = classifier.tune(task.classes, task.support)
+    tuning = classifier.tune(task.classes, task.support.labelled)
     head = HEADS["tip-adapter++"]()
     columns = task.classes.columns(task.support.labels)
     votes = Votes.of(columns, 5)
     assert len(votes) == 18
-    logits = head.left_out(task.classes, task.support, tuning)[votes.rows]
+    logits = head.left_out(task.classes, task.support.labelled, tuning)[votes.rows]
     own = (logits / tuning.temperature).softmax(dim=1)[torch.arange(18), votes.targets]
     assert tuning.conformal_threshold == lower_quantile(own, 0.25)
     known = task.classes.with_images(task.support.labels)
-    familiarity = Familiarity().fit(
+    ood = RelativeMahalanobis().fit(
         task.support.embeddings.corrected, known.columns(task.support.labels), 4
     )
-    scores = familiarity.left_out()[votes.rows]
+    scores = ood.left_out()[votes.rows]
     assert tuning.rejection_threshold == rejection_threshold(scores, 0.2)
     expected = replace(
-        head.tune(task.classes, task.support),
+        head.tune(task.classes, task.support.labelled),
         rejection_threshold=tuning.rejection_threshold,
         conformal_threshold=tuning.conformal_threshold,
     )
@@ -180,14 +181,14 @@ def test_no_false_rejections_leave_everything_known() -> None:
     assert classifier.tuning.rejection_threshold is None
     far = noise(50, 3)
     answers = classifier.answer(far)
-    assert answers.familiarity is not None
+    assert answers.ood_scores is not None
     assert bool(answers.known.all())
 
 
 def test_too_few_votes_reject_none_of_their_own_and_put_every_class_in_the_set() -> None:
     task = make_task([2, 2])
     classifier = fitted(task, rejection=0.1, coverage=0.9)
-    scores = Familiarity().fit(
+    scores = RelativeMahalanobis().fit(
         task.support.embeddings.corrected, task.classes.columns(task.support.labels), 2
     )
     threshold = classifier.tuning.rejection_threshold
@@ -227,10 +228,10 @@ def test_any_support_set_can_be_fitted_and_asked(
     task = make_task(shots, seed, names=names, dtype=dtype)
     classifier = fitted(task, method)
     answers = classifier.answer(task.queries)
-    assert (answers.familiarity is None) == (max(shots) < 2)
-    assert (classifier.familiarity_ is None) == (max(shots) < 2)
-    if answers.familiarity is not None:
-        assert bool(answers.familiarity.isfinite().all())
+    assert (answers.ood_scores is None) == (max(shots) < 2)
+    assert (classifier.ood_ is None) == (max(shots) < 2)
+    if answers.ood_scores is not None:
+        assert bool(answers.ood_scores.isfinite().all())
     assert answers.prediction_sets is not None
     assert answers.known.shape == (len(task.queries),)
     left_out = classifier.left_out_probabilities()
@@ -242,7 +243,7 @@ def test_tuning_changes_nothing() -> None:
     task = make_task([4, 3, 5])
     classifier = fitted(task)
     before, tuning = classifier.answer(task.queries), classifier.tuning
-    classifier.tune(task.classes, task.draw([5, 5, 5], 1))
+    classifier.tune(task.classes, task.draw([5, 5, 5], 1).labelled)
     assert classifier.tuning is tuning
     assert_same_answers(classifier.answer(task.queries), before)
 
@@ -255,27 +256,27 @@ def test_an_update_is_fitting_what_is_left() -> None:
     classifier = fitted(task)
     added, removed = task.draw([2, 0, 1], 1, 1000), task.support.ids[:4]
     left = task.support.without(removed).with_added(added)
-    tuning = classifier.tune(task.classes, left)
+    tuning = classifier.tune(task.classes, left.labelled)
     classifier.update(Change(added=added, removed=removed, tuning=tuning))
     expected = FewShotClassifier(coverage=0.8).fit(task.classes, left, tuning)
     assert_same_answers(classifier.answer(task.queries), expected.answer(task.queries))
     assert torch.equal(classifier.support.ids, left.ids)
 
 
-def test_familiarity_comes_and_goes_with_a_second_image() -> None:
+def test_out_of_distribution_scores_come_and_go_with_a_second_image() -> None:
     task = make_task([1, 1])
     classifier = fitted(task)
-    assert classifier.answer(task.queries).familiarity is None
+    assert classifier.answer(task.queries).ood_scores is None
     more = task.draw([1, 0], 1, 1000)
     classifier.update(Change(added=more))
-    assert classifier.answer(task.queries).familiarity is not None
+    assert classifier.answer(task.queries).ood_scores is not None
     classifier.update(Change(removed=more.ids))
-    assert classifier.answer(task.queries).familiarity is None
+    assert classifier.answer(task.queries).ood_scores is None
     classifier.update(Change(removed=task.support.ids))
-    assert classifier.answer(task.queries).familiarity is None
+    assert classifier.answer(task.queries).ood_scores is None
 
 
-def test_familiarity_stays_when_only_classes_or_tuning_change() -> None:
+def test_out_of_distribution_scores_stay_when_only_classes_or_tuning_change() -> None:
     task = make_task([4, 0, 5])
     order = torch.tensor([2, 0])
     assert task.classes.texts is not None
@@ -284,13 +285,13 @@ def test_familiarity_stays_when_only_classes_or_tuning_change() -> None:
     before = classifier.answer(task.queries)
     classifier.update(Change(classes=task.classes))
     after = classifier.answer(task.queries)
-    torch.testing.assert_close(after.familiarity, before.familiarity)
+    torch.testing.assert_close(after.ood_scores, before.ood_scores)
     expected = FewShotClassifier(false_rejection_rate=0.2).fit(
         task.classes, task.support, classifier.tuning
     )
     assert_same_answers(after, expected.answer(task.queries))
     with_thresholds(classifier, None, None)
-    torch.testing.assert_close(classifier.answer(task.queries).familiarity, before.familiarity)
+    torch.testing.assert_close(classifier.answer(task.queries).ood_scores, before.ood_scores)
 
 
 def test_a_refused_update_leaves_the_answers_alone() -> None:
@@ -305,7 +306,7 @@ def test_a_refused_update_leaves_the_answers_alone() -> None:
 def test_left_out_probabilities_are_those_of_the_head() -> None:
     task = make_task([5, 4, 0, 1])
     classifier = fitted(task)
-    logits = classifier.head_.left_out(task.classes, task.support, classifier.tuning)
+    logits = classifier.head_.left_out(task.classes, task.support.labelled, classifier.tuning)
     expected = (logits / classifier.tuning.temperature).softmax(dim=1)
     torch.testing.assert_close(classifier.left_out_probabilities(), expected)
 
@@ -315,7 +316,7 @@ def test_no_images_at_all() -> None:
     empty = SupportSet.empty(WIDTH, CORRECTED_WIDTH)
     classifier = FewShotClassifier(coverage=0.9).fit(task.classes, empty)
     answers = classifier.answer(task.queries)
-    assert answers.familiarity is None
+    assert answers.ood_scores is None
     assert bool(answers.known.all())
     assert answers.prediction_sets is not None
     assert bool(answers.prediction_sets.all())
@@ -368,11 +369,11 @@ def test_images_of_the_classes_are_rejected_as_rarely_as_asked_and_others_far_mo
     assert share(others) > share(own) + 0.4
 
 
-# Bursts.
+# Near-duplicates.
 
 
 def with_copies(support: SupportSet, copies: int, jitter: float = 0.1) -> SupportSet:
-    """Each image followed by near copies of it."""
+    """Each image followed by near-duplicates of it."""
     rng = generator(0)
     rows = torch.arange(len(support)).repeat_interleave(copies)
     which = torch.arange(len(rows)) % copies
@@ -393,8 +394,8 @@ def with_copies(support: SupportSet, copies: int, jitter: float = 0.1) -> Suppor
 def test_tuning_with_copies_is_tuning_without_them(method: str) -> None:
     task = make_task([6, 5, 7], seed=3)
     classifier = FewShotClassifier(method, coverage=0.8, false_rejection_rate=0.2)
-    once = classifier.tune(task.classes, task.support)
-    copied = classifier.tune(task.classes, with_copies(task.support, 4))
+    once = classifier.tune(task.classes, task.support.labelled)
+    copied = classifier.tune(task.classes, with_copies(task.support, 4).labelled)
     assert copied.votes == 18
     assert copied == once
 
@@ -428,7 +429,7 @@ def test_copies_do_not_spoil_the_probabilities(method: str) -> None:
 
 def test_a_tuning_can_be_given() -> None:
     task = make_task([3, 3])
-    tuning = Tuning({"alpha": 1.0, "beta": 2.0}, 3.0)
+    tuning = tuned("tip-adapter", 3.0, alpha=1.0, beta=2.0)
     classifier = FewShotClassifier("tip-adapter").fit(task.classes, task.support, tuning)
     assert classifier.tuning is tuning
     assert classifier.classes is task.classes

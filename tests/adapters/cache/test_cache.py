@@ -22,7 +22,7 @@ def test_search_returns_all_keys_best_first_with_their_labels() -> None:
     stored = keys(5, 0)
     cache.add(torch.tensor([7, 3, 9, 1, 5]), stored, torch.tensor([70, 30, 90, 10, 50]))
     query = keys(2, 1)
-    matches = cache.search(query)
+    matches = cache.nearest(query)
     dense = (query @ stored.T).sort(dim=1, descending=True)
     torch.testing.assert_close(matches.similarities, dense.values)
     assert torch.equal(matches.ids, torch.tensor([7, 3, 9, 1, 5])[dense.indices])
@@ -32,12 +32,12 @@ def test_search_returns_all_keys_best_first_with_their_labels() -> None:
 def test_k_is_cut_to_the_number_of_keys() -> None:
     cache = KeyValueCache(WIDTH)
     cache.add(torch.tensor([1, 2]), keys(2, 0), torch.tensor([0, 1]))
-    assert cache.search(keys(3, 1), k=1).ids.shape == (3, 1)
-    assert cache.search(keys(3, 1), k=9).ids.shape == (3, 2)
+    assert cache.nearest(keys(3, 1), k=1).ids.shape == (3, 1)
+    assert cache.nearest(keys(3, 1), k=9).ids.shape == (3, 2)
 
 
 def test_an_empty_cache_matches_nothing() -> None:
-    matches = KeyValueCache(WIDTH).search(keys(3, 0))
+    matches = KeyValueCache(WIDTH).nearest(keys(3, 0))
     assert matches.ids.shape == (3, 0)
     assert matches.similarities.shape == (3, 0)
 
@@ -95,7 +95,7 @@ class CacheMachine(RuleBasedStateMachine):
     @invariant()
     def agrees_with_the_dense_product(self) -> None:
         query = keys(3, 1234)
-        matches = self.cache.search(query)
+        matches = self.cache.nearest(query)
         assert len(self.cache) == len(self.model)
         for row in range(3):
             found = matches.ids[row].tolist()
@@ -118,8 +118,8 @@ def test_a_query_is_answered_alike_alone_and_in_a_batch(n: int, seed: int) -> No
     cache = KeyValueCache(WIDTH)
     cache.add(torch.arange(20), keys(20, seed), torch.arange(20) % 3)
     queries = keys(n, seed + 1)
-    together = cache.search(queries).similarities
-    alone = torch.cat([cache.search(queries[i : i + 1]).similarities for i in range(n)])
+    together = cache.nearest(queries).similarities
+    alone = torch.cat([cache.nearest(queries[i : i + 1]).similarities for i in range(n)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
 
 
@@ -143,7 +143,7 @@ def test_a_cache_is_searched_where_its_keys_are(device: str) -> None:
     cache = KeyValueCache(WIDTH)
     cache.add(torch.arange(50, device=device), stored, torch.arange(50, device=device))
     cache.add(torch.tensor([99], device=device), query[:1], torch.tensor([5], device=device))
-    matches = cache.search(query, 4)
+    matches = cache.nearest(query, 4)
     assert matches.similarities.device.type == matches.ids.device.type == device
     assert matches.ids[0, 0] == 99
     dense = (query @ torch.cat([stored, query[:1]]).T).topk(4, dim=1)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from adapters.cache import CacheSettings, GpuCache, KeyValueCache, on_gpu, use_cache_settings
+from adapters.cache import CacheSettings, GpuCache, KeyValueCache, choice, on_gpu
+from adapters.cache.exact import exponential
 from adapters.change import Change
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.heads import HEADS, cached
+from adapters.heads import HEADS
 from adapters.heads.tip_adapter import TipAdapter
 from tests.gpu import needs_gpu
 
@@ -23,14 +22,12 @@ WIDTH, CLASSES, BETA = 24, 5, 5.5
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and groups of a few rows, so that there are many; a few keys are enough for a GPU."""
     monkeypatch.setattr(on_gpu, "_BLOCK", 32)
     monkeypatch.setattr(on_gpu, "_LEAST", 4)
     monkeypatch.setattr(on_gpu, "_GROUP", 7)
-    monkeypatch.setattr(cached, "ON_GPU_FROM", 60)
-    yield
-    use_cache_settings(CacheSettings())
+    monkeypatch.setattr(choice, "ON_GPU_FROM", 60)
 
 
 def unit(n: int, seed: int) -> Tensor:
@@ -57,13 +54,13 @@ def same_answers(cache: GpuCache, dense: KeyValueCache, n: int = 20) -> None:
     labels = sorted(set(dense.labels.tolist()))
     votes, matches = cache.answer(queries, BETA, labels, 4)
     own = (dense.labels[:, None] == torch.tensor(labels)).float()
-    wanted = dense.votes(dense.similarities(queries), BETA) @ own
+    wanted = exponential(dense.similarities(queries), BETA) @ own
     torch.testing.assert_close(votes, wanted, rtol=1e-4, atol=1e-6)
-    nearest = dense.search(queries, 4)
+    nearest = dense.nearest(queries, 4)
     torch.testing.assert_close(matches.similarities, nearest.similarities, rtol=0, atol=1e-5)
     assert torch.equal(matches.ids, nearest.ids)
     assert torch.equal(matches.labels, nearest.labels)
-    every = cache.search(queries[:3])
+    every = cache.nearest(queries[:3])
     assert every.ids.shape == (3, len(dense))
     assert torch.equal(every.ids.sort(dim=1).values, dense.ids.sort().values.expand(3, -1))
 
@@ -89,7 +86,7 @@ def test_answers_are_the_same_after_every_change(device: torch.device) -> None:
     last = dense.ids.clone()
     cache.remove(last)
     assert len(cache) == 0
-    assert cache.search(unit(2, 0), 3).ids.shape == (2, 0)
+    assert cache.nearest(unit(2, 0), 3).ids.shape == (2, 0)
     cache.add(last, unit(len(last), 3), torch.zeros_like(last))
     assert len(cache) == len(last)
 
@@ -128,8 +125,7 @@ def test_heads_answer_the_same_with_keys_on_a_device(method: str, device: torch.
     images, queries = support(90), ImageEmbeddings(unit(9, 55), unit(9, 55))
 
     def answers(gpu: torch.device | None) -> tuple[FewShotClassifier, list[Tensor]]:
-        use_cache_settings(CacheSettings(gpu=gpu))
-        classifier = FewShotClassifier(method).fit(classes, images)
+        classifier = FewShotClassifier(method, cache=CacheSettings(gpu=gpu)).fit(classes, images)
         found = [classifier.answer(queries, 3)]
         classifier.update(Change(added=support(8, 500), removed=torch.tensor([4, 88])))
         found.append(classifier.answer(queries, 3))
@@ -146,12 +142,11 @@ def test_heads_answer_the_same_with_keys_on_a_device(method: str, device: torch.
 
 
 def test_a_cache_moves_to_the_device_when_it_has_grown_enough() -> None:
-    use_cache_settings(CacheSettings(gpu=CPU))
     classes = ClassSet(torch.arange(CLASSES) + 100, None)
-    head = HEADS["tip-adapter"](100.0).fit(classes, support(50))
+    head = HEADS["tip-adapter"](100.0, CacheSettings(gpu=CPU)).fit(classes, support(50))
     assert isinstance(head, TipAdapter)
     assert isinstance(head.cache_, KeyValueCache)
-    head.add(support(20, 50))
+    head.update(Change(added=support(20, 50)))
     assert isinstance(head.cache_, GpuCache)
     assert len(head.cache_) == 70
 
@@ -162,9 +157,9 @@ def test_keys_stay_on_the_processor_where_the_device_has_no_room(
     def full(*_: object) -> GpuCache:
         raise torch.OutOfMemoryError("no memory")
 
-    use_cache_settings(CacheSettings(gpu=CPU))
-    monkeypatch.setattr(cached, "GpuCache", full)
-    head = HEADS["tip-adapter"](100.0).fit(ClassSet(torch.arange(CLASSES) + 100, None), support(70))
+    monkeypatch.setattr(choice, "GpuCache", full)
+    classes = ClassSet(torch.arange(CLASSES) + 100, None)
+    head = HEADS["tip-adapter"](100.0, CacheSettings(gpu=CPU)).fit(classes, support(70))
     assert isinstance(head, TipAdapter)
     assert isinstance(head.cache_, KeyValueCache)
     assert "no room for 70 keys" in caplog.text

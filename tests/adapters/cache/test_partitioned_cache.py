@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -12,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from torch.nn.functional import normalize
 
-from adapters.cache import CacheSettings, KeyValueCache, PartitionedCache, use_cache_settings
+from adapters.cache import CacheSettings, KeyValueCache, PartitionedCache, VoteEquation
 from adapters.cache.block import ClassBlock
+from adapters.cache.contest import Contest
 from adapters.cache.rows import GrowingRows
 from adapters.cache.settings import Storage
 from adapters.change import Change
 from adapters.heads import HEADS, Head, Tuning
-from tests.adapters.synthetic import TUNINGS, Task, make_task, noise
+from tests.adapters.synthetic import TUNINGS, Task, make_task, noise, tuned
 
 WIDTH = 8
 CACHED = ["tip-adapter", "tip-adapter++", "tip-x", "tip-x++", "gda", "gda++"]
@@ -30,22 +29,13 @@ def keys(n: int, seed: int, width: int = WIDTH) -> torch.Tensor:
     return normalize(torch.randn(n, width, generator=generator), dim=-1)
 
 
-@pytest.fixture
-def very_many() -> Iterator[None]:
-    """Two keys count as very many."""
-    use_cache_settings(CacheSettings(exact_up_to=2, per_class=0))
-    yield
-    use_cache_settings(CacheSettings())
+# Two keys count as very many.
+VERY_MANY = CacheSettings(exact_up_to=2, per_class=0)
 
 
 def dense_and_partitioned(method: str, task: Task, tuning: Tuning) -> tuple[Head, Head]:
-    use_cache_settings(CacheSettings())
     dense = HEADS[method](100.0).fit(task.classes, task.support, tuning)
-    use_cache_settings(CacheSettings(exact_up_to=2, per_class=0))
-    try:
-        partitioned = HEADS[method](100.0).fit(task.classes, task.support, tuning)
-    finally:
-        use_cache_settings(CacheSettings())
+    partitioned = HEADS[method](100.0, VERY_MANY).fit(task.classes, task.support, tuning)
     return dense, partitioned
 
 
@@ -74,30 +64,43 @@ def test_answers_are_those_of_a_dense_product(
     method: str, shots: list[int], names: bool, beta: float, temperature: float, seed: int
 ) -> None:
     task = make_task(shots, seed, names=names)
-    parameters = TUNINGS[method][1].parameters | {"beta": beta}
-    dense, partitioned = dense_and_partitioned(method, task, Tuning(parameters, temperature))
+    parameters = TUNINGS[method][1].parameters.as_dict() | {"beta": beta}
+    tuning = tuned(method, temperature, **parameters)
+    dense, partitioned = dense_and_partitioned(method, task, tuning)
     assert isinstance(partitioned.cache_, PartitionedCache)
     assert_same_answers(partitioned, dense, task)
 
 
-def test_most_classes_are_never_looked_at_where_means_tell_them_apart(very_many: None) -> None:
+def contest(task: Task, *, alpha: float, beta: float, temperature: float) -> Contest:
+    """The contest of the classes of a task, all of which have keys."""
+    support = task.support
+    cache = PartitionedCache("float32", support.ids, support.embeddings.corrected, support.labels)
+    equation = VoteEquation(
+        classes=task.classes,
+        present=task.classes.have_images(support.labels),
+        alpha=alpha,
+        beta=beta,
+        shots=len(support) / len(task.classes),
+        temperature=temperature,
+    )
+    return Contest.of(cache, equation)
+
+
+def test_most_classes_are_never_looked_at_where_means_tell_them_apart() -> None:
     task = make_task([40] * 60, spread=0.4, names=False)
-    tuning = Tuning({"alpha": 3.0, "beta": 4.0}, 1.0)
-    head = HEADS["tip-adapter++"](100.0).fit(task.classes, task.support, tuning)
+    asked = contest(task, alpha=3.0, beta=4.0, temperature=1.0)
     queries = task.queries.corrected.numpy()
-    n, p = len(queries), len(task.classes)
-    found = head.cache_.find(queries)
-    _, looked_at = head.contest_.votes(queries, np.zeros((n, p)), np.zeros((n, p)), found)
+    nothing = np.zeros((len(queries), len(task.classes)))
+    _, looked_at = asked.votes(queries, nothing, nothing, asked.cache.find(queries))
     assert np.median(looked_at) < len(task.support) / 4
 
 
-def test_where_nothing_can_be_proved_all_votes_are_counted(very_many: None) -> None:
+def test_where_nothing_can_be_proved_all_votes_are_counted() -> None:
     task = make_task([5] * 12, spread=50.0, names=False)
-    tuning = Tuning({"alpha": 1.0, "beta": 8.0}, 100.0)
-    head = HEADS["tip-adapter++"](100.0).fit(task.classes, task.support, tuning)
+    asked = contest(task, alpha=1.0, beta=8.0, temperature=100.0)
     queries = task.queries.corrected.numpy()
     nothing = np.zeros((len(queries), len(task.classes)))
-    votes, looked_at = head.contest_.votes(queries, nothing, nothing)
+    votes, looked_at = asked.votes(queries, nothing, nothing)
     assert looked_at.tolist() == [len(task.support)] * len(queries)
     affinity = task.queries.corrected @ task.support.embeddings.corrected.T
     columns = task.classes.columns(task.support.labels)
@@ -106,16 +109,16 @@ def test_where_nothing_can_be_proved_all_votes_are_counted(very_many: None) -> N
 
 
 @pytest.mark.parametrize("method", CACHED)
-def test_an_update_is_fitting_what_is_left(method: str, very_many: None) -> None:
+def test_an_update_is_fitting_what_is_left(method: str) -> None:
     task = make_task([6, 3, 9, 2])
     tuning = TUNINGS[method][1]
-    head = HEADS[method](100.0).fit(task.classes, task.support, tuning)
+    head = HEADS[method](100.0, VERY_MANY).fit(task.classes, task.support, tuning)
     cache = head.cache_
     added, removed = task.draw([2, 0, 1, 3], 1, 1000), task.support.ids[:5]
     head.update(Change(added=added, removed=removed))
     assert head.cache_ is cache
     left = task.support.without(removed).with_added(added)
-    fresh = HEADS[method](100.0).fit(task.classes, left, tuning)
+    fresh = HEADS[method](100.0, VERY_MANY).fit(task.classes, left, tuning)
     torch.testing.assert_close(
         head.score(task.queries, 3).logits, fresh.score(task.queries, 3).logits, rtol=0, atol=2e-3
     )
@@ -123,18 +126,14 @@ def test_an_update_is_fitting_what_is_left(method: str, very_many: None) -> None
 
 def test_a_cache_that_outgrows_the_dense_product_is_partitioned() -> None:
     task = make_task([3, 3])
-    head = HEADS["tip-adapter++"](100.0).fit(
+    head = HEADS["tip-adapter++"](100.0, CacheSettings(exact_up_to=8, per_class=0)).fit(
         task.classes, task.support, TUNINGS["tip-adapter++"][1]
     )
     dense = head.cache_
     assert isinstance(dense, KeyValueCache)
-    use_cache_settings(CacheSettings(exact_up_to=8, per_class=0))
-    try:
-        head.add(task.draw([1, 1], 1, 1000))
-        assert head.cache_ is dense
-        head.add(task.draw([1, 0], 2, 2000))
-    finally:
-        use_cache_settings(CacheSettings())
+    head.update(Change(added=task.draw([1, 1], 1, 1000)))
+    assert head.cache_ is dense
+    head.update(Change(added=task.draw([1, 0], 2, 2000)))
     assert isinstance(head.cache_, PartitionedCache)
     assert len(head.cache_) == 9
 
@@ -142,21 +141,18 @@ def test_a_cache_that_outgrows_the_dense_product_is_partitioned() -> None:
 def test_a_cache_of_few_keys_a_class_stays_dense() -> None:
     task = make_task([5, 5])
     tuning = TUNINGS["tip-adapter++"][1]
-    use_cache_settings(CacheSettings(exact_up_to=2, per_class=6))
-    try:
-        head = HEADS["tip-adapter++"](100.0).fit(task.classes, task.support, tuning)
-        assert isinstance(head.cache_, KeyValueCache)
-        head.add(task.draw([1, 1], 1, 1000))
-        assert isinstance(head.cache_, KeyValueCache)
-        head.add(task.draw([1, 0], 2, 2000))
-        assert isinstance(head.cache_, PartitionedCache)
-    finally:
-        use_cache_settings(CacheSettings())
+    head = HEADS["tip-adapter++"](100.0, CacheSettings(exact_up_to=2, per_class=6))
+    head.fit(task.classes, task.support, tuning)
+    assert isinstance(head.cache_, KeyValueCache)
+    head.update(Change(added=task.draw([1, 1], 1, 1000)))
+    assert isinstance(head.cache_, KeyValueCache)
+    head.update(Change(added=task.draw([1, 0], 2, 2000)))
+    assert isinstance(head.cache_, PartitionedCache)
 
 
-def test_ape_weighs_single_keys_and_stays_dense(very_many: None) -> None:
+def test_ape_weighs_single_keys_and_stays_dense() -> None:
     task = make_task([3, 3])
-    head = HEADS["ape++"](100.0).fit(task.classes, task.support, TUNINGS["ape++"][1])
+    head = HEADS["ape++"](100.0, VERY_MANY).fit(task.classes, task.support, TUNINGS["ape++"][1])
     assert isinstance(head.cache_, KeyValueCache)
 
 
@@ -203,7 +199,7 @@ class PartitionedMachine(RuleBasedStateMachine):
         query = keys(2, 1234)
         assert len(self.cache) == len(self.model)
         for k in (3, None):
-            matches = self.cache.search(query, k)
+            matches = self.cache.nearest(query, k)
             for row in range(2):
                 found = matches.ids[row].tolist()
                 best = sorted((float(query[row] @ v) for v, _ in self.model.values()), reverse=True)
@@ -221,7 +217,7 @@ class PartitionedMachine(RuleBasedStateMachine):
             for label, place in zip(labels, self.cache.places(labels), strict=True):
                 of = [v for v, other in self.model.values() if other == label]
                 votes = float(torch.exp(3 * (torch.stack(of) @ query[0] - 1)).sum())
-                exact = self.cache.votes(int(place), query.numpy(), 3.0)[0]
+                exact = self.cache.class_votes(int(place), query.numpy(), 3.0)[0]
                 assert exact == pytest.approx(votes, rel=1e-4)
                 assert lower[place] <= votes * (1 + 1e-4)
                 assert upper[place] >= votes * (1 - 1e-4)
@@ -253,7 +249,7 @@ def test_every_storage_finds_the_nearest(storage: Storage) -> None:
     cache = PartitionedCache(storage, torch.arange(300), stored, torch.arange(300) % 7)
     query = keys(20, 1, 32)
     expected = (query @ stored.T).argmax(dim=1)
-    assert (cache.search(query, 1).ids.flatten() == expected).float().mean() > 0.9
+    assert (cache.nearest(query, 1).ids.flatten() == expected).float().mean() > 0.9
 
 
 @settings(max_examples=40, deadline=None)
@@ -278,9 +274,9 @@ def test_the_scatter_of_a_class_is_bounded_however_it_came_about(
     assert block.scatter() >= greatest * (1 - 1e-5) - 1e-6
 
 
-def test_a_query_is_answered_alike_alone_and_in_a_batch(very_many: None) -> None:
+def test_a_query_is_answered_alike_alone_and_in_a_batch() -> None:
     task = make_task([6, 3, 9, 2, 5])
-    head = HEADS["tip-adapter++"](100.0).fit(
+    head = HEADS["tip-adapter++"](100.0, VERY_MANY).fit(
         task.classes, task.support, TUNINGS["tip-adapter++"][1]
     )
     together = head.score(task.queries, 2)
@@ -290,9 +286,9 @@ def test_a_query_is_answered_alike_alone_and_in_a_batch(very_many: None) -> None
         assert torch.equal(alone.matches.ids[0], together.matches.ids[i])
 
 
-def test_no_queries_and_no_matches_are_fine(very_many: None) -> None:
+def test_no_queries_and_no_matches_are_fine() -> None:
     task = make_task([4, 4])
-    head = HEADS["tip-adapter++"](100.0).fit(
+    head = HEADS["tip-adapter++"](100.0, VERY_MANY).fit(
         task.classes, task.support, TUNINGS["tip-adapter++"][1]
     )
     assert head.score(noise(0, 0), 3).logits.shape == (0, 2)

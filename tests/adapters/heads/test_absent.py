@@ -87,5 +87,5 @@ def test_the_offset_is_used_where_a_class_has_no_images(method: str) -> None:
     task = make_task([4, 0, 3])
     head = HEADS[method]().fit(task.classes, task.support)
     cache = head.score(task.queries).cache
-    expected = (cache[:, 0] + cache[:, 2]) / 2 + head.tuning_.parameters["absent"]
+    expected = (cache[:, 0] + cache[:, 2]) / 2 + head.tuning_.parameters.as_dict()["absent"]
     torch.testing.assert_close(cache[:, 1], expected, rtol=1e-5, atol=1e-3)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from adapters.change import Change
-from adapters.embeddings import ClassSet, SupportSet
+from adapters.embeddings import ClassSet, LabelledEmbeddings
 from adapters.heads import HEADS, Tuning
 from adapters.heads.auto import MARGIN, Auto
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head
-from adapters.heads.tip_adapter import TipAdapterPlusPlus
+from adapters.heads.tip_adapter import TipAdapterPlusPlus, VoteParameters
 from tests.adapters.synthetic import TUNINGS, make_task
 
 
@@ -22,8 +22,8 @@ def promising(loss: float | None) -> type[Head]:
     """A head that says of every support set that it has this loss on it."""
 
     class Promising(TipAdapterPlusPlus):
-        def tune(self, classes: ClassSet, support: SupportSet) -> Tuning:
-            return Tuning({"alpha": 1.0, "beta": 1.0}, votes=loss is not None, loss=loss)
+        def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+            return Tuning(VoteParameters(alpha=1.0, beta=1.0), votes=loss is not None, loss=loss)
 
     return Promising
 
@@ -61,10 +61,10 @@ def test_the_lowest_loss_wins_and_the_first_unless_another_is_clearly_better(
 @pytest.mark.parametrize("seed", range(6))
 def test_the_tuning_is_that_of_the_candidate_with_the_lower_loss(seed: int) -> None:
     task = make_task([4, 6, 5, 2], seed, spread=1.5)
-    tuning = Auto().tune(task.classes, task.support)
+    tuning = Auto().tune(task.classes, task.support.labelled)
     losses = {}
     for name, candidate in Auto.candidates.items():
-        own = candidate().tune(task.classes, task.support)
+        own = candidate().tune(task.classes, task.support.labelled)
         assert own.loss is not None
         losses[name] = own.loss
         if name == tuning.head:
@@ -79,7 +79,7 @@ def test_the_tuning_is_that_of_the_candidate_with_the_lower_loss(seed: int) -> N
 
 def test_either_candidate_is_chosen_somewhere() -> None:
     tasks = [make_task([n] * 4, seed, spread=1.5) for seed in range(5) for n in (2, 12)]
-    chosen = {Auto().tune(task.classes, task.support).head for task in tasks}
+    chosen = {Auto().tune(task.classes, task.support.labelled).head for task in tasks}
     assert chosen == set(Auto.candidates)
 
 
@@ -97,15 +97,15 @@ def test_answers_and_left_out_are_those_of_the_chosen_head(name: str) -> None:
     assert torch.equal(ours.logits, theirs.logits)
     assert torch.equal(ours.matches.ids, theirs.matches.ids)
     assert torch.equal(
-        auto.left_out(task.classes, task.support, tuning),
-        alone.left_out(task.classes, task.support, tuning),
+        auto.left_out(task.classes, task.support.labelled, tuning),
+        alone.left_out(task.classes, task.support.labelled, tuning),
     )
 
 
 def test_one_image_a_class_is_answered_with_the_defaults_of_tip_adapter() -> None:
     task = make_task([1, 1, 1])
-    tuning = Auto().tune(task.classes, task.support)
-    defaults = TipAdapterPlusPlus().tune(task.classes, task.support)
+    tuning = Auto().tune(task.classes, task.support.labelled)
+    defaults = TipAdapterPlusPlus().tune(task.classes, task.support.labelled)
     assert tuning.head == "tip-adapter++"
     assert tuning.votes == 0
     assert (tuning.parameters, tuning.temperature) == (defaults.parameters, defaults.temperature)
@@ -133,7 +133,7 @@ def test_an_update_that_keeps_the_head_keeps_its_cache() -> None:
     chosen = auto.chosen_
     assert isinstance(chosen, TipAdapterPlusPlus)
     cache = chosen.cache_
-    auto.add(task.draw([1, 0, 0], 1, 1000))
+    auto.update(Change(added=task.draw([1, 0, 0], 1, 1000)))
     assert auto.chosen_ is chosen
     assert chosen.cache_ is cache
     assert len(cache) == 10

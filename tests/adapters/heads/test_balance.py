@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from adapters.cache.cache import balance
 from adapters.change import Change
 from adapters.gaussians import SharedGaussians
 from adapters.heads import HEADS, Head
-from adapters.heads.tip_adapter import balance, cache_logits
+from adapters.heads.tip_adapter import cache_logits
+from adapters.tuning.cache_votes import mean_shots
 from tests.adapters.synthetic import Task, fixed_head, make_task
 
 FEW, MANY = 2, 40
@@ -31,8 +33,9 @@ def mean_recalls(method: str, *, forget: str | None = None) -> Tensor:
     rows = []
     for task in tasks():
         head = HEADS[method]().fit(task.classes, task.support)
-        kept = {k: v for k, v in head.tuning_.parameters.items() if k != forget}
-        head.update(Change(tuning=replace(head.tuning_, parameters=kept)))
+        kept = {k: v for k, v in head.tuning_.parameters.as_dict().items() if k != forget}
+        parameters = type(head.tuning_.parameters).of(kept)
+        head.update(Change(tuning=replace(head.tuning_, parameters=parameters)))
         rows.append(recalls(head, task))
     return torch.stack(rows).mean(dim=0)
 
@@ -62,8 +65,10 @@ def test_the_test_above_would_notice_plain_sums_of_votes() -> None:
 
 def test_votes_count_the_inverse_of_the_shots() -> None:
     columns = torch.tensor([0, 0, 0, 1, 3, 3])
-    torch.testing.assert_close(balance(columns, 4), torch.tensor([2 / 3, 2.0, 2.0, 1.0]))
-    assert torch.equal(balance(torch.tensor([0, 1, 0, 1]), 2), torch.ones(2))
+    torch.testing.assert_close(
+        balance(columns, 4, mean_shots(columns, 4)), torch.tensor([2 / 3, 2.0, 2.0, 1.0])
+    )
+    assert torch.equal(balance(torch.tensor([0, 1, 0, 1]), 2, 2.0), torch.ones(2))
 
 
 @pytest.mark.parametrize("name", ["tip-adapter", "tip-adapter++"])

@@ -17,10 +17,11 @@ from torch.nn.functional import one_hot
 
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
-from adapters.heads import HEADS, Head, Tuning
+from adapters.heads import HEADS, Head
 from adapters.heads.tip_adapter import cache_logits
 from adapters.heads.tip_x import SIGNATURE_TEMPERATURE, Rescaling, divergences, log_signatures
 from adapters.heads.zero_shot import zero_shot_logits
+from tests.adapters.synthetic import tuned
 
 CASES = sorted((Path(__file__).parents[1] / "parity").glob("heads_*.npz"))
 Case = dict[str, Tensor]
@@ -46,7 +47,7 @@ def fitted(case: Case, method: str, parameters: dict[str, float], dtype: torch.d
         case["in_support_label"].long() + 100,
         ImageEmbeddings(case["in_support"].to(dtype), case["in_support_imo"].to(dtype)),
     )
-    return HEADS[method](100.0).fit(classes, support, Tuning(parameters))
+    return HEADS[method](100.0).fit(classes, support, tuned(method, **parameters))
 
 
 def queries(case: Case, dtype: torch.dtype) -> ImageEmbeddings:

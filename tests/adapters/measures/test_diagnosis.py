@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from adapters.corrections import BeforeProjection, Uncorrected
 from adapters.embeddings import ImageEmbeddings
 from adapters.measures.alignment import alignment, relative_alignment
-from adapters.measures.diagnosis import Measured, diagnose
+from adapters.measures.diagnosis import EmbeddingMeasures, diagnose
 from adapters.measures.modality_gap import modality_gap
 from adapters.measures.overlap import overlap
 from adapters.measures.uniformity import uniformity
@@ -94,7 +94,7 @@ def test_one_embedding_is_measured_once() -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_there_need_not_be_enough_images(n: int) -> None:
     keys = rows(LABELS, 1.0, 12, 1)[:n]
-    measured = Measured.of(keys, LABELS[:n], TEXTS)
+    measured = EmbeddingMeasures.of(keys, LABELS[:n], TEXTS)
     assert math.isnan(measured.uniformity)
     assert math.isnan(measured.neighbours.accuracy)
     assert math.isnan(measured.variance) == (n == 0)

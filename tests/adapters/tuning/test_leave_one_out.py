@@ -38,7 +38,14 @@ from adapters.tuning.cache_votes import (
 from adapters.tuning.search import LOSS_TOLERANCE, WEIGHTS, Term, standardised
 from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
 from adapters.tuning.votes import MAX_VOTES, Votes, evenly
-from tests.adapters.synthetic import TUNINGS, Task, fixed_head, generator, make_task
+from tests.adapters.synthetic import (
+    TUNINGS,
+    Task,
+    fixed_head,
+    generator,
+    make_task,
+    tuned,
+)
 
 some_shots = st.lists(st.integers(1, 5), min_size=1, max_size=4).filter(lambda s: max(s) > 1)
 gappy_shots = st.lists(st.integers(0, 4), min_size=1, max_size=4).filter(lambda s: sum(s) > 1)
@@ -99,10 +106,10 @@ def test_votes_are_bounded_and_all_classes_keep_some() -> None:
 def test_more_images_than_may_vote(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "MAX_VOTES", 10)
     task = make_task([10, 10, 10])
-    tuning = HEADS[method]().tune(task.classes, task.support)
+    tuning = HEADS[method]().tune(task.classes, task.support.labelled)
     assert tuning.votes == 10
     assert HEADS[method]().fit(task.classes, task.support, tuning).left_out(
-        task.classes, task.support, tuning
+        task.classes, task.support.labelled, tuning
     ).shape == (30, 3)
 
 
@@ -163,9 +170,9 @@ def test_cache_terms_are_left_out_votes_at_each_beta(
     values = torch.rand(len(keys), generator=generator(seed)).double() + 0.5
     values_or_none = values if weighted else None
     terms = list(cache_terms(keys, columns, voters, len(shots), values_or_none))
-    assert [term.parameters["beta"] for term in terms] == list(BETAS[: len(terms)])
+    assert [term.setting for term in terms] == list(BETAS[: len(terms)])
     for term in terms:
-        beta = term.parameters["beta"]
+        beta = term.setting
         expected = left_out_votes(keys, columns, len(shots), beta, values_or_none)
         expected = mean_shots(columns, len(shots)) * expected
         torch.testing.assert_close(
@@ -182,7 +189,7 @@ def test_a_typical_nearest_key_votes_with_one_at_every_beta() -> None:
     nearest = float(distance.amin(dim=1).median())
     terms = list(cache_terms(keys, columns, voters, 3))
     for term in terms:
-        beta = term.parameters["beta"]
+        beta = term.setting
         assert term.scale == pytest.approx(math.exp(beta * nearest))
         assert beta * nearest <= MAX_EXPONENT
     assert len(terms) < len(BETAS)
@@ -219,9 +226,9 @@ def test_left_out_of_a_cache_is_a_head_without_the_image(
 ) -> None:
     task = make_task(shots, seed, names=names)
     _, tuning = TUNINGS[name]
-    tuning = replace(tuning, parameters=tuning.parameters | {"absent": 0.0})
+    tuning = replace(tuning, parameters=replace(tuning.parameters, absent=0.0))
     head = HEADS[TUNINGS[name][0]]().fit(task.classes, task.support, tuning)
-    actual = head.left_out(task.classes, task.support, tuning)
+    actual = head.left_out(task.classes, task.support.labelled, tuning)
     columns, n = task.classes.columns(task.support.labels), len(shots)
     for i in range(len(task.support)):
         rest = task.support.without(task.support.ids[i : i + 1])
@@ -240,9 +247,9 @@ def test_left_out_of_tip_x_is_its_equation_without_the_image(
 ) -> None:
     task = double_task(shots, seed)
     name = "tip-x++" if corrected else "tip-x"
-    parameters = TUNINGS[name][1].parameters
+    parameters = TUNINGS[name][1].parameters.as_dict()
     actual = fixed_head(name, task.classes, task.support).left_out(
-        task.classes, task.support, TUNINGS[name][1]
+        task.classes, task.support.labelled, TUNINGS[name][1]
     )
     images, n = task.support.embeddings, len(shots)
     columns = task.classes.columns(task.support.labels)
@@ -271,7 +278,7 @@ def test_left_out_of_gda_is_that_of_its_gaussians(shots: list[int], seed: int, n
     # The Gaussians themselves are compared with refits in test_gaussians.py.
     task = double_task(shots, seed)
     method, tuning = TUNINGS[name]
-    actual = HEADS[method]().left_out(task.classes, task.support, tuning)
+    actual = HEADS[method]().left_out(task.classes, task.support.labelled, tuning)
     known = task.classes.with_images(task.support.labels)
     images = task.support.embeddings
     keys = images.frozen if name == "gda" else images.corrected
@@ -283,17 +290,19 @@ def test_left_out_of_gda_is_that_of_its_gaussians(shots: list[int], seed: int, n
     zero_shot = zero_shot_logits(images.frozen, task.classes, 100.0)
     for i in range(len(keys)):
         term = torch.zeros(n, dtype=torch.float64)
-        term[present] = tuning.parameters["alpha"] * scores[i]
+        term[present] = tuning.parameters.as_dict()["alpha"] * scores[i]
         absent = ~present
         absent[columns[i]] |= shots[columns[i]] == 1
-        expected = zero_shot[i] + filled(term, absent, tuning.parameters.get("absent", 0.0))
+        expected = zero_shot[i] + filled(
+            term, absent, tuning.parameters.as_dict().get("absent", 0.0)
+        )
         torch.testing.assert_close(actual[i], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_left_out_of_zero_shot_is_zero_shot() -> None:
     task = make_task([2, 0, 3])
     head = fixed_head("zero-shot", task.classes, task.support)
-    left_out = head.left_out(task.classes, task.support, head.tuning_)
+    left_out = head.left_out(task.classes, task.support.labelled, head.tuning_)
     torch.testing.assert_close(left_out, head.score(task.support.embeddings).logits)
 
 
@@ -305,8 +314,8 @@ def test_a_tuning_reports_what_its_left_out_logits_say(
     task = double_task(shots, seed, names=names)
     known = task.classes.with_images(task.support.labels)
     head = HEADS[method]()
-    tuning = head.tune(known, task.support)
-    logits = head.left_out(known, task.support, tuning)
+    tuning = head.tune(known, task.support.labelled)
+    logits = head.left_out(known, task.support.labelled, tuning)
     voters = Votes.of(known.columns(task.support.labels), len(known), singles=method == "zero-shot")
     assert tuning.votes == len(voters)
     if len(voters):
@@ -325,8 +334,8 @@ def test_classes_without_images_leave_the_tuning_alone(method: str, seed: int) -
         return
     task = double_task([3, 0, 4, 0, 1], seed)
     known = task.classes.with_images(task.support.labels)
-    assert HEADS[method]().tune(task.classes, task.support) == HEADS[method]().tune(
-        known, task.support
+    assert HEADS[method]().tune(task.classes, task.support.labelled) == HEADS[method]().tune(
+        known, task.support.labelled
     )
 
 
@@ -336,9 +345,9 @@ def test_left_out_signature_term_is_what_the_head_serves_but_for_the_image(
 ) -> None:
     """With many images of each class one image less changes little."""
     task = make_task([40, 40, 40])
-    tuning = Tuning({"alpha": 0.0, "beta": 1.0, "gamma": 1.0})
+    tuning = tuned("tip-x", alpha=0.0, beta=1.0, gamma=1.0)
     head = view().fit(task.classes, task.support, tuning)
-    left_out = head.left_out(task.classes, task.support, tuning)
+    left_out = head.left_out(task.classes, task.support.labelled, tuning)
     served = head.score(task.support.embeddings).logits
     torch.testing.assert_close(left_out, served, rtol=0, atol=2.0)
     own = one_hot(task.classes.columns(task.support.labels), 3).bool()
@@ -355,7 +364,7 @@ def random_problem(seed: int, n: int = 40, n_classes: int = 4) -> tuple[Tensor, 
     own = one_hot(targets, n_classes).double()
     base = torch.randn(n, n_classes, generator=rng).double() + 0.5 * own
     terms = [
-        Term({"k": k}, torch.randn(n, n_classes, generator=rng).double() + k / 3 * own, 2.0 + k)
+        Term(k, torch.randn(n, n_classes, generator=rng).double() + k / 3 * own, 2.0 + k)
         for k in range(3)
     ]
     return base, terms, Votes(torch.arange(n), targets, Votes.class_weights(targets))
@@ -398,8 +407,7 @@ def test_the_best_setting_of_the_grid_is_found(
     chosen = [
         i
         for i, (_, weight, term) in enumerate(best)
-        if term.parameters == found.parameters
-        and weight * term.scale == pytest.approx(found.weight)
+        if term.setting == found.setting and weight * term.scale == pytest.approx(found.weight)
     ]
     assert len(chosen) == 1
     assert first <= chosen[0] <= sure
@@ -414,16 +422,16 @@ def test_a_tie_goes_to_the_lower_loss() -> None:
     even, uneven = own, own * torch.linspace(0.01, 2, 20).double().unsqueeze(1)
     base = torch.zeros(20, 2).double()
     for terms in (
-        [Term({"k": 0}, uneven), Term({"k": 1}, even)],
-        [Term({"k": 1}, even), Term({"k": 0}, uneven)],
+        [Term(0, uneven), Term(1, even)],
+        [Term(1, even), Term(0, uneven)],
     ):
-        assert search.search(base, terms, voters, 1.0).parameters == {"k": 1}
+        assert search.search(base, terms, voters, 1.0).setting == 1
 
 
 def test_settings_that_are_as_good_go_to_the_first() -> None:
     base, terms, voters = random_problem(1)
-    twice = [Term({"k": i}, terms[1].values) for i in range(2)]
-    assert search.search(base, twice, voters, 1.0).parameters == {"k": 0}
+    twice = [Term(i, terms[1].values) for i in range(2)]
+    assert search.search(base, twice, voters, 1.0).setting == 0
 
 
 def test_every_class_counts_alike_whatever_its_number_of_images() -> None:
@@ -434,9 +442,9 @@ def test_every_class_counts_alike_whatever_its_number_of_images() -> None:
     large[:, 0] = 1.0
     small[:18, 1] = small[18:20, 1] = small[20:, 2] = 1.0
     found = search.search(
-        torch.zeros(22, 3).double(), [Term({"k": 0}, large), Term({"k": 1}, small)], voters, 1.0
+        torch.zeros(22, 3).double(), [Term(0, large), Term(1, small)], voters, 1.0
     )
-    assert found.parameters == {"k": 1}
+    assert found.setting == 1
 
 
 @settings(max_examples=20, deadline=None)
@@ -445,7 +453,7 @@ def test_the_search_does_not_depend_on_the_scale_of_the_base(seed: int, scale: f
     base, terms, voters = random_problem(seed)
     plain = search.search(base, terms, voters, 1.0)
     scaled = search.search(scale * base, terms, voters, scale)
-    assert scaled.parameters == plain.parameters
+    assert scaled.setting == plain.setting
     assert scaled.weight == pytest.approx(scale * plain.weight)
 
 
@@ -485,15 +493,16 @@ def test_reported_accuracy_is_the_best_of_alphas_and_betas(
     monkeypatch.setattr(cache_terms, "__defaults__", (None, betas))
     task = double_task([4, 4, 4, 3], seed=1)
     head = HEADS[method]()
-    tuning = head.tune(task.classes, task.support)
+    tuning = head.tune(task.classes, task.support.labelled)
     columns, voters = columns_and_votes(task)
     zero_shot = zero_shot_logits(task.support.embeddings.frozen, task.classes, 100.0)
     trust = calibrated_temperature(zero_shot, columns, weights=Votes.class_weights(columns))
     accuracies = []
     for term in cache_terms(head.keys(task.support.embeddings), columns, voters, 4):
         for weight in WEIGHTS:
-            setting = term.parameters | {"alpha": trust * weight * term.scale}
-            logits = head.left_out(task.classes, task.support, Tuning(setting))
+            alpha = trust * weight * term.scale
+            setting = tuned(method, alpha=alpha, beta=term.setting)
+            logits = head.left_out(task.classes, task.support.labelled, setting)
             accuracies.append(voters.accuracy(logits[voters.rows]))
     assert len(accuracies) == len(betas) * len(WEIGHTS)
     assert tuning.accuracy == pytest.approx(max(accuracies), abs=1e-9)
@@ -509,7 +518,9 @@ def test_the_choice_does_not_depend_on_the_logit_scale(method: str, scale: float
     assert scaled.tuning_.accuracy == pytest.approx(plain.tuning_.accuracy, abs=1e-9)
     assert scaled.tuning_.head == plain.tuning_.head
     for name in ("beta", "share"):
-        assert scaled.tuning_.parameters.get(name) == plain.tuning_.parameters.get(name)
+        assert scaled.tuning_.parameters.as_dict().get(
+            name
+        ) == plain.tuning_.parameters.as_dict().get(name)
     assert scaled.tuning_.temperature == pytest.approx(
         scale / 100 * plain.tuning_.temperature, rel=0.01
     )
@@ -526,7 +537,7 @@ def one_shot(method: str) -> tuple[Task, float, Tuning]:
     columns = task.classes.columns(task.support.labels)
     zero_shot = zero_shot_logits(task.support.embeddings.frozen, task.classes, 100.0)
     trust = calibrated_temperature(zero_shot, columns, weights=Votes.class_weights(columns))
-    return task, trust, HEADS[method]().tune(task.classes, task.support)
+    return task, trust, HEADS[method]().tune(task.classes, task.support.labelled)
 
 
 @pytest.mark.parametrize(
@@ -546,7 +557,7 @@ def test_single_shots_fall_back_to_the_defaults(method: str, defaults: dict[str,
     assert tuning.temperature == DEFAULT_TEMPERATURE * trust
     in_trust = {"alpha", "gamma"} if method != "ape++" else {"alpha"}
     expected = {k: v * trust if k in in_trust else v for k, v in defaults.items()}
-    parameters = dict(tuning.parameters)
+    parameters = tuning.parameters.as_dict()
     assert math.isfinite(parameters.pop("absent"))
     assert parameters == expected
 
@@ -571,8 +582,8 @@ def test_gda_serves_with_the_noise_of_means_that_it_was_tuned_with() -> None:
     gaussians = SharedGaussians().fit(
         task.support.embeddings.frozen, task.classes.columns(task.support.labels), 3
     )
-    published = Tuning({"alpha": head.tuning_.parameters["alpha"]})
+    published = tuned("gda", alpha=head.parameters_.alpha)
     plain = GDA().fit(task.classes, task.support, published)
     apart = head.score(task.queries).cache - plain.score(task.queries).cache
-    expected = head.tuning_.parameters["alpha"] * gaussians.spread_ / (2 * gaussians.shots_)
+    expected = head.parameters_.alpha * gaussians.spread_ / (2 * gaussians.shots_)
     torch.testing.assert_close(apart, expected.expand_as(apart), rtol=1e-9, atol=1e-9)

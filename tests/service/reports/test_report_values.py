@@ -66,7 +66,7 @@ def snapshot(
         )
         for i, label in zip(support.ids.tolist(), support.labels.tolist(), strict=True)
     }
-    tuning = FewShotClassifier(method, 20.0).tune(classes, support) if ids else Tuning()
+    tuning = FewShotClassifier(method, 20.0).tune(classes, support.labelled) if ids else Tuning()
     return Snapshot(
         name="blobs",
         method=method,

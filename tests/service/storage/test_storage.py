@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 import service.storage.migrations
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
+from adapters.heads.tip_adapter import VoteParameters
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.change import Change, NewClass, Written
@@ -30,7 +31,13 @@ from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
 
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
-TUNING = Tuning({"alpha": 3.5, "beta": 2.0}, temperature=1.25, votes=4, accuracy=0.75)
+TUNING = Tuning(
+    VoteParameters(alpha=3.5, beta=2.0),
+    temperature=1.25,
+    votes=4,
+    accuracy=0.75,
+    head="tip-adapter++",
+)
 
 
 @pytest.fixture

@@ -10,7 +10,12 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from adapters.out_of_distribution import RIDGE, Familiarity, lower_quantile, rejection_threshold
+from adapters.out_of_distribution import (
+    RIDGE,
+    RelativeMahalanobis,
+    lower_quantile,
+    rejection_threshold,
+)
 from tests.adapters.synthetic import CORRECTED_WIDTH, generator, make_task, noise
 
 
@@ -75,7 +80,7 @@ each_size = pytest.mark.parametrize("shots", [[3, 5, 1, 4], [14, 9, 1, 10]], ids
 
 
 @each_size
-def test_familiarity_is_the_distance_to_all_less_that_to_the_nearest_class(
+def test_the_score_is_the_distance_to_all_less_that_to_the_nearest_class(
     shots: list[int],
 ) -> None:
     x, columns = images(shots)
@@ -85,7 +90,7 @@ def test_familiarity_is_the_distance_to_all_less_that_to_the_nearest_class(
     expected = torch.stack(
         [background.distances(query)[0] - classes.distances(query).min() for query in queries]
     )
-    actual = Familiarity().fit(x, columns, len(shots)).scores(queries)
+    actual = RelativeMahalanobis().fit(x, columns, len(shots)).scores(queries)
     torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8)
 
 
@@ -104,16 +109,16 @@ def test_left_out_is_refitting_with_the_same_ridge(shots: list[int], seed: int) 
             for i in range(len(x))
         ]
     )
-    actual = Familiarity().fit(x, columns, len(shots)).left_out()
+    actual = RelativeMahalanobis().fit(x, columns, len(shots)).left_out()
     torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8)
 
 
 def test_a_query_is_as_familiar_alone_as_in_a_batch() -> None:
     x, columns = images([4, 6, 3])
-    familiarity = Familiarity().fit(x.float(), columns, 3)
+    ood = RelativeMahalanobis().fit(x.float(), columns, 3)
     queries = noise(30, 1).corrected
-    alone = torch.cat([familiarity.scores(queries[i : i + 1]) for i in range(30)])
-    torch.testing.assert_close(familiarity.scores(queries), alone, rtol=1e-4, atol=1e-3)
+    alone = torch.cat([ood.scores(queries[i : i + 1]) for i in range(30)])
+    torch.testing.assert_close(ood.scores(queries), alone, rtol=1e-4, atol=1e-3)
 
 
 def test_left_out_images_are_as_familiar_as_new_ones_and_others_are_not() -> None:
@@ -121,10 +126,10 @@ def test_left_out_images_are_as_familiar_as_new_ones_and_others_are_not() -> Non
     for seed in range(60):
         task = make_task([8, 8, 8], seed, queries=8, dtype=torch.float64)
         x, columns = task.support.embeddings.corrected, task.classes.columns(task.support.labels)
-        familiarity = Familiarity().fit(x, columns, 3)
-        left_out.append(familiarity.left_out())
-        fitted.append(familiarity.scores(x))
-        new.append(familiarity.scores(task.queries.corrected))
+        ood = RelativeMahalanobis().fit(x, columns, 3)
+        left_out.append(ood.left_out())
+        fitted.append(ood.scores(x))
+        new.append(ood.scores(task.queries.corrected))
     expected = torch.cat(new)
     spread = float(expected.std())
     for q in (0.05, 0.25, 0.5, 0.75):
@@ -138,9 +143,9 @@ def test_left_out_images_are_as_familiar_as_new_ones_and_others_are_not() -> Non
 def test_images_that_are_all_alike_give_numbers(n: int, dtype: torch.dtype) -> None:
     one = noise(1, 0, dtype).corrected
     columns = torch.arange(n) % 2
-    familiarity = Familiarity().fit(one.repeat(n, 1), columns, 2)
-    assert bool(familiarity.left_out().isfinite().all())
-    assert bool(familiarity.scores(noise(4, 1, dtype).corrected).isfinite().all())
+    ood = RelativeMahalanobis().fit(one.repeat(n, 1), columns, 2)
+    assert bool(ood.left_out().isfinite().all())
+    assert bool(ood.scores(noise(4, 1, dtype).corrected).isfinite().all())
 
 
 # The threshold.
