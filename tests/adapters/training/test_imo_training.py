@@ -141,9 +141,7 @@ def test_lite_is_trained_before_its_projection_and_keeps_its_statistics(
 
 
 def test_two_classes_are_needed_to_tell_apart(tower: Tower, data: TrainingImages) -> None:
-    with pytest.raises(
-        RuntimeError, match=r"1 class \(blue\), and a classifier needs 2.*--objective dino"
-    ):
+    with pytest.raises(RuntimeError, match=r"1 class \(blue\), and a classifier needs 2"):
         RECIPES["supervised"].build(tower, attach(tower.visual), data.classes[:1], 1)
 
 
