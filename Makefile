@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit unit-service-a-l unit-service-m-z unit-science clean
+.PHONY: install demo serve test lint types docs unit coverage browser clean
 
 install: $(INSTALLED)
 
@@ -37,20 +37,24 @@ types: install
 docs: install
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
 
-# What measures time is run before, by itself; then two processes at a time beside each other
-# (docs/architecture.md, "Tests").
-unit: install
-	$(BIN)/pytest tests/service -m alone
-	$(MAKE) --jobs 2 unit-service-a-l unit-service-m-z unit-science
+# What measures time has the processors for itself, before all else; then a worker for each
+# processor, up to four (docs/architecture.md, "Tests").
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+unit: install browser
+	$(PYTEST) tests/service -m alone
+	$(PYTEST) -m "not alone" $(PARALLEL)
 
-unit-service-a-l: install
-	$(BIN)/pytest -m "not alone" --durations=10 tests/service/[a-d]* tests/service/[f-q]*
+# As `unit`, with the lines and branches that were run, in services and commands too; slower.
+coverage: install browser
+	$(BIN)/coverage erase
+	$(PYTEST) -m "not alone" $(PARALLEL) --cov --cov-report=term
 
-unit-service-m-z: install
-	$(BIN)/pytest -m "not alone" --durations=10 tests/service/e* tests/service/[r-z]*
-
-unit-science: install
-	$(BIN)/pytest -m "not alone" --durations=10 tests/adapters tests/benchmarks
+# For the tests of pages. Where none can be had, the last lines of the tests say what was not run.
+browser:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
+		echo "Chromium cannot be installed: the tests of pages are skipped"
 
 clean:
 	rm -rf $(VENV) site

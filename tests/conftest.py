@@ -7,13 +7,24 @@ from collections.abc import Iterator
 
 import pytest
 
+# Folders of tests that train in processes of their own, or that start, end and kill services.
+_LONGEST = {"training", "serving", "storage"}
+
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compiled models are kept for the session, and not taken from an earlier one."""
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """Compiled models are kept for the session and all its workers, and none taken from before."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base if worker_id == "master" else base.parent) / "cache"
+    cache.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(cache))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with the longest tests first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

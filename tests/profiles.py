@@ -25,7 +25,8 @@ def matrix(primaries: tuple[tuple[float, float], ...]) -> np.ndarray:
     columns = np.stack([_xyz(xy) for xy in primaries], axis=1)
     scaled = columns * np.linalg.solve(columns, _xyz(_D65))
     gain = (_BRADFORD @ _D50) / (_BRADFORD @ _xyz(_D65))
-    return np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD @ scaled
+    found: np.ndarray = np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD @ scaled
+    return found
 
 
 def _fixed(value: float) -> bytes:
@@ -96,9 +97,11 @@ def encoded_in(
     there = light @ matrix(SRGB).T @ np.linalg.inv(matrix(primaries)).T
     there = there.clip(0, 1)
     if gamma is not None:
-        return (255 * there ** (1 / gamma)).round().astype(np.uint8)
+        powered: np.ndarray = (255 * there ** (1 / gamma)).round().astype(np.uint8)
+        return powered
     curved = np.where(there <= 0.0031308, there * 12.92, 1.055 * there ** (1 / 2.4) - 0.055)
-    return (255 * curved).round().astype(np.uint8)
+    found: np.ndarray = (255 * curved).round().astype(np.uint8)
+    return found
 
 
 def decoded_from(
@@ -112,4 +115,5 @@ def decoded_from(
         light = np.where(there <= 0.04045, there / 12.92, ((there + 0.055) / 1.055) ** 2.4)
     here = (light @ matrix(primaries).T @ np.linalg.inv(matrix(SRGB)).T).clip(0, 1)
     curved = np.where(here <= 0.0031308, here * 12.92, 1.055 * here ** (1 / 2.4) - 0.055)
-    return (255 * curved).round().astype(np.uint8)
+    found: np.ndarray = (255 * curved).round().astype(np.uint8)
+    return found

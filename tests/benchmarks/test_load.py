@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -51,12 +51,22 @@ def _raw(head: str) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, _, value in lines]
 
 
-def report(answer: Answer, connections: int = 2, seconds: float = 0.2, **more: float) -> Report:
+def report(
+    answer: Answer,
+    connections: int = 2,
+    seconds: float = 0.2,
+    *,
+    warm_up: float = 0.0,
+    rate: float | None = None,
+    patience: float = 30.0,
+) -> Report:
     """What a short load gives."""
 
     async def run() -> Report:
         async with server(answer) as port:
-            plan = Plan(port, (A, B), connections, seconds, **({"warm_up": 0.0} | more))
+            plan = Plan(
+                port, (A, B), connections, seconds, warm_up=warm_up, rate=rate, patience=patience
+            )
             return await generate(plan)
 
     return asyncio.run(run())
@@ -209,7 +219,7 @@ def test_a_form_is_what_servers_take_for_one() -> None:
     head = request.head.decode()
     assert head.startswith("POST /path HTTP/1.1\r\n")
 
-    async def body() -> AsyncIterator[bytes]:
+    async def body() -> AsyncGenerator[bytes, None]:
         yield request.body
 
     form = asyncio.run(MultiPartParser(Headers(raw=_raw(head)), body()).parse())

@@ -35,7 +35,7 @@ SMALL: dict[str, int] = {
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service with the default backbone and default settings."""
-    with Server.ready(tmp_path_factory.mktemp("lite")) as running:
+    with Server.ready(tmp_path_factory.mktemp("lite"), as_installed=True) as running:
         yield running
         running.stop()
     log = running.log.read_text()

@@ -12,49 +12,62 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 import httpx2 as httpx
 
+from tests.service.forked import ForkedHandful
+
 HANDFUL = Path(sys.executable).with_name("handful")
-_PATIENCE = 90.0
+_PATIENCE = 240.0
 
 
 def run_handful(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run the command to its end; for what is expected to end by itself."""
-    return subprocess.run(
-        [HANDFUL, *arguments],
-        env=_environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    with TemporaryDirectory(prefix="handful-run-") as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        running = ForkedHandful(arguments, _environment(settings), output, errors)
+        try:
+            status = running.wait(_PATIENCE)
+        finally:
+            running.kill()
+        return subprocess.CompletedProcess(
+            ["handful", *arguments], status, output.read_text(), errors.read_text()
+        )
 
 
 @dataclass
 class Server:
     """A running service. Settings are those of ``HANDFUL_...``, in small letters."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedHandful
     data_dir: Path
     log: Path
     url: str
 
     @classmethod
-    def listening(cls, data_dir: Path, **settings: object) -> Server:
-        """Start the service and wait until it listens; it may not be ready yet."""
+    def listening(cls, data_dir: Path, *, as_installed: bool = False, **settings: object) -> Server:
+        """Start the service and wait until it listens; it may not be ready yet.
+
+        Args:
+            as_installed: Whether to run the installed command instead of a forked one, as is
+                always done for several processes, which the first starts anew.
+        """
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir / "server.log"
-        with log.open("ab") as output:
-            begin = output.tell()
-            process = subprocess.Popen(
-                [HANDFUL, "serve", "--port", "0", "--data-dir", data_dir],
-                env=_environment(settings),
-                stdout=output,
-                stderr=output,
-            )
+        log.touch()
+        begin = log.stat().st_size
+        command = ["serve", "--port", "0", "--data-dir", str(data_dir)]
+        process: subprocess.Popen[bytes] | ForkedHandful
+        if as_installed or settings.get("processes", 1) != 1:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [HANDFUL, *command], env=_environment(settings), stdout=output, stderr=output
+                )
+        else:
+            process = ForkedHandful(command, _environment(settings), log, log)
         server = cls(process, data_dir, log, "")
         for _ in server._waiting("listening"):
             text = log.read_bytes()[begin:].decode()
@@ -64,9 +77,9 @@ class Server:
         return server
 
     @classmethod
-    def ready(cls, data_dir: Path, **settings: object) -> Server:
+    def ready(cls, data_dir: Path, *, as_installed: bool = False, **settings: object) -> Server:
         """Start the service and wait until it can answer."""
-        server = cls.listening(data_dir, **settings)
+        server = cls.listening(data_dir, as_installed=as_installed, **settings)
         server.wait_until_ready()
         return server
 

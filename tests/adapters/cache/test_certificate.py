@@ -16,7 +16,7 @@ betas = st.sampled_from([0.5, 1.0, 2.0, 5.5, 8.0, 32.0, 256.0])
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    e = np.exp((logits - logits.max()) / temperature)
+    e: np.ndarray = np.exp((logits - logits.max()) / temperature)
     return e / e.sum()
 
 
