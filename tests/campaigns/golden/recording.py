@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,16 @@ class Recording:
 
 
 class Placeholders:
-    """Puts a number in the place of each id and time, which differ from one recording to another.
+    """Stands for ids and times, which differ from one recording to another.
 
-    The same id has the same number wherever it occurs, so that it is still compared.
+    The same id has the same number wherever it occurs, so that it is still compared. A time has
+    none, unless an earlier part of the same story, whose database is read again, has seen it.
 
     Args:
-        numbers: By what they stand for, from an earlier part of the same story.
+        known: By what they stand for, from that part.
+
+    Attributes:
+        seen: The same, of this part as well.
     """
 
     _PATTERN = re.compile(
@@ -83,8 +88,10 @@ class Placeholders:
         r"|(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?)"
     )
 
-    def __init__(self, numbers: Mapping[str, str] | None = None) -> None:
-        self.numbers = dict(numbers or {})
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._known = dict(known or {})
+        self.seen = dict(self._known)
+        self._counts = Counter(name[1:].partition(" ")[0] for name in self._known.values())
         self._literal: dict[str, str] = {}
 
     def literally(self, text: object, placeholder: str) -> None:
@@ -99,7 +106,13 @@ class Placeholders:
         return self._PATTERN.sub(self._number, text)
 
     def _number(self, found: re.Match[str]) -> str:
-        return self.numbers.setdefault(found[0], f"<{found.lastgroup} {len(self.numbers) + 1}>")
+        kind = found.lastgroup
+        if found[0] not in self.seen:
+            self._counts[kind] += 1
+            self.seen[found[0]] = f"<{kind} {self._counts[kind]}>"
+        if kind == "time" and found[0] not in self._known:
+            return "<time>"
+        return self.seen[found[0]]
 
 
 def _parsed(text: str) -> Json:

@@ -81,7 +81,7 @@ def walk(code: Code, recording: Recording) -> None:
     story.begin("90-database")
     story.note("database", described(data / "handful.db"))
     story.end()
-    numbers = json.dumps(clean.numbers, indent=1)
+    numbers = json.dumps(clean.seen, indent=1)
     (recording.work / "http-numbers.json").write_text(numbers, "utf-8")
 
     clip = recording.work / "clip"
