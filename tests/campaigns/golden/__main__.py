@@ -43,11 +43,11 @@ def record(
     code.check()
     sets = [folder.resolve() for folder in sets]
     makers: dict[str, Callable[[], None]] = {
-        "cli": lambda: commands(code, recording),
         "http": lambda: walk(code, recording),
         "upgrade": lambda: upgrade(code, recording, database or out),
         "training": lambda: training(code, recording),
         "evaluate": lambda: evaluation(code, recording, sets),
+        "cli": lambda: commands(code, recording),
     }
     if not sets:
         del makers["evaluate"]
@@ -97,7 +97,7 @@ def main() -> int:
         "--parts",
         nargs="+",
         default=[],
-        choices=["cli", "http", "upgrade", "training", "evaluate"],
+        choices=["http", "upgrade", "training", "evaluate", "cli"],
         help="all by default",
     )
     comparer = actions.add_parser("compare", help="print what differs")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 
 from tests.campaigns.golden.code import Code
 from tests.campaigns.golden.recording import Json, Placeholders, Recording
 
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b")
+_PROCESS = re.compile(r"process \[\d+\]")
 _HELP: tuple[tuple[str, ...], ...] = (
     (),
     ("serve",),
@@ -40,10 +42,11 @@ _MISTAKES: tuple[tuple[str, ...], ...] = (
 
 
 def ended(process: subprocess.CompletedProcess[str], clean: Placeholders) -> Json:
-    """How a command ended and what it said, without how long it took."""
+    """How a command ended and what it said, without seconds and process ids."""
     said = {"stdout": process.stdout, "stderr": process.stderr}
     return {"exit status": process.returncode} | {
-        name: _SECONDS.sub("<seconds> s", clean(text)) for name, text in said.items()
+        name: _PROCESS.sub("process <id>", _SECONDS.sub("<seconds> s", clean(text)))
+        for name, text in said.items()
     }
 
 
@@ -56,6 +59,9 @@ def commands(code: Code, recording: Recording) -> None:
         ("help", [(*line, "--help") for line in _HELP]),
         ("mistakes", list(_MISTAKES)),
     ):
+        for folder in ("none", "run", "handful-data"):
+            shutil.rmtree(recording.work / folder, ignore_errors=True)
         told = {" ".join(line): ended(code.handful(*line), clean) for line in lines}
         recording.write("cli", name, told)
-    recording.write("cli", "demo", ended(code.handful("demo"), clean))
+    demo = code.handful("demo", max_batch=1, decode_threads=1)
+    recording.write("cli", "demo", ended(demo, clean))

@@ -106,7 +106,7 @@ class Placeholders:
         return self._PATTERN.sub(self._number, text)
 
     def _number(self, found: re.Match[str]) -> str:
-        kind = found.lastgroup
+        kind = found.lastgroup or ""
         if found[0] not in self.seen:
             self._counts[kind] += 1
             self.seen[found[0]] = f"<{kind} {self._counts[kind]}>"
