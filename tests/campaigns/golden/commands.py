@@ -10,7 +10,7 @@ from tests.campaigns.golden.code import Code
 from tests.campaigns.golden.recording import Json, Placeholders, Recording
 
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b")
-_PROCESS = re.compile(r"process \[\d+\]")
+_LOG = re.compile(r"^INFO:.*\n", re.MULTILINE)
 _HELP: tuple[tuple[str, ...], ...] = (
     (),
     ("serve",),
@@ -28,7 +28,7 @@ _MISTAKES: tuple[tuple[str, ...], ...] = (
     ("nothing",),
     ("serve", "--port", "x"),
     ("serve", "--processes", "0"),
-    ("serve", "--backbone", "local-dir:none"),
+    ("serve", "--port", "0", "--backbone", "local-dir:none"),
     ("evaluate", "none"),
     ("evaluate", "none", "--shots", "x"),
     ("evaluate", "none", "--template", "x"),
@@ -42,11 +42,10 @@ _MISTAKES: tuple[tuple[str, ...], ...] = (
 
 
 def ended(process: subprocess.CompletedProcess[str], clean: Placeholders) -> Json:
-    """How a command ended and what it said, without seconds and process ids."""
+    """How a command ended and what it said, without seconds and lines of the log."""
     said = {"stdout": process.stdout, "stderr": process.stderr}
     return {"exit status": process.returncode} | {
-        name: _PROCESS.sub("process <id>", _SECONDS.sub("<seconds> s", clean(text)))
-        for name, text in said.items()
+        name: _SECONDS.sub("<seconds> s", _LOG.sub("", clean(text))) for name, text in said.items()
     }
 
 
