@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.campaigns.golden.code import Code, CodeError
-from tests.campaigns.golden.recording import Placeholders, Recording
+from tests.campaigns.golden.recording import Placeholders, Recording, plain_svg
 
 _SHOTS = ("--shots", "1,4,16", "--seeds", "1")
 _MORE: dict[str, tuple[str, ...]] = {
@@ -60,8 +60,12 @@ def _diagnosis(code: Code, recording: Recording, folder: Path, clean: Placeholde
         raise CodeError(f"diagnose: {process.stdout}{process.stderr}")
     pictures = {
         path.name: recording.content(f"evaluate/diagnose-{path.name}", path.read_bytes())
-        for path in sorted(out.iterdir())
-        if path.suffix in {".png", ".svg"}
+        for path in sorted(out.glob("*.png"))
+    } | {
+        path.name: recording.text(
+            f"evaluate/diagnose-{path.name}", plain_svg(clean(path.read_text("utf-8")))
+        )
+        for path in sorted(out.glob("*.svg"))
     }
     found = json.loads(clean((out / "diagnosis.json").read_text("utf-8")))
     told = {"diagnosis": found, "pictures": pictures, "stdout": clean(process.stdout)}

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 Json = Any
+_SHAPE = re.compile(r"""(?<=["#])(?:[a-z]|image)[0-9a-f]{10}(?=[")])""")
 _LONGEST = 2000
 """Longer texts and all other bytes are kept as files."""
 
@@ -113,6 +114,12 @@ class Placeholders:
         if kind == "time" and found[0] not in self._known:
             return "<time>"
         return self.seen[found[0]]
+
+
+def plain_svg(text: str) -> str:
+    """A drawing with numbers in the place of the random ids that matplotlib gives to its shapes."""
+    numbers: dict[str, str] = {}
+    return _SHAPE.sub(lambda found: numbers.setdefault(found[0], f"shape-{len(numbers)}"), text)
 
 
 def _parsed(text: str) -> Json:

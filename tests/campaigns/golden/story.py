@@ -17,7 +17,7 @@ from tests.campaigns.golden.exchange import (
     zipped,
 )
 from tests.campaigns.golden.pictures import LABELS, png
-from tests.campaigns.golden.recording import Json, Placeholders, Recording
+from tests.campaigns.golden.recording import Json, Placeholders, Recording, plain_svg
 
 _UNTOLD = {"date"}
 QUERIES = [(f"{label}.png", png(label, 500)) for label in LABELS]
@@ -93,7 +93,8 @@ class Story:
             return json.loads(self.clean(answer.body.decode()))
         if media_type.startswith("text/") or media_type == "image/svg+xml":
             kind = media_type.rpartition("/")[2].partition("+")[0]
-            return self.recording.text(f"{name}.{kind}", self.clean(answer.body.decode()))
+            text = self.clean(answer.body.decode())
+            return self.recording.text(f"{name}.{kind}", plain_svg(text) if kind == "svg" else text)
         kind = media_type.rpartition("/")[2]
         return {"bytes": len(answer.body)} | self.recording.content(f"{name}.{kind}", answer.body)
 
