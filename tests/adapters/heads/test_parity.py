@@ -18,9 +18,9 @@ from torch.nn.functional import one_hot
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads import HEADS, Head, Tuning
+from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import cache_logits
 from adapters.heads.tip_x import SIGNATURE_TEMPERATURE, Rescaling, divergences, log_signatures
-from adapters.heads.zero_shot import zero_shot_logits
 
 CASES = sorted((Path(__file__).parents[1] / "parity").glob("heads_*.npz"))
 Case = dict[str, Tensor]

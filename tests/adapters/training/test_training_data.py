@@ -77,7 +77,7 @@ def test_broken_images_are_replaced_and_noted_even_by_workers(tmp_path: Path) ->
     found = []
     for workers in (0, 2):
         pictures = Pictures(data, noisy, read=READ, seed=0, side=64, labelled=True)
-        loader = DataLoader(
+        loader: DataLoader[list[torch.Tensor]] = DataLoader(
             pictures,  # type: ignore[arg-type]
             batch_size=4,
             sampler=Shuffled(len(data), 0),

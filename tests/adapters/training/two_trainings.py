@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 
+from adapters.corrections.bottleneck import BottleneckConfig, attach
 from adapters.training.loop import LoopSettings, train
+from adapters.training.methods.imo import RECIPES
 from adapters.training.methods.imo.tower import load_tower
-from tests.adapters.training.test_imo_training import RECIPES, BottleneckConfig, attach, dino
+from tests.adapters.training.test_imo_training import dino
 from tests.coloured import coloured_images
 from tests.reading import READ
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassCalibrationError
 
+from adapters.heads import Tuning
 from adapters.measures.calibration import Calibration
 from service.evaluation.answering import Answered
 from service.evaluation.measures import (
@@ -18,7 +19,7 @@ from service.evaluation.measures import (
     measure,
     separation,
 )
-from service.evaluation.protocol import Result, Tuning
+from service.evaluation.protocol import Result
 from service.evaluation.summary import estimate, summarise
 
 

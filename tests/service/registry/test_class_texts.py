@@ -186,10 +186,10 @@ async def test_a_shutdown_that_cancels_ends_within_a_pass(tmp_path: Path, vit: s
         assert service.waiting() == 0
         service.held.let()
         began = monotonic()
-        await asyncio.to_thread(service.composition.texts.close)
+        await asyncio.to_thread(service.runtime.texts.close)
         assert monotonic() - began < 5
         assert len(service.held.batches) <= 2  # of 507
-        assert len(service.composition.store.classifiers()) == 1
+        assert len(service.runtime.store.classifiers()) == 1
 
 
 @in_loop
@@ -197,7 +197,7 @@ async def test_classes_that_came_meanwhile_are_embedded_too(tmp_path: Path, vit:
     async with Service.running(tmp_path, vit) as service:
         client, task = service.begin(A, templates=["a drawing of {}"])
         await service.embedding()
-        runtime = service.composition
+        runtime = service.runtime
         bee = ClassTexts((), {"bee": torch.ones(32) / 32**0.5})
         assert await asyncio.to_thread(runtime.registry.put_class, "a", "bee", bee)
         service.held.let()

@@ -48,16 +48,16 @@ class Service:
             assert (await service.send("PUT", f"/v1/classifiers/{name}")).status == 201
             where = f"/v1/classifiers/{name}/classes/ant/images"
             assert (await service.send("POST", where, picture(1))).status == 201
-        service.held = Held(service.composition.backbone.encode_images)
-        service.composition.embedder.close()
-        service.composition.backbone.encode_images = service.held
-        service.composition.embedder = ImageEmbedder(service.composition.backbone, settings)
+        service.held = Held(service.runtime.backbone.encode_images)
+        service.runtime.embedder.close()
+        service.runtime.backbone.encode_images = service.held
+        service.runtime.embedder = ImageEmbedder(service.runtime.backbone, settings)
         try:
             yield service
         finally:
             service.may_load.set()
             service.held.let()
-            await asyncio.to_thread(service.composition.close)
+            await asyncio.to_thread(service.runtime.close)
 
     held: Held
 
@@ -112,7 +112,7 @@ async def test_the_classifier_is_loaded_while_the_encoder_is_busy(tmp_path: Path
     async with Service.running(tmp_path, vit) as service:
         client, done = service.ask("a", picture(3))
         await asyncio.to_thread(service.held.begun, 1)
-        await until(lambda: service.composition.registry.in_memory("a") is not None)
+        await until(lambda: service.runtime.registry.in_memory("a") is not None)
         assert client.status == 0
         service.held.let()
         await done

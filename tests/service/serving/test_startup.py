@@ -13,7 +13,7 @@ from service.cli import app
 from service.cli.settings import settings_with
 from service.composition import Runtime
 from service.settings import Settings
-from service.storage.engine import StorageError
+from service.storage.errors import StorageError
 from tests.service.server import Server, run_handful
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin
 from service.storage.records import ClassifierSettings
 from service.storage.store import Store

@@ -19,7 +19,8 @@ from torch.nn.functional import normalize
 import service.storage.migrations
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.records import ClassifierSettings, NewImage, StoredClassifier
 from service.storage.store import Store

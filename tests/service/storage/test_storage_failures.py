@@ -18,7 +18,8 @@ from sqlalchemy import Engine, text
 
 from adapters.heads import Tuning
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.failures import problem_of
 from service.storage.fingerprints import Origin
 from service.storage.patience import Patience
