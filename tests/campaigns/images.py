@@ -248,8 +248,8 @@ def main() -> None:
     print(f"{'all':6}", ", ".join(f"{what} {n}" for what, n in sorted(total.items())))
     print("; ".join(f"{what}: {total[what]}" for what in _FAILURES))
     print(f"slowest: {counts.slowest[0]:.2f} s of processor time, file {counts.slowest[1]}")
-    for number, told in counts.failures[:50]:
-        print(number, told)
+    for number, why in counts.failures[:50]:
+        print(number, why)
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
             (arguments.keep / str(number)).write_bytes(mutated(arguments.seed, number)[1])

@@ -35,7 +35,7 @@ SMALL: dict[str, int] = {
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service with the default backbone and default settings."""
-    with Server.ready(tmp_path_factory.mktemp("lite"), as_installed=True) as running:
+    with Server.installed(tmp_path_factory.mktemp("lite")) as running:
         yield running
         running.stop()
     log = running.log.read_text()
@@ -190,7 +190,7 @@ DATABASE_SECONDS = 1.0
 @pytest.fixture(scope="session")
 def troubled(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Troubled]:
     folder = tmp_path_factory.mktemp("disk")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={24 * 2**20}", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={24 * 2**20}", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
     data_dir, log = folder / "data", folder.with_name("troubled.log")
     try:

@@ -48,39 +48,48 @@ class Server:
     url: str
 
     @classmethod
-    def listening(cls, data_dir: Path, *, as_installed: bool = False, **settings: object) -> Server:
+    def listening(cls, data_dir: Path, **settings: object) -> Server:
         """Start the service and wait until it listens; it may not be ready yet.
 
-        Args:
-            as_installed: Whether to run the installed command instead of a forked one, as is
-                always done for several processes, which the first starts anew.
+        It is forked, but for several processes, of which the first starts the others anew.
         """
+        return cls._listening(data_dir, settings, forked=settings.get("processes", 1) == 1)
+
+    @classmethod
+    def ready(cls, data_dir: Path, **settings: object) -> Server:
+        """Start the service and wait until it can answer."""
+        server = cls.listening(data_dir, **settings)
+        server.wait_until_ready()
+        return server
+
+    @classmethod
+    def installed(cls, data_dir: Path) -> Server:
+        """Start the installed command with default settings and wait until it can answer."""
+        server = cls._listening(data_dir, {}, forked=False)
+        server.wait_until_ready()
+        return server
+
+    @classmethod
+    def _listening(cls, data_dir: Path, settings: dict[str, object], *, forked: bool) -> Server:
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir / "server.log"
         log.touch()
         begin = log.stat().st_size
         command = ["serve", "--port", "0", "--data-dir", str(data_dir)]
         process: subprocess.Popen[bytes] | ForkedHandful
-        if as_installed or settings.get("processes", 1) != 1:
+        if forked:
+            process = ForkedHandful(command, _environment(settings), log, log)
+        else:
             with log.open("ab") as output:
                 process = subprocess.Popen(
                     [HANDFUL, *command], env=_environment(settings), stdout=output, stderr=output
                 )
-        else:
-            process = ForkedHandful(command, _environment(settings), log, log)
         server = cls(process, data_dir, log, "")
         for _ in server._waiting("listening"):
             text = log.read_bytes()[begin:].decode()
             if found := re.search(r"running on (http://[\d.]+:\d+)", text):
                 server.url = found[1]
                 break
-        return server
-
-    @classmethod
-    def ready(cls, data_dir: Path, *, as_installed: bool = False, **settings: object) -> Server:
-        """Start the service and wait until it can answer."""
-        server = cls.listening(data_dir, as_installed=as_installed, **settings)
-        server.wait_until_ready()
         return server
 
     def wait_until_ready(self) -> None:

@@ -18,6 +18,7 @@ from torch.nn.functional import one_hot
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.gaussians import SharedGaussians
 from adapters.heads import HEADS, Head
+from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import cache_logits
 from adapters.heads.tip_x import SIGNATURE_TEMPERATURE, Rescaling, divergences, log_signatures
 from adapters.heads.zero_shot import zero_shot_logits

@@ -81,7 +81,7 @@ def test_the_first_of_near_duplicates_is_kept_in_the_order_of_the_set() -> None:
     order = torch.randperm(len(support), generator=generator(1))
     shuffled = support[order]
     kept = without_near_duplicates(shuffled)
-    first = {}
+    first: dict[int, int] = {}
     for i in shuffled.ids.tolist():
         first.setdefault(i // 100, i)
     assert kept.ids.tolist() == list(first.values())

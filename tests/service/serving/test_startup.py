@@ -13,7 +13,7 @@ from service.cli import app
 from service.cli.configuration import settings_with_options
 from service.composition import ServiceParts
 from service.settings import Settings
-from service.storage.engine import StorageError
+from service.storage.errors import StorageError
 from tests.service.server import Server, run_handful
 
 

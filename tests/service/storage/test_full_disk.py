@@ -13,7 +13,8 @@ import pytest
 
 from adapters.loading import load_backbone
 from service.problems import StorageFull
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from tests.service.client import Classifier, of_four, problem
 from tests.service.conftest import Troubled
 from tests.service.pictures import encoded, noise

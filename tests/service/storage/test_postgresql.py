@@ -20,6 +20,7 @@ from service.classifier_settings import ClassifierSettings
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
 from service.storage.change import Change, NewClass
 from service.storage.engine import StorageError, open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin
 from service.storage.store import Store
 from tests.service.client import Classifier, of_four, problem

@@ -25,6 +25,7 @@ from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.change import Change, NewClass, Written
 from service.storage.engine import StorageError, open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.records import StoredClassifier
 from service.storage.store import Store

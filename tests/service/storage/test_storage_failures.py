@@ -22,6 +22,7 @@ from service.classifier_settings import ClassifierSettings
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.change import Change, NewClass
 from service.storage.engine import StorageError, open_database
+from service.storage.errors import StorageError
 from service.storage.failures import problem_of
 from service.storage.fingerprints import Origin
 from service.storage.patience import Patience
