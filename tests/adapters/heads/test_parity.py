@@ -21,7 +21,6 @@ from adapters.heads import HEADS, Head
 from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import cache_logits
 from adapters.heads.tip_x import SIGNATURE_TEMPERATURE, Rescaling, divergences, log_signatures
-from adapters.heads.zero_shot import zero_shot_logits
 from tests.adapters.synthetic import tuned
 
 CASES = sorted((Path(__file__).parents[1] / "parity").glob("heads_*.npz"))

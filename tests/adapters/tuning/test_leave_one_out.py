@@ -16,7 +16,7 @@ from adapters.gaussians import SharedGaussians
 from adapters.heads import HEADS, Head, Tuning
 from adapters.heads.gda import DEFAULT_ALPHA as GDA_ALPHA
 from adapters.heads.gda import GDA
-from adapters.heads.term import DEFAULT_TEMPERATURE, zero_shot_logits
+from adapters.heads.term import DEFAULT_TEMPERATURE, TermParameters, zero_shot_logits
 from adapters.heads.tip_adapter import DEFAULT_ALPHA, DEFAULT_BETA
 from adapters.heads.tip_x import (
     DEFAULT_GAMMA,
@@ -226,6 +226,7 @@ def test_left_out_of_a_cache_is_a_head_without_the_image(
 ) -> None:
     task = make_task(shots, seed, names=names)
     _, tuning = TUNINGS[name]
+    assert isinstance(tuning.parameters, TermParameters)
     tuning = replace(tuning, parameters=replace(tuning.parameters, absent=0.0))
     head = HEADS[TUNINGS[name][0]]().fit(task.classes, task.support, tuning)
     actual = head.left_out(task.classes, task.support.labelled, tuning)
@@ -358,7 +359,9 @@ def test_left_out_signature_term_is_what_the_head_serves_but_for_the_image(
 # The search.
 
 
-def random_problem(seed: int, n: int = 40, n_classes: int = 4) -> tuple[Tensor, list[Term], Votes]:
+def random_problem(
+    seed: int, n: int = 40, n_classes: int = 4
+) -> tuple[Tensor, list[Term[int]], Votes]:
     rng = generator(seed)
     targets = torch.randint(0, n_classes, (n,), generator=rng)
     own = one_hot(targets, n_classes).double()
@@ -371,8 +374,8 @@ def random_problem(seed: int, n: int = 40, n_classes: int = 4) -> tuple[Tensor, 
 
 
 def brute_force_search(
-    base: Tensor, terms: list[Term], voters: Votes, trust: float, tolerance: float
-) -> tuple[float, list[tuple[float, float, Term]]]:
+    base: Tensor, terms: list[Term[int]], voters: Votes, trust: float, tolerance: float
+) -> tuple[float, list[tuple[float, float, Term[int]]]]:
     """The best accuracy, and (loss, weight, term) of all settings near it, in order."""
     settings_ = [(trust * weight, term) for term in terms for weight in WEIGHTS]
     scored = [(voters.accuracy(base + w * term.values), w, term) for w, term in settings_]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -60,8 +61,9 @@ def hash_of(path: Path) -> int:
 
 
 def run(dataset: Dataset, spread: float, protocol: FewShotProtocol) -> list[Result]:
-    backbone = SimpleNamespace(logit_scale=100.0)
-    return evaluate(dataset, backbone, MadeFeatures(spread), protocol, Console(quiet=True))
+    backbone: Any = SimpleNamespace(logit_scale=100.0)
+    features: Any = MadeFeatures(spread)
+    return evaluate(dataset, backbone, features, protocol, Console(quiet=True))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from service.evaluation.protocol import Result
 from torchmetrics.classification import MulticlassCalibrationError
 
 from adapters.heads import Tuning
 from adapters.measures.calibration import Calibration
-from service.evaluation.few_shot_protocol import Result, Tuning
+from service.evaluation.few_shot_protocol import Result
 from service.evaluation.metrics import (
     BINS,
     Metrics,

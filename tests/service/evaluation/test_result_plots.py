@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from adapters.heads import HEADS
@@ -16,6 +18,10 @@ from adapters.measures.calibration import Calibration
 from service.evaluation.metrics import BINS
 from service.evaluation.result_plots import accuracy_plot, reliability_diagram
 from service.evaluation.summary import Estimate
+
+
+def heights(axes: Axes) -> list[float]:
+    return [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)]
 
 
 def drawn(figure: Figure) -> Figure:
@@ -61,6 +67,6 @@ def test_reliability_diagram_shows_accuracy_and_counts() -> None:
             Calibration.of(confidence, correct, BINS), 0.18, "auto, 4 shots", "about"
         )
     ).axes
-    assert [bar.get_height() for bar in upper.patches] == [0, 0.75]
-    assert [bar.get_height() for bar in lower.patches if bar.get_height()] == [1, 4]
+    assert heights(upper) == [0, 0.75]
+    assert [height for height in heights(lower) if height] == [1, 4]
     assert any("auto, 4 shots: ECE 18.0 %" in text.get_text() for text in upper.texts)

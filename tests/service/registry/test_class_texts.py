@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -40,7 +40,7 @@ def test_texts_are_what_the_backbone_makes_of_them_alone(backbone: Backbone) -> 
     labels = [f"Thing{i}" + " very" * (i % 40) for i in range(300)]
     templates = ("a photo of a {}.", "{}", "{} and {}")
 
-    async def run() -> list[ClassTexts]:
+    async def run() -> Sequence[ClassTexts]:
         texts = TextEmbedder(backbone, 100)
         try:
             return await asyncio.gather(

@@ -22,8 +22,7 @@ from service.storage.change import Change, NewClass, Written
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
-from service.storage.records import Written
-from service.storage.store import Outdated, Store
+from service.storage.store import Store
 from tests.service.registries import SETTINGS, embeddings, fill, image, plain_store, registry
 
 PATIENCE = 60

@@ -260,6 +260,7 @@ def test_near_duplicates_do_not_vote_when_they_are_many() -> None:
         assert one.label == one.copy_of.label
     assert alone.accuracy is not None
     assert made.accuracy == pytest.approx(alone.accuracy, abs=0.12)
+    assert made.accuracy is not None
     assert made.accuracy < 1
 
 

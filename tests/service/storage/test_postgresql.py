@@ -19,7 +19,7 @@ from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
 from service.storage.change import Change, NewClass
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin
 from service.storage.store import Store

@@ -24,7 +24,7 @@ from adapters.heads.tip_adapter import VoteParameters
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.change import Change, NewClass, Written
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.records import StoredClassifier

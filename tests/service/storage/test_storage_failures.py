@@ -21,7 +21,7 @@ from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.change import Change, NewClass
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.failures import problem_of
 from service.storage.fingerprints import Origin

@@ -155,7 +155,11 @@ def test_a_bomb_is_refused_at_the_limit_of_what_it_says_to_be(
 def test_stream_decoder_gives_the_body_however_it_is_cut(
     body: bytes, cuts: list[int], named: str, members: int
 ) -> None:
-    encode = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": raw_deflate}[named]
+    encode: Callable[[bytes], bytes] = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "raw": raw_deflate,
+    }[named]
     sent = encode(body) * (members if named == "gzip" else 1)
     decoder = StreamDecoder("gzip" if named == "gzip" else "deflate")
     came = []
@@ -223,7 +227,7 @@ def test_bytes_are_admitted_up_to_the_budget_and_given_back() -> None:
             account_of(second).take(MIB)
             with pytest.raises(Overloaded) as refused:
                 account_of(second).take(MIB)
-            assert refused.value.headers["retry-after"] == "2"
+            assert (refused.value.headers or {})["retry-after"] == "2"
             account_of(second).take(0)
         with opened(budget) as third:
             account_of(third).take(MIB)
