@@ -81,7 +81,8 @@ class Floor:
 
     def one_by_one(self, seconds: float) -> tuple[float, float]:
         """Median seconds to decode and preprocess an image, and to encode one alone."""
-        prepare, forward = [], []
+        prepare: list[float] = []
+        forward: list[float] = []
         end = time.perf_counter() + seconds
         while (before := time.perf_counter()) < end or not forward:
             pixels = self.prepared(self.contents[len(forward) % len(self.contents)]).unsqueeze(0)

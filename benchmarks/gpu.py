@@ -92,7 +92,7 @@ def operations(backbone: Backbone, pixels: torch.Tensor) -> float:
             backbone.encode_images(pixels)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-    return counter.get_total_flops() / len(pixels)
+    return float(counter.get_total_flops() / len(pixels))
 
 
 def encoder_rows(

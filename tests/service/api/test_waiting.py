@@ -207,7 +207,7 @@ async def test_changes_of_one_classifier_leave_threads_to_the_others(
             assert name == "b" or go.wait(30)
             return put_class(name, label, texts)
 
-        registry.put_class = slowly  # type: ignore[method-assign]
+        registry.put_class = slowly  # type: ignore[method-assign, assignment]
         clients = [Client(service.app) for _ in range(20)]
         sent = [
             client.send("PUT", f"/v1/classifiers/a/classes/c{i}")

@@ -17,8 +17,7 @@ from service.composition import Runtime
 from service.encoding.image_embedder import ImageEmbedder
 from service.settings import Settings
 from service.storage.records import StoredClassifier
-from tests.service.api.test_waiting import in_loop
-from tests.service.asgi import Client
+from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture
 
@@ -50,7 +49,7 @@ class Service:
             assert (await service.send("POST", where, picture(1))).status == 201
         service.held = Held(service.runtime.backbone.encode_images)
         service.runtime.embedder.close()
-        service.runtime.backbone.encode_images = service.held
+        service.runtime.backbone.encode_images = service.held  # type: ignore[method-assign]
         service.runtime.embedder = ImageEmbedder(service.runtime.backbone, settings)
         try:
             yield service

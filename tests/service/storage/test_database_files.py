@@ -26,7 +26,8 @@ from service.problems import ClassifierDamaged, ClassifierNotFound, InvalidUploa
 from service.registry.reembedding import re_embed
 from service.registry.registry import Registry
 from service.settings import Settings
-from service.storage.engine import StorageError, open_database
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
 from service.storage.location import sqlite_file
 from service.storage.lock import lock_database
