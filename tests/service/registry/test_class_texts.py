@@ -40,7 +40,7 @@ def test_texts_are_what_the_backbone_makes_of_them_alone(backbone: Backbone) -> 
     labels = [f"Thing{i}" + " very" * (i % 40) for i in range(300)]
     templates = ("a photo of a {}.", "{}", "{} and {}")
 
-    async def run() -> Sequence[ClassTexts]:
+    async def run() -> tuple[ClassTexts, ClassTexts]:
         texts = TextEmbedder(backbone, 100)
         try:
             return await asyncio.gather(

@@ -155,11 +155,9 @@ def test_a_bomb_is_refused_at_the_limit_of_what_it_says_to_be(
 def test_stream_decoder_gives_the_body_however_it_is_cut(
     body: bytes, cuts: list[int], named: str, members: int
 ) -> None:
-    encode: Callable[[bytes], bytes] = {
-        "gzip": gzip.compress,
-        "deflate": zlib.compress,
-        "raw": raw_deflate,
-    }[named]
+    encoders: dict[str, Callable[[bytes], bytes]]
+    encoders = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": raw_deflate}
+    encode = encoders[named]
     sent = encode(body) * (members if named == "gzip" else 1)
     decoder = StreamDecoder("gzip" if named == "gzip" else "deflate")
     came = []
