@@ -9,7 +9,7 @@ import subprocess
 from tests.campaigns.golden.code import Code
 from tests.campaigns.golden.recording import Json, Placeholders, Recording
 
-_SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b")
+_SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b|\b\d+:\d\d:\d\d\b")
 _LOG = re.compile(r"^INFO:.*\n", re.MULTILINE)
 _HELP: tuple[tuple[str, ...], ...] = (
     (),
@@ -45,7 +45,7 @@ def ended(process: subprocess.CompletedProcess[str], clean: Placeholders) -> Jso
     """How a command ended and what it said, without seconds and lines of the log."""
     said = {"stdout": process.stdout, "stderr": process.stderr}
     return {"exit status": process.returncode} | {
-        name: _SECONDS.sub("<seconds> s", _LOG.sub("", clean(text))) for name, text in said.items()
+        name: _SECONDS.sub("<seconds>", _LOG.sub("", clean(text))) for name, text in said.items()
     }
 
 

@@ -31,7 +31,7 @@ _RUNS: dict[str, tuple[str, ...]] = {
     ),
     "mixup-adapter": ("mixup", "--learn", "adapter", "--mix", "vl", *_COMMON, *_PAIRS),
     "comma": ("comma", "--epochs", "4", *_COMMON, *_COMMA),
-    "comma-base-to-novel": ("comma", "--base-to-novel", "--epochs", "8", *_COMMON, *_COMMA),
+    "comma-base-to-novel": ("comma", "--base-to-novel", "--epochs", "10", *_COMMON, *_COMMA),
 }
 _USES: dict[str, tuple[str, ...]] = {
     "prompts": ("--backbone", "local-dir:clip", "--prompts", "comma/prompts.safetensors"),
