@@ -239,7 +239,7 @@ def test_any_support_set_can_be_fitted_and_asked(
     torch.testing.assert_close(left_out.sum(dim=1), torch.ones(sum(shots), dtype=left_out.dtype))
 
 
-def test_tuning_changes_nothing() -> None:
+def test_tune_leaves_the_fitted_head_unchanged() -> None:
     task = make_task([4, 3, 5])
     classifier = fitted(task)
     before, tuning = classifier.answer(task.queries), classifier.tuning
@@ -311,7 +311,7 @@ def test_left_out_probabilities_are_those_of_the_head() -> None:
     torch.testing.assert_close(classifier.left_out_probabilities(), expected)
 
 
-def test_no_images_at_all() -> None:
+def test_a_classifier_without_images_knows_everything_and_rejects_nothing() -> None:
     task = make_task([0, 0])
     empty = SupportSet.empty(WIDTH, CORRECTED_WIDTH)
     classifier = FewShotClassifier(coverage=0.9).fit(task.classes, empty)
@@ -427,7 +427,7 @@ def test_copies_do_not_spoil_the_probabilities(method: str) -> None:
     assert copied < 1.1 * once
 
 
-def test_a_tuning_can_be_given() -> None:
+def test_fit_uses_a_given_tuning() -> None:
     task = make_task([3, 3])
     tuning = tuned("tip-adapter", 3.0, alpha=1.0, beta=2.0)
     classifier = FewShotClassifier("tip-adapter").fit(task.classes, task.support, tuning)

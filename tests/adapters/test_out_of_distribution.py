@@ -193,13 +193,13 @@ def test_shares_that_are_not_exact_in_binary_count_as_what_they_say() -> None:
     assert lower_quantile(scores, 0.29) == 28.0
 
 
-def test_too_few_scores_give_nothing_up() -> None:
+def test_quantile_of_too_few_scores_is_none() -> None:
     assert lower_quantile(torch.arange(18.0), 0.05) is None
     assert lower_quantile(torch.arange(19.0), 0.05) == 0.0
     assert lower_quantile(torch.empty(0), 1.0) is None
 
 
-def test_the_whole_share_gives_up_what_is_under_the_largest() -> None:
+def test_quantile_of_the_whole_share_is_the_largest_score() -> None:
     assert lower_quantile(torch.tensor([3.0, 1.0, 2.0]), 1.0) == 3.0
 
 

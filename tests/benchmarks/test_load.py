@@ -207,7 +207,7 @@ def test_latency_of_an_open_loop_counts_from_when_a_request_was_due() -> None:
     assert count * 0.03 - 0.3 > 0.06
 
 
-def test_percentiles() -> None:
+def test_percentile_returns_the_nearest_rank() -> None:
     values = [float(i) for i in range(1, 101)]
     assert [percentile(values, share) for share in (0, 0.5, 0.99, 1)] == [1, 50, 99, 100]
     assert percentile([7.0], 0.5) == 7

@@ -60,7 +60,7 @@ def test_pictures_of_any_size_are_framed(size: tuple[int, int]) -> None:
     assert apart(DeviceFraming(usual(), CPU)(image), usual()(image)).max() <= 1
 
 
-def test_embeddings_do_not_notice() -> None:
+def test_embeddings_of_device_framed_images_agree_with_pillow() -> None:
     backbone = load_backbone("lite", "cpu")
     framed = DeviceFraming(Framing(load_dual_encoder("lite").preprocess), CPU)
     images = [photo(name) for name in PHOTOS]

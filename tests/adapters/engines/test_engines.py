@@ -126,7 +126,7 @@ def test_a_damaged_compiled_model_is_made_anew(
     assert not caplog.records  # it was mended on the disk, too
 
 
-def test_what_cannot_be_kept_is_used_all_the_same(
+def test_a_compiled_model_that_cannot_be_cached_is_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()

@@ -320,7 +320,7 @@ def test_compiled_passes_are_recorded_on_a_gpu(vit: str, tmp_path: Path) -> None
 
 
 @needs_gpu
-def test_lite_runs_recorded_on_a_gpu() -> None:
+def test_lite_in_cuda_graphs_embeds_as_on_a_processor() -> None:
     eager, quick = load_backbone("lite", "cpu"), load_backbone("lite", "cuda", make_engine=fastest)
     assert quick.engine.startswith("cuda")
     pixels = probes(224, 224)

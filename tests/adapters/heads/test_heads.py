@@ -99,7 +99,7 @@ def test_a_class_can_lose_all_of_its_images_and_get_new_ones(name: str) -> None:
 
 
 @each_tuning
-def test_all_images_can_go_and_others_come(name: str) -> None:
+def test_head_emptied_and_refilled_scores_as_a_new_one(name: str) -> None:
     task = make_task([3, 2, 4])
     head = fixed_head(name, task.classes, task.support)
     head.update(Change(removed=task.support.ids))
@@ -170,7 +170,7 @@ def test_a_change_that_cannot_be_made_is_not_half_made(name: str) -> None:
 
 
 @each_method
-def test_tuning_changes_nothing(method: str) -> None:
+def test_tune_leaves_the_fitted_head_unchanged(method: str) -> None:
     task = make_task([4, 3, 5], seed=1)
     head = HEADS[method]().fit(task.classes, task.support)
     tuning, before = head.tuning_, head.score(task.queries)

@@ -104,7 +104,7 @@ def test_head_agrees_to_float32_rounding(path: Path, method: str, output: str) -
 @pytest.mark.parametrize(
     ("dtype", "check"), [(torch.float32, within_float32), (torch.float64, exactly)]
 )
-def test_gda_agrees(
+def test_gda_agrees_with_the_reference_vectors(
     path: Path, dtype: torch.dtype, check: Callable[[Tensor, Tensor], None]
 ) -> None:
     case = read(path)
@@ -149,7 +149,7 @@ def test_equation_of_tip_adapter_agrees(path: Path, output: str, suffix: str) ->
 
 
 @each_case
-def test_divergences_agree(path: Path) -> None:
+def test_divergences_agree_with_the_reference_vectors(path: Path) -> None:
     case = read(path)
     assert case["hp_temperature"].item() == SIGNATURE_TEMPERATURE
     exactly(

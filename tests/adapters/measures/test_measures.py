@@ -220,7 +220,9 @@ def test_too_few_images_have_no_measures() -> None:
 
 
 @pytest.mark.parametrize("values", [1, 50, 700])
-def test_blocks_change_nothing(values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measures_do_not_depend_on_the_block_size(
+    values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generator = torch.Generator().manual_seed(3)
     labels = torch.randint(0, 6, (45,), generator=generator)
     images, texts = (

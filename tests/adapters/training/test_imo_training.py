@@ -154,7 +154,9 @@ def test_accumulated_batches_are_a_large_one(tower: Tower, data: TrainingImages)
         torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
 
 
-def test_bf16_on_a_processor(tower: Tower, data: TrainingImages) -> None:
+def test_bf16_training_on_a_processor_reduces_the_loss_and_keeps_float32_weights(
+    tower: Tower, data: TrainingImages
+) -> None:
     _, adapter, progress = supervised(tower, data, precision="bf16")
     assert sum(progress.losses[-6:]) < 0.5 * sum(progress.losses[:6])
     assert all(p.dtype == torch.float32 for p in adapter.parameters())

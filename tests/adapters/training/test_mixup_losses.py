@@ -159,7 +159,7 @@ def test_values_and_gradients_are_finite_at_the_ends(
     assert max(a.grad.abs().max(), b.grad.abs().max()) < limit
 
 
-def test_the_ends_are_the_limits() -> None:
+def test_geodesic_mix_gradient_is_continuous_at_angle_zero() -> None:
     a = unit(4, 16, seed=3)
     weights = unit(4, 16, seed=4)
     gradients = []

@@ -103,7 +103,9 @@ def test_votes_are_bounded_and_all_classes_keep_some() -> None:
 
 
 @pytest.mark.parametrize("method", sorted(HEADS))
-def test_more_images_than_may_vote(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tuning_and_left_out_scores_work_beyond_the_limit_of_votes(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(votes, "MAX_VOTES", 10)
     task = make_task([10, 10, 10])
     tuning = HEADS[method]().tune(task.classes, task.support.labelled)

@@ -77,7 +77,7 @@ def test_settings_with_one_bad_class_declare_none(classifier: Classifier) -> Non
     problem(classifier.http.get("/v1/classifiers/never"), 404, "classifier-not-found")
 
 
-def test_what_is_not_there_is_named(classifier: Classifier) -> None:
+def test_missing_classifier_class_or_image_is_404_with_its_name(classifier: Classifier) -> None:
     classifier.post("ant", picture(1))
     get = classifier.http.get
     problem(get("/v1/classifiers/nobody"), 404, "classifier-not-found", "'nobody'", "PUT")

@@ -109,7 +109,7 @@ def test_the_folder_that_varies_is_the_label(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_told_is_refused_with_what_to_do(case: str) -> None:
+def test_ambiguous_class_folders_are_refused_with_advice(case: str) -> None:
     names, told = REFUSED[case]
     with pytest.raises(ClassFolderError) as refusal:
         read_class_folders(names.split(" "))

@@ -164,7 +164,9 @@ async def test_an_image_at_fault_is_told_of_and_the_classifier_stays(
 
 
 @in_loop
-async def test_a_load_that_fails_is_not_kept(tmp_path: Path, vit: str) -> None:
+async def test_a_failed_load_answers_500_and_the_next_request_loads_again(
+    tmp_path: Path, vit: str
+) -> None:
     async with Service.running(tmp_path, vit) as service:
         service.held.let()
         service.failure = OSError("disk")
@@ -223,7 +225,7 @@ def test_the_second_one_ends_with_the_error_of_the_first() -> None:
     assert log == ["1", "2"]
 
 
-def test_both_end_with_who_waits_for_them() -> None:
+def test_both_are_cancelled_with_their_caller() -> None:
     log: list[str] = []
 
     async def wait() -> None:

@@ -218,7 +218,7 @@ def crowd(url: str) -> Iterator[list[Bare]]:
         one.close()
 
 
-def test_silent_connections_shut_nobody_out(
+def test_silent_connections_are_closed_for_new_ones(
     edge: Edge, made: Classifier, crowd: list[Bare]
 ) -> None:
     body = picture(2)

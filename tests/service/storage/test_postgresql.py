@@ -125,7 +125,7 @@ def test_a_commit_whose_answer_is_lost_is_told_as_that_and_followed(
     assert not again.created
 
 
-def test_who_waits_for_a_locked_table_is_told_in_time(engine: Engine, database: str) -> None:
+def test_a_locked_table_raises_storage_unavailable_in_time(engine: Engine, database: str) -> None:
     store = store_of(engine)
     with administrator(database) as other, other.transaction():
         other.execute("LOCK TABLE classifiers IN ACCESS EXCLUSIVE MODE")

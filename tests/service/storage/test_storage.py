@@ -148,7 +148,7 @@ def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> 
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
 
 
-def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
+def test_opening_a_database_twice_keeps_its_classifiers(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'handful.db'}"
     first = open_database(url)
     create(Store(first, Origin("f" * 64, "lite")), "a", "ant")

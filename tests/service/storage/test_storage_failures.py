@@ -94,7 +94,7 @@ def test_while_another_process_holds_the_lock_writes_are_503_and_queries_go_on(
     assert Classifier(http, "never").predict(picture(1)).status_code == 404
 
 
-def test_a_crowd_of_writers_does_not_wait_for_a_lock_one_after_the_other(
+def test_sixty_writers_get_503_together_while_the_database_is_locked(
     server: Server, http: httpx.Client
 ) -> None:
     made = of_four(http, "crowd")
@@ -155,7 +155,7 @@ def test_a_database_that_can_only_be_read_is_told_and_read(engine: Engine) -> No
     assert [one.name for one in store.classifiers()] == ["a"]
 
 
-def test_damage_of_the_file_is_told(engine: Engine, tmp_path: Path) -> None:
+def test_a_damaged_database_file_is_reported(engine: Engine, tmp_path: Path) -> None:
     store = Store(engine, Origin("f" * 64, "lite"))
     for number in range(50):
         store.create(f"a{number}", ANTS)
@@ -216,14 +216,14 @@ def test_each_failure_of_sqlite_has_words(name: str, told: str, tmp_path: Path) 
     assert isinstance(found, StorageFull) == (name == "SQLITE_FULL")
 
 
-def test_defects_stay_what_they_are(tmp_path: Path) -> None:
+def test_a_programming_error_is_no_storage_problem(tmp_path: Path) -> None:
     error = sqlite3.OperationalError("no such table: classifier")
     error.sqlite_errorname = "SQLITE_ERROR"
     assert problem_of(error, "it", tmp_path / "handful.db") is None
     assert problem_of(ValueError("of ours"), "it", None) is None
 
 
-def test_patience_is_lost_with_one_wait_and_regained_with_an_answer() -> None:
+def test_lock_patience_drops_after_a_wait_and_recovers_after_an_answer() -> None:
     patience = Patience(10)
     assert patience.seconds == 10
     patience.lose()

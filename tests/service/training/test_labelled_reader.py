@@ -130,7 +130,9 @@ def test_open_images_labels_and_layouts(tmp_path: Path, layout: str) -> None:
     assert Counter(read_labelled(table, tmp_path / "images", per_class=1).labels) == {0: 1, 1: 1}
 
 
-def test_the_draw_in_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documented_open_images_script_draws_images_that_the_reader_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """docs/training.md draws only images that can be downloaded, and the reader takes them all."""
     text = (Path(__file__).parents[3] / "docs" / "training.md").read_text("utf-8")
     script = textwrap.dedent(text.split("```python\n")[1].split("```")[0])

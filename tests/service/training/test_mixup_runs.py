@@ -122,7 +122,9 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_projections_alone_change(pairs: list[Pair], vit: str, tmp_path: Path) -> None:
+def test_training_projections_changes_no_other_weight(
+    pairs: list[Pair], vit: str, tmp_path: Path
+) -> None:
     done = run(pairs, vit, tmp_path, "projections")
     before, after = (
         load_file(Path(vit.removeprefix("local-dir:")) / "open_clip_model.safetensors"),

@@ -100,7 +100,9 @@ def test_two_processes_are_one_with_twice_the_batch(
     ],
 )
 @pytest.mark.usefixtures("run")
-def test_mistakes_are_told(here: Path, more: list[str], code: int, message: str) -> None:
+def test_wrong_arguments_end_with_status_and_message(
+    here: Path, more: list[str], code: int, message: str
+) -> None:
     given = arguments(here, "--out", here / "wrong", *(part.format(here=here) for part in more))
     done = CliRunner().invoke(app, ["train", "mixup", *given], env={"COLUMNS": "400"})
     assert done.exit_code == code

@@ -144,7 +144,7 @@ def test_a_page_of_the_service_itself_may_change_it(
     assert report.status == 200
 
 
-def test_trying_it_out_in_the_documentation_works(
+def test_try_it_out_in_the_api_documentation_answers_200(
     page: Page, server: Server, classifier: Classifier
 ) -> None:
     page.goto(f"{server.url}/docs")

@@ -58,7 +58,9 @@ def test_a_trusted_proxy_says_how_clients_reach_it(edge: Edge, made: Classifier)
     problem(edge.http.put(made.url, headers=PUBLIC), 403, "foreign-origin", "HANDFUL_TRUSTED")
 
 
-def test_nobody_else_says_how_clients_reach_it(http: httpx.Client, classifier: Classifier) -> None:
+def test_forwarded_headers_of_untrusted_clients_are_ignored(
+    http: httpx.Client, classifier: Classifier
+) -> None:
     told = {"origin": str(http.base_url).replace("http:", "https:").rstrip("/")}
     told["x-forwarded-proto"] = "https"
     problem(http.put(classifier.url, headers=told), 403, "foreign-origin")

@@ -245,7 +245,7 @@ def test_the_answer_does_not_depend_on_the_other_images(textures: Classifier) ->
         assert close(answers[i], alone, 1e-4)
 
 
-def test_a_query_changes_nothing(textures: Classifier) -> None:
+def test_predict_leaves_the_classifier_unchanged(textures: Classifier) -> None:
     before = textures.state()
     textures.predictions(*held_out("brick")[:2])
     assert textures.state() == before
