@@ -15,9 +15,10 @@ PACKAGES = ("adapters", "service", "handful")
 LATE = {
     "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
     "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
-    "service/api/report.py": "matplotlib, which most services never need",
+    "service/api/routes/reports.py": "matplotlib, which most services never need",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
-    "adapters/training/output.py": "matplotlib, at the end of a training",
+    "service/training/run_folder.py": "matplotlib, at the end of a training",
+    "service/training/launcher.py": "PyTorch, as the commands that use it",
 }
 """Modules that may import inside a function, and for what."""
 
