@@ -17,10 +17,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from subprocess import TimeoutExpired
 
+from service import cli
+from service.api import app as api
 from service.cli import app
+from service.serving import single_process
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["service.serving.one", "service.cli"])
+# By their own names: the fork server says nothing of a module that it does not find.
+_context.set_forkserver_preload([module.__name__ for module in (single_process, api, cli)])
 # The exit status can be read once: by one thread.
 _exclusive = threading.Lock()
 
