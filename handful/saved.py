@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adapters.heads import Tuning
+from adapters.heads import Tuning, parameters_of
 from service.classifier_settings import ClassifierSettings
 
 _FORMAT = "handful-classifier-1"
 _KEY = "handful"
 _TENSORS = ("frozen", "corrected", "labels")
+_TUNING = TypeAdapter(Tuning)
+_PARAMETERS = TypeAdapter(dict[str, float])
 
 
 class SavedClassifierError(ValueError):
@@ -60,7 +63,7 @@ def write(path: str | os.PathLike[str], saved: Saved) -> None:
         "fingerprint": saved.fingerprint,
         "settings": saved.settings.model_dump(),
         "classes": list(saved.classes),
-        "tuning": asdict(saved.tuning),
+        "tuning": saved.tuning.as_dict(),
     }
     tensors = {name: getattr(saved, name).contiguous() for name in _TENSORS}
     if saved.texts is not None:
@@ -87,14 +90,21 @@ def read(path: str | os.PathLike[str]) -> Saved:
     if not isinstance(described, dict) or described.get("format") != _FORMAT:
         raise SavedClassifierError(f"{path} is no classifier of this version of Handful")
     try:
+        settings = ClassifierSettings.model_validate(described["settings"])
         return Saved(
             backbone=described["backbone"],
             fingerprint=described["fingerprint"],
-            settings=ClassifierSettings.model_validate(described["settings"]),
+            settings=settings,
             classes=described["classes"],
-            tuning=TypeAdapter(Tuning).validate_python(described["tuning"]),
+            tuning=_tuning(settings.method, described["tuning"]),
             texts=tensors.get("texts"),
             **{name: tensors[name] for name in _TENSORS},
         )
-    except (KeyError, ValidationError) as error:
+    except (KeyError, TypeError, ValidationError) as error:
         raise SavedClassifierError(f"{path} is damaged: {error}") from error
+
+
+def _tuning(method: str, stored: dict[str, Any]) -> Tuning:
+    tuning = _TUNING.validate_python({**stored, "parameters": {}})
+    values = _PARAMETERS.validate_python(stored["parameters"])
+    return replace(tuning, parameters=parameters_of(tuning.head or method, values))
