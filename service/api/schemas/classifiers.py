@@ -14,11 +14,9 @@ from pydantic import (
     FailFast,
     Field,
     create_model,
-    field_validator,
     model_validator,
 )
 
-from adapters.heads import Parameters
 from service.api.openapi.schema_types import ClassifierName, ClassLabel
 from service.classifier_settings import ClassifierSettings
 
@@ -91,11 +89,6 @@ class Tuned(BaseModel):
         description="Classes at least this probable are in the prediction set; null: no coverage"
         " was asked for."
     )
-
-    @field_validator("parameters", mode="before")
-    @classmethod
-    def _by_name(cls, parameters: Any) -> Any:
-        return parameters.as_dict() if isinstance(parameters, Parameters) else parameters
 
 
 class _Named(BaseModel):
