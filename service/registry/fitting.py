@@ -16,16 +16,17 @@ from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
 
-# Settings that decide which texts there are. All others are the classifier's, by the same names.
-_OF_TEXTS = {"templates", "names_carry_meaning"}
-
 
 def new_classifier(
     settings: ClassifierSettings, backbone: Backbone, cache: CacheSettings = DEFAULT_SETTINGS
 ) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
     return FewShotClassifier(
-        logit_scale=backbone.logit_scale, cache=cache, **settings.model_dump(exclude=_OF_TEXTS)
+        settings.method,
+        backbone.logit_scale,
+        false_rejection_rate=settings.false_rejection_rate,
+        coverage=settings.coverage,
+        cache=cache,
     )
 
 

@@ -460,3 +460,7 @@ def test_the_default_tuning_is_that_of_leave_one_out() -> None:
         tuning = head.tune(task.classes, task.support.labelled)
         assert isinstance(tuning, Tuning)
         assert head.fit(task.classes, task.support).tuning_ == tuning
+
+
+def test_every_head_is_tested_with_a_tuning_of_its_own() -> None:
+    assert set(HEADS) == {method for method, _ in TUNINGS.values()}

@@ -13,7 +13,8 @@ from adapters.training.loop import LoopSettings
 from adapters.training.method import RunFacts, Training
 from adapters.training.methods.imo.config import ImoConfig
 from adapters.training.methods.imo.model import image_tower
-from adapters.training.methods.imo.recipes import RECIPES, Recipe
+from adapters.training.methods.imo.recipe import Recipe
+from adapters.training.methods.imo.recipes import RECIPES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
-from adapters.corrections.bottleneck import BottleneckAdapter
+from adapters.corrections.bottleneck import BottleneckAdapter, attach
+from adapters.training.method import Preprocessing
+from adapters.training.methods.imo.augmentation import many_crops
+from adapters.training.methods.imo.model import Tower
 from adapters.training.methods.imo.objectives.dino_head import DinoHead
-from adapters.training.methods.imo.resolution import encode
+from adapters.training.methods.imo.recipe import AdapterObjective, Recipe
+from adapters.training.methods.imo.resolution import encode, small_side
 from adapters.training.objective import Objective
 
 _STUDENT_TEMPERATURE, _TEACHER_TEMPERATURE = 0.1, 0.04
@@ -133,3 +138,24 @@ def _mean_of_processes(value: Tensor) -> Tensor:
         torch.distributed.all_reduce(value)
         value = value / torch.distributed.get_world_size()
     return value
+
+
+def _build(
+    tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], epochs: int
+) -> AdapterObjective:
+    teacher = attach(tower.visual, adapter.config)
+    objective = Dino(tower.encoder, adapter, teacher, tower.width, first_epoch=1 / epochs)
+    crops = many_crops(tower, small_side(tower.encoder, tower.size))
+    return AdapterObjective(objective, Preprocessing(transform=crops, side=2 * tower.size), teacher)
+
+
+# Three processes of 40 images each, as the authors ran it, are one of 120.
+RECIPE = Recipe(
+    _build,
+    epochs=10,
+    batch=120,
+    learning_rate=8e-4,
+    weight_decay=0.04,
+    warmup=0.2,
+    scaled_to=256,
+)

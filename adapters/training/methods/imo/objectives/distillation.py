@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter
+from adapters.training.method import Preprocessing
+from adapters.training.methods.imo.augmentation import plain_and_restyled
+from adapters.training.methods.imo.model import Tower
+from adapters.training.methods.imo.recipe import AdapterObjective, Recipe
 from adapters.training.objective import Objective
 
 TEMPERATURE = 0.05
@@ -74,3 +80,15 @@ class Distillation(Objective):
         kept = torch.cat([embeddings, self.memory])[: len(self.memory)]
         self.memory.copy_(kept)
         self.seen.fill_(min(int(self.seen) + len(embeddings), len(self.memory)))
+
+
+def _build(
+    tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], _epochs: int
+) -> AdapterObjective:
+    objective = Distillation(tower.encoder, adapter, tower.width)
+    views = plain_and_restyled(tower)
+    return AdapterObjective(objective, Preprocessing(transform=views, side=2 * tower.size), adapter)
+
+
+# Ours; chosen on generic images, see docs/lite.md.
+RECIPE = Recipe(_build, epochs=5, batch=64, learning_rate=2e-3, weight_decay=0.01, warmup=0.1)

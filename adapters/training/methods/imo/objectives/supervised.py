@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from adapters.corrections.bottleneck import BottleneckAdapter
+from adapters.training.methods.imo.model import Tower
+from adapters.training.methods.imo.recipe import (
+    AdapterObjective,
+    Recipe,
+    check_several,
+    labelled_crops,
+)
 from adapters.training.objective import Objective
 
 
@@ -39,3 +48,22 @@ class Supervised(Objective):
         """
         pixels, labels = batch
         return cross_entropy(self.classifier(self.encoder(pixels)), labels)
+
+
+def _build(
+    tower: Tower, adapter: BottleneckAdapter, classes: Sequence[str], _epochs: int
+) -> AdapterObjective:
+    check_several(classes)
+    objective = Supervised(tower.encoder, adapter, tower.width, len(classes))
+    return AdapterObjective(objective, labelled_crops(tower), adapter)
+
+
+RECIPE = Recipe(
+    _build,
+    epochs=1,
+    batch=128,
+    learning_rate=8e-3,
+    weight_decay=0.01,
+    warmup=0.05,
+    needs_labels=True,
+)
