@@ -86,7 +86,8 @@ class Comparison:
             yield Difference(f"{where}.{name}", "only in the second")
         shared = [name for name in a if name in b]
         if shared != [name for name in b if name in a]:
-            yield Difference(where, "the members are in another order")
+            # Objects are unordered (RFC 8259): told, and no difference beyond rounding.
+            yield Difference(where, "the members are in another order", 0.0)
         for name in shared:
             yield from self._between(a[name], b[name], f"{where}.{name}")
 
