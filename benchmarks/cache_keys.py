@@ -37,7 +37,7 @@ from adapters.heads import HEADS, Tuning
 from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import VoteParameters, VotingHead
 from adapters.tuning.cache_votes import cache_terms, mean_shots
-from adapters.tuning.calibration import calibrated
+from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.search import search
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.votes import Votes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.cache.rows import GrowingRows, Rows
+from adapters.cache.growing_rows import GrowingRows, Rows
 from adapters.cache.settings import Storage
 from adapters.memory import Storages, storages
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from adapters.cache.cache import VoteEquation
 from adapters.cache.certificate import GREATEST, Array, certified
+from adapters.cache.growing_rows import Rows
 from adapters.cache.identifiers import Numbers
 from adapters.cache.inverted_file import Candidates
-from adapters.cache.rows import Rows
 from adapters.memory import Storages, storages
 
 # Classes whose votes are counted at first; twice as many each time that the proof fails.

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.cache.rows import Rows
+from adapters.cache.growing_rows import Rows
 from adapters.memory import Storages
 
 # Of the √n lists, how many are searched: recall ≥ 0.99 of the best ten on clustered keys with

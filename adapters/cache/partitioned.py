@@ -12,11 +12,11 @@ from adapters.cache.block import ClassBlock
 from adapters.cache.cache import Cache, ClassVotes, VoteEquation, check_shapes
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
 from adapters.cache.contest import Contest
+from adapters.cache.growing_rows import Rows
 from adapters.cache.identifiers import Numbers
 from adapters.cache.inverted_file import ERROR, Candidates, InvertedFile
 from adapters.cache.key_directory import KeyDirectory
 from adapters.cache.matches import Matches
-from adapters.cache.rows import Rows
 from adapters.cache.settings import Storage
 from adapters.memory import Storages, storages
 from adapters.products import array_products

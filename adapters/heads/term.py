@@ -14,7 +14,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
 from adapters.products import inner_products
-from adapters.tuning.calibration import calibrated
+from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Parameters, Tuning
 from adapters.tuning.votes import Votes

@@ -11,7 +11,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.head import Head, Scores
 from adapters.heads.term import zero_shot_logits
 from adapters.memory import Storages
-from adapters.tuning.calibration import calibrated
+from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.tuning import Parameters, Tuning
 from adapters.tuning.votes import Votes
 

@@ -12,9 +12,9 @@ from adapters.classifier import FewShotClassifier
 from adapters.heads import Tuning
 from service.datasets.dataset import Dataset
 from service.datasets.features import Features
+from service.evaluation.batched_answers import predict
 from service.evaluation.draws import Draw, Draws
 from service.evaluation.metrics import Metrics, compute_metrics
-from service.evaluation.predictions import predict
 from service.progress_bar import progress_bar
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_calibration_error
 
-from service.evaluation.predictions import Predictions
+from service.evaluation.batched_answers import Predictions
 
 #: Equal intervals of the confidence between 0 and 1, for the calibration error and its plot.
 BINS = 15

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
 from service.storage.change import Change
+from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
-from service.storage.loading import load_classifier
 from service.storage.records import State, StoredClassifier
 from service.storage.rows import blob, tuning_columns
 from service.storage.support_rows import write_texts

@@ -9,10 +9,10 @@ from sqlalchemy import CursorResult, Delete, Engine, Update, delete, select
 from sqlalchemy.orm import Session
 
 from service.storage.change import Change, Written
+from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, other_backbone, remember
 from service.storage.listing import listed, listed_one
-from service.storage.loading import load_classifier
 from service.storage.records import ClassifierRecord, State, StoredClassifier
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
 from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, chunks, next_revision

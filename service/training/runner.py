@@ -17,11 +17,11 @@ from adapters.loading import load_dual_encoder
 from adapters.training.loop import Examples, Progress, train
 from adapters.training.method import Preprocessing, RunFacts, Trained, TrainingMethod
 from service.images.decoding import training_reader
+from service.progress_bar import training_bar
 from service.settings import Settings
 from service.training.checkpoint_file import CheckpointFile
 from service.training.image_examples import ReadImage
 from service.training.launcher import count, is_first, part
-from service.training.progress_bar import training_bar
 from service.training.run_folder import CHECKPOINT_NAME, write_losses, write_record
 
 _PACKAGES = ("torch", "open_clip_torch", "timm", "accelerate")

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from adapters.cache import CacheSettings, KeyValueCache, PartitionedCache, VoteEquation
 from adapters.cache.block import ClassBlock
 from adapters.cache.contest import Contest
-from adapters.cache.rows import GrowingRows
+from adapters.cache.growing_rows import GrowingRows
 from adapters.cache.settings import Storage
 from adapters.change import Change
 from adapters.heads import HEADS, Head, Tuning

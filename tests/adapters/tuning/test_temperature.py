@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from adapters.heads.gda import GDAParameters
-from adapters.tuning.calibration import calibrated
+from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.temperature import (
     calibrated_temperature,
     earned_temperature,

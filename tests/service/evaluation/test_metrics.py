@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassCalibrationError
 
 from adapters.heads import Tuning
 from adapters.measures.calibration import Calibration
+from service.evaluation.batched_answers import Predictions
 from service.evaluation.few_shot_protocol import Result
 from service.evaluation.metrics import (
     BINS,
@@ -19,7 +20,6 @@ from service.evaluation.metrics import (
     calibration_error,
     compute_metrics,
 )
-from service.evaluation.predictions import Predictions
 from service.evaluation.summary import estimate, summarise
 
 
