@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 Json = Any
+_SECONDS = re.compile(r'\b\d+(?:\.\d+)? s\b|\b\d+:\d\d:\d\d\b|"seconds": [\d.]+')
 _COORDINATE = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
 _SHAPE = re.compile(r"""(?<=["#])(?:[a-z]|image)[0-9a-f]{10}(?=[")])""")
 _LONGEST = 2000
@@ -115,6 +116,11 @@ class Placeholders:
         if kind == "time" and found[0] not in self._known:
             return "<time>"
         return self.seen[found[0]]
+
+
+def without_seconds(text: str) -> str:
+    """A text without how long things took."""
+    return _SECONDS.sub("<seconds>", text)
 
 
 def plain_svg(text: str) -> str:
