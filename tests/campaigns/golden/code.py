@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.campaigns.golden.exchange import Answer, Request, send
+from tests.campaigns.golden.pictures import write_folders
 
 _START_SECONDS = 180
 _LONGEST_SECONDS = 1800
@@ -59,6 +61,28 @@ class Code:
         )
         if not found.stdout.startswith(f"{self.folder}{os.sep}"):
             raise CodeError(f"not the code of {self.folder}: {found.stdout}{found.stderr}")
+
+    def forget_compiled(self) -> None:
+        """Let models be compiled anew.
+
+        A model that was compiled in the process differs in the last digits from the same one
+        when it is read from the disk, so it has to be known which one answers.
+        """
+        shutil.rmtree(self.work / "cache" / "handful", ignore_errors=True)
+
+    def warm(self) -> None:
+        """Compile the default backbone, so that all processes from now on read it from the disk.
+
+        Raises:
+            CodeError: It cannot be evaluated.
+        """
+        write_folders(self.work / "warm", 1)
+        done = self.handful(
+            *("evaluate", "warm", "--shots", "1", "--seeds", "1", "--methods", "zero-shot"),
+            "--no-cache",
+        )
+        if done.returncode != 0:
+            raise CodeError(done.stderr)
 
     def environment(self, **settings: object) -> dict[str, str]:
         """The environment of a process; settings are those of ``HANDFUL_...``, in small letters."""

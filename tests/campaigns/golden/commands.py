@@ -7,9 +7,8 @@ import shutil
 import subprocess
 
 from tests.campaigns.golden.code import Code
-from tests.campaigns.golden.recording import Json, Placeholders, Recording
+from tests.campaigns.golden.recording import Json, Placeholders, Recording, without_seconds
 
-_SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b|\b\d+:\d\d:\d\d\b")
 _LOG = re.compile(r"^INFO:.*\n", re.MULTILINE)
 _HELP: tuple[tuple[str, ...], ...] = (
     (),
@@ -45,7 +44,7 @@ def ended(process: subprocess.CompletedProcess[str], clean: Placeholders) -> Jso
     """How a command ended and what it said, without seconds and lines of the log."""
     said = {"stdout": process.stdout, "stderr": process.stderr}
     return {"exit status": process.returncode} | {
-        name: _SECONDS.sub("<seconds>", _LOG.sub("", clean(text))) for name, text in said.items()
+        name: without_seconds(_LOG.sub("", clean(text))) for name, text in said.items()
     }
 
 

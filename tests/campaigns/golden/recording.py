@@ -14,6 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 Json = Any
+_SECONDS = re.compile(r'\b\d+(?:\.\d+)? s\b|\b\d+:\d\d:\d\d\b|"seconds": [\d.]+')
+_COORDINATE = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])")
 _SHAPE = re.compile(r"""(?<=["#])(?:[a-z]|image)[0-9a-f]{10}(?=[")])""")
 _LONGEST = 2000
 """Longer texts and all other bytes are kept as files."""
@@ -116,9 +118,18 @@ class Placeholders:
         return self.seen[found[0]]
 
 
+def without_seconds(text: str) -> str:
+    """A text without how long things took."""
+    return _SECONDS.sub("<seconds>", text)
+
+
 def plain_svg(text: str) -> str:
-    """A drawing with numbers in the place of the random ids that matplotlib gives to its shapes."""
+    """A drawing with numbers in the place of the random ids that matplotlib gives to its shapes.
+
+    Coordinates have two decimals: the sixth is now and then another one.
+    """
     numbers: dict[str, str] = {}
+    text = _COORDINATE.sub(lambda found: f"{float(found[0]):.2f}", text)
     return _SHAPE.sub(lambda found: numbers.setdefault(found[0], f"shape-{len(numbers)}"), text)
 
 
