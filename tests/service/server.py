@@ -38,6 +38,18 @@ def run_handful(*arguments: str, **settings: object) -> subprocess.CompletedProc
         )
 
 
+def run_installed(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """As `run_handful`, for a command that starts processes of its own: not forked."""
+    return subprocess.run(
+        [HANDFUL, *arguments],
+        env=_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
 @dataclass
 class Server:
     """A running service. Settings are those of ``HANDFUL_...``, in small letters."""

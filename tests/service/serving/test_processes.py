@@ -18,7 +18,7 @@ import pytest
 
 from tests.service.client import Classifier
 from tests.service.pictures import picture
-from tests.service.server import Server, run_handful
+from tests.service.server import Server, run_installed
 
 PROCESSES = 2
 PATIENCE = 90
@@ -171,7 +171,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit:
     with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
         started = workers(running)
         assert len(started) == 2
-        again = run_handful("serve", "--data-dir", str(running.data_dir), "--processes", "2")
+        again = run_installed("serve", "--data-dir", str(running.data_dir), "--processes", "2")
         assert again.returncode == 1
         assert "in use by another handful process" in again.stderr
         running.kill()
@@ -194,7 +194,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path: Path, 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = ("serve", "--port", port, "--data-dir", str(tmp_path), "--processes", "2")
-        ended = run_handful(*command, backbone=vit)
+        ended = run_installed(*command, backbone=vit)
     assert ended.returncode != 0
     assert "in use" in ended.stderr
     assert "loading backbone" not in ended.stderr
@@ -202,7 +202,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path: Path, 
 
 def test_processes_that_cannot_start_end_with_the_reason(tmp_path: Path) -> None:
     missing = f"local-dir:{tmp_path / 'nothing'}"
-    ended = run_handful(
+    ended = run_installed(
         "serve", "--port", "0", "--data-dir", str(tmp_path), "--processes", "2", backbone=missing
     )
     assert ended.returncode == 1

@@ -79,7 +79,10 @@ def test_two_processes_are_one_with_twice_the_batch(
     assert two.returncode == 0, two.stderr
     assert json.loads(two.stdout)["settings"]["processes"] == 2
     losses = [
-        [float(row["loss"]) for row in csv.DictReader((here / name / "losses.csv").open())]
+        [
+            float(row["loss"])
+            for row in csv.DictReader((here / name / "losses.csv").read_text().splitlines())
+        ]
         for name in ("run", "two")
     ]
     assert len(losses[0]) == 4
