@@ -71,7 +71,7 @@ class Classifier:
             ImageError: An image cannot be read; the classifier stays as it was.
             ValueError: There are not as many labels as images.
         """
-        return self._extend([], _no_support(self.backbone), images, labels, class_names)
+        return self._extend(None, images, labels, class_names)
 
     def fit_folder(self, folder: str | os.PathLike[str]) -> Self:
         """:meth:`fit` on the images of a folder: ``FOLDER/CLASS/*`` (docs/uploads.md).
@@ -90,9 +90,7 @@ class Classifier:
 
         Raises as :meth:`fit`.
         """
-        if self._classifier is None:
-            return self.fit(images, labels, class_names=class_names)
-        return self._extend(self._names, self._classifier.support, images, labels, class_names)
+        return self._extend(self._classifier, images, labels, class_names)
 
     def predict(self, images: Sequence[Image]) -> list[str]:
         """The most probable class of each of n images.
@@ -203,23 +201,28 @@ class Classifier:
 
     def _extend(
         self,
-        names: Sequence[str],
-        support: SupportSet,
+        before: FewShotClassifier | None,
         images: Sequence[Image],
         labels: Sequence[str],
         class_names: Sequence[str],
     ) -> Self:
-        """Store these classes and support images with what is added to them, tuned anew."""
+        """Store what was there before, if anything, with what is added to it, tuned anew."""
         if len(images) != len(labels):
             raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
+        names, texts = ([], None) if before is None else (self._names, before.classes.texts)
+        support = (
+            SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
+            if before is None
+            else before.support
+        )
         every = list(dict.fromkeys([*names, *labels, *class_names]))
         position = {name: i for i, name in enumerate(every)}
         ids = torch.arange(len(support), len(support) + len(images))
         columns = torch.tensor([position[label] for label in labels], dtype=torch.int64)
         added = SupportSet(ids, columns, embed(self.backbone, images))
-        rows = [row for row in class_texts(self.settings, every, self.backbone) if row is not None]
-        texts = torch.stack(rows) if rows else None
-        self._store(every, texts, support.with_added(added), None)
+        fresh = class_texts(self.settings, every[len(names) :], self.backbone)
+        rows = [*(() if texts is None else texts), *(row for row in fresh if row is not None)]
+        self._store(every, torch.stack(rows) if rows else None, support.with_added(added), None)
         return self
 
     def _store(
@@ -242,7 +245,3 @@ class Classifier:
         queries = embed(self.backbone, images)
         with torch.inference_mode():
             return fitted.answer(queries, n_matches)
-
-
-def _no_support(backbone: Backbone) -> SupportSet:
-    return SupportSet.empty(backbone.width, backbone.corrected_width)

@@ -14,13 +14,15 @@ from fastapi_problem.error import StatusProblem
 from numpy.typing import NDArray
 
 from adapters.backbones import Backbone
-from adapters.embeddings import ImageEmbeddings
+from adapters.embeddings import ImageEmbeddings, SupportSet
 from service.images.decoding import decode
+from service.settings import Settings
 
 Image = str | os.PathLike[str] | bytes | PIL.Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a Pillow image, or an (H, W, 3) or (H, W) uint8 array."""
 
-_MAX_PIXELS = 64_000_000  # as the service's HANDFUL_MAX_IMAGE_PIXELS
+# What a service takes by default.
+_MAX_PIXELS: int = Settings.model_fields["max_image_pixels"].default
 
 
 class ImageError(ValueError):
@@ -37,7 +39,9 @@ def embed(backbone: Backbone, images: Sequence[Image]) -> ImageEmbeddings:
     """
     if isinstance(images, str | bytes | os.PathLike):
         raise TypeError("expected a sequence of images, got one; write [image]")
-    blocks = [no_embeddings(backbone)]
+    if not images:
+        return SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
+    blocks = []
     for start in range(0, len(images), backbone.batch):
         batch = [
             backbone.preprocess(_picture(image, f"image {start + i}", backbone.image_size))
@@ -45,11 +49,6 @@ def embed(backbone: Backbone, images: Sequence[Image]) -> ImageEmbeddings:
         ]
         blocks.append(backbone.encode_images(torch.stack(batch)))
     return ImageEmbeddings.concatenate(blocks)
-
-
-def no_embeddings(backbone: Backbone) -> ImageEmbeddings:
-    """The embeddings of no images."""
-    return ImageEmbeddings(torch.empty(0, backbone.width), torch.empty(0, backbone.corrected_width))
 
 
 def _picture(image: Image, what: str, side: int) -> PIL.Image.Image:

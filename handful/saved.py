@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adapters.heads import Tuning, parameters_of
+from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
+from service.stored_tuning import TuningError, read_tuning
 
 _FORMAT = "handful-classifier-1"
 _KEY = "handful"
 _TENSORS = ("frozen", "corrected", "labels")
-_TUNING = TypeAdapter(Tuning)
-_PARAMETERS = TypeAdapter(dict[str, float])
 
 
 class SavedClassifierError(ValueError):
@@ -96,15 +94,9 @@ def read(path: str | os.PathLike[str]) -> Saved:
             fingerprint=described["fingerprint"],
             settings=settings,
             classes=described["classes"],
-            tuning=_tuning(settings.method, described["tuning"]),
+            tuning=read_tuning(settings.method, described["tuning"]),
             texts=tensors.get("texts"),
             **{name: tensors[name] for name in _TENSORS},
         )
-    except (KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TuningError, ValidationError) as error:
         raise SavedClassifierError(f"{path} is damaged: {error}") from error
-
-
-def _tuning(method: str, stored: dict[str, Any]) -> Tuning:
-    tuning = _TUNING.validate_python({**stored, "parameters": {}})
-    values = _PARAMETERS.validate_python(stored["parameters"])
-    return replace(tuning, parameters=parameters_of(tuning.head or method, values))

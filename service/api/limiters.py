@@ -18,8 +18,8 @@ class WriterQueues:
 
     Invariant: no classifier has more than one of the writers' threads. Those that wait do so on
     the event loop, where waiting takes no thread; that nothing else writes meanwhile is promised
-    by the lock of the classifier's slot in the registry, which callers without an event loop take
-    as well.
+    by the classifier's single-writer lock in the registry, which callers without an event loop
+    take as well.
     """
 
     def __init__(self) -> None:

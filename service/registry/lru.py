@@ -52,7 +52,7 @@ class Entry:
         writer: The single-writer lock. A change holds it from the look at the latest state until
             memory has followed the disk, so that of two changes the second is made on top of the
             first. The API lets those that wait for it queue up before it without a thread
-            (``service/api/dependencies.py``); the invariant is kept here, whoever calls.
+            (``service/api/limiters.py``); the invariant is kept here, whoever calls.
         loader: The single-flight lock of reading the classifier: one thread reads it, and whoever
             waits takes what that one has read. Not held while a change is tuned, so that who only
             asks does not wait for somebody's images.
@@ -115,8 +115,8 @@ class LoadedClassifiers:
         """
         if (live := self.in_memory(name)) is not None:
             return live
-        with self._used(name) as slot:
-            return self._existing(slot, name)
+        with self._used(name) as entry:
+            return self._existing(entry, name)
 
     def in_memory(self, name: str) -> LiveClassifier | None:
         """The classifier if it is in memory and surely the latest; costs microseconds."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from adapters.heads import HEADS, Tuning, parameters_of
+from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord
 from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
-
-_TUNING = TypeAdapter(Tuning)
-_PARAMETERS = TypeAdapter(dict[str, float])
-_TUNING_FIELDS = {field.name for field in fields(Tuning)}
+from service.stored_tuning import TuningError, no_head, read_tuning
 
 
 def classifier_record(
@@ -128,7 +123,8 @@ def tuning_columns(tuning: Tuning | None, fingerprint: str) -> dict[str, Any]:
 
 def _settings(row: Any) -> ClassifierSettings:
     """Settings as they are stored: bounds may have been others when they came."""
-    _head(row.method)
+    if row.method not in HEADS:
+        raise Damaged(no_head(row.method))
     values = {name: getattr(row, name) for name in ClassifierSettings.model_fields}
     for name, value in values.items():
         if isinstance(value, Unreadable):
@@ -136,21 +132,8 @@ def _settings(row: Any) -> ClassifierSettings:
     return ClassifierSettings.model_construct(**values)
 
 
-def _head(name: str) -> str:
-    if name not in HEADS:
-        raise Damaged(f"this version of Handful has no head {name!r}")
-    return name
-
-
 def _tuning(method: str, stored: Any) -> Tuning:
-    if isinstance(stored, Unreadable) or not isinstance(stored, dict):
-        raise Damaged("its tuning is no JSON object")
-    if unknown := set(stored) - _TUNING_FIELDS:
-        raise Damaged(f"its tuning has members that are not known: {', '.join(sorted(unknown))}")
     try:
-        values = _PARAMETERS.validate_python(stored.get("parameters", {}))
-        tuning = _TUNING.validate_python({**stored, "parameters": {}})
-    except ValidationError as error:
-        raise Damaged(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
-    parameters = parameters_of(_head(tuning.head or method), values)
-    return replace(tuning, parameters=parameters)
+        return read_tuning(method, stored)
+    except TuningError as error:
+        raise Damaged(str(error)) from error

@@ -82,8 +82,6 @@ class Comparison:
                 yield Difference(where, f"{len(a)} entries, and {len(b)}")
             for i, (left, right) in enumerate(zip(a, b, strict=False)):
                 yield from self._between(left, right, f"{where}[{i}]")
-        elif ".tables." in where and (documents := _json_objects(a, b)) is not None:
-            yield from self._between(*documents, where)
         else:
             self.values += 1
             if (difference := _plain(a, b, where)) is not None:
@@ -148,16 +146,6 @@ def compare(one: Path, other: Path, rounding: float) -> bool:
             print(f"    {difference.where}: {difference.what[:300]}")
     print("the same" if same else "NOT the same", f"(rounding {rounding:g})")
     return same
-
-
-def _json_objects(a: Json, b: Json) -> tuple[Json, Json] | None:
-    """Two texts as JSON objects, as a database keeps them; None if they are none."""
-    if not (isinstance(a, str) and isinstance(b, str) and a[:1] == b[:1] == "{"):
-        return None
-    try:
-        return json.loads(a), json.loads(b)
-    except ValueError:
-        return None
 
 
 def _plain(a: Json, b: Json, where: str) -> Difference | None:

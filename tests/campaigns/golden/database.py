@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
@@ -37,4 +38,8 @@ def _table(database: sqlite3.Connection, name: str) -> Json:
 
 
 def _value(stored: Json) -> Json:
-    return hashlib.sha256(stored).hexdigest() if isinstance(stored, bytes) else stored
+    if isinstance(stored, bytes):
+        return hashlib.sha256(stored).hexdigest()
+    if isinstance(stored, str) and stored[:1] == "{":  # a column of JSON, whose text has an order
+        return json.loads(stored)
+    return stored

@@ -1,0 +1,50 @@
+"""Deserialisation of a tuning, which databases and saved classifiers hold as the same JSON."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from adapters.heads import HEADS, Tuning, parameters_of
+
+_TUNING = TypeAdapter(Tuning)
+_PARAMETERS = TypeAdapter(dict[str, float])
+_FIELDS = {field.name for field in fields(Tuning)}
+
+
+class TuningError(ValueError):
+    """Something is not what any version of Handful writes of a tuning; the message says what."""
+
+
+def read_tuning(method: str, stored: Any) -> Tuning:
+    """The reverse of :meth:`adapters.heads.Tuning.as_dict`.
+
+    Args:
+        method: The classifier's, whose hyperparameters they are where the tuning names no head.
+        stored: What JSON holds.
+
+    Raises:
+        TuningError: It is no tuning.
+    """
+    if not isinstance(stored, dict):
+        raise TuningError("its tuning is no JSON object")
+    if unknown := set(stored) - _FIELDS:
+        raise TuningError(
+            f"its tuning has members that are not known: {', '.join(sorted(unknown))}"
+        )
+    try:
+        values = _PARAMETERS.validate_python(stored.get("parameters", {}))
+        tuning = _TUNING.validate_python({**stored, "parameters": {}})
+    except ValidationError as error:
+        raise TuningError(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
+    head = tuning.head or method
+    if head not in HEADS:
+        raise TuningError(no_head(head))
+    return replace(tuning, parameters=parameters_of(head, values))
+
+
+def no_head(name: str) -> str:
+    """What is wrong where a head of another version is named."""
+    return f"this version of Handful has no head {name!r}"
