@@ -70,7 +70,9 @@ class StreamDecoder:
                 out = decoder.decompress(looked, _PIECE)
             except zlib.error as error:
                 raise self._damaged(str(error)) from error
-            self._at += len(looked) - len(decoder.unconsumed_tail) - len(decoder.unused_data)
+            # What lies behind the end of a member zlib may name as both.
+            left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            self._at += len(looked) - len(left)
             self._more = len(out) == _PIECE
             if decoder.eof:
                 self._zlib, self._more, self._ended = None, False, True
