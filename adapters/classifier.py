@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,6 +16,25 @@ from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
+
+
+#: Called where a long computation can rest: between two of its parts, each of some milliseconds.
+Rest = Callable[[], None]
+
+
+def no_rest() -> None:
+    """Go on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A change, with all that is costly about it computed already: to be applied at once.
+
+    Attributes:
+        change: What becomes of the support set.
+    """
+
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,33 @@ class FewShotClassifier:
         self.head_ = self._new_head().fit(classes, support, tuning, images)
         self._serve(ood)
         return self
+
+    def prepare(self, change: Change) -> Prepared:
+        """Compute what is costly about a change, and change nothing: others may ask meanwhile.
+
+        Where the change brings no tuning, hyperparameters stay, and what is fitted follows by
+        what was added and removed. With one, what is fitted is fitted anew.
+
+        Raises as :meth:`adapters.heads.Head.update`.
+        """
+        return Prepared(change)
+
+    def retuned(self, classes: ClassSet, support: SupportSet, rest: Rest = no_rest) -> Prepared:
+        """A full tuning, and all that is fitted fitted anew, for the support set as it is.
+
+        Reads nothing that :meth:`apply` changes: it may run beside changes, and what it returns
+        may be applied as long as there was none.
+
+        Args:
+            classes: :attr:`classes`, as they were when the support set was this one.
+            support: :attr:`support`.
+            rest: Called every few milliseconds, so that it can be held back.
+        """
+        return Prepared(Change(tuning=self.tune(classes, support.labelled)))
+
+    def apply(self, prepared: Prepared) -> None:
+        """Take over what was prepared; costs microseconds, and nobody may ask meanwhile."""
+        self.update(prepared.change)
 
     def update(self, change: Change) -> None:
         """Change what is stored, as :meth:`adapters.heads.Head.update` does."""
