@@ -15,8 +15,8 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, S
 from adapters.growing_support import GrowingSupport, moves
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
-from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.memory import Storages, storages
+from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.running_gaussians import DriftedError
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes

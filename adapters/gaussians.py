@@ -122,7 +122,7 @@ class SharedGaussians:
         Args:
             labels: (N,) int64 identifiers of the classes, by which images are said to be theirs.
         """
-        basis = Basis(self._span.basis, self._width)
+        basis = Basis.of(self._span.basis, self._width)
         means = torch.from_numpy(self._plain_means)
         z = probe(len(basis), means).numpy()
         scattered = self._share * ((self._residuals @ z) @ self._residuals)

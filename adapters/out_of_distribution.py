@@ -81,10 +81,10 @@ class RelativeMahalanobis:
     def _serve(self, near: RunningGaussians, far: RunningGaussians) -> None:
         """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ`` and the rest."""
         self._near, self._far = near, far
-        width, basis = near.basis.width, near.basis.rows
+        width = near.basis.width
         self._quadratic = (far.inverse - near.inverse) * width
         self._outside = 0.0
-        if basis is not None:
+        if near.basis.rows is not None:
             self._outside = width / far.ridge - width / near.ridge
             self._quadratic.diagonal().sub_(self._outside)
         self._linear = (near.weights - far.weights) * (2 * width)

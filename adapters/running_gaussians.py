@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from adapters.cache.flat_rows import FlatRows
 from adapters.memory import Storages, storages
 
 # Relative error of the inverse on a probe vector beyond which it has to be fitted anew.
@@ -36,8 +37,13 @@ class Basis:
         width: d.
     """
 
-    rows: Tensor | None
+    rows: FlatRows | None
     width: int
+
+    @staticmethod
+    def of(rows: Tensor | None, width: int) -> Basis:
+        """Of (r, d) orthonormal rows, or of everything."""
+        return Basis(None if rows is None else FlatRows.of(rows), width)
 
     def __len__(self) -> int:
         return self.width if self.rows is None else len(self.rows)
@@ -46,23 +52,23 @@ class Basis:
         """With the directions of (m, d) features that it lacks; O(m · r · d)."""
         if self.rows is None or len(features) == 0:
             return self
-        rows = self.rows
+        held = self.rows
         for x in features:
             # Twice, because once leaves the rounding of a long vector in a short one.
-            rest = x - (rows @ x) @ rows
-            rest = rest - (rows @ rest) @ rows
+            rest = x - (held.rows @ x) @ held.rows
+            rest = rest - (held.rows @ rest) @ held.rows
             length = float(rest @ rest)
-            if length > _RESIDUE and len(rows) < self.width:
-                rows = torch.cat([rows, (rest / length**0.5)[None]])
-        return self if rows is self.rows else replace(self, rows=rows)
+            if length > _RESIDUE and len(held) < self.width:
+                held = held.append((rest / length**0.5)[None])
+        return self if held is self.rows else replace(self, rows=held)
 
     def inside(self, features: Tensor) -> Tensor:
         """(m, r) coordinates of (m, d) features."""
-        return features if self.rows is None else features @ self.rows.T
+        return features if self.rows is None else features @ self.rows.rows.T
 
     def outside(self, coordinates: Tensor) -> Tensor:
         """(m, d) features of (m, r) coordinates."""
-        return coordinates if self.rows is None else coordinates @ self.rows
+        return coordinates if self.rows is None else coordinates @ self.rows.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +110,8 @@ class RunningGaussians:
         inverse: (r, r) ``A = (share · S + λI)⁻¹``.
         ridge: λ.
         share: What S counts.
-        probe: (r,) a vector z, by which rounding is watched.
-        probed: (r,) ``(share · S + λI) z``, kept up to date without A.
+        probed: (r,) ``(share · S + λI) z`` of the vector :func:`probe`, kept up to date without A:
+            by it rounding is watched.
     """
 
     labels: Tensor
@@ -117,7 +123,6 @@ class RunningGaussians:
     inverse: Tensor
     ridge: float
     share: float
-    probe: Tensor
     probed: Tensor
 
     @classmethod
@@ -157,14 +162,14 @@ class RunningGaussians:
             inverse=inverse,
             ridge=ridge,
             share=share,
-            probe=z,
             probed=scattered + ridge * z,
         )
 
     def storages(self) -> Storages:
         """What they hold in memory."""
         held = [self.labels, self.shots, self.means, self.weights, self.squares, self.inverse]
-        return storages(*held, self.basis.rows, self.probe, self.probed)
+        of_basis = {} if self.basis.rows is None else self.basis.rows.storages()
+        return {**of_basis, **storages(*held, self.probed)}
 
     def moved(
         self, moves: Moves, labels: Tensor | None = None, basis: Basis | None = None
@@ -183,13 +188,14 @@ class RunningGaussians:
             DriftedError: Rounding has grown too large, or nothing is left.
         """
         basis = self.basis.extended(moves.added) if basis is None else basis
-        grown = self._in(basis)
-        means, shots, columns, scales = grown._shifts(moves)
+        means, shots, columns, scales = self._shifts(moves)
         if len(scales) == 0:
-            return grown._ordered(labels, means, shots)
+            return self._ordered(labels, means, shots)
+        r = len(self.basis)
         v = basis.inside(columns)
         scales = scales * self.share
-        u = v @ grown.inverse
+        # In directions that are new nothing has scattered so far: A is 1 / λ there.
+        u = torch.cat([v[:, :r] @ self.inverse, v[:, r:] / self.ridge], dim=1)
         # Woodbury: (A⁻¹ + Vᵀ D V)⁻¹ = A − Uᵀ (D⁻¹ + V Uᵀ)⁻¹ U, U = V A. D may be negative.
         inner = (v @ u.T).double()
         inner.diagonal().add_(1 / scales.double())
@@ -197,35 +203,36 @@ class RunningGaussians:
         if int(failed):
             raise DriftedError("the update is singular")
         gain = solved.to(u.dtype)  # (k, r)
-        inverse = torch.addmm(grown.inverse, u.T, gain, alpha=-1)
-        probed = grown.probed + (scales * (v @ grown.probe)) @ v
-        error = torch.linalg.vector_norm(inverse @ probed - grown.probe)
-        if not float(error) <= _ERROR * float(torch.linalg.vector_norm(grown.probe)):
+        inverse = self._less(u, gain)
+        z = probe(len(basis), v)
+        probed = torch.cat([self.probed, self.ridge * z[r:]]) + (scales * (v @ z)) @ v
+        error = torch.linalg.vector_norm(inverse @ probed - z)
+        if not float(error) <= _ERROR * float(torch.linalg.vector_norm(z)):
             raise DriftedError("the inverse has drifted")
         # μ A' of the means that stay; those that move are computed anew below.
-        seen = grown.means @ basis.outside(u).T  # (N, k): μ A Vᵀ
+        gained = basis.outside(gain)
+        seen = self.means @ basis.outside(u).T  # (N, k): μ A Vᵀ
         followed = replace(
-            grown,
-            weights=torch.addmm(grown.weights, seen, basis.outside(gain), alpha=-1),
-            squares=grown.squares - (seen * (grown.means @ basis.outside(gain).T)).sum(dim=1),
+            self,
+            weights=torch.addmm(self.weights, seen, gained, alpha=-1),
+            squares=self.squares - (seen * (self.means @ gained.T)).sum(dim=1),
+            basis=basis,
             inverse=inverse,
             probed=probed,
         )
         return followed._ordered(labels, means, shots)
 
-    def _in(self, basis: Basis) -> RunningGaussians:
-        """In more directions, in which nothing has scattered so far."""
-        more = len(basis) - len(self.basis)
-        if more == 0:
-            return self
-        r = len(self.basis)
-        inverse = self.inverse.new_zeros(r + more, r + more)
-        inverse[:r, :r] = self.inverse
-        inverse.diagonal()[r:] = 1 / self.ridge
-        z = probe(r + more, self.probe)
-        z[:r] = self.probe
-        probed = torch.cat([self.probed, self.ridge * z[r:]])
-        return replace(self, basis=basis, inverse=inverse, probe=z, probed=probed)
+    def _less(self, u: Tensor, gain: Tensor) -> Tensor:
+        """``A − Uᵀ G`` of (k, r') matrices, A being 1 / λ in the directions that are new."""
+        r, grown = len(self.inverse), u.shape[1]
+        if grown == r:
+            return torch.addmm(self.inverse, u.T, gain, alpha=-1)
+        inverse = self.inverse.new_empty(grown, grown)
+        torch.addmm(self.inverse, u[:, :r].T, gain[:, :r], alpha=-1, out=inverse[:r, :r])
+        inverse[r:] = -(u[:, r:].T @ gain)
+        inverse[:r, r:] = -(u[:, :r].T @ gain[:, r:])
+        inverse.diagonal()[r:] += 1 / self.ridge
+        return inverse
 
     def _shifts(self, moves: Moves) -> tuple[dict[int, Tensor], dict[int, float], Tensor, Tensor]:
         """Means and shots of the classes that change; the k rows v and scales of S's change."""
@@ -318,7 +325,6 @@ class RunningGaussians:
 
 
 def probe(r: int, like: Tensor) -> Tensor:
-    """(r,) a fixed vector of ones of either sign, which no direction of images is likely to be."""
-    generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(0, 2, (r,), generator=generator) * 2 - 1
-    return signs.to(like.dtype)
+    """(r,) a fixed vector of ones of either sign; longer ones begin with the shorter."""
+    numbers = torch.arange(r) * 2654435769  # Knuth's multiplicative hash
+    return (1 - 2 * (numbers.bitwise_right_shift(16) & 1)).to(like.dtype)

@@ -17,9 +17,8 @@ from adapters.growing_support import GrowingSupport
 from adapters.memory import Storages, storages
 from adapters.tuning.tuning import Parameters, Tuning
 
-
 #: Images from which on what is fitted follows a change; of fewer it is fitted anew as quickly.
-FOLLOWED_FROM = 128
+FOLLOWED_FROM = 64
 
 
 @dataclass(frozen=True, slots=True)
