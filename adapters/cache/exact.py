@@ -101,16 +101,7 @@ class KeyValueCache(Cache):
         self._append(ids, self.flat.append(keys), labels)
 
     def extend(self, ids: Tensor, flat: FlatRows, labels: Tensor) -> None:
-        """Add m keys that stand behind those of :attr:`flat` already, where others read them too.
-
-        Args:
-            ids: (m,) int64 identifiers, none of them in the cache already.
-            flat: All positions from now on: those of :attr:`flat`, and m more.
-            labels: (m,) int64 values.
-
-        Raises:
-            ValueError: Shapes do not agree, or an identifier is taken.
-        """
+        """Add keys without a copy; as :meth:`Cache.extend`."""
         check_shapes(self.width, ids, flat.rows[len(self.flat) :], labels)
         self._check_free(ids)
         self._append(ids, flat, labels)
