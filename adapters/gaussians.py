@@ -35,9 +35,9 @@ class SharedGaussians:
             what it was tuned for. All of them if None.
 
     Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`. Nothing is
-    incremental but :meth:`running`. Computed by NumPy: of the small matrices of a few images PyTorch would take
-    longer to be called than to compute, and small classifiers are fitted for a query
-    (docs/performance.md).
+    incremental but what :meth:`running` makes of it. Computed by NumPy: of the small matrices of a
+    few images PyTorch would take longer to be called than to compute, and small classifiers are
+    fitted for a query (docs/performance.md).
 
     Attributes:
         skewed_: Whether the images had no negative component, so that square roots are taken.

@@ -79,7 +79,7 @@ class RelativeMahalanobis:
         return self._skewed
 
     def _serve(self, near: RunningGaussians, far: RunningGaussians) -> None:
-        """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ`` and the rest."""
+        """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ``, the rest."""
         self._near, self._far = near, far
         width = near.basis.width
         self._quadratic = (far.inverse - near.inverse) * width
@@ -114,7 +114,7 @@ class RelativeMahalanobis:
         return background.left_out()[1].squeeze(1) - nearest
 
     def let_go_of_images(self) -> Self:
-        """Keep what queries and changes need: without :meth:`left_out`, a fraction of the memory."""
+        """Keep what queries and changes need, a fraction of it: without :meth:`left_out`."""
         self._fitted = None
         return self
 

@@ -63,9 +63,9 @@ class GDA(CachedHead[GDAParameters]):
     images it is the same for all and changes no answer. Where no embedding has a negative
     component, x is its square root (:func:`adapters.span.features`).
 
-    Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on, means
-    and covariance, O(m · (r · d + N · d + r²)) with r = min(n, d); fewer, and with each tuning, they
-    are refitted, O(n · r² + r³). A query costs O(N · d) and the evidence.
+    Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on,
+    means and covariance, O(m · (r · d + N · d + r²)) with r = min(n, d). Of fewer, and with each
+    tuning, they are refitted, O(n · r² + r³). A query costs O(N · d) and the evidence.
     """
 
     view: ClassVar[View] = "frozen"

@@ -138,7 +138,7 @@ class Head(ABC):
         after._make_room(self, change)
         return after
 
-    def catch_up(self, change: Change) -> None:
+    def catch_up(self, change: Change) -> None:  # noqa: B027 - not every head has a cache
         """Bring what is shared with the head before the change up to date; costs microseconds.
 
         That one is not to be asked any more.
@@ -202,10 +202,10 @@ class Head(ABC):
         """
         self._fit(self.support_.compact().labelled)
 
-    def _keep(self) -> None:
+    def _keep(self) -> None:  # noqa: B027
         """Make the cache, of a head that has one."""
 
-    def _make_room(self, before: Head, change: Change) -> None:
+    def _make_room(self, before: Head, change: Change) -> None:  # noqa: B027
         """Make another cache where that of the head before the change would not do after it."""
 
     @abstractmethod

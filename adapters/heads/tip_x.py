@@ -103,8 +103,9 @@ class TipX(VotingHead[TipXParameters]):
     Without meaningful names there are no signatures,
     and this is Tip-Adapter.
 
-    Incremental: the cache, and signatures while the classes stay, O(m · N · d). With each tuning: φ
-    from the pairs of at most 2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
+    Incremental: the cache, and signatures while the classes stay, O(m · N · d). Refitted with each
+    tuning: φ, from the pairs of at most 2048 support images. Tuning: γ after α and β, which are
+    those of Tip-Adapter.
     """
 
     view: ClassVar[View] = "frozen"
