@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -14,16 +13,9 @@ from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.rest import Rest, no_rest
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
-
-
-#: Called where a long computation can rest: between two of its parts, each of some milliseconds.
-Rest = Callable[[], None]
-
-
-def no_rest() -> None:
-    """Go on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +137,7 @@ class FewShotClassifier:
             support: :attr:`support`.
             rest: Called every few milliseconds, so that it can be held back.
         """
-        return Prepared(Change(tuning=self.tune(classes, support.labelled)))
+        return Prepared(Change(tuning=self.tune(classes, support.labelled, rest=rest)))
 
     def apply(self, prepared: Prepared) -> None:
         """Take over what was prepared; costs microseconds, and nobody may ask meanwhile."""
@@ -157,7 +149,9 @@ class FewShotClassifier:
         if change.of_images:
             self._serve(_fitted_ood(self.classes, without_near_duplicates(images)))
 
-    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
         Of near-duplicates only one takes part
@@ -166,25 +160,30 @@ class FewShotClassifier:
         Args:
             classes: The classes.
             images: Those of a support set, or of one to come: identifiers do not matter.
+            rest: Called every few milliseconds, so that it can be held back.
         """
         # Their spans are for this tuning alone, however long the caller keeps the images.
         images = LabelledEmbeddings(images.labels, images.embeddings)
-        distinct = without_near_duplicates(images)
-        return self._tune(classes, distinct, _fitted_ood(classes, distinct))
+        distinct = without_near_duplicates(images, rest=rest)
+        return self._tune(classes, distinct, _fitted_ood(classes, distinct, rest), rest)
 
     def _tune(
-        self, classes: ClassSet, images: LabelledEmbeddings, ood: RelativeMahalanobis | None
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        ood: RelativeMahalanobis | None,
+        rest: Rest = no_rest,
     ) -> Tuning:
         head = self._new_head()
-        tuning = head.tune(classes, images)
+        tuning = head.tune(classes, images, rest=rest)
         columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
         rejection = conformal = None
         if ood is not None:
-            scores = ood.left_out()[votes.rows]
+            scores = ood.left_out(votes.rows, rest=rest)
             rejection = rejection_threshold(scores, self.false_rejection_rate)
         if self.coverage is not None:
-            logits = head.left_out(classes, images, tuning)[votes.rows]
+            logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
             probabilities = (logits / tuning.temperature).softmax(dim=1)
             own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
             # With too little evidence every class is in the set.
@@ -223,7 +222,9 @@ class FewShotClassifier:
         self.ood_ = None if ood is None else ood.let_go_of_images()
 
 
-def _fitted_ood(classes: ClassSet, images: LabelledEmbeddings) -> RelativeMahalanobis | None:
+def _fitted_ood(
+    classes: ClassSet, images: LabelledEmbeddings, rest: Rest = no_rest
+) -> RelativeMahalanobis | None:
     """Fit the out-of-distribution score; None where no class has two images for a covariance.
 
     Near-duplicates, which would shrink every distance, are left out of ``images`` both where the
@@ -233,4 +234,5 @@ def _fitted_ood(classes: ClassSet, images: LabelledEmbeddings) -> RelativeMahala
     if len(images) == len(known):
         return None
     columns = known.columns(images.labels)
-    return RelativeMahalanobis().fit_span(images.span("corrected"), columns, len(known))
+    scatter = images.scatter("corrected", columns, len(known), rest)
+    return RelativeMahalanobis().fit_scatter(scatter, rest)

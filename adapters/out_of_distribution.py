@@ -17,6 +17,8 @@ from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
 from adapters.memory import Storages, storages
+from adapters.rest import Rest, no_rest
+from adapters.scatter import Scatter
 from adapters.span import Span, features
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
@@ -45,11 +47,21 @@ class RelativeMahalanobis:
             columns: (n,) int64 column of each image's class; all N classes have images.
             n_classes: N.
         """
-        classes = SharedGaussians(RIDGE).fit_span(span, columns, n_classes)
-        background = SharedGaussians(RIDGE).fit_span(span, torch.zeros_like(columns), 1)
+        return self.fit_scatter(Scatter.of(span, columns, n_classes))
+
+    def fit_scatter(self, scatter: Scatter, rest: Rest = no_rest) -> Self:
+        """Fit as :meth:`fit_span` does, on sums that a head may share, too.
+
+        Args:
+            scatter: Of the n corrected embeddings.
+            rest: Called every few milliseconds.
+        """
+        span = scatter.span
+        classes = SharedGaussians(RIDGE).fit_scatter(scatter, rest)
+        background = SharedGaussians(RIDGE).fit_scatter(scatter.of_one_class(), rest)
         self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
         # The terms of both distances in one matrix: z (Q₀ − Q) zᵀ and 2 z (W − W₀)ᵀ.
-        near, far = classes.expanded(), background.expanded()
+        near, far = classes.expanded(rest), background.expanded(rest)
         self._skewed, self._basis = span.skewed, span.basis
         self._weights = torch.from_numpy(
             np.hstack([far.quadratic - near.quadratic, 2 * (near.linear - far.linear).T])
@@ -67,16 +79,20 @@ class RelativeMahalanobis:
         nearest = (terms[:, r:] + self._constant).amax(dim=1)
         return nearest + (terms[:, :r] * z).sum(dim=1) + self._outside * (x * x).sum(dim=1)
 
-    def left_out(self) -> Tensor:
-        """(n,) scores of the support images, each left out of everything.
+    def left_out(self, rows: Tensor | None = None, *, rest: Rest = no_rest) -> Tensor:
+        """(m,) scores of support images, each left out of everything.
 
         Means nothing for an image that is alone in its class.
+
+        Args:
+            rows: (m,) the images; all if None.
+            rest: Called every few milliseconds.
         """
         if self._fitted is None:
             raise ValueError("the support images were let go of")
         classes, background = self._fitted
-        nearest = classes.left_out()[1].amin(dim=1)
-        return background.left_out()[1].squeeze(1) - nearest
+        nearest = classes.left_out(rows, rest=rest)[1].amin(dim=1)
+        return background.left_out(rows, rest=rest)[1].squeeze(1) - nearest
 
     def let_go_of_images(self) -> Self:
         """Keep what queries need: without :meth:`left_out`, a fraction of the memory."""

@@ -109,9 +109,12 @@ def search(
     tried = list(terms)
     accuracies = _accuracies(base, [term.values for term in tried], votes, absolute, rest)
     near = accuracies >= accuracies.max() - tolerance - 1e-9
-    best = [(tried[i], float(absolute[j])) for i, j in np.argwhere(near).tolist()]
-    losses = _losses(base, [(term.values, weight) for term, weight in best], votes, rest)
-    term, weight = best[int((losses <= losses.min() + LOSS_TOLERANCE).argmax())]
+    of_terms, of_weights = near.nonzero()
+    losses = _losses(
+        base, [term.values for term in tried], votes, of_terms, absolute[of_weights], rest
+    )
+    first = int((losses <= losses.min() + LOSS_TOLERANCE).argmax())
+    term, weight = tried[of_terms[first]], float(absolute[of_weights[first]])
     return SearchResult(term.setting, weight * term.scale, weight * term.values)
 
 
@@ -144,22 +147,25 @@ def _accuracies(
 
 
 def _losses(
-    base: Tensor, settings: Sequence[tuple[Tensor, float]], votes: Votes, rest: Rest
+    base: Tensor,
+    values: Sequence[Tensor],
+    votes: Votes,
+    terms: NDArray[Any],
+    weights: NDArray[Any],
+    rest: Rest,
 ) -> NDArray[Any]:
-    """(S,) smoothed cross-entropies of settings, each at its own best temperature."""
+    """(S,) smoothed cross-entropies of terms and weights, each at its own best temperature."""
     compared = evenly(len(base), max(MAX_COMPARED // max(base.shape[1], 1), 50))
     targets = votes.targets[compared].numpy()
     shares = votes.weights[compared].numpy()
     shares = shares / shares.sum()
-    logits = base[compared].T.contiguous().numpy()
+    logits = base[compared].T.numpy()
+    added = np.stack([of_term[compared].T.numpy() for of_term in values])
+    weights = weights.astype(added.dtype)[:, None, None]
     step = max(_BLOCK // max(logits.size, 1), 1)
     losses = []
-    for start in range(0, len(settings), step):
-        some = np.stack(
-            [
-                logits + weight * values[compared].T.contiguous().numpy()
-                for values, weight in settings[start : start + step]
-            ]
-        )
-        losses.append(calibrated_temperatures(some, targets, shares, rest)[1])
+    for start in range(0, len(terms), step):
+        some = slice(start, start + step)
+        of_settings = logits + weights[some] * added[terms[some]]
+        losses.append(calibrated_temperatures(of_settings, targets, shares, rest)[1])
     return np.concatenate(losses)

@@ -9,7 +9,6 @@ Both are roots of increasing functions of 1 / temperature, found for many logits
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +77,7 @@ def calibrated_temperature(
         return 1.0
     if weights is None:
         weights = torch.full((len(targets),), 1 / len(targets), dtype=torch.float64)
-    columns = logits.T.contiguous().numpy()[None]
+    columns = logits.T.numpy()[None]
     return float(calibrated_temperatures(columns, targets.numpy(), weights.numpy(), rest)[0][0])
 
 
@@ -153,7 +152,7 @@ def earned_temperature(
         return 1.0
     hits = (logits.argmax(dim=1) == targets).double()
     earned = (n * float(torch.dot(hits, weights)) + 1) / (n + 2)
-    z, spread = _standardised(logits.T.contiguous().numpy()[None])
+    z, spread = _standardised(logits.T.numpy()[None])
     if not z.any():
         return 1.0
     shares, blocks = weights.numpy(), _blocks(z)
@@ -175,8 +174,8 @@ def earned_temperature(
 
 
 def _standardised(logits: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(S, N, n) float64 logits less the best class's, of spread 1, and what they were divided by."""
-    z = logits.astype(np.float64)
+    """(S, N, n) logits less the best class's, of spread 1, and (S,) what they were divided by."""
+    z = np.array(logits, np.float64, order="C")
     size = z[0].size
     spread = z.std(axis=(1, 2), ddof=1) if size > 1 else np.ones(len(z))
     spread[spread == 0] = 1.0

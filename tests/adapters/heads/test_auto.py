@@ -22,7 +22,9 @@ def promising(loss: float | None) -> type[Head]:
     """A head that says of every support set that it has this loss on it."""
 
     class Promising(TipAdapterPlusPlus):
-        def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+        def tune(
+            self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+        ) -> Tuning:
             return Tuning(VoteParameters(alpha=1.0, beta=1.0), votes=loss is not None, loss=loss)
 
     return Promising
