@@ -15,6 +15,7 @@ from adapters.heads.auto import MARGIN, Auto
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head
 from adapters.heads.tip_adapter import TipAdapterPlusPlus, VoteParameters
+from adapters.rest import Rest, no_rest
 from tests.adapters.synthetic import TUNINGS, make_task
 
 
