@@ -21,6 +21,7 @@ from adapters.cholesky import Cholesky
 from adapters.rest import Rest, no_rest, parts
 from adapters.scatter import Scatter
 from adapters.span import Span, features
+from adapters.tuning.votes import Votes
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
 _LEAST_VARIANCE = 1e-6
@@ -104,15 +105,15 @@ class SharedGaussians:
         self._factor = Cholesky(covariance)
         rest()
         self._means = self._whitened(scatter.means, rest)
-        self._residual_squares: NDArray[Any] | None = None
+        self._sampled: tuple[NDArray[np.int64], NDArray[Any]] | None = None
         return self
 
     @property
     def spread_(self) -> Tensor:
         """Estimate of the expected squared distance of an image from its class's true mean.
 
-        By leave-one-out; 0 where no class has two images. The mean of c images is off by a c-th
-        of it. O(n · r²) the first time.
+        By leave-one-out of as many images as :class:`adapters.tuning.votes.Votes` has; 0 where no
+        class has two. The mean of c images is off by a c-th of it. O(v · r²) the first time.
         """
         return torch.from_numpy(self._spread(no_rest))
 
@@ -157,7 +158,7 @@ class SharedGaussians:
 
         Exact for a fixed λ: without image i, S loses a multiple of v vᵀ, v being its residual,
         and the inverse follows from Sherman and Morrison. An image that is alone in its class
-        stays in it. O(n · r²), of which all rows share the most.
+        stays in it. O(m · r²).
 
         Args:
             rows: (m,) the images; all if None.
@@ -169,11 +170,13 @@ class SharedGaussians:
         n_classes, r = len(self._means), len(self._scatter.within)
         asked = np.arange(len(self._scatter)) if rows is None else rows.numpy()
         scores = np.empty((len(asked), n_classes), self._means.dtype)
-        own_squares, squares = np.empty((2, len(asked), 1), self._means.dtype)
-        for some in parts(len(asked), r * r / 2 + 2 * n_classes * r, rest):
-            scores[some], squares[some], own_squares[some] = self._left_out(asked[some])
-        if rows is None:
-            self._residual_squares = own_squares.squeeze(1)
+        squares = np.empty((len(asked), 1), self._means.dtype)
+        sampled, of_sampled = self._sample(rest)
+        known = of_sampled if np.array_equal(asked, sampled) else None
+        cost = 2 * n_classes * r + (r * r / 2 if known is None else 0)
+        for some in parts(len(asked), cost, rest):
+            v = self._whitened_residuals(asked[some]) if known is None else known[some]
+            scores[some], squares[some] = self._left_out(asked[some], v)
         spread = self._spread(rest)
         for some in parts(len(asked), 16 * n_classes, rest):
             scores[some] += spread / (2 * self._shots_left(asked[some]))
@@ -181,13 +184,14 @@ class SharedGaussians:
         scores -= math.log(n_classes)
         return torch.from_numpy(scores), torch.from_numpy(distances)
 
-    def _left_out(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """For (m,) images: (m, N) discriminants without constants, (m, 1) squared lengths.
+    def _left_out(
+        self, rows: NDArray[np.int64], v: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """For (m,) images and their residuals: (m, N) discriminants but for constants.
 
-        And the (m, 1) squared lengths of their residuals, with themselves in the covariance.
+        And (m, 1) squared lengths.
         """
         columns, width = self._scatter.columns[rows], self._width
-        v = self._whitened(self._scatter.residuals(rows))
         x = v + self._means[columns]
         shots = self._shots[columns]
         several = shots > 1
@@ -205,23 +209,31 @@ class SharedGaussians:
         means_means = mm - own * (2 * step * vm - step * step * vv)
         scores = means_x + gain * vx * means_v
         scores = scores - (means_means + gain * means_v * means_v) / 2
-        return scores, _squares(x)[:, None] + gain * vx * vx, vv
+        return scores, _squares(x)[:, None] + gain * vx * vx
 
     def _spread(self, rest: Rest) -> NDArray[Any]:
         """:attr:`spread_`, found once."""
-        columns, shots = self._scatter.columns, self._shots
-        if self._residual_squares is None:
-            squares = np.empty(len(columns), self._means.dtype)
-            r = len(self._scatter.within)
-            for some in parts(len(columns), r * r / 2, rest):
-                squares[some] = _squares(self._whitened(self._scatter.residuals(some)))
-            self._residual_squares = squares
+        rows, residuals = self._sample(rest)
+        shots = self._shots
         several = shots > 1
         # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
-        squares = self._residual_squares * _left_of(several, shots)[columns]
+        squares = _squares(residuals) * _left_of(several, shots)[self._scatter.columns[rows]]
         squares = squares / (1 - self._share / self._width * squares)
-        total = squares.sum() / max((shots * several).sum(), 1)
-        return np.asarray(total, squares.dtype)
+        return np.asarray(squares.sum() / max(len(rows), 1), squares.dtype)
+
+    def _sample(self, rest: Rest) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """(v,) images that are not alone in their class, and their residuals; found once."""
+        if self._sampled is None:
+            columns = torch.from_numpy(self._scatter.columns)
+            rows = Votes.of(columns, len(self._means)).rows.numpy()
+            residuals = np.empty((len(rows), self._means.shape[1]), self._means.dtype)
+            for some in parts(len(rows), len(self._scatter.within) ** 2 / 2, rest):
+                residuals[some] = self._whitened_residuals(rows[some])
+            self._sampled = rows, residuals
+        return self._sampled
+
+    def _whitened_residuals(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self._whitened(self._scatter.residuals(rows))
 
     def _own(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """(m, N) ones where an image belongs to a class, zeros elsewhere."""
