@@ -55,7 +55,8 @@ class SharedGaussians:
             images are no better a measure of it than fewer distinct ones, and P is smaller than
             what it was tuned for. All of them if None.
 
-    Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`. Nothing is
+    Fitting costs O(n · r² + r³) for n images, r = min(n, d): their :class:`Span` and
+    :class:`Scatter`, which others may share, and a factor. Nothing is
     incremental. Computed by NumPy: of the small matrices of a few images PyTorch would take
     longer to be called than to compute, and small classifiers are fitted for a query
     (docs/performance.md).
