@@ -9,7 +9,6 @@ Embeddings enter as their :func:`adapters.span.features`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -19,31 +18,13 @@ from torch import Tensor
 
 from adapters.cholesky import Cholesky
 from adapters.rest import Rest, no_rest, parts
+from adapters.running_gaussians import Basis, RunningGaussians, probe
 from adapters.scatter import Scatter
 from adapters.span import Span, features
 from adapters.tuning.votes import Votes
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
 _LEAST_VARIANCE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Expanded:
-    """Distances as polynomials: ``z Q zᵀ + s · ‖x‖² − 2 z Wᵀ + b``.
-
-    x are features of a query, z their coordinates in the span.
-
-    Attributes:
-        quadratic: Q, (r, r).
-        outside: s; zero where the span is everything.
-        linear: W, (N, r).
-        constant: b, (N,).
-    """
-
-    quadratic: NDArray[Any]
-    outside: float
-    linear: NDArray[Any]
-    constant: NDArray[Any]
 
 
 class SharedGaussians:
@@ -56,8 +37,8 @@ class SharedGaussians:
             what it was tuned for. All of them if None.
 
     Fitting costs O(n · r² + r³) for n images, r = min(n, d): their :class:`Span` and
-    :class:`Scatter`, which others may share, and a factor. Nothing is
-    incremental. Computed by NumPy: of the small matrices of a few images PyTorch would take
+    :class:`Scatter`, which others may share, and a factor. Nothing is incremental but
+    :meth:`running`. Computed by NumPy: of the small matrices of a few images PyTorch would take
     longer to be called than to compute, and small classifiers are fitted for a query
     (docs/performance.md).
 
@@ -141,16 +122,26 @@ class SharedGaussians:
         squares = _squares(whitened) + outside * (self._width / self._ridge)
         return torch.from_numpy(squares[:, None] - 2 * whitened @ self._means.T + self._constant())
 
-    def expanded(self, rest: Rest = no_rest) -> Expanded:
-        """:meth:`distances` as polynomials, for queries that ask for several of them at once."""
-        quadratic = self._factor.inverse()
-        rest()
-        quadratic *= self._width
-        outside = 0.0
-        if self._span.basis is not None:
-            outside = self._width / self._ridge
-            quadratic.flat[:: len(quadratic) + 1] -= outside
-        return Expanded(quadratic, outside, self._weights(rest), self._constant(rest))
+    def running(self, labels: Tensor) -> RunningGaussians:
+        """The same Gaussians, to follow images that come and go; O(r³).
+
+        Args:
+            labels: (N,) int64 identifiers of the classes, by which images are said to be theirs.
+        """
+        basis = Basis.of(self._span.basis, self._width)
+        means = torch.from_numpy(self._scatter.means)
+        z = probe(len(basis), means).numpy()
+        scattered = self._share * (self._scatter.within @ z)
+        return RunningGaussians.of(
+            labels,
+            self.shots_,
+            means,
+            basis,
+            torch.from_numpy(self._factor.inverse()),
+            ridge=self._ridge,
+            share=self._share,
+            scattered=torch.from_numpy(scattered),
+        )
 
     def left_out(
         self, rows: Tensor | None = None, *, rest: Rest = no_rest

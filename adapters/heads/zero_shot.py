@@ -51,7 +51,10 @@ class ZeroShot(Head):
         frozen = images.embeddings.frozen
         return zero_shot_logits(frozen if rows is None else frozen[rows], classes, self.logit_scale)
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        """Nothing is derived from the images."""
+
+    def _follow(self, before: Head, change: Change) -> None:
         """Nothing is derived from the images."""
 
     def _derived(self) -> Storages:
