@@ -55,7 +55,7 @@ def assert_follows(running: RunningGaussians, x: Tensor, labels: Tensor) -> None
     assert_close(squares, ((x @ inverse) * x).sum(dim=1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(6, 40),
     share=st.sampled_from([None, 5.0]),
