@@ -164,12 +164,17 @@ class Store:
             session.add_all(rows)
             session.flush()
             return Written(
-                change=change,
                 revision=now,
+                settings=change.settings,
+                tuning=change.tuning,
                 classes=[class_record(row) for row in rows],
+                classes_renewed=change.classes_renewed,
+                classes_removed=change.classes_removed,
                 support=write_support(
                     session, state.id, change.added, self._own, keep=self._store_images
                 ),
+                embeddings=change.embeddings_added(),
+                removed=change.removed,
             )
 
     def content(self, support_id: int) -> bytes | None:
