@@ -83,7 +83,8 @@ class Written:
         classes_removed: Ids; the images of these classes are gone with them.
         support: Images that were added.
         embeddings: Of ``support``, row by row; None where nothing was added.
-        removed: Ids of support images that were removed one by one, of classes that stay.
+        removed: Ids of support images that were removed one by one; their classes may be gone
+            since.
     """
 
     revision: int
@@ -134,4 +135,4 @@ def _removed(
     if not classes_removed:
         return one_by_one if removed else None
     with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
-    return torch.cat([one_by_one, support.ids[with_class]])
+    return torch.cat([one_by_one, support.ids[with_class]]).unique()
