@@ -77,7 +77,8 @@ class Written:
     Attributes:
         revision: Of the classifier after it.
         settings: From now on; None: as they were.
-        tuning: From now on, and current. None: the old one stays, and is stale.
+        tuning: From now on; None: the old one stays.
+        tuning_is_current: Whether the tuning is of the support set as it is now.
         classes: Those that were added, in the order of their registration.
         classes_renewed: Classes that stay, with other text embeddings.
         classes_removed: Ids; the images of these classes are gone with them.
@@ -90,6 +91,7 @@ class Written:
     revision: int
     settings: ClassifierSettings | None = None
     tuning: Tuning | None = None
+    tuning_is_current: bool = False
     classes: list[ClassRecord] = field(default_factory=list)
     classes_renewed: tuple[ClassRecord, ...] = ()
     classes_removed: tuple[int, ...] = ()

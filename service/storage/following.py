@@ -22,6 +22,7 @@ _CLASSIFIER = select(
     ClassifierRow.method,
     ClassifierRow.fingerprint,
     ClassifierRow.tuning,
+    ClassifierRow.tuning_is_current,
     ClassifierRow.revision,
     ClassifierRow.created_at,
 )
@@ -75,8 +76,9 @@ def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> W
     )
     return Written(
         revision=row.revision,
-        # It may be stale already; the reader has an older one still.
+        # It may be stale again; the reader has an older one still.
         tuning=stored_tuning(row) if net.tuned else None,
+        tuning_is_current=row.tuning_is_current,
         classes=loaded_classes(sorted(classes, key=attrgetter("id"))),
         classes_removed=net.classes_removed,
         support=support,

@@ -179,6 +179,7 @@ class Store:
                 revision=state.revision + 1,
                 settings=change.settings,
                 tuning=change.tuning,
+                tuning_is_current=change.tuning is not None,
                 classes=[class_record(row) for row in rows],
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,

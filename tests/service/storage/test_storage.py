@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config
@@ -12,80 +10,26 @@ import pytest
 import torch
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from torch.nn.functional import normalize
 
 import service.storage.migrations
-from adapters.embeddings import ImageEmbeddings
-from adapters.heads import Tuning
-from adapters.heads.tip_adapter import VoteParameters
 from service.classifier_settings import ClassifierSettings
-from service.images.embedded import EmbeddedImage, SupportImage
-from service.storage.change import Change, NewClass, Written
+from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
-from service.storage.records import StoredClassifier
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
+from tests.service.stored import TUNING, create, embeddings, loaded, rows, support, write
 
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
-TUNING = Tuning(
-    VoteParameters(alpha=3.5, beta=2.0),
-    temperature=1.25,
-    votes=4,
-    accuracy=0.75,
-    head="tip-adapter++",
-)
 
 
 @pytest.fixture
 def store(engine: Engine) -> Store:
     return Store(engine, Origin("f" * 64, "lite"))
-
-
-def embeddings(seed: int) -> ImageEmbeddings:
-    generator = torch.Generator().manual_seed(seed)
-    return ImageEmbeddings(
-        normalize(torch.randn(1, 8, generator=generator)),
-        normalize(torch.randn(1, 12, generator=generator)),
-    )
-
-
-def support(seed: int, label: str, **other: Any) -> SupportImage:
-    image = EmbeddedImage(
-        filename=f"{seed}.png",
-        read=lambda: bytes([seed]),
-        sha256=f"{seed:064d}",
-        media_type="image/png",
-        width=4,
-        height=3,
-        embeddings=embeddings(seed),
-    )
-    return SupportImage(label, replace(image, **other))
-
-
-def create(store: Store, name: str, *labels: str) -> None:
-    classes = tuple(NewClass(label=label) for label in labels)
-    settings = ClassifierSettings()
-    store.create(name, Change(settings=settings, tuning=TUNING, classes_added=classes))
-
-
-def write(store: Store, name: str, **change: Any) -> Written:
-    return store.write(loaded(store, name).record.state, Change(tuning=TUNING, **change))
-
-
-def loaded(store: Store, name: str) -> StoredClassifier:
-    stored = store.load(name)
-    assert stored is not None
-    return stored
-
-
-def rows(engine: Engine, table: type[Base]) -> int:
-    with Session(engine) as session:
-        return session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> None:
