@@ -127,7 +127,7 @@ class ClassifierRow(Base):
     name. The fingerprint is of the backbone that gave the text embeddings and the tuning.
 
     Where the tuning is not current, ``images_behind`` images came or went since it was. It is, or
-    is not, since ``tuning_since``; rows of before the migration 0006: since their last change.
+    is not, since ``tuning_since``; None: since ``updated_at``.
     """
 
     __tablename__ = "classifiers"
