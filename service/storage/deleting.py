@@ -1,0 +1,70 @@
+"""Deleting support images, and with the last that uses it the image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, delete, exists, select
+from sqlalchemy.orm import Session
+
+from service.storage.statements import chunks
+from service.storage.tables import ClassRow, ImageRow, SupportRow, table_of
+
+# Made once, and of the tables rather than of their mapping: that is most of their cost.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_IMAGES, _CLASSES, _SUPPORT = map(table_of, (ImageRow, ClassRow, SupportRow))
+_IMAGES_OF_CLASSES = select(_SUPPORT.c.image_id).where(_SUPPORT.c.class_id.in_(_SOME))
+_IMAGES_OF_SUPPORT = select(_SUPPORT.c.image_id).where(_SUPPORT.c.id.in_(_SOME))
+_DELETE_CLASSES = delete(_CLASSES).where(_CLASSES.c.id.in_(_SOME))
+_DELETE_SUPPORT = delete(_SUPPORT).where(_SUPPORT.c.id.in_(_SOME))
+_LOCK_IMAGES = (
+    select(_IMAGES.c.id)
+    .where(_IMAGES.c.id.in_(_SOME))
+    .order_by(_IMAGES.c.id)
+    .with_for_update(key_share=True)
+)
+_DELETE_UNUSED = delete(_IMAGES).where(
+    _IMAGES.c.id.in_(_SOME), ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id)
+)
+
+
+def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:
+    """Delete classes with their support images, and other support images.
+
+    An image goes with the last that it supports. Costs what is deleted.
+
+    Args:
+        session: Of the transaction.
+        classes: Ids of classes.
+        support: Ids of support images.
+    """
+    images: set[int] = set()
+    for some in chunks(classes):
+        images |= set(session.scalars(_IMAGES_OF_CLASSES, {"some": some}))
+    for some in chunks(support):
+        images |= set(session.scalars(_IMAGES_OF_SUPPORT, {"some": some}))
+    with letting_go(session, images):
+        for some in chunks(classes):
+            session.execute(_DELETE_CLASSES, {"some": some})
+        for some in chunks(support):
+            session.execute(_DELETE_SUPPORT, {"some": some})
+
+
+@contextmanager
+def letting_go(session: Session, images: Collection[int]) -> Iterator[None]:
+    """Delete those of some images that support nothing any more when the block ends.
+
+    Args:
+        session: Of the transaction.
+        images: Ids of all images of which the block deletes support images.
+    """
+    in_order = sorted(images)
+    # Who lets go of the same image in another classifier waits here; otherwise each would see the
+    # other still using it, and both would leave it.
+    for some in chunks(in_order):
+        session.execute(_LOCK_IMAGES, {"some": some})
+    yield
+    for some in chunks(in_order):
+        session.execute(_DELETE_UNUSED, {"some": some})
