@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import torch
 from torch import Tensor
 
 from adapters.cache.cache import Cache
+from adapters.cache.cache_file import load
 from adapters.cache.exact import KeyValueCache
 from adapters.cache.on_gpu import ON_GPU_FROM, GpuCache
 from adapters.cache.partitioned import PartitionedCache
@@ -48,6 +50,20 @@ def new_cache(
     if not whole and _very_many(settings, len(ids), n_classes, keys.device):
         return PartitionedCache(settings.storage, ids, keys, labels)
     return KeyValueCache.of(ids, keys, labels)
+
+
+def load_cache(path: str | os.PathLike[str], settings: CacheSettings) -> Cache:
+    """A cache of the keys that :func:`adapters.cache.cache_file.save` wrote.
+
+    It is of the kind that suits them here, whichever it was. Where keys were rounded when they were
+    saved, they remain so.
+
+    Raises:
+        CacheFileError: It is no such file, or damaged.
+        OSError: There is no file.
+    """
+    read = load(path)
+    return new_cache(settings, read.ids, read.keys, read.labels, len(set(read.labels.tolist())))
 
 
 def is_outgrown(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, balance, check_shapes
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balance
+from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.matches import Matches
 from adapters.memory import Storages, storages
 
