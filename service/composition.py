@@ -14,7 +14,7 @@ from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
 from adapters.backbones import Backbone
-from adapters.cache import CacheSettings
+from adapters.cache import CacheSettings, brute_force_on
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
@@ -70,7 +70,7 @@ class ServiceParts:
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
-        gpu = backbone.device if backbone.device.type == "cuda" else None
+        gpu = brute_force_on(backbone.device) if backbone.device.type == "cuda" else None
         if backbone.engine != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":

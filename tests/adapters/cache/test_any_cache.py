@@ -23,6 +23,7 @@ from adapters.cache import (
     GpuCache,
     KeyValueCache,
     PartitionedCache,
+    TorchBruteForce,
     VoteEquation,
     load_cache,
     on_gpu,
@@ -41,7 +42,7 @@ KINDS: dict[str, Kind] = {
     "partitioned": lambda *of: PartitionedCache("float32", *of),
     "partitioned float16": lambda *of: PartitionedCache("float16", *of),
     "partitioned int8": lambda *of: PartitionedCache("int8", *of),
-    "device": lambda *of: GpuCache(torch.device("cpu"), *of),
+    "device": lambda *of: GpuCache(TorchBruteForce(torch.device("cpu")), *of),
 }
 # What rounding changes of a similarity, and of the votes of a class of at most a hundred keys.
 ROUNDED = {"partitioned float16": 1e-3, "partitioned int8": 2e-2, "device": 1e-3}
