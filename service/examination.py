@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import faiss
 import torch
 
 from adapters.backbones import Backbone
 from adapters.cache.faiss_gpu import unusable
+from adapters.faiss_library import faiss
 from service.encoder import load_encoder
 from service.settings import Settings
 

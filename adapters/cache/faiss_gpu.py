@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import faiss
 import torch
 from torch import Tensor
 
 from adapters.cache.brute_force import BruteForce, TorchBruteForce
+from adapters.faiss_library import faiss
 
 # Of the GPU's memory, for FAISS's intermediate results; it would take 1.5 GB.
 _SCRATCH = 128 << 20
