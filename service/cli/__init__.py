@@ -11,6 +11,7 @@ import typer
 
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
+from service.cli.doctor import doctor
 from service.cli.evaluate import evaluate
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
@@ -21,6 +22,7 @@ app.command()(serve)
 app.command()(evaluate)
 app.command()(diagnose)
 app.command()(demo)
+app.command()(doctor)
 app.command("re-embed")(re_embed)
 app.add_typer(train, name="train")
 
