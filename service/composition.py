@@ -18,6 +18,7 @@ from adapters.cache import CacheSettings
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
+from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
@@ -50,6 +51,7 @@ class ServiceParts:
     embedder: ImageEmbedder
     texts: TextEmbedder
     answering: Answering
+    tuner: BackgroundTuner
     engine: Engine
     lock: FileLock | None
 
@@ -115,6 +117,7 @@ class ServiceParts:
             embedder=embedder,
             texts=texts,
             answering=Answering(),
+            tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             lock=lock,
         )
@@ -124,6 +127,7 @@ class ServiceParts:
         self.embedder.close()
         self.texts.close()
         self.answering.close()
+        self.tuner.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

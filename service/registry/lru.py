@@ -19,10 +19,14 @@ from service.problems import (
     StorageFull,
     StorageUnavailable,
 )
+from service.registry.basis import Basis
 from service.registry.fitting import check_fits
-from service.registry.freshness import Freshness
+from service.registry.freshness import FOLLOWING, Freshness
 from service.registry.live import LiveClassifier
-from service.storage.errors import Damaged
+from service.registry.tuning_queue import TuningQueue
+from service.registry.tuning_time import tuned_at_once
+from service.storage.change import Written
+from service.storage.errors import Damaged, Outdated
 from service.storage.records import StoredClassifier
 from service.storage.store import Store
 
@@ -39,7 +43,15 @@ LOAD_SECONDS = Histogram(
     "Time to read a classifier from the database and fit it.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5),
 )
+FOLLOW_SECONDS = Histogram(
+    "handful_classifier_follow_seconds",
+    "Time to bring a classifier in memory to the state that another process has written.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5),
+)
 UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped for others' sake.")
+
+#: Seconds for which the tuning is left to the process that has made a change.
+OTHERS_TUNE = 10.0
 
 
 @dataclass(slots=True)
@@ -56,10 +68,13 @@ class Entry:
         loader: The single-flight lock of reading the classifier: one thread reads it, and whoever
             waits takes what that one has read. Not held while a change is tuned, so that who only
             asks does not wait for somebody's images.
-        commit_gate: Closed from the write of a change until memory has followed it. Who finds a
-            newer revision in the database than in memory waits here for a while, rather than read
-            what this process has just written.
+        commit_gate: Closed while memory follows the database, by one thread at a time: from the
+            write of a change of this process, or the read of one of another, until memory has
+            followed it. Who finds a newer revision in the database than in memory waits here for a
+            while, rather than read what this process has just written.
         live: The classifier; None while it is not in memory.
+        outdated: Whether the database has refused a change of what is in memory, because it is in
+            another state; then nobody takes it for the latest.
         users: How many threads hold or await these locks (a reference count). Only an entry
             without any may be evicted: with two entries there could be two classifiers of a name.
         nbytes: What ``live`` took when it was last counted.
@@ -69,6 +84,7 @@ class Entry:
     loader: Lock = field(default_factory=Lock)
     commit_gate: Lock = field(default_factory=Lock)
     live: LiveClassifier | None = None
+    outdated: bool = False
     users: int = 0
     nbytes: int = 0
 
@@ -87,6 +103,7 @@ class LoadedClassifiers:
             evicted; the one used last stays, whatever it takes.
         freshness: Whether the one in memory is the latest, asked at each use.
         cache: How they keep their support images.
+        tunings: Told of those whose tuning is found to be stale.
     """
 
     def __init__(
@@ -96,12 +113,14 @@ class LoadedClassifiers:
         max_bytes: int,
         freshness: Freshness,
         cache: CacheSettings,
+        tunings: TuningQueue,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
         self._freshness = freshness
         self._cache = cache
+        self._tunings = tunings
         self._entries: OrderedDict[str, Entry] = OrderedDict()  # the least recently used first
         self._bytes = 0
         # Guards the two above, and users and nbytes of the entries; held for microseconds.
@@ -130,14 +149,15 @@ class LoadedClassifiers:
             return entry.live
 
     @contextmanager
-    def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier]]:
-        """An existing classifier and its entry, under its single-writer lock.
+    def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier, Basis]]:
+        """An existing classifier, its entry and its present state, under its single-writer lock.
 
         Raises:
             ClassifierNotFound: There is none of that name.
         """
         with self.writing(name) as entry:
-            yield entry, self._existing(entry, name)
+            live = self._existing(entry, name)
+            yield entry, live, live.basis()
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Entry]:
@@ -145,24 +165,83 @@ class LoadedClassifiers:
         with self._used(name) as entry, entry.writer:
             yield entry
 
+    @contextmanager
+    def kept(self, name: str) -> Iterator[Entry | None]:
+        """The entry of a classifier if it has one, which is not evicted as long as this lasts.
+
+        This is no use of it: it does not become the most recently used.
+        """
+        with self._index_lock:
+            entry = self._entries.get(name)
+            if entry is not None:
+                entry.users += 1
+        try:
+            yield entry
+        finally:
+            if entry is not None:
+                with self._index_lock:
+                    entry.users -= 1
+                    self._account(name, entry)
+                    self._evict()
+
     def load(self, entry: Entry, name: str) -> LiveClassifier | None:
-        """The classifier of an entry in use; None if there is none of that name."""
+        """The classifier of an entry in use; None if there is none of that name.
+
+        One that is behind the database follows by what has changed since, where the database can
+        tell; otherwise it is read anew.
+        """
         if (live := self._fresh(entry)) is not None:
             return live
         with entry.loader:
             if (live := self._fresh(entry)) is not None:  # somebody has loaded it
                 return live
-            with LOAD_SECONDS.time():
-                stored = self._store.load(name)
-                live = None if stored is None else _ready(stored, self._backbone, self._cache)
-            entry.live = live
+            live = self._followed(entry)
+            if live is None:
+                with LOAD_SECONDS.time():
+                    stored = self._store.load(name)
+                    live = None if stored is None else _ready(stored, self._backbone, self._cache)
+                entry.live, entry.outdated = live, False
+            if live is not None:
+                self._see_to_tuning(live)
             return live
 
     def _fresh(self, entry: Entry) -> LiveClassifier | None:
         live = entry.live
-        if live is None or not self._freshness.is_fresh(live, entry.commit_gate):
+        if live is None or entry.outdated:
             return None
+        return live if self._freshness.is_fresh(live, entry.commit_gate) else None
+
+    def _followed(self, entry: Entry) -> LiveClassifier | None:
+        """The classifier in memory with what was written since; None: it is to be read anew."""
+        live = entry.live
+        if live is None or not entry.commit_gate.acquire(timeout=FOLLOWING):
+            return None
+        try:
+            with FOLLOW_SECONDS.time():
+                written = self._store.written_since(live.state)
+                if written is None or (written.settings is not None and written.tuning is None):
+                    return None
+                if written.revision != live.state.revision:
+                    live.apply(written, postpone=_costs_more_than_its_images(written, live))
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+            # As for one that is read: what it follows by fits neither itself nor the backbone.
+            logger.exception("classifier %r cannot follow its changes and is read anew", live.name)
+            return None
+        finally:
+            entry.commit_gate.release()
+        entry.outdated = False
         return live
+
+    def _see_to_tuning(self, live: LiveClassifier) -> None:
+        """Have the tuning brought up to date, if it is not.
+
+        Where others have the database too, whoever wrote a change tunes at once. It is left to
+        them for a while; then they are perhaps no more.
+        """
+        if live.postponed is not None:
+            self._tunings.tell(live.name)
+        elif not live.tuning_is_current:
+            self._tunings.tell(live.name, OTHERS_TUNE if self._freshness.blocks else 0.0)
 
     def _existing(self, entry: Entry, name: str) -> LiveClassifier:
         if (live := self.load(entry, name)) is None:
@@ -180,16 +259,16 @@ class LoadedClassifiers:
         finally:
             with self._index_lock:
                 entry.users -= 1
+                self._entries.move_to_end(name)
                 self._account(name, entry)
                 self._evict()
 
     def _account(self, name: str, entry: Entry) -> None:
-        """Count an entry anew after its use, as the most recently used."""
+        """Count an entry anew after its use."""
         self._bytes -= entry.nbytes
         live = entry.live
         entry.nbytes = 0 if live is None else live.nbytes
         self._bytes += entry.nbytes
-        self._entries.move_to_end(name)
         if live is None and entry.users == 0:
             del self._entries[name]  # clients could fill the memory with names of nothing
 
@@ -228,16 +307,31 @@ def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -
         raise ClassifierDamaged(name, "its head cannot be fitted with its tuning") from error
 
 
+def _costs_more_than_its_images(written: Written, live: LiveClassifier) -> bool:
+    """Whether to fit to another tuning costs much more than to take over what came with it."""
+    return written.tuning is not None and not tuned_at_once(
+        before=len(live.support),
+        added=len(written.support),
+        removed=len(written.removed),
+        settings=written.settings is not None,
+    )
+
+
 @contextmanager
 def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
     """Write a change, then take it over in memory, behind the closed commit gate.
 
     If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
-    If the disk could not take the change, memory is still what is on it, and goes on answering.
+    If the disk could not take the change, memory is still what is on it, and goes on answering. If
+    others were quicker, the next who asks has it follow them.
     """
     with entry.commit_gate:
         try:
             yield
+        except Outdated:
+            if entry.live is live:
+                entry.outdated = True
+            raise
         except (StorageFull, StorageUnavailable):
             raise
         except BaseException:

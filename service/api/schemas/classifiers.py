@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from operator import methodcaller
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasPath,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -69,12 +67,8 @@ class ClassifierSettingsIn(ClassifierSettings):
 class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
-    parameters: Annotated[dict[str, float], BeforeValidator(methodcaller("as_dict"))] = Field(
-        description="Hyperparameters of the head."
-    )
+    parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
     temperature: float = Field(description="Divides the logits before the softmax.")
     votes: int = Field(
         description="Support images that could be scored by leave-one-out; 0: defaults are used."
@@ -88,6 +82,14 @@ class Tuned(BaseModel):
     conformal_threshold: float | None = Field(
         description="Classes at least this probable are in the prediction set; null: no coverage"
         " was asked for."
+    )
+    state: Literal["current", "running", "stale"] = Field(
+        description="Whether it is of the support images as they are. Otherwise the next one is"
+        " found in the background: `running` just now by the process that answers, or `stale`."
+    )
+    since: datetime = Field(description="Since when it is current, or not any more.")
+    images_behind: int = Field(
+        description="Support images that came or went since it was current."
     )
 
 
@@ -128,6 +130,9 @@ class ClassifierOut(_WithSettings):
                         "accuracy": 0.97,
                         "rejection_threshold": -204.8,
                         "conformal_threshold": 0.38,
+                        "state": "current",
+                        "since": "2026-01-01T12:00:05Z",
+                        "images_behind": 0,
                     },
                     "created_at": "2026-01-01T12:00:00Z",
                     "updated_at": "2026-01-01T12:00:05Z",
