@@ -77,18 +77,21 @@ class Written:
     Attributes:
         revision: Of the classifier after it.
         settings: From now on; None: as they were.
-        tuning: From now on, and current. None: the old one stays, and is stale.
+        tuning: From now on; None: the old one stays.
+        tuning_is_current: Whether the tuning is of the support set after this.
         classes: Those that were added, in the order of their registration.
         classes_renewed: Classes that stay, with other text embeddings.
         classes_removed: Ids; the images of these classes are gone with them.
         support: Images that were added.
         embeddings: Of ``support``, row by row; None where nothing was added.
-        removed: Ids of support images that were removed one by one, of classes that stay.
+        removed: Ids of support images that were removed one by one; their classes may be gone
+            since.
     """
 
     revision: int
     settings: ClassifierSettings | None = None
     tuning: Tuning | None = None
+    tuning_is_current: bool = False
     classes: list[ClassRecord] = field(default_factory=list)
     classes_renewed: tuple[ClassRecord, ...] = ()
     classes_removed: tuple[int, ...] = ()
@@ -134,4 +137,4 @@ def _removed(
     if not classes_removed:
         return one_by_one if removed else None
     with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
-    return torch.cat([one_by_one, support.ids[with_class]])
+    return torch.cat([one_by_one, support.ids[with_class]]).unique()

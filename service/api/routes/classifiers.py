@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import partial
-from types import SimpleNamespace
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -27,7 +26,6 @@ from service.api.schemas.classifiers import (
     ClassifierList,
     ClassifierOut,
     ClassifierSettingsIn,
-    Tuned,
 )
 from service.api.waiting import UntilTuned
 from service.classifier_settings import ClassifierSettings
@@ -113,16 +111,18 @@ async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
 
 def _shown(parts: ServiceParts, record: ClassifierRecord) -> ClassifierOut:
     """The record, with the head in use by its name, and what is under way in this process."""
-    of = record.tuning_state
+    tuning, state = record.tuning, record.tuning_state
     behind = "running" if parts.registry.tunings.running(record.name) else "stale"
-    tuned = Tuned.model_validate(
+    return ClassifierOut.model_validate(
         {
-            **record.tuning.as_dict(),
-            "head": record.tuning.head or record.settings.method,
-            "state": "current" if of.is_current else behind,
-            "since": of.since,
-            "images_behind": of.images_behind,
+            **{field.name: getattr(record, field.name) for field in fields(record)},
+            "settings": dict(record.settings),
+            "tuning": {
+                **{field.name: getattr(tuning, field.name) for field in fields(tuning)},
+                "head": tuning.head or record.settings.method,
+                "state": "current" if state.is_current else behind,
+                "since": state.since,
+                "images_behind": state.images_behind,
+            },
         }
     )
-    shown = {field.name: getattr(record, field.name) for field in fields(record)}
-    return ClassifierOut.model_validate(SimpleNamespace(**shown | {"tuning": tuned}))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import methodcaller
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasPath,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -68,7 +70,9 @@ class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
 
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
-    parameters: dict[str, float] = Field(description="Hyperparameters of the head.")
+    parameters: Annotated[dict[str, float], BeforeValidator(methodcaller("as_dict"))] = Field(
+        description="Hyperparameters of the head."
+    )
     temperature: float = Field(description="Divides the logits before the softmax.")
     votes: int = Field(
         description="Support images that could be scored by leave-one-out; 0: defaults are used."
@@ -84,12 +88,15 @@ class Tuned(BaseModel):
         " was asked for."
     )
     state: Literal["current", "running", "stale"] = Field(
-        description="Whether it is of the support images as they are. Otherwise the next one is"
-        " found in the background: `running` just now by the process that answers, or `stale`."
+        description="Whether the support set is still the one that set this: `current`; or images"
+        " or classes were changed since, and it is being set anew (`running`) or will be"
+        " (`stale`). Answers use the images as they are now in any state."
     )
-    since: datetime = Field(description="Since when it is current, or not any more.")
+    since: datetime = Field(
+        description="Since when it is `current`; otherwise since when it is not."
+    )
     images_behind: int = Field(
-        description="Support images that came or went since it was current."
+        description="Images that were added or removed since it was `current`."
     )
 
 
@@ -109,7 +116,6 @@ class ClassifierOut(_WithSettings):
     """A classifier."""
 
     model_config = ConfigDict(
-        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -147,7 +153,10 @@ class ClassifierOut(_WithSettings):
     n_images: int
     tuning: Tuned
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime = Field(
+        description="When settings, classes or images were changed last; a tuning that came later"
+        " is not counted."
+    )
     problem: str | None = Field(
         description="Why this classifier cannot answer, if it cannot: another backbone embedded"
         " it, or what is stored of it is damaged."
