@@ -33,11 +33,11 @@ class CoreShare:
         self._then = self._now()
 
     def owed(self) -> float:
-        """Seconds that the thread must sleep now; 0: none."""
+        """Seconds that the thread must sleep now; 0: none. To be asked before it computes, too."""
         now = self._now()
         passed, computed = (new - old for new, old in zip(now, self._then, strict=True))
         self._then = now
-        self._saved = min(_SAVED, self._saved + self._share * passed) - computed
+        self._saved = min(_SAVED, self._saved + self._share * passed - computed)
         return max(0.0, -self._saved / self._share)
 
     def _now(self) -> tuple[float, float]:
