@@ -12,9 +12,9 @@ from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.registry.basis import Basis
+from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
-from service.registry.lru import Entry, committing
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Change, Written

@@ -21,6 +21,7 @@ from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.predictions import Prediction, named, too_many_labels
 from service.registry.snapshot import Snapshot
+from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Written
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
@@ -150,7 +151,7 @@ class LiveClassifier:
         return named(answers, top_k, self._labels, self.support, self._label_of)
 
     def apply(
-        self, written: Written, prepared: Prepared | None = None, *, postpone: bool = False
+        self, written: Written, prepared: Prepared | None = None, *, may_postpone: bool = False
     ) -> None:
         """Take over what was written after this state; answers see all of it or nothing.
 
@@ -160,12 +161,19 @@ class LiveClassifier:
         Args:
             written: What was written, by this process or by others.
             prepared: What :meth:`retuned` has made of this state, if that was written.
-            postpone: Whether answers go on by the old tuning, as fitting to another one costs what
-                the whole classifier does; :meth:`refitted` is for later then.
+            may_postpone: Whether answers may go on by the old tuning where fitting to another one,
+                which costs what the whole classifier does, costs far more than all that came with
+                it; :meth:`refitted` is for later then.
         """
         settings = written.settings or self.settings
         gone = written.images_removed(self._classifier.support)
         removed = [] if gone is None else gone.tolist()
+        postpone = may_postpone and not tuned_at_once(
+            before=len(self.support),
+            added=len(written.support),
+            removed=len(removed),
+            settings=written.settings is not None,
+        )
         come = Counter(record.class_id for record in written.support)
         go = Counter(self.support[i].class_id for i in removed)
         records = self._records_after(written)

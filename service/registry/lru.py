@@ -6,27 +6,20 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Lock
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
 from adapters.cache import CacheSettings
-from service.problems import (
-    ClassifierDamaged,
-    ClassifierNotFound,
-    StorageFull,
-    StorageUnavailable,
-)
+from service.problems import ClassifierDamaged, ClassifierNotFound
 from service.registry.basis import Basis
+from service.registry.entry import Entry
 from service.registry.fitting import check_fits
 from service.registry.freshness import FOLLOWING, Freshness
 from service.registry.live import LiveClassifier
 from service.registry.tuning_queue import TuningQueue
-from service.registry.tuning_time import tuned_at_once
-from service.storage.change import Written
-from service.storage.errors import Damaged, Outdated
+from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
 from service.storage.store import Store
 
@@ -52,41 +45,6 @@ UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped fo
 
 #: Seconds for which the tuning is left to the process that has made a change.
 OTHERS_TUNE = 10.0
-
-
-@dataclass(slots=True)
-class Entry:
-    """An LRU entry: a classifier's place in memory, with its locks, each for one purpose.
-
-    A thread takes them in the order of this list.
-
-    Attributes:
-        writer: The single-writer lock. A change holds it from the look at the latest state until
-            memory has followed the disk, so that of two changes the second is made on top of the
-            first. The API lets those that wait for it queue up before it without a thread
-            (``service/api/limiters.py``); the invariant is kept here, whoever calls.
-        loader: The single-flight lock of reading the classifier: one thread reads it, and whoever
-            waits takes what that one has read. Not held while a change is tuned, so that who only
-            asks does not wait for somebody's images.
-        commit_gate: Closed while memory follows the database, by one thread at a time: from the
-            write of a change of this process, or the read of one of another, until memory has
-            followed it. Who finds a newer revision in the database than in memory waits here for a
-            while, rather than read what this process has just written.
-        live: The classifier; None while it is not in memory.
-        outdated: Whether the database has refused a change of what is in memory, because it is in
-            another state; then nobody takes it for the latest.
-        users: How many threads hold or await these locks (a reference count). Only an entry
-            without any may be evicted: with two entries there could be two classifiers of a name.
-        nbytes: What ``live`` took when it was last counted.
-    """
-
-    writer: Lock = field(default_factory=Lock)
-    loader: Lock = field(default_factory=Lock)
-    commit_gate: Lock = field(default_factory=Lock)
-    live: LiveClassifier | None = None
-    outdated: bool = False
-    users: int = 0
-    nbytes: int = 0
 
 
 class LoadedClassifiers:
@@ -222,7 +180,7 @@ class LoadedClassifiers:
                 if written is None or (written.settings is not None and written.tuning is None):
                     return None
                 if written.revision != live.state.revision:
-                    live.apply(written, postpone=_costs_more_than_its_images(written, live))
+                    live.apply(written, may_postpone=True)
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
             # As for one that is read: what it follows by fits neither itself nor the backbone.
             logger.exception("classifier %r cannot follow its changes and is read anew", live.name)
@@ -305,36 +263,3 @@ def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -
         # Nothing but the rows went into it. The log has what a defect of ours would need.
         logger.exception("classifier %r cannot be fitted", name)
         raise ClassifierDamaged(name, "its head cannot be fitted with its tuning") from error
-
-
-def _costs_more_than_its_images(written: Written, live: LiveClassifier) -> bool:
-    """Whether to fit to another tuning costs much more than to take over what came with it."""
-    return written.tuning is not None and not tuned_at_once(
-        before=len(live.support),
-        added=len(written.support),
-        removed=len(written.removed),
-        settings=written.settings is not None,
-    )
-
-
-@contextmanager
-def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
-    """Write a change, then take it over in memory, behind the closed commit gate.
-
-    If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
-    If the disk could not take the change, memory is still what is on it, and goes on answering. If
-    others were quicker, the next who asks has it follow them.
-    """
-    with entry.commit_gate:
-        try:
-            yield
-        except Outdated:
-            if entry.live is live:
-                entry.outdated = True
-            raise
-        except (StorageFull, StorageUnavailable):
-            raise
-        except BaseException:
-            if entry.live is live:
-                entry.live = None
-            raise

@@ -8,8 +8,7 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
@@ -20,11 +19,13 @@ from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
+from service.registry.entry import Entry
 from service.registry.freshness import Freshness
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
-from service.registry.lru import Entry, LoadedClassifiers
+from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
+from service.registry.registered import Registered
 from service.registry.retuning import Retuning
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change, NewClass
@@ -32,21 +33,6 @@ from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
 
 NO_TEXTS = ClassTexts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """What became of one uploaded image."""
-
-    label: str
-    filename: str
-    record: SupportRecord
-    created: bool
-
-    @property
-    def status(self) -> Literal["created", "duplicate"]:
-        """Whether it was added, or is one that its class has already."""
-        return "created" if self.created else "duplicate"
 
 
 class Registry:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from adapters.classifier import Rest
 from service.registry.background_tuning import Outcome
+from service.registry.entry import committing
 from service.registry.live import LiveClassifier
-from service.registry.lru import OTHERS_TUNE, LoadedClassifiers, committing
+from service.registry.lru import OTHERS_TUNE, LoadedClassifiers
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change
 from service.storage.errors import Outdated

@@ -1,4 +1,4 @@
-"""Tunings that come after the change, over a real database; what the thread does is done by hand."""
+"""Tunings that come after the change, over a real database; by hand, without the thread."""
 
 from __future__ import annotations
 

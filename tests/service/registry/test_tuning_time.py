@@ -29,9 +29,7 @@ SIZES = st.integers(0, 100_000)
 def test_small_sets_and_bulk_are_tuned_at_once(
     before: int, added: int, removed: int, at_once: bool
 ) -> None:
-    assert (
-        tuned_at_once(before=before, added=added, removed=removed, settings=False) == at_once
-    )
+    assert tuned_at_once(before=before, added=added, removed=removed, settings=False) == at_once
 
 
 @given(before=SIZES, added=SIZES, share=st.floats(0, 1))
