@@ -96,8 +96,10 @@ class AnySequence(RuleBasedStateMachine):
         expected = at_once.live("b")
         got, want = live.tuning.as_dict(), expected.tuning.as_dict()
         assert got.pop("parameters") == pytest.approx(want.pop("parameters"), rel=1e-3)
-        assert got.pop("head") == want.pop("head")
-        assert got == pytest.approx(want, rel=1e-3)
+        for name, value in want.items():
+            assert got[name] == (
+                pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
+            ), name
         if live.basis().classes.ids.numel():
             queries = [embeddings(10**6 + i) for i in range(3)]
             for query in queries:
@@ -118,7 +120,7 @@ class AnySequence(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-AnySequence.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+AnySequence.TestCase.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)
 
 
 class TestAnySequence(AnySequence.TestCase):  # type: ignore[name-defined,misc]
