@@ -78,7 +78,7 @@ class Written:
         revision: Of the classifier after it.
         settings: From now on; None: as they were.
         tuning: From now on; None: the old one stays.
-        tuning_is_current: Whether the tuning is of the support set after this.
+        tuning_is_current: Whether the tuning is of the support set as it is now.
         classes: Those that were added, in the order of their registration.
         classes_renewed: Classes that stay, with other text embeddings.
         classes_removed: Ids; the images of these classes are gone with them.
@@ -137,4 +137,5 @@ def _removed(
     if not classes_removed:
         return one_by_one if removed else None
     with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
-    return torch.cat([one_by_one, support.ids[with_class]]).unique()
+    # Of those that were removed one by one, classes may be gone since.
+    return torch.cat([one_by_one, support.ids[with_class & ~torch.isin(support.ids, one_by_one)]])

@@ -76,7 +76,7 @@ def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> W
     )
     return Written(
         revision=row.revision,
-        # It may be stale already; the reader has an older one still.
+        # It may be stale again; the reader has an older one still.
         tuning=stored_tuning(row) if net.tuned else None,
         tuning_is_current=row.tuning_is_current,
         classes=loaded_classes(sorted(classes, key=attrgetter("id"))),

@@ -118,7 +118,7 @@ class Store:
             row = ClassifierRow(
                 name=name,
                 **settings_columns(change.settings),
-                **tuning_columns(change.tuning, self.fingerprint),
+                **tuning_columns(change.tuning, self.fingerprint) | {"tuning_since": None},
             )
             session.add(row)
             flush_or_outdated(session)

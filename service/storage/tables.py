@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     LargeBinary,
     String,
+    Table,
     TypeDecorator,
     UniqueConstraint,
     true,
@@ -106,6 +107,11 @@ class Base(DeclarativeBase):
     """Base of all tables."""
 
 
+def table_of(row: type[Base]) -> Table:
+    """The table of a mapped class, for statements that need no mapped objects."""
+    return Base.metadata.tables[row.__tablename__]
+
+
 class BackboneRow(Base):
     """A backbone whose embeddings are, or were, in this database, and the options that ask for it.
 
@@ -127,7 +133,7 @@ class ClassifierRow(Base):
     name. The fingerprint is of the backbone that gave the text embeddings and the tuning.
 
     Where the tuning is not current, ``images_behind`` images came or went since it was. It is, or
-    is not, since ``tuning_since``; rows of before the migration 0006: since their last change.
+    is not, since ``tuning_since``; None: since ``updated_at``.
     """
 
     __tablename__ = "classifiers"
