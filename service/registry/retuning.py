@@ -80,8 +80,10 @@ class Retuning:
                 raise Outdated
             rest()
 
-        prepared = live.retuned(basis, rest_if_unchanged)
-        rest_if_unchanged()
+        try:
+            prepared = live.retuned(basis, rest_if_unchanged)
+        finally:
+            rest_if_unchanged()  # whatever it met with in a state that is no more
         with self._loaded.kept(name) as entry:
             if entry is None or entry.live is not live:
                 return "nothing"

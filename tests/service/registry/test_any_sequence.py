@@ -123,7 +123,7 @@ class AnySequence(RuleBasedStateMachine):
 AnySequence.TestCase.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)
 
 
-class TestAnySequence(AnySequence.TestCase):  # type: ignore[name-defined,misc]
+class TestAnySequence(AnySequence.TestCase):  # type: ignore[name-defined,misc,valid-type]
     @pytest.fixture(autouse=True)
     def _with_backbone(self, backbone: Backbone) -> None:
         AnySequence.backbone = backbone

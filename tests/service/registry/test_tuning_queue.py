@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -108,9 +109,7 @@ def test_who_waits_is_told_once_it_is_settled(queue: TuningQueue) -> None:
     with ExitStack() as waiting:
         for name in "ab":
             queue.tell(name)
-            waiting.enter_context(
-                queue.told_when_settled(name, lambda name=name: told.append(name))
-            )
+            waiting.enter_context(queue.told_when_settled(name, partial(told.append, name)))
         with queue.told_when_settled("c", lambda: told.append("c")):
             assert told == ["c"]
         assert queue.take() == "a"
