@@ -12,11 +12,14 @@ from torch import Tensor
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport, moves
 from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.heads.head import FOLLOWED_FROM
+from adapters.memory import Storages, storages
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.running_gaussians import DriftedError
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
-
 
 #: Called where a long computation can rest: between two of its parts, each of some milliseconds.
 Rest = Callable[[], None]
@@ -32,9 +35,13 @@ class Prepared:
 
     Attributes:
         change: What becomes of the support set.
+        head: The head after it, which has to catch up with its cache.
+        ood: The out-of-distribution score after it.
     """
 
     change: Change
+    head: Head
+    ood: _Familiarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class FewShotClassifier:
         self.cache_settings = cache
 
     head_: Head
-    ood_: RelativeMahalanobis | None
+    _ood: _Familiarity
 
     @property
     def classes(self) -> ClassSet:
@@ -97,8 +104,18 @@ class FewShotClassifier:
 
     @property
     def support(self) -> SupportSet:
-        """The support set."""
+        """The support set; a copy where images have been removed of late."""
+        return self.held.compact()
+
+    @property
+    def held(self) -> GrowingSupport:
+        """The support set as it is held: a value that later changes leave as it is."""
         return self.head_.support_
+
+    @property
+    def ood_(self) -> RelativeMahalanobis | None:
+        """The out-of-distribution score; None where no class has two images."""
+        return self._ood.score
 
     @property
     def tuning(self) -> Tuning:
@@ -111,17 +128,14 @@ class FewShotClassifier:
 
         Python's own objects are left out. Costs some ten microseconds.
         """
-        of_ood = {} if self.ood_ is None else self.ood_.storages()
-        return sum({**self.head_.storages(), **of_ood}.values())
+        return sum({**self.head_.storages(), **self._ood.storages()}.values())
 
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
-        images = support.labelled
-        distinct = without_near_duplicates(images)
-        ood = _fitted_ood(classes, distinct)
-        tuning = tuning or self._tune(classes, distinct, ood)
-        self.head_ = self._new_head().fit(classes, support, tuning, images)
-        self._serve(ood)
+        fitting = _Fitting.of(classes, support)
+        tuning = tuning or self._tune(classes, fitting)
+        self.head_ = self._new_head().fit(classes, support, tuning, fitting.images)
+        self._ood = fitting.familiarity()
         return self
 
     def prepare(self, change: Change) -> Prepared:
@@ -132,9 +146,21 @@ class FewShotClassifier:
 
         Raises as :meth:`adapters.heads.Head.update`.
         """
-        return Prepared(change)
+        support = self.held.changed(change)
+        classes = self.classes if change.classes is None else change.classes
+        if change.tuning is not None:
+            return self._fitted(classes, support, change, _Fitting.of(classes, support.compact()))
+        head = self.head_.prepared(change, support)
+        if not change.of_images:
+            return Prepared(change, head, self._ood)
+        followed = None
+        if len(support) >= FOLLOWED_FROM:
+            followed = self._ood.moved(self.held, change)
+        if followed is None:
+            followed = _Fitting.of(classes, support.compact()).familiarity()
+        return Prepared(change, head, followed)
 
-    def retuned(self, classes: ClassSet, support: SupportSet, rest: Rest = no_rest) -> Prepared:
+    def retuned(self, classes: ClassSet, support: GrowingSupport, rest: Rest = no_rest) -> Prepared:
         """A full tuning, and all that is fitted fitted anew, for the support set as it is.
 
         Reads nothing that :meth:`apply` changes: it may run beside changes, and what it returns
@@ -142,20 +168,30 @@ class FewShotClassifier:
 
         Args:
             classes: :attr:`classes`, as they were when the support set was this one.
-            support: :attr:`support`.
+            support: :attr:`held`.
             rest: Called every few milliseconds, so that it can be held back.
         """
-        return Prepared(Change(tuning=self.tune(classes, support.labelled)))
+        compact = support.compact()
+        if support.is_sparse:
+            support = GrowingSupport.of(compact)
+        fitting = _Fitting.of(classes, compact)
+        tuning = self._tune(classes, fitting)
+        return self._fitted(classes, support, Change(classes=classes, tuning=tuning), fitting)
+
+    def _fitted(
+        self, classes: ClassSet, support: GrowingSupport, change: Change, fitting: _Fitting
+    ) -> Prepared:
+        head = self.head_.prepared(change, support, fitting.images)
+        return Prepared(change, head, fitting.familiarity())
 
     def apply(self, prepared: Prepared) -> None:
         """Take over what was prepared; costs microseconds, and nobody may ask meanwhile."""
-        self.update(prepared.change)
+        prepared.head.catch_up(prepared.change)
+        self.head_, self._ood = prepared.head, prepared.ood
 
     def update(self, change: Change) -> None:
-        """Change what is stored, as :meth:`adapters.heads.Head.update` does."""
-        images = self.head_.update(change)
-        if change.of_images:
-            self._serve(_fitted_ood(self.classes, without_near_duplicates(images)))
+        """Change what is stored: :meth:`prepare` and :meth:`apply`."""
+        self.apply(self.prepare(change))
 
     def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
@@ -167,14 +203,12 @@ class FewShotClassifier:
             classes: The classes.
             images: Those of a support set, or of one to come: identifiers do not matter.
         """
-        # Their spans are for this tuning alone, however long the caller keeps the images.
-        images = LabelledEmbeddings(images.labels, images.embeddings)
-        distinct = without_near_duplicates(images)
-        return self._tune(classes, distinct, _fitted_ood(classes, distinct))
+        ids = torch.arange(len(images))
+        support = SupportSet(ids, images.labels, images.embeddings)
+        return self._tune(classes, _Fitting.of(classes, support))
 
-    def _tune(
-        self, classes: ClassSet, images: LabelledEmbeddings, ood: RelativeMahalanobis | None
-    ) -> Tuning:
+    def _tune(self, classes: ClassSet, fitting: _Fitting) -> Tuning:
+        images, ood = fitting.distinct, fitting.ood
         head = self._new_head()
         tuning = head.tune(classes, images)
         columns = classes.columns(images.labels)
@@ -219,18 +253,72 @@ class FewShotClassifier:
     def _new_head(self) -> Head:
         return HEADS[self.method](self.logit_scale, self.cache_settings)
 
-    def _serve(self, ood: RelativeMahalanobis | None) -> None:
-        self.ood_ = None if ood is None else ood.let_go_of_images()
+
+@dataclass(frozen=True, slots=True)
+class _Familiarity:
+    """The out-of-distribution score, and which images it does not count.
+
+    Attributes:
+        score: None where no class has two images for a covariance.
+        copies: (c,) identifiers of near-duplicates that were left out, which would shrink every
+            distance: where the threshold is set, and where it is applied.
+    """
+
+    score: RelativeMahalanobis | None
+    copies: Tensor
+
+    def storages(self) -> Storages:
+        """What it holds in memory."""
+        of_score = {} if self.score is None else self.score.storages()
+        return {**of_score, **storages(self.copies)}
+
+    def moved(self, before: GrowingSupport, change: Change) -> _Familiarity | None:
+        """The same after a change, whose new images all count; None: it is to be fitted anew."""
+        if self.score is None:
+            return None
+        if change.removed is not None and len(self.copies):
+            counted = change.removed[~torch.isin(change.removed, self.copies)]
+            change = replace(change, removed=counted)
+        try:
+            score = self.score.moved(moves(before, change, "corrected", self.score.skewed))
+        except DriftedError:
+            return None
+        return replace(self, score=score)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """What a tuning and a fit of the same support set share.
+
+    Attributes:
+        images: All images.
+        distinct: Those that take part in tuning; ``images`` itself where none is left out.
+        copies: (c,) identifiers of the others.
+        ood: Fitted on the distinct ones.
+    """
+
+    images: LabelledEmbeddings
+    distinct: LabelledEmbeddings
+    copies: Tensor
+    ood: RelativeMahalanobis | None
+
+    @classmethod
+    def of(cls, classes: ClassSet, support: SupportSet) -> _Fitting:
+        images = support.labelled
+        kept = without_near_duplicates(support)
+        distinct = images if kept is support else kept.labelled
+        copies = support.ids[~torch.isin(support.ids, kept.ids)]
+        return cls(images, distinct, copies, _fitted_ood(classes, distinct))
+
+    def familiarity(self) -> _Familiarity:
+        """For queries: without the images that it was fitted on."""
+        return _Familiarity(None if self.ood is None else self.ood.let_go_of_images(), self.copies)
 
 
 def _fitted_ood(classes: ClassSet, images: LabelledEmbeddings) -> RelativeMahalanobis | None:
-    """Fit the out-of-distribution score; None where no class has two images for a covariance.
-
-    Near-duplicates, which would shrink every distance, are left out of ``images`` both where the
-    threshold is set and where it is applied.
-    """
+    """Fit the out-of-distribution score; None where no class has two images for a covariance."""
     known = classes.with_images(images.labels)
     if len(images) == len(known):
         return None
     columns = known.columns(images.labels)
-    return RelativeMahalanobis().fit_span(images.span("corrected"), columns, len(known))
+    return RelativeMahalanobis().fit_span(images.span("corrected"), columns, len(known), known.ids)

@@ -9,7 +9,6 @@ Embeddings enter as their :func:`adapters.span.features`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -19,29 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.cholesky import Cholesky
+from adapters.running_gaussians import Basis, RunningGaussians, probe
 from adapters.span import Span, features
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
 _LEAST_VARIANCE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Expanded:
-    """Distances as polynomials: ``z Q zᵀ + s · ‖x‖² − 2 z Wᵀ + b``.
-
-    x are features of a query, z their coordinates in the span.
-
-    Attributes:
-        quadratic: Q, (r, r).
-        outside: s; zero where the span is everything.
-        linear: W, (N, r).
-        constant: b, (N,).
-    """
-
-    quadratic: NDArray[Any]
-    outside: float
-    linear: NDArray[Any]
-    constant: NDArray[Any]
 
 
 class SharedGaussians:
@@ -54,7 +35,7 @@ class SharedGaussians:
             what it was tuned for. All of them if None.
 
     Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`. Nothing is
-    incremental. Computed by NumPy: of the small matrices of a few images PyTorch would take
+    incremental but :meth:`running`. Computed by NumPy: of the small matrices of a few images PyTorch would take
     longer to be called than to compute, and small classifiers are fitted for a query
     (docs/performance.md).
 
@@ -94,7 +75,7 @@ class SharedGaussians:
         scatter *= self._share
         scatter.flat[:: len(scatter) + 1] += self._ridge
         self._factor = Cholesky(scatter)
-        self._means = self._whitened(means)
+        self._plain_means, self._means = means, self._whitened(means)
         return self
 
     @cached_property
@@ -135,14 +116,26 @@ class SharedGaussians:
         squares = _squares(whitened) + outside * (self._width / self._ridge)
         return torch.from_numpy(squares[:, None] - 2 * whitened @ self._means.T + self._constant())
 
-    def expanded(self) -> Expanded:
-        """:meth:`distances` as polynomials, for queries that ask for several of them at once."""
-        quadratic = self._factor.inverse() * self._width
-        outside = 0.0
-        if self._span.basis is not None:
-            outside = self._width / self._ridge
-            quadratic.flat[:: len(quadratic) + 1] -= outside
-        return Expanded(quadratic, outside, self._weights(), self._constant())
+    def running(self, labels: Tensor) -> RunningGaussians:
+        """The same Gaussians, to follow images that come and go; O(r³).
+
+        Args:
+            labels: (N,) int64 identifiers of the classes, by which images are said to be theirs.
+        """
+        basis = Basis.of(self._span.basis, self._width)
+        means = torch.from_numpy(self._plain_means)
+        z = probe(len(basis), means).numpy()
+        scattered = self._share * ((self._residuals @ z) @ self._residuals)
+        return RunningGaussians.of(
+            labels,
+            self.shots_,
+            means,
+            basis,
+            torch.from_numpy(self._factor.inverse()),
+            ridge=self._ridge,
+            share=self._share,
+            scattered=torch.from_numpy(scattered),
+        )
 
     def left_out(self) -> tuple[Tensor, Tensor]:
         """Scores of the support images, each with itself left out of means and covariance.

@@ -8,15 +8,16 @@ what all support images have in common.
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Self
 
-import numpy as np
 import torch
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
 from adapters.memory import Storages, storages
+from adapters.running_gaussians import Moves, RunningGaussians
 from adapters.span import Span, features
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
@@ -29,43 +30,77 @@ class RelativeMahalanobis:
     It is the distance to the background less that to the nearest class: the lower, the more
     out-of-distribution.
 
-    Fitted anew at every change of the support set, at twice the cost of
-    :class:`adapters.gaussians.SharedGaussians`; a query costs O(d · r + r²), r = min(n, d).
+    Fitted at twice the cost of :class:`adapters.gaussians.SharedGaussians`; images that come and go
+    are followed by :meth:`moved`. A query costs O(d · r + r² + N · d), r = min(n, d).
     """
 
     def fit(self, images: Tensor, columns: Tensor, n_classes: int) -> Self:
         """Fit as :meth:`fit_span` does, on the span of (n, d) embeddings."""
         return self.fit_span(Span.of(images), columns, n_classes)
 
-    def fit_span(self, span: Span, columns: Tensor, n_classes: int) -> Self:
+    def fit_span(
+        self, span: Span, columns: Tensor, n_classes: int, labels: Tensor | None = None
+    ) -> Self:
         """Fit the classes, and the background: one Gaussian of all images.
 
         Args:
             span: Of the n corrected embeddings; a head may share it.
             columns: (n,) int64 column of each image's class; all N classes have images.
             n_classes: N.
+            labels: (N,) int64 identifiers of the classes, for :meth:`moved`; 0 to N − 1 if None.
         """
         classes = SharedGaussians(RIDGE).fit_span(span, columns, n_classes)
         background = SharedGaussians(RIDGE).fit_span(span, torch.zeros_like(columns), 1)
         self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
-        # The terms of both distances in one matrix: z (Q₀ − Q) zᵀ and 2 z (W − W₀)ᵀ.
-        near, far = classes.expanded(), background.expanded()
-        self._skewed, self._basis = span.skewed, span.basis
-        self._weights = torch.from_numpy(
-            np.hstack([far.quadratic - near.quadratic, 2 * (near.linear - far.linear).T])
-        )
-        self._outside = far.outside - near.outside
-        self._constant = torch.from_numpy(far.constant - near.constant)
+        self._skewed = span.skewed
+        self._spreads = float(classes.spread_), float(background.spread_)
+        labels = torch.arange(n_classes) if labels is None else labels
+        self._serve(classes.running(labels), background.running(torch.zeros(1, dtype=torch.int64)))
         return self
+
+    def moved(self, moves: Moves) -> Self:
+        """The same after images have left and joined (:meth:`RunningGaussians.moved`).
+
+        The ridge and the spread, estimates of a variance, stay those of the last fit.
+
+        Raises:
+            DriftedError: Rounding has grown too large: fit anew.
+        """
+        after = copy(self)
+        after._fitted = None
+        near = self._near.moved(moves)
+        nothing = torch.zeros(1, dtype=torch.int64)
+        after._serve(near, self._far.moved(moves.of_one_class(), nothing, near.basis))
+        return after
+
+    @property
+    def skewed(self) -> bool:
+        """Whether square roots are taken of the components of embeddings."""
+        return self._skewed
+
+    def _serve(self, near: RunningGaussians, far: RunningGaussians) -> None:
+        """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ`` and the rest."""
+        self._near, self._far = near, far
+        width = near.basis.width
+        self._quadratic = (far.inverse - near.inverse) * width
+        self._outside = 0.0
+        if near.basis.rows is not None:
+            self._outside = width / far.ridge - width / near.ridge
+            self._quadratic.diagonal().sub_(self._outside)
+        self._linear = (near.weights - far.weights) * (2 * width)
+        of_near, of_far = (
+            width * running.squares - spread / running.shots
+            for running, spread in zip((near, far), self._spreads, strict=True)
+        )
+        self._constant = of_far - of_near
 
     def scores(self, queries: Tensor) -> Tensor:
         """(m,) scores of (m, d) queries; the higher, the more in-distribution: like some class."""
         x = features(queries, self._skewed)
-        z = x if self._basis is None else x @ self._basis.T
-        terms = z @ self._weights
-        r = z.shape[1]
-        nearest = (terms[:, r:] + self._constant).amax(dim=1)
-        return nearest + (terms[:, :r] * z).sum(dim=1) + self._outside * (x * x).sum(dim=1)
+        z = self._near.basis.inside(x)
+        nearest = (x @ self._linear.T + self._constant).amax(dim=1)
+        squares = ((z @ self._quadratic) * z).sum(dim=1)
+        return nearest + squares + self._outside * (x * x).sum(dim=1)
 
     def left_out(self) -> Tensor:
         """(n,) scores of the support images, each left out of everything.
@@ -79,13 +114,14 @@ class RelativeMahalanobis:
         return background.left_out()[1].squeeze(1) - nearest
 
     def let_go_of_images(self) -> Self:
-        """Keep what queries need: without :meth:`left_out`, a fraction of the memory."""
+        """Keep what queries and changes need: without :meth:`left_out`, a fraction of the memory."""
         self._fitted = None
         return self
 
     def storages(self) -> Storages:
-        """What queries need, in memory; the images have to be let go of."""
-        return storages(self._weights, self._basis, self._constant)
+        """What queries and changes need, in memory; the images have to be let go of."""
+        held = {**self._near.storages(), **self._far.storages()}
+        return held | storages(self._quadratic, self._linear, self._constant)
 
 
 def lower_quantile(scores: Tensor, share: float) -> float | None:

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from adapters.cache import VoteEquation
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.head import Head
 from adapters.heads.tip_adapter import DEFAULT_ALPHA, DEFAULT_BETA, VoteParameters, VotingHead
 from adapters.memory import Storages, storages
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
@@ -154,12 +155,17 @@ class APE(VotingHead[APEParameters]):
     def _defaults(self, trust: float) -> APEParameters:
         return APEParameters(alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA, share=1.0, gamma=0.0)
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+    def _fit(self, images: LabelledEmbeddings) -> None:
         known, parameters = self.classes_.with_images(images.labels), self.parameters_
         self._channels = self._best_channels(known, images, parameters.kept)
         # In the order of the keys, which are those of the support set, made anew.
         self._key_weights = self._weights(known, images, parameters.kept, parameters.gamma or 0.0)
-        super()._refit(images, None)
+
+    def _follow(self, before: Head, change: Change) -> None:
+        self._fit(self.support_.compact().labelled)
+
+    def _make_room(self, before: Head, change: Change) -> None:
+        self._keep()
 
     def _equation(self) -> VoteEquation:
         return replace(super()._equation(), key_weights=self._key_weights)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
+from adapters.growing_support import GrowingSupport
+from adapters.heads.cached import CachedHead
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head, Scores
 from adapters.heads.tip_adapter import TipAdapterPlusPlus
@@ -32,13 +35,14 @@ class Auto(Head):
     Incremental or refitted as the chosen head is; tuning costs the sum over the candidates.
     """
 
-    candidates: ClassVar[Mapping[str, type[Head]]] = {
+    #: All of one view, so that they can take over each other's cache.
+    candidates: ClassVar[Mapping[str, type[CachedHead[Any]]]] = {
         "gda++": GDAPlusPlus,
         "tip-adapter++": TipAdapterPlusPlus,
     }
     without_votes: ClassVar[str] = "tip-adapter++"
 
-    chosen_: Head
+    chosen_: CachedHead[Any]
 
     def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
         """Tune every candidate; the best one's tuning, with its name in ``head``."""
@@ -61,19 +65,41 @@ class Auto(Head):
         """Score by the chosen head."""
         return self.chosen_.score(queries, n_matches)
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+    def prepared(
+        self,
+        change: Change,
+        support: GrowingSupport | None = None,
+        images: LabelledEmbeddings | None = None,
+    ) -> Self:
+        """As of any head; where another candidate is chosen now, that one takes over the cache."""
+        support = self.support_.changed(change) if support is None else support
+        after = copy(self)
+        after._place(change.classes or self.classes_, support, change.tuning or self.tuning_)
+        other = self._new(after.tuning_.head)
+        before = self.chosen_ if type(self.chosen_) is type(other) else other.after(self.chosen_)
+        after.chosen_ = before.prepared(change, support, images)
+        return after
+
+    def catch_up(self, change: Change) -> None:
+        """As the chosen head does."""
+        self.chosen_.catch_up(change)
+
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        """The chosen head is fitted with its cache, in :meth:`_keep`."""
+        self._images = images
+
+    def _keep(self) -> None:
         chosen = self._new(self.tuning_.head)
-        if change is not None and type(self.chosen_) is type(chosen):
-            chosen = self.chosen_
-        else:
-            change = None
-        chosen._store(self.classes_, self.support_, images, self.tuning_, change)
-        self.chosen_ = chosen
+        self.chosen_ = chosen.fit(
+            self.classes_, self.support_.compact(), self.tuning_, self._images
+        )
+        self.support_ = self.chosen_.support_
+        del self._images
 
     def _derived(self) -> Storages:
         return self.chosen_.storages()
 
-    def _new(self, name: str) -> Head:
+    def _new(self, name: str) -> CachedHead[Any]:
         if name not in self.candidates:
             raise ValueError(f"the tuning is for {name or 'no head'!r}: tune auto anew")
         return self.candidates[name](self.logit_scale, self.cache_settings)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from torch import Tensor
 
 from adapters.cache import Cache, is_outgrown, new_cache
 from adapters.change import Change
-from adapters.embeddings import ImageEmbeddings, LabelledEmbeddings, View
+from adapters.embeddings import ImageEmbeddings, SupportSet, View
+from adapters.heads.head import Head
 from adapters.heads.term import TermHead, TermParameters
 from adapters.memory import Storages
 
@@ -31,30 +32,64 @@ class CachedHead(TermHead[P]):
     whole: ClassVar[bool] = False
 
     cache_: Cache
+    _is_behind: bool
 
     def keys(self, embeddings: ImageEmbeddings) -> Tensor:
         """The embedding by which this head compares images."""
         return getattr(embeddings, self.view)  # type: ignore[no-any-return]
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
-        support, n_classes = self.support_, int(self.present_.sum())
-        if change is None or self._is_outgrown(n_classes):
-            keys = self.keys(support.embeddings)
-            self.cache_ = new_cache(
-                self.cache_settings, support.ids, keys, support.labels, n_classes, whole=self.whole
-            )
-            return
-        if change.removed is not None:
-            self.cache_.remove(change.removed)
-        if change.added is not None:
-            added = change.added
-            self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
+    def after(self, other: CachedHead[Any]) -> Self:
+        """Begin with the support set and the cache of another head of the same view.
+
+        Not fitted yet: :meth:`prepared` with a tuning of this head's is to follow.
+        """
+        vars(self).update(classes_=other.classes_, support_=other.support_, cache_=other.cache_)
+        return self
+
+    def catch_up(self, change: Change) -> None:
+        """Add and remove keys; O(m) for m images."""
+        if self._is_behind:
+            if change.removed is not None:
+                self.cache_.remove(change.removed)
+            if change.added is not None:
+                self._add(change.added)
+            self._is_behind = False
+        self._ask_cache()
+
+    def _keep(self) -> None:
+        support = self.support_.compact()
+        keys = self.keys(support.embeddings)
+        self.cache_ = new_cache(
+            self.cache_settings,
+            support.ids,
+            keys,
+            support.labels,
+            int(self.present_.sum()),
+            whole=self.whole,
+        )
+        self._is_behind = False
+        self._ask_cache()
+
+    def _make_room(self, before: Head, change: Change) -> None:
+        self._is_behind = change.of_images
+        moved_together = len(self.support_.ids) < len(before.support_.ids)
+        if self._is_outgrown() or (moved_together and self.cache_.rows is not None):
+            self._keep()
+
+    def _add(self, added: SupportSet) -> None:
+        self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
+
+    def _ask_cache(self) -> None:
+        """Ask the cache for what queries need of it, after it has changed."""
 
     def _derived(self) -> Storages:
         return self.cache_.storages()
 
-    def _is_outgrown(self, n_classes: int) -> bool:
-        device = self.support_.embeddings.corrected.device
+    def _is_outgrown(self) -> bool:
         return not self.whole and is_outgrown(
-            self.cache_, self.cache_settings, len(self.support_), n_classes, device
+            self.cache_,
+            self.cache_settings,
+            len(self.support_),
+            int(self.present_.sum()),
+            self.support_.corrected.rows.device,
         )

@@ -6,6 +6,7 @@ computes it on the embedding corrected for intra-modal overlap.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,10 +17,13 @@ from adapters.cache import Matches
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
 from adapters.gaussians import SharedGaussians
+from adapters.growing_support import moves
 from adapters.heads.cached import CachedHead
+from adapters.heads.head import Head
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages, storages
 from adapters.products import inner_products
+from adapters.running_gaussians import DriftedError, RunningGaussians
 from adapters.span import features
 from adapters.tuning.search import search, standardised
 from adapters.tuning.tuning import Parameters
@@ -59,13 +63,15 @@ class GDA(CachedHead[GDAParameters]):
     images it is the same for all and changes no answer. Where no embedding has a negative
     component, x is its square root (:func:`adapters.span.features`).
 
-    Refitted at every change: means and covariance, O(n · r² + r³) with r = min(n, d). Incremental:
-    the cache that evidence is looked up in. A query costs O(N · d) and the evidence.
+    Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on, means
+    and covariance, O(m · (r · d + N · d + r²)) with r = min(n, d); fewer, and with each tuning, they
+    are refitted, O(n · r² + r³). A query costs O(N · d) and the evidence.
     """
 
     view: ClassVar[View] = "frozen"
     parameters: ClassVar[type[Parameters]] = GDAParameters
 
+    _running: RunningGaussians | None
     _weights: Tensor
     _bias: Tensor
 
@@ -83,18 +89,38 @@ class GDA(CachedHead[GDAParameters]):
     def _defaults(self, trust: float) -> GDAParameters:
         return GDAParameters(alpha=DEFAULT_ALPHA * trust)
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
-        super()._refit(images, change)
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        self._running = None
+        self._weights = self._bias = torch.empty(0)
         if len(images) == 0:
-            self._weights = self._bias = torch.empty(0)
             return
-        known, parameters = self.classes_.with_images(images.labels), self.parameters_
-        gaussians = self._gaussians(known, images, parameters.images)
+        known = self.classes_.with_images(images.labels)
+        gaussians = self._gaussians(known, images, self.parameters_.images)
         self._skewed = gaussians.skewed_
-        weights, bias = gaussians.linear()
-        self._weights = parameters.alpha * weights
-        spread = parameters.spread or 0.0
-        self._bias = parameters.alpha * (bias + spread / (2 * gaussians.shots_))
+        self._serve(gaussians.running(known.ids))
+
+    def _follow(self, before: Head, change: Change) -> None:
+        """By rank-k updates, λ and the share of the covariance staying as they were tuned."""
+        labels = self.classes_.ids[self.present_]
+        running = self._running
+        if running is None or len(labels) == 0:
+            self._fit(self.support_.compact().labelled)
+            return
+        try:
+            self._serve(
+                running.moved(moves(before.support_, change, self.view, self._skewed), labels)
+            )
+        except DriftedError:
+            self._fit(self.support_.compact().labelled)
+
+    def _serve(self, running: RunningGaussians) -> None:
+        """The discriminants' weights and bias: ``P = d · A``."""
+        parameters, width = self.parameters_, running.basis.width
+        self._running = running
+        self._weights = running.weights * (parameters.alpha * width)
+        noise = (parameters.spread or 0.0) / (2 * running.shots)
+        prior = math.log(len(running.shots))
+        self._bias = parameters.alpha * (noise - width * running.squares / 2 - prior)
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
@@ -117,7 +143,8 @@ class GDA(CachedHead[GDAParameters]):
         return term
 
     def _derived(self) -> Storages:
-        return {**super()._derived(), **storages(self._weights, self._bias)}
+        of_running = {} if self._running is None else self._running.storages()
+        return {**super()._derived(), **of_running, **storages(self._weights, self._bias)}
 
     def _gaussians(
         self, known: ClassSet, images: LabelledEmbeddings, n_distinct: float | None = None

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings, Matches
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport
 from adapters.memory import Storages, storages
 from adapters.tuning.tuning import Parameters, Tuning
+
+#: Images from which on what is fitted follows a change; of fewer it is fitted anew as quickly.
+FOLLOWED_FROM = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class Head(ABC):
 
     ``fit`` stores the classes and the support set, ``update`` changes what is stored, and
     ``tune`` says which hyperparameters a support set asks for. ``tune`` changes nothing, so
-    that it can run while the head goes on answering. A head is not safe for concurrent change.
+    that it can run while the head goes on answering, and so does ``prepared``, which is all of an
+    update that takes time. A head is not safe for concurrent change.
 
     Args:
         logit_scale: The backbone's.
@@ -50,6 +57,7 @@ class Head(ABC):
         classes_: The classes, in the order of the columns.
         support_: The support set.
         tuning_: Hyperparameters and temperature.
+        shots_: (N,) int64 images of each class.
         present_: (N,) bool, the classes that have images.
     """
 
@@ -59,8 +67,9 @@ class Head(ABC):
     parameters: ClassVar[type[Parameters]] = Parameters
 
     classes_: ClassSet
-    support_: SupportSet
+    support_: GrowingSupport
     tuning_: Tuning
+    shots_: Tensor
     present_: Tensor
 
     def __init__(self, logit_scale: float = 100.0, cache: CacheSettings = DEFAULT_SETTINGS) -> None:
@@ -83,26 +92,57 @@ class Head(ABC):
             images: ``support.labelled``, from who has use for the spans that are found meanwhile.
         """
         images = support.labelled if images is None else images
-        self._store(classes, support, images, tuning or self.tune(classes, images), None)
+        self._place(classes, GrowingSupport.of(support), tuning or self.tune(classes, images))
+        self._fit(images)
+        self._keep()
         return self
 
-    def update(self, change: Change) -> LabelledEmbeddings:
+    def update(self, change: Change) -> None:
         """Change what is stored.
-
-        Returns:
-            The images of the support set after the change, with the spans that were found.
 
         Raises:
             KeyError: An identifier in ``removed`` is not stored, or an image's class is not among
                 the classes; nothing is changed then.
             ValueError: An identifier in ``added`` is taken; nothing is changed then.
         """
-        support = change.applied_to(self.support_)
-        images = support.labelled
+        after = self.prepared(change)
+        after.catch_up(change)
+        vars(self).update(vars(after))
+
+    def prepared(
+        self,
+        change: Change,
+        support: GrowingSupport | None = None,
+        images: LabelledEmbeddings | None = None,
+    ) -> Self:
+        """The head after a change, which answers once it has caught up; this one goes on as it is.
+
+        Costs as much as the head's docstring says of an update; with another tuning, a fit.
+
+        Args:
+            change: What becomes of the support set.
+            support: The support set after it, from who has it.
+            images: Those of ``support``, from who has use for the spans that are found meanwhile.
+                With them, what is fitted is fitted anew whatever the change.
+
+        Raises as :meth:`update`.
+        """
+        support = self.support_.changed(change) if support is None else support
         classes = self.classes_ if change.classes is None else change.classes
-        classes.columns(support.labels)
-        self._store(classes, support, images, change.tuning or self.tuning_, change)
-        return images
+        after = copy(self)
+        after._place(classes, support, change.tuning or self.tuning_)
+        if images is not None or change.tuning is not None or len(support) < FOLLOWED_FROM:
+            after._fit(support.compact().labelled if images is None else images)
+        else:
+            after._follow(self, change)
+        after._make_room(self, change)
+        return after
+
+    def catch_up(self, change: Change) -> None:
+        """Bring what is shared with the head before the change up to date; costs microseconds.
+
+        That one is not to be asked any more.
+        """
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(n, N) softmax of the logits at the tuned temperature; rows sum to one."""
@@ -134,32 +174,39 @@ class Head(ABC):
         return {
             **self.classes_.storages(),
             **self.support_.storages(),
-            **storages(self.present_),
+            **storages(self.present_, self.shots_),
             **self._derived(),
         }
 
-    def _store(
-        self,
-        classes: ClassSet,
-        support: SupportSet,
-        images: LabelledEmbeddings,
-        tuning: Tuning,
-        change: Change | None,
-    ) -> None:
+    def _place(self, classes: ClassSet, support: GrowingSupport, tuning: Tuning) -> None:
+        columns = classes.columns(support.present_labels())
         self.classes_, self.support_, self.tuning_ = classes, support, tuning
-        self.present_ = classes.have_images(support.labels)
+        self.shots_ = torch.bincount(columns, minlength=len(classes))
+        self.present_ = self.shots_ > 0
         self._all_present = bool(self.present_.all())
-        self._refit(images, change)
 
     @abstractmethod
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
-        """Bring what is derived up to date with ``classes_``, ``support_`` and ``tuning_``.
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        """Fit what is derived from ``classes_``, ``support_`` and ``tuning_``, but for a cache.
 
         Args:
             images: Those of ``support_``, with the spans that somebody asked for already.
-            change: What became of the support set since the last time, for what can follow it;
-                None: all of it is new.
         """
+
+    def _follow(self, before: Head, change: Change) -> None:
+        """Bring what is derived up to date with what became of the support set; fits it anew.
+
+        Args:
+            before: The head before the change, which is not to be changed.
+            change: What became of it; hyperparameters are the same.
+        """
+        self._fit(self.support_.compact().labelled)
+
+    def _keep(self) -> None:
+        """Make the cache, of a head that has one."""
+
+    def _make_room(self, before: Head, change: Change) -> None:
+        """Make another cache where that of the head before the change would not do after it."""
 
     @abstractmethod
     def _derived(self) -> Storages:

@@ -17,6 +17,7 @@ from adapters.cache import ClassVotes, Matches, VoteEquation
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
 from adapters.heads.cached import CachedHead
+from adapters.heads.head import Head
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
@@ -93,21 +94,34 @@ class VotingHead(CachedHead[V]):
     of the support set with itself, and its exponentials.
     """
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
-        super()._refit(images, change)
-        self._votes: ClassVotes = self.cache_.votes(self._equation())
+    _votes: ClassVotes
+
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        """There is nothing but the cache."""
+
+    def _follow(self, before: Head, change: Change) -> None:
+        """There is nothing but the cache."""
+
+    def _ask_cache(self) -> None:
+        self._votes = self.cache_.votes(self._equation())
 
     def _equation(self) -> VoteEquation:
-        parameters, labels = self.parameters_, self.support_.labels
+        parameters = self.parameters_
         return VoteEquation(
             classes=self.classes_,
             present=self.present_,
             alpha=parameters.alpha,
             beta=parameters.beta,
-            shots=parameters.shots_of(self.classes_.columns(labels), len(self.classes_)),
+            shots=self._shots_of_alpha(),
             temperature=self.tuning_.temperature,
             absent=parameters.absent or 0.0,
         )
+
+    def _shots_of_alpha(self) -> float:
+        """The mean shots that the votes are balanced to."""
+        tuned = self.parameters_.shots
+        mean = len(self.support_) / max(int(self.present_.sum()), 1)
+        return mean if tuned is None else tuned
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None

@@ -17,6 +17,7 @@ from torch.nn.functional import one_hot
 
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.heads.head import Head
 from adapters.heads.tip_adapter import (
     DEFAULT_ALPHA,
     DEFAULT_BETA,
@@ -102,8 +103,8 @@ class TipX(VotingHead[TipXParameters]):
     Without meaningful names there are no signatures,
     and this is Tip-Adapter.
 
-    Incremental: the cache. Refitted: signatures O(n · N · d), and φ from the pairs of at most
-    2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
+    Incremental: the cache, and signatures while the classes stay, O(m · N · d). With each tuning: φ
+    from the pairs of at most 2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
     """
 
     view: ClassVar[View] = "frozen"
@@ -127,31 +128,54 @@ class TipX(VotingHead[TipXParameters]):
             alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA, gamma=DEFAULT_GAMMA * trust
         )
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
-        super()._refit(images, change)
+    def _fit(self, images: LabelledEmbeddings) -> None:
         known = self.classes_.with_images(images.labels)
         self._texts = known.texts
-        self._class_log_signatures = images.embeddings.frozen.new_empty(0)
-        if self._texts is None or len(images) == 0:
+        self._sums = images.embeddings.frozen.new_empty(0)
+        if self._texts is not None and len(images) > 0:
+            self._rescaling = self._fitted_rescaling(images, self._texts)
+            sums = self._sums.new_zeros(len(known), len(known))
+            self._sums = _with_signatures(sums, images, known)
+        self._average()
+
+    def _follow(self, before: Head, change: Change) -> None:
+        labels = self.support_.present_labels()
+        known = self.classes_.with_images(labels)
+        assert isinstance(before, TipX)  # noqa: S101 - a copy of it
+        same = known.ids.equal(before.classes_.ids[before.present_])
+        if self._texts is None or not same or change.classes is not None:
+            self._fit(self.support_.compact().labelled)  # other texts, other signatures
             return
-        self._rescaling = self._fitted_rescaling(images, self._texts)
-        columns, frozen = known.columns(images.labels), images.embeddings.frozen
-        means = frozen.new_zeros(len(known), len(known))
-        for rows in torch.split(torch.arange(len(columns)), _CHUNK):
-            means.index_add_(0, columns[rows], log_signatures(frozen[rows], self._texts))
-        self._class_log_signatures = means / torch.bincount(columns).unsqueeze(1)
-        self._shots = self.parameters_.shots_of(columns, len(known))
+        # φ stays: its range is that of the images that it was tuned on.
+        sums = self._sums.clone()
+        if change.removed is not None:
+            gone = before.support_.rows(before.support_.find(change.removed)).labelled
+            sums = _with_signatures(sums, gone, known, -1)
+        if change.added is not None:
+            sums = _with_signatures(sums, change.added.labelled, known)
+        self._sums = sums
+        self._average()
+
+    def _average(self) -> None:
+        shots = self.shots_[self.present_]
+        self._class_log_signatures = self._sums
+        if len(self._sums):
+            self._class_log_signatures = self._sums / shots.unsqueeze(1)
+        self._shots = self._shots_of_alpha()
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         gamma = self.parameters_.gamma
-        if self._texts is None or not gamma:
+        if not len(self._class_log_signatures) or not gamma:
             return None
         r = log_signatures(queries.frozen, self._texts)
         phi = self._rescaling(divergences(r, self._class_log_signatures))
         return -gamma * self._shots * phi
 
     def _derived(self) -> Storages:
-        return {**super()._derived(), **storages(self._texts, self._class_log_signatures)}
+        return {
+            **super()._derived(),
+            **storages(self._texts, self._sums, self._class_log_signatures),
+        }
 
     def _left_out_term(
         self, classes: ClassSet, images: LabelledEmbeddings, parameters: TipXParameters
@@ -182,6 +206,17 @@ class TipX(VotingHead[TipXParameters]):
         some = images.embeddings[evenly(len(images), MAX_VOTES)]
         log_s, keys = log_signatures(some.frozen, texts), self.keys(some)
         return Rescaling.of(divergences(log_s, log_s), keys @ keys.T)
+
+
+def _with_signatures(
+    sums: Tensor, images: LabelledEmbeddings, known: ClassSet, sign: int = 1
+) -> Tensor:
+    """(N, N) sums of log-signatures by class, with those of more images; O(n · N · d)."""
+    assert known.texts is not None  # noqa: S101 - callers have looked
+    columns, frozen = known.columns(images.labels), images.embeddings.frozen
+    for rows in torch.split(torch.arange(len(columns)), _CHUNK):
+        sums.index_add_(0, columns[rows], log_signatures(frozen[rows], known.texts), alpha=sign)
+    return sums
 
 
 class TipXPlusPlus(TipX):

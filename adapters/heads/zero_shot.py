@@ -39,7 +39,10 @@ class ZeroShot(Head):
         """(n, N) logits of the support images, of which none is used in the first place."""
         return zero_shot_logits(images.embeddings.frozen, classes, self.logit_scale)
 
-    def _refit(self, images: LabelledEmbeddings, change: Change | None) -> None:
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        """Nothing is derived from the images."""
+
+    def _follow(self, before: Head, change: Change) -> None:
         """Nothing is derived from the images."""
 
     def _derived(self) -> Storages:
