@@ -11,7 +11,7 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.registry.basis import Basis
+from service.registry.basis import Basis, images_removed
 from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
@@ -64,7 +64,7 @@ class ChangeMaker:
             Outdated: The classifier in the database is in another state, or gone.
         """
         settings = change.settings or basis.settings
-        removed = change.images_removed(basis.support)
+        removed = images_removed(change, basis.support)
         if tuned_at_once(
             before=len(basis.support),
             added=len(change.added),
@@ -72,7 +72,7 @@ class ChangeMaker:
             settings=change.settings is not None,
         ):
             records = list(basis.records.values())
-            tuning = self._tune(change, settings, records, basis.support)
+            tuning = self._tune(change, settings, records, basis.support.compact())
             change = replace(change, tuning=tuning)
         with committing(entry, live):
             written = self._store.write(basis.state, change)

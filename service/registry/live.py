@@ -17,7 +17,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import NoClasses
-from service.registry.basis import Basis
+from service.registry.basis import Basis, images_removed
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.predictions import Prediction, named, too_many_labels
 from service.registry.snapshot import Snapshot
@@ -95,23 +95,26 @@ class LiveClassifier:
                 settings=self.settings,
                 records=self.classes,
                 classes=self._classifier.classes,
-                support=self._classifier.support,
+                support=self._classifier.held,
             )
 
     def snapshot(self) -> Snapshot:
         """The present state, whole, for a report or a list; copies a reference an image."""
         with self._state_lock:
-            return Snapshot(
-                name=self.name,
-                method=self._classifier.method,
-                logit_scale=self._classifier.logit_scale,
-                records=self.classes,
-                images=self.support.copy(),
-                classes=self._classifier.classes,
-                support=self._classifier.support,
-                tuning=self._classifier.tuning,
-                joint=self._backbone.correction.joint,
-            )
+            classifier, held = self._classifier, self._classifier.held
+            records, images = self.classes, self.support.copy()
+            classes, tuning = classifier.classes, classifier.tuning
+        return Snapshot(
+            name=self.name,
+            method=classifier.method,
+            logit_scale=classifier.logit_scale,
+            records=records,
+            images=images,
+            classes=classes,
+            support=held.compact(),
+            tuning=tuning,
+            joint=self._backbone.correction.joint,
+        )
 
     def predict(
         self,
@@ -166,7 +169,7 @@ class LiveClassifier:
                 it; :meth:`refitted` is for later then.
         """
         settings = written.settings or self.settings
-        gone = written.images_removed(self._classifier.support)
+        gone = images_removed(written, self._classifier.held)
         removed = [] if gone is None else gone.tolist()
         postpone = may_postpone and not tuned_at_once(
             before=len(self.support),
@@ -229,7 +232,9 @@ class LiveClassifier:
         """What the tuning that was postponed makes of that state, for :meth:`replace`."""
         if (tuning := self.postponed) is None:
             return None
-        return self._new_classifier(basis.settings).fit(basis.classes, basis.support, tuning)
+        return self._new_classifier(basis.settings).fit(
+            basis.classes, basis.support.compact(), tuning
+        )
 
     def replace(self, refitted: FewShotClassifier) -> None:
         """Answer by the tuning that was postponed; only under the commit gate, as :meth:`apply`."""
