@@ -98,8 +98,13 @@ class LiveClassifier:
                 support=self._classifier.held,
             )
 
+    def records(self) -> tuple[Mapping[str, ClassRecord], Mapping[int, SupportRecord]]:
+        """All classes by label and all images by id, of one state; copies a reference an image."""
+        with self._state_lock:
+            return self.classes, self.support.copy()
+
     def snapshot(self) -> Snapshot:
-        """The present state, whole, for a report or a list; copies a reference an image."""
+        """The present state, whole; later changes leave it as it is."""
         with self._state_lock:
             classifier, held = self._classifier, self._classifier.held
             records, images = self.classes, self.support.copy()

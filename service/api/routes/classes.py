@@ -47,12 +47,12 @@ _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 )
 async def list_classes(name: Name, parts: ReadyParts) -> Response:
     """All classes, in the order of their registration."""
-    seen = await run_blocking((await _live(name, parts)).snapshot)
-    counts = await run_blocking(lambda: Counter(record.class_id for record in seen.images.values()))
+    records, images = await run_blocking((await _live(name, parts)).records)
+    counts = await run_blocking(lambda: Counter(record.class_id for record in images.values()))
     return await large_json(
         {"classifier": name},
         "classes",
-        seen.records.values(),
+        records.values(),
         lambda record: ClassSummary(label=record.label, n_images=counts[record.id]),
     )
 
@@ -125,12 +125,12 @@ async def existing_label(name: str, label: str, parts: ServiceParts) -> str:
 
 
 async def _class(name: str, label: str, parts: ServiceParts) -> Response:
-    seen = await run_blocking((await _live(name, parts)).snapshot)
-    if (record := seen.records.get(label)) is None:
+    records, support = await run_blocking((await _live(name, parts)).records)
+    if (record := records.get(label)) is None:
         raise ClassNotFound(name, label)
     class_id = record.id
     images = await run_blocking(
-        lambda: [one for one in seen.images.values() if one.class_id == class_id]
+        lambda: [one for one in support.values() if one.class_id == class_id]
     )
     return await large_json(
         {"label": label, "n_images": len(images), "classifier": name},
