@@ -17,6 +17,7 @@ from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
+from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
@@ -45,6 +46,7 @@ class ServiceParts:
     embedder: ImageEmbedder
     texts: TextEmbedder
     answering: Answering
+    tuner: BackgroundTuner
     engine: Engine
     lock: FileLock | None
 
@@ -110,6 +112,7 @@ class ServiceParts:
             embedder=embedder,
             texts=texts,
             answering=Answering(),
+            tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             lock=lock,
         )
@@ -119,6 +122,7 @@ class ServiceParts:
         self.embedder.close()
         self.texts.close()
         self.answering.close()
+        self.tuner.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

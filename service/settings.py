@@ -161,7 +161,16 @@ class Settings(BaseSettings):
         " what comes then is refused with 503 and told when to come again.",
     )
     predict_seconds: float = Field(
-        30, gt=0, description="Longest that a prediction waits for its images to be embedded."
+        30,
+        gt=0,
+        description="Longest that a prediction waits for its images to be embedded, and a change"
+        " with wait=tuned for the tuning.",
+    )
+    tuning_share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of one core that a process tunes classifiers with after their changes.",
     )
 
     @field_validator("root_path")

@@ -1,4 +1,4 @@
-"""The way of a change: tuned by leave-one-out, written by storage, applied to memory."""
+"""The way of a change: tuned by leave-one-out if at once, written by storage, applied to memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from adapters.backbones import Backbone
 from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
+from service.registry.basis import Basis, images_removed
+from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
-from service.registry.lru import Entry, committing
+from service.registry.tuning_queue import TuningQueue
+from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Change, Written
 from service.storage.records import ClassRecord
 from service.storage.store import Store
@@ -25,11 +28,13 @@ class ChangeMaker:
     Args:
         store: Where they are written.
         backbone: Whose embeddings they hold.
+        tunings: Told of classifiers that are to be tuned after their change.
     """
 
-    def __init__(self, store: Store, backbone: Backbone) -> None:
+    def __init__(self, store: Store, backbone: Backbone, tunings: TuningQueue) -> None:
         self._store = store
         self._backbone = backbone
+        self._tunings = tunings
 
     def create(self, name: str, change: Change) -> None:
         """Create a classifier: a change of nothing that adds no images.
@@ -42,13 +47,15 @@ class ChangeMaker:
         tuning = self._tune(change, settings, [], nothing)
         self._store.create(name, replace(change, settings=settings, tuning=tuning))
 
-    def make(self, entry: Entry, live: LiveClassifier, change: Change) -> Written:
+    def make(self, entry: Entry, live: LiveClassifier, basis: Basis, change: Change) -> Written:
         """Change a classifier: on the disk, then in memory.
 
         Args:
             entry: The classifier's.
-            live: Its latest state, which the change was made for.
-            change: Without tuning, which is found here; answers go on from the old state meanwhile.
+            live: What answers.
+            basis: The state of it that the change was made on.
+            change: Without tuning, which is found here if at once; answers go on from the old
+                state meanwhile.
 
         Returns:
             The change with the identifiers that storage gave.
@@ -56,15 +63,22 @@ class ChangeMaker:
         Raises:
             Outdated: The classifier in the database is in another state, or gone.
         """
-        tuning = self._tune(
-            change,
-            change.settings or live.settings,
-            list(live.classes.values()),
-            live.support_set,
-        )
+        settings = change.settings or basis.settings
+        removed = images_removed(change, basis.support)
+        if tuned_at_once(
+            before=len(basis.support),
+            added=len(change.added),
+            removed=0 if removed is None else len(removed),
+            settings=change.settings is not None,
+        ):
+            records = list(basis.records.values())
+            tuning = self._tune(change, settings, records, basis.support.compact())
+            change = replace(change, tuning=tuning)
         with committing(entry, live):
-            written = self._store.write(live.state, replace(change, tuning=tuning))
+            written = self._store.write(basis.state, change)
             live.apply(written)
+        if written.tuning is None:
+            self._tunings.tell(basis.name)
         return written
 
     def _tune(
@@ -92,6 +106,7 @@ class ChangeMaker:
             more = torch.tensor([place[label] for label, _ in change.added])
             images = images.with_added(LabelledEmbeddings(more, added))
         texts = [c.text for c in kept] + [c.text for c in change.classes_added]
+        with_images = set(images.labels.tolist())
         return new_classifier(settings, self._backbone).tune(
-            class_set(settings, dict(enumerate(texts)), images.labels), images
+            class_set(settings, dict(enumerate(texts)), with_images), images
         )

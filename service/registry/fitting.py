@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
 
 
 def class_set(
-    settings: ClassifierSettings, texts: Mapping[int, Tensor | None], labels: Tensor
+    settings: ClassifierSettings, texts: Mapping[int, Tensor | None], with_images: Container[int]
 ) -> ClassSet:
     """The classes that can be answered.
 
@@ -60,13 +60,12 @@ def class_set(
     Args:
         settings: Of the classifier.
         texts: The (d,) text embedding of each class by its id, in the order of registration.
-        labels: (n,) class ids of the support images.
+        with_images: Ids of classes that have support images.
     """
     if settings.names_carry_meaning:
         ids = torch.tensor(list(texts), dtype=torch.int64)
         rows = [text for text in texts.values() if text is not None]
         return ClassSet(ids, torch.stack(rows) if rows else None)
-    with_images = set(labels.tolist())
     used = [class_id for class_id in texts if class_id in with_images]
     return ClassSet(torch.tensor(used, dtype=torch.int64), None)
 

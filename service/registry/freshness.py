@@ -8,8 +8,8 @@ from typing import Protocol
 from service.registry.live import LiveClassifier
 from service.storage.store import Store
 
-# Seconds that a query waits for this process to take over what it has written; then it reads it.
-_FOLLOWING = 1.0
+#: Seconds that a query waits for this process to take over what it has written; then it reads it.
+FOLLOWING = 1.0
 
 
 class Freshness(Protocol):
@@ -60,6 +60,6 @@ class RevisionCheck:
         if state is None:
             return False
         # Memory is perhaps about to follow a change of this process.
-        if not live.state.includes(state) and commit_gate.acquire(timeout=_FOLLOWING):
+        if not live.state.includes(state) and commit_gate.acquire(timeout=FOLLOWING):
             commit_gate.release()
         return live.state.includes(state)

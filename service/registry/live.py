@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from threading import Lock
 
 import torch
@@ -12,13 +12,16 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change as HeadChange
-from adapters.classifier import FewShotClassifier
-from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.classifier import FewShotClassifier, Prepared, Rest
+from adapters.embeddings import ClassSet, ImageEmbeddings
 from adapters.heads import Tuning
-from service.problems import ClassNotFound, ImageNotFound, NoClasses
+from service.classifier_settings import ClassifierSettings
+from service.problems import NoClasses
+from service.registry.basis import Basis, images_removed
 from service.registry.fitting import class_set, new_classifier, support_set, usable
-from service.registry.predictions import Evidence, Prediction, RankedLabel, too_many_labels
+from service.registry.predictions import Prediction, named, too_many_labels
 from service.registry.snapshot import Snapshot
+from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Written
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
@@ -33,12 +36,17 @@ _CLASS_BYTES = 1400
 class LiveClassifier:
     """A classifier in memory, with the names of what it speaks of.
 
-    ``predict`` and ``snapshot`` may be called from many threads while one applies a change. They
-    and ``apply`` exclude each other by the state lock: every answer comes from the state before a
-    change or from the one after it, whole.
+    ``predict``, ``basis`` and ``snapshot`` may be called from many threads while one applies a
+    change. They and ``apply`` exclude each other by the state lock: every answer comes from the
+    state before a change or from the one after it, whole. What is costly about a change is
+    computed before that lock is taken.
 
     Attributes:
         state: Which one of the classifier's states in the database this is.
+        classes: All classes by label, in the order of their registration.
+        support: Support images by their ids; changed in place, under the state lock.
+        tuning_is_current: Whether the database has a tuning for the support set as it is.
+        postponed: The tuning of the database, where answers still go by an older one.
         block: Queries that are computed at a time; more take no more memory, but for their answers.
         nbytes: What it takes in memory.
     """
@@ -53,19 +61,20 @@ class LiveClassifier:
         self.name = stored.record.name
         self.settings = stored.record.settings
         self.classes: Mapping[str, ClassRecord] = {r.label: r for r in stored.classes}
-        self.support: Mapping[int, SupportRecord] = {r.id: r for r in stored.support}
+        self.support: dict[int, SupportRecord] = {r.id: r for r in stored.support}
+        self.tuning_is_current = stored.record.tuning_state.is_current
+        self.postponed: Tuning | None = None
+        self._images_of = Counter(record.class_id for record in stored.support)
         self._state_lock = Lock()
         self._backbone = backbone
         self._cache = cache
-        support = support_set(stored, backbone)
-        self._classifier = new_classifier(self.settings, backbone, cache).fit(
-            class_set(
-                self.settings, {record.id: record.text for record in stored.classes}, support.labels
-            ),
-            support,
+        self._classifier = self._new_classifier(self.settings).fit(
+            class_set(self.settings, _texts(self.classes), self._images_of),
+            support_set(stored, backbone),
             usable(stored.record.tuning),
         )
-        self._derive()
+        self._name_classes()
+        self._measure()
 
     @property
     def id(self) -> int:
@@ -77,50 +86,40 @@ class LiveClassifier:
         """What leave-one-out has set."""
         return self._classifier.tuning
 
-    @property
-    def support_set(self) -> SupportSet:
-        """The support images as the classifier sees them."""
-        return self._classifier.support
+    def basis(self) -> Basis:
+        """The present state, for a change or a tuning; copies nothing."""
+        with self._state_lock:
+            return Basis(
+                name=self.name,
+                state=self.state,
+                settings=self.settings,
+                records=self.classes,
+                classes=self._classifier.classes,
+                support=self._classifier.held,
+            )
 
-    def find_class(self, label: str) -> ClassRecord:
-        """The class of that label.
-
-        Raises:
-            ClassNotFound: There is none.
-        """
-        if (record := self.classes.get(label)) is None:
-            raise ClassNotFound(self.name, label)
-        return record
-
-    def find_image(self, label: str, image_id: str) -> SupportRecord:
-        """A support image of a class by its public id.
-
-        Raises:
-            ClassNotFound, ImageNotFound: There is none.
-        """
-        class_id = self.find_class(label).id
-        for record in self.support.values():
-            if record.public_id == image_id and record.class_id == class_id:
-                return record
-        raise ImageNotFound(
-            f"Class {label!r} of classifier {self.name!r} has no image {image_id!r}. "
-            f"GET /v1/classifiers/{self.name}/classes/{label} lists those it has."
-        )
+    def records(self) -> tuple[Mapping[str, ClassRecord], Mapping[int, SupportRecord]]:
+        """All classes by label and all images by id, of one state; copies a reference an image."""
+        with self._state_lock:
+            return self.classes, self.support.copy()
 
     def snapshot(self) -> Snapshot:
         """The present state, whole; later changes leave it as it is."""
         with self._state_lock:
-            return Snapshot(
-                name=self.name,
-                method=self._classifier.method,
-                logit_scale=self._classifier.logit_scale,
-                records=self.classes,
-                images=self.support,
-                classes=self._classifier.classes,
-                support=self._classifier.support,
-                tuning=self._classifier.tuning,
-                joint=self._backbone.correction.joint,
-            )
+            classifier, held = self._classifier, self._classifier.held
+            records, images = self.classes, self.support.copy()
+            classes, tuning = classifier.classes, classifier.tuning
+        return Snapshot(
+            name=self.name,
+            method=classifier.method,
+            logit_scale=classifier.logit_scale,
+            records=records,
+            images=images,
+            classes=classes,
+            support=held.compact(),
+            tuning=tuning,
+            joint=self._backbone.correction.joint,
+        )
 
     def predict(
         self,
@@ -155,87 +154,125 @@ class LiveClassifier:
         return predictions
 
     def _predict(self, queries: ImageEmbeddings, top_k: int, evidence: int) -> list[Prediction]:
-        labels, label_of, support = self._labels, self._label_of, self.support
         with torch.inference_mode():
             answers = self._classifier.answer(queries, evidence)
-        scores, sets = answers.scores, answers.prediction_sets
-        ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        first = ranked.indices[:, :top_k]
-        top = zip(
-            first.tolist(),
-            ranked.values[:, :top_k].tolist(),
-            scores.zero_shot.gather(1, first).tolist(),
-            scores.cache.gather(1, first).tolist(),
-            strict=True,
-        )
-        nearest = zip(
-            scores.matches.ids.tolist(), scores.matches.similarities.tolist(), strict=True
-        )
-        known = answers.known.tolist()
-        held: list[list[str]] | list[None] = [None] * len(queries)
-        if sets is not None:
-            held = [
-                [labels[column] for column in columns[inside].tolist()]
-                for columns, inside in zip(
-                    ranked.indices, sets.gather(1, ranked.indices), strict=True
-                )
-            ]
-        return [
-            Prediction(
-                [
-                    RankedLabel(labels[column], *terms)
-                    for column, *terms in zip(*ranking, strict=True)
-                ],
-                [
-                    Evidence(support[i].public_id, label_of[support[i].class_id], similarity)
-                    for i, similarity in zip(*matches, strict=True)
-                ],
-                is_known,
-                labels_held,
-            )
-            for ranking, matches, is_known, labels_held in zip(
-                top, nearest, known, held, strict=True
-            )
-        ]
+        return named(answers, top_k, self._labels, self.support, self._label_of)
 
-    def apply(self, written: Written) -> None:
-        """Take over a change that storage has acknowledged; answers see all of it or nothing.
+    def apply(
+        self, written: Written, prepared: Prepared | None = None, *, may_postpone: bool = False
+    ) -> None:
+        """Take over what was written after this state; answers see all of it or nothing.
 
-        Only who holds the classifier's single-writer lock may call this.
+        Costs what the change does. Only who holds the commit gate of the classifier's entry may
+        call this: one at a time, and in the order of the revisions.
+
+        Args:
+            written: What was written, by this process or by others.
+            prepared: What :meth:`retuned` has made of this state, if that was written.
+            may_postpone: Whether answers may go on by the old tuning where fitting to another one,
+                which costs what the whole classifier does, costs far more than all that came with
+                it; :meth:`refitted` is for later then.
         """
         settings = written.settings or self.settings
-        classes = written.classes_after(self.classes.values())
-        of_images = HeadChange(
-            added=written.added(), removed=written.images_removed(self.support_set)
+        gone = images_removed(written, self._classifier.held)
+        removed = [] if gone is None else gone.tolist()
+        postpone = may_postpone and not tuned_at_once(
+            before=len(self.support),
+            added=len(written.support),
+            removed=len(removed),
+            settings=written.settings is not None,
         )
-        labels = _labels_after(self.support_set, of_images)
-        known = class_set(settings, {record.id: record.text for record in classes}, labels)
+        come = Counter(record.class_id for record in written.support)
+        go = Counter(self.support[i].class_id for i in removed)
+        records = self._records_after(written)
+        classes: ClassSet | None = None
+        if records is not None or written.settings is not None or self._answers_change(come, go):
+            after = Counter(self._images_of)
+            after.update(come)
+            after.subtract(go)
+            known = self.classes if records is None else records
+            classes = class_set(settings, _texts(known), +after)  # of those with images
+        tuning = None if postpone else written.tuning
+        change = HeadChange(classes=classes, tuning=tuning, added=written.added(), removed=gone)
         refitted: FewShotClassifier | None = None
         if written.settings is not None:
-            refitted = new_classifier(settings, self._backbone, self._cache).fit(
-                known, of_images.applied_to(self.support_set), written.tuning
+            refitted = self._new_classifier(settings).fit(
+                self._classifier.classes if classes is None else classes,
+                change.applied_to(self._classifier.support),
+                tuning,
             )
-        records = self.support
-        if of_images.removed is not None:
-            gone = set(of_images.removed.tolist())
-            records = {i: record for i, record in records.items() if i not in gone}
-        if written.support:
-            records = {**records, **{record.id: record for record in written.support}}
+        elif prepared is None:
+            prepared = self._classifier.prepare(change)
         with self._state_lock:
             if refitted is not None:
                 self._classifier = refitted
-            else:
-                self._classifier.update(replace(of_images, classes=known, tuning=written.tuning))
+            elif prepared is not None:
+                self._classifier.apply(prepared)
             self.settings = settings
             self.state = self.state._replace(revision=written.revision)
-            self.classes = {record.label: record for record in classes}
-            self.support = records
-            self._derive()
+            self.tuning_is_current = written.tuning_is_current
+            if written.tuning is not None:
+                self.postponed = written.tuning if postpone else None
+            for i in removed:
+                del self.support[i]
+            self.support.update((record.id, record) for record in written.support)
+            self._images_of.update(come)
+            self._images_of.subtract(go)
+            if records is not None:
+                self.classes = records
+            if classes is not None:
+                self._name_classes()
+            self._measure()
 
-    def _derive(self) -> None:
-        """Compute what depends on the state alone."""
+    def retuned(self, basis: Basis, rest: Rest) -> Prepared:
+        """A full tuning of that state, for :meth:`apply`; blocks nobody.
+
+        Args:
+            basis: The state.
+            rest: Called every few milliseconds.
+        """
+        return self._classifier.retuned(basis.classes, basis.support, rest)
+
+    def refitted(self, basis: Basis) -> FewShotClassifier | None:
+        """What the tuning that was postponed makes of that state, for :meth:`replace`."""
+        if (tuning := self.postponed) is None:
+            return None
+        return self._new_classifier(basis.settings).fit(
+            basis.classes, basis.support.compact(), tuning
+        )
+
+    def replace(self, refitted: FewShotClassifier) -> None:
+        """Answer by the tuning that was postponed; only under the commit gate, as :meth:`apply`."""
+        with self._state_lock:
+            self._classifier = refitted
+            self.postponed = None
+            self._measure()
+
+    def _new_classifier(self, settings: ClassifierSettings) -> FewShotClassifier:
+        return new_classifier(settings, self._backbone, self._cache)
+
+    def _records_after(self, written: Written) -> dict[str, ClassRecord] | None:
+        """All classes after a change, by label; None: they stay as they are."""
+        if not (written.classes or written.classes_removed or written.classes_renewed):
+            return None
+        return {record.label: record for record in written.classes_after(self.classes.values())}
+
+    def _answers_change(self, come: Mapping[int, int], go: Mapping[int, int]) -> bool:
+        """Whether other classes can be answered once these numbers of images come and go."""
+        if self.settings.names_carry_meaning:
+            return False
+        images = self._images_of
+        return any(images[c] == 0 for c in come) or any(
+            images[c] + come.get(c, 0) == leaving for c, leaving in go.items()
+        )
+
+    def _name_classes(self) -> None:
+        """Compute what depends on the classes alone."""
         self._label_of = {record.id: record.label for record in self.classes.values()}
         self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
+
+    def _measure(self) -> None:
+        """Compute what depends on how much there is; costs some ten microseconds."""
         width = len(self._labels) + len(self.support)
         self.block = max(1, _CELLS // max(1, width))
         self.nbytes = (
@@ -257,11 +294,5 @@ class LiveClassifier:
         )
 
 
-def _labels_after(support: SupportSet, change: HeadChange) -> Tensor:
-    """(n,) class ids of the support images after a change; cheaper than the whole set."""
-    labels = support.labels
-    if change.removed is not None:
-        labels = labels[~torch.isin(support.ids, change.removed)]
-    if change.added is not None:
-        labels = torch.cat([labels, change.added.labels])
-    return labels
+def _texts(records: Mapping[str, ClassRecord]) -> dict[int, Tensor | None]:
+    return {record.id: record.text for record in records.values()}

@@ -6,22 +6,19 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Lock
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from adapters.backbones import Backbone
 from adapters.cache import CacheSettings
-from service.problems import (
-    ClassifierDamaged,
-    ClassifierNotFound,
-    StorageFull,
-    StorageUnavailable,
-)
+from service.problems import ClassifierDamaged, ClassifierNotFound
+from service.registry.basis import Basis
+from service.registry.entry import Entry
 from service.registry.fitting import check_fits
-from service.registry.freshness import Freshness
+from service.registry.freshness import FOLLOWING, Freshness
 from service.registry.live import LiveClassifier
+from service.registry.tuning_queue import TuningQueue
 from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
 from service.storage.store import Store
@@ -39,38 +36,15 @@ LOAD_SECONDS = Histogram(
     "Time to read a classifier from the database and fit it.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5),
 )
+FOLLOW_SECONDS = Histogram(
+    "handful_classifier_follow_seconds",
+    "Time to bring a classifier in memory to the state that another process has written.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5),
+)
 UNLOADED = Counter("handful_classifiers_unloaded_total", "Classifiers dropped for others' sake.")
 
-
-@dataclass(slots=True)
-class Entry:
-    """An LRU entry: a classifier's place in memory, with its locks, each for one purpose.
-
-    A thread takes them in the order of this list.
-
-    Attributes:
-        writer: The single-writer lock. A change holds it from the look at the latest state until
-            memory has followed the disk, so that of two changes the second is made on top of the
-            first. The API lets those that wait for it queue up before it without a thread
-            (``service/api/limiters.py``); the invariant is kept here, whoever calls.
-        loader: The single-flight lock of reading the classifier: one thread reads it, and whoever
-            waits takes what that one has read. Not held while a change is tuned, so that who only
-            asks does not wait for somebody's images.
-        commit_gate: Closed from the write of a change until memory has followed it. Who finds a
-            newer revision in the database than in memory waits here for a while, rather than read
-            what this process has just written.
-        live: The classifier; None while it is not in memory.
-        users: How many threads hold or await these locks (a reference count). Only an entry
-            without any may be evicted: with two entries there could be two classifiers of a name.
-        nbytes: What ``live`` took when it was last counted.
-    """
-
-    writer: Lock = field(default_factory=Lock)
-    loader: Lock = field(default_factory=Lock)
-    commit_gate: Lock = field(default_factory=Lock)
-    live: LiveClassifier | None = None
-    users: int = 0
-    nbytes: int = 0
+#: Seconds for which the tuning is left to the process that has made a change.
+OTHERS_TUNE = 10.0
 
 
 class LoadedClassifiers:
@@ -87,6 +61,7 @@ class LoadedClassifiers:
             evicted; the one used last stays, whatever it takes.
         freshness: Whether the one in memory is the latest, asked at each use.
         cache: How they keep their support images.
+        tunings: Told of those whose tuning is found to be stale.
     """
 
     def __init__(
@@ -96,12 +71,14 @@ class LoadedClassifiers:
         max_bytes: int,
         freshness: Freshness,
         cache: CacheSettings,
+        tunings: TuningQueue,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._max_bytes = max_bytes
         self._freshness = freshness
         self._cache = cache
+        self._tunings = tunings
         self._entries: OrderedDict[str, Entry] = OrderedDict()  # the least recently used first
         self._bytes = 0
         # Guards the two above, and users and nbytes of the entries; held for microseconds.
@@ -130,14 +107,15 @@ class LoadedClassifiers:
             return entry.live
 
     @contextmanager
-    def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier]]:
-        """An existing classifier and its entry, under its single-writer lock.
+    def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier, Basis]]:
+        """An existing classifier, its entry and its present state, under its single-writer lock.
 
         Raises:
             ClassifierNotFound: There is none of that name.
         """
         with self.writing(name) as entry:
-            yield entry, self._existing(entry, name)
+            live = self._existing(entry, name)
+            yield entry, live, live.basis()
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Entry]:
@@ -145,24 +123,83 @@ class LoadedClassifiers:
         with self._used(name) as entry, entry.writer:
             yield entry
 
+    @contextmanager
+    def kept(self, name: str) -> Iterator[Entry | None]:
+        """The entry of a classifier if it has one, which is not evicted as long as this lasts.
+
+        This is no use of it: it does not become the most recently used.
+        """
+        with self._index_lock:
+            entry = self._entries.get(name)
+            if entry is not None:
+                entry.users += 1
+        try:
+            yield entry
+        finally:
+            if entry is not None:
+                with self._index_lock:
+                    entry.users -= 1
+                    self._account(name, entry)
+                    self._evict()
+
     def load(self, entry: Entry, name: str) -> LiveClassifier | None:
-        """The classifier of an entry in use; None if there is none of that name."""
+        """The classifier of an entry in use; None if there is none of that name.
+
+        One that is behind the database follows by what has changed since, where the database can
+        tell; otherwise it is read anew.
+        """
         if (live := self._fresh(entry)) is not None:
             return live
         with entry.loader:
             if (live := self._fresh(entry)) is not None:  # somebody has loaded it
                 return live
-            with LOAD_SECONDS.time():
-                stored = self._store.load(name)
-                live = None if stored is None else _ready(stored, self._backbone, self._cache)
-            entry.live = live
+            live = self._followed(entry)
+            if live is None:
+                with LOAD_SECONDS.time():
+                    stored = self._store.load(name)
+                    live = None if stored is None else _ready(stored, self._backbone, self._cache)
+                entry.live, entry.outdated = live, False
+            if live is not None:
+                self._see_to_tuning(live)
             return live
 
     def _fresh(self, entry: Entry) -> LiveClassifier | None:
         live = entry.live
-        if live is None or not self._freshness.is_fresh(live, entry.commit_gate):
+        if live is None or entry.outdated:
             return None
+        return live if self._freshness.is_fresh(live, entry.commit_gate) else None
+
+    def _followed(self, entry: Entry) -> LiveClassifier | None:
+        """The classifier in memory with what was written since; None: it is to be read anew."""
+        live = entry.live
+        if live is None or not entry.commit_gate.acquire(timeout=FOLLOWING):
+            return None
+        try:
+            with FOLLOW_SECONDS.time():
+                written = self._store.written_since(live.state)
+                if written is None or (written.settings is not None and written.tuning is None):
+                    return None
+                if written.revision != live.state.revision:
+                    live.apply(written, may_postpone=True)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+            # As for one that is read: what it follows by fits neither itself nor the backbone.
+            logger.exception("classifier %r cannot follow its changes and is read anew", live.name)
+            return None
+        finally:
+            entry.commit_gate.release()
+        entry.outdated = False
         return live
+
+    def _see_to_tuning(self, live: LiveClassifier) -> None:
+        """Have the tuning brought up to date, if it is not.
+
+        Where others have the database too, whoever wrote a change tunes at once. It is left to
+        them for a while; then they are perhaps no more.
+        """
+        if live.postponed is not None:
+            self._tunings.tell(live.name)
+        elif not live.tuning_is_current:
+            self._tunings.tell(live.name, OTHERS_TUNE if self._freshness.blocks else 0.0)
 
     def _existing(self, entry: Entry, name: str) -> LiveClassifier:
         if (live := self.load(entry, name)) is None:
@@ -180,16 +217,16 @@ class LoadedClassifiers:
         finally:
             with self._index_lock:
                 entry.users -= 1
+                self._entries.move_to_end(name)
                 self._account(name, entry)
                 self._evict()
 
     def _account(self, name: str, entry: Entry) -> None:
-        """Count an entry anew after its use, as the most recently used."""
+        """Count an entry anew after its use."""
         self._bytes -= entry.nbytes
         live = entry.live
         entry.nbytes = 0 if live is None else live.nbytes
         self._bytes += entry.nbytes
-        self._entries.move_to_end(name)
         if live is None and entry.users == 0:
             del self._entries[name]  # clients could fill the memory with names of nothing
 
@@ -226,21 +263,3 @@ def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -
         # Nothing but the rows went into it. The log has what a defect of ours would need.
         logger.exception("classifier %r cannot be fitted", name)
         raise ClassifierDamaged(name, "its head cannot be fitted with its tuning") from error
-
-
-@contextmanager
-def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
-    """Write a change, then take it over in memory, behind the closed commit gate.
-
-    If memory cannot follow the disk the classifier is forgotten, and the next request reloads it.
-    If the disk could not take the change, memory is still what is on it, and goes on answering.
-    """
-    with entry.commit_gate:
-        try:
-            yield
-        except (StorageFull, StorageUnavailable):
-            raise
-        except BaseException:
-            if entry.live is live:
-                entry.live = None
-            raise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from adapters.classifier import Answers
 from service.problems import AnswerTooLarge
+from service.storage.records import SupportRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,51 @@ def too_many_labels(images: int, most: int) -> AnswerTooLarge:
         f"The prediction sets of {images} images would hold more than {most} labels together. Send "
         "fewer images in a request, or ask for a lower coverage (PUT the classifier with another)."
     )
+
+
+def named(
+    answers: Answers,
+    top_k: int,
+    labels: Sequence[str],
+    support: Mapping[int, SupportRecord],
+    label_of: Mapping[int, str],
+) -> list[Prediction]:
+    """The answers for n queries, with the names of what they speak of.
+
+    Args:
+        answers: As tensors, over N classes.
+        top_k: Most candidates of each.
+        labels: Of the N columns.
+        support: The support images by their ids.
+        label_of: Labels by ids of classes.
+    """
+    scores, sets = answers.scores, answers.prediction_sets
+    ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
+    first = ranked.indices[:, :top_k]
+    top = zip(
+        first.tolist(),
+        ranked.values[:, :top_k].tolist(),
+        scores.zero_shot.gather(1, first).tolist(),
+        scores.cache.gather(1, first).tolist(),
+        strict=True,
+    )
+    nearest = zip(scores.matches.ids.tolist(), scores.matches.similarities.tolist(), strict=True)
+    known = answers.known.tolist()
+    held: list[list[str]] | list[None] = [None] * len(known)
+    if sets is not None:
+        held = [
+            [labels[column] for column in columns[inside].tolist()]
+            for columns, inside in zip(ranked.indices, sets.gather(1, ranked.indices), strict=True)
+        ]
+    return [
+        Prediction(
+            [RankedLabel(labels[column], *terms) for column, *terms in zip(*ranking, strict=True)],
+            [
+                Evidence(support[i].public_id, label_of[support[i].class_id], similarity)
+                for i, similarity in zip(*matches, strict=True)
+            ],
+            is_known,
+            labels_held,
+        )
+        for ranking, matches, is_known, labels_held in zip(top, nearest, known, held, strict=True)
+    ]

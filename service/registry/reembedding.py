@@ -141,6 +141,6 @@ def _retune(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
     support = support_set(stored, backbone)
     texts = {record.id: record.text for record in classes}
     tuning = new_classifier(settings, backbone).tune(
-        class_set(settings, texts, support.labels), support.labelled
+        class_set(settings, texts, set(support.labels.tolist())), support.labelled
     )
     stale.write(stored.record.state, Change(tuning=tuning, classes_renewed=classes))

@@ -8,42 +8,31 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import SupportImage
-from service.problems import ClassifierNotFound, InvalidSettings
+from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
+from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
+from service.registry.entry import Entry
 from service.registry.freshness import Freshness
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
+from service.registry.registered import Registered
+from service.registry.retuning import Retuning
+from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change, NewClass
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
 
 NO_TEXTS = ClassTexts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """What became of one uploaded image."""
-
-    label: str
-    filename: str
-    record: SupportRecord
-    created: bool
-
-    @property
-    def status(self) -> Literal["created", "duplicate"]:
-        """Whether it was added, or is one that its class has already."""
-        return "created" if self.created else "duplicate"
 
 
 class Registry:
@@ -60,6 +49,7 @@ class Registry:
         freshness: Whether a classifier in memory is the latest. Where other processes change the
             database too, a change is made again, tuning and all, if another came before it.
         cache: How classifiers keep their support images.
+        tunings: Told of classifiers that are to be tuned after their change, by :meth:`tune`.
     """
 
     def __init__(
@@ -71,12 +61,15 @@ class Registry:
         memory: int,
         freshness: Freshness,
         cache: CacheSettings = DEFAULT_SETTINGS,
+        tunings: TuningQueue | None = None,
     ) -> None:
         self._store = store
         self._backbone = backbone
         self._limits = limits
-        self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache)
-        self._changes = ChangeMaker(store, backbone)
+        self.tunings = TuningQueue() if tunings is None else tunings
+        self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
+        self._changes = ChangeMaker(store, backbone, self.tunings)
+        self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
 
     # Reading
 
@@ -98,7 +91,7 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
         """
-        return self.live(name).find_image(label, image_id)
+        return self._find_image(self.live(name).basis(), label, image_id)
 
     def check_room(self, name: str, labels: Sequence[str]) -> None:
         """See that a classifier has room for these labels, before anything is done for them.
@@ -107,9 +100,9 @@ class Registry:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes.
         """
-        live = self.live(name)
-        if fresh := _fresh(live, labels):
-            self._check_size(live.settings, len(live.classes) + len(fresh))
+        basis = self.live(name).basis()
+        if fresh := basis.fresh(labels):
+            self._check_size(basis.settings, len(basis.records) + len(fresh))
 
     # Writing
 
@@ -142,9 +135,12 @@ class Registry:
                 new = self._new_classes(settings, list(dict.fromkeys(labels)), 0, texts)
                 self._changes.create(name, Change(settings=settings, classes_added=new))
                 return True
-            if settings != live.settings or _fresh(live, labels):
-                change = self._redefinition(live, settings, labels, texts)
-                self._changes.make(entry, live, change)
+            basis = live.basis()
+            if settings != basis.settings:
+                change = self._redefinition(basis, settings, labels, texts)
+                self._changes.make(entry, live, basis, change)
+            elif fresh := basis.fresh(labels):
+                self._declare(entry, live, basis, fresh, texts)
             return False
 
     @retried_if_outdated
@@ -166,11 +162,10 @@ class Registry:
     @retried_if_outdated
     def put_class(self, name: str, label: str, texts: ClassTexts = NO_TEXTS) -> bool:
         """Declare a class by its name; returns whether it is new. Raises as :meth:`put`."""
-        with self._loaded.changing(name) as (entry, live):
-            if label in live.classes:
+        with self._loaded.changing(name) as (entry, live, basis):
+            if label in basis.records:
                 return False
-            change = self._redefinition(live, live.settings, [label], texts)
-            self._changes.make(entry, live, change)
+            self._declare(entry, live, basis, [label], texts)
             return True
 
     @retried_if_outdated
@@ -180,9 +175,9 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound: There is none.
         """
-        with self._loaded.changing(name) as (entry, live):
-            change = Change(classes_removed=(live.find_class(label).id,))
-            self._changes.make(entry, live, change)
+        with self._loaded.changing(name) as (entry, live, basis):
+            change = Change(classes_removed=(basis.find_class(label).id,))
+            self._changes.make(entry, live, basis, change)
 
     @retried_if_outdated
     def delete_image(self, name: str, label: str, image_id: str) -> None:
@@ -191,9 +186,9 @@ class Registry:
         Raises:
             ClassifierNotFound, ClassNotFound, ImageNotFound: There is none.
         """
-        with self._loaded.changing(name) as (entry, live):
-            change = Change(removed=(live.find_image(label, image_id).id,))
-            self._changes.make(entry, live, change)
+        with self._loaded.changing(name) as (entry, live, basis):
+            change = Change(removed=(self._find_image(basis, label, image_id).id,))
+            self._changes.make(entry, live, basis, change)
 
     @retried_if_outdated
     def add_images(
@@ -211,17 +206,18 @@ class Registry:
             RequestTooLarge: There would be too many classes, or classes times templates.
             TextsNeeded: ``texts`` lacks some.
         """
-        with self._loaded.changing(name) as (entry, live):
-            fresh = _fresh(live, [label for label, _ in images])
-            new_classes = self._new_classes(live.settings, fresh, len(live.classes), texts)
-            known = _images_by_content(live)
+        with self._loaded.changing(name) as (entry, live, basis):
+            fresh = basis.fresh([label for label, _ in images])
+            new_classes = self._new_classes(basis.settings, fresh, len(basis.records), texts)
+            asked = {(label, image.sha256) for label, image in images}
+            known = self._store.registered(basis.state.id, asked)
             new: dict[tuple[str, str], SupportImage] = {}
             for label, image in images:
                 if (key := (label, image.sha256)) not in known:
                     new.setdefault(key, SupportImage(label, image))
             if new:
                 change = Change(classes_added=new_classes, added=tuple(new.values()))
-                written = self._changes.make(entry, live, change)
+                written = self._changes.make(entry, live, basis, change)
                 known |= dict(zip(new, written.support, strict=True))
         answers = []
         for label, image in images:
@@ -234,29 +230,40 @@ class Registry:
 
     # Shared by the writers
 
+    def _declare(
+        self,
+        entry: Entry,
+        live: LiveClassifier,
+        basis: Basis,
+        labels: Sequence[str],
+        texts: ClassTexts,
+    ) -> None:
+        new = self._new_classes(basis.settings, labels, len(basis.records), texts)
+        self._changes.make(entry, live, basis, Change(classes_added=new))
+
     def _redefinition(
         self,
-        live: LiveClassifier,
+        basis: Basis,
         settings: ClassifierSettings,
         labels: Sequence[str],
         texts: ClassTexts,
     ) -> Change:
         """The change to these settings, with those labels declared that are not there yet."""
-        fresh = _fresh(live, labels)
+        fresh, old = basis.fresh(labels), basis.records
         renewed: tuple[ClassRecord, ...] = ()
         if (settings.templates, settings.names_carry_meaning) != (
-            live.settings.templates,
-            live.settings.names_carry_meaning,
+            basis.settings.templates,
+            basis.settings.names_carry_meaning,
         ):
             # All at once, so that they are embedded by one request for them.
-            self._check_size(settings, len(live.classes) + len(fresh))
-            texts.under(settings, [*live.classes, *fresh])
-            embedded = texts.under(settings, list(live.classes))
+            self._check_size(settings, len(old) + len(fresh))
+            texts.under(settings, [*old, *fresh])
+            embedded = texts.under(settings, list(old))
             renewed = tuple(
                 replace(record, text=text)
-                for record, text in zip(live.classes.values(), embedded, strict=True)
+                for record, text in zip(old.values(), embedded, strict=True)
             )
-        new = self._new_classes(settings, fresh, len(live.classes), texts)
+        new = self._new_classes(settings, fresh, len(old), texts)
         return Change(settings=settings, classes_added=new, classes_renewed=renewed)
 
     def _new_classes(
@@ -273,13 +280,12 @@ class Registry:
     def _check_size(self, settings: ClassifierSettings, classes: int) -> None:
         self._limits.check(classes, settings, self._backbone)
 
-
-def _fresh(live: LiveClassifier, labels: Sequence[str]) -> list[str]:
-    """Labels that are no classes yet, each once."""
-    return [label for label in dict.fromkeys(labels) if label not in live.classes]
-
-
-def _images_by_content(live: LiveClassifier) -> dict[tuple[str, str], SupportRecord]:
-    """Support images by label and SHA-256."""
-    label_of = {record.id: record.label for record in live.classes.values()}
-    return {(label_of[record.class_id], record.sha256): record for record in live.support.values()}
+    def _find_image(self, basis: Basis, label: str, image_id: str) -> SupportRecord:
+        basis.find_class(label)
+        record = self._store.support_image(basis.state.id, label, image_id)
+        if record is None:
+            raise ImageNotFound(
+                f"Class {label!r} of classifier {basis.name!r} has no image {image_id!r}. "
+                f"GET /v1/classifiers/{basis.name}/classes/{label} lists those it has."
+            )
+        return record

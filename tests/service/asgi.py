@@ -28,7 +28,8 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> asyncio.Task[None]:
-        """Begin the request; the task ends with it."""
+        """Begin the request, whose path may have a query; the task ends with it."""
+        path, _, query = path.partition("?")
         self._unread: bytes | None = body
         self._gone = asyncio.Event()
         sent = {"content-type": "image/png", "content-length": str(len(body))} | (headers or {})
@@ -40,7 +41,7 @@ class Client:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
             "server": ("test", 80),

@@ -17,7 +17,8 @@ from service.images.embedded import EmbeddedImage
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
-from service.registry.registry import Registered, Registry
+from service.registry.registered import Registered
+from service.registry.registry import Registry
 from service.storage.fingerprints import Origin
 from service.storage.store import Store
 

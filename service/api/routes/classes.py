@@ -20,6 +20,7 @@ from service.api.openapi.responses import (
     created,
 )
 from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
+from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.problems import ClassNotFound, InvalidName
 from service.registry.live import LiveClassifier
@@ -46,8 +47,7 @@ _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 )
 async def list_classes(name: Name, parts: ReadyParts) -> Response:
     """All classes, in the order of their registration."""
-    live = await _live(name, parts)
-    records, images = live.classes, live.support
+    records, images = await run_blocking((await _live(name, parts)).records)
     counts = await run_blocking(lambda: Counter(record.class_id for record in images.values()))
     return await large_json(
         {"classifier": name},
@@ -63,12 +63,15 @@ async def list_classes(name: Name, parts: ReadyParts) -> Response:
     response_model=ClassOut,
     responses=created(ClassOut) | change_problems(CLASSIFIER_NOT_FOUND, *NAMING_PROBLEMS),
 )
-async def put_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> Response:
+async def put_class(
+    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
+) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
     created = await run_change_with_texts(
         request, parts, parts.registry.put_class, checked_classifier(name), label
     )
+    await until_tuned(name)
     response = await _class(name, label, parts)
     response.status_code = 201 if created else 200
     return response
@@ -91,10 +94,13 @@ async def get_class(name: Name, label: Label, parts: ReadyParts) -> Response:
     summary="Delete a class with its images",
     responses=change_problems(*_NOT_FOUND),
 )
-async def delete_class(name: Name, label: Label, parts: ReadyParts, request: Request) -> None:
+async def delete_class(
+    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
+) -> None:
     """The other classes stay as they are."""
     label = await existing_label(name, label, parts)
     await run_change(request, parts.registry.delete_class, checked_classifier(name), label)
+    await until_tuned(name)
 
 
 async def _live(name: str, parts: ServiceParts) -> LiveClassifier:
@@ -119,10 +125,10 @@ async def existing_label(name: str, label: str, parts: ServiceParts) -> str:
 
 
 async def _class(name: str, label: str, parts: ServiceParts) -> Response:
-    live = await _live(name, parts)
-    if (record := live.classes.get(label)) is None:
+    records, support = await run_blocking((await _live(name, parts)).records)
+    if (record := records.get(label)) is None:
         raise ClassNotFound(name, label)
-    support, class_id = live.support, record.id
+    class_id = record.id
     images = await run_blocking(
         lambda: [one for one in support.values() if one.class_id == class_id]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -26,6 +27,7 @@ from service.api.schemas.classifiers import (
     ClassifierOut,
     ClassifierSettingsIn,
 )
+from service.api.waiting import UntilTuned
 from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.problems import ClassifierNotFound, InvalidSettings
@@ -49,6 +51,7 @@ async def put_classifier(
     parts: ReadyParts,
     request: Request,
     response: Response,
+    until_tuned: UntilTuned,
     settings: Annotated[ClassifierSettingsIn | None, Body()] = None,
 ) -> ClassifierOut:
     """Settings left out take their default; classes and images that exist stay.
@@ -66,6 +69,7 @@ async def put_classifier(
         ClassifierSettings.model_validate(settings),
         labels,
     )
+    await until_tuned(name)
     response.status_code = 201 if created else 200
     return await _classifier(name, parts)
 
@@ -74,7 +78,7 @@ async def put_classifier(
 async def list_classifiers(parts: ReadyParts) -> Response:
     """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
     records = await run_blocking(parts.store.classifiers)
-    return await large_json({}, "classifiers", records, _shown)
+    return await large_json({}, "classifiers", records, partial(_shown, parts))
 
 
 @router.get(
@@ -102,13 +106,13 @@ async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
         raise ClassifierNotFound(name)
     if record.problem is not None:
         await run_blocking(parts.registry.live, name)  # tells more, and how to go on
-    return _shown(record)
+    return _shown(parts, record)
 
 
-def _shown(record: ClassifierRecord, running: bool = False) -> ClassifierOut:
-    """The record, with the head in use by its name; ``running`` where it is tuned just now."""
+def _shown(parts: ServiceParts, record: ClassifierRecord) -> ClassifierOut:
+    """The record, with the head in use by its name, and what is under way in this process."""
     tuning, state = record.tuning, record.tuning_state
-    behind = "running" if running else "stale"
+    behind = "running" if parts.registry.tunings.running(record.name) else "stale"
     return ClassifierOut.model_validate(
         {
             **{field.name: getattr(record, field.name) for field in fields(record)},

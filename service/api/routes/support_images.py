@@ -23,6 +23,7 @@ from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
+from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.images.embedded import SupportImage
 from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
@@ -49,6 +50,7 @@ async def post_support(
     name: Name,
     parts: ReadyParts,
     request: Request,
+    until_tuned: UntilTuned,
     filename_encoding: Annotated[
         FileNameEncoding | None,
         Query(
@@ -68,7 +70,7 @@ async def post_support(
     checked_classifier(name)
     await run_blocking(parts.registry.live, name)
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
-    return await _register(name, upload, parts, request)
+    return await _register(name, upload, parts, request, until_tuned)
 
 
 @router.post(
@@ -79,7 +81,7 @@ async def post_support(
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
-    name: Name, label: Label, parts: ReadyParts, request: Request
+    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
 ) -> RegistrationOut:
     """All images or none. A label that is new becomes a class.
 
@@ -89,7 +91,7 @@ async def post_images(
     label = checked_label(label)
     await run_blocking(parts.registry.live, name)
     upload = await read_class_images(request, parts.settings, label)
-    return await _register(name, upload, parts, request)
+    return await _register(name, upload, parts, request, until_tuned)
 
 
 @router.get(
@@ -131,17 +133,23 @@ _INERT = {
     responses=change_problems(*_NOT_FOUND, _NO_IMAGE),
 )
 async def delete_image(
-    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
+    name: Name,
+    label: Label,
+    image_id: ImageId,
+    parts: ReadyParts,
+    request: Request,
+    until_tuned: UntilTuned,
 ) -> None:
     """The class stays, also without images."""
     label = await existing_label(name, label, parts)
     await run_change(
         request, parts.registry.delete_image, checked_classifier(name), label, image_id
     )
+    await until_tuned(name)
 
 
 async def _register(
-    name: str, upload: Upload, parts: ServiceParts, request: Request
+    name: str, upload: Upload, parts: ServiceParts, request: Request, until_tuned: UntilTuned
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
     await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
@@ -156,6 +164,7 @@ async def _register(
             for (label, _), image in zip(upload.labelled, embedded, strict=True)
         ],
     )
+    await until_tuned(name)
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
         classifier=name,

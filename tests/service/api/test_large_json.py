@@ -121,7 +121,7 @@ def test_memory_for_scores_is_bounded_by_the_block(made: Registry) -> None:
     found = made.live("a")
     assert found.block == live._CELLS // (50 + 4)
     found.support = dict.fromkeys(range(10**7), next(iter(found.support.values())))
-    found._derive()
+    found._measure()
     assert found.block == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
+from adapters.classifier import no_rest
 from service.problems import ChangedMeanwhile, ClassifierNotFound, ClassNotFound
 from service.registry.registry import Registry
 from service.storage.change import Change, NewClass, Written
@@ -238,6 +240,43 @@ class TwoProcesses(RuleBasedStateMachine):
         ]
         self.images: dict[str, dict[str, set[str]]] = {}
         self.seed = 0
+
+    @rule(who=st.integers(0, 1), name=st.sampled_from(NAMES))
+    def fill(self, who: int, name: str) -> None:
+        """From then on single changes are tuned afterwards."""
+        if name in self.images:
+            images = [(LABELS[i % 2], image(self.seed + 1 + i)) for i in range(70)]
+            self.seed += len(images)
+            for answer in self.both[who].add_images(name, images):
+                added = self.images[name].setdefault(answer.label, set())
+                added.add(answer.record.public_id)
+
+    @rule(who=st.integers(0, 1), name=st.sampled_from(NAMES))
+    def tune(self, who: int, name: str) -> None:
+        """As the thread of one of them does, whether it is to or not."""
+        with suppress(Outdated):
+            self.both[who].tune(name, no_rest)
+
+    @rule(name=st.sampled_from(NAMES))
+    def settle(self, name: str) -> None:
+        if name not in self.images:
+            return
+        for one in self.both:
+            one.live(name)
+            for _ in range(3):  # to follow, to fit to another's tuning, to find one
+                one.tune(name, no_rest)
+        here, there = (one.live(name) for one in self.both)
+        read = one_of_several(plain_store(self.engine, self.backbone), self.backbone).live(name)
+        assert here.state == there.state == read.state
+        assert here.tuning == there.tuning == read.tuning
+        assert here.tuning_is_current
+        assert there.tuning_is_current
+        assert here.support == there.support == read.support
+        if self.images[name]:
+            answers = [one.predict(embeddings(7), 9, 0)[0].top_k for one in (here, there, read)]
+            by_label = [{top.label: top.probability for top in top_k} for top_k in answers]
+            assert by_label[0] == pytest.approx(by_label[2], abs=1e-4)
+            assert by_label[1] == pytest.approx(by_label[2], abs=1e-4)
 
     @rule(who=st.integers(0, 1), name=st.sampled_from(NAMES), label=st.sampled_from(LABELS))
     def put(self, who: int, name: str, label: str) -> None:
