@@ -13,10 +13,11 @@ from typing import Literal
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
+from adapters.embeddings import ImageEmbeddings
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import SupportImage
-from service.problems import ClassifierNotFound, InvalidSettings
+from service.problems import ClassifierNotFound, InvalidSettings, NoClasses
 from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
 from service.registry.freshness import Freshness
@@ -24,6 +25,7 @@ from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
+from service.registry.predictions import Prediction
 from service.storage.change import Change, NewClass
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
@@ -33,12 +35,24 @@ NO_TEXTS = ClassTexts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """What became of one uploaded image."""
+    """What became of one uploaded image.
+
+    Attributes:
+        label: Of its class.
+        filename: As the client named it.
+        record: Of the support image.
+        created: Whether it is new.
+        before: What the image was taken for before the change; None where that was not asked, or
+            there was no class to choose from.
+        after: The same after it.
+    """
 
     label: str
     filename: str
     record: SupportRecord
     created: bool
+    before: Prediction | None = None
+    after: Prediction | None = None
 
     @property
     def status(self) -> Literal["created", "duplicate"]:
@@ -197,11 +211,22 @@ class Registry:
 
     @retried_if_outdated
     def add_images(
-        self, name: str, images: Sequence[SupportImage], texts: ClassTexts = NO_TEXTS
+        self,
+        name: str,
+        images: Sequence[SupportImage],
+        top_k: int | None = None,
+        texts: ClassTexts = NO_TEXTS,
     ) -> list[Registered]:
         """Add labelled images to the support set, all of them or none.
 
         An image that its class has already, byte for byte, is recognised and not added again.
+
+        Args:
+            name: Of the classifier.
+            images: With their embeddings, which are asked with too.
+            top_k: Most candidates that each image is taken for, before and after; None: that is
+                not asked.
+            texts: Of class names that are new.
 
         Returns:
             What became of each image, in their order.
@@ -219,16 +244,25 @@ class Registry:
             for label, image in images:
                 if (key := (label, image.sha256)) not in known:
                     new.setdefault(key, SupportImage(label, image))
+            before = after = _taken_for(live, images, top_k)
             if new:
                 change = Change(classes_added=new_classes, added=tuple(new.values()))
                 written = self._changes.make(entry, live, change)
                 known |= dict(zip(new, written.support, strict=True))
+                after = _taken_for(live, images, top_k)
         answers = []
-        for label, image in images:
+        for (label, image), earlier, later in zip(images, before, after, strict=True):
             key = label, image.sha256
             created = new.pop(key, None) is not None
             answers.append(
-                Registered(label=label, filename=image.filename, record=known[key], created=created)
+                Registered(
+                    label=label,
+                    filename=image.filename,
+                    record=known[key],
+                    created=created,
+                    before=earlier,
+                    after=later,
+                )
             )
         return answers
 
@@ -277,6 +311,26 @@ class Registry:
 def _fresh(live: LiveClassifier, labels: Sequence[str]) -> list[str]:
     """Labels that are no classes yet, each once."""
     return [label for label in dict.fromkeys(labels) if label not in live.classes]
+
+
+def _taken_for(
+    live: LiveClassifier, images: Sequence[SupportImage], top_k: int | None
+) -> list[Prediction] | list[None]:
+    """What each image is taken for now; None where that is not asked or there are no classes.
+
+    Block by block, so that others are answered between two of them. Who holds the single-writer
+    lock gets all of it from one state.
+    """
+    if top_k is None or not images:
+        return [None] * len(images)
+    queries = ImageEmbeddings.concatenate([image.embeddings for _, image in images])
+    answers: list[Prediction] = []
+    try:
+        for start in range(0, len(queries), live.block):
+            answers += live.predict(queries[start : start + live.block], top_k, 0)
+    except NoClasses:
+        return [None] * len(images)
+    return answers
 
 
 def _images_by_content(live: LiveClassifier) -> dict[tuple[str, str], SupportRecord]:

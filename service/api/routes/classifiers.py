@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Request, Response
 from service.api.dependencies import Name, ReadyParts
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
-from service.api.name_validation import checked_classifier, checked_label
+from service.name_validation import checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.responses import (
     BODY_PROBLEMS,

@@ -14,7 +14,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.large_json import FEW, large_json
-from service.api.name_validation import checked_classifier
+from service.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems

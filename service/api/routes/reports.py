@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
-from service.api.name_validation import checked_classifier
+from service.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems

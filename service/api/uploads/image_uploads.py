@@ -10,7 +10,7 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from service.api.limiters import Limiters
-from service.api.name_validation import checked_label
+from service.name_validation import checked_label
 from service.api.uploads.multipart import FormFile, form_files, too_many
 from service.archives import Unpacked, open_archive
 from service.archives.code_pages import CodePageError

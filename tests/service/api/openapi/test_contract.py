@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from service import problems
-from service.api.name_validation import checked_classifier, checked_label
+from service.name_validation import checked_classifier, checked_label
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.problems import InvalidName
 from tests.campaigns.contract import answered, run_schemathesis
