@@ -12,6 +12,8 @@ import typer
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
 from service.cli.evaluate import evaluate
+from service.cli.export import export
+from service.cli.import_ import import_
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.train import train
@@ -22,6 +24,8 @@ app.command()(evaluate)
 app.command()(diagnose)
 app.command()(demo)
 app.command("re-embed")(re_embed)
+app.command()(export)
+app.command("import")(import_)
 app.add_typer(train, name="train")
 
 

@@ -8,56 +8,30 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
-from adapters.embeddings import ImageEmbeddings
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import SupportImage
-from service.problems import ClassifierNotFound, InvalidSettings, NoClasses
+from service.problems import ClassifierNotFound, InvalidSettings
 from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
 from service.registry.freshness import Freshness
+from service.registry.imports import Imports
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
-from service.registry.predictions import Prediction
+from service.registry.registered import Registered, taken_for
 from service.storage.change import Change, NewClass
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
 
+__all__ = ["NO_TEXTS", "Registered", "Registry"]
+
 NO_TEXTS = ClassTexts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """What became of one uploaded image.
-
-    Attributes:
-        label: Of its class.
-        filename: As the client named it.
-        record: Of the support image.
-        created: Whether it is new.
-        before: What the image was taken for before the change; None where that was not asked, or
-            there was no class to choose from.
-        after: The same after it.
-    """
-
-    label: str
-    filename: str
-    record: SupportRecord
-    created: bool
-    before: Prediction | None = None
-    after: Prediction | None = None
-
-    @property
-    def status(self) -> Literal["created", "duplicate"]:
-        """Whether it was added, or is one that its class has already."""
-        return "created" if self.created else "duplicate"
 
 
 class Registry:
@@ -74,6 +48,9 @@ class Registry:
         freshness: Whether a classifier in memory is the latest. Where other processes change the
             database too, a change is made again, tuning and all, if another came before it.
         cache: How classifiers keep their support images.
+
+    Attributes:
+        imports: Creates classifiers from files.
     """
 
     def __init__(
@@ -91,6 +68,7 @@ class Registry:
         self._limits = limits
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache)
         self._changes = ChangeMaker(store, backbone)
+        self.imports = Imports(store, backbone, self._loaded, limits)
 
     # Reading
 
@@ -244,12 +222,12 @@ class Registry:
             for label, image in images:
                 if (key := (label, image.sha256)) not in known:
                     new.setdefault(key, SupportImage(label, image))
-            before = after = _taken_for(live, images, top_k)
+            before = after = taken_for(live, images, top_k)
             if new:
                 change = Change(classes_added=new_classes, added=tuple(new.values()))
                 written = self._changes.make(entry, live, change)
                 known |= dict(zip(new, written.support, strict=True))
-                after = _taken_for(live, images, top_k)
+                after = taken_for(live, images, top_k)
         answers = []
         for (label, image), earlier, later in zip(images, before, after, strict=True):
             key = label, image.sha256
@@ -311,26 +289,6 @@ class Registry:
 def _fresh(live: LiveClassifier, labels: Sequence[str]) -> list[str]:
     """Labels that are no classes yet, each once."""
     return [label for label in dict.fromkeys(labels) if label not in live.classes]
-
-
-def _taken_for(
-    live: LiveClassifier, images: Sequence[SupportImage], top_k: int | None
-) -> list[Prediction] | list[None]:
-    """What each image is taken for now; None where that is not asked or there are no classes.
-
-    Block by block, so that others are answered between two of them. Who holds the single-writer
-    lock gets all of it from one state.
-    """
-    if top_k is None or not images:
-        return [None] * len(images)
-    queries = ImageEmbeddings.concatenate([image.embeddings for _, image in images])
-    answers: list[Prediction] = []
-    try:
-        for start in range(0, len(queries), live.block):
-            answers += live.predict(queries[start : start + live.block], top_k, 0)
-    except NoClasses:
-        return [None] * len(images)
-    return answers
 
 
 def _images_by_content(live: LiveClassifier) -> dict[tuple[str, str], SupportRecord]:

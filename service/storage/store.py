@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from service.storage.change import Change, Written
 from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
-from service.storage.fingerprints import Origin, other_backbone, remember
+from service.storage.fingerprints import Origin, check_no_other, other_backbone, remember
+from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
 from service.storage.records import ClassifierRecord, State, StoredClassifier
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
 from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, chunks, next_revision
 from service.storage.support_rows import write_support, write_texts
-from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ContentRow, SupportRow
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
 
@@ -48,6 +49,11 @@ class Store:
         self.fingerprint = own.fingerprint
         self._own = own
         remember(engine, own)
+
+    @property
+    def origin(self) -> Origin:
+        """What the embeddings of this service come from."""
+        return self._own
 
     # Classifiers
 
@@ -94,24 +100,19 @@ class Store:
             Outdated: There is one of that name.
         """
         with writing(self._engine) as session:
-            # Another backbone's would keep both services from starting again. Where two make
-            # their first ones at the same time, the second waits here and sees the first.
-            session.execute(
-                select(BackboneRow.fingerprint)
-                .order_by(BackboneRow.fingerprint)
-                .with_for_update(key_share=True)
-            )
-            other = session.scalar(
-                select(ClassifierRow.fingerprint)
-                .where(ClassifierRow.fingerprint != self.fingerprint)
-                .limit(1)
-            )
-            if other is not None:
-                raise other_backbone(session.connection(), "The database holds", other, self._own)
+            check_no_other(session, self._own)
             row = ClassifierRow(name=name, **self._columns(change))
             session.add(row)
             flush_or_outdated(session)
             session.add_all(_class_rows(row.id, change))
+
+    def create_whole(self, name: str, whole: WholeClassifier) -> None:
+        """Write a new classifier with its images, in one transaction.
+
+        Raises as :func:`service.storage.importing.write_whole`.
+        """
+        with writing(self._engine) as session:
+            write_whole(session, name, whole, self._own, keep=self._store_images)
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.

@@ -60,15 +60,15 @@ def write_support(
         return []
     labels = select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
     class_ids = {row.label: row.id for row in session.execute(labels)}
-    known = _write_images(session, images, own)
+    known = write_images(session, images, own)
     if keep:
-        _write_contents(session, images, known)
+        write_contents(session, images, known)
     rows = [
         SupportRow(
             public_id=uuid.uuid4().hex,
             class_id=class_ids[label],
             image_id=known[image.sha256].id,
-            filename=_storable(image.filename[-_MAX_FILENAME:]),
+            filename=storable(image.filename[-_MAX_FILENAME:]),
         )
         for label, image in images
     ]
@@ -80,10 +80,15 @@ def write_support(
     ]
 
 
-def _write_images(
+def write_images(
     session: Session, images: Sequence[SupportImage], own: Origin
 ) -> dict[str, ImageRow]:
-    """Rows of the images by their content, new ones where there are none yet."""
+    """Rows of the images by their content, new ones where there are none yet.
+
+    Raises:
+        OtherBackbone: One of them is stored with embeddings of another backbone.
+        Outdated: Somebody else has just written the same.
+    """
     known: dict[str, ImageRow] = {}
     for some in chunks(sorted({image.sha256 for _, image in images})):
         for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
@@ -111,7 +116,7 @@ def _write_images(
     return known
 
 
-def _write_contents(
+def write_contents(
     session: Session, images: Sequence[SupportImage], known: dict[str, ImageRow]
 ) -> None:
     """Keep the bytes of images that have none yet: they may have come while not kept."""
@@ -127,7 +132,7 @@ def _write_contents(
             session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
 
 
-def _storable(filename: str) -> str:
+def storable(filename: str) -> str:
     """A file name as every database takes it: PostgreSQL has no NUL, none has half a character.
 
     Raises:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
-from service.name_validation import checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
 from service.api.openapi.responses import (
@@ -25,6 +24,7 @@ from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
 from service.composition import ServiceParts
 from service.images.embedded import SupportImage
+from service.name_validation import checked_classifier, checked_label
 from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
 from service.registry.query_batching import MOST_ROWS
 

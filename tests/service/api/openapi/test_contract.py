@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from service import problems
-from service.name_validation import checked_classifier, checked_label
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
+from service.name_validation import checked_classifier, checked_label
 from service.problems import InvalidName
 from tests.campaigns.contract import answered, run_schemathesis
 from tests.service.api.openapi.test_openapi import nodes, operations, resolved
