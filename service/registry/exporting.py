@@ -29,6 +29,7 @@ def exported(stored: StoredClassifier, origin: Origin) -> ExportedClassifier:
     column = {record.id: place for place, record in enumerate(stored.classes)}
     label = {record.id: record.label for record in stored.classes}
     texts = [record.text for record in stored.classes if record.text is not None]
+    state = stored.record.tuning_state
     meaning = stored.record.settings.names_carry_meaning
     return ExportedClassifier(
         source=Source(
@@ -39,7 +40,9 @@ def exported(stored: StoredClassifier, origin: Origin) -> ExportedClassifier:
         ),
         settings=stored.record.settings,
         tuning=stored.record.tuning,
-        tuning_state=TuningState(since=stored.record.updated_at),
+        tuning_state=TuningState(
+            is_current=state.is_current, since=state.since, images_behind=state.images_behind
+        ),
         classes=[
             ExportedClass(label=record.label, created_at=record.created_at)
             for record in stored.classes

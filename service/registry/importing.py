@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import torch
 from torch import Tensor
@@ -13,12 +14,14 @@ from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ClassifierFile
+from service.exchange import TuningState as FileTuningState
 from service.images.embedded import EmbeddedImage
 from service.problems import ImportedBackbone, InvalidUpload
 from service.registry.class_texts import ClassTexts
 from service.registry.fitting import class_set, new_classifier, usable
 from service.registry.live import LiveClassifier
 from service.storage.importing import WholeClass, WholeClassifier, WholeImage
+from service.storage.records import TuningState
 
 # Support images that are asked, to see that the tuning answers.
 _ASKED = 8
@@ -105,7 +108,7 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
         ]
         embeddings = found.embeddings
         rows = list(found.texts) if found.texts is not None else [None] * len(labels)
-        tuning = found.tuning
+        tuning, state = found.tuning, found.tuning_state
         _check(found.settings, rows, found.labels, embeddings, tuning, backbone)
     else:
         rows = texts.under(found.settings, labels)
@@ -120,9 +123,15 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
         tuning = new_classifier(found.settings, backbone).tune(
             class_set(found.settings, dict(enumerate(rows)), found.labels), support.labelled
         )
+        state = FileTuningState()
     return WholeClassifier(
         settings=found.settings,
         tuning=tuning,
+        tuning_state=TuningState(
+            is_current=state.is_current,
+            since=state.since or datetime.now(UTC),
+            images_behind=state.images_behind,
+        ),
         classes=[
             WholeClass(label=one.label, text=row, created_at=one.created_at)
             for one, row in zip(found.classes, rows, strict=True)

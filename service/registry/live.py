@@ -203,18 +203,17 @@ class LiveClassifier:
 
         Only who holds the classifier's single-writer lock may call this.
         """
-        change = written.change
-        settings = change.settings or self.settings
-        classes = [*change.classes_kept(self.classes.values()), *written.classes]
+        settings = written.settings or self.settings
+        classes = written.classes_after(self.classes.values())
         of_images = HeadChange(
-            added=written.added(), removed=change.images_removed(self.support_set)
+            added=written.added(), removed=written.images_removed(self.support_set)
         )
         labels = _labels_after(self.support_set, of_images)
         known = class_set(settings, {record.id: record.text for record in classes}, labels)
         refitted: FewShotClassifier | None = None
-        if change.settings is not None:
+        if written.settings is not None:
             refitted = new_classifier(settings, self._backbone, self._cache).fit(
-                known, of_images.applied_to(self.support_set), change.tuning
+                known, of_images.applied_to(self.support_set), written.tuning
             )
         records = self.support
         if of_images.removed is not None:
@@ -226,7 +225,7 @@ class LiveClassifier:
             if refitted is not None:
                 self._classifier = refitted
             else:
-                self._classifier.update(replace(of_images, classes=known, tuning=change.tuning))
+                self._classifier.update(replace(of_images, classes=known, tuning=written.tuning))
             self.settings = settings
             self.state = self.state._replace(revision=written.revision)
             self.classes = {record.label: record for record in classes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -31,8 +31,8 @@ class Change:
 
     Attributes:
         settings: From now on; the classifier is fitted anew under them.
-        tuning: What leave-one-out makes of the support set after the change; storage takes no
-            change without it.
+        tuning: What leave-one-out makes of the support set after the change. None: the stored
+            tuning stays, and is stale from now on.
         classes_added: In the order of their registration.
         classes_renewed: Classes that stay, with other text embeddings.
         classes_removed: Ids; the images of these classes go with them.
@@ -50,9 +50,7 @@ class Change:
 
     def classes_kept(self, classes: Iterable[ClassRecord]) -> list[ClassRecord]:
         """Of all classes before the change those that stay, as they are after it."""
-        renewed = {record.id: record for record in self.classes_renewed}
-        gone = set(self.classes_removed)
-        return [renewed.get(record.id, record) for record in classes if record.id not in gone]
+        return _kept(classes, self.classes_removed, self.classes_renewed)
 
     def images_removed(self, support: SupportSet) -> Tensor | None:
         """(n,) ids of all images that go, one by one or with their class; None: none can.
@@ -60,10 +58,7 @@ class Change:
         Args:
             support: The support set before the change.
         """
-        if not self.classes_removed:
-            return torch.tensor(self.removed) if self.removed else None
-        with_class = torch.isin(support.labels, torch.tensor(self.classes_removed))
-        return torch.cat([torch.tensor(self.removed, dtype=torch.int64), support.ids[with_class]])
+        return _removed(support, self.classes_removed, self.removed)
 
     def embeddings_added(self) -> ImageEmbeddings | None:
         """The embeddings of ``added``, row by row; None where nothing is added."""
@@ -74,27 +69,72 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A change as the database has it, with the identifiers that storage gave.
+    """What has become of a classifier, as the database has it, whichever process wrote it.
+
+    Either one change, or all those together that followed a state: what came and went between is
+    in neither list.
 
     Attributes:
-        change: As it was written.
         revision: Of the classifier after it.
-        classes: ``change.classes_added``, one by one.
-        support: ``change.added``, one by one.
+        settings: From now on; None: as they were.
+        tuning: From now on; None: the old one stays.
+        tuning_is_current: Whether the tuning is of the support set as it is now.
+        classes: Those that were added, in the order of their registration.
+        classes_renewed: Classes that stay, with other text embeddings.
+        classes_removed: Ids; the images of these classes are gone with them.
+        support: Images that were added.
+        embeddings: Of ``support``, row by row; None where nothing was added.
+        removed: Ids of support images that were removed one by one; their classes may be gone
+            since.
     """
 
-    change: Change
     revision: int
+    settings: ClassifierSettings | None = None
+    tuning: Tuning | None = None
+    tuning_is_current: bool = False
     classes: list[ClassRecord] = field(default_factory=list)
+    classes_renewed: tuple[ClassRecord, ...] = ()
+    classes_removed: tuple[int, ...] = ()
     support: list[SupportRecord] = field(default_factory=list)
+    embeddings: ImageEmbeddings | None = None
+    removed: tuple[int, ...] = ()
 
     def added(self) -> SupportSet | None:
         """The support images that were added, as a head sees them; None where there are none."""
-        embeddings = self.change.embeddings_added()
-        if embeddings is None:
+        if self.embeddings is None:
             return None
         return SupportSet(
             torch.tensor([record.id for record in self.support]),
             torch.tensor([record.class_id for record in self.support]),
-            embeddings,
+            self.embeddings,
         )
+
+    def classes_after(self, classes: Iterable[ClassRecord]) -> list[ClassRecord]:
+        """All classes after the change, of those before it; in the order of registration."""
+        return [*_kept(classes, self.classes_removed, self.classes_renewed), *self.classes]
+
+    def images_removed(self, support: SupportSet) -> Tensor | None:
+        """(n,) ids of all images that are gone, one by one or with their class; None: none can.
+
+        Args:
+            support: The support set before the change.
+        """
+        return _removed(support, self.classes_removed, self.removed)
+
+
+def _kept(
+    classes: Iterable[ClassRecord], removed: Collection[int], renewed: Iterable[ClassRecord]
+) -> list[ClassRecord]:
+    others = {record.id: record for record in renewed}
+    gone = set(removed)
+    return [others.get(record.id, record) for record in classes if record.id not in gone]
+
+
+def _removed(
+    support: SupportSet, classes_removed: Collection[int], removed: Collection[int]
+) -> Tensor | None:
+    one_by_one = torch.tensor(list(removed), dtype=torch.int64)
+    if not classes_removed:
+        return one_by_one if removed else None
+    with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
+    return torch.cat([one_by_one, support.ids[with_class]]).unique()

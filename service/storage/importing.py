@@ -15,6 +15,7 @@ from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.fingerprints import Origin, check_no_other
+from service.storage.records import TuningState
 from service.storage.rows import blob, settings_columns, tuning_columns
 from service.storage.statements import chunks
 from service.storage.support_rows import storable, write_contents, write_images
@@ -57,12 +58,14 @@ class WholeClassifier:
     Attributes:
         settings: Of the classifier.
         tuning: Its tuning.
+        tuning_state: Whether that is of the images.
         classes: In the order of their registration.
         images: In the order of theirs; their labels are of these classes.
     """
 
     settings: ClassifierSettings
     tuning: Tuning
+    tuning_state: TuningState
     classes: Sequence[WholeClass]
     images: Sequence[WholeImage]
 
@@ -89,10 +92,16 @@ def write_whole(
         InvalidUpload: A file name cannot be stored.
     """
     check_no_other(session, own)
+    state = whole.tuning_state
     row = ClassifierRow(
         name=name,
         **settings_columns(whole.settings),
-        **tuning_columns(whole.tuning, own.fingerprint),
+        **tuning_columns(whole.tuning, own.fingerprint)
+        | {
+            "tuning_is_current": state.is_current,
+            "tuning_since": state.since,
+            "images_behind": state.images_behind,
+        },
     )
     session.add(row)
     flush_or_outdated(session)

@@ -57,10 +57,26 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TuningState:
+    """Whether a tuning is of the support set as it is.
+
+    Attributes:
+        is_current: Whether it is; otherwise it is stale.
+        since: Since when it is so.
+        images_behind: How many images were added or removed since it was current.
+    """
+
+    is_current: bool
+    since: datetime
+    images_behind: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierRecord:
     """A classifier as listed.
 
     Attributes:
+        updated_at: When its settings, classes or images were changed last.
         backbone: Name of the one that embedded it.
         problem: Why it cannot answer, if it cannot; settings and tuning are the defaults then.
     """
@@ -69,6 +85,7 @@ class ClassifierRecord:
     name: str
     settings: ClassifierSettings
     tuning: Tuning
+    tuning_state: TuningState
     created_at: datetime
     updated_at: datetime
     n_classes: int

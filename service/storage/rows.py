@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
-from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord
+from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord, TuningState
 from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
 from service.stored_tuning import TuningError, no_head, read_tuning
 
@@ -32,7 +32,8 @@ def classifier_record(
         id=row.id,
         name=row.name,
         settings=_settings(row),
-        tuning=_tuning(row.method, row.tuning),
+        tuning=stored_tuning(row),
+        tuning_state=_tuning_state(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
         n_classes=n_classes,
@@ -47,13 +48,15 @@ def damaged_record(
 ) -> ClassifierRecord:
     """What can be told of a row that :func:`classifier_record` does not take."""
     times = [t for t in (row.created_at, row.updated_at) if isinstance(t, datetime)]
+    updated_at = times[-1] if times else datetime.min
     return ClassifierRecord(
         id=row.id,
         name=row.name,
         settings=ClassifierSettings.model_construct(method=str(row.method)),
         tuning=Tuning(),
+        tuning_state=TuningState(is_current=True, since=updated_at),
         created_at=times[0] if times else datetime.min,
-        updated_at=times[-1] if times else datetime.min,
+        updated_at=updated_at,
         n_classes=n_classes,
         n_images=n_images,
         revision=row.revision,
@@ -110,15 +113,43 @@ def settings_columns(settings: ClassifierSettings) -> dict[str, Any]:
     return settings.model_dump()
 
 
-def tuning_columns(tuning: Tuning | None, fingerprint: str) -> dict[str, Any]:
-    """Tuning as columns of a classifier, with the fingerprint of the backbone that it is of.
+def tuning_columns(tuning: Tuning, fingerprint: str) -> dict[str, Any]:
+    """A tuning of the support set as it is, as columns of a classifier.
+
+    Args:
+        tuning: From now on.
+        fingerprint: Of the backbone that it is of.
+    """
+    return {
+        "tuning": tuning.as_dict(),
+        "fingerprint": fingerprint,
+        "tuning_is_current": True,
+        "tuning_since": datetime.now(UTC),
+        "images_behind": 0,
+    }
+
+
+def stored_tuning(row: Any) -> Tuning:
+    """The tuning of a row with the columns of :class:`ClassifierRow`.
 
     Raises:
-        ValueError: There is none: a change is tuned before it is written.
+        Damaged: It cannot be read.
     """
-    if tuning is None:
-        raise ValueError("a change is tuned before it is written")
-    return {"tuning": tuning.as_dict(), "fingerprint": fingerprint}
+    try:
+        return read_tuning(row.method, row.tuning)
+    except TuningError as error:
+        raise Damaged(str(error)) from error
+
+
+def _tuning_state(row: Any) -> TuningState:
+    since = row.updated_at if row.tuning_since is None else row.tuning_since
+    if not isinstance(since, datetime):
+        raise Damaged("its column tuning_since holds no time")
+    if not isinstance(row.images_behind, int):
+        raise Damaged("its column images_behind holds no number")
+    return TuningState(
+        is_current=row.tuning_is_current, since=since, images_behind=row.images_behind
+    )
 
 
 def _settings(row: Any) -> ClassifierSettings:
@@ -130,10 +161,3 @@ def _settings(row: Any) -> ClassifierSettings:
         if isinstance(value, Unreadable):
             raise Damaged(f"its {name} cannot be read")
     return ClassifierSettings.model_construct(**values)
-
-
-def _tuning(method: str, stored: Any) -> Tuning:
-    try:
-        return read_tuning(method, stored)
-    except TuningError as error:
-        raise Damaged(str(error)) from error

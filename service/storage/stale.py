@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
 from service.storage.change import Change
+from service.storage.change_log import log_not_followable
 from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
@@ -123,7 +124,10 @@ class StaleEmbeddings:
 
         Raises:
             Outdated: It was changed meanwhile; nothing is written then.
+            ValueError: There is no tuning.
         """
+        if change.tuning is None:
+            raise ValueError("the stored tuning is another backbone's")
         with writing(self._engine) as session:
             changed = session.execute(
                 update(ClassifierRow)
@@ -140,3 +144,4 @@ class StaleEmbeddings:
             if cast("CursorResult[Any]", changed).rowcount == 0:
                 raise Outdated
             write_texts(session, change.classes_renewed)
+            log_not_followable(session, state.id, state.revision + 1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from sqlalchemy import Update, bindparam, delete, exists, func, select, update
+from sqlalchemy import Delete, Update, bindparam, case, delete, exists, func, select, update
 
+from service.storage.change import Change
 from service.storage.records import State
 from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ImageRow, SupportRow
 
@@ -43,8 +45,6 @@ STATE = select(
 ).where(ClassifierRow.name == bindparam("name"))
 """What a :class:`service.storage.records.State` is of, and whose it is, by the name."""
 
-DELETE_UNUSED_IMAGES = delete(ImageRow).where(~exists().where(SupportRow.image_id == ImageRow.id))
-
 
 def next_revision(state: State, fingerprint: str) -> Update:
     """The next revision of a classifier, if it is in that state and of that backbone.
@@ -60,6 +60,25 @@ def next_revision(state: State, fingerprint: str) -> Update:
             ClassifierRow.revision == state.revision,
         )
         .values(revision=ClassifierRow.revision + 1)
+    )
+
+
+def stale_columns(change: Change) -> dict[str, Any]:
+    """Columns of a classifier whose tuning a change leaves behind."""
+    behind = ClassifierRow.images_behind + (len(change.added) + len(change.removed))
+    if change.classes_removed:
+        with_class = select(func.count()).where(SupportRow.class_id.in_(change.classes_removed))
+        behind += with_class.scalar_subquery()
+    stale_since = case(
+        (ClassifierRow.tuning_is_current, datetime.now(UTC)), else_=ClassifierRow.tuning_since
+    )
+    return {"tuning_is_current": False, "tuning_since": stale_since, "images_behind": behind}
+
+
+def delete_unused(images: Sequence[int]) -> Delete:
+    """Delete those of some images that support nothing any more."""
+    return delete(ImageRow).where(
+        ImageRow.id.in_(images), ~exists().where(SupportRow.image_id == ImageRow.id)
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, Engine, Update, delete, select
+from sqlalchemy import CursorResult, Engine, delete, select
 from sqlalchemy.orm import Session
 
 from service.storage.change import Change, Written
+from service.storage.change_log import log_change
 from service.storage.classifier_loading import load_classifier
+from service.storage.deleting import delete_support, letting_go
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, other_backbone, remember
+from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
-from service.storage.records import ClassifierRecord, State, StoredClassifier
+from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
-from service.storage.statements import DELETE_UNUSED_IMAGES, STATE, chunks, next_revision
+from service.storage.statements import STATE, next_revision, stale_columns
+from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import write_support, write_texts
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
@@ -98,10 +102,17 @@ class Store:
 
         Raises:
             Outdated: There is one of that name.
+            ValueError: The change lacks settings or a tuning.
         """
+        if change.settings is None or change.tuning is None:
+            raise ValueError("a classifier is made with settings and a tuning")
         with writing(self._engine) as session:
             check_no_other(session, self._own)
-            row = ClassifierRow(name=name, **self._columns(change))
+            row = ClassifierRow(
+                name=name,
+                **settings_columns(change.settings),
+                **tuning_columns(change.tuning, self.fingerprint) | {"tuning_since": None},
+            )
             session.add(row)
             flush_or_outdated(session)
             session.add_all(_class_rows(row.id, change))
@@ -124,23 +135,31 @@ class Store:
         Raises:
             Outdated: It is gone already.
         """
-        which = delete(ClassifierRow).where(ClassifierRow.id == classifier_id)
+        which = select(ClassifierRow.id).where(ClassifierRow.id == classifier_id)
         if name is not None:
             which = which.where(ClassifierRow.name == name)
         with writing(self._engine, frees=True) as session:
-            if not _touched(session, which):
+            # First of all: others that change it are done before its images are looked up.
+            if session.scalar(which.with_for_update()) is None:
                 raise Outdated
-            session.execute(DELETE_UNUSED_IMAGES)
+            images = session.scalars(
+                select(SupportRow.image_id)
+                .join(ClassRow, SupportRow.class_id == ClassRow.id)
+                .where(ClassRow.classifier_id == classifier_id)
+            )
+            with letting_go(session, set(images)):
+                session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
 
     def write(self, state: State, change: Change) -> Written:
         """Write one change of a classifier, whole or not at all.
 
         Args:
             state: The one that the change was made for.
-            change: With its tuning.
+            change: One that has a tuning makes it current, and one that has nothing but a tuning
+                is no update; one without leaves the stored tuning, which is stale from then on.
 
         Returns:
-            The change with the identifiers of what was added.
+            The change with the identifiers of what was added. Costs as many rows as are changed.
 
         Raises:
             Outdated: The classifier is in another state, or gone; nothing is written then.
@@ -149,29 +168,54 @@ class Store:
         with writing(self._engine, frees=deletes and not change.added) as session:
             # First of all: other writers of this classifier wait here until this change is whole.
             following = next_revision(state, self.fingerprint)
-            if not _touched(session, following.values(**self._columns(change))):
+            updated = session.execute(following.values(**self._columns(change)))
+            if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state.id)
-            now = session.scalars(
-                select(ClassifierRow.revision).where(ClassifierRow.id == state.id)
-            ).one()
             write_texts(session, change.classes_renewed)
-            if change.classes_removed:
-                session.execute(delete(ClassRow).where(ClassRow.id.in_(change.classes_removed)))
-            for some in chunks(change.removed):
-                session.execute(delete(SupportRow).where(SupportRow.id.in_(some)))
-            if deletes:
-                session.execute(DELETE_UNUSED_IMAGES)
+            delete_support(session, change.classes_removed, change.removed)
             rows = _class_rows(state.id, change)
             session.add_all(rows)
             session.flush()
-            return Written(
-                change=change,
-                revision=now,
+            written = Written(
+                revision=state.revision + 1,
+                settings=change.settings,
+                tuning=change.tuning,
+                tuning_is_current=change.tuning is not None,
                 classes=[class_record(row) for row in rows],
+                classes_renewed=change.classes_renewed,
+                classes_removed=change.classes_removed,
                 support=write_support(
                     session, state.id, change.added, self._own, keep=self._store_images
                 ),
+                embeddings=change.embeddings_added(),
+                removed=change.removed,
             )
+            log_change(session, state.id, change, written)
+            return written
+
+    def written_since(self, state: State) -> Written | None:
+        """The net effect of all changes after a state, at a cost of what they changed.
+
+        Returns:
+            What to apply to a classifier in that state to be in the latest one; None where it is
+            to be read anew: where that is damaged, :meth:`load` tells.
+        """
+        with self._loader.connect() as connection:
+            return written_since(connection, state, self._own)
+
+    # Images
+
+    def registered(
+        self, classifier_id: int, images: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], SupportRecord]:
+        """Those of some images, by label and SHA-256, that their class has already."""
+        with self._engine.connect() as connection:
+            return registered(connection, classifier_id, images)
+
+    def support_image(self, classifier_id: int, label: str, public_id: str) -> SupportRecord | None:
+        """A support image of a class by its public id, or None; costs one row."""
+        with self._engine.connect() as connection:
+            return support_image(connection, classifier_id, label, public_id)
 
     def content(self, support_id: int) -> bytes | None:
         """The bytes of a support image; None if they were not kept."""
@@ -195,9 +239,14 @@ class Store:
 
     def _columns(self, change: Change) -> dict[str, Any]:
         """Columns of a classifier's row that a change sets."""
-        columns = tuning_columns(change.tuning, self.fingerprint)
+        columns: dict[str, Any] = {}
         if change.settings is not None:
             columns |= settings_columns(change.settings)
+        if change.tuning is None:
+            return columns | stale_columns(change)
+        columns |= tuning_columns(change.tuning, self.fingerprint)
+        if change == Change(tuning=change.tuning):  # of the same images and settings, later
+            columns["updated_at"] = ClassifierRow.updated_at
         return columns
 
     def _not_changed(self, session: Session, classifier_id: int) -> Exception:
@@ -211,11 +260,6 @@ class Store:
             return Outdated()
         what = f"Classifier {found.name!r} holds"
         return other_backbone(session.connection(), what, found.fingerprint, self._own)
-
-
-def _touched(session: Session, statement: Update | Delete) -> bool:
-    """Change or delete a classifier's row; returns whether there was one."""
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount != 0
 
 
 def _class_rows(classifier_id: int, change: Change) -> list[ClassRow]:

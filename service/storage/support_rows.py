@@ -58,8 +58,12 @@ def write_support(
     """
     if not images:
         return []
-    labels = select(ClassRow.label, ClassRow.id).where(ClassRow.classifier_id == classifier_id)
-    class_ids = {row.label: row.id for row in session.execute(labels)}
+    class_ids: dict[str, int] = {}
+    for some in chunks(sorted({label for label, _ in images})):
+        labels = select(ClassRow.label, ClassRow.id).where(
+            ClassRow.classifier_id == classifier_id, ClassRow.label.in_(some)
+        )
+        class_ids |= {row.label: row.id for row in session.execute(labels)}
     known = write_images(session, images, own)
     if keep:
         write_contents(session, images, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -17,10 +17,9 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-_STRINGS = TypeAdapter(tuple[str, ...])
 
 
 def _now() -> datetime:
@@ -55,18 +54,32 @@ class Json(TypeDecorator[Any]):
         return _tolerant(super().result_processor(dialect, coltype))
 
 
-class Strings(TypeDecorator[tuple[str, ...]]):
-    """A JSON array of strings as a tuple, or :class:`Unreadable`."""
+class _Array(TypeDecorator[tuple[Any, ...]]):
+    """A JSON array of one type as a tuple, or :class:`Unreadable`."""
 
     impl = JSON
-    cache_ok = True
+    items: ClassVar[TypeAdapter[tuple[Any, ...]]]
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
         """Return what reads a stored value."""
         read = super().result_processor(dialect, coltype)
         return _tolerant(
-            lambda stored: _STRINGS.validate_python(stored if read is None else read(stored))
+            lambda stored: self.items.validate_python(stored if read is None else read(stored))
         )
+
+
+class Strings(_Array):
+    """A JSON array of strings as a tuple, or :class:`Unreadable`."""
+
+    cache_ok = True
+    items = TypeAdapter(tuple[str, ...])
+
+
+class Ids(_Array):
+    """A JSON array of identifiers as a tuple, or :class:`Unreadable`."""
+
+    cache_ok = True
+    items = TypeAdapter(tuple[int, ...])
 
 
 class Moment(TypeDecorator[datetime]):
@@ -112,6 +125,9 @@ class ClassifierRow(Base):
 
     Each field of :class:`service.classifier_settings.ClassifierSettings` has the column of its
     name. The fingerprint is of the backbone that gave the text embeddings and the tuning.
+
+    Where the tuning is not current, ``images_behind`` images came or went since it was. It is, or
+    is not, since ``tuning_since``; None: since ``updated_at``.
     """
 
     __tablename__ = "classifiers"
@@ -125,6 +141,9 @@ class ClassifierRow(Base):
     coverage: Mapped[float | None]
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     tuning: Mapped[dict[str, Any]] = mapped_column(Json)
+    tuning_is_current: Mapped[bool] = mapped_column(server_default=true())
+    tuning_since: Mapped[datetime | None] = mapped_column(Moment)
+    images_behind: Mapped[int] = mapped_column(server_default="0")
     revision: Mapped[int] = mapped_column(server_default="0")  # one more with each change
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=_now, onupdate=_now)
@@ -184,3 +203,23 @@ class SupportRow(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class ChangeRow(Base):
+    """What led to a revision of a classifier, for those who hold the one before in memory.
+
+    Images that went with their class are not listed. One that is not followable lists nothing.
+    """
+
+    __tablename__ = "changes"
+
+    classifier_id: Mapped[int] = mapped_column(
+        ForeignKey("classifiers.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    followable: Mapped[bool]
+    tuned: Mapped[bool]  # whether it brought a tuning
+    classes_added: Mapped[tuple[int, ...]] = mapped_column(Ids)
+    classes_removed: Mapped[tuple[int, ...]] = mapped_column(Ids)
+    support_added: Mapped[tuple[int, ...]] = mapped_column(Ids)
+    support_removed: Mapped[tuple[int, ...]] = mapped_column(Ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -105,7 +105,20 @@ async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
     return _shown(record)
 
 
-def _shown(record: ClassifierRecord) -> ClassifierOut:
-    """The record, with the head in use by its name."""
-    tuning = replace(record.tuning, head=record.tuning.head or record.settings.method)
-    return ClassifierOut.model_validate(replace(record, tuning=tuning))
+def _shown(record: ClassifierRecord, running: bool = False) -> ClassifierOut:
+    """The record, with the head in use by its name; ``running`` where it is tuned just now."""
+    tuning, state = record.tuning, record.tuning_state
+    behind = "running" if running else "stale"
+    return ClassifierOut.model_validate(
+        {
+            **{field.name: getattr(record, field.name) for field in fields(record)},
+            "settings": dict(record.settings),
+            "tuning": {
+                **{field.name: getattr(tuning, field.name) for field in fields(tuning)},
+                "head": tuning.head or record.settings.method,
+                "state": "current" if state.is_current else behind,
+                "since": state.since,
+                "images_behind": state.images_behind,
+            },
+        }
+    )

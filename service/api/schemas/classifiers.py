@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from operator import methodcaller
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasPath,
@@ -69,8 +69,6 @@ class ClassifierSettingsIn(ClassifierSettings):
 class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
     parameters: Annotated[dict[str, float], BeforeValidator(methodcaller("as_dict"))] = Field(
         description="Hyperparameters of the head."
@@ -88,6 +86,17 @@ class Tuned(BaseModel):
     conformal_threshold: float | None = Field(
         description="Classes at least this probable are in the prediction set; null: no coverage"
         " was asked for."
+    )
+    state: Literal["current", "running", "stale"] = Field(
+        description="Whether the support set is still the one that set this: `current`; or images"
+        " or classes were changed since, and it is being set anew (`running`) or will be"
+        " (`stale`). Answers use the images as they are now in any state."
+    )
+    since: datetime = Field(
+        description="Since when it is `current`; otherwise since when it is not."
+    )
+    images_behind: int = Field(
+        description="Images that were added or removed since it was `current`."
     )
 
 
@@ -107,7 +116,6 @@ class ClassifierOut(_WithSettings):
     """A classifier."""
 
     model_config = ConfigDict(
-        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -128,6 +136,9 @@ class ClassifierOut(_WithSettings):
                         "accuracy": 0.97,
                         "rejection_threshold": -204.8,
                         "conformal_threshold": 0.38,
+                        "state": "current",
+                        "since": "2026-01-01T12:00:05Z",
+                        "images_behind": 0,
                     },
                     "created_at": "2026-01-01T12:00:00Z",
                     "updated_at": "2026-01-01T12:00:05Z",
@@ -142,7 +153,10 @@ class ClassifierOut(_WithSettings):
     n_images: int
     tuning: Tuned
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime = Field(
+        description="When settings, classes or images were changed last; a tuning that came later"
+        " is not counted."
+    )
     problem: str | None = Field(
         description="Why this classifier cannot answer, if it cannot: another backbone embedded"
         " it, or what is stored of it is damaged."

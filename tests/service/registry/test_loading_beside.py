@@ -100,8 +100,10 @@ async def test_the_image_is_encoded_while_the_classifier_is_loaded(
         client, done = service.ask("b", picture(3))
         # Both threads have begun: which of them is first, the machine decides.
         await until(
-            lambda: (service.loads, len(service.held.batches)) == (loads + 1, passes + 1)
-            and service.waiting() == 0
+            lambda: (
+                (service.loads, len(service.held.batches)) == (loads + 1, passes + 1)
+                and service.waiting() == 0
+            )
         )
         assert client.status == 0
         service.may_load.set()

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.storage.change import Change
+from service.storage.change import Change, Written
 from service.storage.fingerprints import Origin
 from service.storage.records import ClassRecord
 from service.storage.store import Store
@@ -63,3 +63,20 @@ def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> 
     assert stored is not None
     assert listed is not None
     assert stored.record.settings == listed.settings == settings
+
+
+def test_what_was_written_says_what_becomes_of_classes_and_images() -> None:
+    renewed = replace(CLASSES[2], text=torch.ones(4))
+    new = ClassRecord(id=12, label="dog", created_at=datetime.now(UTC))
+    written = Written(
+        revision=1,
+        classes=[new],
+        classes_renewed=(renewed,),
+        classes_removed=(3,),
+        removed=(4,),
+    )
+    assert written.classes_after(CLASSES) == [CLASSES[0], renewed, new]
+    removed = written.images_removed(SUPPORT)
+    assert removed is not None
+    assert sorted(removed.tolist()) == [2, 3, 4]
+    assert written.added() is None

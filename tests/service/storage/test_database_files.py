@@ -202,6 +202,8 @@ OF_THE_ROW = [
     "UPDATE classifiers SET method = 'oracle' WHERE name = 'bad'",
     "UPDATE classifiers SET created_at = 'yesterday' WHERE name = 'bad'",
     "UPDATE classifiers SET method = CAST(x'ff00fe' AS TEXT) WHERE name = 'bad'",
+    "UPDATE classifiers SET tuning_since = 'yesterday' WHERE name = 'bad'",
+    "UPDATE classifiers SET images_behind = 'many' WHERE name = 'bad'",
 ]
 BESIDE = [
     f"UPDATE images SET frozen = substr(frozen, 1, 100) WHERE id IN {IMAGES}",

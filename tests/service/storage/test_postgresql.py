@@ -23,6 +23,7 @@ from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin
 from service.storage.store import Store
+from service.storage.tables import Base
 from tests.service.client import Classifier, of_four, problem
 from tests.service.pictures import picture
 from tests.service.postgres import Wire, administrator, fresh_database, url
@@ -153,8 +154,8 @@ def test_a_file_name_with_nul_is_refused_and_nothing_is_written(
 def test_another_programs_tables_are_refused_by_name(database: str) -> None:
     engine = open_database(url(database))
     with engine.begin() as connection:
-        for table in ("support", "image_contents", "classes", "images", "classifiers", "backbones"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.exec_driver_sql(f"DROP TABLE {table.name}")
         connection.exec_driver_sql("CREATE TABLE invoices (id int)")
     engine.dispose()
     with pytest.raises(StorageError, match=r"another program.*invoices"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config
@@ -12,33 +11,23 @@ import pytest
 import torch
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from torch.nn.functional import normalize
 
 import service.storage.migrations
-from adapters.embeddings import ImageEmbeddings
-from adapters.heads import Tuning
-from adapters.heads.tip_adapter import VoteParameters
 from service.classifier_settings import ClassifierSettings
-from service.images.embedded import EmbeddedImage, SupportImage
-from service.storage.change import Change, NewClass, Written
+from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
-from service.storage.records import StoredClassifier
+from service.storage.records import TuningState
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
+from tests.service.postgres import fresh_database, url
+from tests.service.stored import OWN, TUNING, create, embeddings, loaded, rows, support, write
 
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
-TUNING = Tuning(
-    VoteParameters(alpha=3.5, beta=2.0),
-    temperature=1.25,
-    votes=4,
-    accuracy=0.75,
-    head="tip-adapter++",
-)
 
 
 @pytest.fixture
@@ -46,67 +35,47 @@ def store(engine: Engine) -> Store:
     return Store(engine, Origin("f" * 64, "lite"))
 
 
-def embeddings(seed: int) -> ImageEmbeddings:
-    generator = torch.Generator().manual_seed(seed)
-    return ImageEmbeddings(
-        normalize(torch.randn(1, 8, generator=generator)),
-        normalize(torch.randn(1, 12, generator=generator)),
-    )
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'handful.db'}"
+    else:
+        with fresh_database() as name:
+            yield url(name)
 
 
-def support(seed: int, label: str, **other: Any) -> SupportImage:
-    image = EmbeddedImage(
-        filename=f"{seed}.png",
-        read=lambda: bytes([seed]),
-        sha256=f"{seed:064d}",
-        media_type="image/png",
-        width=4,
-        height=3,
-        embeddings=embeddings(seed),
-    )
-    return SupportImage(label, replace(image, **other))
-
-
-def create(store: Store, name: str, *labels: str) -> None:
-    classes = tuple(NewClass(label=label) for label in labels)
-    settings = ClassifierSettings()
-    store.create(name, Change(settings=settings, tuning=TUNING, classes_added=classes))
-
-
-def write(store: Store, name: str, **change: Any) -> Written:
-    return store.write(loaded(store, name).record.state, Change(tuning=TUNING, **change))
-
-
-def loaded(store: Store, name: str) -> StoredClassifier:
-    stored = store.load(name)
-    assert stored is not None
-    return stored
-
-
-def rows(engine: Engine, table: type[Base]) -> int:
-    with Session(engine) as session:
-        return session.scalar(select(func.count()).select_from(table)) or 0
-
-
-def test_what_an_older_version_wrote_survives_the_migrations(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'handful.db'}"
-    engine = open_database(url)
-    store = Store(engine, Origin("f" * 64, "lite"))
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005"])
+def test_what_an_older_version_wrote_survives_the_migrations(database: str, version: str) -> None:
+    engine = open_database(database)
+    store = Store(engine, OWN)
     create(store, "insects", "ant", "bee")
     write(store, "insects", added=(support(1, "ant"),))
     config = alembic.config.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.execution_options(writes=True).begin() as connection:
         config.attributes["connection"] = connection
-        alembic.command.downgrade(config, "0001")
+        alembic.command.downgrade(config, version)
         old = {column["name"] for column in inspect(connection).get_columns("classifiers")}
-    assert "coverage" not in old
+        assert "changes" not in inspect(connection).get_table_names()
+    assert ("coverage" in old) == (version > "0001")
+    assert "tuning_is_current" not in old
     engine.dispose()
-    engine = open_database(url)
-    after = loaded(Store(engine, Origin("f" * 64, "lite")), "insects")
+    engine = open_database(database)
+    store = Store(engine, OWN)
+    after = loaded(store, "insects")
     assert [record.label for record in after.classes] == ["ant", "bee"]
     assert len(after.support) == 1
     assert after.record.settings == ClassifierSettings()
+    assert after.record.tuning == TUNING
+    assert after.record.tuning_state == TuningState(
+        is_current=True, since=after.record.updated_at, images_behind=0
+    )
+    written = store.write(after.record.state, Change(added=(support(2, "bee"),)))
+    followed = store.written_since(after.record.state)
+    assert followed is not None
+    assert followed.support == written.support
+    assert store.written_since(after.record.state._replace(revision=-1)) is None
     engine.dispose()
 
 

@@ -1,0 +1,87 @@
+"""What has become of a classifier since a state that somebody holds in memory."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from service.storage.change import Written
+from service.storage.change_log import NetChange, changes_since
+from service.storage.errors import Damaged
+from service.storage.fingerprints import Origin, other_backbone
+from service.storage.loaded_rows import CLASSES, SUPPORT, loaded_classes, loaded_support
+from service.storage.records import State
+from service.storage.rows import stored_tuning
+from service.storage.statements import chunks
+from service.storage.tables import ClassifierRow, ClassRow, SupportRow
+
+_CLASSIFIER = select(
+    ClassifierRow.name,
+    ClassifierRow.method,
+    ClassifierRow.fingerprint,
+    ClassifierRow.tuning,
+    ClassifierRow.tuning_is_current,
+    ClassifierRow.revision,
+    ClassifierRow.created_at,
+)
+
+
+def written_since(connection: Connection, state: State, own: Origin) -> Written | None:
+    """The net effect of all changes after a state; costs what they changed.
+
+    Args:
+        connection: In a transaction that sees one state of the database.
+        state: The one that the reader holds.
+        own: Whose embeddings are asked for.
+
+    Returns:
+        What to apply to be in the latest state. None where the classifier is to be read anew,
+        which also tells what is damaged in it, or that it is gone.
+
+    Raises:
+        OtherBackbone: Another one embedded the classifier, or images that were added.
+    """
+    try:
+        return _written_since(connection, state, own)
+    except Damaged:
+        return None
+
+
+def _written_since(connection: Connection, state: State, own: Origin) -> Written | None:
+    row = connection.execute(_CLASSIFIER.where(ClassifierRow.id == state.id)).one_or_none()
+    if row is None or row.created_at != state.created_at:
+        return None
+    if row.fingerprint != own.fingerprint:
+        raise other_backbone(connection, f"Classifier {row.name!r} holds", row.fingerprint, own)
+    net = changes_since(connection, state, row.revision)
+    return None if net is None else _fetched(connection, row, net, own)
+
+
+def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> Written:
+    classes = [
+        found
+        for some in chunks(net.classes_added)
+        for found in connection.execute(CLASSES.where(ClassRow.id.in_(some)))
+    ]
+    # Those that went with their class are not found.
+    images = [
+        found
+        for some in chunks(net.support_added)
+        for found in connection.execute(SUPPORT.where(SupportRow.id.in_(some)))
+    ]
+    support, embeddings = loaded_support(
+        connection, sorted(images, key=attrgetter("id")), row.name, own
+    )
+    return Written(
+        revision=row.revision,
+        # It may be stale again; the reader has an older one still.
+        tuning=stored_tuning(row) if net.tuned else None,
+        tuning_is_current=row.tuning_is_current,
+        classes=loaded_classes(sorted(classes, key=attrgetter("id"))),
+        classes_removed=net.classes_removed,
+        support=support,
+        embeddings=embeddings if support else None,
+        removed=net.support_removed,
+    )

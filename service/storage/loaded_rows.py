@@ -1,0 +1,106 @@
+"""Classes and support images as they are read: columns, and the records made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from adapters.embeddings import ImageEmbeddings
+from service.storage.errors import Damaged
+from service.storage.fingerprints import Origin, other_backbone
+from service.storage.records import ClassRecord, SupportRecord
+from service.storage.rows import embedding_rows
+from service.storage.tables import ClassRow, ImageRow, SupportRow
+
+# Columns rather than objects of the mapping, which would cost several times as much to make.
+CLASSES = select(ClassRow.id, ClassRow.label, ClassRow.created_at, ClassRow.text_embedding)
+"""Classes, to be narrowed."""
+
+RECORDS = select(
+    SupportRow.id,
+    SupportRow.public_id,
+    SupportRow.class_id,
+    SupportRow.filename,
+    SupportRow.created_at,
+    ImageRow.sha256,
+    ImageRow.media_type,
+    ImageRow.width,
+    ImageRow.height,
+).join(ImageRow, SupportRow.image_id == ImageRow.id)
+"""Support images without their embeddings, to be narrowed."""
+
+SUPPORT = RECORDS.add_columns(ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
+"""Support images with both embeddings, to be narrowed."""
+
+
+def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
+    """Rows of ``CLASSES`` as records, in their order.
+
+    Raises:
+        Damaged: Something in them cannot be read.
+    """
+    given = [row.text_embedding for row in rows if row.text_embedding is not None]
+    texts = iter(embedding_rows(given, "the text embedding of a class"))
+    return [
+        ClassRecord(
+            id=row.id,
+            label=row.label,
+            created_at=_time(row.created_at),
+            text=None if row.text_embedding is None else next(texts),
+        )
+        for row in rows
+    ]
+
+
+def loaded_support(
+    connection: Connection, rows: Sequence[Any], classifier: str, own: Origin
+) -> tuple[list[SupportRecord], ImageEmbeddings]:
+    """Rows of ``SUPPORT`` as records, in their order, and their embeddings.
+
+    Args:
+        connection: Of the transaction that found them.
+        rows: Of one classifier.
+        classifier: Its name.
+        own: Whose embeddings are asked for.
+
+    Raises:
+        OtherBackbone: One of them has another's.
+        Damaged: Something in them cannot be read.
+    """
+    for image in rows:
+        if image.fingerprint != own.fingerprint:
+            what = f"Classifier {classifier!r} has an image with"
+            raise other_backbone(connection, what, image.fingerprint, own)
+    return [loaded_record(row) for row in rows], ImageEmbeddings(
+        embedding_rows([row.frozen for row in rows], "an image's embedding"),
+        embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
+    )
+
+
+def loaded_record(row: Any) -> SupportRecord:
+    """A row of ``RECORDS`` or ``SUPPORT`` as a record.
+
+    Raises:
+        Damaged: Its time cannot be read.
+    """
+    return SupportRecord(
+        id=row.id,
+        public_id=row.public_id,
+        class_id=row.class_id,
+        filename=row.filename,
+        sha256=row.sha256,
+        media_type=sys.intern(row.media_type),
+        width=row.width,
+        height=row.height,
+        created_at=_time(row.created_at),
+    )
+
+
+def _time(stored: Any) -> datetime:
+    if not isinstance(stored, datetime):
+        raise Damaged("the time of a class or an image cannot be read")
+    return stored

@@ -1,0 +1,52 @@
+"""Support images found by what identifies them, through an index, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from service.storage.loaded_rows import RECORDS, loaded_record
+from service.storage.records import SupportRecord
+from service.storage.statements import chunks
+from service.storage.tables import ClassRow, ImageRow, SupportRow
+
+_IN_CLASSES = RECORDS.add_columns(ClassRow.label).join(ClassRow, SupportRow.class_id == ClassRow.id)
+
+
+def registered(
+    connection: Connection, classifier_id: int, images: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], SupportRecord]:
+    """Those of some images, by label and SHA-256, that their class has already.
+
+    Raises:
+        Damaged: One of them cannot be read.
+    """
+    asked = set(images)
+    found: dict[tuple[str, str], SupportRecord] = {}
+    for some in chunks(sorted({sha256 for _, sha256 in asked})):
+        rows = connection.execute(
+            _IN_CLASSES.where(ImageRow.sha256.in_(some), ClassRow.classifier_id == classifier_id)
+        )
+        for row in rows:
+            if (key := (row.label, row.sha256)) in asked:
+                found[key] = loaded_record(row)
+    return found
+
+
+def support_image(
+    connection: Connection, classifier_id: int, label: str, public_id: str
+) -> SupportRecord | None:
+    """A support image of a class by its public id, or None.
+
+    Raises:
+        Damaged: It cannot be read.
+    """
+    row = connection.execute(
+        _IN_CLASSES.where(
+            SupportRow.public_id == public_id,
+            ClassRow.classifier_id == classifier_id,
+            ClassRow.label == label,
+        )
+    ).one_or_none()
+    return None if row is None else loaded_record(row)

@@ -1,0 +1,85 @@
+"""Images that two transactions let go of at the same time, on PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from sqlalchemy import Engine, text
+
+from service.storage.change import Change
+from service.storage.deleting import delete_support
+from service.storage.engine import open_database
+from service.storage.errors import Outdated
+from service.storage.store import Store
+from service.storage.tables import ImageRow
+from service.storage.transactions import writing
+from tests.service.postgres import fresh_database, url
+from tests.service.stored import OWN, create, loaded, rows, support, write
+
+PATIENCE = 60
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with fresh_database() as database:
+        opened = open_database(url(database))
+        yield opened
+        opened.dispose()
+
+
+def one_waits(engine: Engine) -> None:
+    """Wait until one transaction waits for another."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    until = time.monotonic() + PATIENCE
+    while True:
+        with engine.connect() as connection:
+            if connection.scalar(waiting):
+                return
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_image_that_two_classifiers_let_go_of_at_once_is_gone(engine: Engine) -> None:
+    store = Store(engine, OWN)
+    for name in "ab":
+        create(store, name, "ant")
+        write(store, name, added=(support(1, "ant"),))
+    first, second = (loaded(store, name) for name in "ab")
+    with ThreadPoolExecutor(1) as threads:
+        with writing(engine) as session:
+            delete_support(session, [], [first.support[0].id])
+            change = Change(removed=(second.support[0].id,))
+            other = threads.submit(store.write, second.record.state, change)
+            one_waits(engine)
+        other.result(PATIENCE)
+    assert rows(engine, ImageRow) == 0
+
+
+def test_a_classifier_deleted_while_it_gets_an_image_takes_it_along(engine: Engine) -> None:
+    store = Store(engine, OWN)
+    create(store, "a", "ant")
+    stored = loaded(store, "a")
+    reading, go_on = Event(), Event()
+
+    def read() -> bytes:
+        reading.set()
+        assert go_on.wait(PATIENCE)
+        return b"pixels"
+
+    with ThreadPoolExecutor(2) as threads:
+        adding = threads.submit(
+            store.write, stored.record.state, Change(added=(support(1, "ant", read=read),))
+        )
+        assert reading.wait(PATIENCE)
+        deleting = threads.submit(store.delete_classifier, stored.record.id)
+        one_waits(engine)
+        go_on.set()
+        adding.result(PATIENCE)
+        deleting.result(PATIENCE)
+    assert rows(engine, ImageRow) == 0
+    with pytest.raises(Outdated):
+        store.delete_classifier(stored.record.id)

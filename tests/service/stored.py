@@ -1,0 +1,73 @@
+"""Classifiers written to a store without a service: tiny embeddings, and no tuning to wait for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+from torch.nn.functional import normalize
+
+from adapters.embeddings import ImageEmbeddings
+from adapters.heads import Tuning
+from adapters.heads.tip_adapter import VoteParameters
+from service.classifier_settings import ClassifierSettings
+from service.images.embedded import EmbeddedImage, SupportImage
+from service.storage.change import Change, NewClass, Written
+from service.storage.fingerprints import Origin
+from service.storage.records import StoredClassifier
+from service.storage.store import Store
+from service.storage.tables import Base
+
+OWN = Origin("f" * 64, "lite")
+TUNING = Tuning(
+    VoteParameters(alpha=3.5, beta=2.0),
+    temperature=1.25,
+    votes=4,
+    accuracy=0.75,
+    head="tip-adapter++",
+)
+
+
+def embeddings(seed: int) -> ImageEmbeddings:
+    generator = torch.Generator().manual_seed(seed)
+    return ImageEmbeddings(
+        normalize(torch.randn(1, 8, generator=generator)),
+        normalize(torch.randn(1, 12, generator=generator)),
+    )
+
+
+def support(seed: int, label: str, **other: Any) -> SupportImage:
+    image = EmbeddedImage(
+        filename=f"{seed}.png",
+        read=lambda: bytes([seed]),
+        sha256=f"{seed:064d}",
+        media_type="image/png",
+        width=4,
+        height=3,
+        embeddings=embeddings(seed),
+    )
+    return SupportImage(label, replace(image, **other))
+
+
+def create(store: Store, name: str, *labels: str) -> None:
+    classes = tuple(NewClass(label=label) for label in labels)
+    settings = ClassifierSettings()
+    store.create(name, Change(settings=settings, tuning=TUNING, classes_added=classes))
+
+
+def write(store: Store, name: str, **change: Any) -> Written:
+    return store.write(loaded(store, name).record.state, Change(tuning=TUNING, **change))
+
+
+def loaded(store: Store, name: str) -> StoredClassifier:
+    stored = store.load(name)
+    assert stored is not None
+    return stored
+
+
+def rows(engine: Engine, table: type[Base]) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
