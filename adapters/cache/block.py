@@ -81,6 +81,10 @@ class ClassBlock:
         """(n, q) similarities of the keys with (q, width) queries."""
         return self._rows.product(queries)
 
+    def rows(self) -> Rows:
+        """(n, width) the keys, as they are stored."""
+        return self._rows.read()
+
     def row(self, at: int) -> Rows:
         """(width,) one key, as it is stored."""
         row: Rows = self._rows.read(slice(at, at + 1))[0]

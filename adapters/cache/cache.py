@@ -82,6 +82,21 @@ class ClassVotes(ABC):
         """What they hold in memory beside the cache."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The n keys of a cache with what belongs to each.
+
+    Attributes:
+        ids: (n,) int64 identifiers.
+        keys: (n, width) float32, as they are kept.
+        labels: (n,) int64 values.
+    """
+
+    ids: Tensor
+    keys: Tensor
+    labels: Tensor
+
+
 class Cache(ABC):
     """A key-value cache: support embeddings as keys, class labels as values.
 
@@ -126,6 +141,10 @@ class Cache(ABC):
         """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None."""
 
     @abstractmethod
+    def entries(self) -> Entries:
+        """All that is in it, in any order; keys are copied where they are not kept so."""
+
+    @abstractmethod
     def storages(self) -> Storages:
         """What it holds in memory."""
 
@@ -143,7 +162,12 @@ def balance(columns: Tensor, n_classes: int, shots: float) -> Tensor:
         n_classes: N.
         shots: The mean shots that α is for.
     """
-    return shots / torch.bincount(columns, minlength=n_classes).clamp(min=1)
+    return balanced(torch.bincount(columns, minlength=n_classes), shots)
+
+
+def balanced(counts: Tensor, shots: float) -> Tensor:
+    """(N,) what a vote for each class counts, given the (N,) int64 counts of their keys."""
+    return shots / counts.clamp(min=1)
 
 
 def check_shapes(width: int, ids: Tensor, keys: Tensor, labels: Tensor) -> None:

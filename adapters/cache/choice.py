@@ -28,7 +28,8 @@ def new_cache(
     """Make the cache that suits so many keys.
 
     On a GPU, where there is one and the keys are enough for it; by class, where a processor has to
-    compare very many; otherwise as one dense product. So it is, too, where the GPU has no room.
+    compare very many; otherwise as one dense product, which does not copy the keys. So it is, too,
+    where the GPU has no room.
 
     Args:
         settings: Where to stop.
@@ -46,9 +47,7 @@ def new_cache(
             logger.warning("the GPU has no room for %d keys", len(keys))
     if not whole and _very_many(settings, len(ids), n_classes, keys.device):
         return PartitionedCache(settings.storage, ids, keys, labels)
-    cache = KeyValueCache(keys.shape[1])
-    cache.add(ids, keys, labels)
-    return cache
+    return KeyValueCache.of(ids, keys, labels)
 
 
 def is_outgrown(

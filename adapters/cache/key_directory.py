@@ -56,15 +56,24 @@ class KeyDirectory:
         self._known.add(ids, numbers)
         return numbers
 
+    def numbers(self, ids: Numbers) -> Numbers:
+        """(m,) the numbers that m identifiers have.
+
+        Raises:
+            KeyError: An identifier has none.
+        """
+        numbers = self._known.find(ids)
+        if (numbers < 0).any():
+            raise KeyError(f"not in the cache: {ids[numbers < 0].tolist()}")
+        return numbers
+
     def forget(self, ids: Numbers) -> Numbers:
         """(m,) the numbers that m distinct identifiers had.
 
         Raises:
             KeyError: An identifier has none; nothing is forgotten then.
         """
-        numbers = self._known.find(ids)
-        if (numbers < 0).any():
-            raise KeyError(f"not in the cache: {ids[numbers < 0].tolist()}")
+        numbers = self.numbers(ids)
         self._known.remove(ids)
         self._free += numbers.tolist()
         return numbers

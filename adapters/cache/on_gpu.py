@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balance, check_shapes
+from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, balance, check_shapes
 from adapters.cache.matches import Matches
 from adapters.memory import Storages, storages
 
@@ -115,6 +115,11 @@ class GpuCache(Cache):
     def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
         """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None."""
         return self.answer(queries, 0.0, (), k)[1]
+
+    def entries(self) -> Entries:
+        """All that is in it; keys are rounded."""
+        keys = [block.keys[: block.n].float().cpu() for block in self._blocks]
+        return Entries(self._ids, torch.cat([torch.empty(0, self.width), *keys]), self._labels)
 
     def storages(self) -> Storages:
         """Keys on the device; identifiers and labels beside the processor."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adapters.cache.block import ClassBlock
-from adapters.cache.cache import Cache, ClassVotes, VoteEquation, check_shapes
+from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, check_shapes
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
 from adapters.cache.contest import Contest
 from adapters.cache.growing_rows import Rows
@@ -111,6 +111,29 @@ class PartitionedCache(Cache):
         rows = _rows(queries)
         return self.all(rows, k) if k is None else self.best(rows, self.find(rows, k), k)
 
+    def entries(self) -> Entries:
+        """All that is in it, by class."""
+        numbers = self._numbers()
+        return Entries(
+            torch.from_numpy(self._directory.ids[numbers]),
+            torch.from_numpy(np.concatenate([self._no_keys(), *(b.rows() for b in self._blocks)])),
+            torch.from_numpy(self._labels[self._directory.places[numbers]]),
+        )
+
+    def keys_of(self, ids: Tensor) -> Tensor:
+        """(m, width) the keys of m identifiers as they were given: whoever has these needs no copy.
+
+        Costs microseconds a key.
+
+        Raises:
+            KeyError: An identifier is not in the cache.
+            ValueError: Keys are rounded here.
+        """
+        if self._storage != "float32":
+            raise ValueError(f"keys are rounded to {self._storage}")
+        numbers = self._directory.numbers(ids.numpy())
+        return torch.from_numpy(self._keys(numbers) if len(numbers) else self._no_keys())
+
     def storages(self) -> Storages:
         """Keys and what is known of each class; those of the inverted file are others."""
         held = {**self._directory.storages(), **self._inverted_file.storages()}
@@ -195,13 +218,20 @@ class PartitionedCache(Cache):
 
     def all(self, queries: Rows, k: int | None = None) -> Matches:
         """The ``k`` best of all keys, or all of them sorted, by their exact similarities."""
-        numbers = np.concatenate([block.numbers for block in self._blocks])
+        numbers = self._numbers()
         return Matches.best(
             torch.from_numpy(np.concatenate([b.product(queries) for b in self._blocks]).T),
             torch.from_numpy(self._directory.ids[numbers]),
             torch.from_numpy(self._labels[self._directory.places[numbers]]),
             k,
         )
+
+    def _numbers(self) -> Numbers:
+        """(n,) the number of every key, by class."""
+        return np.concatenate([np.empty(0, np.int64), *(b.numbers for b in self._blocks)])
+
+    def _no_keys(self) -> Rows:
+        return np.empty((0, self.width), np.float32)
 
     def _keys(self, numbers: Numbers) -> Rows:
         """(m, width) the keys that have these numbers."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.cache import CacheSettings, choice
+from adapters.cache.flat_rows import FlatRows
 from adapters.change import Change
 from adapters.classifier import FewShotClassifier
 from adapters.heads import HEADS
@@ -35,6 +36,8 @@ def walked(root: object) -> int:
             found[one.__array_interface__["data"][0]] = one.nbytes
         elif id(one) in seen:
             continue
+        elif isinstance(one, FlatRows):
+            waiting.append(one.rows)  # room that is not used takes no memory
         elif isinstance(one, faiss.Index):
             seen.add(id(one))
             found[-id(one)] = one.ntotal * one.sa_code_size()
