@@ -35,6 +35,7 @@ from service.exchange.lines import (
 )
 from service.exchange.members import Members, ReadLimits
 from service.exchange.tensors import read_tensors
+from service.images.formats import sniff_format
 from service.problems import InvalidSettings, InvalidUpload, RequestTooLarge
 from service.stored_tuning import TuningError, read_tuning
 
@@ -80,6 +81,7 @@ def read_classifier(file: BinaryIO, limits: ReadLimits) -> ClassifierFile:
         _check_contents(images, tensors.embeddings)
     elif members.images:
         raise InvalidUpload(f"The file holds images, and no {IMAGES} that names them.")
+    kinds = {image.sha256: image.media_type for image in images or ()}
     state = document.tuning_state
     return ClassifierFile(
         classifier=ExportedClassifier(
@@ -96,7 +98,7 @@ def read_classifier(file: BinaryIO, limits: ReadLimits) -> ClassifierFile:
             images=images,
         ),
         kept=members.images,
-        content=lambda sha256: _content(members, sha256),
+        content=lambda sha256: _content(members, sha256, kinds[sha256]),
     )
 
 
@@ -208,8 +210,13 @@ def _check_contents(images: Sequence[ExportedImage], embeddings: ImageEmbeddings
             )
 
 
-def _content(members: Members, sha256: str) -> bytes:
+def _content(members: Members, sha256: str, media_type: str) -> bytes:
     content = members.read(f"{FOLDER}{sha256}")
+    kind = sniff_format(content)
+    if kind is None or kind.media_type != media_type:
+        raise InvalidUpload(
+            f"{FOLDER}{sha256} is no {media_type}, as {IMAGES} says. Export the classifier again."
+        )
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InvalidUpload(
             f"{FOLDER}{sha256} holds another image than its name says. Export the classifier again."

@@ -14,7 +14,6 @@ import torch
 from torch.nn.functional import normalize
 
 from adapters.embeddings import ImageEmbeddings
-from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.exchange import (
     ExportedClass,
@@ -25,6 +24,7 @@ from service.exchange import (
     TuningState,
     file_pieces,
 )
+from tests.adapters.synthetic import TUNINGS
 from tests.service.pictures import picture
 
 LIMITS = ReadLimits(classes=100, images=100, image_bytes=100_000)
@@ -43,7 +43,7 @@ def made(fingerprint: str = "0" * 64, **settings: Any) -> ExportedClassifier:
     return ExportedClassifier(
         source=Source(fingerprint=fingerprint, name="elsewhere"),
         settings=ClassifierSettings(method="tip-adapter", **settings),
-        tuning=Tuning(),
+        tuning=TUNINGS["tip-adapter"][1],
         tuning_state=TuningState(since=MOMENT),
         classes=[ExportedClass(label=label, created_at=MOMENT) for label in ("ant", "bee")],
         texts=unit_rows(2, 9) if settings.get("names_carry_meaning", True) else None,

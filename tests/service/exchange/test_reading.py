@@ -8,6 +8,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from fastapi_problem.error import StatusProblem
 from safetensors.torch import load, save
 
+from adapters.embeddings import ImageEmbeddings
 from service.exchange import ExportedClassifier, ReadLimits, read_classifier
 from service.problems import ImageTooLarge, InvalidName, InvalidUpload, RequestTooLarge
 from tests.service.exchange.files import (
@@ -194,12 +196,23 @@ def test_an_image_is_what_its_name_says() -> None:
         file.content(IMAGE.removeprefix("images/"))
 
 
+def test_an_image_is_of_the_kind_that_is_told() -> None:
+    file = read_classifier(
+        io.BytesIO(with_json(FILE, "images.jsonl", 0, media_type="image/jpeg")), LIMITS
+    )
+    with refusing(InvalidUpload, "is no image/jpeg"):
+        file.content(IMAGE.removeprefix("images/"))
+
+
 def test_an_image_of_two_classes_is_one_image() -> None:
-    lines = unpacked(FILE)["images.jsonl"].splitlines()
-    one = with_json(FILE, "images.jsonl", 2, sha256=IMAGE.removeprefix("images/"), nbytes=None)
-    assert len(lines) == 4
-    with pytest.raises(InvalidUpload):
-        read(one)
+    first = made()
+    assert first.images is not None
+    images = [*first.images[:3], replace(first.images[3], sha256=first.images[0].sha256)]
+    with refusing(InvalidUpload, "describes one image, .*, in two ways"):
+        read(written(replace(first, images=images)))
+    rows = first.embeddings.frozen[[0, 1, 2, 0]], first.embeddings.corrected[[0, 1, 2, 0]]
+    whole = replace(first, images=images, embeddings=ImageEmbeddings(*rows))
+    assert_equal(read(written(whole)), whole)
 
 
 def test_strangers_are_refused() -> None:
@@ -211,11 +224,9 @@ def test_strangers_are_refused() -> None:
 
 
 def test_a_member_that_is_there_twice_is_refused() -> None:
-    with pytest.warns(UserWarning, match="Duplicate name"):
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, content in [*unpacked(FILE).items(), *unpacked(FILE).items()]:
-                archive.writestr(name, content)
+    buffer = io.BytesIO(FILE)
+    with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(match="Duplicate name"):
+        archive.writestr(IMAGE, b"another")
     with refusing(InvalidUpload, "there twice"):
         read(buffer.getvalue())
 

@@ -88,9 +88,6 @@ def shown(classifier: Classifier) -> Json:
     for one in (state["classifier"], *state["classes"]):
         for own in ("name", "classifier", "created_at", "updated_at"):
             one.pop(own, None)
-    tuning = state["classifier"]["tuning"]
-    for own in ("since",):
-        tuning.pop(own, None)
     return state
 
 
