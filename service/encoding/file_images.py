@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from service.encoding.image_embedder import ImageEmbedder, Wait
-from service.exchange import ClassifierFile
+from service.exchange import ClassifierFile, ExportedImage
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 
@@ -26,7 +26,9 @@ async def embed_images(
 
     Raises as :meth:`ImageEmbedder.register`.
     """
-    first = {image.sha256: image for image in reversed(file.classifier.images or ())}
+    first: dict[str, ExportedImage] = {}
+    for image in file.classifier.images or ():
+        first.setdefault(image.sha256, image)
     images = [
         UploadedImage(f"{image.label}/{image.filename}", partial(file.content, sha256))
         for sha256, image in first.items()
@@ -34,4 +36,4 @@ async def embed_images(
     if not images:
         return {}
     embedded = await embedder.register(images, classifier, wait)
-    return {image.sha256: image for image in embedded}
+    return {one.sha256: one for one in embedded}

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.images.formats import ImageFormat
+from tests.service.exchange.files import made
+from tests.service.exchange.files import written as file_of
 from tests.service.pictures import encoded, noise, picture, zipped
 
 # No schema says what an image is; what is no image is sent by
@@ -33,6 +35,7 @@ schemathesis.openapi.format("binary", PICTURES)
 ARCHIVES = [
     zipped({"ant/1.png": picture(1), "bee/2.png": picture(2)}),
     zipped({"森林/1.png": picture(3)}),
+    file_of(made()),  # a classifier's file, of a backbone that no service has
 ]
 first, *others = sorted(ZIP_TYPES)
 schemathesis.openapi.media_type(first, st.sampled_from(ARCHIVES), aliases=others)
