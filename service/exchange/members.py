@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+from torch import Tensor
+
 from service.archives.directory import measure_directory
 from service.exchange.lines import (
     CLASSES,
@@ -20,6 +22,8 @@ from service.exchange.lines import (
     MOST_DOCUMENT_BYTES,
     MOST_LINE_BYTES,
 )
+from service.exchange.safetensors_stream import TensorsError, read_tensors
+from service.exchange.tensors import unusable
 from service.problems import ImageTooLarge, InvalidUpload, RequestTooLarge
 
 _NEEDED = {DOCUMENT, CLASSES, EMBEDDINGS}
@@ -109,6 +113,20 @@ class Members:
         """
         try:
             return self._archive.read(self._infos[name])
+        except Exception as error:  # whatever the damage leads to
+            raise _damaged(f"{name}: {error}") from error
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The tensors of a member; its checksum was compared.
+
+        Raises:
+            InvalidUpload: It is damaged, or no such.
+        """
+        try:
+            with self._archive.open(self._infos[name]) as file:
+                return read_tensors(file, self.size(name))
+        except TensorsError as error:
+            raise unusable(str(error)) from error
         except Exception as error:  # whatever the damage leads to
             raise _damaged(f"{name}: {error}") from error
 

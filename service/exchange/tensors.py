@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
 from service.exchange.lines import EMBEDDINGS
 from service.problems import InvalidUpload
 
-_HEADER_BYTES = 64 * 1024
-_LENGTH_BYTES = 8
 # How far the norm of a unit vector of float32 may be off.
 _UNIT = 1e-3
 
@@ -28,11 +25,13 @@ class FileTensors:
     texts: Tensor | None
 
 
-def read_tensors(content: bytes, n_images: int, n_classes: int, *, with_texts: bool) -> FileTensors:
-    """Read and check them; copies them once.
+def checked_tensors(
+    tensors: Mapping[str, Tensor], n_images: int, n_classes: int, *, with_texts: bool
+) -> FileTensors:
+    """Check them, by passes over them.
 
     Args:
-        content: Of the member.
+        tensors: Of the member.
         n_images: How many rows there should be.
         n_classes: How many texts, and what labels are below.
         with_texts: Whether there should be texts.
@@ -40,40 +39,32 @@ def read_tensors(content: bytes, n_images: int, n_classes: int, *, with_texts: b
     Raises:
         InvalidUpload: They are not as they should be; says how.
     """
-    header = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    if len(content) < _LENGTH_BYTES or header > _HEADER_BYTES:
-        raise _wrong(f"its header has {header} bytes, and may have {_HEADER_BYTES}")
-    try:
-        tensors = load(content)
-    # Of types that PyTorch does not have; of shapes that overflow.
-    except (SafetensorError, KeyError, ValueError, RuntimeError, OverflowError) as error:
-        raise _wrong(str(error)[:200]) from error
     expected = {"frozen", "corrected", "labels"} | ({"texts"} if with_texts else set())
     if set(tensors) != expected:
-        raise _wrong(
+        raise unusable(
             f"it has the tensors {', '.join(sorted(tensors))[:200]}, and should have "
             f"{', '.join(sorted(expected))}"
         )
     labels = tensors["labels"]
     if labels.dtype != torch.int64 or tuple(labels.shape) != (n_images,):
-        raise _wrong(f"labels are {_described(labels)}, and should be {n_images} of int64")
+        raise unusable(f"labels are {_described(labels)}, and should be {n_images} of int64")
     if n_images and not (int(labels.min()) >= 0 and int(labels.max()) < n_classes):
-        raise _wrong(f"a label is of none of the {n_classes} classes")
+        raise unusable(f"a label is of none of the {n_classes} classes")
     frozen = _unit_rows(tensors["frozen"], n_images, "frozen")
     corrected = _unit_rows(tensors["corrected"], n_images, "corrected")
     texts = _unit_rows(tensors["texts"], n_classes, "texts") if with_texts else None
     if texts is not None and n_images and texts.shape[1] != frozen.shape[1]:
-        raise _wrong(f"texts have {texts.shape[1]} numbers, frozen has {frozen.shape[1]}")
+        raise unusable(f"texts have {texts.shape[1]} numbers, frozen has {frozen.shape[1]}")
     return FileTensors(embeddings=ImageEmbeddings(frozen, corrected), labels=labels, texts=texts)
 
 
 def _unit_rows(rows: Tensor, count: int, name: str) -> Tensor:
     if rows.dtype != torch.float32 or rows.ndim != 2 or rows.shape[0] != count:
-        raise _wrong(f"{name} is {_described(rows)}, and should be {count} rows of float32")
+        raise unusable(f"{name} is {_described(rows)}, and should be {count} rows of float32")
     norms = rows.norm(dim=1)
     # NaN and infinity are no norm of about one either.
     if not bool(((norms - 1).abs() < _UNIT).all()):
-        raise _wrong(f"{name} has rows that are no unit vectors")
+        raise unusable(f"{name} has rows that are no unit vectors")
     return rows
 
 
@@ -81,7 +72,8 @@ def _described(tensor: Tensor) -> str:
     return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def _wrong(why: str) -> InvalidUpload:
+def unusable(why: str) -> InvalidUpload:
+    """The refusal of the member."""
     return InvalidUpload(
         f"{EMBEDDINGS} of the classifier's file cannot be used: {why}. Export the classifier again."
     )

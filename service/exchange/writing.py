@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from safetensors.torch import save
 from torch import Tensor
 
 from service.exchange.contents import ExportedClass, ExportedClassifier, ExportedImage
@@ -22,7 +21,8 @@ from service.exchange.lines import (
     SourceJson,
     TuningStateJson,
 )
-from service.exchange.streamed_zip import PIECE, streamed_zip
+from service.exchange.safetensors_stream import tensor_pieces
+from service.exchange.streamed_zip import streamed_zip
 
 Content = Callable[[int], bytes | None]
 """The bytes of the image with that place in the list; None if they were not kept."""
@@ -41,7 +41,7 @@ def write_file(file: BinaryIO, classifier: ExportedClassifier, content: Content)
 def file_pieces(classifier: ExportedClassifier, content: Content = no_content) -> Iterator[bytes]:
     """The bytes of a classifier's file, in pieces of about a MiB; the same for the same classifier.
 
-    Holds the embeddings twice, and one image.
+    Copies no embeddings, and holds one image.
 
     Args:
         classifier: To be written.
@@ -53,7 +53,7 @@ def file_pieces(classifier: ExportedClassifier, content: Content = no_content) -
 def _members(
     classifier: ExportedClassifier, content: Content
 ) -> Iterator[tuple[str, Iterable[bytes]]]:
-    yield EMBEDDINGS, _parts(save(_tensors(classifier)))
+    yield EMBEDDINGS, tensor_pieces(_tensors(classifier))
     if classifier.images is not None:
         sizes: dict[str, int | None] = {}
         for place, image in enumerate(classifier.images):
@@ -69,20 +69,13 @@ def _members(
     yield DOCUMENT, [_document(classifier)]
 
 
-def _parts(content: bytes) -> Iterator[bytes]:
-    view = memoryview(content)
-    for start in range(0, len(view), PIECE):
-        yield bytes(view[start : start + PIECE])
-
-
 def _tensors(classifier: ExportedClassifier) -> dict[str, Tensor]:
-    frozen, corrected = classifier.embeddings.frozen, classifier.embeddings.corrected
-    if corrected.data_ptr() == frozen.data_ptr():
-        corrected = corrected.clone()  # safetensors takes no memory twice
-    tensors = {"frozen": frozen, "corrected": corrected, "labels": classifier.labels}
-    if classifier.texts is not None:
-        tensors["texts"] = classifier.texts
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {
+        "frozen": classifier.embeddings.frozen,
+        "corrected": classifier.embeddings.corrected,
+        "labels": classifier.labels,
+    }
+    return tensors if classifier.texts is None else {**tensors, "texts": classifier.texts}
 
 
 def _class_line(one: ExportedClass) -> bytes:

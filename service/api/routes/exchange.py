@@ -53,8 +53,12 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["export and import"])
 
 # Of a file that is sent; a directory of so many members is read in a second.
 _MOST_IMAGES = 100_000
+FILE_TYPE = "application/vnd.handful.classifier+zip"
+"""Media type of a classifier's file; it is taken as an ordinary zip, too."""
+
 _ZIP = "application/zip"
-_FILE = {200: {"content": {_ZIP: binary(_ZIP)}, "description": "The file"}}
+_FILE = {200: {"content": {FILE_TYPE: binary(FILE_TYPE)}, "description": "The file"}}
+_INDEX = {200: {"content": {_ZIP: binary(_ZIP)}, "description": "The index and its labels"}}
 _TOO_MUCH = Overloaded("The requests that are being received and worked on take all the bytes ...")
 
 
@@ -86,14 +90,14 @@ async def export_classifier(
     def pieces() -> Iterator[bytes]:  # in a thread, from the first on
         yield from file_pieces(exported(stored, parts.store.origin), content)
 
-    return await _attachment(pieces(), f"{name}.zip")
+    return await _attachment(pieces(), FILE_TYPE, f"{name}.zip")
 
 
 @router.get(
     "/export.faiss.zip",
     summary="Export the keys of a classifier as a FAISS index",
     response_class=Response,
-    responses=classifier_problems(CLASSIFIER_NOT_FOUND, _TOO_MUCH) | _FILE,
+    responses=classifier_problems(CLASSIFIER_NOT_FOUND, _TOO_MUCH) | _INDEX,
 )
 async def export_index(name: Name, parts: ReadyParts, request: Request) -> Response:
     """A zip of `index.faiss`, for `faiss.read_index`, and `labels.json`, which tells its ids.
@@ -102,7 +106,7 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
     which the classifier compares images.
     """
     stored = await _stored(name, parts, request)
-    return await _attachment(_index_pieces(stored, parts.store.origin), f"{name}.faiss.zip")
+    return await _attachment(_index_pieces(stored, parts.store.origin), _ZIP, f"{name}.faiss.zip")
 
 
 @router.put(
@@ -120,7 +124,7 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
+            "content": {FILE_TYPE: binary(FILE_TYPE)},
         }
     },
 )
@@ -164,11 +168,11 @@ async def import_classifier(
 
 
 async def _stored(name: str, parts: ServiceParts, request: Request) -> StoredClassifier:
-    """A classifier as it is in the database, of which the request holds two copies until its end.
+    """A classifier as it is in the database, which the request holds until its end.
 
     Raises:
         ClassifierNotFound: There is none of that name.
-        Overloaded: There is no room for them now.
+        Overloaded: There is no room for it now.
     """
     stored = await anyio.to_thread.run_sync(
         parts.store.load, checked_classifier(name), limiter=Limiters.of(request).reports
@@ -176,15 +180,15 @@ async def _stored(name: str, parts: ServiceParts, request: Request) -> StoredCla
     if stored is None:
         raise ClassifierNotFound(name)
     embeddings = stored.embeddings
-    account_of(request).take(2 * (embeddings.frozen.nbytes + embeddings.corrected.nbytes))
+    account_of(request).take(embeddings.frozen.nbytes + embeddings.corrected.nbytes)
     return stored
 
 
-async def _attachment(pieces: Iterator[bytes], filename: str) -> Response:
+async def _attachment(pieces: Iterator[bytes], media_type: str, filename: str) -> Response:
     first = await run_blocking(next, pieces)  # what fails at once is told as a problem
     return StreamingResponse(
         itertools.chain([first], pieces),
-        media_type=_ZIP,
+        media_type=media_type,
         headers={
             "content-disposition": f'attachment; filename="{filename}"',
             "cache-control": "no-cache",
@@ -208,10 +212,10 @@ def _parts(path: Path) -> Iterator[bytes]:
 
 async def _zip_body(request: Request) -> io.BytesIO:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in ZIP_TYPES:
+    if media_type not in {FILE_TYPE, *ZIP_TYPES}:
         raise UnsupportedMediaType(
             f"The body is {media_type!r}. Send the file of an export (curl -T FILE.zip -H"
-            " 'content-type: application/zip')."
+            f" 'content-type: {FILE_TYPE}')."
         )
     body = io.BytesIO()
     async for chunk in request.stream():

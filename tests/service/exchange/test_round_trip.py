@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load
 
+from service.api.routes.exchange import FILE_TYPE
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
 QUERIES = [picture(seed) for seed in (1, 500, 501)]
-ZIP = {"content-type": "application/zip"}
+ZIP = {"content-type": FILE_TYPE}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[ht
 def export(classifier: Classifier, **parameters: bool) -> bytes:
     answer = classifier.http.get(f"{classifier.url}/export", params=parameters)
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-type"] == FILE_TYPE
     disposition = f'attachment; filename="{classifier.name}.zip"'
     assert answer.headers["content-disposition"] == disposition
     return answer.content
