@@ -108,9 +108,9 @@ def _header(written: bytes) -> dict[str, _Described]:
 
 def _pieces(tensor: Tensor) -> Iterator[memoryview]:
     """What a contiguous tensor holds, as bytes, by the MiB."""
-    flat = memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b""
-    for start in range(0, len(flat), _PIECE):
-        yield memoryview(flat)[start : start + _PIECE]
+    numbers: Any = tensor.reshape(-1).view(torch.uint8).numpy()
+    for start in range(0, len(numbers), _PIECE):
+        yield memoryview(numbers)[start : start + _PIECE]
 
 
 def _fill(piece: memoryview, file: IO[bytes]) -> None:

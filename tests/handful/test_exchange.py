@@ -29,11 +29,12 @@ def test_a_file_of_a_service_answers_in_python_as_there(vit: str, tmp_path: Path
         server.client() as http,
     ):
         answers = {}
-        for name, settings in {
+        kinds: dict[str, dict[str, object]] = {
             "auto": {"coverage": 0.9, "templates": ["a photo of {}"]},
             "nameless": {"names_carry_meaning": False, "method": "tip-adapter++"},
             "named": {"method": "zero-shot"},
-        }.items():
+        }
+        for name, settings in kinds.items():
             there = Classifier(http, name)
             there.put(**settings, classes=["by name alone"]).raise_for_status()
             for texture in TEXTURES:

@@ -22,6 +22,7 @@ from service.api.openapi.media_types import binary
 from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     IMAGE_PROBLEMS,
+    Responses,
     change_problems,
     classifier_problems,
     created,
@@ -57,8 +58,10 @@ FILE_TYPE = "application/vnd.handful.classifier+zip"
 """Media type of a classifier's file; it is taken as an ordinary zip, too."""
 
 _ZIP = "application/zip"
-_FILE = {200: {"content": {FILE_TYPE: binary(FILE_TYPE)}, "description": "The file"}}
-_INDEX = {200: {"content": {_ZIP: binary(_ZIP)}, "description": "The index and its labels"}}
+_FILE: Responses = {200: {"content": {FILE_TYPE: binary(FILE_TYPE)}, "description": "The file"}}
+_INDEX: Responses = {
+    200: {"content": {_ZIP: binary(_ZIP)}, "description": "The index and its labels"}
+}
 _TOO_MUCH = Overloaded("The requests that are being received and worked on take all the bytes ...")
 
 

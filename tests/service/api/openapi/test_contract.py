@@ -49,7 +49,6 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
         ("POST", "/v1/classifiers/{name}/predict"),
         ("GET", "/v1/classifiers/{name}/report"),
         ("GET", "/v1/classifiers/{name}/export"),
-        ("PUT", "/v1/classifiers/{name}/import"),
     ]:
         assert counts[path, method]["2xx"] > 0, (method, path)
         assert counts[path, method]["4xx"] > 0, (method, path)
