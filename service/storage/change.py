@@ -137,4 +137,5 @@ def _removed(
     if not classes_removed:
         return one_by_one if removed else None
     with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
-    return torch.cat([one_by_one, support.ids[with_class]]).unique()
+    # Of those that were removed one by one, classes may be gone since.
+    return torch.cat([one_by_one, support.ids[with_class & ~torch.isin(support.ids, one_by_one)]])

@@ -11,18 +11,24 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from service.storage.change import Change, Written
 from service.storage.records import State
-from service.storage.tables import ChangeRow, Unreadable
+from service.storage.tables import ChangeRow, Unreadable, table_of
 
 # Revisions of each classifier that are kept: a reader further behind reads the classifier anew.
 KEPT = 256
 # Identifiers that one revision lists at most: about as many rows are read anew as quickly.
 MOST_LISTED = 5000
 
+# Made once, and of the table rather than of its mapping: every change executes them.
+_LOG = table_of(ChangeRow)
+_WRITE = insert(_LOG)
+_FORGET = delete(_LOG).where(
+    _LOG.c.classifier_id == bindparam("of"), _LOG.c.revision <= bindparam("until")
+)
 _LISTS = ("classes_added", "classes_removed", "support_added", "support_removed")
 
 
@@ -109,14 +115,8 @@ _NOT_FOLLOWABLE: dict[str, Any] = {
 
 
 def _log(session: Session, classifier_id: int, revision: int, values: dict[str, Any]) -> None:
-    session.execute(
-        insert(ChangeRow).values(classifier_id=classifier_id, revision=revision, **values)
-    )
-    session.execute(
-        delete(ChangeRow).where(
-            ChangeRow.classifier_id == classifier_id, ChangeRow.revision <= revision - KEPT
-        )
-    )
+    session.execute(_WRITE, {"classifier_id": classifier_id, "revision": revision, **values})
+    session.execute(_FORGET, {"of": classifier_id, "until": revision - KEPT})
 
 
 def _can_be_followed(row: Any) -> bool:

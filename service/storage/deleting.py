@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import BindParameter, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
-from service.storage.statements import chunks, delete_unused
-from service.storage.tables import ClassRow, ImageRow, SupportRow
+from service.storage.statements import chunks
+from service.storage.tables import ClassRow, ImageRow, SupportRow, table_of
+
+# Made once, and of the tables rather than of their mapping: that is most of their cost.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_IMAGES, _CLASSES, _SUPPORT = map(table_of, (ImageRow, ClassRow, SupportRow))
+_IMAGES_OF_CLASSES = select(_SUPPORT.c.image_id).where(_SUPPORT.c.class_id.in_(_SOME))
+_IMAGES_OF_SUPPORT = select(_SUPPORT.c.image_id).where(_SUPPORT.c.id.in_(_SOME))
+_DELETE_CLASSES = delete(_CLASSES).where(_CLASSES.c.id.in_(_SOME))
+_DELETE_SUPPORT = delete(_SUPPORT).where(_SUPPORT.c.id.in_(_SOME))
+_LOCK_IMAGES = (
+    select(_IMAGES.c.id)
+    .where(_IMAGES.c.id.in_(_SOME))
+    .order_by(_IMAGES.c.id)
+    .with_for_update(key_share=True)
+)
+_DELETE_UNUSED = delete(_IMAGES).where(
+    _IMAGES.c.id.in_(_SOME), ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id)
+)
 
 
 def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:
-    """Delete classes with their support images, and other support images; looks at no others.
+    """Delete classes with their support images, and other support images.
+
+    An image goes with the last that it supports. Costs what is deleted.
 
     Args:
         session: Of the transaction.
@@ -22,15 +42,14 @@ def delete_support(session: Session, classes: Sequence[int], support: Sequence[i
     """
     images: set[int] = set()
     for some in chunks(classes):
-        of_class = select(SupportRow.image_id).where(SupportRow.class_id.in_(some))
-        images |= set(session.scalars(of_class))
+        images |= set(session.scalars(_IMAGES_OF_CLASSES, {"some": some}))
     for some in chunks(support):
-        images |= set(session.scalars(select(SupportRow.image_id).where(SupportRow.id.in_(some))))
+        images |= set(session.scalars(_IMAGES_OF_SUPPORT, {"some": some}))
     with letting_go(session, images):
         for some in chunks(classes):
-            session.execute(delete(ClassRow).where(ClassRow.id.in_(some)))
+            session.execute(_DELETE_CLASSES, {"some": some})
         for some in chunks(support):
-            session.execute(delete(SupportRow).where(SupportRow.id.in_(some)))
+            session.execute(_DELETE_SUPPORT, {"some": some})
 
 
 @contextmanager
@@ -45,12 +64,7 @@ def letting_go(session: Session, images: Collection[int]) -> Iterator[None]:
     # Who lets go of the same image in another classifier waits here; otherwise each would see the
     # other still using it, and both would leave it.
     for some in chunks(in_order):
-        session.execute(
-            select(ImageRow.id)
-            .where(ImageRow.id.in_(some))
-            .order_by(ImageRow.id)
-            .with_for_update(key_share=True)
-        )
+        session.execute(_LOCK_IMAGES, {"some": some})
     yield
     for some in chunks(in_order):
-        session.execute(delete_unused(some))
+        session.execute(_DELETE_UNUSED, {"some": some})

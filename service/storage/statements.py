@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Delete, Update, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import Update, bindparam, case, func, select, update
 
 from service.storage.change import Change
 from service.storage.records import State
-from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ImageRow, SupportRow
+from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, SupportRow
 
 # Identifiers in one IN (...): databases limit the parameters of a statement.
 _CHUNK = 500
@@ -73,13 +73,6 @@ def stale_columns(change: Change) -> dict[str, Any]:
         (ClassifierRow.tuning_is_current, datetime.now(UTC)), else_=ClassifierRow.tuning_since
     )
     return {"tuning_is_current": False, "tuning_since": stale_since, "images_behind": behind}
-
-
-def delete_unused(images: Sequence[int]) -> Delete:
-    """Delete those of some images that support nothing any more."""
-    return delete(ImageRow).where(
-        ImageRow.id.in_(images), ~exists().where(SupportRow.image_id == ImageRow.id)
-    )
 
 
 def chunks(items: Sequence[_T]) -> list[Sequence[_T]]:

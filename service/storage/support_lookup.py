@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from service.storage.records import SupportRecord
 from service.storage.statements import chunks
 from service.storage.tables import ClassRow, ImageRow, SupportRow
 
+_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 _IN_CLASSES = RECORDS.add_columns(ClassRow.label).join(ClassRow, SupportRow.class_id == ClassRow.id)
 
 
@@ -42,6 +44,8 @@ def support_image(
     Raises:
         Damaged: It cannot be read.
     """
+    if not _PUBLIC_ID.fullmatch(public_id):  # PostgreSQL refuses what is no text
+        return None
     row = connection.execute(
         _IN_CLASSES.where(
             SupportRow.public_id == public_id,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import BindParameter, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.images.embedded import SupportImage
@@ -14,8 +15,18 @@ from service.storage.fingerprints import Origin, other_backbone
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import blob, support_record
 from service.storage.statements import chunks
-from service.storage.tables import ClassRow, ContentRow, ImageRow, SupportRow
+from service.storage.tables import ClassRow, ContentRow, ImageRow, SupportRow, table_of
 from service.storage.transactions import flush_or_outdated
+
+# Made once, and of tables where no mapped object is needed: that is most of their cost.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_CLASSES, _CONTENTS = table_of(ClassRow).c, table_of(ContentRow)
+_CLASS_IDS = select(_CLASSES.label, _CLASSES.id).where(
+    _CLASSES.classifier_id == bindparam("classifier_id"), _CLASSES.label.in_(_SOME)
+)
+_IMAGES = select(ImageRow).where(ImageRow.sha256.in_(_SOME))
+_KEPT = select(_CONTENTS.c.image_id).where(_CONTENTS.c.image_id.in_(_SOME))
+_KEEP = insert(_CONTENTS)
 
 # Of the column; the end of a longer name tells more than its beginning.
 _MAX_FILENAME = 255
@@ -60,10 +71,8 @@ def write_support(
         return []
     class_ids: dict[str, int] = {}
     for some in chunks(sorted({label for label, _ in images})):
-        labels = select(ClassRow.label, ClassRow.id).where(
-            ClassRow.classifier_id == classifier_id, ClassRow.label.in_(some)
-        )
-        class_ids |= {row.label: row.id for row in session.execute(labels)}
+        found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
+        class_ids |= {row.label: row.id for row in found}
     known = write_images(session, images, own)
     if keep:
         write_contents(session, images, known)
@@ -95,7 +104,7 @@ def write_images(
     """
     known: dict[str, ImageRow] = {}
     for some in chunks(sorted({image.sha256 for _, image in images})):
-        for row in session.scalars(select(ImageRow).where(ImageRow.sha256.in_(some))):
+        for row in session.scalars(_IMAGES, {"some": some}):
             if row.fingerprint != own.fingerprint:
                 raise other_backbone(
                     session.connection(),
@@ -127,13 +136,11 @@ def write_contents(
     contents = {known[image.sha256].id: image.read for _, image in images}
     kept: set[int] = set()
     for some in chunks(list(contents)):
-        kept |= set(
-            session.scalars(select(ContentRow.image_id).where(ContentRow.image_id.in_(some)))
-        )
+        kept |= set(session.scalars(_KEPT, {"some": some}))
     for image_id, read in contents.items():
         if image_id not in kept:
             # One after the other, so that those of an archive are never all in memory.
-            session.execute(insert(ContentRow).values(image_id=image_id, content=read()))
+            session.execute(_KEEP, {"image_id": image_id, "content": read()})
 
 
 def storable(filename: str) -> str:

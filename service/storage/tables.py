@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     LargeBinary,
     String,
+    Table,
     TypeDecorator,
     UniqueConstraint,
     true,
@@ -104,6 +105,11 @@ class Moment(TypeDecorator[datetime]):
 
 class Base(DeclarativeBase):
     """Base of all tables."""
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table of a mapped class, for statements that need no mapped objects."""
+    return Base.metadata.tables[row.__tablename__]
 
 
 class BackboneRow(Base):

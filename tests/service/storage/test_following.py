@@ -368,4 +368,5 @@ def test_images_are_found_by_content_and_by_id(store: Store) -> None:
     assert store.support_image(a, "bee", other.public_id) == other
     assert store.support_image(a, "ant", bee.public_id) is None
     assert store.support_image(b, "bee", bee.public_id) is None
-    assert store.support_image(a, "ant", "0" * 32) is None
+    for unknown in ("0" * 32, other.public_id.upper() + "\n", "\0", "\ud800", ""):
+        assert store.support_image(a, "bee", unknown) is None

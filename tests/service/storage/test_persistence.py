@@ -221,3 +221,27 @@ def test_a_classifier_tuned_by_an_older_version_is_tuned_anew_when_asked(
         for before, after in zip(told, now, strict=True):
             assert after["known"] == before["known"]
             assert probabilities(after) == pytest.approx(probabilities(before), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["images_behind = 'many'", "tuning_since = 'then'", "tuning = '[]'", "templates = '3'"],
+)
+def test_a_damaged_classifier_is_listed_with_its_problem(
+    restarted: Server, again: httpx.Client, damage: str
+) -> None:
+    database = sqlite3.connect(restarted.data_dir / "handful.db")
+    with closing(database):
+        [kept] = database.execute("SELECT * FROM classifiers WHERE name = 'insects'").fetchall()
+        columns = [row[1] for row in database.execute("PRAGMA table_info(classifiers)")]
+        with database:
+            database.execute(f"UPDATE classifiers SET {damage} WHERE name = 'insects'")
+        try:
+            listed = again.get("/v1/classifiers").raise_for_status().json()["classifiers"]
+        finally:
+            with database:
+                values = ", ".join(f"{column} = ?" for column in columns)
+                database.execute(f"UPDATE classifiers SET {values} WHERE name = 'insects'", kept)
+    problems = {one["name"]: one["problem"] for one in listed}
+    assert "damaged" in problems.pop("insects")
+    assert set(problems.values()) == {None}

@@ -130,3 +130,14 @@ def test_classifiers_do_not_know_each_others_classes(
     other.post("bee", picture(2))
     assert classifier.counts() == {"ant": 1}
     assert other.counts() == {"bee": 1}
+
+
+def test_a_tuning_tells_how_it_stands(classifier: Classifier) -> None:
+    made = classifier.http.get(classifier.url).json()
+    assert made["tuning"]["state"] == "current"
+    assert made["tuning"]["images_behind"] == 0
+    assert made["tuning"]["since"] == made["updated_at"]
+    classifier.post("ant", picture(1), picture(2))
+    after = classifier.http.get(classifier.url).json()["tuning"]
+    assert (after["state"], after["images_behind"]) == ("current", 0)
+    assert after["since"] > made["tuning"]["since"]
