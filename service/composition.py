@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 
 import torch
@@ -14,10 +12,11 @@ from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
 from adapters.backbones import Backbone
-from adapters.cache import CacheSettings
+from adapters.cache import CacheSettings, brute_force_on
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
+from service.installation import check_one_faiss
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
@@ -29,10 +28,6 @@ from service.storage.lock import lock_database
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
-
-
-class EnvironmentMixedError(RuntimeError):
-    """Packages are installed that exclude each other."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +65,7 @@ class ServiceParts:
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
         backbone = load_encoder(settings)
-        gpu = backbone.device if backbone.device.type == "cuda" else None
+        gpu = brute_force_on(backbone.device) if backbone.device.type == "cuda" else None
         if backbone.engine != "eager":
             one_thread_a_call()
         if backbone.correction.name == "uncorrected":
@@ -138,20 +133,3 @@ def one_thread_a_call() -> None:
     """
     torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
-
-
-def check_one_faiss() -> None:
-    """See that only one of the two FAISS distributions is installed.
-
-    Raises:
-        EnvironmentMixedError: Both are; they install the same module, each over the other.
-    """
-    found = []
-    for name in ("faiss-cpu", "faiss-gpu"):
-        with suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
-    if len(found) > 1:
-        raise EnvironmentMixedError(
-            f"{' and '.join(found)} are both installed and overwrite each other's files; make a "
-            "new environment with handful[cpu] or handful[gpu]"
-        )

@@ -7,12 +7,15 @@ which keys are nearest to it.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from adapters.cache.cache_file import save
+from adapters.cache.entries import Entries
 from adapters.cache.matches import Matches
 from adapters.embeddings import ClassSet
 from adapters.memory import Storages
@@ -82,21 +85,6 @@ class ClassVotes(ABC):
         """What they hold in memory beside the cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """The n keys of a cache with what belongs to each.
-
-    Attributes:
-        ids: (n,) int64 identifiers.
-        keys: (n, width) float32, as they are kept.
-        labels: (n,) int64 values.
-    """
-
-    ids: Tensor
-    keys: Tensor
-    labels: Tensor
-
-
 class Cache(ABC):
     """A key-value cache: support embeddings as keys, class labels as values.
 
@@ -148,6 +136,16 @@ class Cache(ABC):
     def storages(self) -> Storages:
         """What it holds in memory."""
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what is in it, to be read by :func:`adapters.cache.load_cache` and by FAISS.
+
+        Two files: see :func:`adapters.cache.cache_file.save`.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        save(path, self.entries())
+
     @property
     def nbytes(self) -> int:
         """Bytes that it holds, those included that it shares with others."""
@@ -168,16 +166,3 @@ def balance(columns: Tensor, n_classes: int, shots: float) -> Tensor:
 def balanced(counts: Tensor, shots: float) -> Tensor:
     """(N,) what a vote for each class counts, given the (N,) int64 counts of their keys."""
     return shots / counts.clamp(min=1)
-
-
-def check_shapes(width: int, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
-    """See that there is one key and one label for each identifier.
-
-    Raises:
-        ValueError: Shapes do not agree.
-    """
-    if keys.shape != (len(ids), width) or labels.shape != ids.shape:
-        raise ValueError(
-            f"expected {len(ids)} keys of width {width} with as many labels, "
-            f"got keys {tuple(keys.shape)} and labels {tuple(labels.shape)}"
-        )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import torch
 from torch import Tensor
 
+from adapters.cache.brute_force import BruteForce, TorchBruteForce
 from adapters.cache.cache import Cache
+from adapters.cache.cache_file import load
 from adapters.cache.exact import KeyValueCache
+from adapters.cache.faiss_gpu import FaissBruteForce, unusable
 from adapters.cache.on_gpu import ON_GPU_FROM, GpuCache
 from adapters.cache.partitioned import PartitionedCache
 from adapters.cache.settings import CacheSettings
@@ -50,6 +54,20 @@ def new_cache(
     return KeyValueCache.of(ids, keys, labels)
 
 
+def load_cache(path: str | os.PathLike[str], settings: CacheSettings) -> Cache:
+    """A cache of the keys that :func:`adapters.cache.cache_file.save` wrote.
+
+    It is of the kind that suits them here, whichever it was. Where keys were rounded when they were
+    saved, they remain so.
+
+    Raises:
+        CacheFileError: It is no such file, or damaged.
+        OSError: There is no file.
+    """
+    read = load(path)
+    return new_cache(settings, read.ids, read.keys, read.labels, len(set(read.labels.tolist())))
+
+
 def is_outgrown(
     cache: Cache, settings: CacheSettings, n: int, n_classes: int, device: torch.device
 ) -> bool:
@@ -61,8 +79,21 @@ def is_outgrown(
     return more and isinstance(cache, KeyValueCache)
 
 
-def _gpu(settings: CacheSettings, n: int) -> torch.device | None:
-    """Where n keys should be, if they are enough for a GPU and there is one."""
+def brute_force_on(device: torch.device) -> BruteForce:
+    """What compares on a GPU: FAISS, or PyTorch where FAISS cannot; the log says which and why.
+
+    Takes seconds where FAISS has GPU support: it is tried first.
+    """
+    reason = unusable(device)
+    if reason is None:
+        logger.info("caches on %s are compared by FAISS", device)
+        return FaissBruteForce(device)
+    logger.warning("caches on %s are compared by PyTorch: %s", device, reason)
+    return TorchBruteForce(device)
+
+
+def _gpu(settings: CacheSettings, n: int) -> BruteForce | None:
+    """What compares n keys, if they are enough for a GPU and there is one."""
     return settings.gpu if n >= ON_GPU_FROM else None
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, balanced, check_shapes
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balanced
+from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.flat_rows import FlatRows
 from adapters.cache.matches import Matches
 from adapters.embeddings import ClassSet

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import faiss
 from torch import Tensor
 
 from adapters.cache.flat_rows import FlatRows
+from adapters.faiss_library import faiss
 
 
 def flat_index(ids: Tensor, keys: Tensor) -> faiss.IndexIDMap2:

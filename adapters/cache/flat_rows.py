@@ -6,12 +6,12 @@ import threading
 import weakref
 from typing import Any, NoReturn
 
-import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adapters.faiss_library import faiss
 from adapters.memory import Storages, storages
 
 # Rows for which there is room at the least, and for how many times as many as there are.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.cache.growing_rows import Rows
+from adapters.faiss_library import faiss
 from adapters.memory import Storages
 
 # Of the √n lists, how many are searched: recall ≥ 0.99 of the best ten on clustered keys with

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, balance, check_shapes
+from adapters.cache.brute_force import BruteForce
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balance
+from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.matches import Matches
 from adapters.memory import Storages, storages
 
@@ -27,17 +29,18 @@ _SHARES = 64
 class GpuCache(Cache):
     """A key-value cache on a device.
 
-    Every query is compared with every key, by products of half-precision vectors that are summed in
-    single precision. Neither keys nor similarities ever cross the bus: queries go there, 1 KB each,
+    Every query is compared with every key (:class:`BruteForce`: FAISS, or PyTorch where FAISS has
+    no GPU support), by products of vectors that are half-precision or, where that is said, single
+    precision. Neither keys nor similarities ever cross the bus: queries go there, a vector each,
     and what comes back are votes by class and the nearest keys.
 
     Adding m keys costs their way to the device. Removing moves as many of the last keys into the
     gaps.
 
     Args:
-        device: Where the keys are.
+        brute_force: What compares, and where the keys are.
         ids: (n,) int64 identifiers to begin with.
-        keys: (n, width) unit vectors, on any device; kept as float16.
+        keys: (n, width) unit vectors, on any device; kept as it says.
         labels: (n,) int64 values.
 
     Raises:
@@ -45,9 +48,9 @@ class GpuCache(Cache):
         torch.OutOfMemoryError: There is no room for them on the device.
     """
 
-    def __init__(self, device: torch.device, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
+    def __init__(self, brute_force: BruteForce, ids: Tensor, keys: Tensor, labels: Tensor) -> None:
         self.width = keys.shape[1]
-        self._device = device
+        self._brute_force = brute_force
         self._blocks: list[_Block] = []
         self._ids = torch.empty(0, dtype=torch.int64)
         self._labels = torch.empty(0, dtype=torch.int64)
@@ -80,7 +83,7 @@ class GpuCache(Cache):
         begin, n = 0, len(ids)
         while begin < n:
             if not self._blocks or self._blocks[-1].n == _BLOCK:
-                self._blocks.append(_Block(self.width, self._device))
+                self._blocks.append(_Block(self.width, self._brute_force))
             rows = slice(begin, begin + _BLOCK - self._blocks[-1].n)
             self._blocks[-1].append(keys[rows], places[rows])
             begin += len(ids[rows])
@@ -114,7 +117,15 @@ class GpuCache(Cache):
 
     def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
         """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None."""
-        return self.answer(queries, 0.0, (), k)[1]
+        k = len(self) if k is None else min(k, len(self))
+        if k == 0:
+            return Matches.none(len(queries))
+        similarities, rows = [], []
+        for group in self._groups(queries):
+            best, at = self._nearest(group, k)
+            similarities.append(best.cpu())
+            rows.append(at.cpu())
+        return self._matches(similarities, rows)
 
     def entries(self) -> Entries:
         """All that is in it; keys are rounded."""
@@ -147,25 +158,46 @@ class GpuCache(Cache):
         k = len(self) if k is None else min(k, len(self))
         columns = torch.tensor([self._places[label] for label in labels], dtype=torch.int64)
         votes, similarities, rows = [], [], []
-        for group in torch.split(queries.to(self._device, torch.float16), _GROUP):
+        for group in self._groups(queries):
             summed, best, at = self._group(group, beta, k)
             votes.append(summed.cpu()[:, columns])
             similarities.append(best.cpu())
             rows.append(at.cpu())
         if not votes:
             return torch.empty(0, len(labels)), Matches.none(0)
+        return torch.cat(votes), self._matches(similarities, rows)
+
+    def _groups(self, queries: Tensor) -> tuple[Tensor, ...]:
+        there = queries.to(self._brute_force.device, self._brute_force.dtype)
+        return torch.split(there, _GROUP) if len(there) else ()
+
+    def _matches(self, similarities: list[Tensor], rows: list[Tensor]) -> Matches:
+        if not rows:
+            return Matches.none(0)
         nearest = torch.cat(rows)
-        matches = Matches(torch.cat(similarities), self._ids[nearest], self._labels[nearest])
-        return torch.cat(votes), matches
+        return Matches(torch.cat(similarities), self._ids[nearest], self._labels[nearest])
+
+    def _nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """(n, k) similarities and rows of the nearest keys."""
+        best, at = [], []
+        for number, block in enumerate(self._blocks):
+            keys = block.keys[: block.n]
+            values, rows = self._brute_force.nearest(queries, keys, min(k, block.n))
+            best.append(values)
+            at.append(rows + number * _BLOCK)
+        if len(best) == 1:
+            return best[0], at[0]
+        nearest = torch.cat(best, dim=1).topk(k, dim=1)
+        return nearest.values, torch.cat(at, dim=1).gather(1, nearest.indices)
 
     def _group(self, queries: Tensor, beta: float, k: int) -> tuple[Tensor, Tensor, Tensor]:
         """(n, places) votes, and the (n, k) similarities and rows of the nearest keys."""
-        n, places = len(queries), len(self._places)
-        sums = torch.zeros(n, places * _SHARES, device=self._device)
-        best = torch.empty(n, 0, device=self._device)
-        at = torch.empty(n, 0, dtype=torch.int64, device=self._device)
+        n, places, device = len(queries), len(self._places), queries.device
+        sums = torch.zeros(n, places * _SHARES, device=device)
+        best = torch.empty(n, 0, device=device)
+        at = torch.empty(n, 0, dtype=torch.int64, device=device)
         for number, block in enumerate(self._blocks):
-            similarities = _products(queries, block.keys[: block.n])
+            similarities = self._brute_force.products(queries, block.keys[: block.n])
             if k:
                 top = similarities.topk(min(k, block.n), dim=1)
                 best = torch.cat([best, top.values], dim=1)
@@ -203,10 +235,10 @@ class _GpuVotes(ClassVotes):
 class _Block:
     """Up to so many keys, one beside the other, with room for more."""
 
-    def __init__(self, width: int, device: torch.device) -> None:
+    def __init__(self, width: int, of: BruteForce) -> None:
         self.n = 0
-        self.keys = torch.empty(0, width, dtype=torch.float16, device=device)
-        self.slots = torch.empty(0, dtype=torch.int64, device=device)
+        self.keys = torch.empty(0, width, dtype=of.dtype, device=of.device)
+        self.slots = torch.empty(0, dtype=torch.int64, device=of.device)
 
     def append(self, keys: Tensor, places: Tensor) -> None:
         end = self.n + len(keys)
@@ -226,10 +258,3 @@ def _grown(held: Tensor, n: int, room: int) -> Tensor:
     grown = held.new_empty(room, *held.shape[1:])
     grown[:n] = held[:n]
     return grown
-
-
-def _products(queries: Tensor, keys: Tensor) -> Tensor:
-    """(n, m) float32 products of (n, d) and (m, d) float16 vectors."""
-    if queries.is_cuda:
-        return torch.mm(queries, keys.T, out_dtype=torch.float32)
-    return queries.float() @ keys.float().T

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from adapters.cache.block import ClassBlock
-from adapters.cache.cache import Cache, ClassVotes, Entries, VoteEquation, check_shapes
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
 from adapters.cache.contest import Contest
+from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.growing_rows import Rows
 from adapters.cache.identifiers import Numbers
 from adapters.cache.inverted_file import ERROR, Candidates, InvertedFile

@@ -11,6 +11,7 @@ import typer
 
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
+from service.cli.doctor import doctor
 from service.cli.evaluate import evaluate
 from service.cli.export import export
 from service.cli.import_ import import_
@@ -23,6 +24,7 @@ app.command()(serve)
 app.command()(evaluate)
 app.command()(diagnose)
 app.command()(demo)
+app.command()(doctor)
 app.command("re-embed")(re_embed)
 app.command()(export)
 app.command("import")(import_)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapters.cache import CacheSettings, choice
+from adapters.cache import CacheSettings, TorchBruteForce, choice
 from adapters.cache.flat_rows import FlatRows
 from adapters.change import Change
 from adapters.classifier import FewShotClassifier
@@ -20,7 +20,7 @@ from tests.adapters.synthetic import make_task
 
 DENSE = CacheSettings()
 PARTITIONED = CacheSettings("int8", exact_up_to=2, per_class=0)
-ON_DEVICE = CacheSettings(gpu=torch.device("cpu"))
+ON_DEVICE = CacheSettings(gpu=TorchBruteForce(torch.device("cpu")))
 
 
 def walked(root: object) -> int:
