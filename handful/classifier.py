@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
-from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
 from handful import saved
 from handful.backbone import load_backbone
@@ -22,7 +22,8 @@ from handful.pictures import Image, embed
 from handful.prediction import Evidence, Prediction
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
-from service.registry.fitting import class_texts, new_classifier
+from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
+from service.registry.fitting import class_texts, new_classifier, usable
 
 _DEFAULTS = ClassifierSettings()
 
@@ -150,31 +151,33 @@ class Classifier:
         return predictions
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the classifier as one safetensors file: embeddings, settings and tuning, no images.
+        """Write the classifier as one file: embeddings, settings and tuning, no images.
+
+        The format is that of the service's exports (docs/export.md); a service does not import
+        it, because it does not know the images.
 
         Raises:
             NotFittedError: There is nothing to write yet.
         """
         fitted = self._fitted()
-        texts = fitted.classes.texts
         saved.write(
             path,
-            saved.Saved(
-                backbone=self.backbone.name,
-                fingerprint=self.backbone.fingerprint,
+            ExportedClassifier(
+                source=Source(fingerprint=self.backbone.fingerprint, name=self.backbone.name),
                 settings=self.settings,
-                classes=self._names,
+                classes=[ExportedClass(label=name) for name in self._names],
                 tuning=fitted.tuning,
-                frozen=fitted.support.embeddings.frozen,
-                corrected=fitted.support.embeddings.corrected,
+                tuning_state=TuningState(),
+                texts=fitted.classes.texts,
                 labels=fitted.support.labels,
-                texts=texts,
+                embeddings=fitted.support.embeddings,
+                images=None,
             ),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backbone: Backbone | None = None) -> Self:
-        """Read what :meth:`save` wrote; it answers as the one that was saved.
+        """Read what :meth:`save` wrote or a service exported; it answers as that one did.
 
         Args:
             path: Of the file.
@@ -186,17 +189,20 @@ class Classifier:
             BackboneError: The backbone cannot be loaded.
         """
         found = saved.read(path)
-        backbone = backbone or load_backbone(found.backbone)
-        if backbone.fingerprint != found.fingerprint:
+        backbone = backbone or load_backbone(found.source.name)
+        if backbone.fingerprint != found.source.fingerprint:
             raise saved.SavedClassifierError(
-                f"{path} holds embeddings of another backbone ({found.backbone}, "
-                f"{found.fingerprint[:12]}...) than {backbone.name} ({backbone.fingerprint[:12]}"
-                "...); load it with the one that it was made with"
+                f"{path} holds embeddings of another backbone ({found.source}) than "
+                f"{backbone.name} ({backbone.fingerprint[:12]}...); load it with the one that it "
+                "was made with"
             )
         loaded = cls(backbone, found.settings)
-        embeddings = ImageEmbeddings(found.frozen, found.corrected)
-        support = SupportSet(torch.arange(len(found.labels)), found.labels, embeddings)
-        loaded._store(list(found.classes), found.texts, support, found.tuning)
+        labels, embeddings = found.labels, found.embeddings
+        support = SupportSet.empty(backbone.width, backbone.corrected_width)
+        if len(labels):
+            support = SupportSet(torch.arange(len(labels)), labels, embeddings)
+        names = [one.label for one in found.classes]
+        loaded._store(names, found.texts, support, usable(found.tuning))
         return loaded
 
     def _extend(

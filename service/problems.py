@@ -100,6 +100,28 @@ class NoClasses(StatusProblem):
     status = 409
 
 
+class ClassifierExists(StatusProblem):
+    """A classifier was to be created, and there is another one of that name."""
+
+    type_ = "classifier-exists"
+    title = "There is a classifier of that name"
+    status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is a classifier {name!r}, and it is not the one in the file. Import it under "
+            f"another name, or DELETE /v1/classifiers/{name} first."
+        )
+
+
+class ImportedBackbone(StatusProblem):
+    """A classifier's file holds embeddings of another backbone, and not all of its images."""
+
+    type_ = "imported-backbone"
+    title = "The file was embedded by another backbone"
+    status = 422
+
+
 class NotAnImage(StatusProblem):
     """The bytes are no image of a known format."""
 

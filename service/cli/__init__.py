@@ -13,6 +13,8 @@ from service.cli.demo import demo
 from service.cli.diagnose import diagnose
 from service.cli.doctor import doctor
 from service.cli.evaluate import evaluate
+from service.cli.export import export
+from service.cli.import_ import import_
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.train import train
@@ -24,6 +26,8 @@ app.command()(diagnose)
 app.command()(demo)
 app.command()(doctor)
 app.command("re-embed")(re_embed)
+app.command()(export)
+app.command("import")(import_)
 app.add_typer(train, name="train")
 
 

@@ -21,16 +21,19 @@ from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
 from service.registry.entry import Entry
 from service.registry.freshness import Freshness
+from service.registry.imports import Imports
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
-from service.registry.registered import Registered
+from service.registry.registered import Registered, taken_for
 from service.registry.retuning import Retuning
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change, NewClass
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.store import Store
+
+__all__ = ["NO_TEXTS", "Registered", "Registry"]
 
 NO_TEXTS = ClassTexts()
 
@@ -50,6 +53,9 @@ class Registry:
             database too, a change is made again, tuning and all, if another came before it.
         cache: How classifiers keep their support images.
         tunings: Told of classifiers that are to be tuned after their change, by :meth:`tune`.
+
+    Attributes:
+        imports: Creates classifiers from files.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Registry:
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
         self._changes = ChangeMaker(store, backbone, self.tunings)
         self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
+        self.imports = Imports(store, backbone, self._loaded, limits)
 
     # Reading
 
@@ -192,11 +199,22 @@ class Registry:
 
     @retried_if_outdated
     def add_images(
-        self, name: str, images: Sequence[SupportImage], texts: ClassTexts = NO_TEXTS
+        self,
+        name: str,
+        images: Sequence[SupportImage],
+        top_k: int | None = None,
+        texts: ClassTexts = NO_TEXTS,
     ) -> list[Registered]:
         """Add labelled images to the support set, all of them or none.
 
         An image that its class has already, byte for byte, is recognised and not added again.
+
+        Args:
+            name: Of the classifier.
+            images: With their embeddings, which are asked with too.
+            top_k: Most candidates that each image is taken for, before and after; None: that is
+                not asked.
+            texts: Of class names that are new.
 
         Returns:
             What became of each image, in their order.
@@ -215,16 +233,25 @@ class Registry:
             for label, image in images:
                 if (key := (label, image.sha256)) not in known:
                     new.setdefault(key, SupportImage(label, image))
+            before = after = taken_for(live, images, top_k)
             if new:
                 change = Change(classes_added=new_classes, added=tuple(new.values()))
                 written = self._changes.make(entry, live, basis, change)
                 known |= dict(zip(new, written.support, strict=True))
+                after = taken_for(live, images, top_k)
         answers = []
-        for label, image in images:
+        for (label, image), earlier, later in zip(images, before, after, strict=True):
             key = label, image.sha256
             created = new.pop(key, None) is not None
             answers.append(
-                Registered(label=label, filename=image.filename, record=known[key], created=created)
+                Registered(
+                    label=label,
+                    filename=image.filename,
+                    record=known[key],
+                    created=created,
+                    before=earlier,
+                    after=later,
+                )
             )
         return answers
 

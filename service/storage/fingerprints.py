@@ -60,7 +60,7 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
     used = union(select(ImageRow.fingerprint), select(ClassifierRow.fingerprint)).subquery()
     with Session(engine) as session:
         others = [
-            _origin(row)
+            origin_of_row(row)
             for row in session.execute(
                 select(*BackboneRow.__table__.columns)
                 .join(used, used.c.fingerprint == BackboneRow.fingerprint)
@@ -69,6 +69,29 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
         ]
     if others:
         raise OtherBackboneError(_refusal("the database holds", others, own, "Start"))
+
+
+def check_no_other(session: Session, own: Origin) -> None:
+    """See that no classifier is of another backbone, before one is created.
+
+    Another backbone's would keep both services from starting again. Where two make their first
+    ones at the same time, the second waits here and sees the first.
+
+    Raises:
+        OtherBackbone: One is.
+    """
+    session.execute(
+        select(BackboneRow.fingerprint)
+        .order_by(BackboneRow.fingerprint)
+        .with_for_update(key_share=True)
+    )
+    other = session.scalar(
+        select(ClassifierRow.fingerprint)
+        .where(ClassifierRow.fingerprint != own.fingerprint)
+        .limit(1)
+    )
+    if other is not None:
+        raise other_backbone(session.connection(), "The database holds", other, own)
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:
@@ -83,7 +106,7 @@ def other_backbone(connection: Connection, what: str, fingerprint: str, own: Ori
     row = connection.execute(
         select(*BackboneRow.__table__.columns).where(BackboneRow.fingerprint == fingerprint)
     ).one_or_none()
-    other = Origin(fingerprint, "unknown") if row is None else _origin(row)
+    other = Origin(fingerprint, "unknown") if row is None else origin_of_row(row)
     return OtherBackbone(_refusal(what, [other], own, "Restart the service"))
 
 
@@ -96,7 +119,7 @@ def remember(engine: Engine, own: Origin) -> None:
         row = connection.execute(
             select(*BackboneRow.__table__.columns).where(BackboneRow.fingerprint == own.fingerprint)
         ).one_or_none()
-    if row is not None and _origin(row) == own:
+    if row is not None and origin_of_row(row) == own:
         return
     try:
         with writing(engine) as session:
@@ -126,5 +149,6 @@ def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:
     return told
 
 
-def _origin(row: Any) -> Origin:
+def origin_of_row(row: Any) -> Origin:
+    """What a row of the backbones says."""
     return Origin(row.fingerprint, row.name, row.adapter, row.prompts)

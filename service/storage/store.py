@@ -13,15 +13,16 @@ from service.storage.change_log import log_change
 from service.storage.classifier_loading import load_classifier
 from service.storage.deleting import delete_support, letting_go
 from service.storage.errors import Outdated
-from service.storage.fingerprints import Origin, other_backbone, remember
+from service.storage.fingerprints import Origin, check_no_other, other_backbone, remember
 from service.storage.following import written_since
+from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
 from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import write_support, write_texts
-from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, ContentRow, SupportRow
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
 
@@ -52,6 +53,11 @@ class Store:
         self.fingerprint = own.fingerprint
         self._own = own
         remember(engine, own)
+
+    @property
+    def origin(self) -> Origin:
+        """What the embeddings of this service come from."""
+        return self._own
 
     # Classifiers
 
@@ -101,20 +107,7 @@ class Store:
         if change.settings is None or change.tuning is None:
             raise ValueError("a classifier is made with settings and a tuning")
         with writing(self._engine) as session:
-            # Another backbone's would keep both services from starting again. Where two make
-            # their first ones at the same time, the second waits here and sees the first.
-            session.execute(
-                select(BackboneRow.fingerprint)
-                .order_by(BackboneRow.fingerprint)
-                .with_for_update(key_share=True)
-            )
-            other = session.scalar(
-                select(ClassifierRow.fingerprint)
-                .where(ClassifierRow.fingerprint != self.fingerprint)
-                .limit(1)
-            )
-            if other is not None:
-                raise other_backbone(session.connection(), "The database holds", other, self._own)
+            check_no_other(session, self._own)
             row = ClassifierRow(
                 name=name,
                 **settings_columns(change.settings),
@@ -123,6 +116,14 @@ class Store:
             session.add(row)
             flush_or_outdated(session)
             session.add_all(_class_rows(row.id, change))
+
+    def create_whole(self, name: str, whole: WholeClassifier) -> None:
+        """Write a new classifier with its images, in one transaction.
+
+        Raises as :func:`service.storage.importing.write_whole`.
+        """
+        with writing(self._engine) as session:
+            write_whole(session, name, whole, self._own, keep=self._store_images)
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.

@@ -73,15 +73,15 @@ def write_support(
     for some in chunks(sorted({label for label, _ in images})):
         found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
         class_ids |= {row.label: row.id for row in found}
-    known = _write_images(session, images, own)
+    known = write_images(session, images, own)
     if keep:
-        _write_contents(session, images, known)
+        write_contents(session, images, known)
     rows = [
         SupportRow(
             public_id=uuid.uuid4().hex,
             class_id=class_ids[label],
             image_id=known[image.sha256].id,
-            filename=_storable(image.filename[-_MAX_FILENAME:]),
+            filename=storable(image.filename[-_MAX_FILENAME:]),
         )
         for label, image in images
     ]
@@ -93,10 +93,15 @@ def write_support(
     ]
 
 
-def _write_images(
+def write_images(
     session: Session, images: Sequence[SupportImage], own: Origin
 ) -> dict[str, ImageRow]:
-    """Rows of the images by their content, new ones where there are none yet."""
+    """Rows of the images by their content, new ones where there are none yet.
+
+    Raises:
+        OtherBackbone: One of them is stored with embeddings of another backbone.
+        Outdated: Somebody else has just written the same.
+    """
     known: dict[str, ImageRow] = {}
     for some in chunks(sorted({image.sha256 for _, image in images})):
         for row in session.scalars(_IMAGES, {"some": some}):
@@ -124,7 +129,7 @@ def _write_images(
     return known
 
 
-def _write_contents(
+def write_contents(
     session: Session, images: Sequence[SupportImage], known: dict[str, ImageRow]
 ) -> None:
     """Keep the bytes of images that have none yet: they may have come while not kept."""
@@ -138,7 +143,7 @@ def _write_contents(
             session.execute(_KEEP, {"image_id": image_id, "content": read()})
 
 
-def _storable(filename: str) -> str:
+def storable(filename: str) -> str:
     """A file name as every database takes it: PostgreSQL has no NUL, none has half a character.
 
     Raises:

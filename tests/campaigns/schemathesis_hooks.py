@@ -12,8 +12,11 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from service.api.routes.exchange import FILE_TYPE
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.images.formats import ImageFormat
+from tests.service.exchange.files import made
+from tests.service.exchange.files import written as file_of
 from tests.service.pictures import encoded, noise, picture, zipped
 
 # No schema says what an image is; what is no image is sent by
@@ -36,6 +39,9 @@ ARCHIVES = [
 ]
 first, *others = sorted(ZIP_TYPES)
 schemathesis.openapi.media_type(first, st.sampled_from(ARCHIVES), aliases=others)
+
+# Of a backbone that no service has, so that its images are embedded anew.
+schemathesis.openapi.media_type(FILE_TYPE, st.just(file_of(made())))
 
 # The format "label" (docs/api.md): letters of several scripts, digits, marks that stand alone.
 CHARACTERS = st.sampled_from(

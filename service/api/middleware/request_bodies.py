@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from service.settings import Settings
 # body that is refused here: to it, an answer that ends closes the connection.
 _LINGER_SECONDS = 10.0
 _LINGER_IDLE_SECONDS = 2.0
+_IMPORT = re.compile("/v1/classifiers/[^/]+/import$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,18 @@ class BodyLimit:
     image: bool = False
 
     @classmethod
-    def of(cls, method: str, content_type: str, settings: Settings) -> BodyLimit:
+    def of(cls, method: str, path: str, content_type: str, settings: Settings) -> BodyLimit:
         """The limit of a body of this type; small where nothing large is expected.
 
-        Images and zips are posted. What else is sent is read as JSON, whatever it says to be.
+        Images and zips are posted, and classifiers' files are put where they are imported. What
+        else is sent is read as JSON, whatever it says to be.
         """
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
         posted = method == "POST"
         if posted and (media_type.startswith("multipart/") or "zip" in media_type):
+            return whole
+        if method == "PUT" and "zip" in media_type and _IMPORT.search(path):
             return whole
         if posted and (
             media_type.startswith("image/") or media_type in {"", "application/octet-stream"}
@@ -99,7 +104,7 @@ class RequestBodies:
                 await self.app(scope, receive, send)
                 return
             content_type = headers.get("content-type", "")
-            limit = BodyLimit.of(scope["method"], content_type, self.settings)
+            limit = BodyLimit.of(scope["method"], scope["path"], content_type, self.settings)
             body = _Body(headers, limit, account)
             if "content-encoding" in headers:
                 decoded = MutableHeaders(scope=scope)  # what the application reads has neither

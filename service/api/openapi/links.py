@@ -20,11 +20,13 @@ _OF_CLASSIFIER = (
     "post_images",
     "predict",
     "get_report",
+    "export_classifier",
 )
 
 # By the operation that answers: the operations that follow, with their parameters.
 _LINKS: dict[str, dict[str, dict[str, str]]] = {
     "put_classifier": dict.fromkeys(_OF_CLASSIFIER, _NAME),
+    "import_classifier": dict.fromkeys(_OF_CLASSIFIER, _NAME),
     "put_class": dict.fromkeys(("get_class", "delete_class", "post_images", "predict"), _CLASS),
     "post_images": dict.fromkeys(("get_image", "delete_image", "get_class"), _IMAGE)
     | dict.fromkeys(("predict", "get_report"), _NAME),

@@ -1,6 +1,6 @@
 """JSON Schema of names, labels and ids, for the OpenAPI document.
 
-The routes check names themselves (``service/api/name_validation.py``), because they can say what
+The routes check names themselves (``service/name_validation.py``), because they can say what
 is wrong.
 """
 

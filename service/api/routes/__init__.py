@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from service.api.routes import (
     classes,
     classifiers,
+    exchange,
     health,
     predictions,
     reports,
@@ -19,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     support_images.router,
     predictions.router,
     reports.router,
+    exchange.router,
     health.router,
 )
 """All routers, in the order of the OpenAPI document."""

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.dependencies import Label, Name, ReadyParts
 from service.api.large_json import large_json
-from service.api.name_validation import as_written, checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.responses import (
     CLASS_NOT_FOUND,
@@ -22,6 +21,7 @@ from service.api.openapi.responses import (
 from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
+from service.name_validation import as_written, checked_classifier, checked_label
 from service.problems import ClassNotFound, InvalidName
 from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord

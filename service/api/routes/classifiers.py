@@ -11,7 +11,6 @@ from fastapi import APIRouter, Body, Request, Response
 from service.api.dependencies import Name, ReadyParts
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
-from service.api.name_validation import checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.responses import (
     BODY_PROBLEMS,
@@ -30,6 +29,7 @@ from service.api.schemas.classifiers import (
 from service.api.waiting import UntilTuned
 from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
+from service.name_validation import checked_classifier, checked_label
 from service.problems import ClassifierNotFound, InvalidSettings
 from service.storage.records import ClassifierRecord
 

@@ -14,7 +14,6 @@ from adapters.embeddings import ImageEmbeddings
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.large_json import FEW, large_json
-from service.api.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
@@ -23,6 +22,7 @@ from service.api.schemas.predictions import (
     PredictionsOut,
 )
 from service.api.uploads.image_uploads import read_images
+from service.name_validation import checked_classifier
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
-from service.api.name_validation import checked_classifier
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
 from service.composition import ServiceParts
+from service.name_validation import checked_classifier
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.report_cache import ReportCache
 from service.reports.schemas import ReportOut

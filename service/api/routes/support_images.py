@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
-from service.api.name_validation import checked_classifier, checked_label
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
 from service.api.openapi.responses import (
@@ -26,12 +25,24 @@ from service.api.uploads.image_uploads import Upload, read_class_images, read_la
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.images.embedded import SupportImage
-from service.problems import ImageNotFound, ImageNotStored, InvalidUpload
+from service.name_validation import checked_classifier, checked_label
+from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
+from service.registry.query_batching import MOST_ROWS
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
+# Candidates that an image is taken for, before and after: enough to see what it competes with.
+_TOP_K = 3
+Predict = Annotated[
+    bool,
+    Query(
+        description="Whether to say of each image what it was taken for before the change, and what"
+        " it is taken for after it (`before`, `after`); it is embedded once for all."
+    ),
+]
 _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
+_TOO_MANY = AnswerTooLarge("The answer would name 120000 candidates, for 20000 images; at most...")
 _NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 
 
@@ -42,6 +53,7 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
     responses=change_problems(
         CLASSIFIER_NOT_FOUND,
         *IMAGE_PROBLEMS,
+        _TOO_MANY,
         InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
     ),
     openapi_extra=SUPPORT_BODY,
@@ -59,6 +71,7 @@ async def post_support(
             examples=["shift_jis"],
         ),
     ] = None,
+    predict: Predict = False,
 ) -> RegistrationOut:
     """All images or none. The label is the folder in each file's name.
 
@@ -70,28 +83,34 @@ async def post_support(
     checked_classifier(name)
     await run_blocking(parts.registry.live, name)
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
-    return await _register(name, upload, parts, request, until_tuned)
+    return await _register(name, upload, parts, request, until_tuned, predict=predict)
 
 
 @router.post(
     "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS),
+    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS, _TOO_MANY),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
-    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
+    name: Name,
+    label: Label,
+    parts: ReadyParts,
+    request: Request,
+    until_tuned: UntilTuned,
+    predict: Predict = False,
 ) -> RegistrationOut:
     """All images or none. A label that is new becomes a class.
 
-    An image that the class has already, byte for byte, is answered with the id it has.
+    An image that the class has already, byte for byte, is answered with the id it has. With
+    ``predict=true`` a correction is seen at once: what the image was taken for, and is now.
     """
     checked_classifier(name)
     label = checked_label(label)
     await run_blocking(parts.registry.live, name)
     upload = await read_class_images(request, parts.settings, label)
-    return await _register(name, upload, parts, request, until_tuned)
+    return await _register(name, upload, parts, request, until_tuned, predict=predict)
 
 
 @router.get(
@@ -149,10 +168,22 @@ async def delete_image(
 
 
 async def _register(
-    name: str, upload: Upload, parts: ServiceParts, request: Request, until_tuned: UntilTuned
+    name: str,
+    upload: Upload,
+    parts: ServiceParts,
+    request: Request,
+    until_tuned: UntilTuned,
+    *,
+    predict: bool,
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
     await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
+    if predict and 2 * _TOP_K * len(images) > MOST_ROWS:
+        raise AnswerTooLarge(
+            f"The answer would name {2 * _TOP_K * len(images)} candidates, for {len(images)} "
+            f"images; at most {MOST_ROWS} are accepted. Send at most {MOST_ROWS // (2 * _TOP_K)} "
+            "images in a request, or ask without predict."
+        )
     embedded = await parts.embedder.register(images, name, deadline_or_disconnect(request))
     registered = await run_change_with_texts(
         request,
@@ -163,6 +194,7 @@ async def _register(
             SupportImage(label, image)
             for (label, _), image in zip(upload.labelled, embedded, strict=True)
         ],
+        _TOP_K if predict else None,
     )
     await until_tuned(name)
     created = sum(answer.created for answer in registered)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier, Sha256
+from service.api.schemas.predictions import RankedLabelOut
 
 
 class ClassSummary(BaseModel):
@@ -66,6 +67,17 @@ class ClassOut(ClassSummary):
     images: list[ImageOut]
 
 
+class TakenFor(BaseModel):
+    """What a registered image is taken for, as a query would be."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
+    probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
+    known: bool = Field(description="Whether the image looks like any of the classes.")
+    top_k: list[RankedLabelOut] = Field(description="The three most probable classes at most.")
+
+
 class RegisteredImage(BaseModel):
     """What became of an uploaded image."""
 
@@ -78,6 +90,14 @@ class RegisteredImage(BaseModel):
     label: ClassLabel
     filename: str
     status: Literal["created", "duplicate"]
+    before: TakenFor | None = Field(
+        description="What the image was taken for before this change; null where that was not"
+        " asked (`predict`), or there was no class to choose from."
+    )
+    after: TakenFor | None = Field(
+        description="What it is taken for after this change, by all images of the request;"
+        " null where that was not asked."
+    )
 
 
 class SkippedFile(BaseModel):
@@ -105,12 +125,40 @@ class RegistrationOut(BaseModel):
                             "label": "forest",
                             "filename": "a.jpg",
                             "status": "created",
+                            "before": {
+                                "label": "sea lake",
+                                "probability": 0.61,
+                                "known": True,
+                                "top_k": [
+                                    {
+                                        "label": "sea lake",
+                                        "probability": 0.61,
+                                        "zero_shot": 17.9,
+                                        "cache": 1.8,
+                                    }
+                                ],
+                            },
+                            "after": {
+                                "label": "forest",
+                                "probability": 0.98,
+                                "known": True,
+                                "top_k": [
+                                    {
+                                        "label": "forest",
+                                        "probability": 0.98,
+                                        "zero_shot": 17.1,
+                                        "cache": 5.2,
+                                    }
+                                ],
+                            },
                         },
                         {
                             "id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
                             "label": "forest",
                             "filename": "copy-of-a.jpg",
                             "status": "duplicate",
+                            "before": None,
+                            "after": None,
                         },
                     ],
                     "skipped": [{"file": "forest/.DS_Store", "reason": "was added by macOS"}],

@@ -10,7 +10,6 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from service.api.limiters import Limiters
-from service.api.name_validation import checked_label
 from service.api.uploads.multipart import FormFile, form_files, too_many
 from service.archives import Unpacked, open_archive
 from service.archives.code_pages import CodePageError
@@ -19,6 +18,7 @@ from service.class_folders import ClassFolderError, read_class_folders
 from service.class_folders.droppings import is_image_name, why_skipped
 from service.file_reasons import FileReason, listed, members
 from service.images.uploaded import UploadedImage
+from service.name_validation import checked_label
 from service.problems import EmptyUpload, InvalidName, InvalidUpload, UnsupportedMediaType
 from service.settings import Settings
 

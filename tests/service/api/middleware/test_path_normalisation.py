@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from service.api.middleware.path_normalisation import UnambiguousPaths, decoded_path
-from service.api.name_validation import checked_classifier, checked_label
+from service.name_validation import checked_classifier, checked_label
 from service.problems import InvalidName, InvalidPath
 from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import picture

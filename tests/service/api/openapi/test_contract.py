@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from service import problems
-from service.api.name_validation import checked_classifier, checked_label
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
+from service.name_validation import checked_classifier, checked_label
 from service.problems import InvalidName
 from tests.campaigns.contract import answered, run_schemathesis
 from tests.service.api.openapi.test_openapi import nodes, operations, resolved
@@ -38,7 +38,7 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
     """A short cut of ``python -m tests.campaigns.contract``: all checks, all phases, seeded."""
     outcome = run_schemathesis(spare.url, tmp_path, examples=4, scenarios=25, seed=1)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "20 selected / 20 total" in outcome.stdout
+    assert "23 selected / 23 total" in outcome.stdout
     with spare.client() as http:
         counts = answered(http)
     # It comes past the first refusals.
@@ -48,6 +48,7 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
         ("POST", "/v1/classifiers/{name}/classes/{label}/images"),
         ("POST", "/v1/classifiers/{name}/predict"),
         ("GET", "/v1/classifiers/{name}/report"),
+        ("GET", "/v1/classifiers/{name}/export"),
     ]:
         assert counts[path, method]["2xx"] > 0, (method, path)
         assert counts[path, method]["4xx"] > 0, (method, path)

@@ -119,6 +119,11 @@ def test_a_generated_client_goes_the_way_of_the_demo(
     downloaded = call("get_image", "generated", first.label, image.id).parsed
     assert downloaded.payload.read() == first.content
 
+    exported = call("export_classifier", "generated", images=False).parsed.payload.read()
+    again = call("import_classifier", "generated", body=file(exported))
+    assert (again.status_code, again.parsed.n_images) == (200, len(task.support))
+    assert call("export_index", "generated").parsed.payload.read().startswith(b"PK")
+
     report = call("get_report", "generated").parsed
     assert (report.n_images, report.n_classes) == (len(task.support), 3)
     assert "<html" in call("get_page", "generated").parsed

@@ -9,10 +9,10 @@ from fastapi_problem.error import StatusProblem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.api.name_validation import checked_label
 from service.archives import Unpacked, open_archive
 from service.class_folders import ClassFolderError, read_class_folders
 from service.images.decoding import decode
+from service.name_validation import checked_label
 from service.problems import InvalidName
 from service.settings import Settings
 from tests.service.pictures import encoded, noise, picture, zipped

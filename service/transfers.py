@@ -1,0 +1,175 @@
+"""Classifiers of a database that no service uses: to files, and from files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from adapters.backbones import Backbone
+from adapters.cache import CacheSettings
+from service.encoder import origin_of
+from service.encoding.file_images import embed_images
+from service.encoding.image_embedder import ImageEmbedder
+from service.exchange import (
+    MOST_IMAGES,
+    ClassifierFile,
+    ReadLimits,
+    read_classifier,
+    write_file,
+)
+from service.images.embedded import EmbeddedImage
+from service.name_validation import checked_classifier
+from service.problems import ClassifierNotFound
+from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.registry.exporting import exported
+from service.registry.freshness import RevisionCheck
+from service.registry.importing import Import, has_to_be_embedded
+from service.registry.index_file import write_index_files
+from service.registry.limits import SizeLimits
+from service.registry.registry import Registry
+from service.settings import Settings
+from service.storage.engine import open_database
+from service.storage.exporting import origin_of_classifier
+from service.storage.fingerprints import check_fingerprints
+from service.storage.lock import lock_database
+from service.storage.store import Store
+
+
+def export_classifier(
+    settings: Settings, name: str, file: Path, *, images: bool, index: Path | None
+) -> str:
+    """Write a classifier as one file; loads no backbone.
+
+    Args:
+        settings: Of the database.
+        name: The classifier's.
+        file: Replaced whole, or left as it is.
+        images: Whether the images that were kept go along.
+        index: Where its keys go as a FAISS index, with what its ids are of beside; None: nowhere.
+
+    Returns:
+        What was written, in a sentence.
+
+    Raises:
+        ClassifierNotFound: There is none of that name.
+        StorageError: The database cannot be used.
+        OSError: A file cannot be written.
+    """
+    with _database(settings) as engine:
+        origin = origin_of_classifier(engine, checked_classifier(name))
+        if origin is None:
+            raise ClassifierNotFound(name)
+        store = Store(engine, origin)
+        if (stored := store.load(name)) is None:
+            raise ClassifierNotFound(name)
+        kept = 0
+
+        def content(place: int) -> bytes | None:
+            nonlocal kept
+            found = store.content(stored.support[place].id) if images else None
+            kept += found is not None
+            return found
+
+        part = file.with_name(f"{file.name}.part")
+        with part.open("wb") as written:
+            write_file(written, exported(stored, origin), content)
+        part.replace(file)
+        if index is not None:
+            write_index_files(stored, origin, index, index.with_name(f"{index.name}.json"))
+    return (
+        f"{len(stored.classes)} classes and {len(stored.support)} support images of {name}, "
+        f"{kept or 'none'} of them with their bytes, are in {file}"
+    )
+
+
+def import_classifier(
+    settings: Settings, file: Path, name: str, load_backbone: Callable[[], Backbone]
+) -> str:
+    """Create a classifier from a file, all of it or nothing.
+
+    Args:
+        settings: Of the database and the backbone.
+        file: What :func:`export_classifier` wrote.
+        name: The classifier's from now on.
+        load_backbone: Called once the file is known to be one.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        StatusProblem: The file cannot be imported; the detail says why.
+        StorageError, BackboneError: The database or the backbone cannot be used.
+    """
+    checked_classifier(name)
+    limits = ReadLimits(
+        classes=settings.max_classes, images=MOST_IMAGES, image_bytes=settings.max_image_bytes
+    )
+    with file.open("rb") as opened, _database(settings) as engine:
+        read = read_classifier(opened, limits)
+        backbone = load_backbone()
+        own = origin_of(backbone, settings)
+        check_fingerprints(engine, own)
+        store = Store(engine, own, store_images=settings.store_images)
+        imports = Registry(
+            store,
+            backbone,
+            limits=SizeLimits(max_classes=settings.max_classes, max_texts=settings.max_texts),
+            memory=settings.classifier_memory,
+            freshness=RevisionCheck(store),
+            cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to),
+        ).imports
+        anew = has_to_be_embedded(read, backbone)
+        if imports.is_there(name, read):
+            return f"{name} is there already, as it is in the file; nothing was done"
+        embedded = _embedded(read, backbone, settings, name) if anew else None
+        given, texts = Import(file=read, embedded=embedded), ClassTexts()
+        while True:
+            try:
+                imports.create(name, given, texts)
+                break
+            except TextsNeeded as needed:
+                rows = backbone.encode_classes(needed.labels, needed.templates)
+                texts = texts.with_more(ClassTexts.of(needed, rows))
+    found = read.classifier
+    how = f", embedded anew by {backbone.name}" if anew else ""
+    return (
+        f"{name} is there with {len(found.classes)} classes and {len(found.labels)} support images"
+        f"{how}; now start the service"
+    )
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Engine]:
+    """The database, for this command alone where it can be claimed."""
+    lock = lock_database(settings.sqlalchemy_url)
+    try:
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _embedded(
+    file: ClassifierFile, backbone: Backbone, settings: Settings, name: str
+) -> dict[str, EmbeddedImage]:
+    async def embed() -> dict[str, EmbeddedImage]:
+        embedder = ImageEmbedder(backbone, settings)
+        try:
+            return await embed_images(file, embedder, name, _until_done)
+        finally:
+            embedder.close()
+
+    return asyncio.run(embed())
+
+
+async def _until_done(answer: asyncio.Future[Any]) -> None:
+    await asyncio.wait([answer])
