@@ -14,7 +14,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-_TYPES: dict[str, Any] = {"F16": np.dtype(np.float16), "F32": np.dtype(np.float32), "I64": np.dtype(np.int64)}
+_TYPES: dict[str, Any] = {
+    "F16": np.dtype(np.float16),
+    "F32": np.dtype(np.float32),
+    "I64": np.dtype(np.int64),
+}
 
 
 def _at(address: int, shape: tuple[int, int], of: str) -> NDArray[Any]:
