@@ -41,6 +41,7 @@ class Positions:
         return Matches.best(similarities, self.ids, self.labels, k)
 
     def storages(self) -> Storages:
+        """What they hold in memory."""
         return self.flat.storages() | storages(self.ids, self.labels, self.dead)
 
 
@@ -59,6 +60,7 @@ class Columns:
     counts: Tensor
 
     def are_of(self, classes: ClassSet) -> bool:
+        """Whether they are columns of these classes, in this order."""
         return classes.ids is self.classes or torch.equal(classes.ids, self.classes)
 
     def with_added(self, labels: Tensor) -> Columns | None:
@@ -76,11 +78,19 @@ class Columns:
         return Columns(self.classes, self.columns, self.counts - fewer)
 
     def storages(self) -> Storages:
+        """What they hold in memory."""
         return storages(self.classes, self.columns, self.counts)
 
 
 class DenseVotes(ClassVotes):
-    """One product with all keys, for votes and matches alike."""
+    """One product with all keys, for votes and matches alike.
+
+    Args:
+        positions: The keys, dead ones among them.
+        columns: Of the equation's classes.
+        equation: How they vote.
+        alive: (positions,) bool; None: all.
+    """
 
     def __init__(
         self,
@@ -99,6 +109,7 @@ class DenseVotes(ClassVotes):
     def __call__(
         self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
     ) -> tuple[Tensor, Matches]:
+        """Votes on n queries, and the nearest keys: see :class:`ClassVotes`."""
         positions, equation = self._positions, self._equation
         similarities = products(queries, positions.flat)
         affinities = exponential(similarities, equation.beta)
@@ -114,6 +125,7 @@ class DenseVotes(ClassVotes):
         return votes, positions.best(similarities, k)
 
     def storages(self) -> Storages:
+        """What they hold in memory, with what the cache holds."""
         held = self._positions.storages() | self._columns.storages()
         return held | storages(self._weights, self._key_weights)
 
