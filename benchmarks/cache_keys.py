@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import statistics
 import subprocess
@@ -171,16 +172,30 @@ def looked_at(keys: Keys, head: Voting) -> dict[str, float | int | str]:
 
 
 def changes(keys: Keys, head: Voting, repeats: int) -> dict[str, float | int | str]:
-    """Microseconds to add one key of a class to the cache and to remove it.
+    """Microseconds to add one key of a class to the cache and to remove it; and with its votes.
 
     The first one of a class moves its others to where there is room; the median is without it.
     """
+    equation = head._equation()
     ids, cache = len(keys.support) + torch.arange(repeats), head.cache_
     one = [slice(i, i + 1) for i in range(repeats)]
     label, more = torch.zeros(1, dtype=torch.int64), keys.queries.corrected
-    add = milliseconds(lambda i: cache.add(ids[one[i]], more[one[i]], label), repeats)
-    remove = milliseconds(lambda i: cache.remove(ids[one[i]]), repeats)
-    return {"add µs": 1e3 * add, "remove µs": 1e3 * remove}
+
+    def add(i: int) -> None:
+        cache.add(ids[one[i]], more[one[i]], label)
+
+    def remove(i: int) -> None:
+        cache.remove(ids[one[i]])
+
+    def followed(change: Callable[[int], None]) -> Callable[[int], object]:
+        return lambda i: (change(i), cache.votes(equation))
+
+    return {
+        "add µs": 1e3 * milliseconds(add, repeats),
+        "remove µs": 1e3 * milliseconds(remove, repeats),
+        "add, votes µs": 1e3 * milliseconds(followed(add), repeats),
+        "remove, votes µs": 1e3 * milliseconds(followed(remove), repeats),
+    }
 
 
 class Before:
@@ -201,10 +216,18 @@ class Before:
 
     def milliseconds(self) -> float:
         """Median time of a query, in a turn of it."""
+        return float(self._asked("query"))
+
+    def changes(self) -> dict[str, float]:
+        """What changes cost it."""
+        found: dict[str, float] = json.loads(self._asked("changes"))
+        return found
+
+    def _asked(self, what: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print("go", file=self._process.stdin, flush=True)
-        return float(self._process.stdout.readline())
+        print(what, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline()
 
     def close(self) -> None:
         """End it."""
@@ -212,10 +235,13 @@ class Before:
 
 
 def take_turns(keys: Keys, head: Voting, repeats: int) -> None:
-    """Time queries whenever a line comes, for :class:`Before`."""
+    """Time queries, or changes, whenever a line comes, for :class:`Before`."""
     asked = keys.queries
-    for _ in sys.stdin:
-        print(milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats), flush=True)
+    for line in sys.stdin:
+        if line == "changes\n":
+            print(json.dumps(changes(keys, head, repeats)), flush=True)
+        else:
+            print(milliseconds(lambda i: head.score(asked[i : i + 1], 3), repeats), flush=True)
 
 
 def by_turns(keys: Keys, head: Voting, repeats: int, before: Before) -> dict[str, float]:
@@ -270,6 +296,7 @@ def main() -> None:
                 words = [w for k, v in options.items() for w in (f"--{k.replace('_', '-')}", v)]
                 other = Before(arguments.before, list(map(str, words)))
                 row |= by_turns(keys, head, arguments.repeats, other)
+                row |= {f"before: {name}": took for name, took in other.changes().items()}
                 other.close()
             rows.append(row)
         changed = changes(keys, head, arguments.repeats)

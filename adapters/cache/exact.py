@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.cache.cache import Cache, ClassVotes, VoteEquation, balanced
+from adapters.cache.cache import Cache, ClassVotes, VoteEquation
+from adapters.cache.dense_votes import Columns, DenseVotes, Positions, joined, products
 from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.flat_rows import FlatRows
 from adapters.cache.matches import Matches
-from adapters.embeddings import ClassSet
 from adapters.memory import Storages, storages
-from adapters.products import inner_products
 
 # Up to so many identifiers are compared with all one by one; more are sorted.
 _FEW = 8
@@ -45,7 +42,7 @@ class KeyValueCache(Cache):
     _labels: Tensor  # (positions,)
     _alive: Tensor | None  # (positions,) bool; None: all
     _dead: Tensor  # (d,) positions
-    _columns: _Columns | None  # of the classes that were asked for last
+    _columns: Columns | None  # of the classes that were asked for last
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -117,7 +114,7 @@ class KeyValueCache(Cache):
             KeyError: An identifier is not in the cache; nothing is removed then.
         """
         gone, wanted = self._find(ids), set(ids.tolist())
-        n = int(gone.count_nonzero())
+        n = int(np.count_nonzero(gone.cpu().numpy()))
         if n < len(wanted):
             missing = wanted - set(self._ids[gone].tolist())
             raise KeyError(f"not in the cache: {sorted(missing)}")
@@ -133,7 +130,7 @@ class KeyValueCache(Cache):
 
         O(n · len(self) · width), and no key is moved: what bounds it is reading them.
         """
-        found = _products(queries, self.flat)
+        found = products(queries, self.flat)
         return found if self._alive is None else found[:, self._alive]
 
     def votes(self, equation: VoteEquation) -> ClassVotes:
@@ -143,8 +140,8 @@ class KeyValueCache(Cache):
             at = slice(None) if self._alive is None else self._alive
             columns[at] = equation.classes.columns(self._labels[at])
             counts = torch.bincount(columns[at], minlength=len(equation.classes))
-            self._columns = _Columns(equation.classes.ids, columns, counts)
-        return _DenseVotes(self._positions(), self._columns, equation, self._alive)
+            self._columns = Columns(equation.classes.ids, columns, counts)
+        return DenseVotes(self._positions(), self._columns, equation, self._alive)
 
     def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
         """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None.
@@ -153,7 +150,7 @@ class KeyValueCache(Cache):
         """
         if k == 0 or len(self) == 0 or len(queries) == 0:
             return Matches.none(len(queries))
-        return self._positions().best(_products(queries, self.flat), k)
+        return self._positions().best(products(queries, self.flat), k)
 
     def entries(self) -> Entries:
         """All that is in it."""
@@ -170,146 +167,37 @@ class KeyValueCache(Cache):
 
     def _append(self, ids: Tensor, flat: FlatRows, labels: Tensor) -> None:
         self.flat = flat
-        self._ids = torch.cat([self._ids, ids])
-        self._labels = torch.cat([self._labels, labels])
+        self._ids, self._labels = joined(self._ids, ids), joined(self._labels, labels)
         if self._alive is not None:
-            self._alive = torch.cat([self._alive, torch.ones_like(ids, dtype=torch.bool)])
+            self._alive = joined(self._alive, torch.ones_like(ids, dtype=torch.bool))
         if self._columns is not None:
             self._columns = self._columns.with_added(labels)
 
     def _living(self, rows: Tensor) -> Tensor:
         return rows if self._alive is None else rows[self._alive]
 
-    def _positions(self) -> _Positions:
-        return _Positions(self.flat, self._ids, self._labels, self._dead)
+    def _positions(self) -> Positions:
+        return Positions(self.flat, self._ids, self._labels, self._dead)
 
     def _find(self, ids: Tensor) -> Tensor:
         """(positions,) bool: which hold a living key with one of m identifiers."""
-        if len(ids) > _FEW:
-            found = torch.isin(self._ids, ids)
-        else:
-            found = torch.zeros_like(self._ids, dtype=torch.bool)
-            for one in ids.tolist():
-                found |= self._ids == one
+        found = _among(self._ids, ids)
         return found if self._alive is None else found & self._alive
 
     def _check_free(self, ids: Tensor) -> None:
-        if len(set(ids.tolist())) < len(ids) or bool(self._find(ids).any()):
+        if len(set(ids.tolist())) < len(ids) or self._find(ids).cpu().numpy().any():
             raise ValueError("an identifier is already in the cache")
 
 
-@dataclass(frozen=True, slots=True)
-class _Positions:
-    """Keys by position, some of them dead.
-
-    Attributes:
-        flat: The keys.
-        ids: (positions,) int64 identifiers.
-        labels: (positions,) int64 values.
-        dead: (d,) int64 positions that hold no key any more.
-    """
-
-    flat: FlatRows
-    ids: Tensor
-    labels: Tensor
-    dead: Tensor
-
-    def best(self, similarities: Tensor, k: int | None) -> Matches:
-        """The ``k`` best of (n, positions) similarities, which may be written over; all if None."""
-        if len(self.dead):
-            similarities[:, self.dead] = -torch.inf
-            living = len(self.ids) - len(self.dead)
-            k = living if k is None else min(k, living)
-        return Matches.best(similarities, self.ids, self.labels, k)
-
-    def storages(self) -> Storages:
-        return self.flat.storages() | storages(self.ids, self.labels, self.dead)
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Where each key votes, for as long as the classes stay.
-
-    Attributes:
-        classes: (N,) int64 identifiers of the classes.
-        columns: (positions,) int64 column of each key's class; any column for dead ones.
-        counts: (N,) int64 keys a class.
-    """
-
-    classes: Tensor
-    columns: Tensor
-    counts: Tensor
-
-    def are_of(self, classes: ClassSet) -> bool:
-        return classes.ids is self.classes or torch.equal(classes.ids, self.classes)
-
-    def with_added(self, labels: Tensor) -> _Columns | None:
-        """With m keys behind the others; None if a class is new."""
-        try:
-            columns = ClassSet(self.classes, None).columns(labels)
-        except KeyError:
-            return None
-        counts = self.counts.index_add(0, columns, torch.ones_like(columns))
-        return _Columns(self.classes, torch.cat([self.columns, columns]), counts)
-
-    def without(self, gone: Tensor) -> _Columns:
-        """Without the keys of which ``gone``, (positions,) bool, says so."""
-        fewer = torch.bincount(self.columns[gone], minlength=len(self.counts))
-        return _Columns(self.classes, self.columns, self.counts - fewer)
-
-    def storages(self) -> Storages:
-        return storages(self.classes, self.columns, self.counts)
-
-
-class _DenseVotes(ClassVotes):
-    """One product with all keys, for votes and matches alike."""
-
-    def __init__(
-        self,
-        positions: _Positions,
-        columns: _Columns,
-        equation: VoteEquation,
-        alive: Tensor | None,
-    ) -> None:
-        self._positions, self._columns, self._equation = positions, columns, equation
-        self._weights = equation.alpha * balanced(columns.counts, equation.shots)
-        self._key_weights = equation.key_weights
-        if equation.key_weights is not None and alive is not None:
-            self._key_weights = equation.key_weights.new_zeros(len(alive))
-            self._key_weights[alive] = equation.key_weights
-
-    def __call__(
-        self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
-    ) -> tuple[Tensor, Matches]:
-        positions, equation = self._positions, self._equation
-        similarities = _products(queries, positions.flat)
-        affinities = exponential(similarities, equation.beta)
-        if len(positions.dead):
-            affinities[:, positions.dead] = 0
-        if self._key_weights is not None:
-            affinities = affinities * self._key_weights
-        votes = affinities.new_zeros(len(affinities), len(self._weights))
-        votes.index_add_(1, self._columns.columns, affinities)
-        votes *= self._weights
-        if beside is not None:
-            votes[:, equation.present] += beside
-        return votes, positions.best(similarities, k)
-
-    def storages(self) -> Storages:
-        held = self._positions.storages() | self._columns.storages()
-        return held | storages(self._weights, self._key_weights)
-
-
-def exponential(similarities: Tensor, beta: float) -> Tensor:
-    """``exp(−β(1 − s))`` of similarities of any shape."""
-    if similarities.device.type != "cpu":
-        return (similarities - 1).mul_(beta).exp_()
-    # PyTorch would wake its threads for this, in the way of those of the product.
-    affinities = similarities.numpy() - 1
-    affinities *= beta
-    return torch.from_numpy(np.exp(affinities, out=affinities))
-
-
-def _products(queries: Tensor, flat: FlatRows) -> Tensor:
-    """(n, positions) products, in memory of their own."""
-    return inner_products(queries.detach().to(flat.rows.device).float(), flat.rows)
+def _among(held: Tensor, ids: Tensor) -> Tensor:
+    """(n,) bool: which of n identifiers are among m others."""
+    if len(ids) > _FEW:
+        return torch.isin(held, ids)
+    if held.device.type == "cpu":  # without PyTorch's threads, as above
+        array = held.numpy()
+        every = [array == one for one in ids.tolist()] or [np.zeros(len(array), np.bool_)]
+        return torch.from_numpy(np.logical_or.reduce(every))
+    found = torch.zeros_like(held, dtype=torch.bool)
+    for one in ids.tolist():
+        found |= held == one
+    return found

@@ -11,7 +11,7 @@ from torch import Tensor
 from adapters.cache.block import ClassBlock
 from adapters.cache.cache import Cache, ClassVotes, VoteEquation
 from adapters.cache.certificate import GREATEST, Array, vote_bounds
-from adapters.cache.contest import Contest
+from adapters.cache.contested_votes import ContestedVotes, as_rows
 from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.growing_rows import Rows
 from adapters.cache.identifiers import Numbers
@@ -66,7 +66,7 @@ class PartitionedCache(Cache):
         for label, count in zip(classes.tolist(), counts.tolist(), strict=True):
             self._new_block(label, count)
         numbers = self._insert(ids, keys, labels)
-        self._inverted_file = InvertedFile(numbers, _rows(keys))
+        self._inverted_file = InvertedFile(numbers, as_rows(keys))
         self._refresh()
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class PartitionedCache(Cache):
         """
         numbers = self._insert(ids, keys, labels)
         if len(ids):
-            self._inverted_file.add(numbers, _rows(keys))
+            self._inverted_file.add(numbers, as_rows(keys))
 
     def remove(self, ids: Tensor) -> None:
         """Remove keys by identifier.
@@ -101,7 +101,7 @@ class PartitionedCache(Cache):
 
     def votes(self, equation: VoteEquation) -> ClassVotes:
         """Votes that are exact for the classes that matter and proved not to matter elsewhere."""
-        return _ContestedVotes(self, equation)
+        return ContestedVotes(self, equation)
 
     def nearest(self, queries: Tensor, k: int | None = None) -> Matches:
         """The ``k`` nearest keys of each of (n, width) queries; all keys where ``k`` is None.
@@ -109,7 +109,7 @@ class PartitionedCache(Cache):
         Approximate; exact and O(n · len(self) · width) where ``k`` is None, and where the lists
         that are searched hold fewer than k.
         """
-        rows = _rows(queries)
+        rows = as_rows(queries)
         return self.all(rows, k) if k is None else self.best(rows, self.find(rows, k), k)
 
     def entries(self) -> Entries:
@@ -249,7 +249,7 @@ class PartitionedCache(Cache):
         numbers = self._directory.new(ids.numpy())
         for start in range(0, len(ids), _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            self._insert_chunk(numbers[chunk], _rows(keys[chunk]), labels[chunk].numpy())
+            self._insert_chunk(numbers[chunk], as_rows(keys[chunk]), labels[chunk].numpy())
         return numbers
 
     def _insert_chunk(self, numbers: Numbers, keys: Rows, labels: Numbers) -> None:
@@ -287,32 +287,3 @@ class PartitionedCache(Cache):
         while self._stale:
             place = self._stale.pop()
             self._scatter[place] = self._blocks[place].scatter()
-
-
-class _ContestedVotes(ClassVotes):
-    def __init__(self, cache: PartitionedCache, equation: VoteEquation) -> None:
-        self._cache, self._equation = cache, equation
-        self._contest = Contest.of(cache, equation)
-
-    def __call__(
-        self, queries: Tensor, zero_shot: Tensor, beside: Tensor | None, k: int | None
-    ) -> tuple[Tensor, Matches]:
-        cache, present = self._cache, self._equation.present
-        rows = _rows(queries)
-        found = cache.find(rows, k or 0)
-        besides = None if beside is None else beside.double().numpy()
-        exact, _ = self._contest.votes(rows, zero_shot.double().numpy(), besides, found)
-        votes = torch.from_numpy(exact).to(zero_shot.dtype)
-        if beside is not None:
-            votes += beside
-        if votes.shape[1] < zero_shot.shape[1]:
-            of_present, votes = votes, torch.zeros_like(zero_shot)
-            votes[:, present] = of_present
-        return votes, cache.all(rows) if k is None else cache.best(rows, found, k)
-
-    def storages(self) -> Storages:
-        return self._contest.storages()
-
-
-def _rows(rows: Tensor) -> Rows:
-    return np.ascontiguousarray(rows.detach().cpu().numpy(), dtype=np.float32)

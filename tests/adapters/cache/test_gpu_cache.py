@@ -22,7 +22,7 @@ from adapters.cache import (
     faiss_gpu,
     on_gpu,
 )
-from adapters.cache.exact import exponential
+from adapters.cache.dense_votes import exponential
 from adapters.cache.faiss_gpu import FaissBruteForce, differs, unusable
 from adapters.change import Change
 from adapters.classifier import FewShotClassifier
