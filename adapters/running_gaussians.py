@@ -330,6 +330,7 @@ def _gain(u: Tensor, v: Tensor, scales: Tensor) -> Tensor:
         return u
     inner = (v @ u.T).double()
     inner.diagonal().add_(1 / scales.double())
+    gain: Tensor
     gain, failed = torch.linalg.solve_ex(inner, u.double())
     if int(failed):
         raise DriftedError("the update is singular")
