@@ -6,39 +6,40 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
-_ROUTINES = {
-    np.dtype(np.float32): (lapack.spotrf, lapack.strtrs, lapack.spotri),
-    np.dtype(np.float64): (lapack.dpotrf, lapack.dtrtrs, lapack.dpotri),
-}
+from adapters import lapack
+from adapters.rest import Rest, no_rest, parts
 
 
 class Cholesky:
-    """``A = L Lᵀ`` of an (r, r) matrix, float32 or float64, in O(r³).
+    """``A = L Lᵀ`` of an (r, r) matrix, float32 or float64, in O(r³); the upper triangle is read.
 
     Raises:
         ValueError: A is not positive definite.
     """
 
     def __init__(self, matrix: NDArray[Any]) -> None:
-        factorise, self._solve, self._invert = _ROUTINES[matrix.dtype]
-        self._lower, failed = factorise(matrix, lower=1)
-        if failed:
+        self._upper = np.array(matrix, order="C")
+        if not lapack.factorise(self._upper):
             raise ValueError("the matrix is not positive definite")
 
-    def solved(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def solved(self, rows: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:
         """(m, r) ``L⁻¹ x`` of each row x, O(m · r²)."""
-        solution: NDArray[Any] = self._solve(self._lower, rows.T, lower=1)[0].T
-        return solution
+        return self._solved(rows, rest, back=False)
 
-    def solved_back(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def solved_back(self, rows: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:
         """(m, r) ``L⁻ᵀ x`` of each row x, O(m · r²)."""
-        solution: NDArray[Any] = self._solve(self._lower, rows.T, lower=1, trans=1)[0].T
-        return solution
+        return self._solved(rows, rest, back=True)
 
     def inverse(self) -> NDArray[Any]:
         """(r, r) ``A⁻¹``, O(r³)."""
-        lower = np.tril(self._invert(self._lower, lower=1)[0])
-        inverse: NDArray[Any] = lower + np.tril(lower, -1).T
+        inverse = self._upper.copy()
+        lapack.invert(inverse)
+        lapack.mirror(inverse)
         return inverse
+
+    def _solved(self, rows: NDArray[Any], rest: Rest, *, back: bool) -> NDArray[Any]:
+        solution = np.array(rows, self._upper.dtype, order="C")
+        for part in parts(len(solution), len(self._upper) ** 2 / 2, rest):
+            lapack.solve_rows(self._upper, solution[part], back=back)
+        return solution

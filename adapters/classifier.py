@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,16 +16,10 @@ from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
 from adapters.memory import Storages, storages
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import DriftedError
 from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
-
-#: Called where a long computation can rest: between two of its parts, each of some milliseconds.
-Rest = Callable[[], None]
-
-
-def no_rest() -> None:
-    """Go on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +167,8 @@ class FewShotClassifier:
         compact = support.compact()
         if support.is_sparse:
             support = GrowingSupport.of(compact)
-        fitting = _Fitting.of(classes, compact)
-        tuning = self._tune(classes, fitting)
+        fitting = _Fitting.of(classes, compact, rest)
+        tuning = self._tune(classes, fitting, rest)
         return self._fitted(classes, support, Change(classes=classes, tuning=tuning), fitting)
 
     def _fitted(
@@ -193,7 +186,9 @@ class FewShotClassifier:
         """Change what is stored: :meth:`prepare` and :meth:`apply`."""
         self.apply(self.prepare(change))
 
-    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
         Of near-duplicates only one takes part
@@ -202,23 +197,24 @@ class FewShotClassifier:
         Args:
             classes: The classes.
             images: Those of a support set, or of one to come: identifiers do not matter.
+            rest: Called every few milliseconds, so that it can be held back.
         """
         ids = torch.arange(len(images))
         support = SupportSet(ids, images.labels, images.embeddings)
-        return self._tune(classes, _Fitting.of(classes, support))
+        return self._tune(classes, _Fitting.of(classes, support, rest), rest)
 
-    def _tune(self, classes: ClassSet, fitting: _Fitting) -> Tuning:
+    def _tune(self, classes: ClassSet, fitting: _Fitting, rest: Rest = no_rest) -> Tuning:
         images, ood = fitting.distinct, fitting.ood
         head = self._new_head()
-        tuning = head.tune(classes, images)
+        tuning = head.tune(classes, images, rest=rest)
         columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
         rejection = conformal = None
         if ood is not None:
-            scores = ood.left_out()[votes.rows]
+            scores = ood.left_out(votes.rows, rest=rest)
             rejection = rejection_threshold(scores, self.false_rejection_rate)
         if self.coverage is not None:
-            logits = head.left_out(classes, images, tuning)[votes.rows]
+            logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
             probabilities = (logits / tuning.temperature).softmax(dim=1)
             own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
             # With too little evidence every class is in the set.
@@ -303,22 +299,25 @@ class _Fitting:
     ood: RelativeMahalanobis | None
 
     @classmethod
-    def of(cls, classes: ClassSet, support: SupportSet) -> _Fitting:
+    def of(cls, classes: ClassSet, support: SupportSet, rest: Rest = no_rest) -> _Fitting:
         images = support.labelled
-        kept = without_near_duplicates(support)
+        kept = without_near_duplicates(support, rest=rest)
         distinct = images if kept is support else kept.labelled
         copies = support.ids[~torch.isin(support.ids, kept.ids)]
-        return cls(images, distinct, copies, _fitted_ood(classes, distinct))
+        return cls(images, distinct, copies, _fitted_ood(classes, distinct, rest))
 
     def familiarity(self) -> _Familiarity:
         """For queries: without the images that it was fitted on."""
         return _Familiarity(None if self.ood is None else self.ood.let_go_of_images(), self.copies)
 
 
-def _fitted_ood(classes: ClassSet, images: LabelledEmbeddings) -> RelativeMahalanobis | None:
+def _fitted_ood(
+    classes: ClassSet, images: LabelledEmbeddings, rest: Rest = no_rest
+) -> RelativeMahalanobis | None:
     """Fit the out-of-distribution score; None where no class has two images for a covariance."""
     known = classes.with_images(images.labels)
     if len(images) == len(known):
         return None
     columns = known.columns(images.labels)
-    return RelativeMahalanobis().fit_span(images.span("corrected"), columns, len(known), known.ids)
+    scatter = images.scatter("corrected", columns, len(known), rest)
+    return RelativeMahalanobis().fit_scatter(scatter, rest, known.ids)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from adapters.memory import Storages, storages
+from adapters.rest import Rest, no_rest
+from adapters.scatter import Scatter
 from adapters.span import Span
 
 #: One of the two embeddings of an image.
@@ -104,12 +106,16 @@ class LabelledEmbeddings:
         labels: (n,) int64 class identifiers.
         embeddings: Both embeddings of the n images.
 
-    Keeps the spans that it was asked for, each found once for all who fit Gaussians to the same
-    images: for as long as a fit lasts, not for as long as a classifier does.
+    Keeps the spans and scatters that it was asked for, each found once for all who fit Gaussians
+    to the same images: for as long as a fit lasts, not for as long as a classifier does.
     """
 
     labels: Tensor
     embeddings: ImageEmbeddings
+    _spans: dict[View, Span] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _scatters: dict[View, Scatter] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return self.labels.shape[0]
@@ -124,19 +130,28 @@ class LabelledEmbeddings:
             ImageEmbeddings.concatenate([self.embeddings, other.embeddings]),
         )
 
-    def span(self, view: View) -> Span:
+    def span(self, view: View, rest: Rest = no_rest) -> Span:
         """The span of one of the embeddings; at least one image."""
-        if view == "frozen" or self.embeddings.corrected is self.embeddings.frozen:
-            return self._frozen_span
-        return self._corrected_span
+        if self.embeddings.corrected is self.embeddings.frozen:
+            view = "frozen"
+        if view not in self._spans:
+            self._spans[view] = Span.of(getattr(self.embeddings, view), rest)
+        return self._spans[view]
 
-    @cached_property
-    def _frozen_span(self) -> Span:
-        return Span.of(self.embeddings.frozen)
+    def scatter(self, view: View, columns: Tensor, n_classes: int, rest: Rest = no_rest) -> Scatter:
+        """The classes' means and scatter in one of the embeddings; at least one image.
 
-    @cached_property
-    def _corrected_span(self) -> Span:
-        return Span.of(self.embeddings.corrected)
+        Args:
+            view: The embedding.
+            columns: (n,) int64 column of each image's class; all N classes have images.
+            n_classes: N.
+            rest: Called every few milliseconds.
+        """
+        span = self.span(view, rest)
+        found = self._scatters.get(view)
+        if found is None or not np.array_equal(found.columns, columns.numpy()):
+            found = self._scatters[view] = Scatter.of(span, columns, n_classes, rest)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

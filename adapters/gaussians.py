@@ -9,7 +9,6 @@ Embeddings enter as their :func:`adapters.span.features`.
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.cholesky import Cholesky
+from adapters.rest import Rest, no_rest, parts
 from adapters.running_gaussians import Basis, RunningGaussians, probe
+from adapters.scatter import Scatter
 from adapters.span import Span, features
+from adapters.tuning.votes import Votes
 
 # Of unit vectors. Images that are all alike would make every other infinitely far away.
 _LEAST_VARIANCE = 1e-6
@@ -34,8 +36,9 @@ class SharedGaussians:
             images are no better a measure of it than fewer distinct ones, and P is smaller than
             what it was tuned for. All of them if None.
 
-    Fitting costs O(n · r² + r³) for n images, r = min(n, d), and their :class:`Span`. Nothing is
-    incremental but :meth:`running`. Computed by NumPy: of the small matrices of a few images PyTorch would take
+    Fitting costs O(n · r² + r³) for n images, r = min(n, d): their :class:`Span` and
+    :class:`Scatter`, which others may share, and a factor. Nothing is incremental but
+    :meth:`running`. Computed by NumPy: of the small matrices of a few images PyTorch would take
     longer to be called than to compute, and small classifiers are fitted for a query
     (docs/performance.md).
 
@@ -60,38 +63,41 @@ class SharedGaussians:
 
     def fit_span(self, span: Span, columns: Tensor, n_classes: int) -> Self:
         """Fit as :meth:`fit` does, on the span of the images, which others may share."""
-        self._span, self._width, self.skewed_ = span, span.width, span.skewed
-        inside, n = span.inside, len(span.inside)
-        self._columns = columns.numpy()
-        self._shots = np.bincount(self._columns, minlength=n_classes).astype(inside.dtype)
+        return self.fit_scatter(Scatter.of(span, columns, n_classes))
+
+    def fit_scatter(self, scatter: Scatter, rest: Rest = no_rest) -> Self:
+        """Fit as :meth:`fit` does, on sums that others may share; O(N · r² + r³).
+
+        Args:
+            scatter: Of the n images.
+            rest: Called every few milliseconds.
+        """
+        self._scatter, self._span, self.skewed_ = scatter, scatter.span, scatter.span.skewed
+        self._width = scatter.span.width
+        n, n_classes, self._shots = len(scatter), len(scatter.shots), scatter.shots
         self.shots_ = torch.from_numpy(self._shots)
-        means = self._own(n_classes).T @ inside / self._shots[:, None]
-        self._residuals = inside - means[self._columns]
-        scatter = self._residuals.T @ self._residuals
+        within = scatter.within
         # One image a class leaves nothing to estimate a covariance from: P = I / ρ stands in.
-        total = float(scatter.trace()) / (n - 1) if n > n_classes else self._width
+        total = float(within.trace()) / (n - 1) if n > n_classes else self._width
         self._ridge = self.ridge * max(total, _LEAST_VARIANCE)
         self._share = 1.0 if self.n_distinct is None else self.n_distinct / n
-        scatter *= self._share
-        scatter.flat[:: len(scatter) + 1] += self._ridge
-        self._factor = Cholesky(scatter)
-        self._plain_means, self._means = means, self._whitened(means)
+        covariance = within * within.dtype.type(self._share)
+        covariance.flat[:: len(covariance) + 1] += self._ridge
+        rest()
+        self._factor = Cholesky(covariance)
+        rest()
+        self._means = self._whitened(scatter.means, rest)
+        self._sampled: tuple[NDArray[np.int64], NDArray[Any]] | None = None
         return self
 
-    @cached_property
+    @property
     def spread_(self) -> Tensor:
         """Estimate of the expected squared distance of an image from its class's true mean.
 
-        By leave-one-out; 0 where no class has two images. The mean of c images is off by a c-th
-        of it.
+        By leave-one-out of as many images as :class:`adapters.tuning.votes.Votes` has; 0 where no
+        class has two. The mean of c images is off by a c-th of it. O(v · r²) the first time.
         """
-        several = self._shots > 1
-        more = _left_of(several, self._shots)
-        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
-        squares = _squares(self._whitened(self._residuals)) * more[self._columns]
-        squares = squares / (1 - self._share / self._width * squares)
-        total = squares.sum() / max((self._shots * several).sum(), 1)
-        return torch.from_numpy(np.asarray(total, squares.dtype))
+        return torch.from_numpy(self._spread(no_rest))
 
     def features(self, rows: Tensor) -> Tensor:
         """(m, d) embeddings as the Gaussians see them: square roots, of unit length, if skewed."""
@@ -123,9 +129,9 @@ class SharedGaussians:
             labels: (N,) int64 identifiers of the classes, by which images are said to be theirs.
         """
         basis = Basis.of(self._span.basis, self._width)
-        means = torch.from_numpy(self._plain_means)
+        means = torch.from_numpy(self._scatter.means)
         z = probe(len(basis), means).numpy()
-        scattered = self._share * ((self._residuals @ z) @ self._residuals)
+        scattered = self._share * (self._scatter.within @ z)
         return RunningGaussians.of(
             labels,
             self.shots_,
@@ -137,61 +143,116 @@ class SharedGaussians:
             scattered=torch.from_numpy(scattered),
         )
 
-    def left_out(self) -> tuple[Tensor, Tensor]:
-        """Scores of the support images, each with itself left out of means and covariance.
+    def left_out(
+        self, rows: Tensor | None = None, *, rest: Rest = no_rest
+    ) -> tuple[Tensor, Tensor]:
+        """Scores of support images, each with itself left out of means and covariance.
 
         Exact for a fixed λ: without image i, S loses a multiple of v vᵀ, v being its residual,
         and the inverse follows from Sherman and Morrison. An image that is alone in its class
-        stays in it.
+        stays in it. O(m · r²).
+
+        Args:
+            rows: (m,) the images; all if None.
+            rest: Called every few milliseconds.
 
         Returns:
-            (n, N) discriminants, corrected for the noise of the means, and (n, N) distances.
+            (m, N) discriminants, corrected for the noise of the means, and (m, N) distances.
         """
-        v, columns, width = self._whitened(self._residuals), self._columns, self._width
+        n_classes, r = len(self._means), len(self._scatter.within)
+        asked = np.arange(len(self._scatter)) if rows is None else rows.numpy()
+        scores = np.empty((len(asked), n_classes), self._means.dtype)
+        squares = np.empty((len(asked), 1), self._means.dtype)
+        sampled, of_sampled = self._sample(rest)
+        known = of_sampled if np.array_equal(asked, sampled) else None
+        cost = 2 * n_classes * r + (r * r / 2 if known is None else 0)
+        for some in parts(len(asked), cost, rest):
+            v = self._whitened_residuals(asked[some]) if known is None else known[some]
+            scores[some], squares[some] = self._left_out(asked[some], v)
+        spread = self._spread(rest)
+        for some in parts(len(asked), 16 * n_classes, rest):
+            scores[some] += spread / (2 * self._shots_left(asked[some]))
+        distances = squares - 2 * scores
+        scores -= math.log(n_classes)
+        return torch.from_numpy(scores), torch.from_numpy(distances)
+
+    def _left_out(
+        self, rows: NDArray[np.int64], v: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """For (m,) images and their residuals: (m, N) discriminants but for constants.
+
+        And (m, 1) squared lengths.
+        """
+        columns, width = self._scatter.columns[rows], self._width
         x = v + self._means[columns]
         shots = self._shots[columns]
         several = shots > 1
         # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
         loss = self._share * _left_of(several, shots)[:, None]
         step = np.where(several, 1 / np.maximum(shots - 1, 1), 0)[:, None]
-        own = self._own(len(self._means))
+        own = self._own(rows)
         vv = _squares(v)[:, None]
-        vx = (v * x).sum(axis=1, keepdims=True)
+        vx = np.einsum("ij,ij->i", v, x)[:, None]
         vm = v @ self._means.T
         mm = _squares(self._means)
         gain = (loss / width) / (1 - loss * vv / width)
         means_x = x @ self._means.T - own * step * vx
         means_v = vm - own * step * vv
         means_means = mm - own * (2 * step * vm - step * step * vv)
-        squares = _squares(x)[:, None] + gain * vx * vx
         scores = means_x + gain * vx * means_v
         scores = scores - (means_means + gain * means_v * means_v) / 2
-        shots_left = np.maximum(self._shots - own * several[:, None], 1)
-        scores = scores + self.spread_.numpy() / (2 * shots_left)
-        return (
-            torch.from_numpy(scores - math.log(len(self._means))),
-            torch.from_numpy(squares - 2 * scores),
-        )
+        return scores, _squares(x)[:, None] + gain * vx * vx
 
-    def _own(self, n_classes: int) -> NDArray[Any]:
-        """(n, N) ones where an image belongs to a class, zeros elsewhere."""
-        own = np.zeros((len(self._columns), n_classes), self._span.inside.dtype)
-        own[np.arange(len(own)), self._columns] = 1
+    def _spread(self, rest: Rest) -> NDArray[Any]:
+        """:attr:`spread_`, found once."""
+        rows, residuals = self._sample(rest)
+        shots = self._shots
+        several = shots > 1
+        # Distance to the mean of the c − 1 others, less the (c − 1)-th of the spread that it adds.
+        squares = _squares(residuals) * _left_of(several, shots)[self._scatter.columns[rows]]
+        squares = squares / (1 - self._share / self._width * squares)
+        return np.asarray(squares.sum() / max(len(rows), 1), squares.dtype)
+
+    def _sample(self, rest: Rest) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """(v,) images that are not alone in their class, and their residuals; found once."""
+        if self._sampled is None:
+            columns = torch.from_numpy(self._scatter.columns)
+            rows = Votes.of(columns, len(self._means)).rows.numpy()
+            residuals = np.empty((len(rows), self._means.shape[1]), self._means.dtype)
+            for some in parts(len(rows), len(self._scatter.within) ** 2 / 2, rest):
+                residuals[some] = self._whitened_residuals(rows[some])
+            self._sampled = rows, residuals
+        return self._sampled
+
+    def _whitened_residuals(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self._whitened(self._scatter.residuals(rows))
+
+    def _own(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """(m, N) ones where an image belongs to a class, zeros elsewhere."""
+        own = np.zeros((len(rows), len(self._means)), self._means.dtype)
+        own[np.arange(len(own)), self._scatter.columns[rows]] = 1
         return own
 
-    def _weights(self) -> NDArray[Any]:
+    def _shots_left(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """(m, N) images that each class keeps without one of (m,) images; at least 1."""
+        shots: NDArray[Any] = np.maximum(self._shots - self._own(rows), 1)
+        return shots
+
+    def _weights(self, rest: Rest = no_rest) -> NDArray[Any]:
         """(N, r) weights of a query's coordinates: ``P μᵀ``."""
-        solved: NDArray[Any] = self._factor.solved_back(self._means) * math.sqrt(self._width)
+        solved = self._factor.solved_back(self._means, rest)
+        solved *= math.sqrt(self._width)
         return solved
 
-    def _constant(self) -> NDArray[Any]:
+    def _constant(self, rest: Rest = no_rest) -> NDArray[Any]:
         """(N,) squared lengths of the means, free of their noise."""
-        constant: NDArray[Any] = _squares(self._means) - self.spread_.numpy() / self._shots
+        constant: NDArray[Any] = _squares(self._means) - self._spread(rest) / self._shots
         return constant
 
-    def _whitened(self, inside: NDArray[Any]) -> NDArray[Any]:
+    def _whitened(self, inside: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:
         """(m, r) coordinates in which P is the identity."""
-        solved: NDArray[Any] = self._factor.solved(inside) * math.sqrt(self._width)
+        solved = self._factor.solved(inside, rest)
+        solved *= math.sqrt(self._width)
         return solved
 
 

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from adapters.gaussians import SharedGaussians
 from adapters.memory import Storages, storages
+from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import Moves, RunningGaussians
+from adapters.scatter import Scatter
 from adapters.span import Span, features
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
@@ -49,13 +51,29 @@ class RelativeMahalanobis:
             n_classes: N.
             labels: (N,) int64 identifiers of the classes, for :meth:`moved`; 0 to N − 1 if None.
         """
-        classes = SharedGaussians(RIDGE).fit_span(span, columns, n_classes)
-        background = SharedGaussians(RIDGE).fit_span(span, torch.zeros_like(columns), 1)
+        return self.fit_scatter(Scatter.of(span, columns, n_classes), labels=labels)
+
+    def fit_scatter(
+        self, scatter: Scatter, rest: Rest = no_rest, labels: Tensor | None = None
+    ) -> Self:
+        """Fit as :meth:`fit_span` does, on sums that a head may share, too.
+
+        Args:
+            scatter: Of the n corrected embeddings.
+            rest: Called every few milliseconds.
+            labels: As :meth:`fit_span`.
+        """
+        classes = SharedGaussians(RIDGE).fit_scatter(scatter, rest)
+        background = SharedGaussians(RIDGE).fit_scatter(scatter.of_one_class(), rest)
         self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
-        self._skewed = span.skewed
+        self._skewed = scatter.span.skewed
         self._spreads = float(classes.spread_), float(background.spread_)
-        labels = torch.arange(n_classes) if labels is None else labels
-        self._serve(classes.running(labels), background.running(torch.zeros(1, dtype=torch.int64)))
+        rest()
+        labels = torch.arange(len(scatter.shots)) if labels is None else labels
+        near = classes.running(labels)
+        rest()
+        self._serve(near, background.running(torch.zeros(1, dtype=torch.int64)))
+        rest()
         return self
 
     def moved(self, moves: Moves) -> Self:
@@ -79,7 +97,7 @@ class RelativeMahalanobis:
         return self._skewed
 
     def _serve(self, near: RunningGaussians, far: RunningGaussians) -> None:
-        """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ`` and the rest."""
+        """The terms of both distances at once: ``z (Q₀ − Q) zᵀ``, ``2 x (W − W₀)ᵀ``, the rest."""
         self._near, self._far = near, far
         width = near.basis.width
         self._quadratic = (far.inverse - near.inverse) * width
@@ -102,19 +120,23 @@ class RelativeMahalanobis:
         squares = ((z @ self._quadratic) * z).sum(dim=1)
         return nearest + squares + self._outside * (x * x).sum(dim=1)
 
-    def left_out(self) -> Tensor:
-        """(n,) scores of the support images, each left out of everything.
+    def left_out(self, rows: Tensor | None = None, *, rest: Rest = no_rest) -> Tensor:
+        """(m,) scores of support images, each left out of everything.
 
         Means nothing for an image that is alone in its class.
+
+        Args:
+            rows: (m,) the images; all if None.
+            rest: Called every few milliseconds.
         """
         if self._fitted is None:
             raise ValueError("the support images were let go of")
         classes, background = self._fitted
-        nearest = classes.left_out()[1].amin(dim=1)
-        return background.left_out()[1].squeeze(1) - nearest
+        nearest = classes.left_out(rows, rest=rest)[1].amin(dim=1)
+        return background.left_out(rows, rest=rest)[1].squeeze(1) - nearest
 
     def let_go_of_images(self) -> Self:
-        """Keep what queries and changes need: without :meth:`left_out`, a fraction of the memory."""
+        """Keep what queries and changes need, a fraction of it: without :meth:`left_out`."""
         self._fitted = None
         return self
 

@@ -189,20 +189,14 @@ class RunningGaussians:
         """
         basis = self.basis.extended(moves.added) if basis is None else basis
         means, shots, columns, scales = self._shifts(moves)
-        if len(scales) == 0:
+        if len(scales) == 0 and basis is self.basis:
             return self._ordered(labels, means, shots)
         r = len(self.basis)
         v = basis.inside(columns)
         scales = scales * self.share
         # In directions that are new nothing has scattered so far: A is 1 / λ there.
         u = torch.cat([v[:, :r] @ self.inverse, v[:, r:] / self.ridge], dim=1)
-        # Woodbury: (A⁻¹ + Vᵀ D V)⁻¹ = A − Uᵀ (D⁻¹ + V Uᵀ)⁻¹ U, U = V A. D may be negative.
-        inner = (v @ u.T).double()
-        inner.diagonal().add_(1 / scales.double())
-        solved, failed = torch.linalg.solve_ex(inner, u.double())
-        if int(failed):
-            raise DriftedError("the update is singular")
-        gain = solved.to(u.dtype)  # (k, r)
+        gain = _gain(u, v, scales)
         inverse = self._less(u, gain)
         z = probe(len(basis), v)
         probed = torch.cat([self.probed, self.ridge * z[r:]]) + (scales * (v @ z)) @ v
@@ -322,6 +316,24 @@ class RunningGaussians:
             weights=of_weights,
             squares=of_squares,
         )
+
+
+def _gain(u: Tensor, v: Tensor, scales: Tensor) -> Tensor:
+    """(k, r) G of Woodbury's ``(A⁻¹ + Vᵀ D V)⁻¹ = A − Uᵀ G``, U being ``V A``.
+
+    ``G = (D⁻¹ + V Uᵀ)⁻¹ U``; D, the scales, may be negative.
+
+    Raises:
+        DriftedError: There is no such inverse.
+    """
+    if len(scales) == 0:
+        return u
+    inner = (v @ u.T).double()
+    inner.diagonal().add_(1 / scales.double())
+    gain, failed = torch.linalg.solve_ex(inner, u.double())
+    if int(failed):
+        raise DriftedError("the update is singular")
+    return gain.to(u.dtype)
 
 
 def probe(r: int, like: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 from torch import Tensor
+
+from adapters import lapack
+from adapters.rest import Rest, no_rest, parts
 
 # Of squared lengths: an image that is closer than this to the span of others adds no direction.
 _RESIDUE = 1e-10
@@ -38,31 +40,39 @@ class Span:
     width: int
 
     @staticmethod
-    def of(images: Tensor) -> Span:
+    def of(images: Tensor, rest: Rest = no_rest) -> Span:
         """Find the span of (n, d) embeddings, n ≥ 1; O(n² · d) where n < d.
 
         By Cholesky's factors of the n × n Gram matrix, which is several times as fast as QR for
         few images. It squares the condition number, hence float64, and pivots, which pass over
         images that add nothing to the others.
+
+        Args:
+            images: (n, d).
+            rest: Called every few milliseconds.
         """
         skewed = float(images.amin()) >= 0
-        rows = features(images, skewed).numpy()
-        n, width = rows.shape
+        n, width = images.shape
+        rows = np.empty((n, width), images.numpy().dtype)
+        for some in parts(n, 16 * width, rest):
+            rows[some] = features(images[some], skewed).numpy()
         if n >= width:
             return Span(skewed, None, rows, width)
         wide = rows.astype(np.float64)
-        gram = wide @ wide.T
+        gram = np.zeros((n, n))
+        columns = np.ascontiguousarray(wide.T)
+        for some in parts(width, n * n, rest):
+            lapack.add_products(columns[some], gram)
         tolerance = _RESIDUE * float(gram.diagonal().max())
-        factor, order, rank, _ = lapack.dpstrf(gram, tol=tolerance, lower=1)
-        order -= 1
-        factor = np.tril(factor)[:, :rank]  # its rows are the images, as they were pivoted
-        inside = np.empty((n, rank))
-        inside[order] = factor
-        inverse, _ = lapack.dtrtri(factor[:rank], lower=1)
-        to_basis = np.zeros((rank, n))
-        to_basis[:, order[:rank]] = inverse
-        basis = torch.from_numpy((to_basis @ wide).astype(rows.dtype))
-        return Span(skewed, basis, inside.astype(rows.dtype), width)
+        order, rank = lapack.factorise_pivoted(gram, tolerance)
+        rest()
+        upper = np.triu(gram)[:rank]  # its columns are the images, as they were pivoted
+        inside = np.empty((n, rank), rows.dtype)
+        inside[order] = upper.T
+        basis = wide[order[:rank]]
+        for some in parts(width, rank * rank, rest):
+            lapack.solve_columns(upper, basis[:, some])
+        return Span(skewed, torch.from_numpy(basis.astype(rows.dtype)), inside, width)
 
     def coordinates(self, rows: Tensor) -> Tensor:
         """(m, r) coordinates of (m, d) :func:`features`; what is outside the span is lost."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adapters.cache.flat_rows import FlatRows
 from adapters.cache.matches import Matches
 from adapters.embeddings import ClassSet
 from adapters.memory import Storages
@@ -104,9 +105,12 @@ class Cache(ABC):
 
     Attributes:
         width: Of the keys.
+        flat: All keys in the order in which they came, and those that are gone, where they are
+            kept so; who else reads these rows can share them (:meth:`extend`). None otherwise.
     """
 
     width: int
+    flat: FlatRows | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -123,6 +127,20 @@ class Cache(ABC):
         Raises:
             ValueError: Shapes do not agree, or an identifier is taken.
         """
+
+    def extend(self, ids: Tensor, flat: FlatRows, labels: Tensor) -> None:
+        """Add m keys that stand behind those of :attr:`flat` already, where others read them too.
+
+        Copied where this cache does not keep its keys so.
+
+        Args:
+            ids: (m,) int64 identifiers, none of them in the cache already.
+            flat: All rows from now on: those of :attr:`flat`, if any, and m more.
+            labels: (m,) int64 values.
+
+        Raises as :meth:`add`.
+        """
+        self.add(ids, flat.rows[len(flat) - len(ids) :], labels)
 
     @abstractmethod
     def remove(self, ids: Tensor) -> None:

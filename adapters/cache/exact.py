@@ -94,23 +94,17 @@ class KeyValueCache(Cache):
         check_shapes(self.width, ids, keys, labels)
         self._check_free(ids)
         if len(self) == 0:
-            self._begin(FlatRows.of(keys), ids, labels)
+            self._begin(FlatRows.of(keys.float()), ids, labels)
             return
         if len(self._dead) > max(len(self), _LEAST):
             self._begin(FlatRows.of(self.keys), self.ids, self.labels)
         self._append(ids, self.flat.append(keys), labels)
 
     def extend(self, ids: Tensor, flat: FlatRows, labels: Tensor) -> None:
-        """Add m keys that stand behind those of :attr:`flat` already, where others read them too.
-
-        Args:
-            ids: (m,) int64 identifiers, none of them in the cache already.
-            flat: All positions from now on: those of :attr:`flat`, and m more.
-            labels: (m,) int64 values.
-
-        Raises:
-            ValueError: Shapes do not agree, or an identifier is taken.
-        """
+        """Add keys without a copy, of float32; as :meth:`Cache.extend`."""
+        if flat.rows.dtype != torch.float32:
+            super().extend(ids, flat, labels)
+            return
         check_shapes(self.width, ids, flat.rows[len(self.flat) :], labels)
         self._check_free(ids)
         self._append(ids, flat, labels)

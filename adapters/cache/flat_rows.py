@@ -19,7 +19,7 @@ _LEAST, _TIMES = 16, 2
 
 
 class FlatRows:
-    """(n, width) float32 rows in the memory of a FAISS ``IndexFlatIP``; a value, as a tensor is.
+    """(n, width) rows in the memory of a FAISS ``IndexFlatIP``; a value, as a tensor is.
 
     ``append`` gives a new value that begins with the same rows. Both share memory as long as it has
     room: nothing behind the rows of a value is part of it, and what is part of one is never
@@ -43,8 +43,13 @@ class FlatRows:
 
     @staticmethod
     def of(rows: Tensor) -> FlatRows:
-        """Adopt (n, width) rows: no copy of contiguous float32, which must not change any more."""
-        return FlatRows(rows.detach().float().contiguous(), None)
+        """Adopt (n, width) rows: no copy of contiguous ones, which must not change any more.
+
+        Of float32 or float64; FAISS has an index over float32 alone. Others become float32.
+        """
+        rows = rows.detach()
+        held = rows if rows.dtype == torch.float64 else rows.float()
+        return FlatRows(held.contiguous(), None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,14 +69,15 @@ class FlatRows:
             raise ValueError(f"expected rows of width {self.width}, got {tuple(more.shape)}")
         if len(more) == 0:
             return self
-        more = more.detach().to(self.rows.device, torch.float32)
+        more = more.detach().to(self.rows)
         if self.rows.device.type != "cpu":
             return FlatRows(torch.cat([self.rows, more]), None)
         if self._memory is not None:
             with self._memory.lock:
                 if self._memory.has_room(len(self), len(more)):
                     return FlatRows(self._memory.write(len(self), more), self._memory)
-        memory = _Memory(max(_TIMES * len(self), len(self) + len(more), _LEAST), self.width)
+        room = max(_TIMES * len(self), len(self) + len(more), _LEAST)
+        memory = _Memory(room, self.rows)
         memory.write(0, self.rows)
         return FlatRows(memory.write(len(self), more), memory)
 
@@ -84,7 +90,7 @@ class FlatRows:
         outlive it.
 
         Raises:
-            ValueError: The rows are on a GPU.
+            ValueError: The rows are on a GPU, or not float32.
         """
         return _index(self.rows)
 
@@ -100,11 +106,11 @@ class _Memory:
         lock: To be held from asking for room until it is written.
     """
 
-    def __init__(self, room: int, width: int) -> None:
+    def __init__(self, room: int, like: Tensor) -> None:
         self.lock = threading.Lock()
         # NumPy asks the system for it and touches nothing.
-        self._all = np.empty((room, width), np.float32)
-        self._held: list[weakref.ref[NDArray[np.float32]]] = []
+        self._all = np.empty((room, like.shape[1]), like.numpy().dtype)
+        self._held: list[weakref.ref[NDArray[Any]]] = []
 
     def has_room(self, n: int, m: int) -> bool:
         """Whether m rows fit behind the first n, and nobody holds a tensor that goes beyond n."""
@@ -142,6 +148,8 @@ class _FixedIndex(faiss.IndexFlatIP):
 def _index(rows: Tensor) -> faiss.IndexFlatIP:
     if rows.device.type != "cpu":
         raise ValueError("FAISS reads rows in the memory of the processor")
+    if rows.dtype != torch.float32:
+        raise ValueError("FAISS reads rows of float32")
     index = _FixedIndex(rows.shape[1])
     array = rows.numpy()
     if len(array):

@@ -19,6 +19,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, V
 from adapters.heads.head import Head
 from adapters.heads.tip_adapter import DEFAULT_ALPHA, DEFAULT_BETA, VoteParameters, VotingHead
 from adapters.memory import Storages, storages
+from adapters.rest import Rest
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import Term, search
 from adapters.tuning.tuning import Parameters
@@ -117,7 +118,13 @@ class APE(VotingHead[APEParameters]):
         return refined(super().keys(embeddings), self._channels)
 
     def _choose(
-        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        base: Tensor,
+        votes: Votes,
+        trust: float,
+        rest: Rest,
     ) -> tuple[APEParameters, Tensor]:
         columns, n_classes = known.columns(images.labels), len(known)
         plain = super().keys(images.embeddings)
@@ -127,9 +134,9 @@ class APE(VotingHead[APEParameters]):
         shares = (
             Term(_Setting(share, term.setting), term.values, term.scale)
             for share in SHARES
-            for term in cache_terms(keys[share], columns, votes, n_classes)
+            for term in cache_terms(keys[share], columns, votes, n_classes, rest=rest)
         )
-        share, beta, _ = search(base, shares, votes, trust).setting
+        share, beta, _ = search(base, shares, votes, trust, rest=rest).setting
         weighted = (
             Term(_Setting(share, term.setting, gamma), term.values, term.scale)
             for gamma in GAMMAS
@@ -140,9 +147,10 @@ class APE(VotingHead[APEParameters]):
                 n_classes,
                 self._weights(known, images, share, gamma),
                 betas=(beta,),
+                rest=rest,
             )
         )
-        best = search(base, weighted, votes, trust)
+        best = search(base, weighted, votes, trust, rest=rest)
         parameters = APEParameters(
             beta=best.setting.beta,
             gamma=best.setting.gamma,
@@ -174,7 +182,12 @@ class APE(VotingHead[APEParameters]):
         return {**super()._derived(), **storages(self._channels, self._key_weights)}
 
     def _left_out_term(
-        self, classes: ClassSet, images: LabelledEmbeddings, parameters: APEParameters
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: APEParameters,
+        rows: Tensor,
+        rest: Rest,
     ) -> Tensor:
         known = classes.with_images(images.labels)
         columns = classes.columns(images.labels)
@@ -186,6 +199,8 @@ class APE(VotingHead[APEParameters]):
             len(classes),
             parameters.beta,
             self._weights(known, images, share, gamma),
+            rows=rows,
+            rest=rest,
         )
         return parameters.alpha * shots * votes
 

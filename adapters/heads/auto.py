@@ -17,6 +17,7 @@ from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head, Scores
 from adapters.heads.tip_adapter import TipAdapterPlusPlus
 from adapters.memory import Storages
+from adapters.rest import Rest, no_rest
 from adapters.tuning.tuning import Tuning
 
 # Nats of cross-entropy by which another head must be better than the first: less is chance.
@@ -44,10 +45,12 @@ class Auto(Head):
 
     chosen_: CachedHead[Any]
 
-    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
         """Tune every candidate; the best one's tuning, with its name in ``head``."""
         tunings = {
-            name: replace(self._new(name).tune(classes, images), head=name)
+            name: replace(self._new(name).tune(classes, images, rest=rest), head=name)
             for name in self.candidates
         }
         losses = {name: tuning.loss for name, tuning in tunings.items() if tuning.loss is not None}
@@ -57,9 +60,17 @@ class Auto(Head):
         best = min(losses, key=lambda name: losses[name] + (0 if name == first else MARGIN))
         return tunings[best]
 
-    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
-        """(n, N) logits of the support images by the head that ``tuning`` chose."""
-        return self._new(tuning.head).left_out(classes, images, tuning)
+    def left_out(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        tuning: Tuning,
+        rows: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
+    ) -> Tensor:
+        """(m, N) logits of support images by the head that ``tuning`` chose."""
+        return self._new(tuning.head).left_out(classes, images, tuning, rows, rest=rest)
 
     def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
         """Score by the chosen head."""
@@ -74,7 +85,8 @@ class Auto(Head):
         """As of any head; where another candidate is chosen now, that one takes over the cache."""
         support = self.support_.changed(change) if support is None else support
         after = copy(self)
-        after._place(change.classes or self.classes_, support, change.tuning or self.tuning_)
+        classes = self.classes_ if change.classes is None else change.classes
+        after._place(classes, support, change.tuning or self.tuning_)
         other = self._new(after.tuning_.head)
         before = self.chosen_ if type(self.chosen_) is type(other) else other.after(self.chosen_)
         after.chosen_ = before.prepared(change, support, images)

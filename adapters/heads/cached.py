@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self, TypeVar
 from torch import Tensor
 
 from adapters.cache import Cache, is_outgrown, new_cache
+from adapters.cache.flat_rows import FlatRows
 from adapters.change import Change
-from adapters.embeddings import ImageEmbeddings, SupportSet, View
+from adapters.embeddings import ImageEmbeddings, View
 from adapters.heads.head import Head
 from adapters.heads.term import TermHead, TermParameters
 from adapters.memory import Storages
@@ -52,7 +53,9 @@ class CachedHead(TermHead[P]):
             if change.removed is not None:
                 self.cache_.remove(change.removed)
             if change.added is not None:
-                self._add(change.added)
+                added = change.added
+                flat: FlatRows = getattr(self.support_, self.view)
+                self.cache_.extend(added.ids, flat, added.labels)
             self._is_behind = False
         self._ask_cache()
 
@@ -73,11 +76,8 @@ class CachedHead(TermHead[P]):
     def _make_room(self, before: Head, change: Change) -> None:
         self._is_behind = change.of_images
         moved_together = len(self.support_.ids) < len(before.support_.ids)
-        if self._is_outgrown() or (moved_together and self.cache_.rows is not None):
+        if self._is_outgrown() or (moved_together and self.cache_.flat is not None):
             self._keep()
-
-    def _add(self, added: SupportSet) -> None:
-        self.cache_.add(added.ids, self.keys(added.embeddings), added.labels)
 
     def _ask_cache(self) -> None:
         """Ask the cache for what queries need of it, after it has changed."""

@@ -23,6 +23,7 @@ from adapters.heads.head import Head
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages, storages
 from adapters.products import inner_products
+from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import DriftedError, RunningGaussians
 from adapters.span import features
 from adapters.tuning.search import search, standardised
@@ -63,9 +64,9 @@ class GDA(CachedHead[GDAParameters]):
     images it is the same for all and changes no answer. Where no embedding has a negative
     component, x is its square root (:func:`adapters.span.features`).
 
-    Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on, means
-    and covariance, O(m · (r · d + N · d + r²)) with r = min(n, d); fewer, and with each tuning, they
-    are refitted, O(n · r² + r³). A query costs O(N · d) and the evidence.
+    Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on,
+    means and covariance, O(m · (r · d + N · d + r²)) with r = min(n, d). Of fewer, and with each
+    tuning, they are refitted, O(n · r² + r³). A query costs O(N · d) and the evidence.
     """
 
     view: ClassVar[View] = "frozen"
@@ -76,11 +77,17 @@ class GDA(CachedHead[GDAParameters]):
     _bias: Tensor
 
     def _choose(
-        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        base: Tensor,
+        votes: Votes,
+        trust: float,
+        rest: Rest,
     ) -> tuple[GDAParameters, Tensor]:
-        gaussians = self._gaussians(known, images)
-        scores = gaussians.left_out()[0][votes.rows]
-        found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE)
+        gaussians = self._gaussians(known, images, rest=rest)
+        scores = gaussians.left_out(votes.rows, rest=rest)[0]
+        found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE, rest=rest)
         parameters = GDAParameters(
             alpha=found.weight, spread=float(gaussians.spread_), images=float(len(images))
         )
@@ -134,10 +141,16 @@ class GDA(CachedHead[GDAParameters]):
         return term, self.cache_.nearest(keys, n_matches)
 
     def _left_out_term(
-        self, classes: ClassSet, images: LabelledEmbeddings, parameters: GDAParameters
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: GDAParameters,
+        rows: Tensor,
+        rest: Rest,
     ) -> Tensor:
         known = classes.with_images(images.labels)
-        scores = self._gaussians(known, images, parameters.images).left_out()[0]
+        gaussians = self._gaussians(known, images, parameters.images, rest)
+        scores = gaussians.left_out(rows, rest=rest)[0]
         term = scores.new_zeros(len(scores), len(classes))
         term[:, classes.have_images(images.labels)] = parameters.alpha * scores
         return term
@@ -147,12 +160,14 @@ class GDA(CachedHead[GDAParameters]):
         return {**super()._derived(), **of_running, **storages(self._weights, self._bias)}
 
     def _gaussians(
-        self, known: ClassSet, images: LabelledEmbeddings, n_distinct: float | None = None
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        n_distinct: float | None = None,
+        rest: Rest = no_rest,
     ) -> SharedGaussians:
-        columns = known.columns(images.labels)
-        return SharedGaussians(n_distinct=n_distinct).fit_span(
-            images.span(self.view), columns, len(known)
-        )
+        scatter = images.scatter(self.view, known.columns(images.labels), len(known), rest)
+        return SharedGaussians(n_distinct=n_distinct).fit_scatter(scatter, rest)
 
 
 class GDAPlusPlus(GDA):

@@ -15,6 +15,7 @@ from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.growing_support import GrowingSupport
 from adapters.memory import Storages, storages
+from adapters.rest import Rest, no_rest
 from adapters.tuning.tuning import Parameters, Tuning
 
 #: Images from which on what is fitted follows a change; of fewer it is fitted anew as quickly.
@@ -138,7 +139,7 @@ class Head(ABC):
         after._make_room(self, change)
         return after
 
-    def catch_up(self, change: Change) -> None:
+    def catch_up(self, change: Change) -> None:  # noqa: B027 - not every head has a cache
         """Bring what is shared with the head before the change up to date; costs microseconds.
 
         That one is not to be asked any more.
@@ -149,8 +150,16 @@ class Head(ABC):
         return (logits / self.tuning_.temperature).softmax(dim=-1)
 
     @abstractmethod
-    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
-        """Choose hyperparameters and temperature from the support images alone."""
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
+        """Choose hyperparameters and temperature from the support images alone.
+
+        Args:
+            classes: The classes.
+            images: The support images.
+            rest: Called every few milliseconds.
+        """
 
     @abstractmethod
     def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
@@ -162,11 +171,26 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
-        """(n, N) logits of the support images, each without its own image.
+    def left_out(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        tuning: Tuning,
+        rows: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
+    ) -> Tensor:
+        """(m, N) logits of support images, each without its own image.
 
         The left-out image's class is judged by the images that it keeps; a class that keeps
         none is treated like one without images. Costs about as much as ``score``.
+
+        Args:
+            classes: The classes.
+            images: The support images.
+            tuning: Hyperparameters.
+            rows: (m,) the images that are asked for; all if None.
+            rest: Called every few milliseconds.
         """
 
     def storages(self) -> Storages:
@@ -202,10 +226,10 @@ class Head(ABC):
         """
         self._fit(self.support_.compact().labelled)
 
-    def _keep(self) -> None:
+    def _keep(self) -> None:  # noqa: B027
         """Make the cache, of a head that has one."""
 
-    def _make_room(self, before: Head, change: Change) -> None:
+    def _make_room(self, before: Head, change: Change) -> None:  # noqa: B027
         """Make another cache where that of the head before the change would not do after it."""
 
     @abstractmethod

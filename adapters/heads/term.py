@@ -14,6 +14,7 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.absent import absent_offset, fill_absent
 from adapters.heads.head import Head, Scores
 from adapters.products import inner_products
+from adapters.rest import Rest, no_rest, parts
 from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Parameters, Tuning
@@ -31,6 +32,18 @@ def zero_shot_logits(queries: Tensor, classes: ClassSet, logit_scale: float) -> 
     if classes.texts is None:
         return queries.new_zeros(len(queries), len(classes))
     return inner_products(queries, classes.texts).mul_(logit_scale)
+
+
+def _zero_shot_in_parts(
+    images: Tensor, classes: ClassSet, logit_scale: float, rest: Rest
+) -> Tensor:
+    """:func:`zero_shot_logits` of very many images."""
+    cost = len(classes) * images.shape[1]
+    logits = [
+        zero_shot_logits(images[some], classes, logit_scale)
+        for some in parts(len(images), cost, rest)
+    ]
+    return torch.cat(logits) if logits else zero_shot_logits(images, classes, logit_scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,46 +91,73 @@ class TermHead(Head, Generic[P]):
         absent = (~self.present_).expand_as(term)
         return Scores(zero_shot, fill_absent(term, absent, offset), matches)
 
-    def left_out(self, classes: ClassSet, images: LabelledEmbeddings, tuning: Tuning) -> Tensor:
-        """(n, N) logits of the support images, each without its own image.
+    def left_out(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        tuning: Tuning,
+        rows: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
+    ) -> Tensor:
+        """(m, N) logits of support images, each without its own image.
 
         The left-out image's class is judged by the images that it keeps; a class that keeps
         none is treated like one without images. Costs about as much as ``score``.
+
+        Args:
+            classes: The classes.
+            images: The support images.
+            tuning: Hyperparameters.
+            rows: (m,) the images that are asked for; all if None.
+            rest: Called every few milliseconds.
         """
-        zero_shot = zero_shot_logits(images.embeddings.frozen, classes, self.logit_scale)
+        rows = torch.arange(len(images)) if rows is None else rows
+        zero_shot = zero_shot_logits(images.embeddings.frozen[rows], classes, self.logit_scale)
         if len(images) == 0:
             return zero_shot
         parameters = self._own(tuning)
-        term = self._left_out_term(classes, images, parameters)
+        term = self._left_out_term(classes, images, parameters, rows, rest)
         columns = classes.columns(images.labels)
         shots = torch.bincount(columns, minlength=len(classes))
-        absent = (shots == 0).repeat(len(images), 1)
-        absent[shots[columns] == 1, columns[shots[columns] == 1]] = True
+        absent = (shots == 0).repeat(len(rows), 1)
+        alone = shots[columns[rows]] == 1
+        absent[alone, columns[rows][alone]] = True
         return zero_shot + fill_absent(term, absent, parameters.absent or 0.0)
 
-    def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
         """Choose hyperparameters and temperature from the support images alone.
 
         Leave-one-out: every setting is scored on the support images, each named by the others.
         Where every class has one image nobody can vote, and the head's defaults are used.
+
+        Args:
+            classes: The classes.
+            images: The support images.
+            rest: Called every few milliseconds.
         """
         known = classes.with_images(images.labels)
         columns = known.columns(images.labels)
-        zero_shot = zero_shot_logits(images.embeddings.frozen, known, self.logit_scale)
-        trust = calibrated_temperature(zero_shot, columns, weights=Votes.class_weights(columns))
+        zero_shot = _zero_shot_in_parts(images.embeddings.frozen, known, self.logit_scale, rest)
+        trust = calibrated_temperature(zero_shot, columns, Votes.class_weights(columns), rest=rest)
         votes = Votes.of(columns, len(known))
         if len(votes) == 0:
-            return self._untuned(known, images, trust)
-        parameters, term = self._choose(known, images, zero_shot[votes.rows], votes, trust)
+            return self._untuned(known, images, trust, rest)
+        base = zero_shot[votes.rows]
+        parameters, term = self._choose(known, images, base, votes, trust, rest)
         parameters = replace(parameters, absent=absent_offset(term, votes.targets))
-        return calibrated(parameters, zero_shot[votes.rows] + term, votes)
+        return calibrated(parameters, base + term, votes, rest=rest)
 
-    def _untuned(self, known: ClassSet, images: LabelledEmbeddings, trust: float) -> Tuning:
+    def _untuned(
+        self, known: ClassSet, images: LabelledEmbeddings, trust: float, rest: Rest
+    ) -> Tuning:
         """What is sound without evidence, in units of the trust in the class names."""
         parameters = self._defaults(trust)
         if len(images) == 0:
             return Tuning(parameters)  # probabilities as the encoder was trained to give them
-        term = self._left_out_term(known, images, parameters)
+        term = self._left_out_term(known, images, parameters, torch.arange(len(images)), rest)
         columns = known.columns(images.labels)
         offset = absent_offset(term, columns, own_is_known=False)
         return Tuning(replace(parameters, absent=offset), DEFAULT_TEMPERATURE * trust)
@@ -129,7 +169,13 @@ class TermHead(Head, Generic[P]):
 
     @abstractmethod
     def _choose(
-        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        base: Tensor,
+        votes: Votes,
+        trust: float,
+        rest: Rest,
     ) -> tuple[P, Tensor]:
         """Search the hyperparameters.
 
@@ -139,6 +185,7 @@ class TermHead(Head, Generic[P]):
             base: (v, N) zero-shot logits of the voters.
             votes: Who votes; at least two.
             trust: Temperature at which zero-shot logits are calibrated.
+            rest: Called every few milliseconds.
 
         Returns:
             The parameters, and the (v, N) term that they give, each row without its own image.
@@ -161,6 +208,11 @@ class TermHead(Head, Generic[P]):
 
     @abstractmethod
     def _left_out_term(
-        self, classes: ClassSet, images: LabelledEmbeddings, parameters: P
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: P,
+        rows: Tensor,
+        rest: Rest,
     ) -> Tensor:
-        """The (n, N) term for the support images themselves, each without its own image."""
+        """The (m, N) term for (m,) support images, each without its own image."""

@@ -20,6 +20,7 @@ from adapters.heads.cached import CachedHead
 from adapters.heads.head import Head
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages
+from adapters.rest import Rest, no_rest
 from adapters.tuning.cache_votes import cache_terms, left_out_votes, mean_shots
 from adapters.tuning.search import search
 from adapters.tuning.tuning import Parameters
@@ -133,12 +134,17 @@ class VotingHead(CachedHead[V]):
         return None
 
     def _left_out_term(
-        self, classes: ClassSet, images: LabelledEmbeddings, parameters: V
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: V,
+        rows: Tensor,
+        rest: Rest,
     ) -> Tensor:
         columns = classes.columns(images.labels)
         shots = parameters.shots_of(columns, len(classes))
         keys = self.keys(images.embeddings)
-        votes = left_out_votes(keys, columns, len(classes), parameters.beta)
+        votes = left_out_votes(keys, columns, len(classes), parameters.beta, rows=rows, rest=rest)
         return parameters.alpha * shots * votes
 
     def _derived(self) -> Storages:
@@ -146,7 +152,14 @@ class VotingHead(CachedHead[V]):
 
 
 def chosen_votes(
-    keys: Tensor, columns: Tensor, n_classes: int, base: Tensor, votes: Votes, trust: float
+    keys: Tensor,
+    columns: Tensor,
+    n_classes: int,
+    base: Tensor,
+    votes: Votes,
+    trust: float,
+    *,
+    rest: Rest = no_rest,
 ) -> tuple[VoteParameters, Tensor]:
     """Search α and β of a cache with these keys.
 
@@ -157,11 +170,13 @@ def chosen_votes(
         base: (v, N) zero-shot logits of the voters.
         votes: Who votes.
         trust: Temperature at which zero-shot logits are calibrated.
+        rest: Called every few milliseconds.
 
     Returns:
         The parameters, and the (v, N) term that they give.
     """
-    found = search(base, cache_terms(keys, columns, votes, n_classes), votes, trust)
+    terms = cache_terms(keys, columns, votes, n_classes, rest=rest)
+    found = search(base, terms, votes, trust, rest=rest)
     shots = mean_shots(columns, n_classes)
     return VoteParameters(beta=found.setting, alpha=found.weight, shots=shots), found.values
 
@@ -176,10 +191,16 @@ class TipAdapter(VotingHead[VoteParameters]):
     parameters: ClassVar[type[Parameters]] = VoteParameters
 
     def _choose(
-        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        base: Tensor,
+        votes: Votes,
+        trust: float,
+        rest: Rest,
     ) -> tuple[VoteParameters, Tensor]:
         keys, columns = self.keys(images.embeddings), known.columns(images.labels)
-        return chosen_votes(keys, columns, len(known), base, votes, trust)
+        return chosen_votes(keys, columns, len(known), base, votes, trust, rest=rest)
 
     def _defaults(self, trust: float) -> VoteParameters:
         return VoteParameters(alpha=DEFAULT_ALPHA * trust, beta=DEFAULT_BETA)

@@ -13,7 +13,6 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
@@ -27,6 +26,7 @@ from adapters.heads.tip_adapter import (
 )
 from adapters.memory import Storages, storages
 from adapters.products import inner_products
+from adapters.rest import Rest, no_rest, parts
 from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.tuning import Parameters
@@ -103,24 +103,33 @@ class TipX(VotingHead[TipXParameters]):
     Without meaningful names there are no signatures,
     and this is Tip-Adapter.
 
-    Incremental: the cache, and signatures while the classes stay, O(m · N · d). With each tuning: φ
-    from the pairs of at most 2048 support images. Tuning: γ after α and β, which are those of Tip-Adapter.
+    Incremental: the cache, and signatures while the classes stay, O(m · N · d). Refitted with each
+    tuning: φ, from the pairs of at most 2048 support images. Tuning: γ after α and β, which are
+    those of Tip-Adapter.
     """
 
     view: ClassVar[View] = "frozen"
     parameters: ClassVar[type[Parameters]] = TipXParameters
 
     def _choose(
-        self, known: ClassSet, images: LabelledEmbeddings, base: Tensor, votes: Votes, trust: float
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        base: Tensor,
+        votes: Votes,
+        trust: float,
+        rest: Rest,
     ) -> tuple[TipXParameters, Tensor]:
         keys, columns = self.keys(images.embeddings), known.columns(images.labels)
-        plain, values = chosen_votes(keys, columns, len(known), base, votes, trust)
+        plain, values = chosen_votes(keys, columns, len(known), base, votes, trust, rest=rest)
         parameters = TipXParameters(beta=plain.beta, alpha=plain.alpha, shots=plain.shots)
         if known.texts is None:
             return parameters, values
         shots = parameters.shots_of(columns, len(known))
-        term = shots * self._left_out_signature_term(known, images)[votes.rows]
-        found = search(base + values, [standardised(term)], votes, trust, (0.0, *WEIGHTS))
+        term = shots * self._left_out_signature_term(known, images, votes.rows, rest)
+        found = search(
+            base + values, [standardised(term)], votes, trust, (0.0, *WEIGHTS), rest=rest
+        )
         return replace(parameters, gamma=found.weight), values + found.values
 
     def _defaults(self, trust: float) -> TipXParameters:
@@ -178,33 +187,49 @@ class TipX(VotingHead[TipXParameters]):
         }
 
     def _left_out_term(
-        self, classes: ClassSet, images: LabelledEmbeddings, parameters: TipXParameters
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: TipXParameters,
+        rows: Tensor,
+        rest: Rest,
     ) -> Tensor:
-        term = super()._left_out_term(classes, images, parameters)
+        term = super()._left_out_term(classes, images, parameters, rows, rest)
         known = classes.with_images(images.labels)
         if known.texts is not None:
             present = classes.have_images(images.labels)
             shots = parameters.shots_of(known.columns(images.labels), len(known))
-            more = shots * self._left_out_signature_term(known, images)
+            more = shots * self._left_out_signature_term(known, images, rows, rest)
             term[:, present] += (parameters.gamma or 0.0) * more
         return term
 
-    def _left_out_signature_term(self, known: ClassSet, images: LabelledEmbeddings) -> Tensor:
-        """The mean of ``−φ(M)`` over each class's images, the image itself left out."""
+    def _left_out_signature_term(
+        self, known: ClassSet, images: LabelledEmbeddings, rows: Tensor, rest: Rest
+    ) -> Tensor:
+        """(m, N) means of ``−φ(M)`` over each class's images, of (m,) images without themselves."""
         assert known.texts is not None  # noqa: S101 - both callers have looked
-        log_s = log_signatures(images.embeddings.frozen, known.texts)
-        columns = known.columns(images.labels)
-        labels = one_hot(columns, len(known)).to(log_s.dtype)
-        r = log_s.exp()
-        negentropy = (r * log_s).sum(dim=1, keepdim=True)
-        cross = r @ (labels.T @ log_s).T - labels * negentropy
-        left = left_out_shots(columns, len(known), torch.arange(len(columns)))
-        phi = self._fitted_rescaling(images, known.texts)(negentropy - cross / left)
-        return -phi
+        frozen, columns = images.embeddings.frozen, known.columns(images.labels)
+        sums = frozen.new_zeros(len(known), len(known))
+        for some in parts(len(columns), len(known) * (frozen.shape[1] + 16), rest):
+            sums.index_add_(0, columns[some], log_signatures(frozen[some], known.texts))
+        rescaled = self._fitted_rescaling(images, known.texts, rest)
+        term = frozen.new_empty(len(rows), len(known))
+        for some in parts(len(rows), len(known) * (frozen.shape[1] + len(known)), rest):
+            of = rows[some]
+            log_s, labels = log_signatures(frozen[of], known.texts), columns[of]
+            r = log_s.exp()
+            negentropy = (r * log_s).sum(dim=1, keepdim=True)
+            cross = r @ sums.T
+            cross.scatter_add_(1, labels.unsqueeze(1), -negentropy)
+            term[some] = -rescaled(negentropy - cross / left_out_shots(columns, len(known), of))
+        return term
 
-    def _fitted_rescaling(self, images: LabelledEmbeddings, texts: Tensor) -> Rescaling:
+    def _fitted_rescaling(
+        self, images: LabelledEmbeddings, texts: Tensor, rest: Rest = no_rest
+    ) -> Rescaling:
         some = images.embeddings[evenly(len(images), MAX_VOTES)]
         log_s, keys = log_signatures(some.frozen, texts), self.keys(some)
+        rest()
         return Rescaling.of(divergences(log_s, log_s), keys @ keys.T)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
+from adapters.rest import Rest, no_rest
+from adapters.tuning.temperature import calibrated_temperatures
 from adapters.tuning.votes import Votes, evenly
 
 # Weights of a term, in units of the trust in the class names times the term's own unit.
@@ -25,7 +27,8 @@ TOLERANCE = 0.02
 LOSS_TOLERANCE = 2e-3
 # Numbers in the logits by which settings that hit alike are compared; bounds the time of ties.
 MAX_COMPARED = 50_000
-
+# Numbers of several settings that are held at a time.
+_BLOCK = 200_000
 
 S = TypeVar("S")
 
@@ -79,6 +82,8 @@ def search(
     trust: float,
     weights: Sequence[float] = WEIGHTS,
     tolerance: float = TOLERANCE,
+    *,
+    rest: Rest = no_rest,
 ) -> SearchResult[S]:
     """Find the term and weight under which the support images name themselves best.
 
@@ -94,35 +99,73 @@ def search(
             the search the same for any logit scale and any quality of the names.
         weights: Relative weights to try.
         tolerance: Share of the votes that a setting may be behind the most accurate one.
+        rest: Called every few milliseconds.
 
-    Cost: two passes over (v, N) numbers for each term and weight, and a calibration of each of
-    the settings that are nearly as accurate as the best.
+    Cost: two passes over (v, N) numbers for each term and weight, and a calibration of the
+    settings that are nearly as accurate as the best: 5 to 10 passes over at most
+    :data:`MAX_COMPARED` numbers of each, many settings at a time.
     """
-    own = votes.targets.unsqueeze(1)
-    base_own, base_others = base.gather(1, own), base.scatter(1, own, -torch.inf)
-    scored: list[tuple[float, float, Term[S]]] = []
-    for term in terms:
-        term_own = term.values.gather(1, own)
-        for weight in (relative * trust for relative in weights):
-            others = torch.add(base_others, term.values, alpha=weight).amax(dim=1, keepdim=True)
-            right = (base_own + weight * term_own > others).squeeze(1)
-            scored.append((float(torch.dot(right.double(), votes.weights)), weight, term))
-    most = max(accuracy for accuracy, *_ in scored)
-    best = [
-        (weight, term) for accuracy, weight, term in scored if accuracy >= most - tolerance - 1e-9
-    ]
-    compared = evenly(len(base), max(MAX_COMPARED // max(base.shape[1], 1), 50))
-    losses = [
-        _loss(base[compared] + weight * term.values[compared], votes, compared)
-        for weight, term in best
-    ]
-    enough = min(losses) + LOSS_TOLERANCE
-    weight, term = next(one for loss, one in zip(losses, best, strict=True) if loss <= enough)
+    absolute = np.array([relative * trust for relative in weights])
+    tried = list(terms)
+    accuracies = _accuracies(base, [term.values for term in tried], votes, absolute, rest)
+    near = accuracies >= accuracies.max() - tolerance - 1e-9
+    of_terms, of_weights = near.nonzero()
+    losses = _losses(
+        base, [term.values for term in tried], votes, of_terms, absolute[of_weights], rest
+    )
+    first = int((losses <= losses.min() + LOSS_TOLERANCE).argmax())
+    term, weight = tried[of_terms[first]], float(absolute[of_weights[first]])
     return SearchResult(term.setting, weight * term.scale, weight * term.values)
 
 
-def _loss(logits: Tensor, votes: Votes, rows: Tensor) -> float:
-    targets, weights = votes.targets[rows], votes.weights[rows]
-    weights = weights / weights.sum()
-    temperature = calibrated_temperature(logits, targets, 0.05, weights)
-    return smoothed_loss(logits, targets, temperature, weights)
+def _accuracies(
+    base: Tensor,
+    values: Sequence[Tensor],
+    votes: Votes,
+    weights: NDArray[Any],
+    rest: Rest,
+) -> NDArray[Any]:
+    """(terms, weights) share of the votes that name their class; a tie is a miss."""
+    targets, shares, voters = votes.targets.numpy(), votes.weights.numpy(), np.arange(len(votes))
+    # A class a row: the best of the classes is then found along long rows.
+    others = base.T.contiguous().numpy().copy()
+    own = others[targets, voters]
+    others[targets, voters] = -np.inf
+    found = np.empty((len(values), len(weights)))
+    step = max(_BLOCK // max(others.size, 1), 1)
+    for i, of_term in enumerate(values):
+        term = of_term.T.contiguous().numpy()
+        of_own = term[targets, voters]
+        for start in range(0, len(weights), step):
+            some = weights[start : start + step].astype(term.dtype)
+            added = some[:, None, None] * term
+            added += others
+            right = own + some[:, None] * of_own > added.max(axis=1)
+            found[i, start : start + step] = right @ shares
+            rest()
+    return found
+
+
+def _losses(
+    base: Tensor,
+    values: Sequence[Tensor],
+    votes: Votes,
+    terms: NDArray[Any],
+    weights: NDArray[Any],
+    rest: Rest,
+) -> NDArray[Any]:
+    """(S,) smoothed cross-entropies of terms and weights, each at its own best temperature."""
+    compared = evenly(len(base), max(MAX_COMPARED // max(base.shape[1], 1), 50))
+    targets = votes.targets[compared].numpy()
+    shares = votes.weights[compared].numpy()
+    shares = shares / shares.sum()
+    logits = base[compared].T.numpy()
+    added = np.stack([of_term[compared].T.numpy() for of_term in values])
+    weights = weights.astype(added.dtype)[:, None, None]
+    step = max(_BLOCK // max(logits.size, 1), 1)
+    losses = []
+    for start in range(0, len(terms), step):
+        some = slice(start, start + step)
+        of_settings = logits + weights[some] * added[terms[some]]
+        losses.append(calibrated_temperatures(of_settings, targets, shares, rest)[1])
+    return np.concatenate(losses)

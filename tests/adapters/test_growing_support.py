@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -46,7 +44,6 @@ def test_any_changes_are_those_of_a_support_set_and_leave_older_values_alone(
         there = change.applied_to(there)
         growing = growing.changed(change)
         older.append((growing, there))
-        gc.collect()
     for value, expected in older:
         assert len(value) == len(expected)
         assert_same(value.compact(), expected)

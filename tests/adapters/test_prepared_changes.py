@@ -48,7 +48,8 @@ def test_a_followed_change_is_nearly_a_fit_and_a_tuning_makes_it_one(method: str
     left = task.support[torch.cat([first, later])].without(removed)
     refitted = FewShotClassifier(method, coverage=0.9).fit(task.classes, left, begun.tuning)
     # The same hyperparameters; only λ and spread are those of before.
-    assert_same_answers(begun.answer(task.queries), refitted.answer(task.queries), 0.1)
+    nearly, fully = begun.answer(task.queries), refitted.answer(task.queries)
+    torch.testing.assert_close(nearly.probabilities, fully.probabilities, rtol=0.1, atol=0.1)
     begun.apply(begun.retuned(begun.classes, begun.held))
     at_once = FewShotClassifier(method, coverage=0.9).fit(task.classes, left)
     assert begun.tuning == at_once.tuning
@@ -56,7 +57,7 @@ def test_a_followed_change_is_nearly_a_fit_and_a_tuning_makes_it_one(method: str
     expected = at_once.answer(task.queries)
     actual = begun.answer(task.queries)
     assert torch.equal(actual.known, expected.known)
-    assert torch.equal(actual.scores.matches.ids[:, 0], expected.scores.matches.ids[:, 0])
+    assert torch.equal(actual.scores.matches.ids[:, :1], expected.scores.matches.ids[:, :1])
 
 
 @each_method

@@ -40,17 +40,22 @@ def assert_follows(running: RunningGaussians, x: Tensor, labels: Tensor) -> None
     inverse = torch.linalg.inv(scatter + running.ridge * torch.eye(D).double())
     shots = [int((labels == label).sum()) for label in running.labels]
     assert running.shots.tolist() == shots
-    close = {"rtol": 1e-3, "atol": 1e-4, "check_dtype": False}
-    torch.testing.assert_close(running.means, means, **close)
-    torch.testing.assert_close(x.float() @ running.weights.T, x @ inverse @ means.T, **close)
-    torch.testing.assert_close(running.squares, ((means @ inverse) * means).sum(dim=1), **close)
+
+    def assert_close(actual: Tensor, expected: Tensor) -> None:
+        """Of the largest: differences of large numbers are small ones."""
+        atol = 1e-3 * float(expected.abs().max())
+        torch.testing.assert_close(actual, expected, rtol=0, atol=atol, check_dtype=False)
+
+    assert_close(running.means, means)
+    assert_close(x.float() @ running.weights.T, x @ inverse @ means.T)
+    assert_close(running.squares, ((means @ inverse) * means).sum(dim=1))
     inside = running.basis.inside(x.float()).double()
     outside = (x * x).sum(dim=1) - (inside * inside).sum(dim=1)
     squares = ((inside @ running.inverse.double()) * inside).sum(dim=1) + outside / running.ridge
-    torch.testing.assert_close(squares, ((x @ inverse) * x).sum(dim=1), **close)
+    assert_close(squares, ((x @ inverse) * x).sum(dim=1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(6, 40),
     share=st.sampled_from([None, 5.0]),

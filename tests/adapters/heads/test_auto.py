@@ -15,6 +15,7 @@ from adapters.heads.auto import MARGIN, Auto
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.head import Head
 from adapters.heads.tip_adapter import TipAdapterPlusPlus, VoteParameters
+from adapters.rest import Rest, no_rest
 from tests.adapters.synthetic import TUNINGS, make_task
 
 
@@ -22,7 +23,9 @@ def promising(loss: float | None) -> type[Head]:
     """A head that says of every support set that it has this loss on it."""
 
     class Promising(TipAdapterPlusPlus):
-        def tune(self, classes: ClassSet, images: LabelledEmbeddings) -> Tuning:
+        def tune(
+            self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+        ) -> Tuning:
             return Tuning(VoteParameters(alpha=1.0, beta=1.0), votes=loss is not None, loss=loss)
 
     return Promising
