@@ -85,7 +85,8 @@ class Auto(Head):
         """As of any head; where another candidate is chosen now, that one takes over the cache."""
         support = self.support_.changed(change) if support is None else support
         after = copy(self)
-        after._place(change.classes or self.classes_, support, change.tuning or self.tuning_)
+        classes = self.classes_ if change.classes is None else change.classes
+        after._place(classes, support, change.tuning or self.tuning_)
         other = self._new(after.tuning_.head)
         before = self.chosen_ if type(self.chosen_) is type(other) else other.after(self.chosen_)
         after.chosen_ = before.prepared(change, support, images)

@@ -210,3 +210,19 @@ def test_a_write_that_another_process_was_quicker_than_is_outdated(
     assert here.tune("a", no_rest) == "nothing"  # it follows, and leaves it to the other again
     assert len(here.live("a").support) == MANY + 2
     assert here.tune("a", no_rest) == "written"
+
+
+@pytest.mark.parametrize("meaning", [True, False])
+def test_the_last_class_can_go_and_come_back(
+    engine: Engine, backbone: Backbone, meaning: bool
+) -> None:
+    registered = registry(plain_store(engine, backbone), backbone, ROOM)
+    registered.put("a", ClassifierSettings(names_carry_meaning=meaning), [])
+    for seed in (1, 2):
+        registered.add_images("a", [("ant", image(seed))])
+        registered.delete_class("a", "ant")
+        assert len(registered.live("a").basis().classes) == 0
+    registered.add_images("a", [("ant", image(1))])
+    assert [one.label for one in registered.live("a").predict(embeddings(9), 5, 5)[0].top_k] == [
+        "ant"
+    ]
