@@ -35,8 +35,10 @@ class SelfNaming(Registry):
     def put_class(self, *args: Any) -> bool:
         return self._naming(super().put_class, *args)
 
-    def add_images(self, name: str, images: Sequence[Any], *args: Any) -> list[Registered]:
-        return self._naming(super().add_images, name, images, *args)
+    def add_images(
+        self, name: str, images: Sequence[Any], top_k: int | None = None, *_: Any
+    ) -> list[Registered]:
+        return self._naming(super().add_images, name, images, top_k)
 
     def _naming(self, call: Callable[..., T], *args: Any) -> T:
         texts = ClassTexts()
