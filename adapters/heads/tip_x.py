@@ -174,7 +174,7 @@ class TipX(VotingHead[TipXParameters]):
 
     def _beside(self, queries: ImageEmbeddings) -> Tensor | None:
         gamma = self.parameters_.gamma
-        if not len(self._class_log_signatures) or not gamma:
+        if self._texts is None or not len(self._class_log_signatures) or not gamma:
             return None
         r = log_signatures(queries.frozen, self._texts)
         phi = self._rescaling(divergences(r, self._class_log_signatures))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client import Counter, Histogram
 
-from adapters.classifier import Rest
+from adapters.rest import Rest
 from service.problems import StorageFull, StorageUnavailable
 from service.registry.core_share import CoreShare
 from service.registry.tuning_queue import TuningQueue

@@ -12,9 +12,10 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change as HeadChange
-from adapters.classifier import FewShotClassifier, Prepared, Rest
+from adapters.classifier import FewShotClassifier, Prepared
 from adapters.embeddings import ClassSet, ImageEmbeddings
 from adapters.heads import Tuning
+from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
 from service.problems import NoClasses
 from service.registry.basis import Basis, images_removed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.classifier import Rest
+from adapters.rest import Rest
 from service.registry.background_tuning import Outcome
 from service.registry.entry import committing
 from service.registry.live import LiveClassifier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,14 +12,14 @@ from adapters.change import Change
 from adapters.embeddings import ClassSet, LabelledEmbeddings
 from adapters.heads import HEADS, Tuning
 from adapters.heads.auto import MARGIN, Auto
+from adapters.heads.cached import CachedHead
 from adapters.heads.gda import GDAPlusPlus
-from adapters.heads.head import Head
 from adapters.heads.tip_adapter import TipAdapterPlusPlus, VoteParameters
 from adapters.rest import Rest, no_rest
 from tests.adapters.synthetic import TUNINGS, make_task
 
 
-def promising(loss: float | None) -> type[Head]:
+def promising(loss: float | None) -> type[CachedHead[Any]]:
     """A head that says of every support set that it has this loss on it."""
 
     class Promising(TipAdapterPlusPlus):
@@ -33,7 +33,7 @@ def promising(loss: float | None) -> type[Head]:
 
 def auto_of(**losses: float | None) -> type[Auto]:
     class OfThese(Auto):
-        candidates: ClassVar[Mapping[str, type[Head]]] = {
+        candidates: ClassVar[Mapping[str, type[CachedHead[Any]]]] = {
             name: promising(loss) for name, loss in losses.items()
         }
         without_votes: ClassVar[str] = "b"

@@ -54,7 +54,7 @@ def test_parts_are_all_rows_once_with_a_rest_after_each(n: int, cost: float) -> 
 @pytest.mark.parametrize("method", sorted(HEADS))
 def test_a_tuning_is_the_same_whether_it_rests_or_not(method: str) -> None:
     task = make_task([4, 3, 5, 2])
-    rests = []
+    rests: list[None] = []
     classifier = FewShotClassifier(method, coverage=0.8)
     images = task.support.labelled
     rested = classifier.tune(task.classes, images, rest=lambda: rests.append(None))

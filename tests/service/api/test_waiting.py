@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from adapters.classifier import Rest
+from adapters.rest import Rest
 from service.api.app import create_app
 from service.composition import ServiceParts
 from service.registry.background_tuning import BackgroundTuner, Outcome

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from adapters.backbones import Backbone
-from adapters.classifier import no_rest
+from adapters.rest import no_rest
 from service.classifier_settings import ClassifierSettings
 from service.registry.registry import Registry
 from service.storage.engine import open_database

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import pytest
 from prometheus_client import REGISTRY
 
-from adapters.classifier import Rest
+from adapters.rest import Rest
 from service.problems import StorageFull
 from service.registry.background_tuning import BackgroundTuner, Outcome
 from service.registry.tuning_queue import TuningQueue

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from adapters.classifier import no_rest
+from adapters.rest import no_rest
 from service.classifier_settings import ClassifierSettings
 from service.problems import ClassifierNotFound
 from service.registry.registry import Registry

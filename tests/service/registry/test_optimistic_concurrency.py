@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from adapters.classifier import no_rest
+from adapters.rest import no_rest
 from service.problems import ChangedMeanwhile, ClassifierNotFound, ClassNotFound
 from service.registry.registry import Registry
 from service.storage.change import Change, NewClass, Written

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
-from adapters.classifier import Rest, no_rest
+from adapters.rest import Rest, no_rest
 from service.classifier_settings import ClassifierSettings
 from service.registry.registry import Registry
 from service.storage.errors import Outdated
