@@ -33,7 +33,7 @@ class Auto(Head):
     class), ``without_votes`` is used with its defaults. docs/heads.md has the measurements behind
     all of this.
 
-    Incremental or refitted as the chosen head is; tuning costs the sum over the candidates.
+    Follows changes as the chosen head does; tuning costs the sum over the candidates.
     """
 
     #: All of one view, so that they can take over each other's cache.

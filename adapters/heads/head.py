@@ -234,4 +234,4 @@ class Head(ABC):
 
     @abstractmethod
     def _derived(self) -> Storages:
-        """What :meth:`_refit` has made, in memory."""
+        """What :meth:`_fit` and :meth:`_keep` have made, in memory."""
