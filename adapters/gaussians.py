@@ -97,7 +97,7 @@ class SharedGaussians:
         By leave-one-out of as many images as :class:`adapters.tuning.votes.Votes` has; 0 where no
         class has two. The mean of c images is off by a c-th of it. O(v · r²) the first time.
         """
-        return torch.from_numpy(self._spread(no_rest))
+        return torch.from_numpy(self.spread(no_rest))
 
     def features(self, rows: Tensor) -> Tensor:
         """(m, d) embeddings as the Gaussians see them: square roots, of unit length, if skewed."""
@@ -169,7 +169,7 @@ class SharedGaussians:
         for some in parts(len(asked), cost, rest):
             v = self._whitened_residuals(asked[some]) if known is None else known[some]
             scores[some], squares[some] = self._left_out(asked[some], v)
-        spread = self._spread(rest)
+        spread = self.spread(rest)
         for some in parts(len(asked), 16 * n_classes, rest):
             scores[some] += spread / (2 * self._shots_left(asked[some]))
         distances = squares - 2 * scores
@@ -203,7 +203,7 @@ class SharedGaussians:
         scores = scores - (means_means + gain * means_v * means_v) / 2
         return scores, _squares(x)[:, None] + gain * vx * vx
 
-    def _spread(self, rest: Rest) -> NDArray[Any]:
+    def spread(self, rest: Rest) -> NDArray[Any]:
         """:attr:`spread_`, found once."""
         rows, residuals = self._sample(rest)
         shots = self._shots
@@ -246,7 +246,7 @@ class SharedGaussians:
 
     def _constant(self, rest: Rest = no_rest) -> NDArray[Any]:
         """(N,) squared lengths of the means, free of their noise."""
-        constant: NDArray[Any] = _squares(self._means) - self._spread(rest) / self._shots
+        constant: NDArray[Any] = _squares(self._means) - self.spread(rest) / self._shots
         return constant
 
     def _whitened(self, inside: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:

@@ -67,8 +67,7 @@ class RelativeMahalanobis:
         background = SharedGaussians(RIDGE).fit_scatter(scatter.of_one_class(), rest)
         self._fitted: tuple[SharedGaussians, SharedGaussians] | None = classes, background
         self._skewed = scatter.span.skewed
-        self._spreads = float(classes.spread_), float(background.spread_)
-        rest()
+        self._spreads = float(classes.spread(rest)), float(background.spread(rest))
         labels = torch.arange(len(scatter.shots)) if labels is None else labels
         near = classes.running(labels)
         rest()

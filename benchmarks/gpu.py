@@ -292,7 +292,7 @@ def main() -> None:
     for what, value in about.items():
         print(f"{what}: {value:.3g}")
     for row in caches:
-        print(f"{row['keys']} keys: {row['ms a query']:.3g} ms a query")
+        print(", ".join(f"{name}: {value:.3g}" for name, value in row.items()))
 
 
 if __name__ == "__main__":
