@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import BindParameter, Connection, bindparam
 
 from service.storage.loaded_rows import RECORDS, loaded_record
 from service.storage.records import SupportRecord
@@ -14,6 +15,11 @@ from service.storage.tables import ClassRow, ImageRow, SupportRow
 
 _PUBLIC_ID = re.compile("[0-9a-f]{32}")
 _IN_CLASSES = RECORDS.add_columns(ClassRow.label).join(ClassRow, SupportRow.class_id == ClassRow.id)
+# Made once: that is most of its cost.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_REGISTERED = _IN_CLASSES.where(
+    ImageRow.sha256.in_(_SOME), ClassRow.classifier_id == bindparam("classifier_id")
+)
 
 
 def registered(
@@ -27,10 +33,8 @@ def registered(
     asked = set(images)
     found: dict[tuple[str, str], SupportRecord] = {}
     for some in chunks(sorted({sha256 for _, sha256 in asked})):
-        rows = connection.execute(
-            _IN_CLASSES.where(ImageRow.sha256.in_(some), ClassRow.classifier_id == classifier_id)
-        )
-        for row in rows:
+        whose = {"some": some, "classifier_id": classifier_id}
+        for row in connection.execute(_REGISTERED, whose):
             if (key := (row.label, row.sha256)) in asked:
                 found[key] = loaded_record(row)
     return found
