@@ -11,14 +11,12 @@ from torch import Tensor
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
-from adapters.growing_support import GrowingSupport, moves
+from adapters.familiarity import Familiarity, Fitting
+from adapters.growing_support import GrowingSupport
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
-from adapters.memory import Storages, storages
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.rest import Rest, no_rest
-from adapters.running_gaussians import DriftedError
-from adapters.tuning.near_duplicates import without_near_duplicates
 from adapters.tuning.votes import Votes
 
 
@@ -34,7 +32,7 @@ class Prepared:
 
     change: Change
     head: Head
-    ood: _Familiarity
+    ood: Familiarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class FewShotClassifier:
         self.cache_settings = cache
 
     head_: Head
-    _ood: _Familiarity
+    _ood: Familiarity
 
     @property
     def classes(self) -> ClassSet:
@@ -125,7 +123,7 @@ class FewShotClassifier:
 
     def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         """Store classes and support; tune on the support where no ``tuning`` is given."""
-        fitting = _Fitting.of(classes, support)
+        fitting = Fitting.of(classes, support)
         tuning = tuning or self._tune(classes, fitting)
         self.head_ = self._new_head().fit(classes, support, tuning, fitting.images)
         self._ood = fitting.familiarity()
@@ -142,7 +140,7 @@ class FewShotClassifier:
         support = self.held.changed(change)
         classes = self.classes if change.classes is None else change.classes
         if change.tuning is not None:
-            return self._fitted(classes, support, change, _Fitting.of(classes, support.compact()))
+            return self._fitted(classes, support, change, Fitting.of(classes, support.compact()))
         head = self.head_.prepared(change, support)
         if not change.of_images:
             return Prepared(change, head, self._ood)
@@ -150,7 +148,7 @@ class FewShotClassifier:
         if len(support) >= FOLLOWED_FROM:
             followed = self._ood.moved(self.held, change)
         if followed is None:
-            followed = _Fitting.of(classes, support.compact()).familiarity()
+            followed = Fitting.of(classes, support.compact()).familiarity()
         return Prepared(change, head, followed)
 
     def retuned(self, classes: ClassSet, support: GrowingSupport, rest: Rest = no_rest) -> Prepared:
@@ -167,12 +165,12 @@ class FewShotClassifier:
         compact = support.compact()
         if support.is_sparse:
             support = GrowingSupport.of(compact)
-        fitting = _Fitting.of(classes, compact, rest)
+        fitting = Fitting.of(classes, compact, rest)
         tuning = self._tune(classes, fitting, rest)
         return self._fitted(classes, support, Change(classes=classes, tuning=tuning), fitting)
 
     def _fitted(
-        self, classes: ClassSet, support: GrowingSupport, change: Change, fitting: _Fitting
+        self, classes: ClassSet, support: GrowingSupport, change: Change, fitting: Fitting
     ) -> Prepared:
         head = self.head_.prepared(change, support, fitting.images)
         return Prepared(change, head, fitting.familiarity())
@@ -201,9 +199,9 @@ class FewShotClassifier:
         """
         ids = torch.arange(len(images))
         support = SupportSet(ids, images.labels, images.embeddings)
-        return self._tune(classes, _Fitting.of(classes, support, rest), rest)
+        return self._tune(classes, Fitting.of(classes, support, rest), rest)
 
-    def _tune(self, classes: ClassSet, fitting: _Fitting, rest: Rest = no_rest) -> Tuning:
+    def _tune(self, classes: ClassSet, fitting: Fitting, rest: Rest = no_rest) -> Tuning:
         images, ood = fitting.distinct, fitting.ood
         head = self._new_head()
         tuning = head.tune(classes, images, rest=rest)
@@ -248,76 +246,3 @@ class FewShotClassifier:
 
     def _new_head(self) -> Head:
         return HEADS[self.method](self.logit_scale, self.cache_settings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Familiarity:
-    """The out-of-distribution score, and which images it does not count.
-
-    Attributes:
-        score: None where no class has two images for a covariance.
-        copies: (c,) identifiers of near-duplicates that were left out, which would shrink every
-            distance: where the threshold is set, and where it is applied.
-    """
-
-    score: RelativeMahalanobis | None
-    copies: Tensor
-
-    def storages(self) -> Storages:
-        """What it holds in memory."""
-        of_score = {} if self.score is None else self.score.storages()
-        return {**of_score, **storages(self.copies)}
-
-    def moved(self, before: GrowingSupport, change: Change) -> _Familiarity | None:
-        """The same after a change, whose new images all count; None: it is to be fitted anew."""
-        if self.score is None:
-            return None
-        if change.removed is not None and len(self.copies):
-            counted = change.removed[~torch.isin(change.removed, self.copies)]
-            change = replace(change, removed=counted)
-        try:
-            score = self.score.moved(moves(before, change, "corrected", self.score.skewed))
-        except DriftedError:
-            return None
-        return replace(self, score=score)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fitting:
-    """What a tuning and a fit of the same support set share.
-
-    Attributes:
-        images: All images.
-        distinct: Those that take part in tuning; ``images`` itself where none is left out.
-        copies: (c,) identifiers of the others.
-        ood: Fitted on the distinct ones.
-    """
-
-    images: LabelledEmbeddings
-    distinct: LabelledEmbeddings
-    copies: Tensor
-    ood: RelativeMahalanobis | None
-
-    @classmethod
-    def of(cls, classes: ClassSet, support: SupportSet, rest: Rest = no_rest) -> _Fitting:
-        images = support.labelled
-        kept = without_near_duplicates(support, rest=rest)
-        distinct = images if kept is support else kept.labelled
-        copies = support.ids[~torch.isin(support.ids, kept.ids)]
-        return cls(images, distinct, copies, _fitted_ood(classes, distinct, rest))
-
-    def familiarity(self) -> _Familiarity:
-        """For queries: without the images that it was fitted on."""
-        return _Familiarity(None if self.ood is None else self.ood.let_go_of_images(), self.copies)
-
-
-def _fitted_ood(
-    classes: ClassSet, images: LabelledEmbeddings, rest: Rest = no_rest
-) -> RelativeMahalanobis | None:
-    """Fit the out-of-distribution score; None where no class has two images for a covariance."""
-    known = classes.with_images(images.labels)
-    if len(images) == len(known):
-        return None
-    columns = known.columns(images.labels)
-    scatter = images.scatter("corrected", columns, len(known), rest)
-    return RelativeMahalanobis().fit_scatter(scatter, rest, known.ids)

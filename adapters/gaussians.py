@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.cholesky import Cholesky
+from adapters.directions import Directions
 from adapters.rest import Rest, no_rest, parts
-from adapters.running_gaussians import Basis, RunningGaussians, probe
+from adapters.running_gaussians import RunningGaussians, probe
 from adapters.scatter import Scatter
 from adapters.span import Span, features
 from adapters.tuning.votes import Votes
@@ -128,7 +129,7 @@ class SharedGaussians:
         Args:
             labels: (N,) int64 identifiers of the classes, by which images are said to be theirs.
         """
-        basis = Basis.of(self._span.basis, self._width)
+        basis = Directions.of(self._span.basis, self._width)
         means = torch.from_numpy(self._scatter.means)
         z = probe(len(basis), means).numpy()
         scattered = self._share * (self._scatter.within @ z)

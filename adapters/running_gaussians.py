@@ -15,60 +15,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from adapters.cache.flat_rows import FlatRows
+from adapters.directions import RESIDUE, Directions
 from adapters.memory import Storages, storages
 
 # Relative error of the inverse on a probe vector beyond which it has to be fitted anew.
 _ERROR = 1e-3
-# Squared length outside a span beyond which an image adds a direction to it.
-_RESIDUE = 1e-10
 
 
 class DriftedError(ArithmeticError):
     """Rounding has grown too large: fit anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """Orthonormal directions in which n images of width d lie, with room for more.
-
-    Attributes:
-        rows: (r, d); None where r is d and coordinates are the features themselves.
-        width: d.
-    """
-
-    rows: FlatRows | None
-    width: int
-
-    @staticmethod
-    def of(rows: Tensor | None, width: int) -> Basis:
-        """Of (r, d) orthonormal rows, or of everything."""
-        return Basis(None if rows is None else FlatRows.of(rows), width)
-
-    def __len__(self) -> int:
-        return self.width if self.rows is None else len(self.rows)
-
-    def extended(self, features: Tensor) -> Basis:
-        """With the directions of (m, d) features that it lacks; O(m · r · d)."""
-        if self.rows is None or len(features) == 0:
-            return self
-        held = self.rows
-        for x in features:
-            # Twice, because once leaves the rounding of a long vector in a short one.
-            rest = x - (held.rows @ x) @ held.rows
-            rest = rest - (held.rows @ rest) @ held.rows
-            length = float(rest @ rest)
-            if length > _RESIDUE and len(held) < self.width:
-                held = held.append((rest / length**0.5)[None])
-        return self if held is self.rows else replace(self, rows=held)
-
-    def inside(self, features: Tensor) -> Tensor:
-        """(m, r) coordinates of (m, d) features."""
-        return features if self.rows is None else features @ self.rows.rows.T
-
-    def outside(self, coordinates: Tensor) -> Tensor:
-        """(m, d) features of (m, r) coordinates."""
-        return coordinates if self.rows is None else coordinates @ self.rows.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +74,7 @@ class RunningGaussians:
     means: Tensor
     weights: Tensor
     squares: Tensor
-    basis: Basis
+    basis: Directions
     inverse: Tensor
     ridge: float
     share: float
@@ -131,7 +86,7 @@ class RunningGaussians:
         labels: Tensor,
         shots: Tensor,
         means: Tensor,
-        basis: Basis,
+        basis: Directions,
         inverse: Tensor,
         *,
         ridge: float,
@@ -172,7 +127,7 @@ class RunningGaussians:
         return {**of_basis, **storages(*held, self.probed)}
 
     def moved(
-        self, moves: Moves, labels: Tensor | None = None, basis: Basis | None = None
+        self, moves: Moves, labels: Tensor | None = None, basis: Directions | None = None
     ) -> RunningGaussians:
         """The same after images have left and others have joined.
 
@@ -275,7 +230,7 @@ class RunningGaussians:
 
         move(moves.removed, moves.removed_labels, -1)
         move(moves.added, moves.added_labels, 1)
-        moved = [(v, s) for v, s in zip(rows, scales, strict=True) if float(v @ v) > _RESIDUE]
+        moved = [(v, s) for v, s in zip(rows, scales, strict=True) if float(v @ v) > RESIDUE]
         if not moved:
             return means, shots, self.means.new_empty(0, self.basis.width), self.means.new_empty(0)
         return (

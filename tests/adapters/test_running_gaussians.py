@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.directions import Directions
 from adapters.gaussians import SharedGaussians
-from adapters.running_gaussians import Basis, DriftedError, Moves, RunningGaussians, probe
+from adapters.running_gaussians import DriftedError, Moves, RunningGaussians, probe
 from tests.adapters.synthetic import generator
 
 D, CLASSES = 12, 4
@@ -141,7 +142,7 @@ def test_thousands_of_moves_leave_little_rounding() -> None:
 
 def test_a_basis_takes_in_what_it_lacks_and_no_more() -> None:
     rows = torch.eye(D)[:3]
-    basis = Basis.of(rows, D)
+    basis = Directions.of(rows, D)
     assert basis.extended(torch.eye(D)[:2] * 0.5) is basis
     more = basis.extended(torch.ones(1, D))
     assert len(more) == 4
