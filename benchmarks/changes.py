@@ -120,8 +120,8 @@ def _chunks(name: str, code: Path, n: int, classes: int) -> dict[str, float | in
         "first twentieth, ms": statistics.median(took[:few]),
         "last twentieth, ms": statistics.median(took[-few:]),
         "most, ms": max(took),
-        "memory at the end, embeddings": memory[-1],
-        "memory at most from 10 000 on, embeddings": max(memory[20:], default=memory[-1]),
+        "memory when tuned, embeddings": told["rested"][0],
+        "most beside a tuning, embeddings": max(memory[20:], default=memory[-1]),
     }
 
 
