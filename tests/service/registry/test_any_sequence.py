@@ -97,8 +97,10 @@ class AnySequence(RuleBasedStateMachine):
         got, want = live.tuning.as_dict(), expected.tuning.as_dict()
         assert got.pop("parameters") == pytest.approx(want.pop("parameters"), rel=1e-3)
         for name, value in want.items():
+            # A cross-entropy of 1e-8 is the rounding of logits that a tiny temperature divides.
+            rounding = 1e-7 if name == "loss" else None
             assert got[name] == (
-                pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
+                pytest.approx(value, rel=1e-3, abs=rounding) if isinstance(value, float) else value
             ), name
         if live.basis().classes.ids.numel():
             queries = [embeddings(10**6 + i) for i in range(3)]
