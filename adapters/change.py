@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from adapters.embeddings import ClassSet, SupportSet
@@ -31,20 +30,3 @@ class Change:
     def of_images(self) -> bool:
         """Whether images come or go."""
         return self.added is not None or self.removed is not None
-
-    def applied_to(self, support: SupportSet) -> SupportSet:
-        """The support set after the change; itself where no image comes or goes.
-
-        Raises:
-            KeyError: An identifier in ``removed`` is not stored.
-            ValueError: An identifier in ``added`` is taken.
-        """
-        if self.removed is not None:
-            if not bool(torch.isin(self.removed, support.ids).all()):
-                raise KeyError("not in the support set")
-            support = support.without(self.removed)
-        if self.added is not None:
-            if bool(torch.isin(self.added.ids, support.ids).any()):
-                raise ValueError("an identifier is already in the support set")
-            support = support.with_added(self.added)
-        return support

@@ -63,15 +63,14 @@ class GrowingSupport:
         """(n,) class identifiers of the images, in the order in which they came."""
         return self.labels if self.gone is None else self.labels[~self.gone]
 
+    def present_ids(self) -> Tensor:
+        """(n,) identifiers of the images, in the same order."""
+        return self.ids if self.gone is None else self.ids[~self.gone]
+
     def compact(self) -> SupportSet:
         """The images alone; copies them only where some are gone."""
-        support = SupportSet(
-            self.ids, self.labels, ImageEmbeddings(self.frozen.rows, self.corrected.rows)
-        )
-        if self.corrected is self.frozen:
-            rows = self.frozen.rows
-            support = SupportSet(self.ids, self.labels, ImageEmbeddings(rows, rows))
-        return support if self.gone is None else support[~self.gone]
+        every = self._every()
+        return every if self.gone is None else every[~self.gone]
 
     def find(self, ids: Tensor) -> Tensor:
         """(m,) rows of images by their identifiers; O(n).
@@ -79,21 +78,26 @@ class GrowingSupport:
         Raises:
             KeyError: One is not stored.
         """
-        there = torch.isin(self.ids, ids)
-        if self.gone is not None:
-            there &= ~self.gone
-        rows = there.nonzero().flatten()
+        rows = self._holding(ids).nonzero().flatten()
         if len(rows) < len(set(ids.tolist())):
             raise KeyError("not in the support set")
         return rows
 
     def rows(self, at: Tensor) -> SupportSet:
         """The images in these rows, copied."""
-        return SupportSet(
-            self.ids[at],
-            self.labels[at],
-            ImageEmbeddings(self.frozen.rows[at], self.corrected.rows[at]),
-        )
+        return self._every()[at]
+
+    def _every(self) -> SupportSet:
+        """All rows, those of images that are gone among them; copies nothing."""
+        frozen = self.frozen.rows
+        same = self.corrected is self.frozen
+        embeddings = ImageEmbeddings(frozen, frozen if same else self.corrected.rows)
+        return SupportSet(self.ids, self.labels, embeddings)
+
+    def _holding(self, ids: Tensor) -> Tensor:
+        """(rows,) bool: which hold an image with one of these identifiers."""
+        found = torch.isin(self.ids, ids)
+        return found if self.gone is None else found & ~self.gone
 
     def changed(self, change: Change) -> GrowingSupport:
         """The support set after a change; O(n) for masks, and a copy of what is added.
@@ -115,10 +119,7 @@ class GrowingSupport:
         return after
 
     def _with(self, added: SupportSet) -> GrowingSupport:
-        taken = torch.isin(self.ids, added.ids)
-        if self.gone is not None:
-            taken &= ~self.gone
-        if bool(taken.any()):
+        if bool(self._holding(added.ids).any()):
             raise ValueError("an identifier is already in the support set")
         frozen = self.frozen.append(added.embeddings.frozen)
         same = self.corrected is self.frozen
@@ -152,7 +153,8 @@ def moves(before: GrowingSupport, change: Change, view: View, skewed: bool) -> M
     """
     none = before.labels.new_empty(0)
     at = none if change.removed is None else before.find(change.removed)
-    removed = (before.corrected if view == "corrected" else before.frozen).rows[at]
+    rows: FlatRows = getattr(before, view)
+    removed = rows.rows[at]
     added = removed.new_empty(0, removed.shape[1])
     added_labels = none
     if change.added is not None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from adapters.embeddings import ClassSet
 from adapters.growing_support import GrowingSupport
 from service.classifier_settings import ClassifierSettings
 from service.problems import ClassNotFound
-from service.storage.change import Change, Written
 from service.storage.records import ClassRecord, State
 
 
@@ -53,15 +49,3 @@ class Basis:
     def fresh(self, labels: Iterable[str]) -> list[str]:
         """Labels that are no classes yet, each once."""
         return [label for label in dict.fromkeys(labels) if label not in self.records]
-
-
-def images_removed(change: Change | Written, support: GrowingSupport) -> Tensor | None:
-    """(n,) ids of all images that go, one by one or with their class; None: none can.
-
-    Args:
-        change: What becomes of the support set.
-        support: The support set before it, which is copied only where classes go.
-    """
-    if not change.classes_removed:
-        return torch.tensor(change.removed) if change.removed else None
-    return change.images_removed(support.compact())

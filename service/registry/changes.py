@@ -9,9 +9,10 @@ import torch
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.registry.basis import Basis, images_removed
+from service.registry.basis import Basis
 from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
@@ -44,7 +45,7 @@ class ChangeMaker:
         """
         settings = change.settings or ClassifierSettings()
         nothing = SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
-        tuning = self._tune(change, settings, [], nothing)
+        tuning = self._tune(change, settings, [], GrowingSupport.of(nothing))
         self._store.create(name, replace(change, settings=settings, tuning=tuning))
 
     def make(self, entry: Entry, live: LiveClassifier, basis: Basis, change: Change) -> Written:
@@ -64,7 +65,7 @@ class ChangeMaker:
             Outdated: The classifier in the database is in another state, or gone.
         """
         settings = change.settings or basis.settings
-        removed = images_removed(change, basis.support)
+        removed = change.images_removed(basis.support)
         if tuned_at_once(
             before=len(basis.support),
             added=len(change.added),
@@ -72,7 +73,7 @@ class ChangeMaker:
             settings=change.settings is not None,
         ):
             records = list(basis.records.values())
-            tuning = self._tune(change, settings, records, basis.support.compact())
+            tuning = self._tune(change, settings, records, basis.support)
             change = replace(change, tuning=tuning)
         with committing(entry, live):
             written = self._store.write(basis.state, change)
@@ -86,14 +87,15 @@ class ChangeMaker:
         change: Change,
         settings: ClassifierSettings,
         classes: Sequence[ClassRecord],
-        support: SupportSet,
+        held: GrowingSupport,
     ) -> Tuning:
         """What leave-one-out sets on the support set after a change of these classes and images.
 
         Storage gives identifiers to what is added, and that comes later. Until then classes are
         numbered by their places; the tuning does not depend on their identifiers.
         """
-        removed = change.images_removed(support)
+        removed = change.images_removed(held)
+        support = held.compact()
         if removed is not None:
             support = support.without(removed)
         kept = change.classes_kept(classes)

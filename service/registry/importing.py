@@ -73,11 +73,12 @@ def is_the_same(live: LiveClassifier, file: ClassifierFile) -> bool:
     So an import that is sent again, because its answer was lost, is answered as the first.
     """
     found = file.classifier
-    label_of = {record.id: record.label for record in live.classes.values()}
+    records, images = live.records()
+    label_of = {record.id: record.label for record in records.values()}
     return (
         live.settings == found.settings
-        and list(live.classes) == [one.label for one in found.classes]
-        and [(label_of[r.class_id], r.sha256) for r in live.support.values()]
+        and list(records) == [one.label for one in found.classes]
+        and [(label_of[r.class_id], r.sha256) for r in images.values()]
         == [(image.label, image.sha256) for image in found.images or ()]
     )
 

@@ -18,7 +18,7 @@ from adapters.heads import Tuning
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
 from service.problems import NoClasses
-from service.registry.basis import Basis, images_removed
+from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.predictions import Prediction, named, too_many_labels
 from service.registry.snapshot import Snapshot
@@ -175,7 +175,7 @@ class LiveClassifier:
                 it; :meth:`refitted` is for later then.
         """
         settings = written.settings or self.settings
-        gone = images_removed(written, self._classifier.held)
+        gone = written.images_removed(self._classifier.held)
         removed = [] if gone is None else gone.tolist()
         postpone = may_postpone and not tuned_at_once(
             before=len(self.support),
@@ -199,7 +199,7 @@ class LiveClassifier:
         if written.settings is not None:
             refitted = self._new_classifier(settings).fit(
                 self._classifier.classes if classes is None else classes,
-                change.applied_to(self._classifier.support),
+                self._classifier.held.changed(change).compact(),
                 tuning,
             )
         elif prepared is None:

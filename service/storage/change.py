@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import SupportImage
@@ -52,7 +53,7 @@ class Change:
         """Of all classes before the change those that stay, as they are after it."""
         return _kept(classes, self.classes_removed, self.classes_renewed)
 
-    def images_removed(self, support: SupportSet) -> Tensor | None:
+    def images_removed(self, support: GrowingSupport) -> Tensor | None:
         """(n,) ids of all images that go, one by one or with their class; None: none can.
 
         Args:
@@ -113,7 +114,7 @@ class Written:
         """All classes after the change, of those before it; in the order of registration."""
         return [*_kept(classes, self.classes_removed, self.classes_renewed), *self.classes]
 
-    def images_removed(self, support: SupportSet) -> Tensor | None:
+    def images_removed(self, support: GrowingSupport) -> Tensor | None:
         """(n,) ids of all images that are gone, one by one or with their class; None: none can.
 
         Args:
@@ -131,11 +132,12 @@ def _kept(
 
 
 def _removed(
-    support: SupportSet, classes_removed: Collection[int], removed: Collection[int]
+    support: GrowingSupport, classes_removed: Collection[int], removed: Collection[int]
 ) -> Tensor | None:
     one_by_one = torch.tensor(list(removed), dtype=torch.int64)
     if not classes_removed:
         return one_by_one if removed else None
-    with_class = torch.isin(support.labels, torch.tensor(list(classes_removed)))
+    ids = support.present_ids()
+    with_class = torch.isin(support.present_labels(), torch.tensor(list(classes_removed)))
     # Of those that were removed one by one, classes may be gone since.
-    return torch.cat([one_by_one, support.ids[with_class & ~torch.isin(support.ids, one_by_one)]])
+    return torch.cat([one_by_one, ids[with_class & ~torch.isin(ids, one_by_one)]])

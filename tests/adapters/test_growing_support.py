@@ -41,7 +41,10 @@ def test_any_changes_are_those_of_a_support_set_and_leave_older_values_alone(
             added=images(come) if come else None,
             removed=torch.tensor(sorted(gone), dtype=torch.int64) if gone else None,
         )
-        there = change.applied_to(there)
+        if change.removed is not None:
+            there = there.without(change.removed)
+        if change.added is not None:
+            there = there.with_added(change.added)
         growing = growing.changed(change)
         older.append((growing, there))
     for value, expected in older:

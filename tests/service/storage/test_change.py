@@ -9,6 +9,7 @@ import torch
 from sqlalchemy import Engine
 
 from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.change import Change, Written
@@ -21,10 +22,12 @@ CLASSES = [
     ClassRecord(id=i, label=label, created_at=datetime.now(UTC))
     for i, label in ((7, "ant"), (3, "bee"), (9, "cat"))
 ]
-SUPPORT = SupportSet(
-    torch.tensor([1, 2, 3, 4]),
-    torch.tensor([7, 3, 3, 9]),
-    ImageEmbeddings(torch.eye(4), torch.eye(4)),
+SUPPORT = GrowingSupport.of(
+    SupportSet(
+        torch.tensor([1, 2, 3, 4]),
+        torch.tensor([7, 3, 3, 9]),
+        ImageEmbeddings(torch.eye(4), torch.eye(4)),
+    )
 )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import ClassifierDamaged, OtherBackbone
@@ -99,7 +100,7 @@ class Held:
             self.embeddings,
         )
         records = {one.id: one for one in (*self.support, *written.support)}
-        if (removed := written.images_removed(images)) is not None:
+        if (removed := written.images_removed(GrowingSupport.of(images))) is not None:
             assert len(set(removed.tolist())) == len(removed)
             assert set(removed.tolist()) <= set(images.ids.tolist())
             images = images.without(removed)
