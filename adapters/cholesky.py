@@ -25,11 +25,10 @@ class Cholesky:
 
     def solved(self, rows: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:
         """(m, r) ``L⁻¹ x`` of each row x, O(m · r²)."""
-        return self._solved(rows, rest, back=False)
-
-    def solved_back(self, rows: NDArray[Any], rest: Rest = no_rest) -> NDArray[Any]:
-        """(m, r) ``L⁻ᵀ x`` of each row x, O(m · r²)."""
-        return self._solved(rows, rest, back=True)
+        solution = np.array(rows, self._upper.dtype, order="C")
+        for part in parts(len(solution), len(self._upper) ** 2 / 2, rest):
+            lapack.solve_rows(self._upper, solution[part])
+        return solution
 
     def inverse(self) -> NDArray[Any]:
         """(r, r) ``A⁻¹``, O(r³)."""
@@ -37,9 +36,3 @@ class Cholesky:
         lapack.invert(inverse)
         lapack.mirror(inverse)
         return inverse
-
-    def _solved(self, rows: NDArray[Any], rest: Rest, *, back: bool) -> NDArray[Any]:
-        solution = np.array(rows, self._upper.dtype, order="C")
-        for part in parts(len(solution), len(self._upper) ** 2 / 2, rest):
-            lapack.solve_rows(self._upper, solution[part], back=back)
-        return solution

@@ -105,14 +105,8 @@ class SharedGaussians:
         return features(rows, self.skewed_)
 
     def linear(self) -> tuple[Tensor, Tensor]:
-        """Weights (N, d) and bias (N,) such that ``x Wᵀ + b = x P μᵀ − ½ μ P μᵀ + log 1/N``.
-
-        x are :meth:`features`. Uniform prior: a class does not win by its numbers.
-        """
-        inside, basis = self._weights(), self._span.basis
-        weights = inside if basis is None else inside @ basis.numpy()
-        bias = -_squares(self._means) / 2 - math.log(len(self._means))
-        return torch.from_numpy(weights), torch.from_numpy(bias)
+        """As :meth:`adapters.running_gaussians.RunningGaussians.linear`."""
+        return self.running(torch.arange(len(self._means))).linear()
 
     def distances(self, queries: Tensor) -> Tensor:
         """(m, N) squared Mahalanobis distances to the class means, free of their noise."""
@@ -238,12 +232,6 @@ class SharedGaussians:
         """(m, N) images that each class keeps without one of (m,) images; at least 1."""
         shots: NDArray[Any] = np.maximum(self._shots - self._own(rows), 1)
         return shots
-
-    def _weights(self, rest: Rest = no_rest) -> NDArray[Any]:
-        """(N, r) weights of a query's coordinates: ``P μᵀ``."""
-        solved = self._factor.solved_back(self._means, rest)
-        solved *= math.sqrt(self._width)
-        return solved
 
     def _constant(self, rest: Rest = no_rest) -> NDArray[Any]:
         """(N,) squared lengths of the means, free of their noise."""

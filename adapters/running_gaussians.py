@@ -10,6 +10,7 @@ few images more do not change by much, and which the next full tuning sets anew.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -125,6 +126,15 @@ class RunningGaussians:
         held = [self.labels, self.shots, self.means, self.weights, self.squares, self.inverse]
         of_basis = {} if self.basis.rows is None else self.basis.rows.storages()
         return {**of_basis, **storages(*held, self.probed)}
+
+    def linear(self) -> tuple[Tensor, Tensor]:
+        """Weights (N, d) and bias (N,) such that ``x Wᵀ + b = x P μᵀ − ½ μ P μᵀ + log 1/N``.
+
+        ``P = d · A``; x are features. Uniform prior: a class does not win by its numbers.
+        """
+        width = self.basis.width
+        bias = -width * self.squares / 2 - math.log(len(self.labels))
+        return width * self.weights, bias
 
     def moved(
         self, moves: Moves, labels: Tensor | None = None, basis: Directions | None = None

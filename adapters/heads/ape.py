@@ -170,7 +170,7 @@ class APE(VotingHead[APEParameters]):
         self._key_weights = self._weights(known, images, parameters.kept, parameters.gamma or 0.0)
 
     def _follow(self, before: Head, change: Change) -> None:
-        self._fit(self.support_.compact().labelled)
+        self._fit_anew()
 
     def _make_room(self, before: Head, change: Change) -> None:
         self._keep()

@@ -97,16 +97,10 @@ class Auto(Head):
         self.chosen_.catch_up(change)
 
     def _fit(self, images: LabelledEmbeddings) -> None:
-        """The chosen head is fitted with its cache, in :meth:`_keep`."""
-        self._images = images
-
-    def _keep(self) -> None:
+        """The chosen head is fitted with its cache."""
         chosen = self._new(self.tuning_.head)
-        self.chosen_ = chosen.fit(
-            self.classes_, self.support_.compact(), self.tuning_, self._images
-        )
+        self.chosen_ = chosen.fit(self.classes_, self.support_.compact(), self.tuning_, images)
         self.support_ = self.chosen_.support_
-        del self._images
 
     def _derived(self) -> Storages:
         return self.chosen_.storages()

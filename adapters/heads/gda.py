@@ -6,7 +6,6 @@ computes it on the embedding corrected for intra-modal overlap.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -111,23 +110,22 @@ class GDA(CachedHead[GDAParameters]):
         labels = self.classes_.ids[self.present_]
         running = self._running
         if running is None or len(labels) == 0:
-            self._fit(self.support_.compact().labelled)
+            self._fit_anew()
             return
         try:
             self._serve(
                 running.moved(moves(before.support_, change, self.view, self._skewed), labels)
             )
         except DriftedError:
-            self._fit(self.support_.compact().labelled)
+            self._fit_anew()
 
     def _serve(self, running: RunningGaussians) -> None:
-        """The discriminants' weights and bias: ``P = d · A``."""
-        parameters, width = self.parameters_, running.basis.width
+        """The discriminants' weights and bias."""
+        parameters = self.parameters_
         self._running = running
-        self._weights = running.weights * (parameters.alpha * width)
-        noise = (parameters.spread or 0.0) / (2 * running.shots)
-        prior = math.log(len(running.shots))
-        self._bias = parameters.alpha * (noise - width * running.squares / 2 - prior)
+        weights, bias = running.linear()
+        self._weights = parameters.alpha * weights
+        self._bias = parameters.alpha * (bias + (parameters.spread or 0.0) / (2 * running.shots))
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None

@@ -132,8 +132,10 @@ class Head(ABC):
         classes = self.classes_ if change.classes is None else change.classes
         after = copy(self)
         after._place(classes, support, change.tuning or self.tuning_)
-        if images is not None or change.tuning is not None or len(support) < FOLLOWED_FROM:
-            after._fit(support.compact().labelled if images is None else images)
+        if images is not None:
+            after._fit(images)
+        elif change.tuning is not None or len(support) < FOLLOWED_FROM:
+            after._fit_anew()
         else:
             after._follow(self, change)
         after._make_room(self, change)
@@ -224,6 +226,10 @@ class Head(ABC):
             before: The head before the change, which is not to be changed.
             change: What became of it; hyperparameters are the same.
         """
+        self._fit_anew()
+
+    def _fit_anew(self) -> None:
+        """Fit to the support set as it is; copies it where images are gone."""
         self._fit(self.support_.compact().labelled)
 
     def _keep(self) -> None:  # noqa: B027

@@ -34,8 +34,6 @@ from adapters.tuning.votes import MAX_VOTES, Votes, evenly
 
 # Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
 SIGNATURE_TEMPERATURE = 0.5
-# Signatures that are held at a time where only their sums are needed.
-_CHUNK = 16_384
 # Sound without evidence; see docs/leave-one-out.md.
 DEFAULT_GAMMA = 16.0
 
@@ -153,7 +151,7 @@ class TipX(VotingHead[TipXParameters]):
         assert isinstance(before, TipX)  # noqa: S101 - a copy of it
         same = known.ids.equal(before.classes_.ids[before.present_])
         if self._texts is None or not same or change.classes is not None:
-            self._fit(self.support_.compact().labelled)  # other texts, other signatures
+            self._fit_anew()  # other texts, other signatures
             return
         # φ stays: its range is that of the images that it was tuned on.
         sums = self._sums.clone()
@@ -210,8 +208,7 @@ class TipX(VotingHead[TipXParameters]):
         assert known.texts is not None  # noqa: S101 - both callers have looked
         frozen, columns = images.embeddings.frozen, known.columns(images.labels)
         sums = frozen.new_zeros(len(known), len(known))
-        for some in parts(len(columns), len(known) * (frozen.shape[1] + 16), rest):
-            sums.index_add_(0, columns[some], log_signatures(frozen[some], known.texts))
+        sums = _with_signatures(sums, images, known, rest=rest)
         rescaled = self._fitted_rescaling(images, known.texts, rest)
         term = frozen.new_empty(len(rows), len(known))
         for some in parts(len(rows), len(known) * (frozen.shape[1] + len(known)), rest):
@@ -234,13 +231,18 @@ class TipX(VotingHead[TipXParameters]):
 
 
 def _with_signatures(
-    sums: Tensor, images: LabelledEmbeddings, known: ClassSet, sign: int = 1
+    sums: Tensor,
+    images: LabelledEmbeddings,
+    known: ClassSet,
+    sign: int = 1,
+    *,
+    rest: Rest = no_rest,
 ) -> Tensor:
     """(N, N) sums of log-signatures by class, with those of more images; O(n · N · d)."""
     assert known.texts is not None  # noqa: S101 - callers have looked
     columns, frozen = known.columns(images.labels), images.embeddings.frozen
-    for rows in torch.split(torch.arange(len(columns)), _CHUNK):
-        sums.index_add_(0, columns[rows], log_signatures(frozen[rows], known.texts), alpha=sign)
+    for some in parts(len(columns), len(known) * (frozen.shape[1] + 16), rest):
+        sums.index_add_(0, columns[some], log_signatures(frozen[some], known.texts), alpha=sign)
     return sums
 
 
