@@ -43,6 +43,7 @@ class Limiters:
             Python that reads them, beside the event loop.
         reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
             all cores, so more would not be done sooner, but take the places of predictions.
+        suggestions: Limiter of capacity 1: images are chosen from one pool at a time.
     """
 
     writer_queues: WriterQueues = field(default_factory=WriterQueues)
@@ -51,6 +52,7 @@ class Limiters:
     )
     archives: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    suggestions: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     @classmethod
     def of(cls, request: Request) -> Limiters:

@@ -39,6 +39,11 @@ class ClassFolderError(ValueError):
         """Whether all files could be taken if nobody asked for their labels."""
         return all(file.reason.startswith((_NO_FOLDER, _BESIDE)) for file in self.files)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether no file has a folder."""
+        return bool(self.files) and all(file.reason == _NO_FOLDER for file in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassFolders:

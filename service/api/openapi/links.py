@@ -19,6 +19,7 @@ _OF_CLASSIFIER = (
     "post_support",
     "post_images",
     "predict",
+    "suggest_images",
     "get_report",
     "export_classifier",
 )

@@ -75,3 +75,16 @@ SUPPORT_BODY: dict[str, Any] = {
         | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
     }
 }
+POOL_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": files(
+                "Image files, with or without a folder in their names (`filename="
+                '"cat/1.jpg"`), and zips of such files; the field\'s name does not matter.',
+                "tile-001.jpg",
+            )
+        }
+        | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
+    }
+}

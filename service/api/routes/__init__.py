@@ -11,6 +11,7 @@ from service.api.routes import (
     health,
     predictions,
     reports,
+    suggestions,
     support_images,
 )
 
@@ -19,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     classes.router,
     support_images.router,
     predictions.router,
+    suggestions.router,
     reports.router,
     exchange.router,
     health.router,

@@ -63,7 +63,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
         )
     if not images:
         raise EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg.")
-    _check_names(images)
+    check_names(images)
     return images
 
 
@@ -80,9 +80,9 @@ async def read_class_images(request: Request, settings: Settings, label: str) ->
             upload.skipped.append(FileReason(image.filename, reason))
         else:
             upload.labelled.append((label, image))
-    _check_count(len(upload.labelled), settings)
+    check_count(len(upload.labelled), settings)
     if not upload.labelled:
-        raise _nothing(upload.skipped)
+        raise nothing(upload.skipped)
     return upload
 
 
@@ -105,23 +105,39 @@ async def read_labelled_images(
         InvalidName, InvalidUpload: Names cannot be labels; all the files at fault are named.
         RequestTooLarge: There is too much of it.
     """
-    media_type = _media_type(request)
-    if media_type == "multipart/form-data":
-        files = await form_files(request, settings)
-    elif media_type in ZIP_TYPES:
-        files = [FormFile("", "application/zip", await _body(request))]
-    else:
-        raise UnsupportedMediaType(
-            f"{_described(media_type)} Send a zip of LABEL/IMAGE files (curl --data-binary "
-            "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
-            "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
-        )
+    files = await files_and_zips(request, settings)
     return await anyio.to_thread.run_sync(
-        lambda: _labelled(files, settings, encoding), limiter=Limiters.of(request).archives
+        lambda: labelled(grouped(files, settings, encoding), settings),
+        limiter=Limiters.of(request).archives,
     )
 
 
-def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | None) -> Upload:
+async def files_and_zips(request: Request, settings: Settings) -> list[FormFile]:
+    """Files of a multipart form, zips among them, or the one zip that is the body.
+
+    Raises:
+        UnsupportedMediaType, InvalidUpload, RequestTooLarge: As :func:`read_labelled_images`.
+    """
+    media_type = _media_type(request)
+    if media_type == "multipart/form-data":
+        return await form_files(request, settings)
+    if media_type in ZIP_TYPES:
+        return [FormFile("", "application/zip", await _body(request))]
+    raise UnsupportedMediaType(
+        f"{_described(media_type)} Send a zip of LABEL/IMAGE files (curl --data-binary "
+        "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
+        "label as folder of each file name (curl -F 'files=@a.jpg;filename=cat/a.jpg')."
+    )
+
+
+def grouped(
+    files: Sequence[FormFile], settings: Settings, encoding: str | None
+) -> list[list[UploadedImage]]:
+    """The files that are no zips, then those of each zip; each group tells labels by its names.
+
+    Raises:
+        InvalidUpload, RequestTooLarge: A zip cannot be taken, or names cannot be decoded.
+    """
     unpacked = Unpacked(settings)
     loose = [file for file in files if not _is_zip(file)]
     names = iter(_decoded([file.filename for file in loose], encoding))
@@ -129,6 +145,15 @@ def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | Non
     groups += [
         open_archive(file.content, settings, unpacked, encoding) for file in files if _is_zip(file)
     ]
+    return groups
+
+
+def labelled(groups: Sequence[Sequence[UploadedImage]], settings: Settings) -> Upload:
+    """The images with their labels, by :func:`service.class_folders.read_class_folders`.
+
+    Raises:
+        EmptyUpload, InvalidName, InvalidUpload, RequestTooLarge: As :func:`read_labelled_images`.
+    """
     upload = Upload()
     faults: list[FileReason] = []
     for images in groups:
@@ -150,9 +175,9 @@ def _labelled(files: Sequence[FormFile], settings: Settings, encoding: str | Non
             f"{listed(faults)}. Name files LABEL/IMAGE, for instance cat/a.jpg.",
             files=members(faults),
         )
-    _check_count(len(upload.labelled), settings)
+    check_count(len(upload.labelled), settings)
     if not upload.labelled:
-        raise _nothing(upload.skipped)
+        raise nothing(upload.skipped)
     return Upload(_with_checked_labels(upload.labelled), upload.skipped)
 
 
@@ -202,7 +227,12 @@ def _writable(name: str) -> str:
     return name.encode(errors="replace").decode()
 
 
-def _check_names(images: Sequence[UploadedImage]) -> None:
+def check_names(images: Sequence[UploadedImage]) -> None:
+    """Names of images can be shown.
+
+    Raises:
+        InvalidUpload: Some cannot; all of them are named.
+    """
     faults = [
         FileReason(image.filename, f"has the control character U+{ord(control):04X} in its name")
         for image in images
@@ -224,7 +254,8 @@ async def _body(request: Request) -> bytes:
     return body.getvalue()
 
 
-def _nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
+def nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
+    """The refusal of an upload without images."""
     if not skipped:
         return EmptyUpload("There is no image in the upload.")
     return EmptyUpload(
@@ -247,6 +278,11 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _check_count(count: int, settings: Settings) -> None:
+def check_count(count: int, settings: Settings) -> None:
+    """There are not too many images.
+
+    Raises:
+        RequestTooLarge: There are.
+    """
     if count > settings.max_images_per_request:
         raise too_many(settings)

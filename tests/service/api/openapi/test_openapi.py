@@ -22,6 +22,7 @@ PROMISED = {
     ("get", "/v1/classifiers/{name}/classes"),
     ("post", "/v1/classifiers/{name}/support"),
     ("post", "/v1/classifiers/{name}/predict"),
+    ("post", "/v1/classifiers/{name}/suggest"),
     ("get", "/v1/classifiers/{name}/report"),
     ("get", "/v1/classifiers/{name}/report.html"),
     ("get", "/v1/classifiers/{name}/report.png"),
