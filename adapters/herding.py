@@ -25,8 +25,10 @@ from adapters.measures.blocks import row_blocks
 REFERENCES = 2048
 #: Of 1 − cos: pictures that are nearer are copies of one photo, of another size or compression.
 SAME_PICTURE = 0.01
-# The quantile of 1 − cos between images of the pool that is q, and of how many images.
-_QUANTILE, _PAIRED = 0.1, 512
+#: The quantile of 1 − cos between images of the pool that is q.
+QUANTILE = 0.1
+# Of how many images, evenly spaced, all pairs count for that.
+_PAIRED = 512
 # What two images must differ by at the least, so that a pool of one picture has a kernel.
 _LEAST_WIDTH = 1e-6
 # Gains that are equal to so many digits are equal: rounding must not choose.
@@ -165,7 +167,7 @@ def _width(references: NDArray[Any]) -> float:
         return 1.0
     some = references[np.arange(n) * len(references) // n]
     pairs = 1 - (some @ some.T)[np.tri(n, k=-1, dtype=bool)]
-    return max(float(np.quantile(pairs, _QUANTILE)), _LEAST_WIDTH)
+    return max(float(np.quantile(pairs, QUANTILE)), _LEAST_WIDTH)
 
 
 def _kernel(similarities: NDArray[Any], width: float) -> NDArray[Any]:

@@ -17,12 +17,14 @@ from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
+from service.cli.suggest import suggest
 from service.cli.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Few-shot image classification.")
 app.command()(serve)
 app.command()(evaluate)
 app.command()(diagnose)
+app.command()(suggest)
 app.command()(demo)
 app.command()(doctor)
 app.command("re-embed")(re_embed)

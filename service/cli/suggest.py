@@ -1,0 +1,108 @@
+"""``handful suggest``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from service.cli.shared_options import (
+    AdapterOption,
+    BackboneOption,
+    CacheOption,
+    NoCacheOption,
+    PromptsOption,
+    TemplateOption,
+    check_cache,
+    check_prompts,
+    check_templates,
+)
+
+
+def suggest(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="The images to choose among, in folders of their classes or not."
+        ),
+    ],
+    number: Annotated[
+        int,
+        typer.Option(
+            "--number",
+            "-n",
+            min=1,
+            help="How many: of each class where folders are classes, in all where not.",
+        ),
+    ] = 5,
+    support: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Holds CLASS/*: what is registered already.")
+    ] = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="What handful export or GET .../export wrote, in its place."
+        ),
+    ] = None,
+    folders: Annotated[
+        bool, typer.Option(help="Whether folders in DIR are the classes of its images.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    template: TemplateOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    backbone: BackboneOption = None,
+    prompts: PromptsOption = None,
+    adapter: AdapterOption = None,
+) -> None:
+    """Say which images of a folder to label or register next, best first."""
+    from service.datasets.dataset import DatasetError
+    from service.suggestions.known_support import KnownSupport, read_support
+    from service.suggestions.pool_folder import PoolFolder
+
+    check_templates(template)
+    check_cache(cache, no_cache)
+    if support is not None and classifier is not None:
+        raise typer.BadParameter("--support and --classifier contradict each other; give one")
+    if template and support is None:
+        raise typer.BadParameter("--template is for the classes of --support")
+    try:
+        pool = PoolFolder.read(folder, folders=folders)
+        classes = None if support is None else read_support(support)
+    except DatasetError as error:
+        raise typer.BadParameter(str(error)) from error
+
+    from rich.console import Console
+
+    from service.cli.configuration import settings_with_options
+    from service.cli.feature_extraction import exit_on_error, extraction_summary, feature_extractor
+    from service.suggestions.folder_suggestions import suggest_files, suggestions_table
+
+    settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
+    check_prompts(template, settings.prompts)
+    console = Console(stderr=True)
+    began = perf_counter()
+    with exit_on_error():
+        encoder, features = feature_extractor(settings, console, cache, no_cache)
+        known = None
+        if classes is not None:
+            known = KnownSupport.of_folder(classes, encoder, features, tuple(template or ()))
+        elif classifier is not None:
+            known = KnownSupport.of_file(classifier, encoder, settings)
+        features.compute(pool.paths)
+        found = suggest_files(pool, features.of(pool.paths), known, number)
+    if as_json:
+        typer.echo(json.dumps(found.json(), ensure_ascii=False, indent=2))
+    else:
+        Console().print(suggestions_table(found), "")
+        for copy in found.duplicates:
+            typer.echo(f"{copy.file} is registered: {copy.of.file or 'an image'} ({copy.of.label})")
+    console.print(
+        f"{len(found.suggestions)} of {found.n_images} images suggested, "
+        f"{extraction_summary(features)}, {perf_counter() - began:.1f} s",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,107 @@
+"""Known support set: what is registered already, read from a folder or an exported classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from adapters.backbones import Backbone
+from adapters.classifier import FewShotClassifier
+from adapters.embeddings import ClassSet, SupportSet
+from service.classifier_settings import ClassifierSettings
+from service.datasets.dataset import DatasetError, read_classes
+from service.datasets.features import Features
+from service.exchange import MOST_IMAGES, ReadLimits, read_classifier
+from service.registry.fitting import class_texts, new_classifier, usable
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSupport:
+    """A support set with its classifier.
+
+    Attributes:
+        classifier: Fitted; its classes are numbered as ``labels``.
+        labels: The classes.
+        files: Of the support images, in their order.
+    """
+
+    classifier: FewShotClassifier
+    labels: list[str]
+    files: list[str]
+
+    @classmethod
+    def of_folder(
+        cls,
+        classes: dict[str, tuple[Path, ...]],
+        encoder: Backbone,
+        features: Features,
+        templates: Sequence[str],
+    ) -> Self:
+        """Embed the images of classes, and fit a classifier with default settings.
+
+        Args:
+            classes: Image files of each class (:func:`service.datasets.dataset.read_classes`).
+            encoder: The backbone.
+            features: Embeds.
+            templates: Of the class texts; those of the backbone if there are none.
+
+        Raises as :meth:`service.datasets.features.Features.compute`.
+        """
+        labels = list(classes)
+        files = [path for label in labels for path in classes[label]]
+        columns = [column for column, label in enumerate(labels) for _ in classes[label]]
+        features.compute(files)
+        settings = ClassifierSettings(templates=tuple(templates))
+        texts = [row for row in class_texts(settings, labels, encoder) if row is not None]
+        fitted = new_classifier(settings, encoder).fit(
+            ClassSet(torch.arange(len(labels)), torch.stack(texts)),
+            SupportSet(torch.arange(len(files)), torch.tensor(columns), features.of(files)),
+        )
+        return cls(fitted, labels, list(map(str, files)))
+
+    @classmethod
+    def of_file(cls, path: Path, encoder: Backbone, settings: Settings) -> Self:
+        """Read what ``handful export`` or ``GET .../export`` wrote.
+
+        Raises:
+            StatusProblem: It is no such file; the detail says why.
+            DatasetError: It is of another backbone.
+            OSError: It cannot be read.
+        """
+        limits = ReadLimits(
+            classes=settings.max_classes, images=MOST_IMAGES, image_bytes=settings.max_image_bytes
+        )
+        with path.open("rb") as file:
+            found = read_classifier(file, limits).classifier
+        if found.source.fingerprint != encoder.fingerprint:
+            raise DatasetError(
+                f"{path} holds embeddings of the backbone {found.source}, not of {encoder.name} "
+                f"({encoder.fingerprint[:12]}...); name that one with --backbone, --adapter and "
+                "--prompts"
+            )
+        classes = ClassSet(torch.arange(len(found.classes)), found.texts)
+        if found.texts is None:
+            classes = classes.with_images(found.labels)
+        ids = torch.arange(len(found.labels))
+        support = SupportSet(ids, found.labels, found.embeddings)
+        if not len(ids):
+            support = SupportSet.empty(encoder.width, encoder.corrected_width)
+        fitted = new_classifier(found.settings, encoder).fit(classes, support, usable(found.tuning))
+        files = [""] * len(ids)
+        if found.images is not None:
+            files = [f"{image.label}/{Path(image.filename).name}" for image in found.images]
+        return cls(fitted, [one.label for one in found.classes], files)
+
+
+def read_support(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Image files of each class, in the order of the classes' names.
+
+    Raises:
+        DatasetError: As :func:`service.datasets.dataset.read_classes`.
+    """
+    return dict(sorted(read_classes(folder).items()))
