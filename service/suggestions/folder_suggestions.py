@@ -86,7 +86,7 @@ def suggest_files(
         known: What is registered; None: nothing.
         n: How many at most: of each class where labels are known, in all where not.
     """
-    names = [] if known is None else known.labels
+    names, files = ([], []) if known is None else (known.labels, known.files)
     labels = class_numbers(pool.labels, {label: i for i, label in enumerate(names)})
     support, support_labels = embeddings.corrected[:0], torch.empty(0, dtype=torch.int64)
     if known is not None:
@@ -99,9 +99,8 @@ def suggest_files(
         predicted = list(_predicted(known, embeddings[rows]))
 
     def named(nearest: NearestSupport) -> SupportFile:
-        assert known is not None  # or there are no support images
         label = names[int(support_labels[nearest.row])]
-        return SupportFile(known.files[nearest.row], label, nearest.similarity)
+        return SupportFile(files[nearest.row], label, nearest.similarity)
 
     return FolderSuggestions(
         labels is not None,

@@ -27,7 +27,7 @@ class KnownSupport:
     Attributes:
         classifier: Fitted; its classes are numbered as ``labels``.
         labels: The classes.
-        files: Of the support images, in their order.
+        files: Of the support images, as CLASS/IMAGE, in their order; empty where nobody kept it.
     """
 
     classifier: FewShotClassifier
@@ -55,6 +55,7 @@ class KnownSupport:
         labels = list(classes)
         files = [path for label in labels for path in classes[label]]
         columns = [column for column, label in enumerate(labels) for _ in classes[label]]
+        shown = [f"{label}/{path.name}" for label in labels for path in classes[label]]
         features.compute(files)
         settings = ClassifierSettings(templates=tuple(templates))
         texts = [row for row in class_texts(settings, labels, encoder) if row is not None]
@@ -62,7 +63,7 @@ class KnownSupport:
             ClassSet(torch.arange(len(labels)), torch.stack(texts)),
             SupportSet(torch.arange(len(files)), torch.tensor(columns), features.of(files)),
         )
-        return cls(fitted, labels, list(map(str, files)))
+        return cls(fitted, labels, shown)
 
     @classmethod
     def of_file(cls, path: Path, encoder: Backbone, settings: Settings) -> Self:
