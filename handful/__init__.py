@@ -15,7 +15,7 @@ from adapters.backbones import Backbone, BackboneError
 from handful.backbone import load_backbone
 from handful.classifier import Classifier, NotFittedError
 from handful.pictures import Image, ImageError
-from handful.prediction import Evidence, Prediction
+from handful.prediction import Evidence, Prediction, Suggestion
 from handful.saved import SavedClassifierError
 from service.class_folders import ClassFolderError
 from service.classifier_settings import ClassifierSettings
@@ -34,6 +34,7 @@ __all__ = [
     "NotFittedError",
     "Prediction",
     "SavedClassifierError",
+    "Suggestion",
     "__version__",
     "load_backbone",
 ]

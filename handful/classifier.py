@@ -19,11 +19,12 @@ from adapters.heads import Tuning
 from handful import saved
 from handful.backbone import load_backbone
 from handful.pictures import Image, embed
-from handful.prediction import Evidence, Prediction
+from handful.prediction import Evidence, Prediction, Suggestion
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
 from service.registry.fitting import class_texts, new_classifier, usable
+from service.suggestions.pool_suggestions import NearestSupport, class_numbers, suggest
 
 _DEFAULTS = ClassifierSettings()
 
@@ -149,6 +150,45 @@ class Classifier:
                 )
             )
         return predictions
+
+    def suggest(
+        self, pool: Sequence[Image], n: int = 5, *, labels: Sequence[str] | None = None
+    ) -> list[Suggestion]:
+        """Which images of a pool to label or add next, best first; copies of others are left out.
+
+        Also before there is anything to answer with (docs/suggestions.md).
+
+        Args:
+            pool: m images, as for :meth:`fit`.
+            n: How many at most: of each class where ``labels`` are given, in all where not.
+            labels: m classes of these, where they are known.
+
+        Raises:
+            ImageError: An image cannot be read.
+            ValueError: There are not as many labels as images.
+        """
+        if labels is not None and len(pool) != len(labels):
+            raise ValueError(f"there are {len(pool)} images and {len(labels)} labels")
+        numbers = class_numbers(labels, {name: i for i, name in enumerate(self._names)})
+        support = SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
+        if self._classifier is not None:
+            support = self._classifier.support
+        corrected = embed(self.backbone, pool).corrected
+        found = suggest(corrected, numbers, support.embeddings.corrected, support.labels, n)
+
+        def evidence(nearest: NearestSupport) -> Evidence:
+            label = self._names[int(support.labels[nearest.row])]
+            return Evidence(int(support.ids[nearest.row]), label, nearest.similarity)
+
+        return [
+            Suggestion(
+                one.position,
+                one.gain,
+                one.coverage,
+                None if one.nearest is None else evidence(one.nearest),
+            )
+            for one in found.suggested
+        ]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the classifier as one file: embeddings, settings and tuning, no images.

@@ -1,4 +1,4 @@
-"""Answers: what a classifier says of one image."""
+"""Answers: what a classifier says of one image, and which image it asks for next."""
 
 from __future__ import annotations
 
@@ -40,3 +40,20 @@ class Prediction:
     probabilities: dict[str, float]
     prediction_set: list[str] | None
     evidence: list[Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An image of a pool that is worth a label (MaxHerding, Bae et al., ECCV 2024).
+
+    Attributes:
+        index: Of the image in the pool.
+        gain: By how much it raises coverage: of the pool, or of its class where that was given.
+        coverage: What is reached with it and those before it, at most 1.
+        nearest: The support image nearest to it; None where there are none.
+    """
+
+    index: int
+    gain: float
+    coverage: float
+    nearest: Evidence | None

@@ -47,6 +47,34 @@ def test_predict_proba_has_a_column_for_each_class(fitted: handful.Classifier) -
     assert [fitted.classes_[i] for i in probabilities.argmax(axis=1)] == labels
 
 
+def test_suggest_asks_for_what_is_missing_and_for_no_copy(backbone: handful.Backbone) -> None:
+    images, labels = support(2)
+    two = handful.Classifier(backbone).fit(images[:4], labels[:4])  # no gravel
+    pool = [images[0], *queries()[0], images[5]]
+    before = two.predict_proba(pool)
+    suggested = two.suggest(pool, 3)
+    assert len(suggested) == 3
+    assert suggested[0].index >= 9  # gravel
+    assert 0 not in {one.index for one in suggested}
+    gains = [one.gain for one in suggested]
+    assert gains == sorted(gains, reverse=True)
+    for one in suggested:
+        assert one.nearest is not None
+        assert one.nearest.label == labels[one.nearest.index]
+    assert np.array_equal(before, two.predict_proba(pool))
+
+
+def test_suggest_takes_labels_and_needs_no_support(backbone: handful.Backbone) -> None:
+    pool, labels = queries()
+    empty = handful.Classifier(backbone)
+    suggested = empty.suggest(pool, 2, labels=labels)
+    assert sorted(labels[one.index] for one in suggested[:3]) == sorted(TEXTURES)
+    assert len({one.index for one in suggested}) == 6
+    assert all(one.nearest is None for one in suggested)
+    with pytest.raises(ValueError, match="12 images and 1 labels"):
+        empty.suggest(pool, labels=["brick"])
+
+
 def test_explain_names_the_support_images_that_an_answer_rests_on(
     fitted: handful.Classifier,
 ) -> None:
