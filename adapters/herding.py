@@ -142,7 +142,7 @@ def herd_classes(pool: Tensor, labels: Tensor, held: Tensor, n: int) -> Herd:
         n: How many of each class at most.
     """
     order: list[tuple[int, float, int, float]] = []
-    for label in labels.unique().tolist():
+    for label in sorted(set(labels.tolist())):
         rows = (labels == label).nonzero().flatten()
         found = herd(pool[rows], held[rows], n)
         values = zip(

@@ -130,7 +130,7 @@ def _within_classes(
 ) -> Tensor:
     """(m,) cosine similarity of each image with the nearest support image of its class."""
     held = pool.new_empty(len(pool))
-    for label in labels.unique().tolist():
+    for label in sorted(set(labels.tolist())):
         rows = labels == label
         held[rows] = nearest(pool[rows], support[support_labels == label]).similarities
     return held

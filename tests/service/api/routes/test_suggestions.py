@@ -13,7 +13,9 @@ from tests.service.client import Classifier, Json, problem
 from tests.service.pictures import TEXTURES, encoded, patches, picture, zipped
 
 
-def ask(classifier: Classifier, named: dict[str, bytes], **parameters: object) -> httpx.Response:
+def ask(
+    classifier: Classifier, named: dict[str, bytes], **parameters: int | bool
+) -> httpx.Response:
     return classifier.http.post(
         f"{classifier.url}/suggest",
         files=[("files", (name, content)) for name, content in named.items()],
@@ -21,7 +23,7 @@ def ask(classifier: Classifier, named: dict[str, bytes], **parameters: object) -
     )
 
 
-def suggestions(classifier: Classifier, named: dict[str, bytes], **parameters: object) -> Json:
+def suggestions(classifier: Classifier, named: dict[str, bytes], **parameters: int | bool) -> Json:
     response = ask(classifier, named, **parameters)
     assert response.status_code == 200, response.text
     answer: Json = response.json()
