@@ -29,6 +29,8 @@ SAME_PICTURE = 0.01
 QUANTILE = 0.1
 # Of how many images, evenly spaced, all pairs count for that.
 _PAIRED = 512
+# Support images that others are compared with at a time: few enough that many others are, too.
+_BLOCK = 4096
 # What two images must differ by at the least, so that a pool of one picture has a kernel.
 _LEAST_WIDTH = 1e-6
 # Gains that are equal to so many digits are equal: rounding must not choose.
@@ -41,7 +43,8 @@ class Herd:
 
     Attributes:
         rows: (n,) int64 rows of the pool, each once.
-        gains: (n,) float64: by how much each raises coverage on top of those before it.
+        gains: (n,) float64: by how much each raises coverage on top of those before it, to six
+            digits.
         coverage: (n,) float64 in [0, 1]: coverage with it and those before it.
     """
 
@@ -77,9 +80,13 @@ def nearest(images: Tensor, support: Tensor) -> Nearest:
     """
     rows = torch.zeros(len(images), dtype=torch.int64)
     similarities = images.new_full((len(images),), -1.0)
-    if len(support):
-        for some in row_blocks(len(images), len(support)):
-            similarities[some], rows[some] = (images[some] @ support.T).max(dim=1)
+    for start in range(0, len(support), _BLOCK):
+        block = support[start : start + _BLOCK]
+        for some in row_blocks(len(images), len(block)):
+            best = (images[some] @ block.T).max(dim=1)
+            nearer = best.values > similarities[some]
+            similarities[some] = torch.where(nearer, best.values, similarities[some])
+            rows[some] = torch.where(nearer, best.indices + start, rows[some])
     return Nearest(rows, similarities)
 
 
@@ -107,13 +114,13 @@ def herd(pool: Tensor, held: Tensor, n: int) -> Herd:
         kernel[some] = _kernel(rows[some] @ references.T, width)
     chosen: list[int] = []
     gains: list[float] = []
+    coverage: list[float] = []
     # Gains only shrink, so that the best of those that were not looked at again are bounds.
     bounds = [
         (-_gain(kernel[row], covered), row)
         for row in np.flatnonzero(held.numpy() < 1 - SAME_PICTURE).tolist()
     ]
     heapq.heapify(bounds)
-    before = float(covered.mean()) if len(covered) else 0.0
     while bounds and len(chosen) < n:
         row = heapq.heappop(bounds)[1]
         if chosen and float((rows[chosen] @ rows[row]).max()) >= 1 - SAME_PICTURE:
@@ -125,8 +132,12 @@ def herd(pool: Tensor, held: Tensor, n: int) -> Herd:
         chosen.append(row)
         gains.append(gain)
         np.maximum(covered, kernel[row], out=covered)
-    raised = torch.tensor(gains, dtype=torch.float64)
-    return Herd(torch.tensor(chosen, dtype=torch.int64), raised, before + raised.cumsum(dim=0))
+        coverage.append(float(covered.mean(dtype=np.float64)))
+    return Herd(
+        torch.tensor(chosen, dtype=torch.int64),
+        torch.tensor(gains, dtype=torch.float64),
+        torch.tensor(coverage, dtype=torch.float64),
+    )
 
 
 def herd_classes(pool: Tensor, labels: Tensor, held: Tensor, n: int) -> Herd:

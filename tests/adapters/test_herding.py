@@ -91,7 +91,7 @@ def test_gains_only_shrink_and_add_up_to_the_coverage(m: int, s: int, seed: int)
     gains = found.gains.numpy()
     assert (gains >= 0).all()
     assert (np.diff(gains) <= 2e-6).all()
-    assert np.diff(found.coverage.numpy()) == pytest.approx(gains[1:], abs=1e-9)
+    assert np.diff(found.coverage.numpy()) == pytest.approx(gains[1:], abs=1e-6)
     assert found.coverage[-1] == pytest.approx(1, abs=1e-4)  # all of it stands for itself
 
 
@@ -197,7 +197,7 @@ def test_large_pools_are_covered_by_a_part_of_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_nearest_is_of_all_support_images() -> None:
-    pool, support = images(50, 12, 0), images(3000, 12, 1)
+    pool, support = images(300, 12, 0), images(9000, 12, 1)
     near = nearest(pool, support)
     products = pool @ support.T
     assert torch.equal(near.rows, products.argmax(dim=1))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from service.suggestions.pool_suggestions import class_numbers, suggest
+from service.suggestions.pool_suggestions import Suggestions, class_numbers, suggest
 
 
 def images(n: int, seed: int) -> Tensor:
@@ -38,11 +38,9 @@ def test_with_labels_only_support_images_of_the_class_count_as_covered() -> None
     of_one = suggest(pool, labels, support, torch.ones(4, dtype=torch.int64), 12)
     none = suggest(pool, labels, support[:0], torch.empty(0, dtype=torch.int64), 12)
 
-    def first(found: object, label: int) -> float:
+    def first(found: Suggestions, label: int) -> float:
         return next(
-            one.coverage - one.gain
-            for one in found.suggested  # type: ignore[attr-defined]
-            if labels[one.position] == label
+            one.coverage - one.gain for one in found.suggested if labels[one.position] == label
         )
 
     assert first(of_one, 1) > 0.01
