@@ -6,6 +6,7 @@ from adapters.heads.ape import APE, APEPlusPlus
 from adapters.heads.auto import Auto
 from adapters.heads.gda import GDA, GDAPlusPlus
 from adapters.heads.head import Head, Scores
+from adapters.heads.krr import KRR, KRRPlusPlus
 from adapters.heads.tip_adapter import TipAdapter, TipAdapterPlusPlus
 from adapters.heads.tip_x import TipX, TipXPlusPlus
 from adapters.heads.zero_shot import ZeroShot
@@ -22,6 +23,8 @@ HEADS: dict[str, type[Head]] = {
     "ape++": APEPlusPlus,
     "gda": GDA,
     "gda++": GDAPlusPlus,
+    "krr": KRR,
+    "krr++": KRRPlusPlus,
 }
 DEFAULT_HEAD = "auto"
 

@@ -6,18 +6,17 @@ computes it on the embedding corrected for intra-modal overlap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from adapters.cache import Matches
 from adapters.change import Change
-from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, View
+from adapters.embeddings import ClassSet, LabelledEmbeddings, View
 from adapters.gaussians import SharedGaussians
 from adapters.growing_support import moves
-from adapters.heads.cached import CachedHead
+from adapters.heads.discriminant import DiscriminantHead
 from adapters.heads.head import Head
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages, storages
@@ -54,7 +53,7 @@ class GDAParameters(TermParameters):
     images: float | None = None
 
 
-class GDA(CachedHead[GDAParameters]):
+class GDA(DiscriminantHead[GDAParameters]):
     """``logit_scale · T_q Wᵀ + α · (T_q P μᵀ − ½ μ P μᵀ + b)``, classes as Gaussians.
 
     b gives back to each class what the noise of its mean took: the mean of c images makes
@@ -84,13 +83,25 @@ class GDA(CachedHead[GDAParameters]):
         trust: float,
         rest: Rest,
     ) -> tuple[GDAParameters, Tensor]:
-        gaussians = self._gaussians(known, images, rest=rest)
-        scores = gaussians.left_out(votes.rows, rest=rest)[0]
+        parameters, scores = self.untuned(known, images, votes.rows, rest)
         found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE, rest=rest)
-        parameters = GDAParameters(
-            alpha=found.weight, spread=float(gaussians.spread_), images=float(len(images))
-        )
-        return parameters, found.values
+        return replace(parameters, alpha=found.weight), found.values
+
+    def untuned(
+        self, known: ClassSet, images: LabelledEmbeddings, rows: Tensor, rest: Rest
+    ) -> tuple[GDAParameters, Tensor]:
+        """Parameters of α = 1, and the (m, N) discriminants of (m,) images, each left out.
+
+        Args:
+            known: The N classes, all of which have images.
+            images: The support images.
+            rows: (m,) those that are asked for.
+            rest: Called every few milliseconds.
+        """
+        gaussians = self._gaussians(known, images, rest=rest)
+        scores = gaussians.left_out(rows, rest=rest)[0]
+        spread, n_images = float(gaussians.spread_), float(len(images))
+        return GDAParameters(alpha=1.0, spread=spread, images=n_images), scores
 
     def _defaults(self, trust: float) -> GDAParameters:
         return GDAParameters(alpha=DEFAULT_ALPHA * trust)
@@ -127,16 +138,8 @@ class GDA(CachedHead[GDAParameters]):
         self._weights = parameters.alpha * weights
         self._bias = parameters.alpha * (bias + (parameters.spread or 0.0) / (2 * running.shots))
 
-    def _term(
-        self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
-    ) -> tuple[Tensor, Matches]:
-        keys = self.keys(queries)
-        term = inner_products(features(keys, self._skewed), self._weights) + self._bias
-        if len(self._bias) < len(self.classes_):
-            scores = term
-            term = keys.new_zeros(len(keys), len(self.classes_))
-            term[:, self.present_] = scores
-        return term, self.cache_.nearest(keys, n_matches)
+    def _scores(self, keys: Tensor) -> Tensor:
+        return inner_products(features(keys, self._skewed), self._weights) + self._bias
 
     def _left_out_term(
         self,
@@ -153,9 +156,10 @@ class GDA(CachedHead[GDAParameters]):
         term[:, classes.have_images(images.labels)] = parameters.alpha * scores
         return term
 
-    def _derived(self) -> Storages:
+    def fitted(self) -> Storages:
+        """What is fitted, in memory; without the cache."""
         of_running = {} if self._running is None else self._running.storages()
-        return {**super()._derived(), **of_running, **storages(self._weights, self._bias)}
+        return {**of_running, **storages(self._weights, self._bias)}
 
     def _gaussians(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ def tuned(head: str, temperature: float = 1.0, **parameters: float) -> Tuning:
     return Tuning(HEADS[head].parameters.of(parameters), temperature)
 
 
-# A fixed tuning for each head, and for each head that ``auto`` may choose.
+# A fixed tuning for each head, and for ``auto`` with one image a class.
 TUNINGS: dict[str, tuple[str, Tuning]] = {
     "zero-shot": ("zero-shot", tuned("zero-shot", 2.0)),
     "tip-adapter": ("tip-adapter", tuned("tip-adapter", 2.0, alpha=3.0, beta=5.0, absent=0.7)),
@@ -31,11 +31,10 @@ TUNINGS: dict[str, tuple[str, Tuning]] = {
     "ape++": ("ape++", tuned("ape++", 2.0, alpha=3.0, beta=5.0, gamma=-0.5, share=0.5)),
     "gda": ("gda", tuned("gda", 2.0, alpha=0.5, spread=3.0, absent=0.7)),
     "gda++": ("gda++", tuned("gda++", 2.0, alpha=0.5)),
-    "auto, by votes": (
-        "auto",
-        replace(tuned("tip-adapter++", 2.0, alpha=3.0, beta=5.0), head="tip-adapter++"),
-    ),
-    "auto, by Gaussians": ("auto", replace(tuned("gda++", 2.0, alpha=0.5), head="gda++")),
+    "krr": ("krr", tuned("krr", 2.0, alpha=3.0, absent=0.7)),
+    "krr++": ("krr++", tuned("krr++", 2.0, alpha=3.0)),
+    "auto": ("auto", tuned("auto", 2.0, names=0.5, krr=3.0, gda=0.5, spread=3.0, absent=0.7)),
+    "auto, one shot": ("auto", tuned("auto", 2.0, names=1.0, krr=3.0)),
 }
 
 

@@ -398,8 +398,9 @@ def test_plus_plus_compares_images_by_the_corrected_embedding() -> None:
         ("tip-adapter++", images.embeddings.corrected),
         ("tip-x++", images.embeddings.corrected),
         ("gda++", images.embeddings.corrected),
-        ("auto, by votes", images.embeddings.corrected),
-        ("auto, by Gaussians", images.embeddings.corrected),
+        ("krr", images.embeddings.frozen),
+        ("krr++", images.embeddings.corrected),
+        ("auto", images.embeddings.corrected),
     ):
         matches = fixed_head(name, task.classes, images).score(images.embeddings).matches
         expected = (keys @ keys.T).sort(dim=1, descending=True).values
@@ -408,7 +409,13 @@ def test_plus_plus_compares_images_by_the_corrected_embedding() -> None:
 
 @pytest.mark.parametrize(
     ("frozen", "corrected"),
-    [("tip-adapter", "tip-adapter++"), ("gda", "gda++"), ("ape", "ape++"), ("tip-x", "tip-x++")],
+    [
+        ("tip-adapter", "tip-adapter++"),
+        ("gda", "gda++"),
+        ("krr", "krr++"),
+        ("ape", "ape++"),
+        ("tip-x", "tip-x++"),
+    ],
 )
 def test_the_two_forms_differ_in_the_embedding_alone(frozen: str, corrected: str) -> None:
     task = make_task([3, 2, 4], names=False)

@@ -1,0 +1,48 @@
+"""Heads whose term is one linear score a class, beside a cache that names the evidence."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TypeVar
+
+from torch import Tensor
+
+from adapters.cache import Matches
+from adapters.embeddings import ImageEmbeddings
+from adapters.heads.cached import CachedHead
+from adapters.heads.term import TermParameters
+from adapters.memory import Storages
+
+P = TypeVar("P", bound=TermParameters)
+
+
+class DiscriminantHead(CachedHead[P]):
+    """A head with a score for each class that has images; a query costs O(N · d) and the evidence.
+
+    A subclass says what the scores are, and how they follow images that come and go.
+    """
+
+    def _term(
+        self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None
+    ) -> tuple[Tensor, Matches]:
+        keys = self.keys(queries)
+        return self._of_all(self._scores(keys)), self.cache_.nearest(keys, n_matches)
+
+    def _of_all(self, scores: Tensor) -> Tensor:
+        """(n, N) of scores of the classes that have images; zeros for the others."""
+        if self._all_present:
+            return scores
+        term = scores.new_zeros(len(scores), len(self.classes_))
+        term[:, self.present_] = scores
+        return term
+
+    @abstractmethod
+    def _scores(self, keys: Tensor) -> Tensor:
+        """(n, P) weighted scores of (n, d) embeddings for the P classes that have images."""
+
+    def _derived(self) -> Storages:
+        return {**super()._derived(), **self.fitted()}
+
+    @abstractmethod
+    def fitted(self) -> Storages:
+        """What is fitted, in memory; without the cache."""

@@ -1,0 +1,307 @@
+"""Kernel ridge regression: images of a class, told from those of all others by least squares.
+
+After ProKeR (Bendou et al., CVPR 2025): ``f(q) = K_q A⁻¹ (Y − 1/N)`` with ``A = K + λD`` and
+``D_ii = n_c / n̄``, n_c being the images of the class of image i and n̄ the mean over classes, so
+that a class of many images is not believed more than one of few. The kernel is the inner product
+of embeddings that were centred on the mean of the classes and brought to unit length: the limit
+of theirs, ``exp(−β(1 − cos))``, at small β, measured as good (docs/heads.md), and K_q A⁻¹ is then
+N rows of weights. Leave-one-out is in closed form, with the class of the left-out image restored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adapters.cholesky import Cholesky
+from adapters.memory import Storages, storages
+from adapters.rest import Rest, no_rest
+from adapters.tuning.votes import evenly
+
+# λ. Of 0.1, 0.3, 1 and 3 the lowest cross-entropy on generic tasks of 1 to 16 shots, by little.
+RIDGE = 1.0
+# Images that K is made of; of more, each class gives as many as another. A is inverted: O(n³).
+MOST_IMAGES = 1024
+# With more classes than this each is its mean: what λ → ∞ leaves of the equation.
+MOST_CLASSES = 2048
+# What images that are all alike are divided by.
+_LEAST_LENGTH = 1e-6
+# Rows in one product.
+_BLOCK = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelRidge:
+    """Scores of N classes by kernel ridge regression; a value, which a change leaves as it is.
+
+    An image that is alone in its class, and like no other, is given the score 1 for it.
+
+    Attributes:
+        labels: (N,) int64 class identifiers, in the order of the columns.
+        centre: (d,) the mean of the classes' means.
+        spread: Mean squared distance of an image from the centre, in (0, 1] for unit vectors.
+        keys: (n, d) centred unit embeddings of the images in K.
+        ids: (n,) int64 places of these images: whatever who fits knows them by.
+        columns: (n,) int64 column of each one's class.
+        ridge: (n,) ``λ D``.
+        unit: What scores are multiplied with so that the above holds.
+        inverse: (n, n) A⁻¹, float64; None where classes are their means.
+        weights: (N, d) of centred unit queries.
+    """
+
+    labels: Tensor
+    centre: Tensor
+    spread: float
+    keys: Tensor
+    ids: Tensor
+    columns: Tensor
+    ridge: Tensor
+    unit: float
+    inverse: Tensor | None
+    weights: Tensor
+
+    @classmethod
+    def fit(
+        cls,
+        images: Tensor,
+        columns: Tensor,
+        labels: Tensor,
+        ids: Tensor,
+        n_distinct: float | None = None,
+        rest: Rest = no_rest,
+    ) -> Self:
+        """Fit to support images; O(n · d + m² · (m + d)) for the m of them that K is made of.
+
+        Args:
+            images: (n, d) embeddings, n ≥ 1.
+            columns: (n,) int64 column of each image's class; all N classes have images.
+            labels: (N,) int64 identifiers of the classes.
+            ids: (n,) int64 by which :meth:`moved` is told of images that go.
+            n_distinct: K counts as if it were of so many images: of near-duplicates, n are no
+                more evidence than fewer distinct ones. All of them if None.
+            rest: Called every few milliseconds.
+        """
+        n_classes = len(labels)
+        shots = torch.bincount(columns, minlength=n_classes)
+        means = _sums(images, columns, n_classes) / shots.unsqueeze(1)
+        centre = means.mean(dim=0)
+        rest()
+        chosen = chosen_images(columns, n_classes)
+        some, of_class = images[chosen], columns[chosen]
+        keys, lengths = _centred(some, centre)
+        rest()
+        shots = torch.bincount(of_class, minlength=n_classes)
+        # D is of what K holds of each class; with copies, λ grows as K does.
+        mean = len(some) / n_classes * (1.0 if n_distinct is None else n_distinct / len(images))
+        fitted = cls(
+            labels=labels,
+            centre=centre,
+            spread=float(lengths.square().mean()),
+            keys=keys,
+            ids=ids[chosen],
+            columns=of_class,
+            ridge=(RIDGE / mean) * shots[of_class].double(),
+            unit=1 + RIDGE / mean,
+            inverse=None,
+            weights=keys.new_empty(0),
+        )
+        if n_classes > MOST_CLASSES:
+            return replace(fitted, unit=1.0)._with_weights()
+        kernel = _products(keys, rest)
+        kernel.flat[:: len(kernel) + 1] += fitted.ridge.numpy()
+        factor = Cholesky(kernel)
+        rest()
+        inverse = torch.from_numpy(factor.inverse())
+        rest()
+        return replace(fitted, inverse=inverse)._with_weights()
+
+    def scores(self, queries: Tensor) -> Tensor:
+        """(m, N) scores of (m, d) embeddings, O(m · N · d)."""
+        return _centred(queries, self.centre)[0] @ self.weights.T
+
+    def left_out(self, images: Tensor, rows: Tensor, rest: Rest = no_rest) -> Tensor:
+        """(m, N) scores of images that it was fitted to, each without itself.
+
+        ``y_i − (A⁻¹Y)_i / (A⁻¹)_ii`` with A in which the class of image i has the entries of D
+        that its n_c − 1 other images would have, so that it looks no weaker than it is: a change
+        of n_c entries, by Woodbury's identity. Images that are not in K are scored as they are.
+
+        Args:
+            images: (n, d) embeddings, as it was fitted to; :attr:`ids` are places among them.
+            rows: (m,) the images that are asked for.
+            rest: Called every few milliseconds.
+
+        Cost: O(k² · N) for the k images in K, and O(k · n_c²) for each class.
+        """
+        place = torch.full((len(images),), -1)
+        place[self.ids] = torch.arange(len(self.ids))
+        inside = place[rows] >= 0
+        scores = self.keys.new_empty(len(rows), len(self.labels))
+        held = place[rows[inside]]
+        if self.inverse is None:
+            scores[inside] = self._means_left_out(held)
+        else:
+            scores[inside] = self._left_out(self.inverse.numpy(), rest)[held]
+        for some in torch.split((~inside).nonzero().flatten(), _BLOCK):
+            scores[some] = self.scores(images[rows[some]])
+            rest()
+        return scores
+
+    def _left_out(self, inverse: NDArray[Any], rest: Rest) -> Tensor:
+        """(n, N) of all images in K."""
+        targets = self._targets()
+        columns, ridge = self.columns.numpy(), self.ridge.numpy()
+        solved = inverse @ targets
+        rest()
+        left = np.empty_like(targets)
+        order = columns.argsort(kind="stable")
+        ends = np.flatnonzero(np.diff(columns[order])) + 1
+        for own in np.split(order, ends):
+            block = inverse[np.ix_(own, own)]
+            weaker = ridge[own] / len(own) if len(own) > 1 else 0.0
+            restored = np.linalg.inv(np.eye(len(own)) - block * weaker)
+            diagonal = np.einsum("ij,ji->i", restored, block)
+            left[own] = targets[own] - (restored @ solved[own]) / diagonal[:, None]
+            rest()
+        return torch.from_numpy(self.unit * left).to(self.keys.dtype)
+
+    def moved(
+        self, removed: Tensor, added: Tensor, added_labels: Tensor, added_ids: Tensor
+    ) -> Self | None:
+        """The same after images have left and joined: A⁻¹ by its borders, O(n² · (k + N)).
+
+        The centre stays, and so does what an image of each class counts in D.
+
+        Args:
+            removed: (k,) identifiers of images; those that are not in K are passed over.
+            added: (k', d) embeddings of images of the N classes; taken while K has room.
+            added_labels: (k',) int64 class identifiers.
+            added_ids: (k',) int64 identifiers.
+
+        Returns:
+            None where a class has no image in K any more: fit anew.
+        """
+        held = self._without(~torch.isin(self.ids, removed))
+        room = max(2 * MOST_IMAGES - len(held.keys), 0)
+        if len(added[:room]):
+            place = {label: i for i, label in enumerate(self.labels.tolist())}
+            columns = torch.tensor([place[i] for i in added_labels[:room].tolist()])
+            held = held._with(added[:room], columns, added_ids[:room])
+        if len(set(held.columns.tolist())) < len(self.labels):
+            return None
+        return held._with_weights()
+
+    def _without(self, stay: Tensor) -> Self:
+        if bool(stay.all()):
+            return self
+        inverse = self.inverse
+        if inverse is not None:
+            kept, gone = inverse[stay], inverse[~stay]
+            border = kept[:, ~stay]
+            inverse = kept[:, stay] - border @ torch.linalg.solve(gone[:, ~stay], border.T)
+        return replace(
+            self,
+            keys=self.keys[stay],
+            ids=self.ids[stay],
+            columns=self.columns[stay],
+            ridge=self.ridge[stay],
+            inverse=inverse,
+        )
+
+    def _with(self, images: Tensor, columns: Tensor, ids: Tensor) -> Self:
+        keys, _ = _centred(images, self.centre)
+        of_class = torch.zeros(len(self.labels), dtype=torch.float64)
+        of_class[self.columns] = self.ridge
+        ridge = of_class[columns].clamp(min=(self.unit - 1) / 2)
+        inverse = self.inverse
+        if inverse is not None:
+            across = (self.keys @ keys.T).double()
+            solved = inverse @ across
+            own = (keys @ keys.T).double() + torch.diag(ridge)
+            corner = torch.linalg.inv(own - across.T @ solved)
+            side = -(solved @ corner)
+            inverse = torch.cat(
+                [
+                    torch.cat([inverse - side @ solved.T, side], dim=1),
+                    torch.cat([side.T, corner], dim=1),
+                ]
+            )
+        return replace(
+            self,
+            keys=torch.cat([self.keys, keys]),
+            ids=torch.cat([self.ids, ids]),
+            columns=torch.cat([self.columns, columns]),
+            ridge=torch.cat([self.ridge, ridge]),
+            inverse=inverse,
+        )
+
+    def _with_weights(self) -> Self:
+        if self.inverse is None:
+            sums = _sums(self.keys, self.columns, len(self.labels))
+            return replace(self, weights=torch.nn.functional.normalize(sums, dim=1))
+        coefficients = self.inverse.numpy() @ self._targets()
+        weights = torch.from_numpy(coefficients.T).to(self.keys.dtype) @ self.keys
+        return replace(self, weights=weights * self.unit)
+
+    def _targets(self) -> NDArray[Any]:
+        """(n, N) one-hot classes, less what a class has on the mean."""
+        targets = np.full((len(self.keys), len(self.labels)), -1 / max(len(self.labels), 1))
+        targets[np.arange(len(targets)), self.columns.numpy()] += 1
+        return targets
+
+    def _means_left_out(self, rows: Tensor) -> Tensor:
+        sums = _sums(self.keys, self.columns, len(self.labels))
+        keys, columns = self.keys[rows], self.columns[rows]
+        cosines = keys @ torch.nn.functional.normalize(sums, dim=1).T
+        own = torch.nn.functional.normalize(sums[columns] - keys, dim=1)
+        cosines[torch.arange(len(keys)), columns] = (keys * own).sum(dim=1)
+        return cosines
+
+    def storages(self) -> Storages:
+        """What it holds in memory."""
+        return storages(
+            self.centre, self.keys, self.ids, self.columns, self.ridge, self.inverse, self.weights
+        )
+
+
+def chosen_images(columns: Tensor, n_classes: int, most: int = MOST_IMAGES) -> Tensor:
+    """The images that K is made of: all, or as many of each class as of another, spread evenly.
+
+    Args:
+        columns: (n,) int64 column of each image's class.
+        n_classes: N; each keeps one image at least.
+        most: Images, if N is no larger.
+    """
+    if len(columns) <= most:
+        return torch.arange(len(columns))
+    shots = torch.bincount(columns, minlength=n_classes)
+    quota = max((q for q in range(1, most + 1) if int(shots.clamp(max=q).sum()) <= most), default=1)
+    order = columns.argsort(stable=True)
+    of_class = torch.split(order, shots.tolist())
+    return torch.cat([rows[evenly(len(rows), quota)] for rows in of_class]).sort().values
+
+
+def _centred(images: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, d) images from a centre, as unit vectors, and (n,) how far they were."""
+    moved = images - centre
+    lengths = moved.norm(dim=1)
+    return moved / lengths.clamp(min=_LEAST_LENGTH).unsqueeze(1), lengths
+
+
+def _products(keys: Tensor, rest: Rest) -> NDArray[Any]:
+    """(n, n) inner products, as float64."""
+    blocks = []
+    for some in torch.split(keys, _BLOCK):
+        blocks.append((some @ keys.T).double().numpy())
+        rest()
+    return np.concatenate(blocks)
+
+
+def _sums(rows: Tensor, columns: Tensor, n_classes: int) -> Tensor:
+    """(N, d) sums by class."""
+    return rows.new_zeros(n_classes, rows.shape[1]).index_add_(0, columns, rows)
