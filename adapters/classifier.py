@@ -17,6 +17,7 @@ from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
 from adapters.rest import Rest, no_rest
+from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 
 
@@ -44,8 +45,11 @@ class Answers:
         probabilities: (n, N), rows sum to one.
         ood_scores: (n,) out-of-distribution scores, lower for what is like no class; None where
             no class has two images.
-        known: (n,) bool: whether the query belongs to any of the classes. Always true where
-            there is no evidence: without such scores, and for classes without images.
+        p_values: (n,) float64: the share of left-out support images that are no more familiar
+            (:meth:`adapters.tuning.left_out_scores.LeftOutScores.p_values`), NaN where there is
+            no evidence: for classes without images. None where there are too few images to tell.
+        known: (n,) bool: whether the query belongs to any of the classes: whether its p-value is
+            above the false-rejection rate. Always true where there is no evidence.
         prediction_sets: (n, N) bool: classes that, together, hold the true one as often as was
             asked; None where no coverage was asked for.
     """
@@ -53,6 +57,7 @@ class Answers:
     scores: Scores
     probabilities: Tensor
     ood_scores: Tensor | None
+    p_values: Tensor | None
     known: Tensor
     prediction_sets: Tensor | None
 
@@ -207,17 +212,23 @@ class FewShotClassifier:
         tuning = head.tune(classes, images, rest=rest)
         columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
-        rejection = conformal = None
+        rejection = conformal = left_out = None
         if ood is not None:
             scores = ood.left_out(votes.rows, rest=rest)
             rejection = rejection_threshold(scores, self.false_rejection_rate)
+            left_out = LeftOutScores.of(scores, self.false_rejection_rate)
         if self.coverage is not None:
             logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
             probabilities = (logits / tuning.temperature).softmax(dim=1)
             own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
             # With too little evidence every class is in the set.
             conformal = lower_quantile(own, 1 - self.coverage) or 0.0
-        return replace(tuning, rejection_threshold=rejection, conformal_threshold=conformal)
+        return replace(
+            tuning,
+            rejection_threshold=rejection,
+            conformal_threshold=conformal,
+            left_out_scores=left_out,
+        )
 
     def answer(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Answers:
         """Answer n queries; none depends on the others.
@@ -230,14 +241,18 @@ class FewShotClassifier:
         probabilities = self.head_.probabilities(scores.logits)
         tuning = self.tuning
         ood_scores = None if self.ood_ is None else self.ood_.scores(queries.corrected)
-        known = torch.ones(len(queries), dtype=torch.bool)
-        if ood_scores is not None and tuning.rejection_threshold is not None:
-            known = ood_scores >= tuning.rejection_threshold
-            known |= ~self.head_.present_[probabilities.argmax(dim=1)]
+        by_name = ~self.head_.present_[probabilities.argmax(dim=1)]
+        known, p_values = torch.ones(len(queries), dtype=torch.bool), None
+        if ood_scores is not None and tuning.left_out_scores is not None:
+            p_values = tuning.left_out_scores.p_values(ood_scores)
+            known = (p_values > self.false_rejection_rate) | by_name
+            p_values = p_values.masked_fill(by_name, torch.nan)
+        elif ood_scores is not None and tuning.rejection_threshold is not None:
+            known = (ood_scores >= tuning.rejection_threshold) | by_name
         sets = None
         if tuning.conformal_threshold is not None:
             sets = probabilities >= tuning.conformal_threshold
-        return Answers(scores, probabilities, ood_scores, known, sets)
+        return Answers(scores, probabilities, ood_scores, p_values, known, sets)
 
     def left_out_probabilities(self) -> Tensor:
         """(n, N) probabilities of the support images, each without its own image."""

@@ -21,6 +21,7 @@ from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import Moves, RunningGaussians
 from adapters.scatter import Scatter
 from adapters.span import Span, features
+from adapters.tuning.left_out_scores import LEAST
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
 RIDGE = 4.0
@@ -173,7 +174,7 @@ def rejection_threshold(scores: Tensor, share: float) -> float | None:
         scores: (n,) scores of left-out support images.
         share: Between 0 and 1; 0 rejects nothing.
     """
-    if share < 1e-9 or len(scores) < 2:  # the limit of Student's t ends there, too
+    if share < LEAST or len(scores) < 2:  # the limit of Student's t ends there, too
         return None
     enough = lower_quantile(scores, share)
     if enough is not None:

@@ -24,6 +24,7 @@ from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
 from service.registry.fitting import class_texts, new_classifier, usable
+from service.registry.predictions import shown_p_values
 
 _DEFAULTS = ClassifierSettings()
 
@@ -119,7 +120,7 @@ class Classifier:
         """
         answers = self._answers(images, evidence)
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        matches = answers.scores.matches
+        matches, p_values = answers.scores.matches, shown_p_values(answers)
         predictions = []
         for i, (order, values) in enumerate(
             zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
@@ -140,6 +141,7 @@ class Classifier:
                     label=labels[0],
                     probability=values[0],
                     known=bool(answers.known[i]),
+                    p_value=p_values[i],
                     probabilities=dict(zip(labels, values, strict=True)),
                     prediction_set=held,
                     evidence=[

@@ -16,6 +16,7 @@ from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS
 from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 from tests.adapters.synthetic import (
     CORRECTED_WIDTH,
@@ -55,7 +56,10 @@ def with_thresholds(
     classifier: FewShotClassifier, rejection: float | None, conformal: float | None
 ) -> FewShotClassifier:
     tuning = replace(
-        classifier.tuning, rejection_threshold=rejection, conformal_threshold=conformal
+        classifier.tuning,
+        rejection_threshold=rejection,
+        conformal_threshold=conformal,
+        left_out_scores=None,  # as tunings were stored that knew no p-values
     )
     classifier.update(Change(tuning=tuning))
     return classifier
@@ -86,6 +90,7 @@ def test_known_and_sets_are_comparisons_with_the_thresholds(
     assert answers.ood_scores is not None
     assert answers.prediction_sets is not None
     assert torch.equal(answers.known, answers.ood_scores >= rejection)
+    assert answers.p_values is None
     assert torch.equal(answers.prediction_sets, answers.probabilities >= conformal)
 
 
@@ -117,6 +122,33 @@ def test_an_answer_of_a_class_without_images_is_known() -> None:
     answers = classifier.answer(ImageEmbeddings(frozen, noise(2, 1).corrected))
     assert answers.probabilities.argmax(dim=1).tolist() == [1, 0]
     assert answers.known.tolist() == [True, False]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shots=st.lists(st.integers(1, 12), min_size=1, max_size=4).filter(lambda s: max(s) > 1),
+    rate=st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.3, 0.7]),
+    seed=st.integers(0, 1000),
+)
+def test_an_image_is_known_where_its_p_value_is_above_the_rate(
+    shots: list[int], rate: float, seed: int
+) -> None:
+    task = make_task(shots, seed)
+    answers = fitted(task, rejection=rate).answer(task.queries)
+    assert answers.p_values is not None
+    assert torch.equal(answers.known, answers.p_values > rate)
+
+
+def test_there_is_no_p_value_where_there_is_nothing_to_tell_by() -> None:
+    assert fitted(make_task([1, 1, 1])).answer(noise(3, 1)).p_values is None
+    task = make_task([4, 0, 5])
+    assert task.classes.texts is not None
+    frozen = torch.cat([task.classes.texts[1:2], task.classes.texts[:1]])
+    answers = fitted(task).answer(ImageEmbeddings(frozen, noise(2, 1).corrected))
+    assert answers.probabilities.argmax(dim=1).tolist() == [1, 0]
+    assert answers.p_values is not None
+    assert answers.p_values.isnan().tolist() == [True, False]
+    assert bool(answers.known[0])
 
 
 def test_an_answer_does_not_depend_on_its_batch() -> None:
@@ -166,6 +198,7 @@ def test_the_thresholds_are_quantiles_of_the_votes() -> None:
         head.tune(task.classes, task.support.labelled),
         rejection_threshold=tuning.rejection_threshold,
         conformal_threshold=tuning.conformal_threshold,
+        left_out_scores=LeftOutScores.of(scores, 0.2),
     )
     assert tuning == expected
 

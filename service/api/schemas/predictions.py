@@ -40,6 +40,15 @@ class PredictionOut(BaseModel):
         " false-rejection rate. Always true where there is nothing to tell by: before a class has"
         " two images, and where the best class has none."
     )
+    p_value: float | None = Field(
+        ge=0,
+        le=1,
+        description="How familiar the image looks: the share of the support set's own images, each"
+        " left out of it, that look no more familiar. `known` is whether it is above the"
+        " classifier's `false_rejection_rate`; compare it with a threshold of your own for another"
+        " rate. Below the least familiar of them it is extrapolated. Null where there is nothing to"
+        " tell by: before a class has two images, and where the best class has none.",
+    )
     prediction_set: list[ClassLabel] | None = Field(
         description="Classes that hold the right one as often as the coverage asked for, the most"
         " probable first; may be empty where none is probable enough; null without a coverage."
@@ -62,6 +71,7 @@ class PredictionsOut(BaseModel):
                             "label": "forest",
                             "probability": 0.93,
                             "known": True,
+                            "p_value": 0.42,
                             "prediction_set": ["forest"],
                             "top_k": [
                                 {

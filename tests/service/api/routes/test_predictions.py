@@ -61,6 +61,7 @@ def test_the_answer_has_the_documented_shape(textures: Classifier) -> None:
         "label",
         "probability",
         "known",
+        "p_value",
         "prediction_set",
         "top_k",
         "evidence",
