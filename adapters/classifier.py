@@ -15,7 +15,13 @@ from adapters.familiarity import Familiarity, Fitting
 from adapters.growing_support import GrowingSupport
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
-from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.out_of_distribution import (
+    RelativeMahalanobis,
+    comparable,
+    degrees_of_freedom,
+    lower_quantile,
+    rejection_threshold,
+)
 from adapters.rest import Rest, no_rest
 from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
@@ -214,9 +220,11 @@ class FewShotClassifier:
         votes = Votes.of(columns, len(classes))
         rejection = conformal = left_out = None
         if ood is not None:
-            scores = ood.left_out(votes.rows, rest=rest)
-            rejection = rejection_threshold(scores, self.false_rejection_rate)
-            left_out = LeftOutScores.of(scores, self.false_rejection_rate)
+            shots = torch.bincount(columns)[votes.targets]
+            scores = comparable(ood.left_out(votes.rows, rest=rest), shots)
+            given = self.false_rejection_rate, degrees_of_freedom(shots)
+            rejection = rejection_threshold(scores, *given)
+            left_out = LeftOutScores.of(scores, *given)
         if self.coverage is not None:
             logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
             probabilities = (logits / tuning.temperature).softmax(dim=1)

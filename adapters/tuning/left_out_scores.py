@@ -26,6 +26,8 @@ class LeftOutScores:
         count: n, at least 2.
         mean: Of all n.
         spread: Their standard deviation.
+        freedom: Its degrees of freedom, from 1 to n − 1: two images that are alone in their class
+            are as far from each other, and one observation.
         ranks: (k,) ranks of the scores that are kept, from 1 to n, each once: all of up to 101,
             and of more 101, which lie the closer the lower they are.
         scores: (k,) these scores, ascending.
@@ -34,6 +36,7 @@ class LeftOutScores:
     count: int
     mean: float
     spread: float
+    freedom: int
     ranks: tuple[int, ...]
     scores: tuple[float, ...]
 
@@ -52,16 +55,18 @@ class LeftOutScores:
             and all(one <= other for one, other in zip(self.scores, self.scores[1:], strict=False))
             and all(map(math.isfinite, numbers))
             and self.spread >= 0
+            and 1 <= self.freedom < self.count
         ):
             raise ValueError("its left-out scores contradict themselves")
 
     @classmethod
-    def of(cls, scores: Tensor, share: float) -> Self | None:
+    def of(cls, scores: Tensor, share: float, freedom: int) -> Self | None:
         """Sum up (n,) scores; None of fewer than two.
 
         Args:
             scores: Of left-out support images.
             share: The false-rejection rate, whose threshold is kept exactly.
+            freedom: As :func:`adapters.out_of_distribution.degrees_of_freedom` of them.
         """
         n = len(scores)
         if n < 2:
@@ -76,6 +81,7 @@ class LeftOutScores:
             count=n,
             mean=float(ordered.mean()),
             spread=float(ordered.std()),
+            freedom=freedom,
             ranks=tuple(ranks.tolist()),
             scores=tuple(ordered[ranks - 1].tolist()),
         )
@@ -116,6 +122,6 @@ class LeftOutScores:
 
     def _tail(self, scores: Tensor) -> Tensor:
         """Of scores below all: at most ``1 / (n + 1)``."""
-        margin = max(self.spread, torch.finfo(torch.float64).tiny) * math.sqrt(1 + 1 / self.count)
-        tail = stdtr(self.count - 1, ((scores - self.mean) / margin).numpy())
+        margin = max(self.spread, torch.finfo(torch.float64).tiny) * math.sqrt(1 + 1 / self.freedom)
+        tail = stdtr(self.freedom, ((scores - self.mean) / margin).numpy())
         return torch.from_numpy(tail).clamp(max=1 / (self.count + 1))

@@ -15,7 +15,12 @@ from adapters.change import Change
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS
-from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.out_of_distribution import (
+    RelativeMahalanobis,
+    comparable,
+    lower_quantile,
+    rejection_threshold,
+)
 from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 from tests.adapters.synthetic import (
@@ -192,13 +197,15 @@ def test_the_thresholds_are_quantiles_of_the_votes() -> None:
     ood = RelativeMahalanobis().fit(
         task.support.embeddings.corrected, known.columns(task.support.labels), 4
     )
-    scores = ood.left_out()[votes.rows]
-    assert tuning.rejection_threshold == rejection_threshold(scores, 0.2)
+    # Each is compared with one image less of its class than a query is.
+    shots = torch.tensor([6, 0, 7, 1, 5])[votes.targets]
+    scores = comparable(ood.left_out()[votes.rows], shots)
+    assert tuning.rejection_threshold == rejection_threshold(scores, 0.2, 15)
     expected = replace(
         head.tune(task.classes, task.support.labelled),
         rejection_threshold=tuning.rejection_threshold,
         conformal_threshold=tuning.conformal_threshold,
-        left_out_scores=LeftOutScores.of(scores, 0.2),
+        left_out_scores=LeftOutScores.of(scores, 0.2, 15),
     )
     assert tuning == expected
 

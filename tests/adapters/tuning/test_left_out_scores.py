@@ -17,8 +17,8 @@ numbers = st.floats(-1e4, 1e4, allow_subnormal=False)
 rates = st.one_of(st.floats(0, 0.99), st.sampled_from([0.01, 0.05, 0.07, 0.1, 0.29, 0.5]))
 
 
-def summed_up(scores: torch.Tensor, share: float = 0.05) -> LeftOutScores:
-    found = LeftOutScores.of(scores, share)
+def summed_up(scores: torch.Tensor, share: float = 0.05, freedom: int = 0) -> LeftOutScores:
+    found = LeftOutScores.of(scores, share, freedom or len(scores) - 1)
     assert found is not None
     return found
 
@@ -47,14 +47,16 @@ def test_a_p_value_is_the_share_of_scores_that_are_no_higher(
     scores=st.lists(numbers, min_size=2, max_size=60),
     new=st.lists(numbers, min_size=1, max_size=20),
     rate=rates,
+    data=st.data(),
 )
 def test_p_values_are_above_the_rate_where_the_threshold_is_reached(
-    scores: list[float], new: list[float], rate: float
+    scores: list[float], new: list[float], rate: float, data: st.DataObject
 ) -> None:
+    freedom = data.draw(st.integers(1, len(scores) - 1))
     left_out = torch.tensor(scores, dtype=torch.float64)
     queries = torch.tensor([*new, *scores], dtype=torch.float64)
-    threshold = rejection_threshold(left_out, rate)
-    above = summed_up(left_out, rate).p_values(queries) > rate
+    threshold = rejection_threshold(left_out, rate, freedom)
+    above = summed_up(left_out, rate, freedom).p_values(queries) > rate
     if threshold is None:
         assert bool(above.all())
     else:
@@ -73,7 +75,7 @@ def test_many_scores_are_summed_up_and_the_threshold_stays_exact(n: int, rate: f
     found = summed_up(scores, rate)
     assert len(found.scores) <= 102
     p = found.p_values(torch.cat([new, scores]))
-    threshold = rejection_threshold(scores, rate)
+    threshold = rejection_threshold(scores, rate, n - 1)
     expected = torch.cat([new, scores]) >= (-torch.inf if threshold is None else threshold)
     assert torch.equal(p > rate, expected)
     plain = (1 + (scores <= new[:, None]).sum(dim=1)) / (n + 1)
@@ -108,8 +110,8 @@ def test_scores_that_are_all_the_same_give_p_values() -> None:
 
 
 def test_fewer_than_two_scores_say_nothing() -> None:
-    assert LeftOutScores.of(torch.empty(0), 0.05) is None
-    assert LeftOutScores.of(torch.ones(1), 0.05) is None
+    assert LeftOutScores.of(torch.empty(0), 0.05, 1) is None
+    assert LeftOutScores.of(torch.ones(1), 0.05, 1) is None
 
 
 @pytest.mark.parametrize("n", [2, 30, 5000])
@@ -129,6 +131,8 @@ def test_json_holds_all_of_it(n: int) -> None:
         ("count", 2**40),
         ("mean", float("nan")),
         ("spread", -1.0),
+        ("freedom", 0),
+        ("freedom", 3),
         ("ranks", (1, 3, 3)),
         ("ranks", (2, 3)),
         ("ranks", (1, 3)),
@@ -142,6 +146,7 @@ def test_what_no_scores_sum_up_to_is_refused(field: str, value: object) -> None:
         "count": 3,
         "mean": 1.0,
         "spread": 1.0,
+        "freedom": 2,
         "ranks": (1, 2, 3),
         "scores": (0.0, 1.0, 2.0),
     }

@@ -137,6 +137,7 @@ DOCUMENTS: list[tuple[str, int, dict[str, Any], type[StatusProblem], str]] = [
                     "count": 2,
                     "mean": 0,
                     "spread": 1,
+                    "freedom": 1,
                     "ranks": [1, 2],
                     "scores": [2, 1],
                 }
