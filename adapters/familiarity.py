@@ -14,7 +14,7 @@ from adapters.memory import Storages, storages
 from adapters.out_of_distribution import RelativeMahalanobis
 from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import DriftedError
-from adapters.tuning.near_duplicates import without_near_duplicates
+from adapters.tuning.bursts import one_of_each_burst
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Fitting:
     def of(cls, classes: ClassSet, support: SupportSet, rest: Rest = no_rest) -> Fitting:
         """Look for near-duplicates, and fit the score to the others."""
         images = support.labelled
-        kept = without_near_duplicates(support, rest=rest)
+        kept = one_of_each_burst(support, rest=rest)
         distinct = images if kept is support else kept.labelled
         copies = support.ids[~torch.isin(support.ids, kept.ids)]
         return cls(images, distinct, copies, _fitted_ood(classes, distinct, rest))

@@ -30,6 +30,7 @@ from tests.adapters.synthetic import (
     generator,
     make_task,
     noise,
+    photos,
     tuned,
 )
 
@@ -432,10 +433,11 @@ def with_copies(support: SupportSet, copies: int, jitter: float = 0.1) -> Suppor
 
 @pytest.mark.parametrize("method", ["tip-adapter++", "tip-x", "ape++", "gda++", "auto"])
 def test_tuning_with_copies_is_tuning_without_them(method: str) -> None:
-    task = make_task([6, 5, 7], seed=3)
+    support = photos([6, 5, 7], [4, 4, 4])
+    classes = ClassSet(torch.arange(3), normalize(torch.randn(3, 256, generator=generator(1))))
     classifier = FewShotClassifier(method, coverage=0.8, false_rejection_rate=0.2)
-    once = classifier.tune(task.classes, task.support.labelled)
-    copied = classifier.tune(task.classes, with_copies(task.support, 4).labelled)
+    once = classifier.tune(classes, support[support.ids % 100 == 0].labelled)
+    copied = classifier.tune(classes, support.labelled)
     assert copied.votes == 18
     assert copied == once
 
@@ -449,7 +451,8 @@ def test_copies_do_not_make_new_images_unknown() -> None:
             classifier.fit(task.classes, with_copies(task.support, copies))
             masks.append(~classifier.answer(task.queries).known)
     assert share(rejected[1]) == pytest.approx(0.1, abs=0.05)
-    assert share(rejected[4]) == pytest.approx(share(rejected[1]), abs=0.02)
+    # In 24 dimensions, some different images are close enough to be taken for a burst.
+    assert share(rejected[4]) == pytest.approx(share(rejected[1]), abs=0.03)
 
 
 @pytest.mark.parametrize("method", ["tip-adapter++", "gda++", "auto"])
@@ -464,7 +467,7 @@ def test_copies_do_not_spoil_the_probabilities(method: str) -> None:
             own = answers.probabilities.gather(1, task.truth.unsqueeze(1))
             of.append(-own.clamp(min=1e-9).log())
     once, copied = (float(torch.cat(of).mean()) for of in losses.values())
-    assert copied < 1.1 * once
+    assert copied < 1.25 * once  # 1.6 to 3.9 times if all take part
 
 
 def test_fit_uses_a_given_tuning() -> None:
