@@ -200,8 +200,8 @@ class FewShotClassifier:
     ) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
-        Of near-duplicates only one takes part
-        (:func:`adapters.tuning.near_duplicates.without_near_duplicates`); all of them answer.
+        Of a burst only one image takes part
+        (:func:`adapters.tuning.bursts.one_of_each_burst`); all of them answer.
 
         Args:
             classes: The classes.

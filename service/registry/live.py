@@ -21,6 +21,7 @@ from service.problems import NoClasses
 from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.predictions import Prediction, named, too_many_labels
+from service.registry.query_window import QueryWindow
 from service.registry.snapshot import Snapshot
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Written
@@ -50,6 +51,7 @@ class LiveClassifier:
         postponed: The tuning of the database, where answers still go by an older one.
         block: Queries that are computed at a time; more take no more memory, but for their answers.
         nbytes: What it takes in memory.
+        window: The recent queries, by the tuning that answers now; who has answered one adds it.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class LiveClassifier:
         )
         self._name_classes()
         self._measure()
+        self._look_anew()
 
     @property
     def id(self) -> int:
@@ -224,6 +227,8 @@ class LiveClassifier:
             if classes is not None:
                 self._name_classes()
             self._measure()
+            if tuning is not None:
+                self._look_anew()
 
     def retuned(self, basis: Basis, rest: Rest) -> Prepared:
         """A full tuning of that state, for :meth:`apply`; blocks nobody.
@@ -248,6 +253,7 @@ class LiveClassifier:
             self._classifier = refitted
             self.postponed = None
             self._measure()
+            self._look_anew()
 
     def _new_classifier(self, settings: ClassifierSettings) -> FewShotClassifier:
         return new_classifier(settings, self._backbone, self._cache)
@@ -271,6 +277,12 @@ class LiveClassifier:
         """Compute what depends on the classes alone."""
         self._label_of = {record.id: record.label for record in self.classes.values()}
         self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
+
+    def _look_anew(self) -> None:
+        """Forget the recent queries, whose p-values another tuning gave."""
+        scores = self._classifier.tuning.left_out_scores
+        judging = sum(images > 1 for images in self._images_of.values())
+        self.window = QueryWindow(0 if scores is None else scores.count, judging)
 
     def _measure(self) -> None:
         """Compute what depends on how much there is; costs some ten microseconds."""

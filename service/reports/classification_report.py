@@ -85,6 +85,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
         overlap=OverlapsOut.of(diagnosis),
         measures=MeasuresOut.of(diagnosis),
         calibration=_calibration(left_out),
+        shift=None,  # of the queries, and not of this state: who asks adds it
     )
 
 

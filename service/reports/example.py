@@ -118,4 +118,5 @@ EXAMPLE: dict[str, Any] = {
             {"low": 0.9, "high": 1.0, "count": 32, "confidence": 0.98875, "accuracy": 0.96875}
         ],
     },
+    "shift": {"queries": 256, "mean_p_value": 0.47, "detected": False, "detail": None},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
+from service.presentation.shift import ShiftOut, sentence
 
 
 class RankedLabelOut(BaseModel):
@@ -66,6 +67,12 @@ class PredictionsOut(BaseModel):
             "examples": [
                 {
                     "classifier": "land-cover",
+                    "shift": {
+                        "queries": 120,
+                        "mean_p_value": 0.21,
+                        "detected": True,
+                        "detail": sentence(120),
+                    },
                     "predictions": [
                         {
                             "label": "forest",
@@ -102,4 +109,9 @@ class PredictionsOut(BaseModel):
     )
 
     classifier: ClassifierName
+    shift: ShiftOut | None = Field(
+        description="Whether the recent queries, those of this request among them, look less"
+        " familiar than the support images do to each other: then the support set cannot vouch for"
+        " these answers. null while too few queries were seen. Changes no answer."
+    )
     predictions: list[PredictionOut]
