@@ -15,7 +15,8 @@ theirs, ``(n + m + 1) / (12 n m)``: queries of the same class are about as famil
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from array import array
+from collections import Counter
 from dataclasses import dataclass
 
 #: Queries that are looked back at, and the fewest that are judged.
@@ -56,13 +57,14 @@ class RecentQueries:
 
     def __init__(self, left_out: int, classes: int) -> None:
         self._left_out, self._classes = left_out, classes
-        self._seen: deque[tuple[float, str]] = deque()
+        self._p_values, self._labels = array("d"), list[str]()
+        self._oldest = 0  # once there are as many as are kept
         self._of_class: Counter[str] = Counter()
         self._sum = 0.0
         self._squares = 0  # of the numbers of queries by class
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._p_values)
 
     def add(self, p_value: float, label: str) -> None:
         """Count one more query; forget the oldest beyond ``WINDOW``.
@@ -71,21 +73,21 @@ class RecentQueries:
             p_value: Of its familiarity, between 0 and 1.
             label: Of the class that it was taken for.
         """
-        if len(self._seen) == WINDOW:
-            gone, of = self._seen.popleft()
-            self._sum -= gone
-            self._squares -= 2 * self._of_class[of] - 1
-            self._of_class[of] -= 1
-            if not self._of_class[of]:
-                del self._of_class[of]
-        self._seen.append((p_value, label))
+        if len(self) < WINDOW:
+            self._p_values.append(p_value)
+            self._labels.append(label)
+        else:
+            at = self._oldest
+            self._forget(self._p_values[at], self._labels[at])
+            self._p_values[at], self._labels[at] = p_value, label
+            self._oldest = (at + 1) % WINDOW
         self._sum += p_value
         self._squares += 2 * self._of_class[label] + 1
         self._of_class[label] += 1
 
     def shift(self) -> Shift | None:
         """What they say; None of fewer than ``LEAST``, or of left-out images of no class."""
-        m, n = len(self._seen), self._left_out
+        m, n = len(self), self._left_out
         if m < LEAST or n == 0 or self._classes == 0:
             return None
         mean = min(max(self._sum / m, 0.0), 1.0)  # sums that come and go are rounded
@@ -93,3 +95,10 @@ class RecentQueries:
         of_classes = CLASS_VARIANCE * (self._squares / (m * m) + 1 / self._classes)
         below = (0.5 - mean) / math.sqrt(of_images + of_classes)
         return Shift(m, mean, below > QUANTILE and mean < HIGHEST_MEAN)
+
+    def _forget(self, p_value: float, label: str) -> None:
+        self._sum -= p_value
+        self._squares -= 2 * self._of_class[label] - 1
+        self._of_class[label] -= 1
+        if not self._of_class[label]:
+            del self._of_class[label]
