@@ -26,10 +26,9 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet
 from adapters.loading import load_backbone
 from adapters.shift import LEAST, RecentQueries
-from benchmarks.generic_tasks import SIZES, Pool, Task, as_it_is, draw, pool
-from benchmarks.prediction_sets import ALL_STYLES, draw_split
+from benchmarks.generic_tasks import Pool, Task, as_it_is, draw, pool
+from benchmarks.prediction_sets import ALL_STYLES, SHOTS, SIZES, draw_split
 
-SHOTS = (2, 4, 8, 16)
 #: Mean p-value of all queries, and the number after which a shift was told; None: never.
 Outcome = tuple[float, int | None]
 
@@ -59,7 +58,7 @@ def told(task: Task, logit_scale: float, order: Iterable[int]) -> Outcome | None
 
 def in_random_order(task: Task, seed: str) -> list[int]:
     """All queries."""
-    order = list(range(len(task.truth)))
+    order = list(range(len(task.queries)))
     random.Random(seed).shuffle(order)
     return order
 
@@ -89,7 +88,8 @@ def by_style(
                 if not set(map(tuple, task.texts.tolist())) & set(
                     map(tuple, others.texts.tolist())
                 ):
-                    yield "other classes", replace(task, queries=others.queries), order
+                    task = replace(task, queries=others.queries)
+                    yield "other classes", task, in_random_order(task, seed)
 
 
 def measured(
