@@ -50,7 +50,7 @@ class Margin:
         """
         if negatives is None or not len(negatives) or not len(images):
             return None
-        labels, columns = images.labels.unique(return_inverse=True)
+        labels, columns = torch.unique(images.labels, return_inverse=True)
         corrected = images.embeddings.corrected
         sums = corrected.new_zeros(len(labels), corrected.shape[1], dtype=torch.float64)
         sums.index_add_(0, columns, corrected.double())
@@ -70,7 +70,7 @@ class Margin:
             rest: Called every few milliseconds.
         """
         found = []
-        for some in rows.split(_ROWS):
+        for some in torch.split(rows, _ROWS):
             x = images.embeddings.corrected[some]
             columns = torch.searchsorted(self.labels, images.labels[some])
             near = x @ normalize(self.sums, dim=1).to(x.dtype).T
@@ -100,7 +100,7 @@ class Margin:
         for images, sign in ((removed, -1), (added, 1)):
             if images is None or not len(images):
                 continue
-            fresh = images.labels[~torch.isin(images.labels, labels)].unique()
+            fresh = torch.unique(images.labels[~torch.isin(images.labels, labels)])
             if len(fresh):
                 every = torch.cat([labels, fresh])
                 order = every.argsort()
