@@ -92,6 +92,11 @@ class RelativeMahalanobis:
         return after
 
     @property
+    def labels(self) -> Tensor:
+        """(N,) int64 identifiers of the classes with images."""
+        return self._near.labels
+
+    @property
     def skewed(self) -> bool:
         """Whether square roots are taken of the components of embeddings."""
         return self._skewed

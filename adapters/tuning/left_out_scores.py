@@ -76,7 +76,8 @@ class LeftOutScores:
         if n > _KEPT:
             steps = torch.linspace(0, 1, _KEPT, dtype=torch.float64)
             at_share = torch.tensor([int(share * (n + 1) + 1e-9)]).clamp(1, n)
-            ranks = torch.cat([1 + ((n - 1) * steps.square()).round().long(), at_share]).unique()
+            spaced = 1 + ((n - 1) * steps.square()).round().long()
+            ranks = torch.unique(torch.cat([spaced, at_share]))
         return cls(
             count=n,
             mean=float(ordered.mean()),

@@ -52,6 +52,9 @@ class Tuning:
             nothing is.
         conformal_threshold: Classes at least this probable are in the prediction set; None
             where no coverage was asked for.
+        negatives_weight: What the margin of a query between classes and explicit negatives is
+            multiplied by before it is added to its out-of-distribution score; None without any.
+        negatives_centre: The mean margin, which is taken off it.
         left_out_scores: What p-values of out-of-distribution scores are read off; None where
             there are no two, and where a version of Handful wrote the tuning that kept none.
     """
@@ -64,6 +67,8 @@ class Tuning:
     head: str = ""
     rejection_threshold: float | None = None
     conformal_threshold: float | None = None
+    negatives_weight: float | None = None
+    negatives_centre: float = 0.0
     left_out_scores: LeftOutScores | None = None
 
     def as_dict(self) -> dict[str, Any]:

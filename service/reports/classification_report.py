@@ -61,6 +61,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
         classifier=snapshot.name,
         n_classes=len(snapshot.records),
         n_images=len(snapshot.support),
+        n_negatives=snapshot.n_negatives,
         tuning=TuningOut(
             method=snapshot.method,
             head=tuning.head or snapshot.method,

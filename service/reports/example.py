@@ -25,6 +25,7 @@ EXAMPLE: dict[str, Any] = {
     "classifier": "land-cover",
     "n_classes": 2,
     "n_images": 32,
+    "n_negatives": 0,
     "tuning": {
         "method": "auto",
         "head": "gda++",

@@ -131,6 +131,10 @@ class ReportOut(BaseModel):
     classifier: str
     n_classes: int
     n_images: int
+    n_negatives: int = Field(
+        description="Explicit negatives, the images of the class `not-these`, which are in none of"
+        " the other numbers."
+    )
     tuning: TuningOut
     examined: ExaminedOut
     accuracy: float | None = Field(

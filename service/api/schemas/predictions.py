@@ -20,7 +20,7 @@ class RankedLabelOut(BaseModel):
 
 
 class EvidenceOut(BaseModel):
-    """A support image that resembles the query."""
+    """A support image, or an explicit negative (`not-these`), that resembles the query."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -38,8 +38,9 @@ class PredictionOut(BaseModel):
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
     known: bool = Field(
         description="Whether the image looks like any of the classes, at the classifier's"
-        " false-rejection rate. Always true where there is nothing to tell by: before a class has"
-        " two images, and where the best class has none."
+        " false-rejection rate. Always true where there is nothing to tell by: where the best class"
+        " has no images, and before a class has two; but for images that are nearer to explicit"
+        " negatives (`not-these`) than to any class."
     )
     p_value: float | None = Field(
         ge=0,

@@ -12,12 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from adapters.backbones import Backbone
 from adapters.rest import no_rest
 from service.classifier_settings import ClassifierSettings
+from service.name_validation import NOT_THESE
 from service.registry.registry import Registry
 from service.storage.engine import open_database
 from tests.service.registries import embeddings, image, plain_store, registry
 
 ROOM = 10**9
-LABELS = ["ant", "bee", "cat", "dog", "eel"]
+LABELS = ["ant", "bee", "cat", "dog", "eel", NOT_THESE]
 METHODS = ["auto", "tip-adapter++", "tip-x", "ape++", "gda++", "zero-shot"]
 
 
@@ -108,6 +109,7 @@ class AnySequence(RuleBasedStateMachine):
             assert got[name] == (
                 pytest.approx(value, rel=1e-3, abs=rounding) if isinstance(value, float) else value
             ), name
+        assert NOT_THESE not in live._labels
         if live.basis().classes.ids.numel():
             queries = [embeddings(10**6 + i) for i in range(3)]
             for query in queries:
