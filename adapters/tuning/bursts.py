@@ -27,8 +27,8 @@ from adapters.tuning.votes import evenly
 Images = TypeVar("Images", LabelledEmbeddings, SupportSet)
 
 # What is typical of a class: this quantile of the distances within it. Not the median: of a class
-# of two bursts, half of the pairs are within one. Not more: one image that is mislabelled, of eight,
-# makes a quarter of the pairs.
+# of two bursts, half of the pairs are within one. Not more: one mislabelled image, of eight, makes
+# a quarter of the pairs.
 TYPICAL = 0.65
 # Nearest neighbours closer than this share of the typical distance show that there are bursts, if
 # so many images have one. Of support sets of different photos, 2 in a hundred have as many.
