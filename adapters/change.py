@@ -19,12 +19,14 @@ class Change:
         tuning: Hyperparameters, temperature and thresholds from now on.
         added: Support images to add, none of them stored already.
         removed: (n,) int64 identifiers of support images to remove, before any is added.
+        negatives: All explicit negatives from now on; they are not of the support set.
     """
 
     classes: ClassSet | None = None
     tuning: Tuning | None = None
     added: SupportSet | None = None
     removed: Tensor | None = None
+    negatives: SupportSet | None = None
 
     @property
     def of_images(self) -> bool:

@@ -15,8 +15,16 @@ from adapters.familiarity import Familiarity, Fitting
 from adapters.growing_support import GrowingSupport
 from adapters.heads import HEADS, Head, Scores, Tuning
 from adapters.heads.head import FOLLOWED_FROM
-from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.negatives import with_negatives
+from adapters.out_of_distribution import (
+    RelativeMahalanobis,
+    comparable,
+    degrees_of_freedom,
+    lower_quantile,
+    rejection_threshold,
+)
 from adapters.rest import Rest, no_rest
+from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 
 
@@ -28,11 +36,13 @@ class Prepared:
         change: What becomes of the support set.
         head: The head after it, which has to catch up with its cache.
         ood: The out-of-distribution score after it.
+        negatives: The explicit negatives after it.
     """
 
     change: Change
     head: Head
     ood: Familiarity
+    negatives: SupportSet | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,12 @@ class Answers:
         probabilities: (n, N), rows sum to one.
         ood_scores: (n,) out-of-distribution scores, lower for what is like no class; None where
             no class has two images.
-        known: (n,) bool: whether the query belongs to any of the classes. Always true where
-            there is no evidence: without such scores, and for classes without images.
+        p_values: (n,) float64: the share of left-out support images that are no more familiar
+            (:meth:`adapters.tuning.left_out_scores.LeftOutScores.p_values`), NaN where there is
+            no evidence: for classes without images. None where there are too few images to tell.
+        known: (n,) bool: whether the query belongs to any of the classes: whether its p-value is
+            above the false-rejection rate. Where no class has two images: whether it is nearer to
+            some class than to the explicit negatives. Always true where there is no evidence.
         prediction_sets: (n, N) bool: classes that, together, hold the true one as often as was
             asked; None where no coverage was asked for.
     """
@@ -53,6 +67,7 @@ class Answers:
     scores: Scores
     probabilities: Tensor
     ood_scores: Tensor | None
+    p_values: Tensor | None
     known: Tensor
     prediction_sets: Tensor | None
 
@@ -87,6 +102,7 @@ class FewShotClassifier:
 
     head_: Head
     _ood: Familiarity
+    _negatives: SupportSet | None
 
     @property
     def classes(self) -> ClassSet:
@@ -104,6 +120,11 @@ class FewShotClassifier:
         return self.head_.support_
 
     @property
+    def negatives(self) -> SupportSet | None:
+        """The explicit negatives, which are not of the support set; None where there are none."""
+        return self._negatives
+
+    @property
     def ood_(self) -> RelativeMahalanobis | None:
         """The out-of-distribution score; None where no class has two images."""
         return self._ood.score
@@ -119,14 +140,31 @@ class FewShotClassifier:
 
         Python's own objects are left out. Costs some ten microseconds.
         """
-        return sum({**self.head_.storages(), **self._ood.storages()}.values())
+        of_negatives = {} if self._negatives is None else self._negatives.storages()
+        held = {**self.head_.storages(), **self._ood.storages(), **of_negatives}
+        return sum(held.values())
 
-    def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
-        """Store classes and support; tune on the support where no ``tuning`` is given."""
-        fitting = Fitting.of(classes, support)
+    def fit(
+        self,
+        classes: ClassSet,
+        support: SupportSet,
+        tuning: Tuning | None = None,
+        *,
+        negatives: SupportSet | None = None,
+    ) -> Self:
+        """Store classes and support; tune on the support where no ``tuning`` is given.
+
+        Args:
+            classes: The classes.
+            support: The support set.
+            tuning: What leave-one-out has set.
+            negatives: Explicit negatives: images of what is to be answered with no class. Their
+                labels are of no class, and their identifiers are no support image's.
+        """
+        fitting = Fitting.of(classes, support, negatives=negatives)
         tuning = tuning or self._tune(classes, fitting)
         self.head_ = self._new_head().fit(classes, support, tuning, fitting.images)
-        self._ood = fitting.familiarity()
+        self._ood, self._negatives = fitting.familiarity(), _some(negatives)
         return self
 
     def prepare(self, change: Change) -> Prepared:
@@ -139,19 +177,30 @@ class FewShotClassifier:
         """
         support = self.held.changed(change)
         classes = self.classes if change.classes is None else change.classes
+        negatives = self._negatives if change.negatives is None else change.negatives
         if change.tuning is not None:
-            return self._fitted(classes, support, change, Fitting.of(classes, support.compact()))
+            fitting = Fitting.of(classes, support.compact(), negatives=negatives)
+            return self._fitted(classes, support, change, fitting, negatives)
         head = self.head_.prepared(change, support)
-        if not change.of_images:
-            return Prepared(change, head, self._ood)
-        followed = None
-        if len(support) >= FOLLOWED_FROM:
-            followed = self._ood.moved(self.held, change)
+        followed: Familiarity | None = self._ood
+        if change.of_images:
+            followed = None
+            if len(support) >= FOLLOWED_FROM:
+                followed = self._ood.moved(self.held, change)
         if followed is None:
-            followed = Fitting.of(classes, support.compact()).familiarity()
-        return Prepared(change, head, followed)
+            followed = Fitting.of(classes, support.compact(), negatives=negatives).familiarity()
+        elif change.negatives is not None:
+            followed = followed.with_negatives(change.negatives, support)
+        return Prepared(change, head, followed, _some(negatives))
 
-    def retuned(self, classes: ClassSet, support: GrowingSupport, rest: Rest = no_rest) -> Prepared:
+    def retuned(
+        self,
+        classes: ClassSet,
+        support: GrowingSupport,
+        rest: Rest = no_rest,
+        *,
+        negatives: SupportSet | None = None,
+    ) -> Prepared:
         """A full tuning, and all that is fitted fitted anew, for the support set as it is.
 
         Reads nothing that :meth:`apply` changes: it may run beside changes, and what it returns
@@ -161,45 +210,60 @@ class FewShotClassifier:
             classes: :attr:`classes`, as they were when the support set was this one.
             support: :attr:`held`.
             rest: Called every few milliseconds, so that it can be held back.
+            negatives: :attr:`negatives`, as they were then.
         """
         compact = support.compact()
         if support.is_sparse:
             support = GrowingSupport.of(compact)
-        fitting = Fitting.of(classes, compact, rest)
+        fitting = Fitting.of(classes, compact, rest, negatives=negatives)
         tuning = self._tune(classes, fitting, rest)
-        return self._fitted(classes, support, Change(classes=classes, tuning=tuning), fitting)
+        change = Change(classes=classes, tuning=tuning)
+        return self._fitted(classes, support, change, fitting, negatives)
 
     def _fitted(
-        self, classes: ClassSet, support: GrowingSupport, change: Change, fitting: Fitting
+        self,
+        classes: ClassSet,
+        support: GrowingSupport,
+        change: Change,
+        fitting: Fitting,
+        negatives: SupportSet | None,
     ) -> Prepared:
         head = self.head_.prepared(change, support, fitting.images)
-        return Prepared(change, head, fitting.familiarity())
+        return Prepared(change, head, fitting.familiarity(), _some(negatives))
 
     def apply(self, prepared: Prepared) -> None:
         """Take over what was prepared; costs microseconds, and nobody may ask meanwhile."""
         prepared.head.catch_up(prepared.change)
         self.head_, self._ood = prepared.head, prepared.ood
+        self._negatives = prepared.negatives
 
     def update(self, change: Change) -> None:
         """Change what is stored: :meth:`prepare` and :meth:`apply`."""
         self.apply(self.prepare(change))
 
     def tune(
-        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        *,
+        negatives: SupportSet | None = None,
+        rest: Rest = no_rest,
     ) -> Tuning:
         """Choose hyperparameters, temperature and thresholds from the support images alone.
 
-        Of near-duplicates only one takes part
-        (:func:`adapters.tuning.near_duplicates.without_near_duplicates`); all of them answer.
+        Of a burst only one image takes part
+        (:func:`adapters.tuning.bursts.one_of_each_burst`); all of them answer.
 
         Args:
             classes: The classes.
             images: Those of a support set, or of one to come: identifiers do not matter.
+            negatives: Explicit negatives.
             rest: Called every few milliseconds, so that it can be held back.
         """
         ids = torch.arange(len(images))
         support = SupportSet(ids, images.labels, images.embeddings)
-        return self._tune(classes, Fitting.of(classes, support, rest), rest)
+        fitting = Fitting.of(classes, support, rest, negatives=negatives)
+        return self._tune(classes, fitting, rest)
 
     def _tune(self, classes: ClassSet, fitting: Fitting, rest: Rest = no_rest) -> Tuning:
         images, ood = fitting.distinct, fitting.ood
@@ -207,17 +271,32 @@ class FewShotClassifier:
         tuning = head.tune(classes, images, rest=rest)
         columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
-        rejection = conformal = None
+        rejection = conformal = left_out = weight = None
+        centre = 0.0
         if ood is not None:
-            scores = ood.left_out(votes.rows, rest=rest)
-            rejection = rejection_threshold(scores, self.false_rejection_rate)
+            shots = torch.bincount(columns)[votes.targets]
+            scores = comparable(ood.left_out(votes.rows, rest=rest), shots)
+            if fitting.margin is not None:
+                margins = fitting.margin.left_out(images, votes.rows, rest)
+                weight, centre = fitting.margin.weight(margins, scores), float(margins.mean())
+                scores = scores + weight * (margins - centre)
+            given = self.false_rejection_rate, degrees_of_freedom(shots)
+            rejection = rejection_threshold(scores, *given)
+            left_out = LeftOutScores.of(scores, *given)
         if self.coverage is not None:
             logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
             probabilities = (logits / tuning.temperature).softmax(dim=1)
             own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
             # With too little evidence every class is in the set.
             conformal = lower_quantile(own, 1 - self.coverage) or 0.0
-        return replace(tuning, rejection_threshold=rejection, conformal_threshold=conformal)
+        return replace(
+            tuning,
+            rejection_threshold=rejection,
+            conformal_threshold=conformal,
+            negatives_weight=weight,
+            negatives_centre=centre,
+            left_out_scores=left_out,
+        )
 
     def answer(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Answers:
         """Answer n queries; none depends on the others.
@@ -229,15 +308,25 @@ class FewShotClassifier:
         scores = self.head_.score(queries, n_matches)
         probabilities = self.head_.probabilities(scores.logits)
         tuning = self.tuning
-        ood_scores = None if self.ood_ is None else self.ood_.scores(queries.corrected)
-        known = torch.ones(len(queries), dtype=torch.bool)
-        if ood_scores is not None and tuning.rejection_threshold is not None:
-            known = ood_scores >= tuning.rejection_threshold
-            known |= ~self.head_.present_[probabilities.argmax(dim=1)]
+        if n_matches != 0 and self._negatives is not None:
+            near = with_negatives(scores.matches, queries.corrected, self._negatives)
+            scores = replace(scores, matches=near)
+        ood_scores = self._ood.scores(queries.corrected, tuning)
+        by_name = ~self.head_.present_[probabilities.argmax(dim=1)]
+        known, p_values = torch.ones(len(queries), dtype=torch.bool), None
+        if ood_scores is not None and tuning.left_out_scores is not None:
+            p_values = tuning.left_out_scores.p_values(ood_scores)
+            known = (p_values > self.false_rejection_rate) | by_name
+            p_values = p_values.masked_fill(by_name, torch.nan)
+        elif ood_scores is not None and tuning.rejection_threshold is not None:
+            known = (ood_scores >= tuning.rejection_threshold) | by_name
+        elif self.false_rejection_rate > 0:
+            nearer = self._ood.is_nearer_to_negatives(queries.corrected)
+            known = known if nearer is None else ~nearer | by_name
         sets = None
         if tuning.conformal_threshold is not None:
             sets = probabilities >= tuning.conformal_threshold
-        return Answers(scores, probabilities, ood_scores, known, sets)
+        return Answers(scores, probabilities, ood_scores, p_values, known, sets)
 
     def left_out_probabilities(self) -> Tensor:
         """(n, N) probabilities of the support images, each without its own image."""
@@ -246,3 +335,8 @@ class FewShotClassifier:
 
     def _new_head(self) -> Head:
         return HEADS[self.method](self.logit_scale, self.cache_settings)
+
+
+def _some(negatives: SupportSet | None) -> SupportSet | None:
+    """Negatives, if there are any."""
+    return None if negatives is None or not len(negatives) else negatives

@@ -21,6 +21,7 @@ from adapters.rest import Rest, no_rest
 from adapters.running_gaussians import Moves, RunningGaussians
 from adapters.scatter import Scatter
 from adapters.span import Span, features
+from adapters.tuning.left_out_scores import LEAST
 
 # Chosen on Caltech-101 with half of the classes held out; 2 to 16 are as good. docs/unknown.md.
 RIDGE = 4.0
@@ -89,6 +90,11 @@ class RelativeMahalanobis:
         nothing = torch.zeros(1, dtype=torch.int64)
         after._serve(near, self._far.moved(moves.of_one_class(), nothing, near.basis))
         return after
+
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64 identifiers of the classes with images."""
+        return self._near.labels
 
     @property
     def skewed(self) -> bool:
@@ -162,7 +168,34 @@ def lower_quantile(scores: Tensor, share: float) -> float | None:
     return float(scores.kthvalue(rank).values) if rank >= 1 else None
 
 
-def rejection_threshold(scores: Tensor, share: float) -> float | None:
+def comparable(scores: Tensor, shots: Tensor) -> Tensor:
+    """Scores of left-out images, on the scale of queries.
+
+    A query's distance to the mean of c images has the variance of one image times ``1 + 1 / c``, a
+    left-out image's to that of the ``c − 1`` others ``1 + 1 / (c − 1)``: at two shots left-out
+    scores scatter a third more than those of queries, and reject too little.
+
+    Args:
+        scores: (n,) of left-out support images.
+        shots: (n,) images of the class of each, with its own; at least 2.
+    """
+    wider = (1 + 1 / shots) / (1 + 1 / (shots - 1))
+    centre = scores.mean()
+    return centre + (scores - centre) * wider.sqrt()
+
+
+def degrees_of_freedom(shots: Tensor) -> int:
+    """How many observations of a spread left-out images are: their number less their classes'.
+
+    The two images of a class of two are as far from each other as the other way round.
+
+    Args:
+        shots: (n,) images of the class of each.
+    """
+    return min(round(float((1 - 1 / shots.double()).sum())), len(shots) - 1)
+
+
+def rejection_threshold(scores: Tensor, share: float, freedom: int) -> float | None:
     """Threshold under which a query is unknown, at a false-rejection rate of ``share``.
 
     :func:`lower_quantile` where the scores are enough for it. Fewer would never reject anything,
@@ -172,13 +205,13 @@ def rejection_threshold(scores: Tensor, share: float) -> float | None:
     Args:
         scores: (n,) scores of left-out support images.
         share: Between 0 and 1; 0 rejects nothing.
+        freedom: :func:`degrees_of_freedom` of the scores.
     """
-    if share < 1e-9 or len(scores) < 2:  # the limit of Student's t ends there, too
+    if share < LEAST or len(scores) < 2:  # the limit of Student's t ends there, too
         return None
     enough = lower_quantile(scores, share)
     if enough is not None:
         return enough
-    n = len(scores)
-    margin = float(stdtrit(n - 1, 1 - share)) * math.sqrt(1 + 1 / n)
+    margin = float(stdtrit(freedom, 1 - share)) * math.sqrt(1 + 1 / freedom)
     limit = float(scores.mean()) - margin * float(scores.std())
     return min(limit, float(scores.min()))

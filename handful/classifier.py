@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
-from adapters.embeddings import ClassSet, SupportSet
+from adapters.embeddings import SupportSet
 from adapters.heads import Tuning
 from handful import saved
 from handful.backbone import load_backbone
@@ -23,7 +23,9 @@ from handful.prediction import Evidence, Prediction, Suggestion
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
-from service.registry.fitting import class_texts, new_classifier, usable
+from service.registry.fitting import class_set, class_texts, new_classifier, usable
+from service.registry.negatives import parted, place_of_negatives
+from service.registry.predictions import shown_p_values
 from service.suggestions.pool_suggestions import NearestSupport, class_numbers, suggest
 
 _DEFAULTS = ClassifierSettings()
@@ -49,6 +51,7 @@ class Classifier:
         self.settings = settings
         self._names: list[str] = []
         self._columns: list[str] = []
+        self._texts: Tensor | None = None
         self._classifier: FewShotClassifier | None = None
 
     @property
@@ -66,7 +69,7 @@ class Classifier:
 
         Args:
             images: n paths, bytes of image files, Pillow images or arrays.
-            labels: n classes of these.
+            labels: n classes of these; ``not-these`` of images that no class is to be named for.
             class_names: Classes without images, known by their names alone.
 
         Raises:
@@ -120,7 +123,7 @@ class Classifier:
         """
         answers = self._answers(images, evidence)
         ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        matches = answers.scores.matches
+        matches, p_values = answers.scores.matches, shown_p_values(answers)
         predictions = []
         for i, (order, values) in enumerate(
             zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
@@ -141,6 +144,7 @@ class Classifier:
                     label=labels[0],
                     probability=values[0],
                     known=bool(answers.known[i]),
+                    p_value=p_values[i],
                     probabilities=dict(zip(labels, values, strict=True)),
                     prediction_set=held,
                     evidence=[
@@ -200,6 +204,7 @@ class Classifier:
             NotFittedError: There is nothing to write yet.
         """
         fitted = self._fitted()
+        support = _whole(fitted)
         saved.write(
             path,
             ExportedClassifier(
@@ -208,9 +213,9 @@ class Classifier:
                 classes=[ExportedClass(label=name) for name in self._names],
                 tuning=fitted.tuning,
                 tuning_state=TuningState(),
-                texts=fitted.classes.texts,
-                labels=fitted.support.labels,
-                embeddings=fitted.support.embeddings,
+                texts=self._texts,
+                labels=support.labels,
+                embeddings=support.embeddings,
                 images=None,
             ),
         )
@@ -255,11 +260,11 @@ class Classifier:
         """Store what was there before, if anything, with what is added to it, tuned anew."""
         if len(images) != len(labels):
             raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
-        names, texts = ([], None) if before is None else (self._names, before.classes.texts)
+        names, texts = ([], None) if before is None else (self._names, self._texts)
         support = (
             SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
             if before is None
-            else before.support
+            else _whole(before)
         )
         every = list(dict.fromkeys([*names, *labels, *class_names]))
         position = {name: i for i, name in enumerate(every)}
@@ -274,11 +279,14 @@ class Classifier:
     def _store(
         self, names: list[str], texts: Tensor | None, support: SupportSet, tuning: Tuning | None
     ) -> None:
-        classes = ClassSet(torch.arange(len(names)), texts)
-        if texts is None:  # a class is nothing then but its images
-            classes = classes.with_images(support.labels)
-        fitted = new_classifier(self.settings, self.backbone).fit(classes, support, tuning)
-        self._names, self._classifier = names, fitted
+        mark = place_of_negatives(names)
+        support, negatives = parted(support, mark)
+        rows = [None] * len(names) if texts is None else list(texts)
+        classes = class_set(self.settings, dict(enumerate(rows)), support.labels, mark)
+        fitted = new_classifier(self.settings, self.backbone).fit(
+            classes, support, tuning, negatives=negatives
+        )
+        self._names, self._texts, self._classifier = names, texts, fitted
         self._columns = [names[i] for i in classes.ids.tolist()]
 
     def _fitted(self) -> FewShotClassifier:
@@ -291,3 +299,11 @@ class Classifier:
         queries = embed(self.backbone, images)
         with torch.inference_mode():
             return fitted.answer(queries, n_matches)
+
+
+def _whole(fitted: FewShotClassifier) -> SupportSet:
+    """All images, negatives among them, in the order in which they were given."""
+    if fitted.negatives is None:
+        return fitted.support
+    every = fitted.support.with_added(fitted.negatives)
+    return every[every.ids.argsort()]

@@ -27,7 +27,10 @@ class Prediction:
     Attributes:
         label: The most probable class.
         probability: Its calibrated probability.
-        known: Whether the image belongs to any of the classes (out-of-distribution detection).
+        known: Whether the image belongs to any of the classes (out-of-distribution detection):
+            whether ``p_value`` is above ``false_rejection_rate``.
+        p_value: Share of the support set's own images that look no more familiar, each left out
+            of it; None where there is nothing to tell by.
         probabilities: Of all classes, the most probable first; they sum to one.
         prediction_set: Classes that hold the right one as often as ``coverage`` asks (split
             conformal prediction); None where no coverage was asked for.
@@ -37,6 +40,7 @@ class Prediction:
     label: str
     probability: float
     known: bool
+    p_value: float | None
     probabilities: dict[str, float]
     prediction_set: list[str] | None
     evidence: list[Evidence]

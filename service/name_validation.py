@@ -11,6 +11,9 @@ from service.problems import InvalidName
 
 _CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_LABEL = 255
+
+#: The label of explicit negatives, which no image is ever answered with.
+NOT_THESE = "not-these"
 # Normalisation sorts combining characters in quadratic time, and takes four characters at most for
 # one that stays.
 _MAX_DECOMPOSED = 4 * _MAX_LABEL

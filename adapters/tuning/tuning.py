@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from adapters.tuning.left_out_scores import LeftOutScores
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
@@ -50,6 +52,11 @@ class Tuning:
             nothing is.
         conformal_threshold: Classes at least this probable are in the prediction set; None
             where no coverage was asked for.
+        negatives_weight: What the margin of a query between classes and explicit negatives is
+            multiplied by before it is added to its out-of-distribution score; None without any.
+        negatives_centre: The mean margin, which is taken off it.
+        left_out_scores: What p-values of out-of-distribution scores are read off; None where
+            there are no two, and where a version of Handful wrote the tuning that kept none.
     """
 
     parameters: Parameters = Parameters()
@@ -60,8 +67,15 @@ class Tuning:
     head: str = ""
     rejection_threshold: float | None = None
     conformal_threshold: float | None = None
+    negatives_weight: float | None = None
+    negatives_centre: float = 0.0
+    left_out_scores: LeftOutScores | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in JSON's own types, as it is stored."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"parameters": self.parameters.as_dict()}
+        scores = self.left_out_scores
+        return values | {
+            "parameters": self.parameters.as_dict(),
+            "left_out_scores": None if scores is None else scores.as_dict(),
+        }

@@ -39,7 +39,8 @@ Label = Annotated[
     str,
     Path(
         description="The class's label; any script, every character one that can be seen. Spaces"
-        " around it do not count.",
+        " around it do not count. `not-these` is that of explicit negatives, which are never"
+        " answered.",
         examples=["forest"],
         json_schema_extra=LABEL_SCHEMA,
     ),

@@ -13,6 +13,7 @@ from torch import Tensor
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from service.datasets.dataset import Dataset, DatasetError, Example
 from service.datasets.features import Features
+from service.name_validation import NOT_THESE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ class Draw:
         support: The support set.
         queries: Embeddings of the n test images of these classes.
         truth: (n,) int64 columns of their classes.
-        unknown: Embeddings of the m test images of held-out classes; m may be 0.
+        unknown: Embeddings of the m test images of held-out classes, and of those like the
+            negatives; m may be 0.
+        negatives: Explicit negatives, as many as shots of a class; None where there are none.
     """
 
     shots: int
@@ -36,6 +39,7 @@ class Draw:
     queries: ImageEmbeddings
     truth: Tensor
     unknown: ImageEmbeddings
+    negatives: SupportSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Draws:
     """Draws of an evaluation.
 
     Attributes:
-        dataset: Where the images are.
+        dataset: Where the images are; a class ``not-these`` holds explicit negatives.
         shots: Numbers of support images a class.
         seeds: One draw each, at each number of shots.
         leave_classes_out: Share of the classes to hold out of each draw; None: none.
@@ -67,7 +71,8 @@ class Draws:
         drawn = [
             example.path
             for seed in self.seeds
-            for example in self._split(seed)[0].draw(max(self.shots), seed)
+            for one in (self._split(seed)[0], self._others)
+            for example in one.draw(max(self.shots), seed)
         ]
         return [*drawn, *(example.path for example in self.dataset.queries)]
 
@@ -94,6 +99,11 @@ class Draws:
                 classes = ClassSet(ids, None if texts is None else texts[ids])
                 support = SupportSet(torch.arange(len(drawn)), columns(drawn), embeddings(drawn))
                 queries = embeddings(known.queries)
+                others = self._others.draw(shots, seed)
+                negatives = None
+                if others:
+                    ids_of_others = torch.arange(len(drawn), len(drawn) + len(others))
+                    negatives = SupportSet(ids_of_others, columns(others), embeddings(others))
                 yield Draw(
                     shots,
                     seed,
@@ -102,12 +112,21 @@ class Draws:
                     queries,
                     classes.columns(columns(known.queries)),
                     embeddings(unknown) if unknown else queries[:0],
+                    negatives,
                 )
 
     def _split(self, seed: int) -> tuple[Dataset, list[Example]]:
+        strangers = self._others.queries
+        classes = self.dataset.only(set(self.dataset.labels) - {NOT_THESE})
         if self.leave_classes_out is None:
-            return self.dataset, []
-        return hold_out(self.dataset, self.leave_classes_out, seed)
+            return classes, strangers
+        known, unknown = hold_out(classes, self.leave_classes_out, seed)
+        return known, [*unknown, *strangers]
+
+    @property
+    def _others(self) -> Dataset:
+        """The explicit negatives, and test images like them."""
+        return self.dataset.only({NOT_THESE})
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, list[Example]]:

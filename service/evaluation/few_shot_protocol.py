@@ -120,7 +120,7 @@ def evaluate(
 
 def evaluate_draw(draw: Draw, classifier: FewShotClassifier) -> Result:
     """Fit a classifier on the support images of a draw and measure it on the queries."""
-    classifier.fit(draw.classes, draw.support)
+    classifier.fit(draw.classes, draw.support, negatives=draw.negatives)
     predictions = predict(classifier, draw.queries)
     unknown = predict(classifier, draw.unknown) if len(draw.unknown) else None
     confidence, best = predictions.probabilities.max(dim=1)

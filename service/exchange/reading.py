@@ -138,6 +138,8 @@ def _tuning(method: str, written: dict[str, Any]) -> Tuning:
             tuning.loss,
             tuning.rejection_threshold,
             tuning.conformal_threshold,
+            tuning.negatives_weight,
+            tuning.negatives_centre,
         )
         if number is not None
     ]

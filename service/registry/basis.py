@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adapters.embeddings import ClassSet
+from adapters.embeddings import ClassSet, SupportSet
 from adapters.growing_support import GrowingSupport
 from service.classifier_settings import ClassifierSettings
 from service.problems import ClassNotFound
@@ -27,6 +27,7 @@ class Basis:
         records: All classes by label, in the order of their registration.
         classes: The classes that can be answered.
         support: The support images as a head holds them.
+        negatives: The explicit negatives, which are not among them.
     """
 
     name: str
@@ -35,6 +36,12 @@ class Basis:
     records: Mapping[str, ClassRecord]
     classes: ClassSet
     support: GrowingSupport
+    negatives: SupportSet | None
+
+    @property
+    def n_images(self) -> int:
+        """Images of classes, and negatives."""
+        return len(self.support) + (0 if self.negatives is None else len(self.negatives))
 
     def find_class(self, label: str) -> ClassRecord:
         """The class of that label.

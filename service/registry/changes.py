@@ -16,6 +16,7 @@ from service.registry.basis import Basis
 from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
+from service.registry.negatives import images_parted, place_of_negatives
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Change, Written
@@ -45,7 +46,7 @@ class ChangeMaker:
         """
         settings = change.settings or ClassifierSettings()
         nothing = SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
-        tuning = self._tune(change, settings, [], GrowingSupport.of(nothing))
+        tuning = self._tune(change, settings, [], GrowingSupport.of(nothing), None)
         self._store.create(name, replace(change, settings=settings, tuning=tuning))
 
     def make(self, entry: Entry, live: LiveClassifier, basis: Basis, change: Change) -> Written:
@@ -66,14 +67,18 @@ class ChangeMaker:
         """
         settings = change.settings or basis.settings
         removed = change.images_removed(basis.support)
+        leaving = 0 if removed is None else len(removed)
+        if basis.negatives is not None:  # one by one, they are counted already
+            of_classes = torch.tensor(change.classes_removed, dtype=torch.int64)
+            leaving += int(torch.isin(basis.negatives.labels, of_classes).sum())
         if tuned_at_once(
-            before=len(basis.support),
+            before=basis.n_images,
             added=len(change.added),
-            removed=0 if removed is None else len(removed),
+            removed=leaving,
             settings=change.settings is not None,
         ):
             records = list(basis.records.values())
-            tuning = self._tune(change, settings, records, basis.support)
+            tuning = self._tune(change, settings, records, basis.support, basis.negatives)
             change = replace(change, tuning=tuning)
         with committing(entry, live):
             written = self._store.write(basis.state, change)
@@ -88,27 +93,33 @@ class ChangeMaker:
         settings: ClassifierSettings,
         classes: Sequence[ClassRecord],
         held: GrowingSupport,
+        negatives: SupportSet | None,
     ) -> Tuning:
         """What leave-one-out sets on the support set after a change of these classes and images.
 
         Storage gives identifiers to what is added, and that comes later. Until then classes are
         numbered by their places; the tuning does not depend on their identifiers.
         """
-        removed = change.images_removed(held)
         support = held.compact()
-        if removed is not None:
+        if negatives is not None:
+            support = support.with_added(negatives)
+        if (removed := change.images_removed(GrowingSupport.of(support))) is not None:
             support = support.without(removed)
         kept = change.classes_kept(classes)
         ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
         columns = ClassSet(ids, None).columns(support.labels)
         images = LabelledEmbeddings(columns, support.embeddings)
+        after = [c.label for c in kept] + [c.label for c in change.classes_added]
         if (added := change.embeddings_added()) is not None:
-            after = [c.label for c in kept] + [c.label for c in change.classes_added]
             place = {label: i for i, label in enumerate(after)}
             more = torch.tensor([place[label] for label, _ in change.added])
             images = images.with_added(LabelledEmbeddings(more, added))
         texts = [c.text for c in kept] + [c.text for c in change.classes_added]
         with_images = set(images.labels.tolist())
+        mark = place_of_negatives(after)
+        images, others = images_parted(images, mark)
         return new_classifier(settings, self._backbone).tune(
-            class_set(settings, dict(enumerate(texts)), with_images), images
+            class_set(settings, dict(enumerate(texts)), with_images, mark),
+            images,
+            negatives=others,
         )

@@ -51,7 +51,10 @@ def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
 
 
 def class_set(
-    settings: ClassifierSettings, texts: Mapping[int, Tensor | None], with_images: Container[int]
+    settings: ClassifierSettings,
+    texts: Mapping[int, Tensor | None],
+    with_images: Container[int],
+    negatives: int | None = None,
 ) -> ClassSet:
     """The classes that can be answered.
 
@@ -61,7 +64,9 @@ def class_set(
         settings: Of the classifier.
         texts: The (d,) text embedding of each class by its id, in the order of registration.
         with_images: Ids of classes that have support images.
+        negatives: The class of explicit negatives, which is not answered.
     """
+    texts = {class_id: text for class_id, text in texts.items() if class_id != negatives}
     if settings.names_carry_meaning:
         ids = torch.tensor(list(texts), dtype=torch.int64)
         rows = [text for text in texts.values() if text is not None]

@@ -20,6 +20,7 @@ from service.problems import ImportedBackbone, InvalidUpload
 from service.registry.class_texts import ClassTexts
 from service.registry.fitting import class_set, new_classifier, usable
 from service.registry.live import LiveClassifier
+from service.registry.negatives import parted, place_of_negatives
 from service.storage.importing import WholeClass, WholeClassifier, WholeImage
 from service.storage.records import TuningState
 
@@ -110,7 +111,8 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
         embeddings = found.embeddings
         rows = list(found.texts) if found.texts is not None else [None] * len(labels)
         tuning, state = found.tuning, found.tuning_state
-        _check(found.settings, rows, found.labels, embeddings, tuning, backbone)
+        mark = place_of_negatives(labels)
+        _check(found.settings, rows, found.labels, embeddings, tuning, backbone, mark)
     else:
         rows = texts.under(found.settings, labels)
         anew = given.embedded
@@ -120,9 +122,14 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
             if embedded
             else SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
         )
-        support = SupportSet(torch.arange(len(images)), found.labels, embeddings)
+        mark = place_of_negatives(labels)
+        support, negatives = parted(
+            SupportSet(torch.arange(len(images)), found.labels, embeddings), mark
+        )
         tuning = new_classifier(found.settings, backbone).tune(
-            class_set(found.settings, dict(enumerate(rows)), found.labels), support.labelled
+            class_set(found.settings, dict(enumerate(rows)), found.labels, mark),
+            support.labelled,
+            negatives=negatives,
         )
         state = FileTuningState()
     return WholeClassifier(
@@ -161,6 +168,7 @@ def _check(
     embeddings: ImageEmbeddings,
     tuning: Tuning,
     backbone: Backbone,
+    mark: int | None,
 ) -> None:
     """See that a classifier of these can be fitted and answers; costs as much as loading it.
 
@@ -180,10 +188,12 @@ def _check(
         )
     if not len(labels):
         embeddings = SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
-    classes = class_set(settings, dict(enumerate(texts)), labels)
-    support = SupportSet(torch.arange(len(labels)), labels, embeddings)
+    classes = class_set(settings, dict(enumerate(texts)), labels, mark)
+    support, negatives = parted(SupportSet(torch.arange(len(labels)), labels, embeddings), mark)
     try:
-        fitted = new_classifier(settings, backbone).fit(classes, support, usable(tuning))
+        fitted = new_classifier(settings, backbone).fit(
+            classes, support, usable(tuning), negatives=negatives
+        )
         if not len(classes):
             return
         with torch.inference_mode():

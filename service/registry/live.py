@@ -17,10 +17,13 @@ from adapters.embeddings import ClassSet, ImageEmbeddings
 from adapters.heads import Tuning
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
+from service.name_validation import NOT_THESE
 from service.problems import NoClasses
 from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
+from service.registry.negatives import ImagesOfChange, id_of_negatives, parted
 from service.registry.predictions import Prediction, named, too_many_labels
+from service.registry.query_window import QueryWindow
 from service.registry.snapshot import Snapshot
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Written
@@ -50,6 +53,7 @@ class LiveClassifier:
         postponed: The tuning of the database, where answers still go by an older one.
         block: Queries that are computed at a time; more take no more memory, but for their answers.
         nbytes: What it takes in memory.
+        window: The recent queries, by the tuning that answers now; who has answered one adds it.
     """
 
     def __init__(
@@ -69,13 +73,17 @@ class LiveClassifier:
         self._state_lock = Lock()
         self._backbone = backbone
         self._cache = cache
+        mark = id_of_negatives(self.classes)
+        support, negatives = parted(support_set(stored, backbone), mark)
         self._classifier = self._new_classifier(self.settings).fit(
-            class_set(self.settings, _texts(self.classes), self._images_of),
-            support_set(stored, backbone),
+            class_set(self.settings, _texts(self.classes), self._images_of, mark),
+            support,
             usable(stored.record.tuning),
+            negatives=negatives,
         )
         self._name_classes()
         self._measure()
+        self._look_anew()
 
     @property
     def id(self) -> int:
@@ -97,6 +105,7 @@ class LiveClassifier:
                 records=self.classes,
                 classes=self._classifier.classes,
                 support=self._classifier.held,
+                negatives=self._classifier.negatives,
             )
 
     def records(self) -> tuple[Mapping[str, ClassRecord], Mapping[int, SupportRecord]]:
@@ -110,11 +119,16 @@ class LiveClassifier:
             classifier, held = self._classifier, self._classifier.held
             records, images = self.classes, self.support.copy()
             classes, tuning = classifier.classes, classifier.tuning
+            negatives = classifier.negatives
+        if negatives is not None:
+            others = set(negatives.ids.tolist())
+            images = {i: record for i, record in images.items() if i not in others}
         return Snapshot(
             name=self.name,
             method=classifier.method,
             logit_scale=classifier.logit_scale,
-            records=records,
+            records={label: one for label, one in records.items() if label != NOT_THESE},
+            n_negatives=0 if negatives is None else len(negatives),
             images=images,
             classes=classes,
             support=held.compact(),
@@ -175,8 +189,14 @@ class LiveClassifier:
                 it; :meth:`refitted` is for later then.
         """
         settings = written.settings or self.settings
-        gone = written.images_removed(self._classifier.held)
-        removed = [] if gone is None else gone.tolist()
+        records = self._records_after(written)
+        known = self.classes if records is None else records
+        mark = id_of_negatives(known)
+        images = ImagesOfChange.of(
+            written, written.added(), self._classifier.held, self._classifier.negatives, mark
+        )
+        removed = [] if images.removed is None else images.removed.tolist()
+        removed += images.negatives_removed.tolist()
         postpone = may_postpone and not tuned_at_once(
             before=len(self.support),
             added=len(written.support),
@@ -185,22 +205,29 @@ class LiveClassifier:
         )
         come = Counter(record.class_id for record in written.support)
         go = Counter(self.support[i].class_id for i in removed)
-        records = self._records_after(written)
         classes: ClassSet | None = None
         if records is not None or written.settings is not None or self._answers_change(come, go):
             after = Counter(self._images_of)
             after.update(come)
             after.subtract(go)
-            known = self.classes if records is None else records
-            classes = class_set(settings, _texts(known), +after)  # of those with images
+            classes = class_set(settings, _texts(known), +after, mark)  # of those with images
         tuning = None if postpone else written.tuning
-        change = HeadChange(classes=classes, tuning=tuning, added=written.added(), removed=gone)
+        change = HeadChange(
+            classes=classes,
+            tuning=tuning,
+            added=images.added,
+            removed=images.removed,
+            negatives=images.negatives,
+        )
         refitted: FewShotClassifier | None = None
         if written.settings is not None:
             refitted = self._new_classifier(settings).fit(
                 self._classifier.classes if classes is None else classes,
                 self._classifier.held.changed(change).compact(),
                 tuning,
+                negatives=(
+                    self._classifier.negatives if images.negatives is None else images.negatives
+                ),
             )
         elif prepared is None:
             prepared = self._classifier.prepare(change)
@@ -224,6 +251,8 @@ class LiveClassifier:
             if classes is not None:
                 self._name_classes()
             self._measure()
+            if tuning is not None or refitted is not None:
+                self._look_anew()
 
     def retuned(self, basis: Basis, rest: Rest) -> Prepared:
         """A full tuning of that state, for :meth:`apply`; blocks nobody.
@@ -232,14 +261,16 @@ class LiveClassifier:
             basis: The state.
             rest: Called every few milliseconds.
         """
-        return self._classifier.retuned(basis.classes, basis.support, rest)
+        return self._classifier.retuned(
+            basis.classes, basis.support, rest, negatives=basis.negatives
+        )
 
     def refitted(self, basis: Basis) -> FewShotClassifier | None:
         """What the tuning that was postponed makes of that state, for :meth:`replace`."""
         if (tuning := self.postponed) is None:
             return None
         return self._new_classifier(basis.settings).fit(
-            basis.classes, basis.support.compact(), tuning
+            basis.classes, basis.support.compact(), tuning, negatives=basis.negatives
         )
 
     def replace(self, refitted: FewShotClassifier) -> None:
@@ -248,6 +279,7 @@ class LiveClassifier:
             self._classifier = refitted
             self.postponed = None
             self._measure()
+            self._look_anew()
 
     def _new_classifier(self, settings: ClassifierSettings) -> FewShotClassifier:
         return new_classifier(settings, self._backbone, self._cache)
@@ -272,6 +304,12 @@ class LiveClassifier:
         self._label_of = {record.id: record.label for record in self.classes.values()}
         self._labels = [self._label_of[i] for i in self._classifier.classes.ids.tolist()]
 
+    def _look_anew(self) -> None:
+        """Forget the recent queries, whose p-values another tuning gave."""
+        scores = self._classifier.tuning.left_out_scores
+        judging = sum(self._images_of[i] > 1 for i in self._classifier.classes.ids.tolist())
+        self.window = QueryWindow(0 if scores is None else scores.count, judging)
+
     def _measure(self) -> None:
         """Compute what depends on how much there is; costs some ten microseconds."""
         width = len(self._labels) + len(self.support)
@@ -283,7 +321,7 @@ class LiveClassifier:
         )
 
     def _nothing_to_choose_from(self) -> str:
-        if self.classes:
+        if self.classes.keys() - {NOT_THESE}:
             return (
                 f"Classifier {self.name!r} has classes but no images, and its class names carry "
                 f"no meaning. POST images to /v1/classifiers/{self.name}/classes/LABEL/images."

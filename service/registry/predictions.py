@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Prediction:
         top_k: The most probable classes.
         evidence: The nearest support images.
         known: Whether the image belongs to any of the classes.
+        p_value: Share of left-out support images that are no more familiar than it; None where
+            there is nothing to tell by.
         prediction_set: Classes that hold the right one as often as was asked; None where no
             coverage was asked for.
     """
@@ -44,6 +47,7 @@ class Prediction:
     top_k: list[RankedLabel]
     evidence: list[Evidence]
     known: bool
+    p_value: float | None
     prediction_set: list[str] | None
 
 
@@ -53,6 +57,13 @@ def too_many_labels(images: int, most: int) -> AnswerTooLarge:
         f"The prediction sets of {images} images would hold more than {most} labels together. Send "
         "fewer images in a request, or ask for a lower coverage (PUT the classifier with another)."
     )
+
+
+def shown_p_values(answers: Answers) -> list[float | None]:
+    """The p-value of each of n answers; None where there is nothing to tell by."""
+    if answers.p_values is None:
+        return [None] * len(answers.known)
+    return [None if math.isnan(p) else p for p in answers.p_values.tolist()]
 
 
 def named(
@@ -82,7 +93,7 @@ def named(
         strict=True,
     )
     nearest = zip(scores.matches.ids.tolist(), scores.matches.similarities.tolist(), strict=True)
-    known = answers.known.tolist()
+    known, p_values = answers.known.tolist(), shown_p_values(answers)
     held: list[list[str]] | list[None] = [None] * len(known)
     if sets is not None:
         held = [
@@ -97,7 +108,10 @@ def named(
                 for i, similarity in zip(*matches, strict=True)
             ],
             is_known,
+            p_value,
             labels_held,
         )
-        for ranking, matches, is_known, labels_held in zip(top, nearest, known, held, strict=True)
+        for ranking, matches, is_known, p_value, labels_held in zip(
+            top, nearest, known, p_values, held, strict=True
+        )
     ]

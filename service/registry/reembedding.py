@@ -16,6 +16,7 @@ from service.encoder import origin_of
 from service.images.decoding import DecodedImage, decode
 from service.problems import ClassifierDamaged, OtherBackbone
 from service.registry.fitting import class_set, class_texts, new_classifier, support_set
+from service.registry.negatives import id_of_negatives, parted
 from service.settings import Settings
 from service.storage.change import Change
 from service.storage.errors import Outdated, StorageError
@@ -138,9 +139,12 @@ def _retune(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
             stored.classes, class_texts(settings, labels, backbone), strict=True
         )
     )
-    support = support_set(stored, backbone)
+    mark = id_of_negatives({record.label: record for record in classes})
+    support, negatives = parted(support_set(stored, backbone), mark)
     texts = {record.id: record.text for record in classes}
     tuning = new_classifier(settings, backbone).tune(
-        class_set(settings, texts, set(support.labels.tolist())), support.labelled
+        class_set(settings, texts, set(support.labels.tolist()), mark),
+        support.labelled,
+        negatives=negatives,
     )
     stale.write(stored.record.state, Change(tuning=tuning, classes_renewed=classes))

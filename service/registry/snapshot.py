@@ -20,7 +20,9 @@ class Snapshot:
         name: The classifier's.
         method: A key of ``adapters.heads.HEADS``.
         logit_scale: The backbone's.
-        records: All classes by label, in the order of their registration.
+        records: All classes by label, in the order of their registration; but for that of
+            explicit negatives.
+        n_negatives: How many explicit negatives there are.
         images: The support images by the ids of ``support``.
         classes: The classes that can be answered.
         support: The support images as a head sees them.
@@ -32,6 +34,7 @@ class Snapshot:
     method: str
     logit_scale: float
     records: Mapping[str, ClassRecord]
+    n_negatives: int = 0
     images: Mapping[int, SupportRecord]
     classes: ClassSet
     support: SupportSet

@@ -61,6 +61,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
         classifier=snapshot.name,
         n_classes=len(snapshot.records),
         n_images=len(snapshot.support),
+        n_negatives=snapshot.n_negatives,
         tuning=TuningOut(
             method=snapshot.method,
             head=tuning.head or snapshot.method,
@@ -85,6 +86,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
         overlap=OverlapsOut.of(diagnosis),
         measures=MeasuresOut.of(diagnosis),
         calibration=_calibration(left_out),
+        shift=None,  # of the queries, and not of this state: who asks adds it
     )
 
 

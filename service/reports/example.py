@@ -25,6 +25,7 @@ EXAMPLE: dict[str, Any] = {
     "classifier": "land-cover",
     "n_classes": 2,
     "n_images": 32,
+    "n_negatives": 0,
     "tuning": {
         "method": "auto",
         "head": "gda++",
@@ -118,4 +119,5 @@ EXAMPLE: dict[str, Any] = {
             {"low": 0.9, "high": 1.0, "count": 32, "confidence": 0.98875, "accuracy": 0.96875}
         ],
     },
+    "shift": {"queries": 256, "mean_p_value": 0.47, "detected": False, "detail": None},
 }

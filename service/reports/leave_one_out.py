@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adapters.embeddings import SupportSet
 from adapters.heads import HEADS
-from adapters.tuning.near_duplicates import without_near_duplicates
+from adapters.tuning.bursts import one_of_each_burst
 from adapters.tuning.votes import evenly
 from service.registry.snapshot import Snapshot
 
@@ -46,14 +46,14 @@ class LeaveOneOut:
 
         Frames of one film name each other, so that nobody would suspect a mislabelled film, and
         the accuracy would be that of films that are known already: hence without near copies
-        (:func:`adapters.tuning.near_duplicates.without_near_duplicates`), if at least a quarter of
+        (:func:`adapters.tuning.bursts.one_of_each_burst`), if at least a quarter of
         the images has one. Where they are fewer they take part, and name their like.
 
         Costs about what answering each image once costs.
         """
         images = snapshot.support
         images = images[stratified(images.labels, MAX_IMAGES)]
-        support = without_near_duplicates(images)
+        support = one_of_each_burst(images)
         columns = snapshot.classes.columns(support.labels)
         n_classes = len(snapshot.classes)
         if len(support) == 0:

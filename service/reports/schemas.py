@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
+from service.presentation.shift import ShiftOut
 from service.reports.example import EXAMPLE
 
 
@@ -14,7 +15,9 @@ class TuningOut(BaseModel):
     method: str = Field(description="As in the classifier's settings.")
     head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
     temperature: float = Field(description="Divides the logits before the softmax.")
-    votes: int = Field(description="Support images that tuned it, near copies counting as one.")
+    votes: int = Field(
+        description="Support images that tuned it, a burst of near copies counting as one."
+    )
     accuracy: float | None = Field(
         description="Share of these that were named rightly, every class counting alike."
     )
@@ -29,8 +32,9 @@ class ExaminedOut(BaseModel):
     )
     complete: bool = Field(description="Whether all images were looked at.")
     near_copies_left_out: int = Field(
-        description="Near copies that take no part but in `redundant`, because they would name"
-        " each other; 0 where less than a quarter of the images has a near copy."
+        description="Images of bursts that take no part but in `redundant`, because they would"
+        " name each other: all but the first of each; 0 where less than a fifth of the images is"
+        " that close to another."
     )
     votes: int = Field(
         description="Images that leave-one-out can judge. One that is the only one of its class"
@@ -127,6 +131,10 @@ class ReportOut(BaseModel):
     classifier: str
     n_classes: int
     n_images: int
+    n_negatives: int = Field(
+        description="Explicit negatives, the images of the class `not-these`, which are in none of"
+        " the other numbers."
+    )
     tuning: TuningOut
     examined: ExaminedOut
     accuracy: float | None = Field(
@@ -155,3 +163,7 @@ class ReportOut(BaseModel):
         description="What the embeddings of the images are like before and after the correction."
     )
     calibration: CalibrationOut
+    shift: ShiftOut | None = Field(
+        description="Whether the recent queries look less familiar than the support images do to"
+        " each other: then nothing of this report may hold for them. null while too few were seen."
+    )

@@ -13,6 +13,8 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Head, Tuning
 
 WIDTH, CORRECTED_WIDTH = 16, 24
+# Of the embedding of `photos`: wide enough that different ones are never close by chance.
+PHOTO_WIDTH = 256
 
 
 def tuned(head: str, temperature: float = 1.0, **parameters: float) -> Tuning:
@@ -127,4 +129,26 @@ def make_task(
         SupportSet(torch.randperm(len(columns), generator=rng) * 3, ids[columns], images(columns)),
         images(truth),
         truth,
+    )
+
+
+def photos(shots: list[int], copies: list[int], seed: int = 0, jitter: float = 0.2) -> SupportSet:
+    """Photos of each class; copy j of every photo of the class follows after all of its photos.
+
+    Identifiers: a photo's is 100 times its number, and that of its copies 1, 2, … more.
+    """
+    rng = generator(seed)
+    keys, labels, ids = [], [], []
+    number = 0
+    for c, (n, m) in enumerate(zip(shots, copies, strict=True)):
+        taken = torch.randn(n, PHOTO_WIDTH, generator=rng)
+        for j in range(m):
+            moved = taken + (jitter if j else 0) * torch.randn(n, PHOTO_WIDTH, generator=rng)
+            keys.append(moved)
+            labels += [c] * n
+            ids += [100 * (number + i) + j for i in range(n)]
+        number += n
+    corrected = normalize(torch.cat(keys), dim=1)
+    return SupportSet(
+        torch.tensor(ids), torch.tensor(labels), ImageEmbeddings(corrected.flip(1), corrected)
     )

@@ -15,7 +15,13 @@ from adapters.change import Change
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS
-from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile, rejection_threshold
+from adapters.out_of_distribution import (
+    RelativeMahalanobis,
+    comparable,
+    lower_quantile,
+    rejection_threshold,
+)
+from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 from tests.adapters.synthetic import (
     CORRECTED_WIDTH,
@@ -24,6 +30,7 @@ from tests.adapters.synthetic import (
     generator,
     make_task,
     noise,
+    photos,
     tuned,
 )
 
@@ -55,7 +62,10 @@ def with_thresholds(
     classifier: FewShotClassifier, rejection: float | None, conformal: float | None
 ) -> FewShotClassifier:
     tuning = replace(
-        classifier.tuning, rejection_threshold=rejection, conformal_threshold=conformal
+        classifier.tuning,
+        rejection_threshold=rejection,
+        conformal_threshold=conformal,
+        left_out_scores=None,  # as tunings were stored that knew no p-values
     )
     classifier.update(Change(tuning=tuning))
     return classifier
@@ -86,6 +96,7 @@ def test_known_and_sets_are_comparisons_with_the_thresholds(
     assert answers.ood_scores is not None
     assert answers.prediction_sets is not None
     assert torch.equal(answers.known, answers.ood_scores >= rejection)
+    assert answers.p_values is None
     assert torch.equal(answers.prediction_sets, answers.probabilities >= conformal)
 
 
@@ -117,6 +128,33 @@ def test_an_answer_of_a_class_without_images_is_known() -> None:
     answers = classifier.answer(ImageEmbeddings(frozen, noise(2, 1).corrected))
     assert answers.probabilities.argmax(dim=1).tolist() == [1, 0]
     assert answers.known.tolist() == [True, False]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shots=st.lists(st.integers(1, 12), min_size=1, max_size=4).filter(lambda s: max(s) > 1),
+    rate=st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.3, 0.7]),
+    seed=st.integers(0, 1000),
+)
+def test_an_image_is_known_where_its_p_value_is_above_the_rate(
+    shots: list[int], rate: float, seed: int
+) -> None:
+    task = make_task(shots, seed)
+    answers = fitted(task, rejection=rate).answer(task.queries)
+    assert answers.p_values is not None
+    assert torch.equal(answers.known, answers.p_values > rate)
+
+
+def test_there_is_no_p_value_where_there_is_nothing_to_tell_by() -> None:
+    assert fitted(make_task([1, 1, 1])).answer(noise(3, 1)).p_values is None
+    task = make_task([4, 0, 5])
+    assert task.classes.texts is not None
+    frozen = torch.cat([task.classes.texts[1:2], task.classes.texts[:1]])
+    answers = fitted(task).answer(ImageEmbeddings(frozen, noise(2, 1).corrected))
+    assert answers.probabilities.argmax(dim=1).tolist() == [1, 0]
+    assert answers.p_values is not None
+    assert answers.p_values.isnan().tolist() == [True, False]
+    assert bool(answers.known[0])
 
 
 def test_an_answer_does_not_depend_on_its_batch() -> None:
@@ -160,12 +198,15 @@ def test_the_thresholds_are_quantiles_of_the_votes() -> None:
     ood = RelativeMahalanobis().fit(
         task.support.embeddings.corrected, known.columns(task.support.labels), 4
     )
-    scores = ood.left_out()[votes.rows]
-    assert tuning.rejection_threshold == rejection_threshold(scores, 0.2)
+    # Each is compared with one image less of its class than a query is.
+    shots = torch.tensor([6, 0, 7, 1, 5])[votes.targets]
+    scores = comparable(ood.left_out()[votes.rows], shots)
+    assert tuning.rejection_threshold == rejection_threshold(scores, 0.2, 15)
     expected = replace(
         head.tune(task.classes, task.support.labelled),
         rejection_threshold=tuning.rejection_threshold,
         conformal_threshold=tuning.conformal_threshold,
+        left_out_scores=LeftOutScores.of(scores, 0.2, 15),
     )
     assert tuning == expected
 
@@ -392,10 +433,11 @@ def with_copies(support: SupportSet, copies: int, jitter: float = 0.1) -> Suppor
 
 @pytest.mark.parametrize("method", ["tip-adapter++", "tip-x", "ape++", "gda++", "auto"])
 def test_tuning_with_copies_is_tuning_without_them(method: str) -> None:
-    task = make_task([6, 5, 7], seed=3)
+    support = photos([6, 5, 7], [4, 4, 4])
+    classes = ClassSet(torch.arange(3), normalize(torch.randn(3, 256, generator=generator(1))))
     classifier = FewShotClassifier(method, coverage=0.8, false_rejection_rate=0.2)
-    once = classifier.tune(task.classes, task.support.labelled)
-    copied = classifier.tune(task.classes, with_copies(task.support, 4).labelled)
+    once = classifier.tune(classes, support[support.ids % 100 == 0].labelled)
+    copied = classifier.tune(classes, support.labelled)
     assert copied.votes == 18
     assert copied == once
 
@@ -409,7 +451,8 @@ def test_copies_do_not_make_new_images_unknown() -> None:
             classifier.fit(task.classes, with_copies(task.support, copies))
             masks.append(~classifier.answer(task.queries).known)
     assert share(rejected[1]) == pytest.approx(0.1, abs=0.05)
-    assert share(rejected[4]) == pytest.approx(share(rejected[1]), abs=0.02)
+    # In 24 dimensions, some different images are close enough to be taken for a burst.
+    assert share(rejected[4]) == pytest.approx(share(rejected[1]), abs=0.03)
 
 
 @pytest.mark.parametrize("method", ["tip-adapter++", "gda++", "auto"])
@@ -424,7 +467,7 @@ def test_copies_do_not_spoil_the_probabilities(method: str) -> None:
             own = answers.probabilities.gather(1, task.truth.unsqueeze(1))
             of.append(-own.clamp(min=1e-9).log())
     once, copied = (float(torch.cat(of).mean()) for of in losses.values())
-    assert copied < 1.1 * once
+    assert copied < 1.25 * once  # 1.6 to 3.9 times if all take part
 
 
 def test_fit_uses_a_given_tuning() -> None:

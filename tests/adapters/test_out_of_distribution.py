@@ -13,6 +13,8 @@ from torch import Tensor
 from adapters.out_of_distribution import (
     RIDGE,
     RelativeMahalanobis,
+    comparable,
+    degrees_of_freedom,
     lower_quantile,
     rejection_threshold,
 )
@@ -209,7 +211,7 @@ def test_the_rejection_threshold_is_the_quantile_where_there_is_one(
 ) -> None:
     values = torch.tensor(scores, dtype=torch.float64)
     quantile = lower_quantile(values, share)
-    threshold = rejection_threshold(values, share)
+    threshold = rejection_threshold(values, share, max(1, len(scores) - 1))
     if quantile is not None and len(scores) > 1:
         assert threshold == quantile
     elif share < 1e-9 or len(scores) < 2:
@@ -225,7 +227,7 @@ def test_a_few_normal_scores_reject_no_more_than_the_share() -> None:
         draws = 7 + 3 * torch.randn(2500, n + 1, generator=rng, dtype=torch.float64)
         under = 0
         for row in draws:
-            threshold = rejection_threshold(row[:-1], 0.05)
+            threshold = rejection_threshold(row[:-1], 0.05, n - 1)
             under += threshold is not None and bool(row[-1] < threshold)
         # Not never either, which is what it is for.
         assert 0.02 < under / len(draws) < 0.06
@@ -233,6 +235,38 @@ def test_a_few_normal_scores_reject_no_more_than_the_share() -> None:
 
 def test_the_few_score_threshold_follows_shift_and_scale() -> None:
     scores = torch.tensor([1.0, 2.5, 2.0, 4.0]).double()
-    plain = rejection_threshold(scores, 0.05)
+    plain = rejection_threshold(scores, 0.05, 3)
     assert plain is not None
-    assert rejection_threshold(3 * scores - 7, 0.05) == pytest.approx(3 * plain - 7)
+    assert rejection_threshold(3 * scores - 7, 0.05, 3) == pytest.approx(3 * plain - 7)
+
+
+def test_at_two_shots_as_many_images_are_rejected_as_at_many() -> None:
+    """Pairs are as far apart as the other way round: less is known than two images tell."""
+    rates = {}
+    for k, n_classes in ((2, 6), (2, 20), (4, 20)):
+        shots = torch.full((k * n_classes,), k)
+        freedom, under = degrees_of_freedom(shots), []
+        assert freedom == (k - 1) * n_classes
+        for seed in range(60):
+            task = make_task([k] * n_classes, seed, queries=4, dtype=torch.float64)
+            x, columns = (
+                task.support.embeddings.corrected,
+                task.classes.columns(task.support.labels),
+            )
+            ood = RelativeMahalanobis().fit(x, columns, n_classes)
+            threshold = rejection_threshold(comparable(ood.left_out(), shots), 0.05, freedom)
+            assert threshold is not None
+            under.append((ood.scores(task.queries.corrected) < threshold).double().mean())
+        rates[k, n_classes] = 100 * float(torch.stack(under).mean())
+    assert max(rates.values()) < 8, rates
+    assert rates[2, 20] > 2.5, rates
+    assert rates[4, 20] > 3, rates
+
+
+def test_left_out_scores_are_drawn_together_by_what_one_image_less_spreads_them() -> None:
+    scores = torch.tensor([0.0, 2.0, 4.0, 6.0]).double()
+    same = comparable(scores, torch.full((4,), 10**9))
+    torch.testing.assert_close(same, scores)
+    pairs = comparable(scores, torch.full((4,), 2))
+    torch.testing.assert_close(pairs.mean(), scores.mean())
+    torch.testing.assert_close(pairs.std(), scores.std() * math.sqrt(3) / 2)

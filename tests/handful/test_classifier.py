@@ -82,6 +82,7 @@ def test_explain_names_the_support_images_that_an_answer_rests_on(
     answer = fitted.explain([images[5]], evidence=2)[0]
     assert answer.label == labels[5]
     assert answer.known
+    assert answer.p_value is None or answer.p_value > 0.05
     assert answer.prediction_set is None
     assert answer.evidence[0].index == 5
     assert answer.evidence[0].similarity == pytest.approx(1, abs=1e-4)
@@ -215,3 +216,25 @@ def test_predict_without_classes_says_what_to_do(backbone: handful.Backbone) -> 
 def test_public_names_are_those_of_all() -> None:
     assert set(handful.__all__) <= set(dir(handful))
     assert handful.__version__
+
+
+def test_negatives_are_no_class_and_are_saved_along(
+    backbone: handful.Backbone, tmp_path: Path
+) -> None:
+    images, labels = support(4)
+    others = [picture for texture in TEXTURES[:1] for picture in patches(texture)[12:15]]
+    known = [(image, label) for image, label in zip(images, labels, strict=True)]
+    known = [one for one in known if one[1] != TEXTURES[0]]
+    # Between the others: evidence is counted in the order in which images were given.
+    given = [*known[:2], *((image, "not-these") for image in others), *known[2:]]
+    classifier = handful.Classifier(backbone).fit(*map(list, zip(*given, strict=True)))
+    assert set(classifier.classes_) == set(TEXTURES[1:])
+    classifier.add([others[0]], ["not-these"])
+    [answer] = classifier.explain([others[0]], evidence=9)
+    assert not answer.known
+    assert {answer.evidence[0].index, answer.evidence[1].index} == {2, len(given)}
+    assert answer.evidence[0].label == "not-these"
+    classifier.save(tmp_path / "classifier.zip")
+    loaded = handful.Classifier.load(tmp_path / "classifier.zip", backbone)
+    assert loaded.classes_ == classifier.classes_
+    assert loaded.explain(images, evidence=9) == classifier.explain(images, evidence=9)

@@ -49,6 +49,7 @@ def test_a_file_of_a_service_answers_in_python_as_there(vit: str, tmp_path: Path
         for mine, theirs in zip(loaded.explain(queries), told, strict=True):
             assert mine.label == theirs["label"]
             assert mine.known == theirs["known"]
+            assert mine.p_value == pytest.approx(theirs["p_value"], abs=1e-3)
             assert mine.prediction_set == theirs["prediction_set"]
             ranked = {one["label"]: one["probability"] for one in theirs["top_k"]}
             assert mine.probabilities == pytest.approx(ranked, abs=1e-5)

@@ -23,6 +23,7 @@ from service.api.schemas.predictions import (
 )
 from service.api.uploads.image_uploads import read_images
 from service.name_validation import checked_classifier
+from service.presentation.shift import ShiftOut
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
@@ -69,7 +70,8 @@ async def predict(
 
     ``zero_shot + cache`` is the logit; the probability is its softmax at the temperature that
     fits the support images. ``known`` says whether the image looks like any class at all, and
-    ``evidence`` are the support images nearest to it.
+    ``evidence`` are the support images nearest to it. ``shift`` says whether the recent queries
+    look like the support images at all.
     """
 
     async def embedded() -> ImageEmbeddings:
@@ -86,12 +88,15 @@ async def predict(
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
         live, queries = await both(run_blocking(parts.registry.live, name), embedded())
+    window = live.window
     predictions = await parts.answering.predict(live, queries, top_k, evidence)
+    shift = ShiftOut.of(window.seen(predictions))
     if sum(map(_rows, predictions)) > FEW:
-        return await large_json(
-            {"classifier": name}, "predictions", predictions, PredictionOut.model_validate
-        )
-    return PredictionsOut.model_validate({"classifier": name, "predictions": predictions})
+        fields = {"classifier": name, "shift": shift}
+        return await large_json(fields, "predictions", predictions, PredictionOut.model_validate)
+    return PredictionsOut.model_validate(
+        {"classifier": name, "shift": shift, "predictions": predictions}
+    )
 
 
 def _rows(prediction: Prediction) -> int:

@@ -15,6 +15,7 @@ from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
 from service.composition import ServiceParts
 from service.name_validation import checked_classifier
+from service.presentation.shift import ShiftOut
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.report_cache import ReportCache
 from service.reports.schemas import ReportOut
@@ -39,7 +40,8 @@ async def get_report(name: Name, parts: ReadyParts, reports: Reports, request: R
     Accuracy and confusions of the classes, images that look mislabelled, near copies, how alike
     images of the same and of different classes are, what the embeddings are like before and after
     the correction, and whether probabilities mean what they say. Made when it is asked for,
-    within seconds, and kept until the classifier changes.
+    within seconds, and kept until the classifier changes, but for ``shift``: whether the recent
+    queries are like the images that all of this comes from.
     """
     written = await _made(request, name, parts, reports, lambda report: report.model_dump_json())
     return Response(written, media_type="application/json")
@@ -119,8 +121,11 @@ async def _made(
     reports: ReportCache,
     make: Callable[[ReportOut], T],
 ) -> T:
-    """Make something of the report, off the event loop, when the requests before are done."""
+    """Make something of the report and of the recent queries, off the event loop, in its turn."""
     live = await run_blocking(parts.registry.live, checked_classifier(name))
-    return await anyio.to_thread.run_sync(
-        lambda: make(reports.report_on(live)), limiter=Limiters.of(request).reports
-    )
+
+    def made() -> T:
+        shift = ShiftOut.of(live.window.shift())
+        return make(reports.report_on(live).model_copy(update={"shift": shift}))
+
+    return await anyio.to_thread.run_sync(made, limiter=Limiters.of(request).reports)

@@ -105,6 +105,9 @@ async def post_images(
 
     An image that the class has already, byte for byte, is answered with the id it has. With
     ``predict=true`` a correction is seen at once: what the image was taken for, and is now.
+
+    Images of the label ``not-these`` are explicit negatives: no query is answered with it, and
+    queries that resemble them are unknown (``known: false``).
     """
     checked_classifier(name)
     label = checked_label(label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
+from service.presentation.shift import ShiftOut, sentence
 
 
 class RankedLabelOut(BaseModel):
@@ -19,7 +20,7 @@ class RankedLabelOut(BaseModel):
 
 
 class EvidenceOut(BaseModel):
-    """A support image that resembles the query."""
+    """A support image, or an explicit negative (`not-these`), that resembles the query."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,8 +38,18 @@ class PredictionOut(BaseModel):
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
     known: bool = Field(
         description="Whether the image looks like any of the classes, at the classifier's"
-        " false-rejection rate. Always true where there is nothing to tell by: before a class has"
-        " two images, and where the best class has none."
+        " false-rejection rate. Always true where there is nothing to tell by: where the best class"
+        " has no images, and before a class has two; but for images that are nearer to explicit"
+        " negatives (`not-these`) than to any class."
+    )
+    p_value: float | None = Field(
+        ge=0,
+        le=1,
+        description="How familiar the image looks: the share of the support set's own images, each"
+        " left out of it, that look no more familiar. `known` is whether it is above the"
+        " classifier's `false_rejection_rate`; compare it with a threshold of your own for another"
+        " rate. Below the least familiar of them it is extrapolated. Null where there is nothing to"
+        " tell by: before a class has two images, and where the best class has none.",
     )
     prediction_set: list[ClassLabel] | None = Field(
         description="Classes that hold the right one as often as the coverage asked for, the most"
@@ -57,11 +68,18 @@ class PredictionsOut(BaseModel):
             "examples": [
                 {
                     "classifier": "land-cover",
+                    "shift": {
+                        "queries": 120,
+                        "mean_p_value": 0.21,
+                        "detected": True,
+                        "detail": sentence(120),
+                    },
                     "predictions": [
                         {
                             "label": "forest",
                             "probability": 0.93,
                             "known": True,
+                            "p_value": 0.42,
                             "prediction_set": ["forest"],
                             "top_k": [
                                 {
@@ -92,4 +110,9 @@ class PredictionsOut(BaseModel):
     )
 
     classifier: ClassifierName
+    shift: ShiftOut | None = Field(
+        description="Whether the recent queries, those of this request among them, look less"
+        " familiar than the support images do to each other: then the support set cannot vouch for"
+        " these answers. null while too few queries were seen. Changes no answer."
+    )
     predictions: list[PredictionOut]

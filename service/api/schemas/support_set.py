@@ -75,6 +75,7 @@ class TakenFor(BaseModel):
     label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
     known: bool = Field(description="Whether the image looks like any of the classes.")
+    p_value: float | None = Field(ge=0, le=1, description="How familiar it looks, as for a query.")
     top_k: list[RankedLabelOut] = Field(description="The three most probable classes at most.")
 
 
@@ -129,6 +130,7 @@ class RegistrationOut(BaseModel):
                                 "label": "sea lake",
                                 "probability": 0.61,
                                 "known": True,
+                                "p_value": 0.08,
                                 "top_k": [
                                     {
                                         "label": "sea lake",
@@ -142,6 +144,7 @@ class RegistrationOut(BaseModel):
                                 "label": "forest",
                                 "probability": 0.98,
                                 "known": True,
+                                "p_value": 0.57,
                                 "top_k": [
                                     {
                                         "label": "forest",

@@ -14,9 +14,11 @@ from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
+from adapters.shift import Shift
 from service.api.large_json import FEW, large_json
 from service.api.schemas.predictions import PredictionOut, PredictionsOut
 from service.classifier_settings import ClassifierSettings
+from service.presentation.shift import ShiftOut
 from service.problems import AnswerTooLarge
 from service.registry import live, query_batching
 from service.registry.live import LiveClassifier
@@ -133,8 +135,10 @@ def test_a_long_answer_is_what_a_short_one_would_be(made: Registry) -> None:
         threads.add(threading.current_thread().name)
         return PredictionOut.model_validate(one)
 
-    written = asyncio.run(large_json({"classifier": "a"}, "predictions", predictions, out))
-    short = PredictionsOut.model_validate({"classifier": "a", "predictions": predictions})
+    shift = ShiftOut.of(Shift(queries=20, mean_p_value=0.2, detected=True))
+    fields = {"classifier": "a", "shift": shift}
+    written = asyncio.run(large_json(fields, "predictions", predictions, out))
+    short = PredictionsOut.model_validate({**fields, "predictions": predictions})
     assert written.body == short.model_dump_json().encode()
     assert threading.main_thread().name not in threads
     empty = asyncio.run(large_json({}, "classifiers", [], out))

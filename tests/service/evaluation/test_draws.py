@@ -16,6 +16,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.datasets.dataset import Dataset, DatasetError
 from service.evaluation.draws import Draws, hold_out
 from service.evaluation.few_shot_protocol import FewShotProtocol, Result, evaluate
+from service.name_validation import NOT_THESE
 
 WIDTH = 32
 
@@ -141,3 +142,44 @@ def test_all_classes_take_part_when_none_are_held_out() -> None:
     assert result.metrics.rejected_known is not None
     assert result.metrics.coverage is not None
     assert 0.7 < result.metrics.coverage <= 1
+
+
+def with_negatives(n_classes: int) -> Dataset:
+    """The last class as explicit negatives."""
+    plain = made(n_classes)
+    last = plain.labels[-1]
+    labels = (*plain.labels[:-1], NOT_THESE)
+    train, test = (
+        {label: files[last if label == NOT_THESE else label] for label in labels}
+        for files in (plain.train, plain.test)
+    )
+    return Dataset("made", labels, train, test)
+
+
+def test_negatives_are_no_class_and_test_images_like_them_are_unknown() -> None:
+    dataset = with_negatives(5)
+    features: Any = MadeFeatures(0.1)
+    draws = Draws(dataset, (3,), (0,))
+    features.compute(draws.files())
+    [draw] = draws.embedded(features, None)
+    assert draw.classes.ids.tolist() == [0, 1, 2, 3]
+    assert (len(draw.support), len(draw.queries), len(draw.unknown)) == (12, 80, 20)
+    assert draw.negatives is not None
+    assert len(draw.negatives) == 3
+    assert not set(draw.negatives.ids.tolist()) & set(draw.support.ids.tolist())
+    held_out = Draws(dataset, (3,), (0,), leave_classes_out=0.5)
+    features.compute(held_out.files())
+    [draw] = held_out.embedded(features, None)
+    assert (len(draw.classes), len(draw.unknown)) == (2, 60)
+    [plain] = (d for d in Draws(made(3), (3,), (0,)).embedded(features, None))
+    assert plain.negatives is None
+
+
+def test_negatives_are_measured() -> None:
+    protocol = FewShotProtocol(("auto",), (4,), (0, 1), names_carry_meaning=False)
+    for result in run(with_negatives(6), 0.3, protocol):
+        assert result.n_classes == 5
+        assert result.n_unknown == 20
+        assert result.metrics.auroc is not None
+        assert result.metrics.auroc > 0.9
+        assert result.tuning.negatives_weight is not None

@@ -128,6 +128,24 @@ DOCUMENTS: list[tuple[str, int, dict[str, Any], type[StatusProblem], str]] = [
     ),
     ("classifier.json", 0, {"tuning": {"power": 1}}, InvalidUpload, "not known: power"),
     ("classifier.json", 0, {"tuning": {"temperature": -1}}, InvalidUpload, "no tuning can have"),
+    (
+        "classifier.json",
+        0,
+        {
+            "tuning": {
+                "left_out_scores": {
+                    "count": 2,
+                    "mean": 0,
+                    "spread": 1,
+                    "freedom": 1,
+                    "ranks": [1, 2],
+                    "scores": [2, 1],
+                }
+            }
+        },
+        InvalidUpload,
+        "contradict themselves",
+    ),
     ("classifier.json", 0, {"tuning": {"temperature": "hot"}}, InvalidUpload, "cannot be read"),
     ("classes.jsonl", 0, {"label": "a/b"}, InvalidName, "slashes"),
     ("classes.jsonl", 0, {"label": " ant"}, InvalidUpload, "no spaces around"),

@@ -251,8 +251,9 @@ def test_near_duplicates_do_not_vote_when_they_are_many() -> None:
     made = classification_report(snapshot(classes, support.with_added(twins)))
     # With noise in 20 dimensions two images may be near by chance.
     assert 18 <= made.n_redundant <= 20
-    assert made.examined.near_copies_left_out == made.n_redundant
-    assert (made.examined.images, made.examined.votes) == (36, 36 - made.n_redundant)
+    left_out = made.examined.near_copies_left_out
+    assert 18 <= left_out <= 24
+    assert (made.examined.images, made.examined.votes) == (36, 36 - left_out)
     twice = [one for one in made.redundant if one.copy_of.similarity > 0.999]
     assert len(twice) >= 16
     for one in twice:

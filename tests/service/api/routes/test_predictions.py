@@ -54,13 +54,14 @@ def test_the_answer_has_the_documented_shape(textures: Classifier) -> None:
     answer = textures.predict(held_out("grass")[0])
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"classifier", "predictions"}
+    assert set(body) == {"classifier", "shift", "predictions"}
     assert body["classifier"] == textures.name
     [prediction] = body["predictions"]
     assert set(prediction) == {
         "label",
         "probability",
         "known",
+        "p_value",
         "prediction_set",
         "top_k",
         "evidence",

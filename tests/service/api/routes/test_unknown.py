@@ -31,6 +31,14 @@ def test_images_of_no_class_are_unknown(two_textures: Classifier) -> None:
     assert not any(answer["known"] for answer in unknown)
 
 
+def test_the_p_value_says_why_an_image_is_unknown(two_textures: Classifier) -> None:
+    for rate in (0.05, 0.3):
+        two_textures.put(false_rejection_rate=rate)
+        answers = two_textures.predictions(*held_out("brick"), *held_out("grass"))
+        assert [a["known"] for a in answers] == [a["p_value"] > rate for a in answers]
+        assert {a["known"] for a in answers} == {True, False}
+
+
 def test_a_higher_false_rejection_rate_rejects_more(two_textures: Classifier) -> None:
     rejected = []
     for rate in (0.0, 0.1, 0.5):
@@ -47,7 +55,8 @@ def test_a_higher_false_rejection_rate_rejects_more(two_textures: Classifier) ->
 def test_one_image_a_class_gives_no_evidence_to_reject_by(classifier: Classifier) -> None:
     for texture in TEXTURES[:2]:
         classifier.post(texture, patches(texture)[0])
-    assert all(answer["known"] for answer in classifier.predictions(picture(1), picture(2)))
+    answers = classifier.predictions(picture(1), picture(2))
+    assert all(answer["known"] and answer["p_value"] is None for answer in answers)
     assert classifier.http.get(classifier.url).json()["tuning"]["rejection_threshold"] is None
 
 
@@ -55,6 +64,7 @@ def test_a_class_without_images_is_not_called_unknown(two_textures: Classifier) 
     assert two_textures.http.put(two_textures.class_url("grass")).status_code == 201
     for answer in two_textures.predictions(*held_out("grass")):
         assert answer["known"] or answer["label"] != "grass"
+        assert (answer["p_value"] is None) == (answer["label"] == "grass")
 
 
 def test_prediction_sets_hold_the_classes_above_the_threshold(two_textures: Classifier) -> None:
