@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from adapters.answers import Answers, Prepared
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.familiarity import Familiarity, Fitting
 from adapters.growing_support import GrowingSupport
-from adapters.heads import HEADS, Head, Scores, Tuning
+from adapters.heads import HEADS, Head, Tuning
 from adapters.heads.head import FOLLOWED_FROM
 from adapters.negatives import with_negatives
 from adapters.out_of_distribution import (
@@ -27,49 +28,7 @@ from adapters.rest import Rest, no_rest
 from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A change, with all that is costly about it computed already: to be applied at once.
-
-    Attributes:
-        change: What becomes of the support set.
-        head: The head after it, which has to catch up with its cache.
-        ood: The out-of-distribution score after it.
-        negatives: The explicit negatives after it.
-    """
-
-    change: Change
-    head: Head
-    ood: Familiarity
-    negatives: SupportSet | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a classifier says of n queries over N classes.
-
-    Attributes:
-        scores: The terms of the logits, and the nearest support images.
-        probabilities: (n, N), rows sum to one.
-        ood_scores: (n,) out-of-distribution scores, lower for what is like no class; None where
-            no class has two images.
-        p_values: (n,) float64: the share of left-out support images that are no more familiar
-            (:meth:`adapters.tuning.left_out_scores.LeftOutScores.p_values`), NaN where there is
-            no evidence: for classes without images. None where there are too few images to tell.
-        known: (n,) bool: whether the query belongs to any of the classes: whether its p-value is
-            above the false-rejection rate. Where no class has two images: whether it is nearer to
-            some class than to the explicit negatives. Always true where there is no evidence.
-        prediction_sets: (n, N) bool: classes that, together, hold the true one as often as was
-            asked; None where no coverage was asked for.
-    """
-
-    scores: Scores
-    probabilities: Tensor
-    ood_scores: Tensor | None
-    p_values: Tensor | None
-    known: Tensor
-    prediction_sets: Tensor | None
+__all__ = ["Answers", "FewShotClassifier", "Prepared"]
 
 
 class FewShotClassifier:

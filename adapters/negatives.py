@@ -1,8 +1,8 @@
 """Explicit negatives: images of what is to be answered with no class.
 
-A query is the stranger the more it resembles them. The margin, how much nearer it is to a class
-than to any of them, is added to the out-of-distribution score, at the scale on which both scatter
-over left-out support images.
+A query is the stranger the more it resembles them. The margin, how much more it resembles the
+images of a class than any of them, is added to the out-of-distribution score, on the scale on which
+both scatter over left-out support images.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from adapters.cache import Matches
 from adapters.embeddings import LabelledEmbeddings, SupportSet
@@ -28,15 +27,20 @@ _ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """How much nearer queries are to a class than to a negative, as cosines; a value.
+    """How much more queries resemble a class than a negative, as cosines; a value.
+
+    They resemble a class as they do its images, on average: the cosine with their mean would be
+    the higher the more there are, and so be lower for an image that is left out.
 
     Attributes:
         labels: (N,) int64 identifiers of the classes with images.
-        sums: (N, d') float64 sums of the corrected embeddings of their images.
+        shots: (N,) images of each.
+        sums: (N, d') float64 sums of their corrected embeddings.
         negatives: (k, d') corrected embeddings of the negatives, at least one.
     """
 
     labels: Tensor
+    shots: Tensor
     sums: Tensor
     negatives: Tensor
 
@@ -50,15 +54,17 @@ class Margin:
         """
         if negatives is None or not len(negatives) or not len(images):
             return None
-        labels, columns = torch.unique(images.labels, return_inverse=True)
+        labels, columns, shots = torch.unique(
+            images.labels, return_inverse=True, return_counts=True
+        )
         corrected = images.embeddings.corrected
         sums = corrected.new_zeros(len(labels), corrected.shape[1], dtype=torch.float64)
         sums.index_add_(0, columns, corrected.double())
-        return cls(labels, sums, negatives.embeddings.corrected)
+        return cls(labels, shots, sums, negatives.embeddings.corrected)
 
     def __call__(self, queries: Tensor) -> Tensor:
         """(m,) margins of (m, d') corrected embeddings, between −2 and 2."""
-        means = normalize(self.sums, dim=1).to(queries.dtype)
+        means = self._means(queries)
         return (queries @ means.T).amax(dim=1) - (queries @ self.negatives.T).amax(dim=1)
 
     def left_out(self, images: LabelledEmbeddings, rows: Tensor, rest: Rest = no_rest) -> Tensor:
@@ -73,9 +79,10 @@ class Margin:
         for some in torch.split(rows, _ROWS):
             x = images.embeddings.corrected[some]
             columns = torch.searchsorted(self.labels, images.labels[some])
-            near = x @ normalize(self.sums, dim=1).to(x.dtype).T
-            own = normalize(self.sums[columns] - x.double(), dim=1).to(x.dtype)
-            near[torch.arange(len(x)), columns] = (x * own).sum(dim=1)
+            near = x @ self._means(x).T
+            others = self.sums[columns] - x.double()
+            own = (x * others).sum(dim=1) / (self.shots[columns] - 1)
+            near[torch.arange(len(x)), columns] = own.to(x.dtype)
             found.append(near.amax(dim=1) - (x @ self.negatives.T).amax(dim=1))
             rest()
         return torch.cat(found) if found else rows.new_empty(0, dtype=self.negatives.dtype)
@@ -96,7 +103,7 @@ class Margin:
 
         A class that has lost all its images is to be forgotten by :meth:`only`.
         """
-        labels, sums = self.labels, self.sums
+        labels, shots, sums = self.labels, self.shots, self.sums
         for images, sign in ((removed, -1), (added, 1)):
             if images is None or not len(images):
                 continue
@@ -104,20 +111,25 @@ class Margin:
             if len(fresh):
                 every = torch.cat([labels, fresh])
                 order = every.argsort()
+                shots = torch.cat([shots, torch.zeros_like(fresh)])[order]
                 sums = torch.cat([sums, sums.new_zeros(len(fresh), sums.shape[1])])[order]
                 labels = every[order]
             columns = torch.searchsorted(labels, images.labels)
             sums = sums.index_add(0, columns, images.embeddings.corrected.double(), alpha=sign)
-        return replace(self, labels=labels, sums=sums)
+            shots = shots.index_add(0, columns, torch.full_like(columns, sign))
+        return replace(self, labels=labels, shots=shots, sums=sums)
 
     def only(self, labels: Tensor) -> Self:
         """The same of the classes among ``labels``, which have images."""
         kept = torch.isin(self.labels, labels)
-        return replace(self, labels=self.labels[kept], sums=self.sums[kept])
+        return replace(self, labels=self.labels[kept], shots=self.shots[kept], sums=self.sums[kept])
 
     def storages(self) -> Storages:
         """What it holds in memory."""
-        return storages(self.labels, self.sums, self.negatives)
+        return storages(self.labels, self.shots, self.sums, self.negatives)
+
+    def _means(self, like: Tensor) -> Tensor:
+        return (self.sums / self.shots.unsqueeze(1)).to(like.dtype)
 
 
 def with_negatives(matches: Matches, queries: Tensor, negatives: SupportSet) -> Matches:

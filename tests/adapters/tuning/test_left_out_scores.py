@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -118,9 +119,10 @@ def test_fewer_than_two_scores_say_nothing() -> None:
 def test_json_holds_all_of_it(n: int) -> None:
     found = summed_up(torch.randn(n, generator=generator(1)))
     written = json.loads(json.dumps(found.as_dict()))
-    again = LeftOutScores(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in written.items()}
-    )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
+    }
+    again = LeftOutScores(**values)
     assert again == found
 
 
