@@ -13,7 +13,8 @@ from service.presentation.interpretation import interpretation
 from service.presentation.measure_table import measure_rows
 from service.presentation.wording import percent, quantity
 from service.reports import charts, verdicts
-from service.reports.schemas import ClassReport, LookedUpImage, ReportOut
+from service.reports.image_schemas import LookedUpImage
+from service.reports.schemas import ClassReport, ReportOut
 
 #: What a browser may do with the page; it needs no more.
 CONTENT_SECURITY_POLICY = (

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
+from service.reports.advice_schemas import AdviceOut
 from service.reports.example import EXAMPLE
+from service.reports.image_schemas import LookedUpImage, SimilarImage
 
 
 class TuningOut(BaseModel):
@@ -65,22 +67,6 @@ class ConfusionMatrix(BaseModel):
 
     labels: list[str] = Field(description="Of the rows and of the columns.")
     rows: list[list[int]]
-
-
-class LookedUpImage(BaseModel):
-    """A support image and where to get it."""
-
-    image_id: str
-    label: str = Field(description="The class that it is registered in.")
-    filename: str
-    media_type: str
-    url: str = Field(description="Path of the image; `image-not-stored` where images are not kept.")
-
-
-class SimilarImage(LookedUpImage):
-    """Another support image that resembles it."""
-
-    similarity: float = Field(description="Cosine of the corrected embeddings, at most 1.")
 
 
 class Suspect(LookedUpImage):
@@ -150,6 +136,7 @@ class ReportOut(BaseModel):
         description="Near copies, the nearest first; at most 500. They add little, and make"
         " leave-one-out promise too much."
     )
+    advice: AdviceOut
     overlap: OverlapsOut
     measures: MeasuresOut = Field(
         description="What the embeddings of the images are like before and after the correction."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from service.api.routes import (
+    advice,
     classes,
     classifiers,
     exchange,
@@ -20,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     support_images.router,
     predictions.router,
     reports.router,
+    advice.router,
     exchange.router,
     health.router,
 )
