@@ -20,7 +20,7 @@ from adapters.learning_curve import Array, Estimate, LearningCurve, expit, logit
 LEAST_CLASS_VOTES = 3
 # Of what all classes gain when all get images, one gains by its own images alone; the rest comes
 # from those of its rivals (benchmarks/learning_curves.py).
-_ALONE = 0.7
+_ALONE = 0.65
 # By how much (deviation, logits a doubling) classes differ in that.
 _SPREAD = 0.2
 # Strength of the prior, in votes: between classes that have nothing in common, and all alike.

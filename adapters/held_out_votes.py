@@ -6,7 +6,7 @@ first, all but the image that is asked for (leave-one-out).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -44,7 +44,7 @@ class HeldOutVotes:
     @classmethod
     def of(
         cls,
-        asked: FewShotClassifier,
+        fresh: Callable[[], FewShotClassifier],
         classes: ClassSet,
         images: LabelledEmbeddings,
         right: Tensor,
@@ -56,7 +56,7 @@ class HeldOutVotes:
         Costs about four full tunings.
 
         Args:
-            asked: What is asked: its method and logit scale count, and it may hold no images.
+            fresh: Makes a classifier that is not fitted, for each part.
             classes: The N classes.
             images: At most ``MAX_IMAGES``, without near-duplicates.
             right: (n,) bool: whether leave-one-out names each image rightly.
@@ -72,7 +72,7 @@ class HeldOutVotes:
             for kept in _draws(columns, shots, size):
                 rest()
                 out = np.flatnonzero(~kept)
-                named = _named(asked, classes, images, np.flatnonzero(kept), out, rest)
+                named = _named(fresh(), classes, images, np.flatnonzero(kept), out, rest)
                 hits[out] += named == columns[out]
                 times[out] += 1
             share = np.divide(hits, times, out=np.full(len(hits), np.nan), where=times > 0)
@@ -130,9 +130,8 @@ def _named(
     """(m,) column that the images kept, tuned by themselves, name each image left out."""
     part = images[torch.from_numpy(kept)]
     support = SupportSet(torch.arange(len(part)), part.labels, part.embeddings)
-    fresh = FewShotClassifier(asked.method, asked.logit_scale, cache=asked.cache_settings)
-    fresh.fit(classes, support, fresh.tune(classes, part, rest=rest))
-    answers = fresh.answer(images.embeddings[torch.from_numpy(out)], 0)
+    asked.fit(classes, support, asked.tune(classes, part, rest=rest))
+    answers = asked.answer(images.embeddings[torch.from_numpy(out)], 0)
     return np.asarray(answers.probabilities.argmax(dim=1).numpy())
 
 

@@ -31,9 +31,10 @@ COVERAGE = 0.9
 LEAST_SHOTS, LEAST_VOTES = 3.0, 12
 # Gain of the logit by a doubling of the shots, before anything is seen: mean and deviation.
 _SLOPE, _SLOPE_SPREAD = 0.4, 0.15
-# By how much (deviations, in logits) points leave the line for reasons other than few votes, and by
-# how much a doubling that was not seen may gain more or less than those that were.
-_MISFIT, _BEND = 0.1, 0.1
+# By how much (deviation, in logits) points leave the line for reasons other than few votes.
+_MISFIT = 0.1
+# By how much a doubling that was not seen gains less than those that were: mean and deviation.
+_BEND, _BEND_SPREAD = -0.1, 0.1
 _SAMPLES = 2000
 
 
@@ -132,13 +133,13 @@ def _posterior(log_shots: Array, logits: Array, noise: Array) -> Array:
     solved = np.linalg.solve(noise, np.column_stack([design, logits]))
     covariance = np.linalg.inv(design.T @ solved[:, :2] + precision)
     mean = covariance @ (design.T @ solved[:, 2] + precision @ [0.0, _SLOPE])
-    normal = standard_normal(3)
+    normal = _standard_normal(3)
     line = mean + normal[:, :2] @ np.linalg.cholesky(covariance).T
-    return np.column_stack([line, _BEND * normal[:, 2]])
+    return np.column_stack([line, _BEND + _BEND_SPREAD * normal[:, 2]])
 
 
 @cache
-def standard_normal(width: int) -> Array:
+def _standard_normal(width: int) -> Array:
     """(s, width) samples of independent normal variables, always the same ones."""
     return np.random.default_rng(0).standard_normal((_SAMPLES, width))
 

@@ -1,4 +1,4 @@
-"""Support images that others cover: without them a classifier loses less than without any others."""
+"""Support images that others cover, without which a classifier loses next to nothing."""
 
 from __future__ import annotations
 

@@ -111,14 +111,16 @@ def _curve(
     # Many classes of one or two images: no need to ask parts of them.
     if len(columns) < 2 * len(columns.unique()):
         return None, None, words.TOO_FEW
-    asked = FewShotClassifier(snapshot.method, snapshot.logit_scale)
+
+    def fresh() -> FewShotClassifier:
+        return FewShotClassifier(snapshot.method, snapshot.logit_scale)
+
     predicted = left_out.predicted
     if len(rows) < len(left_out.support):
-        asked.fit(snapshot.classes, images, snapshot.tuning)
-        predicted = asked.left_out_probabilities().argmax(dim=1)
-    votes = HeldOutVotes.of(
-        asked, snapshot.classes, images.labelled, predicted == columns, rest=rest
-    )
+        fitted = fresh().fit(snapshot.classes, images, snapshot.tuning)
+        predicted = fitted.left_out_probabilities().argmax(dim=1)
+    right = predicted == columns
+    votes = HeldOutVotes.of(fresh, snapshot.classes, images.labelled, right, rest=rest)
     curve = LearningCurve.of(votes)
     return (None, None, words.TOO_FEW) if curve is None else (curve, votes, "")
 
