@@ -79,8 +79,10 @@ class LearningCurve:
             return None
         of_class = np.bincount(columns)
         voting = of_class > 0
+        if voting.sum() < 2:
+            return None
         log_shots = np.log2(votes.shots[:, : len(of_class)][:, voting]).mean(axis=1)
-        if 2 ** log_shots[0] < LEAST_SHOTS:
+        if 2 ** log_shots[0] < LEAST_SHOTS - 1e-6:
             return None
         means = _class_means(right, columns)[:, columns]
         weight = 1 / (of_class[columns] * voting.sum())

@@ -22,7 +22,7 @@ class SpareImages:
 
     Attributes:
         rows: (m,) int64 their rows.
-        covered_by: (m,) int64 the most similar image of the same class that stays until then.
+        covered_by: (m,) int64 the most similar image of the same class that stays.
         similarity: (m,) its cosine of the corrected embeddings.
     """
 
@@ -65,8 +65,6 @@ def spare_images(
             nearest[rows] = rows[at]
         similar.append(cosines)
     gone: list[int] = []
-    covers: list[int] = []
-    cosine: list[float] = []
     score = torch.where(value > 0, value * own, -torch.inf)
     for step in range(int(MOST * n)):
         if step % 64 == 0:
@@ -77,13 +75,10 @@ def spare_images(
         column = int(columns[row])
         rows, cosines = rows_of[column], similar[column]
         gone.append(row)
-        covers.append(int(nearest[row]))
-        cosine.append(min(float(value[row]), 1.0))
         may_lose[column] -= 1
         score[row] = -torch.inf
         if may_lose[column] == 0:
             score[rows] = -torch.inf
-            continue
         # Nobody is covered by what has gone.
         cosines[:, place[row]] = -torch.inf
         others = rows[(nearest[rows] == row) & (score[rows] > -torch.inf)]
@@ -91,8 +86,15 @@ def spare_images(
             value[others], at = cosines[place[others]].max(dim=1)
             nearest[others] = rows[at]
             score[others] = torch.where(value[others] > 0, value[others] * own[others], -torch.inf)
+    covers = [similar[int(columns[row])][place[row]].max(dim=0) for row in gone]
     return SpareImages(
         torch.tensor(gone, dtype=torch.int64),
-        torch.tensor(covers, dtype=torch.int64),
-        torch.tensor(cosine),
+        torch.tensor(
+            [
+                int(rows_of[int(columns[row])][at])
+                for row, (_, at) in zip(gone, covers, strict=True)
+            ],
+            dtype=torch.int64,
+        ),
+        torch.tensor([min(float(cosine), 1.0) for cosine, _ in covers]),
     )

@@ -195,23 +195,26 @@ def _can_go(
         for one in suspects
         if one.probability >= _ODDS_TO_GO * one.own_probability
     ]
+    strays = {one.image_id for one in found}
+    copied = [one for one in copies if not strays & {one.image_id, one.copy_of.image_id}]
+    found += [_spare(one, "near copy", one.copy_of) for one in copied]
     listed = {one.image_id for one in found}
-    found += [_spare(one, "near copy", one.copy_of) for one in copies if one.image_id not in listed]
-    listed |= {one.image_id for one in found}
-    return found + _covered(left_out, index, listed, rest)
+    originals = {one.copy_of.image_id for one in copied}
+    return found + _covered(left_out, index, listed, originals, rest)
 
 
 def _covered(
-    left_out: LeaveOneOut, index: ImageIndex, listed: set[str], rest: Rest
+    left_out: LeaveOneOut, index: ImageIndex, listed: set[str], originals: set[str], rest: Rest
 ) -> list[SpareImage]:
-    """Images that others cover, of those that are not listed yet."""
+    """Images that others cover, of those not listed yet; originals of copies that go stay."""
     ids = left_out.support.ids
-    rest_of = [index.snapshot.images[i].public_id not in listed for i in ids.tolist()]
-    rows = torch.tensor(rest_of, dtype=torch.bool).nonzero().flatten()
+    names = [index.snapshot.images[i].public_id for i in ids.tolist()]
+    rows = torch.tensor([i for i, name in enumerate(names) if name not in listed]).long()
     if len(rows) == 0:
         return []
     columns = left_out.columns[rows]
     own = _own(left_out, rows, columns)
+    own[[names[row] in originals for row in rows.tolist()]] = 0
     spare = spare_images(left_out.support.labelled[rows], columns, own, rest=rest)
     return [
         _spare(index.image(image), "covered", index.similar(cover, similarity))

@@ -40,7 +40,7 @@ ADVICE_EXAMPLE: dict[str, Any] = {
             {"shots": 24.0, "value": 0.97, "low": 0.92, "high": 0.99},
         ],
         "accuracy": {"value": 0.95, "low": 0.91, "high": 0.98},
-        "gain": {"value": 0.016, "low": 0.004, "high": 0.027},
+        "gain": {"value": 0.016, "low": 0.0, "high": 0.031},
     },
     "classes": [
         {
