@@ -74,16 +74,12 @@ class LearningCurve:
         """Fit the curve; None where there is too little to go by."""
         columns = votes.columns[votes.voters]
         right = votes.right[:, votes.voters]
-        n_votes, n_levels = len(columns), len(right)
-        if n_votes < LEAST_VOTES or n_levels < 2:
+        if too_few(votes.columns):
             return None
+        n_votes = len(columns)
         of_class = np.bincount(columns)
         voting = of_class > 0
-        if voting.sum() < 2:
-            return None
         log_shots = np.log2(votes.shots[:, : len(of_class)][:, voting]).mean(axis=1)
-        if 2 ** log_shots[0] < LEAST_SHOTS - 1e-6:
-            return None
         means = _class_means(right, columns)[:, columns]
         weight = 1 / (of_class[columns] * voting.sum())
         accuracy: Array = means @ weight
@@ -120,6 +116,19 @@ class LearningCurve:
         """
         start, end = (self.logits(float(np.log2(shots).mean())) for shots in (before, after))
         return Estimate.of(expit(end) - expit(start))
+
+
+def too_few(columns: NDArray[Any]) -> bool:
+    """Whether images of so many of each class say too little for a curve.
+
+    Args:
+        columns: (n,) int64 column of the class of each image.
+    """
+    shots = np.bincount(columns)
+    shots = shots[shots > 1]
+    if len(shots) < 2 or shots.sum() < LEAST_VOTES:
+        return True
+    return bool(np.log2(shots).mean() < np.log2(LEAST_SHOTS) - 1e-9)
 
 
 def _class_means(right: Array, columns: NDArray[Any]) -> Array:

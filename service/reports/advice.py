@@ -13,7 +13,7 @@ from torch import Tensor
 from adapters.class_gains import ClassGain, class_gains
 from adapters.classifier import FewShotClassifier
 from adapters.held_out_votes import MAX_IMAGES, HeldOutVotes
-from adapters.learning_curve import Estimate, LearningCurve
+from adapters.learning_curve import Estimate, LearningCurve, too_few
 from adapters.rest import Rest, no_rest
 from adapters.spare_images import spare_images
 from service.registry.snapshot import Snapshot
@@ -108,8 +108,7 @@ def _curve(
     rows = stratified(left_out.support.labels, MAX_IMAGES)
     images = left_out.support[rows]
     columns = left_out.columns[rows]
-    # Many classes of one or two images: no need to ask parts of them.
-    if len(columns) < 2 * len(columns.unique()):
+    if too_few(columns.numpy()):
         return None, None, words.TOO_FEW
 
     def fresh() -> FewShotClassifier:
