@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.held_out_votes import HeldOutVotes
-from adapters.learning_curve import Array, Estimate, LearningCurve, expit, logit
+from adapters.learning_curve import Estimate, LearningCurve, expit, logit
 
 #: Votes below which a class says nothing of its own.
 LEAST_CLASS_VOTES = 3
@@ -74,7 +74,7 @@ def class_gains(
     return found
 
 
-def _strength(hits: Array, counts: NDArray[Any], common: float) -> float:
+def _strength(hits: NDArray[Any], counts: NDArray[Any], common: float) -> float:
     """How many votes the other classes' recall weighs, by the method of moments."""
     within = common * (1 - common)
     observed = float(np.mean((hits / counts - common) ** 2))

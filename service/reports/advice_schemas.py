@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.reports.example import ADVICE_EXAMPLE
-from service.reports.image_schemas import LookedUpImage, SimilarImage
+from service.reports.image_schemas import LookedUpImage, SimilarImage, Suspect
 
 #: Whether there are images enough.
 Verdict = Literal["enough", "nearly enough", "not enough", "cannot tell"]
 #: Why an image can go.
-Reason = Literal["looks mislabelled", "near copy", "covered"]
+Reason = Literal["near copy", "covered"]
 
 
 class EstimateOut(BaseModel):
@@ -72,13 +72,11 @@ class SpareImage(LookedUpImage):
     """An image that can go."""
 
     reason: Reason = Field(
-        description="`looks mislabelled`: the other images find another class at least 30 times as"
-        " probable: look at it, then move or delete it. `near copy`: of another image of its class."
-        " `covered`: alike to another image of its class, and named rightly without itself."
+        description="`near copy`: of another image of its class. `covered`: alike to another image"
+        " of its class, and named rightly without itself."
     )
-    similar: SimilarImage | None = Field(
-        description="The image that it copies, that covers it or, of the class that it looks like,"
-        " resembles it most; null: that class is known by its name."
+    similar: SimilarImage = Field(
+        description="The image of its class that it copies, or that covers it: it stays."
     )
 
 
@@ -103,6 +101,11 @@ class AdviceOut(BaseModel):
     )
     n_can_go: int
     can_go: list[SpareImage] = Field(
-        description="Images that can go, all of them together: first those that look mislabelled,"
-        " then near copies, then covered ones, the clearest first. At most 500."
+        description="Images that can go, all of them together: near copies, then covered ones, the"
+        " clearest first. At most 500."
+    )
+    look_at: list[Suspect] = Field(
+        description="Images that may do harm: the others find another class at least 30 times as"
+        " probable as their own. If the label is wrong, move or delete them; if it is right, they"
+        " are worth more than others. The clearest first; at most 500."
     )

@@ -19,6 +19,12 @@ def _image(label: str, name: str, image_id: str) -> dict[str, Any]:
 
 _FOREST = _image("forest", "a.jpg", "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1")
 _LAKE = _image("sea lake", "lake-7.jpg", "6f0d2e0c3f5f4e0c9a5b7a1c2d3e4f50")
+_SUSPECT = _FOREST | {
+    "named": "sea lake",
+    "probability": 0.97,
+    "own_probability": 0.03,
+    "nearest": _LAKE | {"similarity": 0.93},
+}
 _COPY = _image("forest", "frame-12.jpg", "c2a7e9d41b7f4f0e8e2d3a6b5c4d7e8f")
 
 ADVICE_EXAMPLE: dict[str, Any] = {
@@ -62,11 +68,9 @@ ADVICE_EXAMPLE: dict[str, Any] = {
             " now about 98 %.",
         },
     ],
-    "n_can_go": 2,
-    "can_go": [
-        _FOREST | {"reason": "looks mislabelled", "similar": _LAKE | {"similarity": 0.93}},
-        _COPY | {"reason": "near copy", "similar": _FOREST | {"similarity": 0.99}},
-    ],
+    "n_can_go": 1,
+    "can_go": [_COPY | {"reason": "near copy", "similar": _FOREST | {"similarity": 0.99}}],
+    "look_at": [_SUSPECT],
 }
 
 EXAMPLE: dict[str, Any] = {
@@ -101,15 +105,7 @@ EXAMPLE: dict[str, Any] = {
     "confusions": [{"label": "forest", "named": "sea lake", "count": 1}],
     "confusion_matrix": {"labels": ["forest", "sea lake"], "rows": [[15, 1], [0, 16]]},
     "n_suspects": 1,
-    "suspects": [
-        _FOREST
-        | {
-            "named": "sea lake",
-            "probability": 0.97,
-            "own_probability": 0.03,
-            "nearest": _LAKE | {"similarity": 0.93},
-        }
-    ],
+    "suspects": [_SUSPECT],
     "n_redundant": 1,
     "redundant": [_COPY | {"copy_of": _FOREST | {"similarity": 0.99}}],
     "advice": ADVICE_EXAMPLE,

@@ -19,3 +19,14 @@ class SimilarImage(LookedUpImage):
     """Another support image that resembles it."""
 
     similarity: float = Field(description="Cosine of the corrected embeddings, at most 1.")
+
+
+class Suspect(LookedUpImage):
+    """An image that all others together would have put into another class."""
+
+    named: str = Field(description="The class that the other images name.")
+    probability: float = Field(description="Probability of that class.")
+    own_probability: float = Field(description="Probability of the class that it is in.")
+    nearest: SimilarImage | None = Field(
+        description="The image of the named class that it resembles most; null: known by name."
+    )

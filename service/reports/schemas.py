@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
 from service.reports.advice_schemas import AdviceOut
 from service.reports.example import EXAMPLE
-from service.reports.image_schemas import LookedUpImage, SimilarImage
+from service.reports.image_schemas import LookedUpImage, SimilarImage, Suspect
 
 
 class TuningOut(BaseModel):
@@ -67,17 +67,6 @@ class ConfusionMatrix(BaseModel):
 
     labels: list[str] = Field(description="Of the rows and of the columns.")
     rows: list[list[int]]
-
-
-class Suspect(LookedUpImage):
-    """An image that all others together would have put into another class."""
-
-    named: str = Field(description="The class that the other images name.")
-    probability: float = Field(description="Probability of that class.")
-    own_probability: float = Field(description="Probability of the class that it is in.")
-    nearest: SimilarImage | None = Field(
-        description="The image of the named class that it resembles most; null: known by name."
-    )
 
 
 class NearCopy(LookedUpImage):

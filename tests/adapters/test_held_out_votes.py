@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,7 @@ class Recorder(FewShotClassifier):
         super().__init__("tip-adapter++", 20.0)
         self.seen = seen
 
-    def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Recorder:
+    def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
         self.kept = support.embeddings.corrected
         return super().fit(classes, support, tuning)
 
@@ -72,9 +74,7 @@ def test_votes_are_those_of_loops(shots: list[int]) -> None:
 @settings(max_examples=20, deadline=None)
 def test_each_level_has_about_half_of_the_one_before(shots: list[int]) -> None:
     class Guess(Recorder):
-        def fit(
-            self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None
-        ) -> Recorder:
+        def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
             return FewShotClassifier.fit(self, classes, support, Tuning())
 
         def tune(self, *_: object, **__: object) -> Tuning:
