@@ -23,6 +23,8 @@ LEAST_CLASS_VOTES = 3
 _ALONE = 0.65
 # By how much (deviation, logits a doubling) classes differ in that.
 _SPREAD = 0.2
+# Levels of the votes by which classes are compared.
+_LEVELS = 3
 # Strength of the prior, in votes: between classes that have nothing in common, and all alike.
 _WEAKEST, _STRONGEST = 2.0, 60.0
 
@@ -52,10 +54,9 @@ def class_gains(
         more: Images to add.
     """
     n_classes = len(shots)
-    columns = votes.columns[votes.voters]
-    counts = np.bincount(columns, minlength=n_classes)
-    hits = np.bincount(columns, weights=votes.right[0, votes.voters], minlength=n_classes)
+    counts = np.bincount(votes.columns[votes.voters], minlength=n_classes)
     common = float(expit(curve.logits(float(np.log2(curve.shots[0])))).mean())
+    hits = counts * np.clip(common + _apart(votes, n_classes), 0, 1)
     strength = _strength(hits[counts > 0], counts[counts > 0], common)
     found: list[ClassGain | None] = []
     chance = np.random.default_rng(0)
@@ -72,6 +73,21 @@ def class_gains(
         after = expit(logit(recall) + own_slope * np.log2((have + more) / have))
         found.append(ClassGain(Estimate.of(recall), Estimate.of(after - recall)))
     return found
+
+
+def _apart(votes: HeldOutVotes, n_classes: int) -> NDArray[Any]:
+    """(N,) how much better than the mean each class is named, mean of the first levels.
+
+    Leave-one-out alone has a few whole numbers of votes; parts of the support set tell classes
+    apart that are even there (benchmarks/learning_curves.py).
+    """
+    columns = votes.columns[votes.voters]
+    counts = np.bincount(columns, minlength=n_classes)
+    shares = [
+        np.bincount(columns, weights=level, minlength=n_classes) / np.maximum(counts, 1)
+        for level in votes.right[:_LEVELS, votes.voters]
+    ]
+    return np.mean([share - share[counts > 0].mean() for share in shares], axis=0)
 
 
 def _strength(hits: NDArray[Any], counts: NDArray[Any], common: float) -> float:

@@ -1,12 +1,13 @@
 """Is what a support set says of more images true? The search behind the advice.
 
-    .venv/bin/python -m benchmarks.learning_curves FOLDER [--draws 3] [--styles all] [--json FILE]
+    .venv/bin/python -m benchmarks.learning_curves FOLDER [--draws 3] [--styles all] [--test FOLDER]
+        [--json FILE]
 
 FOLDER holds CLASS/IMAGE files with at least 32 images a class, such as Caltech-101, and gives the
 tasks of ``generic_tasks``: as it is, with scrambled names, as edges, posterised, small. K of the
-first 24 images of a class support, the others ask. Measured are: accuracy and gain at more shots as
-several curves predict them, the coverage of the interval, classes by need, images that can go,
-and suspected label errors.
+first 24 images of a class support, the others ask; with ``--test`` its images ask. Measured are:
+accuracy and gain at more shots as several curves predict them, the coverage of the interval,
+classes by need, images that can go, and suspected label errors.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from rich.table import Table
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from adapters.class_gains import ClassGain, class_gains
+from adapters.class_gains import class_gains
 from adapters.classifier import FewShotClassifier
-from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
 from adapters.held_out_votes import HeldOutVotes
 from adapters.learning_curve import LearningCurve
 from adapters.loading import load_backbone
@@ -43,12 +44,13 @@ Notes = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Draw:
-    """Classes in a random order, with the rows of their images; the first MOST may support."""
+    """Classes in a random order, with the rows of their images; the first ``most`` may support."""
 
     pool: Pool
     scale: float
     classes: ClassSet
     rows: list[list[int]]
+    most: int
 
     def support(self, shots: list[int]) -> SupportSet:
         """The first so many images of each class."""
@@ -64,8 +66,8 @@ class Draw:
 
     def recalls(self, support: SupportSet) -> Tensor:
         """(N,) recall of each class, of the images that never support."""
-        rows = torch.tensor([row for own in self.rows for row in own[MOST:]])
-        counts = torch.tensor([len(own[MOST:]) for own in self.rows])
+        rows = torch.tensor([row for own in self.rows for row in own[self.most :]])
+        counts = torch.tensor([len(own[self.most :]) for own in self.rows])
         truth = torch.arange(len(counts)).repeat_interleave(counts)
         answers = self.fitted(support).answer(self.pool.embeddings[rows], 0)
         right = (answers.probabilities.argmax(dim=1) == truth).double()
@@ -90,24 +92,36 @@ class Untuned(FewShotClassifier):
         return self.whole
 
 
-def drawn(one: Pool, scale: float, n_classes: int, seed: str, scrambled: bool) -> Draw:
-    """Draw classes and the order of their images."""
+def drawn(
+    one: Pool, scale: float, n_classes: int, seed: str, scrambled: bool, n_train: int | None = None
+) -> Draw:
+    """Draw classes and the order of their images; those from row ``n_train`` on only ask."""
     chance = random.Random(seed)
     labels = chance.sample(range(len(one.texts)), n_classes)
     named = chance.sample(labels, n_classes) if scrambled else labels
     rows = [one.rows(label) for label in labels]
     for own in rows:
         chance.shuffle(own)
-    return Draw(one, scale, ClassSet(torch.arange(n_classes), one.texts[named]), rows)
+    most = MOST
+    if n_train is not None:
+        most = min(MOST, *(sum(row < n_train for row in own) for own in rows))
+        rows = [
+            [row for row in own if row < n_train][:most] + [row for row in own if row >= n_train]
+            for own in rows
+        ]
+    return Draw(one, scale, ClassSet(torch.arange(n_classes), one.texts[named]), rows, most)
 
 
-def draws(pools: dict[str, Pool], scale: float, n: int) -> Iterator[Draw]:
+def draws(
+    pools: dict[str, Pool], scale: float, n: int, n_train: int | None = None
+) -> Iterator[Draw]:
     """All draws, of every style and size."""
     for style, one in pools.items():
         for n_classes in sorted({min(size, len(one.texts)) for size in SIZES}):
             for number in range(n):
                 for scrambled in (False, True):
-                    yield drawn(one, scale, n_classes, f"{style}/{n_classes}/{number}", scrambled)
+                    seed = f"{style}/{n_classes}/{number}"
+                    yield drawn(one, scale, n_classes, seed, scrambled, n_train)
 
 
 def least_squares_gain(shots: np.ndarray, errors: np.ndarray, k: int, m: int, form: str) -> float:
@@ -146,7 +160,7 @@ def curves(draw: Draw, k: int, notes: Notes) -> tuple[LearningCurve, HeldOutVote
         curve = LearningCurve.of(votes)
         if curve is not None:
             found[name] = curve, votes
-    for m in sorted({min(2 * k, MOST), min(k + MORE, MOST)}):
+    for m in sorted({min(2 * k, draw.most), min(k + MORE, draw.most)}):
         gain = draw.accuracy(draw.support([m] * n)) - now
         notes.setdefault(f"{k} shots, true gain", []).append(gain)
         notes.setdefault(f"{k} shots, error without a curve", []).append(abs(gain))
@@ -160,7 +174,7 @@ def curves(draw: Draw, k: int, notes: Notes) -> tuple[LearningCurve, HeldOutVote
                 foretold.high - foretold.low
             )
             # A difference of two shares of so many answers has a chance of its own.
-            queries = sum(len(own[MOST:]) for own in draw.rows)
+            queries = sum(len(own[draw.most :]) for own in draw.rows)
             chance = 1.64 * (max(abs(gain), 0.02) / queries) ** 0.5
             low, high = foretold.value - foretold.low, foretold.high - foretold.value
             inside = -((low**2 + chance**2) ** 0.5) <= gain - foretold.value
@@ -174,35 +188,24 @@ def curves(draw: Draw, k: int, notes: Notes) -> tuple[LearningCurve, HeldOutVote
     return found.get("auto")
 
 
-def needs(
-    draw: Draw, k: int, curve: LearningCurve, votes: HeldOutVotes, notes: Notes, chance: int
-) -> None:
-    """What images of a fifth of the classes bring: of those in need, of any, of the others."""
+def needs(draw: Draw, k: int, curve: LearningCurve, votes: HeldOutVotes, notes: Notes) -> None:
+    """What more images of one class bring: of the fifth in need, of any, of the last fifth."""
     n = len(draw.rows)
     gains = class_gains(curve, votes, np.full(n, k), MORE)
-    known = [(i, one) for i, one in enumerate(gains) if one is not None]
-    known.sort(key=lambda pair: -pair[1].gain.value)
-    some = max(n // 5, 1)
-    drawn_ones = random.Random(chance).sample(known, some)
+    known = [(one.gain.value, i) for i, one in enumerate(gains) if one is not None]
     before = draw.recalls(draw.support([k] * n))
-    groups: dict[str, list[tuple[int, ClassGain]]] = {
-        "first": known[:some],
-        "any": drawn_ones,
-        "last": known[-some:],
+    gained = {
+        i: draw.recalls(draw.support([k + MORE * (i == j) for j in range(n)])) - before
+        for _, i in known
     }
-    for name, group in groups.items():
-        chosen = [i for i, _ in group]
-        shots = [k + MORE if i in chosen else k for i in range(n)]
-        gained = draw.recalls(draw.support(shots)) - before
-        notes.setdefault(f"{k} shots, a fifth of the classes, {name}: foretold", []).append(
-            float(np.mean([one.gain.value for _, one in group]))
-        )
-        notes.setdefault(f"{k} shots, a fifth of the classes, {name}: true", []).append(
-            float(gained[chosen].mean())
-        )
-        notes.setdefault(f"{k} shots, a fifth of the classes, {name}: accuracy", []).append(
-            float(gained.mean())
-        )
+    order = sorted(known, key=lambda pair: -pair[0])
+    fifth = max(n // 5, 1)
+    for name, some in (("first", order[:fifth]), ("any", order), ("last", order[-fifth:])):
+        what = f"{k} shots, 8 more images of a class, {name}: "
+        for foretold, i in some:
+            notes.setdefault(what + "its gain foretold", []).append(foretold)
+            notes.setdefault(what + "its true gain", []).append(float(gained[i][i]))
+            notes.setdefault(what + "gain of all", []).append(float(gained[i].mean()))
 
 
 def spare(draw: Draw, k: int, notes: Notes, chance: int) -> None:
@@ -238,15 +241,17 @@ def mislabelled(draw: Draw, k: int, share: float, notes: Notes, chance: int) -> 
             notes.setdefault(what, []).append(gain)
 
 
-def measured(pools: dict[str, Pool], scale: float, n: int) -> dict[str, float]:
+def measured(
+    pools: dict[str, Pool], scale: float, n: int, n_train: int | None = None
+) -> dict[str, float]:
     """All figures, in %."""
     notes: Notes = {}
-    every = list(draws(pools, scale, n))
+    every = list(draws(pools, scale, n, n_train))
     for number, draw in enumerate(track(every, "draws")):
-        for k in SHOTS:
+        for k in (k for k in SHOTS if k < draw.most):
             found = curves(draw, k, notes)
-            if found is not None:
-                needs(draw, k, *found, notes, number)
+            if found is not None and len(draw.rows) <= 20 and k + MORE <= draw.most:
+                needs(draw, k, *found, notes)
             if k >= 8:
                 spare(draw, k, notes, number)
         for share in (0.0, 0.06):
@@ -260,12 +265,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--styles", default="all", help="`all`, or some, with commas between.")
+    parser.add_argument("--test", type=Path, help="Images of the same classes that ask.")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     backbone = load_backbone("lite", "cpu")
     names = list(STYLES) if arguments.styles == "all" else arguments.styles.split(",")
     pools = {name: pool(backbone, arguments.folder, STYLES[name], name) for name in names}
-    found = measured(pools, backbone.logit_scale, arguments.draws)
+    n_train = None
+    if arguments.test:
+        for name, one in pools.items():
+            n_train = len(one.labels)
+            asking = pool(backbone, arguments.test, STYLES[name], f"{name}, test")
+            both = ImageEmbeddings.concatenate([one.embeddings, asking.embeddings])
+            pools[name] = Pool(both, torch.cat([one.labels, asking.labels]), one.texts)
+    found = measured(pools, backbone.logit_scale, arguments.draws, n_train)
     table = Table("", "%")
     for what, value in found.items():
         table.add_row(what, f"{value:.2f}")
