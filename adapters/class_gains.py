@@ -20,7 +20,7 @@ from adapters.learning_curve import Estimate, LearningCurve, expit, logit
 LEAST_CLASS_VOTES = 3
 # Of what all classes gain when all get images, one gains by its own images alone; the rest comes
 # from those of its rivals (benchmarks/learning_curves.py).
-_ALONE = 0.65
+_ALONE = 0.5
 # By how much (deviation, logits a doubling) classes differ in that.
 _SPREAD = 0.2
 # Levels of the votes by which classes are compared.
@@ -87,7 +87,8 @@ def _apart(votes: HeldOutVotes, n_classes: int) -> NDArray[Any]:
         np.bincount(columns, weights=level, minlength=n_classes) / np.maximum(counts, 1)
         for level in votes.right[:_LEVELS, votes.voters]
     ]
-    return np.mean([share - share[counts > 0].mean() for share in shares], axis=0)
+    apart = [share - share[counts > 0].mean() for share in shares]
+    return np.asarray(np.mean(apart, axis=0))
 
 
 def _strength(hits: NDArray[Any], counts: NDArray[Any], common: float) -> float:
