@@ -1,6 +1,6 @@
 """Is what a support set says of more images true? The search behind the advice.
 
-    .venv/bin/python -m benchmarks.learning_curves FOLDER [--draws 3] [--styles all] [--test FOLDER]
+    .venv/bin/python -m benchmarks.learning_curves FOLDER [--draws 3] [--styles ...] [--test FOLDER]
 
 FOLDER holds CLASS/IMAGE files with at least 32 images a class, such as Caltech-101: as they are, at
 32 pixels, as edges and posterised, each with its names and with scrambled ones. K of the first 24
@@ -144,11 +144,10 @@ def least_squares_gain(shots: np.ndarray, errors: np.ndarray, k: int, m: int, fo
     def law(p: np.ndarray, at: np.ndarray | int) -> np.ndarray:
         return np.asarray(p[0] + p[1] * np.asarray(at, dtype=float) ** -p[2])
 
-    start, bounds = [highest / 100, errors.max() + 1e-3, 0.5], ([0, 0, 0], [highest, 1.5, 3])
-
     def misses(p: np.ndarray) -> np.ndarray:
         return law(p, shots) - errors
 
+    start, bounds = [highest / 100, errors.max() + 1e-3, 0.5], ([0, 0, 0], [highest, 1.5, 3])
     found = least_squares(misses, start, bounds=bounds).x
     return float(law(found, k) - law(found, m))
 
@@ -275,12 +274,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--styles", default="all", help="`all`, or some, with commas between.")
+    parser.add_argument("--styles", default=",".join(FORMS))
     parser.add_argument("--test", type=Path, help="Images of the same classes that ask.")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     backbone = load_backbone("lite", "cpu")
-    names = list(FORMS) if arguments.styles == "all" else arguments.styles.split(",")
+    names = arguments.styles.split(",")
     pools = {name: pool(backbone, arguments.folder, FORMS[name], name) for name in names}
     n_train = None
     for name, one in pools.items() if arguments.test else ():

@@ -16,7 +16,7 @@ Reason = Literal["near copy", "covered"]
 
 
 class EstimateOut(BaseModel):
-    """An expected value, and the interval that holds the true one in 9 of 10 cases."""
+    """An expected value, and the interval that is meant to hold the true one in 9 of 10 cases."""
 
     value: float
     low: float
