@@ -145,7 +145,7 @@ def least_squares_gain(shots: np.ndarray, errors: np.ndarray, k: int, m: int, fo
         return np.asarray(p[0] + p[1] * np.asarray(at, dtype=float) ** -p[2])
 
     def misses(p: np.ndarray) -> np.ndarray:
-        return law(p, shots) - errors
+        return np.asarray(law(p, shots) - errors)
 
     start, bounds = [highest / 100, errors.max() + 1e-3, 0.5], ([0, 0, 0], [highest, 1.5, 3])
     found = least_squares(misses, start, bounds=bounds).x
