@@ -26,8 +26,8 @@ async def get_advice(name: Name, parts: ReadyParts, reports: Reports, request: R
 
     A learning curve by leaving support images out says what 8 more images of every class, and of
     each class, are worth, with intervals meant to hold the truth in 9 of 10 cases. It is silent
-    where there are too few images. The same as `advice` in the report; made with it, within seconds, and
-    kept until the classifier changes.
+    where there are too few images. The same as `advice` in the report; made with it, within
+    seconds, and kept until the classifier changes.
     """
     live = await run_blocking(parts.registry.live, checked_classifier(name))
     written = await anyio.to_thread.run_sync(
