@@ -40,7 +40,7 @@ _SAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Expected value, and the interval that holds the true one in ``COVERAGE`` of the cases."""
+    """Expected value, and the interval meant to hold the true one in ``COVERAGE`` of the cases."""
 
     value: float
     low: float

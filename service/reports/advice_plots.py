@@ -70,7 +70,7 @@ def draw_curve(axes: Axes, advice: AdviceOut) -> None:
     axes.set_yticks([at / 100 for at in levels], [f"{at} %" for at in levels])
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_xlabel("images a class (dots: measured; shaded: 9 of 10 cases)")
+    axes.set_xlabel("images a class (dots: measured; shaded: meant for 9 of 10 cases)")
     plain(axes)
     titled(axes, title, advice.text, _WIDE)
 

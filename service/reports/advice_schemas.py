@@ -16,7 +16,10 @@ Reason = Literal["near copy", "covered"]
 
 
 class EstimateOut(BaseModel):
-    """An expected value, and the interval that is meant to hold the true one in 9 of 10 cases."""
+    """An expected value, and the interval that is meant to hold the true one in 9 of 10 cases.
+
+    It did for gains on images like those that it was made by, and in 3 of 4 cases on other sets.
+    """
 
     value: float
     low: float

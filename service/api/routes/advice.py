@@ -25,9 +25,10 @@ async def get_advice(name: Name, parts: ReadyParts, reports: Reports, request: R
     """Whether there are images enough, which class needs images most, which images can go.
 
     A learning curve by leaving support images out says what 8 more images of every class, and of
-    each class, are worth, with intervals meant to hold the truth in 9 of 10 cases. It is silent
-    where there are too few images. The same as `advice` in the report; made with it, within
-    seconds, and kept until the classifier changes.
+    each class, are worth, with intervals meant to hold the truth in 9 of 10 cases (on image sets
+    unlike those that they were made by they did in 3 of 4). It is silent where there are too few
+    images. The same as `advice` in the report; made with it, within seconds, and kept until the
+    classifier changes.
     """
     live = await run_blocking(parts.registry.live, checked_classifier(name))
     written = await anyio.to_thread.run_sync(
