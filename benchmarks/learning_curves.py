@@ -112,9 +112,7 @@ def drawn(
     chance = random.Random(seed)
     labels = chance.sample(range(len(one.texts)), n_classes)
     named = chance.sample(labels, n_classes) if scrambled else labels
-    rows = [one.rows(label) for label in labels]
-    for own in rows:
-        chance.shuffle(own)
+    rows = [chance.sample(own, len(own)) for own in map(one.rows, labels)]
     most = MOST
     if n_train is not None:
         most = min(MOST, *(sum(row < n_train for row in own) for own in rows))
@@ -279,8 +277,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     backbone = load_backbone("lite", "cpu")
-    names = arguments.styles.split(",")
-    pools = {name: pool(backbone, arguments.folder, FORMS[name], name) for name in names}
+    styles = arguments.styles.split(",")
+    pools = {name: pool(backbone, arguments.folder, FORMS[name], name) for name in styles}
     n_train = None
     for name, one in pools.items() if arguments.test else ():
         n_train = len(one.labels)
