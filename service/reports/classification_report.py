@@ -1,7 +1,7 @@
 """Classification report by leave-one-out.
 
 Accuracy of each class, confusion matrix, expected calibration error, suspected label errors,
-near-duplicates, and the measures of the embeddings.
+near-duplicates, advice on what to register next, and the measures of the embeddings.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from adapters.measures.calibration import Calibration
 from adapters.measures.diagnosis import diagnose
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
 from service.registry.snapshot import Snapshot
+from service.reports.advice import advice_on
 from service.reports.image_issues import ImageIndex, listed_near_duplicates, suspected_label_errors
 from service.reports.leave_one_out import LeaveOneOut
 from service.reports.schemas import (
@@ -38,7 +39,8 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
     """Classification report on one state of a classifier.
 
     Costs one answer to each image and some products of the images with themselves, of at most
-    4096 images. Holds no lock.
+    4096 images, and for the learning curve about four full tunings with at most 2048. Holds no
+    lock.
 
     Args:
         snapshot: The state.
@@ -83,6 +85,7 @@ def classification_report(snapshot: Snapshot, root_path: str = "") -> ReportOut:
         suspects=listed_suspects,
         n_redundant=n_redundant,
         redundant=listed_copies,
+        advice=advice_on(snapshot, left_out, index, listed_suspects, listed_copies),
         overlap=OverlapsOut.of(diagnosis),
         measures=MeasuresOut.of(diagnosis),
         calibration=_calibration(left_out),

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from adapters.tuning.near_duplicates import near_duplicates
 from service.registry.snapshot import Snapshot
+from service.reports.image_schemas import LookedUpImage, SimilarImage, Suspect
 from service.reports.leave_one_out import LeaveOneOut
-from service.reports.schemas import LookedUpImage, NearCopy, SimilarImage, Suspect
+from service.reports.schemas import NearCopy
 
 # How many times as probable as its own class another one must be for an image to be suspected.
 # With a label in 25 moved at random (EuroSAT, PACS, Grocery, Caltech-101; 3 draws each) 764

@@ -13,7 +13,11 @@ from service.presentation.interpretation import interpretation
 from service.presentation.measure_table import measure_rows
 from service.presentation.wording import percent, quantity
 from service.reports import charts, verdicts
-from service.reports.schemas import ClassReport, LookedUpImage, ReportOut
+from service.reports.advice_schemas import SpareImage
+from service.reports.image_schemas import LookedUpImage
+from service.reports.learning_chart import HEIGHT as CURVE_HEIGHT
+from service.reports.learning_chart import curve_chart
+from service.reports.schemas import ClassReport, ReportOut
 
 #: What a browser may do with the page; it needs no more.
 CONTENT_SECURITY_POLICY = (
@@ -22,6 +26,8 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_SUSPECTS = 48
 MAX_COPIES = 24
+MAX_COVERED = 24
+_MAX_NEEDS = 12
 # What is seen before anything is unfolded.
 _MAX_BARS = 16
 # A larger matrix does not fit on a screen; the most frequent confusions are listed instead.
@@ -53,7 +59,13 @@ def shown_images(report: ReportOut) -> list[LookedUpImage]:
     """Support images that the page shows."""
     pairs = [(one, one.nearest) for one in report.suspects[:MAX_SUSPECTS]]
     copies = [(one, one.copy_of) for one in report.redundant[:MAX_COPIES]]
-    return [image for pair in (*pairs, *copies) for image in pair if image is not None]
+    covered = [(one, one.similar) for one in _covered(report)]
+    return [image for pair in (*pairs, *copies, *covered) for image in pair if image is not None]
+
+
+def _covered(report: ReportOut) -> list[SpareImage]:
+    """Images that others cover; the page shows mislabelled ones and near copies apart."""
+    return [one for one in report.advice.can_go if one.reason == "covered"][:MAX_COVERED]
 
 
 def page(report: ReportOut, stored: Collection[str]) -> str:
@@ -80,6 +92,10 @@ def page(report: ReportOut, stored: Collection[str]) -> str:
         singles=_labels(report, 1),
         suspects=report.suspects[:MAX_SUSPECTS],
         copies=report.redundant[:MAX_COPIES],
+        curve=None if report.advice.curve is None else curve_chart(report.advice.curve),
+        needs=report.advice.classes[:_MAX_NEEDS],
+        more_needs=report.advice.classes[_MAX_NEEDS:],
+        covered=_covered(report),
         visible={i.image_id for i in shown_images(report) if i.media_type in _SHOWN} & set(stored),
         matrix=_matrix(report) if report.n_classes <= _MAX_MATRIX else None,
         confusions=report.confusions[:_MAX_BARS],
@@ -147,6 +163,7 @@ def _template() -> Template:
     environment.globals.update(
         width=charts.WIDTH,
         height=charts.HEIGHT,
+        curve_height=CURVE_HEIGHT,
         quantity=quantity,
         interpretation=interpretation,
         overlap_verdict=verdicts.overlap_verdict,

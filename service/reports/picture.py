@@ -1,14 +1,14 @@
 """Plots of a report as one picture, PNG or SVG.
 
-Accuracies, confusion matrix, similarity histograms, reliability diagram and measures. Figures are
-made without pyplot, whose state is shared between threads.
+Accuracies, confusion matrix, learning curve, similarity histograms, reliability diagram and
+measures. Figures are made without pyplot, whose state is shared between threads.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from textwrap import shorten, wrap
+from textwrap import wrap
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -24,12 +24,12 @@ from service.presentation.measure_schemas import OverlapOut
 from service.presentation.measure_table import measure_rows
 from service.presentation.similarity_histograms import Histogram, histograms
 from service.presentation.wording import percent, quantity
+from service.reports.advice_plots import draw_curve, draw_needs, needs_shown
+from service.reports.axes_style import BAD, GRID, INK, SOFT, TRACK, nothing, plain, titled
 from service.reports.class_labels import ClassLabels
 from service.reports.schemas import ClassReport, ReportOut
 from service.reports.verdicts import calibration_verdict, overlap_verdict
 
-_INK, _SOFT, _GRID, _TRACK = "#1c2430", "#5d6878", "#dfe3e9", "#e8ebf0"
-_BAD = "#b8402a"
 _BLUES = LinearSegmentedColormap.from_list("right", ["#dce7f3", SAME])
 _ORANGES = LinearSegmentedColormap.from_list("wrong", ["#fbe8d3", OTHER])
 _MAX_BARS = 24
@@ -43,7 +43,7 @@ def picture(report: ReportOut, kind: Literal["png", "svg"] = "png") -> bytes:
         figure = _figure(2.2)
         _head(figure, report, "\nRegister at least two images a class to see its report.")
     else:
-        figure = _figure(14.0)
+        figure = _figure(18.0)
         _head(figure, report)
         _plots(figure, report)
     buffer = io.BytesIO()
@@ -71,13 +71,13 @@ def _head(figure: Figure, report: ReportOut, more: str = "") -> None:
         x=0.012,
         ha="left",
         fontsize=15,
-        color=_INK,
+        color=INK,
         linespacing=1.5,
     )
 
 
 def _plots(figure: Figure, report: ReportOut) -> None:
-    parts = cast("Sequence[SubFigure]", figure.subfigures(3, 1, height_ratios=[1.45, 1, 0.85]))
+    parts = cast("Sequence[SubFigure]", figure.subfigures(4, 1, height_ratios=[1.45, 1, 1, 0.85]))
     bars, confusions = parts[0].subplots(1, 2)
     labels = ClassLabels.of(report, _shown(report))
     _accuracy(bars, report, labels)
@@ -85,17 +85,20 @@ def _plots(figure: Figure, report: ReportOut) -> None:
         _matrix(confusions, report, labels)
     else:
         _confusions(confusions, report, labels)
-    frozen, corrected, calibration = parts[1].subplots(1, 3)
+    curve, needs = parts[1].subplots(1, 2)
+    draw_curve(curve, report.advice)
+    draw_needs(needs, report.advice, labels)
+    frozen, corrected, calibration = parts[2].subplots(1, 3)
     views = [(frozen, report.overlap.frozen, "Before: frozen embedding")]
     if report.measures.is_corrected:
         views.append((corrected, report.overlap.corrected, "After: corrected embedding"))
     else:
-        _nothing(corrected, "After", "This backbone has no correction.")
+        nothing(corrected, "After", "This backbone has no correction.")
     drawn = iter(histograms([one for _, one, _ in views]))
     for axes, one, title in views:
         _overlap(axes, one, None if one.overlap is None else next(drawn), title)
     _calibration(calibration, report)
-    _measures(parts[2].subplots(), report)
+    _measures(parts[3].subplots(), report)
 
 
 def _shown(report: ReportOut) -> set[str]:
@@ -106,6 +109,7 @@ def _shown(report: ReportOut) -> set[str]:
         *(one.label for one, _ in _judged(report)[:_MAX_BARS]),
         *(label for one in confused for label in (one.label, one.named)),
         *(matrix.labels if matrix else ()),
+        *(one.label for one, _ in needs_shown(report.advice)),
     }
 
 
@@ -129,14 +133,14 @@ def _accuracy(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
         [f"{round(accuracy * one.n_votes)} of {one.n_votes}" for one, accuracy in shown],
         SAME,
     )
-    _title(axes, title, labels.missing_fonts_note)
+    titled(axes, title, labels.missing_fonts_note)
 
 
 def _confusions(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
     title = "Most frequent confusions"
     shown = report.confusions[:_MAX_BARS]
     if not shown:
-        _nothing(axes, title, "No image was taken for one of another class.")
+        nothing(axes, title, "No image was taken for one of another class.")
         return
     votes = {one.label: one.n_votes for one in report.classes}
     pairs = [(labels.drawn(o.label, _NARROW), labels.drawn(o.named, _NARROW)) for o in shown]
@@ -148,7 +152,7 @@ def _confusions(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
         [f"{one.count} of {votes[one.label]}" for one in shown],
         OTHER,
     )
-    _title(axes, title)
+    titled(axes, title)
 
 
 def _bars(
@@ -163,16 +167,16 @@ def _bars(
     at = np.arange(len(names))
     # A few bars keep the thickness that many have.
     height = 0.72 * min(1.0, len(names) / 8)
-    axes.barh(at, np.ones(len(names)), height, color=_TRACK)
+    axes.barh(at, np.ones(len(names)), height, color=TRACK)
     axes.barh(at, shares, height, color=colour)
     size = 10 if len(names) <= 16 else 8.5
     axes.set_yticks(at, names, fontsize=size, **labels.style)
     for y, word in enumerate(counts):
-        axes.text(1.015, y, word, va="center", fontsize=size, color=_SOFT)
+        axes.text(1.015, y, word, va="center", fontsize=size, color=SOFT)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    _plain(axes, left=False)
+    plain(axes, left=False)
 
 
 def _matrix(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
@@ -195,25 +199,25 @@ def _matrix(axes: Axes, report: ReportOut, labels: ClassLabels) -> None:
             ha="center",
             va="center",
             fontsize=size,
-            color="white" if dark else _INK,
+            color="white" if dark else INK,
         )
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, **labels.style)
     axes.set_yticks(range(len(names)), names, fontsize=size, **labels.style)
     axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color=_GRID, linewidth=0.8)
+    axes.grid(which="minor", color=GRID, linewidth=0.8)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    _title(axes, "What is taken for what", "row: registered as; column: named")
+    titled(axes, "What is taken for what", "row: registered as; column: named")
 
 
 def _overlap(axes: Axes, overlap: OverlapOut, histogram: Histogram | None, title: str) -> None:
     if histogram is None:
-        _nothing(axes, title, "This takes images of two classes.")
+        nothing(axes, title, "This takes images of two classes.")
         return
     draw_similarities(axes, histogram)
-    _plain(axes, left=False)
-    _title(axes, title, overlap_verdict(overlap))
+    plain(axes, left=False)
+    titled(axes, title, overlap_verdict(overlap))
 
 
 def _measures(axes: Axes, report: ReportOut) -> None:
@@ -227,25 +231,25 @@ def _measures(axes: Axes, report: ReportOut) -> None:
     columns = (0.34, 0.42, 0.52)[: len(heads)]
     style: dict[str, Any] = {"fontsize": 9.5, "va": "center"}
     for x, head in zip(columns, heads, strict=True):
-        axes.text(x, -1, head, ha="right", color=_SOFT, **style)
-    axes.text(0.545, -1, "better is", color=_SOFT, **style)
+        axes.text(x, -1, head, ha="right", color=SOFT, **style)
+    axes.text(0.545, -1, "better is", color=SOFT, **style)
     for y, row in enumerate(rows):
-        axes.axhline(y - 0.5, xmax=0.62, color=_GRID, linewidth=0.8)
-        axes.text(0, y, row.name, color=_INK, **style)
+        axes.axhline(y - 0.5, xmax=0.62, color=GRID, linewidth=0.8)
+        axes.text(0, y, row.name, color=INK, **style)
         for x, word in zip(columns, row.cells, strict=False):
-            axes.text(x, y, word, ha="right", color=_INK, **style)
-        colour = {True: SAME, False: _BAD, None: _SOFT}[row.improved]
+            axes.text(x, y, word, ha="right", color=INK, **style)
+        colour = {True: SAME, False: BAD, None: SOFT}[row.improved]
         mark = {True: "✓ ", False: "✗ ", None: ""}[row.improved]
         axes.text(0.545, y, mark + row.direction, color=colour, **style)
     text = "\n\n".join("\n".join(wrap(sentence, 46)) for sentence in interpretation(measures))
-    axes.text(0.7, -0.5, text, fontsize=9.5, va="top", color=_SOFT, linespacing=1.4)
-    _title(axes, "Measures of the embeddings")
+    axes.text(0.7, -0.5, text, fontsize=9.5, va="top", color=SOFT, linespacing=1.4)
+    titled(axes, "Measures of the embeddings")
 
 
 def _calibration(axes: Axes, report: ReportOut) -> None:
     bins = report.calibration.bins
     most = max(one.count for one in bins)
-    axes.plot([0, 1], [0, 1], color=_SOFT, linestyle="--", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1)
     axes.scatter(
         [one.confidence for one in bins],
         [one.accuracy for one in bins],
@@ -262,36 +266,5 @@ def _calibration(axes: Axes, report: ReportOut) -> None:
     axes.set_yticks(ticks, ["0 %", "50 %", "100 %"])
     axes.set_xlabel("probability of the answer")
     axes.set_ylabel("share that is right")
-    _plain(axes)
-    _title(axes, "Probability against truth", calibration_verdict(report))
-
-
-def _nothing(axes: Axes, title: str, text: str) -> None:
-    axes.set_axis_off()
-    axes.text(0, 0.9, text, fontsize=11, color=_SOFT, va="top", transform=axes.transAxes)
-    _title(axes, title)
-
-
-def _title(axes: Axes, title: str, below: str = "") -> None:
-    lines = wrap(shorten(below, 150, placeholder=" …"), 52)
-    axes.set_title("\n".join(lines), loc="left", fontsize=9, color=_SOFT, linespacing=1.3)
-    axes.annotate(
-        title,
-        (0, 1),
-        xytext=(0, 8 + 12.5 * len(lines)),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=12,
-        fontweight="bold",
-        color=_INK,
-    )
-
-
-def _plain(axes: Axes, *, left: bool = True) -> None:
-    for side in ("top", "right") if left else ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0, labelsize=9.5, colors=_INK)
-    for side in ("bottom", "left"):
-        axes.spines[side].set_color(_SOFT)
-    axes.xaxis.label.set_color(_SOFT)
-    axes.yaxis.label.set_color(_SOFT)
+    plain(axes)
+    titled(axes, "Probability against truth", calibration_verdict(report))

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.presentation.measure_schemas import MeasuresOut, OverlapsOut
 from service.presentation.shift import ShiftOut
+from service.reports.advice_schemas import AdviceOut
 from service.reports.example import EXAMPLE
+from service.reports.image_schemas import LookedUpImage, SimilarImage, Suspect
 
 
 class TuningOut(BaseModel):
@@ -71,33 +73,6 @@ class ConfusionMatrix(BaseModel):
     rows: list[list[int]]
 
 
-class LookedUpImage(BaseModel):
-    """A support image and where to get it."""
-
-    image_id: str
-    label: str = Field(description="The class that it is registered in.")
-    filename: str
-    media_type: str
-    url: str = Field(description="Path of the image; `image-not-stored` where images are not kept.")
-
-
-class SimilarImage(LookedUpImage):
-    """Another support image that resembles it."""
-
-    similarity: float = Field(description="Cosine of the corrected embeddings, at most 1.")
-
-
-class Suspect(LookedUpImage):
-    """An image that all others together would have put into another class."""
-
-    named: str = Field(description="The class that the other images name.")
-    probability: float = Field(description="Probability of that class.")
-    own_probability: float = Field(description="Probability of the class that it is in.")
-    nearest: SimilarImage | None = Field(
-        description="The image of the named class that it resembles most; null: known by name."
-    )
-
-
 class NearCopy(LookedUpImage):
     """An image that shows what another of its class shows: a frame of the same film."""
 
@@ -158,6 +133,7 @@ class ReportOut(BaseModel):
         description="Near copies, the nearest first; at most 500. They add little, and make"
         " leave-one-out promise too much."
     )
+    advice: AdviceOut
     overlap: OverlapsOut
     measures: MeasuresOut = Field(
         description="What the embeddings of the images are like before and after the correction."

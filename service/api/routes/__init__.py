@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from service.api.routes import (
+    advice,
     classes,
     classifiers,
     exchange,
@@ -22,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     predictions.router,
     suggestions.router,
     reports.router,
+    advice.router,
     exchange.router,
     health.router,
 )

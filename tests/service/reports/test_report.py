@@ -117,6 +117,10 @@ def test_every_member_of_a_report_is_in_the_schema(textures: Classifier) -> None
         ("Suspect", document["suspects"][0]),
         ("SimilarImage", document["suspects"][0]["nearest"]),
         ("Confusion", document["confusions"][0]),
+        ("AdviceOut", document["advice"]),
+        ("LearningCurveOut", document["advice"]["curve"]),
+        ("ClassNeed", document["advice"]["classes"][0]),
+        ("SpareImage", document["advice"]["can_go"][0]),
         ("OverlapOut", document["overlap"]["frozen"]),
         ("SimilarityBin", document["overlap"]["frozen"]["bins"][0]),
         ("MeasuresOut", document["measures"]),
@@ -146,10 +150,10 @@ def test_page_policy_allows_images_alone(textures: Classifier) -> None:
 
 def test_png_shows_the_plots(textures: Classifier) -> None:
     drawn = png(textures)
-    assert drawn.size == (1430, 1540)
+    assert drawn.size == (1430, 1980)
     colours = drawn.convert("RGB").getcolors(1 << 24)
     assert colours is not None
-    assert max(count for count, _ in colours) < 0.9 * 1430 * 1540
+    assert max(count for count, _ in colours) < 0.9 * 1430 * 1980
 
 
 def test_svg_shows_the_plots_and_runs_no_script(textures: Classifier) -> None:
@@ -164,6 +168,8 @@ def test_svg_shows_the_plots_and_runs_no_script(textures: Classifier) -> None:
         "Before: frozen embedding",
         "After: corrected embedding",
         "modality gap",
+        "Have you done enough?",
+        "Which class needs images most",
         f"{100 * document['measures']['corrected']['neighbour_accuracy']:.1f} %",
         f"{document['measures']['frozen']['texts']['alignment']:.3f}",
     ):

@@ -27,6 +27,7 @@ PROMISED = {
     ("get", "/v1/classifiers/{name}/report.html"),
     ("get", "/v1/classifiers/{name}/report.png"),
     ("get", "/v1/classifiers/{name}/report.svg"),
+    ("get", "/v1/classifiers/{name}/suggest"),
     ("get", "/v1/classifiers/{name}/export"),
     ("get", "/v1/classifiers/{name}/export.faiss.zip"),
     ("put", "/v1/classifiers/{name}/import"),
