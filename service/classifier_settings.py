@@ -26,6 +26,7 @@ from pydantic_core.core_schema import (
     str_schema,
 )
 
+from adapters.backbones.support_views import MOST_VIEWS
 from adapters.heads import DEFAULT_HEAD, HEADS
 
 # Each place is filled with a class name; a text tower reads some dozens of words in all.
@@ -76,6 +77,15 @@ class ClassifierSettings(BaseModel):
         lt=1,
         description="Share of images of the classes that may be called unknown"
         " (`known: false`); 0: nothing is.",
+    )
+    support_views: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_VIEWS,
+        description="Views of each support image that are embedded and averaged: the image, and"
+        " random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder"
+        " when an image is registered, and nothing when a query is answered. Another number for a"
+        " classifier with images embeds all of them again, which takes that they were kept.",
     )
     coverage: float | None = Field(
         default=None,

@@ -18,7 +18,7 @@ from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
-from service.storage.change import Change, Written
+from service.storage.change import Change, Written, renewed_support
 from service.storage.records import ClassRecord
 from service.storage.store import Store
 
@@ -98,6 +98,7 @@ class ChangeMaker:
         support = held.compact()
         if removed is not None:
             support = support.without(removed)
+        support = renewed_support(support, change.renewed)
         kept = change.classes_kept(classes)
         ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
         columns = ClassSet(ids, None).columns(support.labels)
