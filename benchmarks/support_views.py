@@ -1,10 +1,14 @@
 """Support views: how many, of which area, as one key an image or one a view. On generic images.
 
     .venv/bin/python benchmarks/support_views.py FOLDER --cache CACHE [--areas 0.5,0.25]
+    .venv/bin/python benchmarks/support_views.py FOLDER --cache CACHE --raw
 
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101. Sixteen images of each of 60
 classes are support images, twenty others queries, in three tasks of 20 classes; each form of the
 images (photos, edges, 32 pixels) counts alike. Crops are embedded once and kept in CACHE.
+
+With ``--raw`` embeddings are averaged before they are normalised, as the authors do, and compared
+with the average of unit vectors.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +33,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 from torchmetrics.functional.classification import binary_calibration_error
 
 from adapters.backbones import Backbone
 from adapters.backbones.support_views import AREA, averaged, random_crops
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.engines import fastest
+from adapters.engines import Eager, ImagePass, fastest
+from adapters.engines.inference_engine import Engine
 from adapters.heads.tip_adapter import VoteParameters
 from adapters.loading import load_backbone
 
@@ -220,6 +226,33 @@ def measure(
     ]
 
 
+def raw(folder: Path, n: int = 10, images: int = 60) -> tuple[Tensor, Tensor]:
+    """Cosines of the averages of raw and of unit embeddings of n views of some images."""
+    passes: list[ImagePass] = []
+
+    def eager(image_pass: ImagePass, *rest: Any) -> Engine:
+        passes.append(image_pass)
+        return Eager.made(image_pass, *rest)
+
+    backbone = load_backbone("lite", "cpu", make_engine=eager)
+    [image_pass] = passes
+    found: list[list[Tensor]] = []
+    for files, _ in track(read(folder)[:images]):
+        image = Image.open(files[0]).convert("RGB")
+        pixels = torch.stack(backbone.preprocess_views(image, n, files[0].name))
+        with torch.inference_mode():
+            shown = (pixels.permute(0, 3, 1, 2).float() / 255 - image_pass.mean) / image_pass.std
+            rows = image_pass.correction.embed(image_pass.visual, shown)
+        found.append(
+            [
+                cosine_similarity(of.mean(dim=0), normalize(of, dim=1).mean(dim=0), dim=0)
+                for of in rows
+            ]
+        )
+    frozen, corrected = zip(*found, strict=True)
+    return torch.stack(frozen), torch.stack(corrected)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -230,7 +263,12 @@ def main() -> None:
     parser.add_argument("--forms", default=",".join(STYLES))
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--raw", action="store_true")
     arguments = parser.parse_args()
+    if arguments.raw:
+        for name, cosines in zip(("frozen", "corrected"), raw(arguments.folder), strict=True):
+            print(f"{name}: cosine {cosines.mean():.6f} on average, {cosines.min():.6f} at least")
+        return
     arguments.cache.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(
         "lite", "cpu", make_engine=partial(fastest, cache=arguments.cache / "compiled")

@@ -160,9 +160,10 @@ class MicroBatcher:
             self._pixels_wait.notify_all()
         for thread in self._threads:
             thread.join()
-        left = [*self._files.take(len(self._files)), *self._pixels.take(len(self._pixels))]
-        for each in left:
-            self.withdraw(each.request)
+        requests = [image.request for image in self._files.take(len(self._files))]
+        requests += [one.request for one in self._pixels.take(len(self._pixels))]
+        for request in dict.fromkeys(requests):
+            self.withdraw(request)
 
     # In the threads
 

@@ -171,7 +171,7 @@ def test_views_are_cached_apart_and_by_their_number(
 ) -> None:
     folder = tmp_path / "cache"
     _, plain, _ = compute(backbone, files, folder)
-    found = {}
+    found: dict[int, ImageEmbeddings] = {}
     for views in (3, 4, 3):
         cache = FeatureCache(folder, backbone, views)
         console = Console(file=io.StringIO())

@@ -512,7 +512,9 @@ async def test_a_query_waits_for_one_pass_of_an_image_of_many_inputs() -> None:
 async def test_a_window_of_inputs_is_in_work_and_at_least_one_image() -> None:
     async with bench(max_batch=2, decoders=1) as b:  # a window of four
         for inputs, images in ((1, 4), (2, 2), (3, 1), (9, 1)):
-            request = b.ask(*range(20), inputs=inputs, prepare=lambda n: (str(n), [n] * 9))
+            request = b.ask(
+                *range(20), inputs=inputs, prepare=lambda n: (str(n), [torch.tensor(n)] * 9)
+            )
             assert len(request.started) == images
             b.batcher.withdraw(request)
         assert b.batcher.waiting[Priority.QUERIES] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import alembic.command
@@ -277,7 +278,7 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
         seeds = (1, 2) if name != "c" else (1, 3)
         images = [of_views(seed, "ant", views) for seed in seeds]
         added = tuple(
-            SupportImage(label, replace(image, read=lambda seed=seed: contents[seed]))
+            SupportImage(label, replace(image, read=partial(contents.__getitem__, seed)))
             for seed, (label, image) in zip(seeds, images, strict=True)
         )
         write(store, name, added=added)
