@@ -187,7 +187,11 @@ def measure(
     area: float,
     n: int,
 ) -> list[float]:
-    """Accuracy, cross-entropy, calibration error and share called unknown of one draw."""
+    """Accuracy, cross-entropy, calibration error of one draw, and what it promises.
+
+    That is: the share of queries called unknown (5 % are asked for), and of those whose class is in
+    the prediction set (90 %).
+    """
     chance = random.Random(f"{seed}/{shots}")
     places = [chance.sample(range(16), shots) for _ in range(CLASSES)]
     rows = torch.tensor([16 * c + place for c, some in enumerate(places) for place in some])
@@ -197,7 +201,7 @@ def measure(
     def support(embeddings: ImageEmbeddings, labels: Tensor) -> SupportSet:
         return SupportSet(torch.arange(len(labels)), labels, embeddings)
 
-    classifier = FewShotClassifier(method, backbone.logit_scale)
+    classifier = FewShotClassifier(method, backbone.logit_scale, coverage=0.9)
     if n == 1:
         classifier.fit(classes, support(task.plain[rows], columns))
     elif how != "a key a view":
@@ -215,6 +219,7 @@ def measure(
         classifier.fit(classes, support(ImageEmbeddings.concatenate(views), labels), tuning)
     with torch.inference_mode():
         given = classifier.answer(task.queries, 0)
+    assert given.prediction_sets is not None
     right = given.probabilities.argmax(dim=1) == task.truth
     confidence = given.probabilities.amax(dim=1)
     loss = cross_entropy(given.probabilities.clamp_min(1e-12).log(), task.truth)
@@ -223,6 +228,7 @@ def measure(
         loss.item(),
         100 * binary_calibration_error(confidence, right.long()).item(),
         100 * (~given.known).float().mean().item(),
+        100 * given.prediction_sets.gather(1, task.truth.unsqueeze(1)).float().mean().item(),
     ]
 
 
@@ -298,7 +304,9 @@ def main() -> None:
         name: [mean(column) for column in zip(*rows, strict=True)] for name, rows in found.items()
     }
     console = Console(width=150)
-    for place, what in enumerate(("accuracy", "cross-entropy", "calibration error", "unknown")):
+    for place, what in enumerate(
+        ("accuracy", "cross-entropy", "calibration error", "unknown", "coverage")
+    ):
         for method in arguments.methods.split(","):
             table = Table("views", "area", *map(str, SHOTS), title=f"{method}: {what}")
             for how, area, n in ways:

@@ -85,7 +85,8 @@ class ClassifierSettings(BaseModel):
         description="Views of each support image that are embedded and averaged: the image, and"
         " random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder"
         " when an image is registered, and nothing when a query is answered. Another number for a"
-        " classifier with images embeds all of them again, which takes that they were kept.",
+        " classifier with images embeds all of them again, which takes that they were kept. With"
+        " more than one, more images than asked are called unknown.",
     )
     coverage: float | None = Field(
         default=None,
