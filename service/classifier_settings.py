@@ -86,7 +86,7 @@ class ClassifierSettings(BaseModel):
         " random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder"
         " when an image is registered, and nothing when a query is answered. Another number for a"
         " classifier with images embeds all of them again, which takes that they were kept. With"
-        " more than one, more images than asked are called unknown.",
+        " more than one, far more images are called unknown than `false_rejection_rate` says.",
     )
     coverage: float | None = Field(
         default=None,

@@ -17,8 +17,7 @@ MOST_VIEWS = 32
 VIEWS = "crops"
 """Changes whenever a picture may have other views than before."""
 
-# What a crop keeps of the picture's area, and the ratio of its sides: chosen on generic images with
-# benchmarks/support_views.py.
+# What a crop keeps of the picture's area, and the ratio of its sides; both are customary.
 AREA = (0.5, 1.0)
 RATIO = (3 / 4, 4 / 3)
 
