@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -46,6 +47,11 @@ def _from_list(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
     )
 
 
+def _whole(number: object) -> object:
+    """JSON has one kind of numbers: 4.0 is an integer, as JSON Schema has it."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 class ClassifierSettings(BaseModel):
     """How a classifier answers: its head, its prompt templates, its thresholds."""
 
@@ -78,7 +84,7 @@ class ClassifierSettings(BaseModel):
         description="Share of images of the classes that may be called unknown"
         " (`known: false`); 0: nothing is.",
     )
-    support_views: int = Field(
+    support_views: Annotated[int, BeforeValidator(_whole)] = Field(
         default=1,
         ge=1,
         le=MOST_VIEWS,

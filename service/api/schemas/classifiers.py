@@ -125,6 +125,7 @@ class ClassifierOut(_WithSettings):
                     "templates": [],
                     "names_carry_meaning": True,
                     "false_rejection_rate": 0.05,
+                    "support_views": 1,
                     "coverage": 0.9,
                     "backbone": "lite",
                     "n_classes": 2,

@@ -164,6 +164,7 @@ def test_numbers_that_are_none_are_refused(http: httpx.Client) -> None:
             classifier.put(support_views=views), 422, "request-validation-failed", "support_views"
         )
     assert http.get(classifier.url).json()["support_views"] == 2
+    assert classifier.put(support_views=4.0).json()["support_views"] == 4
     assert classifier.put(support_views=32).status_code == 200
     assert classifier.put().json()["support_views"] == 1
 
