@@ -64,8 +64,8 @@ class Classifier:
     ) -> Self:
         """Embed a support set and tune on it by leave-one-out; nothing is trained.
 
-        Costs a pass of the encoder over the n images, and as much tuning as a change of a
-        classifier of the service (docs/performance.md).
+        Costs a pass of the encoder for each support view of the n images, and as much tuning as a
+        change of a classifier of the service (docs/performance.md).
 
         Args:
             images: n paths, bytes of image files, Pillow images or arrays.
@@ -270,7 +270,8 @@ class Classifier:
         position = {name: i for i, name in enumerate(every)}
         ids = torch.arange(len(support), len(support) + len(images))
         columns = torch.tensor([position[label] for label in labels], dtype=torch.int64)
-        added = SupportSet(ids, columns, embed(self.backbone, images))
+        views = self.settings.support_views
+        added = SupportSet(ids, columns, embed(self.backbone, images, views))
         fresh = class_texts(self.settings, every[len(names) :], self.backbone)
         rows = [*(() if texts is None else texts), *(row for row in fresh if row is not None)]
         self._store(every, torch.stack(rows) if rows else None, support.with_added(added), None)

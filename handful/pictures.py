@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,10 @@ import PIL.Image
 import torch
 from fastapi_problem.error import StatusProblem
 from numpy.typing import NDArray
+from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings, SupportSet
 from service.images.decoding import decode
 from service.settings import Settings
@@ -29,10 +32,15 @@ class ImageError(ValueError):
     """An image cannot be read; the message names it and says why."""
 
 
-def embed(backbone: Backbone, images: Sequence[Image]) -> ImageEmbeddings:
+def embed(backbone: Backbone, images: Sequence[Image], views: int = 1) -> ImageEmbeddings:
     """Both embeddings of n images, in their order, as the service embeds them.
 
-    Costs a pass of the encoder for every ``backbone.batch`` images.
+    Costs a pass of the encoder for every ``backbone.batch`` views.
+
+    Args:
+        backbone: What embeds them.
+        images: All that are to be embedded.
+        views: Support views of each, which are averaged; 1: the image itself.
 
     Raises:
         ImageError: One of them cannot be read.
@@ -42,26 +50,36 @@ def embed(backbone: Backbone, images: Sequence[Image]) -> ImageEmbeddings:
     if not images:
         return SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
     blocks = []
-    for start in range(0, len(images), backbone.batch):
-        batch = [
-            backbone.preprocess(_picture(image, f"image {start + i}", backbone.image_size))
-            for i, image in enumerate(images[start : start + backbone.batch])
-        ]
-        blocks.append(backbone.encode_images(torch.stack(batch)))
+    step = max(1, backbone.batch // views)
+    for start in range(0, len(images), step):
+        batch: list[Tensor] = []
+        for i, image in enumerate(images[start : start + step]):
+            picture, sha256 = _picture(image, f"image {start + i}", backbone.image_size)
+            batch += backbone.preprocess_views(picture, views, sha256)
+        rows = backbone.encode_images(torch.stack(batch))
+        if views > 1:
+            rows = ImageEmbeddings.concatenate(
+                [averaged(rows[i : i + views]) for i in range(0, len(rows), views)]
+            )
+        blocks.append(rows)
     return ImageEmbeddings.concatenate(blocks)
 
 
-def _picture(image: Image, what: str, side: int) -> PIL.Image.Image:
-    """The image as RGB, upright where its file says how."""
+def _picture(image: Image, what: str, side: int) -> tuple[PIL.Image.Image, str]:
+    """The image as RGB, upright where its file says how, and the SHA-256 of its bytes.
+
+    Of what is no file, the bytes are its pixels.
+    """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)) or not image.size:
             raise ImageError(
                 f"{what} is an array of shape {image.shape} and type {image.dtype}; expected "
                 "(H, W, 3) or (H, W) of uint8"
             )
-        return PIL.Image.fromarray(image).convert("RGB")
+        image = PIL.Image.fromarray(image)
     if isinstance(image, PIL.Image.Image):
-        return image.convert("RGB")
+        picture = image.convert("RGB")
+        return picture, hashlib.sha256(picture.tobytes()).hexdigest()
     if isinstance(image, str | os.PathLike):
         what = os.fspath(image)
         try:
@@ -71,6 +89,7 @@ def _picture(image: Image, what: str, side: int) -> PIL.Image.Image:
     if not isinstance(image, bytes):
         raise TypeError(f"{what} is a {type(image).__name__}; expected {Image}")
     try:
-        return decode(image, _MAX_PIXELS, what, side=side).pixels
+        pixels = decode(image, _MAX_PIXELS, what, side=side).pixels
     except StatusProblem as problem:
         raise ImageError(str(problem.detail)) from problem
+    return pixels, hashlib.sha256(image).hexdigest()

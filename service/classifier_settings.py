@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -26,6 +27,7 @@ from pydantic_core.core_schema import (
     str_schema,
 )
 
+from adapters.backbones.support_views import MOST_VIEWS
 from adapters.heads import DEFAULT_HEAD, HEADS
 
 # Each place is filled with a class name; a text tower reads some dozens of words in all.
@@ -43,6 +45,11 @@ def _from_list(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
             list, return_schema=list_schema(str_schema())
         ),
     )
+
+
+def _whole(number: object) -> object:
+    """JSON has one kind of numbers: 4.0 is an integer, as JSON Schema has it."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 class ClassifierSettings(BaseModel):
@@ -76,6 +83,16 @@ class ClassifierSettings(BaseModel):
         lt=1,
         description="Share of images of the classes that may be called unknown"
         " (`known: false`); 0: nothing is.",
+    )
+    support_views: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=1,
+        ge=1,
+        le=MOST_VIEWS,
+        description="Views of each support image that are embedded and averaged: the image, and"
+        " random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder"
+        " when an image is registered, and nothing when a query is answered. Another number for a"
+        " classifier with images embeds all of them again, which takes that they were kept. With"
+        " more than one, far more images are called unknown than `false_rejection_rate` says.",
     )
     coverage: float | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from adapters.backbones.device_framing import on_device
 from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
+from adapters.backbones.support_views import support_views
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeEngine
@@ -91,6 +92,17 @@ class Backbone:
         It is on the CPU or, where resizing was done there, on the GPU. Thread-safe.
         """
         return self._frame(image)
+
+    def preprocess_views(self, image: Image.Image, n: int, seed: str) -> list[Tensor]:
+        """:meth:`preprocess` of n support views of an image, of which the first is the image.
+
+        Args:
+            image: RGB.
+            n: One or more.
+            seed: What crops are drawn by: the hex digest of the file's SHA-256.
+        """
+        views = support_views(image, n, seed, self.image_size)
+        return [self.preprocess(view) for view in views]
 
     def encode_images(self, pixels: Tensor) -> ImageEmbeddings:
         """Embed (n, H, W, 3) uint8 images; one pass gives both embeddings, on the CPU.

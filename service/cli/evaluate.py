@@ -51,6 +51,14 @@ def evaluate(
             help="Measure prediction sets that should hold the true class this often, as 0.9.",
         ),
     ] = None,
+    support_views: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=32,
+            help="Views of each support image, which are averaged: itself and random crops.",
+        ),
+    ] = 1,
     template: TemplateOption = None,
     nameless: Annotated[
         bool, typer.Option("--nameless", help="Class names carry no meaning: no zero-shot term.")
@@ -85,7 +93,12 @@ def evaluate(
     from rich.console import Console
 
     from service.cli.configuration import settings_with_options
-    from service.cli.feature_extraction import exit_on_error, extraction_summary, feature_extractor
+    from service.cli.feature_extraction import (
+        exit_on_error,
+        extraction_summary,
+        feature_extractor,
+        features_of,
+    )
     from service.evaluation.few_shot_protocol import FewShotProtocol
     from service.evaluation.few_shot_protocol import evaluate as run
     from service.evaluation.result_files import write
@@ -99,6 +112,7 @@ def evaluate(
         names_carry_meaning=not nameless,
         coverage=sets,
         leave_classes_out=held_out,
+        support_views=support_views,
     )
     settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)
@@ -108,14 +122,18 @@ def evaluate(
     began = perf_counter()
     with exit_on_error():
         encoder, features = feature_extractor(settings, console, cache, no_cache)
-        results = run(dataset, encoder, features, protocol, console)
+        every = [features]
+        if support_views > 1:
+            views = features_of(encoder, settings, console, cache, no_cache, support_views)
+            every.append(views)
+        results = run(dataset, encoder, features, protocol, console, *every[1:])
     for table in tables(dataset, protocol, results):
         Console().print(table, "")
     if out is not None:
         with writing_to(out):
             write(out, dataset, encoder, protocol, results)
     console.print(
-        f"{extraction_summary(features)}, "
+        f"{extraction_summary(*every)}, "
         f"{len(results)} heads fitted, {perf_counter() - began:.1f} s"
         + (f"; results are in {out}" if out is not None else ""),
         highlight=False,

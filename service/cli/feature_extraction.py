@@ -43,8 +43,20 @@ def feature_extractor(
         BackboneError: The backbone cannot be loaded; the message says what is missing.
     """
     encoder = load_encoder_with_status(settings, console)
-    feature_cache = None if no_cache else FeatureCache(cache or default_folder(), encoder)
-    return encoder, Features(encoder, settings, console, feature_cache)
+    return encoder, features_of(encoder, settings, console, cache, no_cache)
+
+
+def features_of(
+    encoder: Backbone,
+    settings: Settings,
+    console: Console,
+    cache: Path | None,
+    no_cache: bool,
+    views: int = 1,
+) -> Features:
+    """What extracts features with a backbone, of so many support views; else as above."""
+    kept = None if no_cache else FeatureCache(cache or default_folder(), encoder, views)
+    return Features(encoder, settings, console, kept, views=views)
 
 
 @contextmanager
@@ -63,6 +75,7 @@ def exit_on_error() -> Iterator[None]:
         fail(error)
 
 
-def extraction_summary(features: Features) -> str:
+def extraction_summary(*features: Features) -> str:
     """How many images were embedded, and how many features were cached."""
-    return f"{features.embedded} images embedded, {features.reused} taken from the cache"
+    embedded, reused = sum(f.embedded for f in features), sum(f.reused for f in features)
+    return f"{embedded} images embedded, {reused} taken from the cache"

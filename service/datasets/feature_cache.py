@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import VIEWS
 from adapters.embeddings import ImageEmbeddings
 from service.images.decoding import DECODING
 
@@ -30,12 +31,16 @@ def default_folder() -> Path:
 class FeatureCache:
     """Feature cache: ``FOLDER/FINGERPRINT-DECODING/ab/SHA-256.safetensors``; ab begins the SHA-256.
 
+    Averages of N support views lie in ``FINGERPRINT-DECODING-N-views``.
+
     Attributes:
+        views: Support views of each image.
         unreadable: Files that were found and are not what they should be.
         unwritten: Why features could not be written, the first time; nothing is written then.
     """
 
-    def __init__(self, folder: Path, backbone: Backbone) -> None:
+    def __init__(self, folder: Path, backbone: Backbone, views: int = 1) -> None:
+        self.views = views
         self.folder = folder
         self.unreadable: list[Path] = []
         self.unwritten: OSError | None = None
@@ -87,12 +92,13 @@ class FeatureCache:
             self.unwritten = error
 
     def _path(self, sha256: str) -> Path:
-        return (
-            self.folder / f"{self._fingerprint}-{DECODING}" / sha256[:2] / f"{sha256}.safetensors"
-        )
+        of_views = "" if self.views == 1 else f"-{self.views}-views"
+        made_by = f"{self._fingerprint}-{DECODING}{of_views}"
+        return self.folder / made_by / sha256[:2] / f"{sha256}.safetensors"
 
     def _described(self, sha256: str) -> dict[str, str]:
-        return {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
+        described = {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
+        return described if self.views == 1 else {**described, "views": f"{self.views} {VIEWS}"}
 
     def _row(self, tensor: Tensor, name: str) -> Tensor:
         if tensor.shape != (1, self._widths[name]) or tensor.dtype != torch.float32:

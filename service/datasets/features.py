@@ -12,6 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
 from service.datasets.dataset import DatasetError
 from service.datasets.feature_cache import FeatureCache
@@ -29,6 +30,13 @@ class Features:
     Attributes:
         embedded: How many distinct images went through the encoder.
         reused: How many were found in the cache.
+
+    Args:
+        backbone: What embeds them.
+        settings: How files are read.
+        console: For progress.
+        cache: Where features are kept, of as many views; None: nowhere.
+        views: Support views of each image, which are averaged; 1: the image itself.
     """
 
     def __init__(
@@ -37,7 +45,10 @@ class Features:
         settings: Settings,
         console: Console,
         cache: FeatureCache | None = None,
+        *,
+        views: int = 1,
     ) -> None:
+        self._views = views
         self.embedded = 0
         self.reused = 0
         self._backbone = backbone
@@ -80,19 +91,19 @@ class Features:
                 self.reused += 1
 
     def _embed(self, new: dict[str, Path], threads: ThreadPoolExecutor) -> None:
-        step = self._settings.max_batch or self._backbone.batch
+        step = max(1, (self._settings.max_batch or self._backbone.batch) // self._views)
         digests = list(new)
         with progress_bar(self._console) as bar:
             task = bar.add_task("embedding images", total=len(digests))
             for start in range(0, len(digests), step):
                 batch = digests[start : start + step]
-                pixels = torch.stack(list(threads.map(self._pixels, (new[d] for d in batch))))
-                rows = self._backbone.encode_images(pixels)
+                files = (new[digest] for digest in batch)
+                pixels = [
+                    view for views in threads.map(self._pixels, files, batch) for view in views
+                ]
+                rows = self._backbone.encode_images(torch.stack(pixels))
                 for i, digest in enumerate(batch):
-                    # A copy, so that the files hold one row and not its whole batch.
-                    row = ImageEmbeddings(
-                        rows.frozen[i : i + 1].clone(), rows.corrected[i : i + 1].clone()
-                    )
+                    row = self._row(rows[i * self._views : (i + 1) * self._views])
                     self._rows[digest] = row
                     if self._cache is not None:
                         self._cache.store(digest, row)
@@ -117,7 +128,13 @@ class Features:
                 highlight=False,
             )
 
-    def _pixels(self, path: Path) -> Tensor:
+    def _row(self, views: ImageEmbeddings) -> ImageEmbeddings:
+        """Of one image; a copy, so that the files hold one row and not its whole batch."""
+        if self._views > 1:
+            return averaged(views)
+        return ImageEmbeddings(views.frozen.clone(), views.corrected.clone())
+
+    def _pixels(self, path: Path, sha256: str) -> list[Tensor]:
         try:
             image = decode(
                 path.read_bytes(),
@@ -127,7 +144,7 @@ class Features:
             )
         except (NotAnImage, BrokenImage, ImageTooLarge) as problem:
             raise type(problem)(f"{problem.detail} Replace or remove this file.") from problem
-        return self._backbone.preprocess(image.pixels)
+        return self._backbone.preprocess_views(image.pixels, self._views, sha256)
 
 
 def _sha256(path: Path) -> str:

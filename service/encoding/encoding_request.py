@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from service.encoding.fair_queue import Priority
 
 File = TypeVar("File")
 Metadata = TypeVar("Metadata")
-# Of one item, as a slice of what a pass gives for all of its batch.
+# Of one input, as a slice of what a pass gives for all of its batch.
 Rows = Any
-Answer = list[tuple[Metadata, Rows]]
+# Of each image what was kept of it, and the rows of its inputs.
+Answer = list[tuple[Metadata, list[Rows]]]
 
 
 class InvalidImages(Exception):
@@ -31,8 +33,9 @@ class EncodingRequest(Generic[File, Metadata]):
     """The images of one request on their way through the decoders and the encoder.
 
     Attributes:
-        answer: For each image, in their order, what the decoder kept of it and its embeddings;
-            or the first error that an image led to.
+        answer: For each image, in their order, what the decoder kept of it and the embeddings of
+            its inputs; or the first error that an image led to.
+        inputs: Inputs of the encoder that each image becomes.
         item_errors: Errors of single images, after which the others are still decoded.
         errors: Those that there were, by the place of the image.
     """
@@ -40,7 +43,8 @@ class EncodingRequest(Generic[File, Metadata]):
     def __init__(
         self,
         files: Sequence[File],
-        prepare: Callable[[File], tuple[Metadata, Any]],
+        prepare: Callable[[File], tuple[Metadata, Sequence[Any]]],
+        inputs: int,
         key: str,
         priority: Priority,
         answer: asyncio.Future[Answer[Metadata]],
@@ -50,6 +54,7 @@ class EncodingRequest(Generic[File, Metadata]):
         self.item_errors = item_errors
         self.errors: dict[int, Exception] = {}
         self.prepare = prepare
+        self.inputs = inputs
         self.key = key
         self.priority = priority
         self.over = False
@@ -59,13 +64,53 @@ class EncodingRequest(Generic[File, Metadata]):
 
 
 class PendingImage(Generic[File, Metadata]):
-    """One image of a request; ``metadata`` and ``pixels`` once it is decoded."""
+    """One image of a request; ``metadata`` and ``inputs`` once it is decoded.
 
-    __slots__ = ("file", "metadata", "number", "pixels", "request")
+    Attributes:
+        rows: What the encoder gave for each input, where it has.
+        missing: How many inputs are not encoded.
+    """
+
+    __slots__ = ("file", "inputs", "metadata", "missing", "number", "request", "rows")
 
     def __init__(self, request: EncodingRequest[File, Metadata], number: int, file: File) -> None:
         self.request = request
         self.number = number
         self.file = file
         self.metadata: Metadata
-        self.pixels: Any  # the encoder's input
+        self.inputs: Sequence[Any]
+        self.rows: list[Rows] = [None] * request.inputs
+        self.missing = request.inputs
+
+
+class EncoderInput(NamedTuple):
+    """One input of the encoder: which image it is of, and its place among that one's inputs."""
+
+    image: PendingImage[Any, Any]
+    place: int
+
+    @property
+    def request(self) -> EncodingRequest[Any, Any]:
+        """Whose it is."""
+        return self.image.request
+
+
+def resolve(
+    requests: list[EncodingRequest[File, Metadata]], error: BaseException | None = None
+) -> None:
+    """Wake whoever waits for these requests: once, however many they are."""
+    if not requests:
+        return
+
+    def tell() -> None:
+        for request in requests:
+            if request.answer.done():
+                continue
+            failed = InvalidImages(request.errors) if request.errors else error
+            if failed is None:
+                request.answer.set_result(request.done)
+            else:
+                request.answer.set_exception(failed)
+
+    with suppress(RuntimeError):  # the event loop has ended, and so has everyone who waited
+        requests[0].answer.get_loop().call_soon_threadsafe(tell)

@@ -29,11 +29,12 @@ async def embed_images(
     first: dict[str, ExportedImage] = {}
     for image in file.classifier.images or ():
         first.setdefault(image.sha256, image)
+    views = file.classifier.settings.support_views
     images = [
         UploadedImage(f"{image.label}/{image.filename}", partial(file.content, sha256))
         for sha256, image in first.items()
     ]
     if not images:
         return {}
-    embedded = await embedder.register(images, classifier, wait)
+    embedded = await embedder.register(images, classifier, wait, views)
     return {one.sha256: one for one in embedded}

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.encoding_request import Answer, InvalidImages, Metadata
@@ -56,12 +57,18 @@ class ImageEmbedder:
             NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault.
         """
         answer = await self._embed(images, self._decode_to_ask, classifier, Priority.QUERIES, wait)
-        return ImageEmbeddings.concatenate([row for _, row in answer])
+        return ImageEmbeddings.concatenate([row for _, [row] in answer])
 
     async def register(
-        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait, views: int = 1
     ) -> list[EmbeddedImage]:
         """Embed images of a support set, in their order; queries go before them.
+
+        Args:
+            images: One or more.
+            classifier: Its registrations take turns with those of others.
+            wait: Waits for them; when it raises, what is not begun is not done.
+            views: Support views of each image: that many passes, which admission counts.
 
         Raises:
             Overloaded: Too much waits already; nothing was decoded.
@@ -71,11 +78,24 @@ class ImageEmbedder:
         """
         try:
             answer = await self._embed(
-                images, self._decode_to_keep, classifier, Priority.REGISTRATIONS, wait, IMAGE_ERRORS
+                images,
+                partial(self._decode_to_keep, views),
+                classifier,
+                Priority.REGISTRATIONS,
+                wait,
+                IMAGE_ERRORS,
+                views,
             )
         except InvalidImages as invalid:
             raise aggregated(images, invalid.errors) from invalid
-        return [embedded(embeddings=row) for embedded, row in answer]
+        return [
+            embedded(embeddings=rows[0])
+            if views == 1
+            else embedded(
+                embeddings=averaged(ImageEmbeddings.concatenate(rows)), views=views, itself=rows[0]
+            )
+            for embedded, rows in answer
+        ]
 
     def close(self) -> None:
         """Stop the threads."""
@@ -84,15 +104,19 @@ class ImageEmbedder:
     async def _embed(
         self,
         images: Sequence[UploadedImage],
-        prepare: Callable[[UploadedImage], tuple[Metadata, Tensor]],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[Tensor]]],
         classifier: str,
         priority: Priority,
         wait: Wait,
         item_errors: tuple[type[Exception], ...] = (),
+        views: int = 1,
     ) -> Answer[Metadata]:
-        self._admission.admit(len(images), classifier, priority)
+        passes = views * len(images)
+        self._admission.admit(passes, classifier, priority)
         try:
-            request = self._batcher.submit(images, prepare, classifier, priority, item_errors)
+            request = self._batcher.submit(
+                images, prepare, classifier, priority, item_errors, inputs=views
+            )
             try:
                 await wait(request.answer)
                 return request.answer.result()
@@ -100,36 +124,38 @@ class ImageEmbedder:
                 if not request.answer.done():
                     self._batcher.withdraw(request)
         finally:
-            self._admission.release(len(images), classifier, priority)
+            self._admission.release(passes, classifier, priority)
 
-    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, Tensor]:
-        return None, self._decode(image, image.read())[1]
+    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, list[Tensor]]:
+        return None, [self._backbone.preprocess(self._decode(image, image.read()).pixels)]
 
-    def _decode(self, image: UploadedImage, content: bytes) -> tuple[DecodedImage, Tensor]:
+    def _decode(self, image: UploadedImage, content: bytes) -> DecodedImage:
         if len(content) > self._settings.max_image_bytes:
             raise ImageTooLarge(
                 f"{image.called} has {len(content)} bytes; at most "
                 f"{self._settings.max_image_bytes} are accepted."
             )
-        decoded = decode(
+        return decode(
             content,
             self._settings.max_image_pixels,
             image.called,
             side=self._backbone.image_size,
         )
-        return decoded, self._backbone.preprocess(decoded.pixels)
 
-    def _decode_to_keep(self, image: UploadedImage) -> tuple[partial[EmbeddedImage], Tensor]:
-        """The image but for its embeddings, which are still to come, and its pixels."""
+    def _decode_to_keep(
+        self, views: int, image: UploadedImage
+    ) -> tuple[partial[EmbeddedImage], list[Tensor]]:
+        """The image but for its embeddings, which are still to come, and pixels of its views."""
         content = image.read()
-        decoded, pixels = self._decode(image, content)
+        decoded = self._decode(image, content)
+        sha256 = hashlib.sha256(content).hexdigest()
         embedded = partial(
             EmbeddedImage,
             filename=image.filename,
             read=image.read,
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=sha256,
             media_type=decoded.media_type,
             width=decoded.width,
             height=decoded.height,
         )
-        return embedded, pixels
+        return embedded, self._backbone.preprocess_views(decoded.pixels, views, sha256)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic, perf_counter
@@ -14,12 +13,13 @@ import torch
 from prometheus_client import Gauge, Histogram
 
 from service.encoding.encoding_request import (
+    EncoderInput,
     EncodingRequest,
     File,
-    InvalidImages,
     Metadata,
     PendingImage,
     Rows,
+    resolve,
 )
 from service.encoding.fair_queue import FairQueue, Priority
 from service.encoding.throughput import Throughput
@@ -52,23 +52,24 @@ class MicroBatcher:
     """Micro-batching: threads decode images, others encode whatever waits in one pass.
 
     There is no timer: an image that comes alone is encoded at once, and while a pass runs the
-    next batch gathers. Whose turn it is says :class:`FairQueue`, before the decoders and before
-    the encoder alike. A request has at most ``window`` images in work, which bounds the memory for
+    next batch gathers. An image may become several inputs of the encoder, which are encoded one by
+    one. Whose turn it is says :class:`FairQueue`, before the decoders and before the encoder alike.
+    A request has at most ``window`` inputs in work, or one image, which bounds the memory for
     pixels. Threads hand images on to each other, and the event loop hears of whole requests only.
     Where several passes run at the same time, one of them is left free of registrations, so that
     a query need not wait for the end of a large batch.
 
     Attributes:
-        window: Most images of one request that are in work and not encoded.
-        waiting: Images of each priority class that are not encoded.
-        throughput: Moving average of images encoded a second.
+        window: Most inputs of one request that are in work and not encoded.
+        waiting: Inputs of each priority class that are not encoded.
+        throughput: Moving average of inputs encoded a second.
 
     Args:
         encode: One pass of the encoder, (n, ...) to n rows.
-        max_batch: Most images in one pass.
+        max_batch: Most inputs in one pass.
         passes: Passes at the same time.
         decoders: Images decoded at the same time.
-        collate: Makes a pass's input of those of its images.
+        collate: Makes one of a pass's inputs.
         metrics: Where passes and what waits are counted.
     """
 
@@ -97,7 +98,7 @@ class MicroBatcher:
         self._may_register = max(1, passes - 1)
         # Of files and of pixels; with all that requests count, they change under the lock.
         self._files: FairQueue[PendingImage[Any, Any]] = FairQueue()
-        self._pixels: FairQueue[PendingImage[Any, Any]] = FairQueue()
+        self._pixels: FairQueue[EncoderInput] = FairQueue()
         self._lock = Lock()
         self._file_waits = Condition(self._lock)
         self._pixels_wait = Condition(self._lock)
@@ -116,30 +117,32 @@ class MicroBatcher:
     def submit(
         self,
         files: Sequence[File],
-        prepare: Callable[[File], tuple[Metadata, Any]],
+        prepare: Callable[[File], tuple[Metadata, Sequence[Any]]],
         key: str,
         priority: Priority,
         item_errors: tuple[type[Exception], ...] = (),
+        *,
+        inputs: int = 1,
     ) -> EncodingRequest[File, Metadata]:
         """Take the images of a request in; for the event loop's thread.
 
         Args:
             files: The images, one or more.
-            prepare: Makes of one of them what to keep of it, and the encoder's input; runs in a
+            prepare: Makes of one of them what to keep of it, and the encoder's inputs; runs in a
                 decoder's thread.
             key: Requests of different keys take turns.
             priority: What the images are for.
             item_errors: Errors of one image that do not end the request: the others are decoded,
                 but not encoded any more, and the answer is InvalidImages with all of them.
+            inputs: How many inputs ``prepare`` makes of each image.
         """
-        request = EncodingRequest(
-            files, prepare, key, priority, asyncio.get_running_loop().create_future(), item_errors
-        )
+        answer = asyncio.get_running_loop().create_future()
+        request = EncodingRequest(files, prepare, inputs, key, priority, answer, item_errors)
         with self._lock:
             if not any(self.waiting.values()):
                 self.throughput.begin(monotonic())
-            self._count_waiting(priority, len(files))
-            for _ in range(min(len(files), self.window)):
+            self._count_waiting(priority, inputs * len(files))
+            for _ in range(min(len(files), max(1, self.window // inputs))):
                 self._begin_next(request)
         return request
 
@@ -157,9 +160,10 @@ class MicroBatcher:
             self._pixels_wait.notify_all()
         for thread in self._threads:
             thread.join()
-        for queue in (self._files, self._pixels):
-            for image in queue.take(len(queue)):
-                self.withdraw(image.request)
+        requests = [image.request for image in self._files.take(len(self._files))]
+        requests += [one.request for one in self._pixels.take(len(self._pixels))]
+        for request in dict.fromkeys(requests):
+            self.withdraw(request)
 
     # In the threads
 
@@ -177,7 +181,7 @@ class MicroBatcher:
     def _decode(self, image: PendingImage[Any, Any]) -> None:
         request, finished = image.request, []
         try:
-            metadata, pixels = request.prepare(image.file)
+            metadata, inputs = request.prepare(image.file)
         except request.item_errors as error:
             # The frames of its traceback would hold the file's bytes until all are decoded.
             error.__traceback__ = error.__cause__ = error.__context__ = None
@@ -192,10 +196,11 @@ class MicroBatcher:
                 if request.errors and not request.over:
                     finished = self._done([image])
                 elif not request.over:
-                    image.metadata, image.pixels = metadata, pixels
-                    self._pixels.put(image, request.key, request.priority)
-                    self._pixels_wait.notify()
-        _resolve(finished)
+                    image.metadata, image.inputs = metadata, inputs
+                    for place in range(request.inputs):
+                        self._pixels.put(EncoderInput(image, place), request.key, request.priority)
+                    self._pixels_wait.notify(request.inputs)
+        resolve(finished)
 
     def _encode_batches(self) -> None:
         while True:
@@ -204,9 +209,7 @@ class MicroBatcher:
                     self._pixels_wait.wait()
                 if self._closed:
                     return
-                registering = all(
-                    image.request.priority is Priority.REGISTRATIONS for image in batch
-                )
+                registering = all(one.request.priority is Priority.REGISTRATIONS for one in batch)
                 self._registering += registering
             self._encode_batch(batch)
             del batch  # a thread that waits for the next must not hold on to the last
@@ -215,34 +218,51 @@ class MicroBatcher:
                     self._registering -= 1
                     self._pixels_wait.notify()  # of an encoder that had to leave some
 
-    def _next_batch(self) -> list[PendingImage[Any, Any]]:
+    def _next_batch(self) -> list[EncoderInput]:
         return self._pixels.take(
             self._max_batch, registrations=self._registering < self._may_register
         )
 
-    def _encode_batch(self, batch: list[PendingImage[Any, Any]]) -> None:
+    def _encode_batch(self, batch: list[EncoderInput]) -> None:
         try:
             start = perf_counter()
-            rows = self._encode(self._collate([image.pixels for image in batch]))
+            rows = self._encode(self._collate([image.inputs[place] for image, place in batch]))
             self._metrics.size.observe(len(batch))
             self._metrics.seconds.observe(perf_counter() - start)
         except BaseException as error:
-            self._fail([image.request for image in batch], error)
+            self._fail([one.request for one in batch], error)
             return
         with self._lock:
             self.throughput.note(len(batch), monotonic())
-            for i, image in enumerate(batch):
-                image.request.done[image.number] = (image.metadata, rows[i : i + 1])
-            finished = self._done([image for image in batch if not image.request.over])
-        _resolve(finished)
+            whole = []
+            for i, (image, place) in enumerate(batch):
+                image.rows[place] = rows[i : i + 1]
+                image.missing -= 1
+                if image.missing == 0 and not image.request.over:
+                    image.request.done[image.number] = (image.metadata, image.rows)
+                    whole.append(image)
+            finished = self._done(whole)
+        resolve(finished)
 
     def _undecided(
         self, request: EncodingRequest[File, Metadata]
     ) -> list[PendingImage[File, Metadata]]:
-        """Take the pixels of a request, which are of no use any more, out of the queue."""
-        return [
-            i for i in request.started if self._pixels.discard(i, request.key, request.priority)
-        ]
+        """Take the pixels of a request, which are of no use any more, out of the queue.
+
+        Returns:
+            Images that no pass will tell of any more.
+        """
+        for image in request.started:
+            image.missing -= self._discard_pixels(image)
+        return [image for image in request.started if image.missing == 0]
+
+    def _discard_pixels(self, image: PendingImage[Any, Any]) -> int:
+        """Take inputs of an image out of the queue; returns how many were there."""
+        request = image.request
+        return sum(
+            self._pixels.discard(EncoderInput(image, place), request.key, request.priority)
+            for place in range(request.inputs)
+        )
 
     def _done(self, images: Sequence[PendingImage[Any, Any]]) -> list[EncodingRequest[Any, Any]]:
         """Count images of requests that are not over, begin others; returns those over now."""
@@ -250,7 +270,7 @@ class MicroBatcher:
         for image in images:
             request = image.request
             request.started.remove(image)
-            self._count_waiting(request.priority, -1)
+            self._count_waiting(request.priority, -request.inputs)
             if request.pending:
                 self._begin_next(request)
             elif not request.started:
@@ -272,10 +292,11 @@ class MicroBatcher:
         if request.over:
             return
         request.over = True
-        self._count_waiting(request.priority, -len(request.pending) - len(request.started))
+        left = request.inputs * (len(request.pending) + len(request.started))
+        self._count_waiting(request.priority, -left)
         for image in request.started:
             self._files.discard(image, request.key, request.priority)
-            self._pixels.discard(image, request.key, request.priority)
+            self._discard_pixels(image)
         request.started.clear()
         request.pending.clear()
 
@@ -284,25 +305,4 @@ class MicroBatcher:
             failed = [request for request in dict.fromkeys(requests) if not request.over]
             for request in failed:
                 self._end(request)
-        _resolve(failed, error)
-
-
-def _resolve(
-    requests: list[EncodingRequest[File, Metadata]], error: BaseException | None = None
-) -> None:
-    """Wake whoever waits for these requests: once, however many they are."""
-    if not requests:
-        return
-
-    def tell() -> None:
-        for request in requests:
-            if request.answer.done():
-                continue
-            failed = InvalidImages(request.errors) if request.errors else error
-            if failed is None:
-                request.answer.set_result(request.done)
-            else:
-                request.answer.set_exception(failed)
-
-    with suppress(RuntimeError):  # the event loop has ended, and so has everyone who waited
-        requests[0].answer.get_loop().call_soon_threadsafe(tell)
+        resolve(failed, error)

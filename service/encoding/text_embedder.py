@@ -116,8 +116,8 @@ class TextEmbedder:
         finally:
             if not request.answer.done():
                 self._batcher.withdraw(request)
-        return ensemble(torch.cat([row for _, row in answer]), len(templates))
+        return ensemble(torch.cat([row for _, [row] in answer]), len(templates))
 
 
-def _written(each: _Prompt) -> tuple[None, str]:
-    return None, prompt(*each)
+def _written(each: _Prompt) -> tuple[None, list[str]]:
+    return None, [prompt(*each)]

@@ -68,21 +68,36 @@ class Draws:
             DatasetError: There are too few classes to hold any out.
         """
         # The largest draw of a seed contains the others.
-        drawn = [
+        return [*self.support_files(), *self.queries()]
+
+    def queries(self) -> list[Path]:
+        """Files of all queries."""
+        return [example.path for example in self.dataset.queries]
+
+    def support_files(self) -> list[Path]:
+        """Files of the support images of all draws.
+
+        Raises:
+            DatasetError: There are too few classes to hold any out.
+        """
+        return [
             example.path
             for seed in self.seeds
             for one in (self._split(seed)[0], self._others)
             for example in one.draw(max(self.shots), seed)
         ]
-        return [*drawn, *(example.path for example in self.dataset.queries)]
 
-    def embedded(self, features: Features, texts: Tensor | None) -> Iterator[Draw]:
+    def embedded(
+        self, features: Features, texts: Tensor | None, views: Features | None = None
+    ) -> Iterator[Draw]:
         """Draws with their embeddings, by shots and then by seed.
 
         Args:
             features: Embeddings of all files.
             texts: Text embeddings of all classes of the data set, in their order.
+            views: Embeddings of the support images in these draws; those of ``features`` if None.
         """
+        of_support = features if views is None else views
         column = {label: i for i, label in enumerate(self.dataset.labels)}
 
         def columns(examples: Sequence[Example]) -> Tensor:
@@ -97,7 +112,11 @@ class Draws:
                 drawn = known.draw(shots, seed)
                 ids = torch.tensor([column[label] for label in known.labels])
                 classes = ClassSet(ids, None if texts is None else texts[ids])
-                support = SupportSet(torch.arange(len(drawn)), columns(drawn), embeddings(drawn))
+                support = SupportSet(
+                    torch.arange(len(drawn)),
+                    columns(drawn),
+                    of_support.of([example.path for example in drawn]),
+                )
                 queries = embeddings(known.queries)
                 others = self._others.draw(shots, seed)
                 negatives = None

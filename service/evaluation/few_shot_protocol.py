@@ -31,6 +31,7 @@ class FewShotProtocol:
         coverage: How often prediction sets should hold the true class; None: no sets.
         leave_classes_out: Share of the classes to hold out as unknown; None: none.
         false_rejection_rate: Share of queries of the classes that may be called unknown.
+        support_views: Support views of each support image; queries have none.
     """
 
     methods: tuple[str, ...]
@@ -41,6 +42,7 @@ class FewShotProtocol:
     coverage: float | None = None
     leave_classes_out: float | None = None
     false_rejection_rate: float = 0.05
+    support_views: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def evaluate(
     features: Features,
     protocol: FewShotProtocol,
     console: Console,
+    views: Features | None = None,
 ) -> list[Result]:
     """Few-shot accuracy: one result for each number of shots, seed and method, in this order.
 
@@ -92,20 +95,23 @@ def evaluate(
         features: Their embeddings; those that are missing are computed first.
         protocol: What is tried.
         console: Where progress is shown.
+        views: Embeddings of the support images, where the protocol has several views of them.
 
     Raises:
         DatasetError: There are too few classes to hold any out, or a file cannot be read.
         NotAnImage, BrokenImage, ImageTooLarge: A file is no image to embed; names the file.
     """
     draws = Draws(dataset, protocol.shots, protocol.seeds, protocol.leave_classes_out)
-    features.compute(draws.files())
+    if views is not None:
+        views.compute(draws.support_files())
+    features.compute(draws.files() if views is None else draws.queries())
     texts = None
     if protocol.names_carry_meaning:
         texts = backbone.encode_classes(dataset.labels, protocol.templates)
     results = []
     with progress_bar(console) as bar:
         task = bar.add_task("fitting heads", total=len(draws) * len(protocol.methods))
-        for draw in draws.embedded(features, texts):
+        for draw in draws.embedded(features, texts, views):
             for method in protocol.methods:
                 classifier = FewShotClassifier(
                     method,

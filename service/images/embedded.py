@@ -20,7 +20,9 @@ class EmbeddedImage:
         media_type: Of the file.
         width: Of the picture, upright.
         height: Of the picture, upright.
-        embeddings: One row.
+        embeddings: One row, of its support views.
+        views: How many these are.
+        itself: One row, of the image alone; None where that is not known, or the only view.
     """
 
     filename: str
@@ -30,6 +32,13 @@ class EmbeddedImage:
     width: int
     height: int
     embeddings: ImageEmbeddings
+    views: int = 1
+    itself: ImageEmbeddings | None = None
+
+    @property
+    def plain(self) -> ImageEmbeddings | None:
+        """One row, of the image as a query; None where that is not known."""
+        return self.embeddings if self.views == 1 else self.itself
 
 
 class SupportImage(NamedTuple):

@@ -19,7 +19,7 @@ from service.registry.live import LiveClassifier
 from service.registry.negatives import images_parted, place_of_negatives
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
-from service.storage.change import Change, Written
+from service.storage.change import Change, Written, renewed_support
 from service.storage.records import ClassRecord
 from service.storage.store import Store
 
@@ -105,6 +105,7 @@ class ChangeMaker:
             support = support.with_added(negatives)
         if (removed := change.images_removed(GrowingSupport.of(support))) is not None:
             support = support.without(removed)
+        support = renewed_support(support, change.renewed)
         kept = change.classes_kept(classes)
         ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
         columns = ClassSet(ids, None).columns(support.labels)

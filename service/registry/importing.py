@@ -105,6 +105,7 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
                 width=image.width,
                 height=image.height,
                 embeddings=found.embeddings[place : place + 1],
+                views=found.settings.support_views,
             )
             for place, image in enumerate(images)
         ]

@@ -26,7 +26,7 @@ from service.registry.predictions import Prediction, named, too_many_labels
 from service.registry.query_window import QueryWindow
 from service.registry.snapshot import Snapshot
 from service.registry.tuning_time import tuned_at_once
-from service.storage.change import Written
+from service.storage.change import Written, renewed_support
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
 # Most cells of a table of queries by what they are compared with, classes and images, that are
@@ -223,7 +223,7 @@ class LiveClassifier:
         if written.settings is not None:
             refitted = self._new_classifier(settings).fit(
                 self._classifier.classes if classes is None else classes,
-                self._classifier.held.changed(change).compact(),
+                renewed_support(self._classifier.held.changed(change).compact(), written.renewed),
                 tuning,
                 negatives=(
                     self._classifier.negatives if images.negatives is None else images.negatives

@@ -12,6 +12,8 @@ from rich.progress import track
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import averaged
+from adapters.embeddings import ImageEmbeddings
 from service.encoder import origin_of
 from service.images.decoding import DecodedImage, decode
 from service.problems import ClassifierDamaged, OtherBackbone
@@ -83,15 +85,46 @@ def _embed(stale: StaleEmbeddings, backbone: Backbone, settings: Settings, conso
         )
     _check(stale, images, backbone, settings, console)
     step = settings.max_batch or backbone.batch
-    ids = [image.id for image in images]
-    batches = [ids[i : i + step] for i in range(0, len(ids), step)]
-    for batch in track(batches, f"embedding {len(ids)} images", console=console):
-        pixels = [
-            backbone.preprocess(_decoded(content, backbone, settings).pixels)
-            for content in stale.contents(batch)
-        ]
-        stale.replace(batch, backbone.encode_images(torch.stack(pixels)))
-    return len(ids)
+    batches = _batches(images, step)
+    for batch in track(batches, f"embedding {len(images)} images", console=console):
+        pixels = []
+        for image, content in zip(batch, stale.contents([one.id for one in batch]), strict=True):
+            picture = _decoded(content, backbone, settings).pixels
+            pixels += backbone.preprocess_views(picture, _most_views(image), image.sha256)
+        rows = ImageEmbeddings.concatenate(
+            [
+                backbone.encode_images(torch.stack(pixels[i : i + step]))
+                for i in range(0, len(pixels), step)
+            ]
+        )
+        embedded = {}
+        start = 0
+        for image in batch:
+            # Fewer views are the first of more.
+            embedded[image.id] = {
+                n: averaged(rows[start : start + n]) if n > 1 else rows[start : start + 1]
+                for n in (1, *image.views)
+            }
+            start += _most_views(image)
+        stale.replace(embedded)
+    return len(images)
+
+
+def _batches(images: Sequence[StaleImage], step: int) -> list[list[StaleImage]]:
+    """Images in their order, those of a batch with ``step`` views together, or a few more."""
+    batches: list[list[StaleImage]] = []
+    passes = step
+    for image in images:
+        if passes >= step:
+            batches.append([])
+            passes = 0
+        batches[-1].append(image)
+        passes += _most_views(image)
+    return batches
+
+
+def _most_views(image: StaleImage) -> int:
+    return max(1, *image.views) if image.views else 1
 
 
 def _check(

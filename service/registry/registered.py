@@ -51,7 +51,7 @@ def taken_for(
     """
     if top_k is None or not images:
         return [None] * len(images)
-    queries = ImageEmbeddings.concatenate([image.embeddings for _, image in images])
+    queries = ImageEmbeddings.concatenate([image.plain or image.embeddings for _, image in images])
     answers: list[Prediction] = []
     try:
         for start in range(0, len(queries), live.block):

@@ -7,14 +7,15 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
-from service.images.embedded import SupportImage
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
@@ -28,6 +29,7 @@ from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
 from service.registry.registered import Registered, taken_for
 from service.registry.retuning import Retuning
+from service.registry.support_views import check_views, renewed
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change, NewClass
 from service.storage.records import ClassRecord, SupportRecord
@@ -36,13 +38,15 @@ from service.storage.store import Store
 __all__ = ["NO_TEXTS", "Registered", "Registry"]
 
 NO_TEXTS = ClassTexts()
+NO_IMAGES: Mapping[str, EmbeddedImage] = MappingProxyType({})
 
 
 class Registry:
     """The registry of classifiers. Methods block, and may be called from many threads.
 
     What a class name means is not computed here: changes that need text embeddings get them, and
-    raise :class:`service.registry.class_texts.TextsNeeded` for those that they find missing.
+    raise :class:`service.registry.class_texts.TextsNeeded` for those that they find missing; so it
+    is with support views (:class:`service.registry.support_views.ViewsNeeded`).
 
     Args:
         store: Where they are kept.
@@ -120,16 +124,27 @@ class Registry:
         settings: ClassifierSettings,
         labels: Sequence[str],
         texts: ClassTexts = NO_TEXTS,
+        *,
+        embedded: Mapping[str, EmbeddedImage] = NO_IMAGES,
     ) -> bool:
         """Create a classifier, or give one other settings and more classes.
+
+        Args:
+            name: Of the classifier.
+            settings: From now on.
+            labels: Of classes that are to be there.
+            texts: Of class names that are new, or under other templates.
+            embedded: Its images with other support views, by SHA-256, where that setting changes.
 
         Returns:
             Whether it was created.
 
         Raises:
             InvalidSettings: The method needs class names that carry meaning.
-            RequestTooLarge: There would be too many classes, or classes times templates.
+            RequestTooLarge: There would be too many classes, or classes times templates; or there
+                are too many images for other support views.
             TextsNeeded: ``texts`` lacks some.
+            ViewsNeeded: ``embedded`` lacks some.
         """
         if HEADS[settings.method].needs_names and not settings.names_carry_meaning:
             raise InvalidSettings(
@@ -144,8 +159,11 @@ class Registry:
                 return True
             basis = live.basis()
             if settings != basis.settings:
+                views, images = settings.support_views, {}
+                if views != basis.settings.support_views:
+                    images = renewed(live.records()[1], views, embedded)
                 change = self._redefinition(basis, settings, labels, texts)
-                self._changes.make(entry, live, basis, change)
+                self._changes.make(entry, live, basis, replace(change, renewed=images))
             elif fresh := basis.fresh(labels):
                 self._declare(entry, live, basis, fresh, texts)
             return False
@@ -223,8 +241,10 @@ class Registry:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes, or classes times templates.
             TextsNeeded: ``texts`` lacks some.
+            ViewsNeeded: The images are embedded with other support views than it asks for.
         """
         with self._loaded.changing(name) as (entry, live, basis):
+            check_views(images, basis.settings.support_views)
             fresh = basis.fresh([label for label, _ in images])
             new_classes = self._new_classes(basis.settings, fresh, len(basis.records), texts)
             asked = {(label, image.sha256) for label, image in images}

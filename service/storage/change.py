@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from adapters.embeddings import ImageEmbeddings, SupportSet
 from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.images.embedded import SupportImage
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.records import ClassRecord, SupportRecord
 
 
@@ -39,6 +39,7 @@ class Change:
         classes_removed: Ids; the images of these classes go with them.
         added: Support images to add; their labels are of classes that stay or are added.
         removed: Ids of support images to remove, of classes that stay.
+        renewed: Support images that stay, all of them, with other embeddings, by their ids.
     """
 
     settings: ClassifierSettings | None = None
@@ -48,6 +49,7 @@ class Change:
     classes_removed: tuple[int, ...] = ()
     added: tuple[SupportImage, ...] = ()
     removed: tuple[int, ...] = ()
+    renewed: Mapping[int, EmbeddedImage] = field(default_factory=dict)
 
     def classes_kept(self, classes: Iterable[ClassRecord]) -> list[ClassRecord]:
         """Of all classes before the change those that stay, as they are after it."""
@@ -87,6 +89,7 @@ class Written:
         embeddings: Of ``support``, row by row; None where nothing was added.
         removed: Ids of support images that were removed one by one; their classes may be gone
             since.
+        renewed: Support images that stay, all of them, with other embeddings, by their ids.
     """
 
     revision: int
@@ -99,6 +102,7 @@ class Written:
     support: list[SupportRecord] = field(default_factory=list)
     embeddings: ImageEmbeddings | None = None
     removed: tuple[int, ...] = ()
+    renewed: Mapping[int, EmbeddedImage] = field(default_factory=dict)
 
     def added(self) -> SupportSet | None:
         """The support images that were added, as a head sees them; None where there are none."""
@@ -121,6 +125,17 @@ class Written:
             support: The support set before the change.
         """
         return _removed(support, self.classes_removed, self.removed)
+
+
+def renewed_support(support: SupportSet, images: Mapping[int, EmbeddedImage]) -> SupportSet:
+    """A support set with other embeddings of its images, by their ids; as it is if none are given.
+
+    Costs a copy.
+    """
+    if not images:
+        return support
+    rows = [images[i].embeddings for i in support.ids.tolist()]
+    return SupportSet(support.ids, support.labels, ImageEmbeddings.concatenate(rows))
 
 
 def _kept(

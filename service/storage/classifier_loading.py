@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone
-from service.storage.loaded_rows import CLASSES, SUPPORT, loaded_classes, loaded_support
+from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support, support_of
 from service.storage.records import StoredClassifier
 from service.storage.rows import classifier_record
 from service.storage.tables import ClassifierRow, ClassRow, SupportRow
@@ -20,7 +20,6 @@ _CLASSIFIER = select(*ClassifierRow.__table__.columns).where(
 )
 _OF_IT = ClassRow.classifier_id == bindparam("classifier_id")
 _CLASSES = CLASSES.where(_OF_IT).order_by(ClassRow.id)
-_SUPPORT = SUPPORT.join(ClassRow, SupportRow.class_id == ClassRow.id).where(_OF_IT)
 
 
 def load_classifier(
@@ -55,8 +54,10 @@ def _load(
         raise other_backbone(connection, f"Classifier {name!r} holds", row.fingerprint, own)
     whose = {"classifier_id": row.id}
     class_rows = connection.execute(_CLASSES, whose).all()
+    images = support_of(row.support_views).join(ClassRow, SupportRow.class_id == ClassRow.id)
+    found = connection.execute(images.where(_OF_IT), {**whose, "views": row.support_views})
     # Sorted here: the database would carry the embeddings along.
-    rows = sorted(connection.execute(_SUPPORT, whose).all(), key=attrgetter("id"))
+    rows = sorted(found.all(), key=attrgetter("id"))
     support, embeddings = loaded_support(connection, rows, name, own)
     return StoredClassifier(
         record=classifier_record(row, len(class_rows), len(rows)),

@@ -10,11 +10,19 @@ from sqlalchemy import BindParameter, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
 from service.storage.statements import chunks
-from service.storage.tables import ClassRow, ImageRow, SupportRow, table_of
+from service.storage.tables import (
+    ClassifierRow,
+    ClassRow,
+    ImageRow,
+    SupportRow,
+    ViewsRow,
+    table_of,
+)
 
 # Made once, and of the tables rather than of their mapping: that is most of their cost.
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _IMAGES, _CLASSES, _SUPPORT = map(table_of, (ImageRow, ClassRow, SupportRow))
+_CLASSIFIERS, _VIEWS = map(table_of, (ClassifierRow, ViewsRow))
 _IMAGES_OF_CLASSES = select(_SUPPORT.c.image_id).where(_SUPPORT.c.class_id.in_(_SOME))
 _IMAGES_OF_SUPPORT = select(_SUPPORT.c.image_id).where(_SUPPORT.c.id.in_(_SOME))
 _DELETE_CLASSES = delete(_CLASSES).where(_CLASSES.c.id.in_(_SOME))
@@ -27,6 +35,15 @@ _LOCK_IMAGES = (
 )
 _DELETE_UNUSED = delete(_IMAGES).where(
     _IMAGES.c.id.in_(_SOME), ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id)
+)
+_DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
+    _VIEWS.c.image_id.in_(_SOME),
+    ~select(_SUPPORT.c.id)
+    .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
+    .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
+    .where(_SUPPORT.c.image_id == _VIEWS.c.image_id, _CLASSIFIERS.c.support_views == _VIEWS.c.views)
+    .correlate(_VIEWS)
+    .exists(),
 )
 
 
@@ -56,6 +73,8 @@ def delete_support(session: Session, classes: Sequence[int], support: Sequence[i
 def letting_go(session: Session, images: Collection[int]) -> Iterator[None]:
     """Delete those of some images that support nothing any more when the block ends.
 
+    And, of those that stay, embeddings of as many views as no classifier asks for.
+
     Args:
         session: Of the transaction.
         images: Ids of all images of which the block deletes support images.
@@ -68,3 +87,4 @@ def letting_go(session: Session, images: Collection[int]) -> Iterator[None]:
     yield
     for some in chunks(in_order):
         session.execute(_DELETE_UNUSED, {"some": some})
+        session.execute(_DELETE_UNUSED_VIEWS, {"some": some})

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.problems import OtherBackbone
 from service.storage.errors import StorageError
-from service.storage.tables import BackboneRow, ClassifierRow, ImageRow
+from service.storage.tables import BackboneRow, ClassifierRow, ImageRow, ViewsRow
 from service.storage.transactions import writing
 
 
@@ -57,7 +57,9 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
         OtherBackboneError: Some does not; the message names both sides with their adapters and
             prompts, and the command that mends it.
     """
-    used = union(select(ImageRow.fingerprint), select(ClassifierRow.fingerprint)).subquery()
+    used = union(
+        *(select(table.fingerprint) for table in (ImageRow, ViewsRow, ClassifierRow))
+    ).subquery()
     with Session(engine) as session:
         others = [
             origin_of_row(row)

@@ -11,7 +11,7 @@ from service.storage.change import Written
 from service.storage.change_log import NetChange, changes_since
 from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone
-from service.storage.loaded_rows import CLASSES, SUPPORT, loaded_classes, loaded_support
+from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support, support_of
 from service.storage.records import State
 from service.storage.rows import stored_tuning
 from service.storage.statements import chunks
@@ -20,6 +20,7 @@ from service.storage.tables import ClassifierRow, ClassRow, SupportRow
 _CLASSIFIER = select(
     ClassifierRow.name,
     ClassifierRow.method,
+    ClassifierRow.support_views,
     ClassifierRow.fingerprint,
     ClassifierRow.tuning,
     ClassifierRow.tuning_is_current,
@@ -65,11 +66,14 @@ def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> W
         for some in chunks(net.classes_added)
         for found in connection.execute(CLASSES.where(ClassRow.id.in_(some)))
     ]
+    support_rows = support_of(row.support_views)
     # Those that went with their class are not found.
     images = [
         found
         for some in chunks(net.support_added)
-        for found in connection.execute(SUPPORT.where(SupportRow.id.in_(some)))
+        for found in connection.execute(
+            support_rows.where(SupportRow.id.in_(some)), {"views": row.support_views}
+        )
     ]
     support, embeddings = loaded_support(
         connection, sorted(images, key=attrgetter("id")), row.name, own

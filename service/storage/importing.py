@@ -130,7 +130,7 @@ def _write_images(
 ) -> None:
     if not images:
         return
-    known = write_images(session, [SupportImage(one.label, one.image) for one in images], own)
+    known = write_images(session, [one.image for one in images], own)
     if keep:
         kept = [SupportImage(one.label, one.image) for one in images if one.is_kept]
         write_contents(session, kept, known)

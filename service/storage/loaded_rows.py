@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from adapters.embeddings import ImageEmbeddings
 from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import embedding_rows
-from service.storage.tables import ClassRow, ImageRow, SupportRow
+from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
 CLASSES = select(ClassRow.id, ClassRow.label, ClassRow.created_at, ClassRow.text_embedding)
@@ -33,8 +33,19 @@ RECORDS = select(
 ).join(ImageRow, SupportRow.image_id == ImageRow.id)
 """Support images without their embeddings, to be narrowed."""
 
-SUPPORT = RECORDS.add_columns(ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
-"""Support images with both embeddings, to be narrowed."""
+_SUPPORT = RECORDS.add_columns(ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
+_WITH_VIEWS = RECORDS.outerjoin(
+    ViewsRow, and_(ViewsRow.image_id == ImageRow.id, ViewsRow.views == bindparam("views"))
+).add_columns(ViewsRow.fingerprint, ViewsRow.frozen, ViewsRow.corrected)
+
+
+def support_of(views: int) -> Select[Any]:
+    """Support images with both embeddings of so many views, to be narrowed; they stay a parameter.
+
+    Args:
+        views: The classifier's; to be executed with a parameter of that name.
+    """
+    return _SUPPORT if views == 1 else _WITH_VIEWS
 
 
 def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
@@ -59,7 +70,7 @@ def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
 def loaded_support(
     connection: Connection, rows: Sequence[Any], classifier: str, own: Origin
 ) -> tuple[list[SupportRecord], ImageEmbeddings]:
-    """Rows of ``SUPPORT`` as records, in their order, and their embeddings.
+    """Rows of :func:`support_of` as records, in their order, and their embeddings.
 
     Args:
         connection: Of the transaction that found them.
@@ -72,6 +83,8 @@ def loaded_support(
         Damaged: Something in them cannot be read.
     """
     for image in rows:
+        if image.fingerprint is None:
+            raise Damaged("the embedding of an image's views is missing")
         if image.fingerprint != own.fingerprint:
             what = f"Classifier {classifier!r} has an image with"
             raise other_backbone(connection, what, image.fingerprint, own)
@@ -82,7 +95,7 @@ def loaded_support(
 
 
 def loaded_record(row: Any) -> SupportRecord:
-    """A row of ``RECORDS`` or ``SUPPORT`` as a record.
+    """A row of ``RECORDS`` or :func:`support_of` as a record.
 
     Raises:
         Damaged: Its time cannot be read.

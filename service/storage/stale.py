@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import CursorResult, Engine, select, update
+from sqlalchemy import CursorResult, Engine, or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
@@ -17,17 +19,34 @@ from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.records import State, StoredClassifier
 from service.storage.rows import blob, tuning_columns
+from service.storage.statements import chunks
 from service.storage.support_rows import write_texts
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
+from service.storage.tables import (
+    ClassifierRow,
+    ClassRow,
+    ContentRow,
+    ImageRow,
+    SupportRow,
+    ViewsRow,
+)
 from service.storage.transactions import writing
 
 
 @dataclass(frozen=True, slots=True)
 class StaleImage:
-    """An image with embeddings of another backbone, and whether its bytes were kept."""
+    """An image with embeddings of another backbone.
+
+    Attributes:
+        id: Its row's.
+        sha256: Of its bytes.
+        kept: Whether these were kept.
+        views: The numbers of views, beside one, that classifiers have of it.
+    """
 
     id: int
+    sha256: str
     kept: bool
+    views: tuple[int, ...] = ()
 
 
 class StaleEmbeddings:
@@ -40,14 +59,23 @@ class StaleEmbeddings:
 
     def images(self) -> list[StaleImage]:
         """Images to embed anew."""
+        views = select(ViewsRow.image_id).where(ViewsRow.fingerprint != self._fingerprint)
+        numbers: defaultdict[int, list[int]] = defaultdict(list)
         with Session(self._engine) as session:
             rows = session.execute(
-                select(ImageRow.id, ContentRow.image_id)
+                select(ImageRow.id, ImageRow.sha256, ContentRow.image_id)
                 .outerjoin(ContentRow, ContentRow.image_id == ImageRow.id)
-                .where(ImageRow.fingerprint != self._fingerprint)
+                .where(or_(ImageRow.fingerprint != self._fingerprint, ImageRow.id.in_(views)))
                 .order_by(ImageRow.id)
             ).all()
-        return [StaleImage(image_id, content_id is not None) for image_id, content_id in rows]
+            for some in chunks([row.id for row in rows]):
+                found = select(ViewsRow.image_id, ViewsRow.views).where(ViewsRow.image_id.in_(some))
+                for image_id, number in session.execute(found):
+                    numbers[image_id].append(number)
+        return [
+            StaleImage(image_id, sha256, content_id is not None, tuple(numbers[image_id]))
+            for image_id, sha256, content_id in rows
+        ]
 
     def contents(self, image_ids: list[int]) -> list[bytes]:
         """The bytes of images, in the order of their ids."""
@@ -75,19 +103,30 @@ class StaleEmbeddings:
             for name, label, public_id in rows
         ]
 
-    def replace(self, image_ids: list[int], embeddings: ImageEmbeddings) -> None:
-        """Write new embeddings of a few images, in one transaction."""
+    def replace(self, embedded: Mapping[int, Mapping[int, ImageEmbeddings]]) -> None:
+        """Write new embeddings of a few images, in one transaction.
+
+        Args:
+            embedded: By the image's id and the number of views, one row each; of one view, the
+                image's own, for all of them.
+        """
         with writing(self._engine) as session:
-            for row, image_id in enumerate(image_ids):
-                session.execute(
-                    update(ImageRow)
-                    .where(ImageRow.id == image_id)
-                    .values(
-                        fingerprint=self._fingerprint,
-                        frozen=blob(embeddings.frozen[row]),
-                        corrected=blob(embeddings.corrected[row]),
+            for image_id, of_views in embedded.items():
+                for views, row in of_views.items():
+                    which = (
+                        update(ImageRow).where(ImageRow.id == image_id)
+                        if views == 1
+                        else update(ViewsRow).where(
+                            ViewsRow.image_id == image_id, ViewsRow.views == views
+                        )
                     )
-                )
+                    session.execute(
+                        which.values(
+                            fingerprint=self._fingerprint,
+                            frozen=blob(row.frozen),
+                            corrected=blob(row.corrected),
+                        )
+                    )
 
     def classifiers(self) -> list[str]:
         """Names of classifiers whose texts and tuning are to be made anew."""

@@ -21,7 +21,7 @@ from service.storage.records import ClassifierRecord, State, StoredClassifier, S
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
-from service.storage.support_rows import write_support, write_texts
+from service.storage.support_rows import renew_support, write_support, write_texts
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
@@ -172,6 +172,7 @@ class Store:
             if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state.id)
             write_texts(session, change.classes_renewed)
+            renew_support(session, tuple(change.renewed.values()), self._own)
             delete_support(session, change.classes_removed, change.removed)
             rows = _class_rows(state.id, change)
             session.add_all(rows)
@@ -189,6 +190,7 @@ class Store:
                 ),
                 embeddings=change.embeddings_added(),
                 removed=change.removed,
+                renewed=change.renewed,
             )
             log_change(session, state.id, change, written)
             return written

@@ -9,13 +9,22 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.images.embedded import SupportImage
+from adapters.embeddings import ImageEmbeddings
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
+from service.storage.deleting import letting_go
 from service.storage.fingerprints import Origin, other_backbone
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import blob, support_record
 from service.storage.statements import chunks
-from service.storage.tables import ClassRow, ContentRow, ImageRow, SupportRow, table_of
+from service.storage.tables import (
+    ClassRow,
+    ContentRow,
+    ImageRow,
+    SupportRow,
+    ViewsRow,
+    table_of,
+)
 from service.storage.transactions import flush_or_outdated
 
 # Made once, and of tables where no mapped object is needed: that is most of their cost.
@@ -25,6 +34,9 @@ _CLASS_IDS = select(_CLASSES.label, _CLASSES.id).where(
     _CLASSES.classifier_id == bindparam("classifier_id"), _CLASSES.label.in_(_SOME)
 )
 _IMAGES = select(ImageRow).where(ImageRow.sha256.in_(_SOME))
+# Who lets go of the last use of their views waits until this one is written, and the other way.
+_LOCKED_IMAGES = _IMAGES.order_by(ImageRow.id).with_for_update(key_share=True)
+_VIEWS = select(ViewsRow).where(ViewsRow.image_id.in_(_SOME))
 _KEPT = select(_CONTENTS.c.image_id).where(_CONTENTS.c.image_id.in_(_SOME))
 _KEEP = insert(_CONTENTS)
 
@@ -73,7 +85,7 @@ def write_support(
     for some in chunks(sorted({label for label, _ in images})):
         found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
         class_ids |= {row.label: row.id for row in found}
-    known = write_images(session, images, own)
+    known = write_images(session, [image for _, image in images], own)
     if keep:
         write_contents(session, images, known)
     rows = [
@@ -93,27 +105,40 @@ def write_support(
     ]
 
 
+def renew_support(session: Session, images: Sequence[EmbeddedImage], own: Origin) -> None:
+    """Write embeddings of other numbers of views of images that a classifier has.
+
+    Those that nobody asks for any more go; the classifier's settings are written before.
+
+    Raises:
+        OtherBackbone: One of them is stored with embeddings of another backbone.
+        Outdated: Somebody else has just written the same.
+    """
+    if images:
+        known = write_images(session, images, own)
+        with letting_go(session, [row.id for row in known.values()]):
+            pass
+
+
 def write_images(
-    session: Session, images: Sequence[SupportImage], own: Origin
+    session: Session, images: Sequence[EmbeddedImage], own: Origin
 ) -> dict[str, ImageRow]:
     """Rows of the images by their content, new ones where there are none yet.
+
+    Embeddings of their support views are written where there are none of so many.
 
     Raises:
         OtherBackbone: One of them is stored with embeddings of another backbone.
         Outdated: Somebody else has just written the same.
     """
     known: dict[str, ImageRow] = {}
-    for some in chunks(sorted({image.sha256 for _, image in images})):
-        for row in session.scalars(_IMAGES, {"some": some}):
-            if row.fingerprint != own.fingerprint:
-                raise other_backbone(
-                    session.connection(),
-                    "An image of the request is stored already, and has",
-                    row.fingerprint,
-                    own,
-                )
+    with_views = [image for image in images if image.views > 1]
+    found = _LOCKED_IMAGES if with_views else _IMAGES
+    for some in chunks(sorted({image.sha256 for image in images})):
+        for row in session.scalars(found, {"some": some}):
+            _check(session, row.fingerprint, own)
             known[row.sha256] = row
-    for _, image in images:
+    for image in images:
         if image.sha256 not in known:
             known[image.sha256] = ImageRow(
                 sha256=image.sha256,
@@ -121,12 +146,53 @@ def write_images(
                 width=image.width,
                 height=image.height,
                 fingerprint=own.fingerprint,
-                frozen=blob(image.embeddings.frozen),
-                corrected=blob(image.embeddings.corrected),
+                frozen=b"",
+                corrected=b"",
             )
             session.add(known[image.sha256])
+        row = known[image.sha256]
+        if not row.frozen and image.plain is not None:
+            row.frozen, row.corrected = _blobs(image.plain)
     flush_or_outdated(session)
+    if with_views:
+        _write_views(session, with_views, known, own)
     return known
+
+
+def _write_views(
+    session: Session, images: Sequence[EmbeddedImage], known: dict[str, ImageRow], own: Origin
+) -> None:
+    there: set[tuple[int, int]] = set()
+    for some in chunks(sorted({known[image.sha256].id for image in images})):
+        for row in session.scalars(_VIEWS, {"some": some}):
+            _check(session, row.fingerprint, own)
+            there.add((row.image_id, row.views))
+    for image in images:
+        if (key := (known[image.sha256].id, image.views)) in there:
+            continue
+        there.add(key)
+        frozen, corrected = _blobs(image.embeddings)
+        session.add(
+            ViewsRow(
+                image_id=key[0],
+                views=image.views,
+                fingerprint=own.fingerprint,
+                frozen=frozen,
+                corrected=corrected,
+            )
+        )
+    flush_or_outdated(session)
+
+
+def _blobs(row: ImageEmbeddings) -> tuple[bytes, bytes]:
+    return blob(row.frozen), blob(row.corrected)
+
+
+def _check(session: Session, fingerprint: str, own: Origin) -> None:
+    """See that a row that is there is of this service's backbone."""
+    if fingerprint != own.fingerprint:
+        what = "An image of the request is stored already, and has"
+        raise other_backbone(session.connection(), what, fingerprint, own)
 
 
 def write_contents(

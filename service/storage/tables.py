@@ -145,6 +145,7 @@ class ClassifierRow(Base):
     names_carry_meaning: Mapped[bool]
     false_rejection_rate: Mapped[float]
     coverage: Mapped[float | None]
+    support_views: Mapped[int] = mapped_column(server_default="1")
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     tuning: Mapped[dict[str, Any]] = mapped_column(Json)
     tuning_is_current: Mapped[bool] = mapped_column(server_default=true())
@@ -172,7 +173,10 @@ class ClassRow(Base):
 
 
 class ImageRow(Base):
-    """An image by its content, once however many classes it supports, and its embeddings."""
+    """An image by its content, once however many classes it supports, and its embeddings.
+
+    They are empty where nobody knows them: a classifier's file has those of support views alone.
+    """
 
     __tablename__ = "images"
 
@@ -181,6 +185,23 @@ class ImageRow(Base):
     media_type: Mapped[str] = mapped_column(String(64))
     width: Mapped[int]
     height: Mapped[int]
+    fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
+    frozen: Mapped[bytes] = mapped_column(LargeBinary)
+    corrected: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ViewsRow(Base):
+    """The embeddings of an image's support views, averaged, for classifiers of so many views.
+
+    Where that is one they are the image's own.
+    """
+
+    __tablename__ = "image_views"
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    views: Mapped[int] = mapped_column(primary_key=True)
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)

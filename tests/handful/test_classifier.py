@@ -149,6 +149,37 @@ def test_a_loaded_classifier_answers_bit_for_bit_as_the_saved_one(
     assert [path.name for path in tmp_path.iterdir()] == ["textures.safetensors"]
 
 
+def test_support_views_are_of_support_images_alone_however_they_are_given(
+    backbone: handful.Backbone, tmp_path: Path
+) -> None:
+    settings = handful.ClassifierSettings(support_views=3)
+    images, labels = support(2)
+    paths = []
+    for i, content in enumerate(images):
+        paths.append(tmp_path / f"{i}.png")
+        paths[-1].write_bytes(content)
+    of_bytes = handful.Classifier(backbone, settings).fit(images, labels)
+    at_once = of_bytes.explain(images, 1)
+    one_by_one = handful.Classifier(backbone, settings).fit(paths[:3], labels[:3])
+    one_by_one.add(paths[3:], labels[3:])
+    for mine, theirs in zip(one_by_one.explain(images, 1), at_once, strict=True):
+        assert mine.label == theirs.label
+        assert mine.probability == pytest.approx(theirs.probability, abs=1e-4)
+        # The query is the image, and its key the average of its views.
+        assert mine.evidence[0].similarity == pytest.approx(theirs.evidence[0].similarity, abs=1e-4)
+        assert mine.evidence[0].similarity < 0.999
+    arrays = [np.asarray(PIL.Image.open(io.BytesIO(content)).convert("RGB")) for content in images]
+    pictures = [PIL.Image.fromarray(array) for array in arrays]
+    first, second = (
+        handful.Classifier(backbone, settings).fit(given, labels) for given in (arrays, pictures)
+    )
+    assert first.explain(images) == second.explain(images)
+    first.save(tmp_path / "views.zip")
+    again = handful.Classifier.load(tmp_path / "views.zip", backbone)
+    assert again.settings == settings
+    assert again.explain(images) == first.explain(images)
+
+
 def test_load_refuses_the_embeddings_of_another_backbone(
     fitted: handful.Classifier, tmp_path: Path
 ) -> None:

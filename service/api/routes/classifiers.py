@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
 from typing import Annotated
@@ -26,9 +27,11 @@ from service.api.schemas.classifiers import (
     ClassifierOut,
     ClassifierSettingsIn,
 )
+from service.api.support_views import changed_with_views
 from service.api.waiting import UntilTuned
 from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
+from service.images.embedded import EmbeddedImage
 from service.name_validation import checked_classifier, checked_label
 from service.problems import ClassifierNotFound, InvalidSettings
 from service.storage.records import ClassifierRecord
@@ -57,18 +60,24 @@ async def put_classifier(
     """Settings left out take their default; classes and images that exist stay.
 
     Changing the method or the templates needs no new images: the head is fitted anew at once.
+    Another number of support views embeds the images again, from their bytes: some milliseconds a
+    view, and the answer comes when it is done.
     """
     checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
     labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])
-    created = await run_change_with_texts(
-        request,
-        parts,
-        parts.registry.put,
-        name,
-        ClassifierSettings.model_validate(settings),
-        labels,
-    )
+
+    async def put(embedded: Mapping[str, EmbeddedImage]) -> bool:
+        return await run_change_with_texts(
+            request,
+            parts,
+            partial(parts.registry.put, embedded=embedded),
+            name,
+            ClassifierSettings.model_validate(settings),
+            labels,
+        )
+
+    created = await changed_with_views(request, parts, name, put)
     await until_tuned(name)
     response.status_code = 201 if created else 200
     return await _classifier(name, parts)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
@@ -20,14 +19,16 @@ from service.api.openapi.responses import (
 )
 from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
+from service.api.support_views import registered_with_views
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
-from service.images.embedded import SupportImage
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.name_validation import checked_classifier, checked_label
 from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
 from service.registry.query_batching import MOST_ROWS
+from service.registry.registered import Registered
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
@@ -187,17 +188,24 @@ async def _register(
             f"images; at most {MOST_ROWS} are accepted. Send at most {MOST_ROWS // (2 * _TOP_K)} "
             "images in a request, or ask without predict."
         )
-    embedded = await parts.embedder.register(images, name, deadline_or_disconnect(request))
-    registered = await run_change_with_texts(
-        request,
-        parts,
-        parts.registry.add_images,
-        name,
-        [
+
+    async def register(embedded: list[EmbeddedImage]) -> list[Registered]:
+        labelled = [
             SupportImage(label, image)
             for (label, _), image in zip(upload.labelled, embedded, strict=True)
-        ],
-        _TOP_K if predict else None,
+        ]
+        return await run_change_with_texts(
+            request,
+            parts,
+            parts.registry.add_images,
+            name,
+            labelled,
+            _TOP_K if predict else None,
+        )
+
+    live = await run_blocking(parts.registry.live, name)
+    registered = await registered_with_views(
+        request, parts, name, images, live.settings.support_views, register
     )
     await until_tuned(name)
     created = sum(answer.created for answer in registered)

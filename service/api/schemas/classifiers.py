@@ -45,6 +45,7 @@ class ClassifierSettingsIn(ClassifierSettings):
                     "templates": ["a satellite photo of {}."],
                     "names_carry_meaning": True,
                     "false_rejection_rate": 0.05,
+                    "support_views": 1,
                     "coverage": 0.9,
                     "classes": ["forest", "sea lake"],
                 }
@@ -124,6 +125,7 @@ class ClassifierOut(_WithSettings):
                     "templates": [],
                     "names_carry_meaning": True,
                     "false_rejection_rate": 0.05,
+                    "support_views": 1,
                     "coverage": 0.9,
                     "backbone": "lite",
                     "n_classes": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 from collections.abc import Callable
@@ -13,10 +14,12 @@ import torch
 from rich.console import Console
 
 from adapters.backbones import Backbone
+from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
 from adapters.loading import load_backbone
 from service.datasets.feature_cache import FeatureCache
 from service.datasets.features import Features
+from service.images.decoding import decode
 from service.settings import Settings
 from tests.service.pictures import picture
 
@@ -161,3 +164,49 @@ def test_concurrent_writers_and_readers_see_whole_files(backbone: Backbone, tmp_
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(work, range(4)))
     assert len(entries(tmp_path)) == 1
+
+
+def test_views_are_cached_apart_and_by_their_number(
+    backbone: Backbone, files: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    _, plain, _ = compute(backbone, files, folder)
+    found: dict[int, ImageEmbeddings] = {}
+    for views in (3, 4, 3):
+        cache = FeatureCache(folder, backbone, views)
+        console = Console(file=io.StringIO())
+        features = Features(backbone, Settings(max_batch=2), console, cache, views=views)
+        features.compute(files)
+        reused = len(files) if views in found else 0
+        assert (features.embedded, features.reused) == (len(files) - reused, reused)
+        rows = features.of(files)
+        assert same(found.setdefault(views, rows), rows)
+    assert not torch.allclose(found[3].frozen, found[4].frozen)
+    assert not torch.allclose(found[3].frozen, plain.frozen)
+    second, again, _ = compute(backbone, files, folder)
+    assert (second.embedded, second.reused) == (0, 5)
+    assert same(again, plain)
+    assert len({path.parent.parent for path in entries(folder)}) == 3
+    for i, path in enumerate(files):
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        image = decode(path.read_bytes(), 10**6, side=backbone.image_size).pixels
+        pixels = torch.stack(backbone.preprocess_views(image, 4, sha256))
+        expected = averaged(backbone.encode_images(pixels))
+        assert torch.allclose(found[4].frozen[i], expected.frozen[0], atol=1e-5)
+
+
+def test_a_file_of_other_views_is_none(
+    backbone: Backbone, files: list[Path], tmp_path: Path
+) -> None:
+    """Whatever folder it lies in."""
+    cache = FeatureCache(tmp_path / "cache", backbone, 3)
+    rows = ImageEmbeddings(torch.ones(1, backbone.width), torch.ones(1, backbone.corrected_width))
+    cache.store("ab" * 32, rows)
+    [path] = entries(tmp_path / "cache")
+    other = FeatureCache(tmp_path / "cache", backbone, 4)
+    copied = Path(str(path).replace("-3-views", "-4-views"))
+    copied.parent.mkdir(parents=True)
+    shutil.copy(path, copied)
+    assert cache.load("ab" * 32) is not None
+    assert other.load("ab" * 32) is None
+    assert other.unreadable == [copied]

@@ -30,10 +30,10 @@ def rows(pixels: Tensor) -> ImageEmbeddings:
     return ImageEmbeddings(pixels.float(), -pixels.float())
 
 
-def prepare(number: int) -> tuple[str, Tensor]:
+def prepare(number: int) -> tuple[str, list[Tensor]]:
     if number < 0:
         raise ValueError(f"{number} is no image")
-    return f"image {number}", torch.tensor([number])
+    return f"image {number}", [torch.tensor([number])]
 
 
 class Bench:
@@ -50,10 +50,11 @@ class Bench:
         *numbers: int,
         key: str = "a",
         priority: Priority = Priority.QUERIES,
-        prepare: Callable[[int], tuple[str, Tensor]] = prepare,
+        prepare: Callable[[int], tuple[str, list[Tensor]]] = prepare,
         item_errors: tuple[type[Exception], ...] = (),
+        inputs: int = 1,
     ) -> EncodingRequest[int, str]:
-        return self.batcher.submit(numbers, prepare, key, priority, item_errors)
+        return self.batcher.submit(numbers, prepare, key, priority, item_errors, inputs=inputs)
 
     async def decoded(self, number: int) -> None:
         """Wait until so many images wait for a pass."""
@@ -88,10 +89,10 @@ def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
     return run
 
 
-def numbers(answer: list[tuple[str, ImageEmbeddings]]) -> list[int]:
+def numbers(answer: list[tuple[str, list[ImageEmbeddings]]]) -> list[int]:
     """Which images were answered, checked to be whole."""
     found = []
-    for metadata, row in answer:
+    for metadata, [row] in answer:
         [[number]] = row.frozen.tolist()
         assert row.corrected.tolist() == [[-number]]
         assert metadata == f"image {int(number)}"
@@ -195,7 +196,7 @@ async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
     decoding, go = Event(), Event()
     seen: list[int] = []
 
-    def slowly(number: int) -> tuple[str, Tensor]:
+    def slowly(number: int) -> tuple[str, list[Tensor]]:
         seen.append(number)
         decoding.set()
         assert go.wait(30)
@@ -216,7 +217,7 @@ async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
 async def test_a_request_has_no_more_images_in_work_than_its_window() -> None:
     seen: list[int] = []
 
-    def noted(number: int) -> tuple[str, Tensor]:
+    def noted(number: int) -> tuple[str, list[Tensor]]:
         seen.append(number)
         return prepare(number)
 
@@ -340,7 +341,7 @@ async def test_a_withdrawn_request_is_not_decoded() -> None:
     decoding, go = Event(), Event()
     seen: list[int] = []
 
-    def slowly(number: int) -> tuple[str, Tensor]:
+    def slowly(number: int) -> tuple[str, list[Tensor]]:
         seen.append(number)
         decoding.set()
         assert go.wait(30)
@@ -471,3 +472,79 @@ def test_throughput_is_a_moving_average_of_recent_passes() -> None:
         now += 1.0
         throughput.note(1, now)
     assert throughput.seconds(10) == pytest.approx(10.0, rel=0.1)
+
+
+def threefold(number: int) -> tuple[str, list[Tensor]]:
+    """Three inputs: the number, and two that come after it."""
+    metadata, _ = prepare(number)
+    return metadata, [torch.tensor([number + i / 4]) for i in range(3)]
+
+
+@in_loop
+async def test_an_image_of_several_inputs_is_answered_with_all_of_them_in_order() -> None:
+    async with bench(max_batch=2, decoders=2) as b:
+        request = b.ask(*range(1, 9), prepare=threefold, inputs=3)
+        assert b.batcher.waiting[Priority.QUERIES] == 24
+        b.held.let()
+        for number, (metadata, rows) in enumerate(await request.answer, 1):
+            assert metadata == f"image {number}"
+            assert [row.frozen.item() for row in rows] == [number, number + 0.25, number + 0.5]
+        assert all(len(batch) <= 2 for batch in b.batches)
+        assert b.batcher.waiting[Priority.QUERIES] == 0
+
+
+@in_loop
+async def test_a_query_waits_for_one_pass_of_an_image_of_many_inputs() -> None:
+    async with bench(max_batch=2) as b:
+        await b.busy()
+        views = b.ask(1, 2, prepare=threefold, inputs=3, priority=Priority.REGISTRATIONS)
+        await b.decoded(3)  # one image in work has more inputs than two passes take
+        query = b.ask(9, key="b")
+        await b.decoded(4)
+        b.held.let(2)
+        assert numbers(await query.answer) == [9]
+        assert not views.answer.done()
+        b.held.let()
+        assert [metadata for metadata, _ in await views.answer] == ["image 1", "image 2"]
+
+
+@in_loop
+async def test_a_window_of_inputs_is_in_work_and_at_least_one_image() -> None:
+    async with bench(max_batch=2, decoders=1) as b:  # a window of four
+        for inputs, images in ((1, 4), (2, 2), (3, 1), (9, 1)):
+            request = b.ask(
+                *range(20), inputs=inputs, prepare=lambda n: (str(n), [torch.tensor(n)] * 9)
+            )
+            assert len(request.started) == images
+            b.batcher.withdraw(request)
+        assert b.batcher.waiting[Priority.QUERIES] == 0
+
+
+@in_loop
+async def test_an_image_at_fault_takes_the_inputs_of_the_others_out_of_the_queue() -> None:
+    async with bench(max_batch=2, decoders=2) as b:
+        await b.busy()
+        request = b.ask(1, inputs=3, prepare=threefold, item_errors=(ValueError,))
+        await b.decoded(3)
+        both = b.ask(5, -1, inputs=2, prepare=threefold, item_errors=(ValueError,), key="b")
+        with pytest.raises(InvalidImages) as invalid:
+            await both.answer
+        assert list(invalid.value.errors) == [1]
+        await b.decoded(3)
+        b.held.let()
+        [(_, rows)] = await request.answer
+        assert len(rows) == 3
+        assert b.batcher.waiting[Priority.QUERIES] == 0
+
+
+@in_loop
+async def test_a_request_withdrawn_in_the_midst_of_an_image_leaves_nothing() -> None:
+    async with bench(max_batch=2) as b:
+        gone = b.ask(1, 2, 3, prepare=threefold, inputs=3)
+        await asyncio.to_thread(b.held.begun, 1)
+        b.batcher.withdraw(gone)
+        await b.decoded(0)
+        assert b.batcher.waiting[Priority.QUERIES] == 0
+        b.held.let()
+        assert numbers(await b.ask(7).answer) == [7]
+        assert b.batcher.waiting[Priority.QUERIES] == 0

@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+import handful
+from adapters.backbones.support_views import MOST_VIEWS
 from adapters.heads import HEADS
 from service.cli import app
 from service.datasets.dataset import DatasetError, read_dataset
@@ -268,3 +270,34 @@ def test_test_class_without_training_images_is_refused(tmp_path: Path) -> None:
         (tmp_path / folder / "x.jpg").write_bytes(b"x")
     with pytest.raises(DatasetError, match="without training images: b"):
         read_dataset(tmp_path)
+
+
+def test_support_views_are_those_of_the_python_api(cloth: Path, tmp_path: Path) -> None:
+    ran = invoke(
+        str(cloth), f"--shots={SHOTS}", "--seeds=1", "--methods=tip-adapter++",
+        "--support-views=3", f"--out={tmp_path / 'out'}", f"--cache={tmp_path / 'cache'}",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert f"{3 * (SHOTS + QUERIES)} images embedded" in ran.output
+    told = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert told["protocol"]["support_views"] == 3
+    dataset = read_dataset(cloth)
+    drawn, queries = dataset.draw(SHOTS, 0), dataset.queries
+    settings = handful.ClassifierSettings(method="tip-adapter++", support_views=3)
+    fitted = handful.Classifier(handful.load_backbone(device="cpu"), settings).fit(
+        [one.path for one in drawn],
+        [one.label for one in drawn],
+        class_names=dataset.labels,
+    )
+    right = [
+        label == one.label
+        for label, one in zip(fitted.predict([q.path for q in queries]), queries, strict=True)
+    ]
+    accuracy = told["results"][0]["accuracy"]
+    assert accuracy == pytest.approx(sum(right) / len(right), abs=1.01 / len(right))
+
+
+def test_as_many_views_are_taken_as_a_classifier_may_have() -> None:
+    for views in (0, MOST_VIEWS + 1):
+        assert invoke("nowhere", f"--support-views={views}").exit_code == 2
+        assert f"1<=x<={MOST_VIEWS}" in invoke("nowhere", f"--support-views={views}").output

@@ -55,6 +55,7 @@ def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> 
         templates=("a {}", "the {}"),
         names_carry_meaning=False,
         false_rejection_rate=0.25,
+        support_views=4,
         coverage=0.75,
     )
     assert all(

@@ -8,17 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+import torch
 from sqlalchemy import Engine, text
 
-from service.storage.change import Change
+from service.classifier_settings import ClassifierSettings
+from service.storage.change import Change, NewClass
 from service.storage.deleting import delete_support
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.store import Store
-from service.storage.tables import ImageRow
+from service.storage.support_rows import write_support
+from service.storage.tables import ImageRow, ViewsRow
 from service.storage.transactions import writing
 from tests.service.postgres import fresh_database, url
-from tests.service.stored import OWN, create, loaded, rows, support, write
+from tests.service.stored import (
+    OWN,
+    TUNING,
+    create,
+    embeddings,
+    loaded,
+    rows,
+    support,
+    write,
+)
 
 PATIENCE = 60
 
@@ -83,3 +95,32 @@ def test_a_classifier_deleted_while_it_gets_an_image_takes_it_along(engine: Engi
     assert rows(engine, ImageRow) == 0
     with pytest.raises(Outdated):
         store.delete_classifier(stored.record.id)
+
+
+@pytest.mark.parametrize("deletes_first", [True, False])
+def test_views_that_one_lets_go_of_while_another_takes_them_are_there(
+    engine: Engine, deletes_first: bool
+) -> None:
+    store = Store(engine, OWN)
+    image = support(1, "ant", views=4, embeddings=embeddings(4), itself=embeddings(1))
+    for name, views in (("old", 4), ("new", 4), ("plain", 1)):
+        settings = ClassifierSettings(support_views=views)
+        classes = (NewClass(label="ant"),)
+        store.create(name, Change(settings=settings, tuning=TUNING, classes_added=classes))
+    write(store, "old", added=(image,))
+    write(store, "plain", added=(support(1, "ant"),))
+    old, new = loaded(store, "old"), loaded(store, "new")
+    removal = Change(removed=(old.support[0].id,))
+    with ThreadPoolExecutor(1) as threads:
+        with writing(engine) as session:
+            if deletes_first:
+                delete_support(session, [], removal.removed)
+                change = Change(tuning=TUNING, added=(image,))
+                other = threads.submit(store.write, new.record.state, change)
+            else:
+                write_support(session, new.record.id, [image], OWN, keep=False)
+                other = threads.submit(store.write, old.record.state, removal)
+            one_waits(engine)
+        other.result(PATIENCE)
+    assert torch.equal(loaded(store, "new").embeddings.frozen, embeddings(4).frozen)
+    assert rows(engine, ViewsRow) == 1

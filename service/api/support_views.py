@@ -1,0 +1,135 @@
+"""Support views for a change: images embedded as the classifier asks for, before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from fastapi import Request
+from fastapi_problem.error import StatusProblem
+
+from service.api.deadlines import deadline_or_disconnect
+from service.api.offloading import run_blocking
+from service.composition import ServiceParts
+from service.encoding.invalid_images import IMAGE_ERRORS
+from service.images.embedded import EmbeddedImage
+from service.images.uploaded import UploadedImage
+from service.problems import ChangedMeanwhile, InvalidSettings
+from service.registry.support_views import ViewsNeeded
+from service.storage.records import SupportRecord
+from service.storage.statements import chunks
+from service.storage.store import Store
+
+T = TypeVar("T")
+
+# Each failure is somebody else's change of the setting, or of the images.
+_ATTEMPTS = 10
+
+
+async def registered_with_views(
+    request: Request,
+    parts: ServiceParts,
+    name: str,
+    images: Sequence[UploadedImage],
+    views: int,
+    register: Callable[[list[EmbeddedImage]], Awaitable[T]],
+) -> T:
+    """Embed images with as many views as their classifier asks for, and register them.
+
+    Args:
+        request: Whose client waits.
+        parts: Of the service.
+        name: The classifier's.
+        images: Of the request.
+        views: What it asks for, as far as is known.
+        register: The change; it says where that has changed.
+
+    Raises:
+        ChangedMeanwhile: The setting was another one each time.
+
+    Raises as :meth:`service.encoding.image_embedder.ImageEmbedder.register`.
+    """
+    wait = deadline_or_disconnect(request)
+    for _ in range(_ATTEMPTS):
+        embedded = await parts.embedder.register(images, name, wait, views)
+        try:
+            return await register(embedded)
+        except ViewsNeeded as needed:
+            views = needed.views
+    raise _changed_meanwhile()
+
+
+async def changed_with_views(
+    request: Request,
+    parts: ServiceParts,
+    name: str,
+    change: Callable[[Mapping[str, EmbeddedImage]], Awaitable[T]],
+) -> T:
+    """Make a change of settings, with the classifier's images embedded anew if it needs that.
+
+    Args:
+        request: Whose client waits; when it is gone, what is not begun is not done.
+        parts: Of the service.
+        name: The classifier's.
+        change: Takes images by their SHA-256.
+
+    Raises:
+        InvalidSettings: Images were not kept, or cannot be decoded any more.
+        Overloaded: Too much waits already.
+        ChangedMeanwhile: Whenever images were embedded, others had come.
+    """
+    embedded: dict[str, EmbeddedImage] = {}
+    for _ in range(_ATTEMPTS):
+        try:
+            return await change(embedded)
+        except ViewsNeeded as needed:
+            embedded |= await _embedded_anew(request, parts, name, needed)
+    raise _changed_meanwhile()
+
+
+async def _embedded_anew(
+    request: Request, parts: ServiceParts, name: str, needed: ViewsNeeded
+) -> dict[str, EmbeddedImage]:
+    records = needed.images
+    lost = len(records) - await run_blocking(_kept, parts.store, records)
+    if lost:
+        raise InvalidSettings(
+            f"support_views: {lost} of the {len(records)} images were not kept "
+            f"(HANDFUL_STORE_IMAGES=false), so {needed.views} views of them cannot be embedded. "
+            "Leave the setting as it is, or create another classifier with it and register the "
+            "images there."
+        )
+    images = [
+        UploadedImage(record.filename, partial(_content, parts.store, record)) for record in records
+    ]
+    wait = deadline_or_disconnect(request)
+    try:
+        embedded = await parts.embedder.register(images, name, wait, needed.views)
+    except IMAGE_ERRORS as problem:
+        # Other limits or another version's decoder may refuse what was taken once.
+        raise InvalidSettings(
+            f"support_views: images of the classifier cannot be embedded again. {problem.detail} "
+            "Delete them, or leave the setting as it is."
+        ) from problem
+    return {one.sha256: one for one in embedded}
+
+
+def _kept(store: Store, records: Sequence[SupportRecord]) -> int:
+    ids = [record.public_id for record in records]
+    return sum(len(store.kept_images(some)) for some in chunks(ids))
+
+
+def _content(store: Store, record: SupportRecord) -> bytes:
+    """The bytes of a stored image; in a decoder's thread."""
+    if (content := store.content(record.id)) is None:
+        raise _changed_meanwhile()
+    return content
+
+
+def _changed_meanwhile() -> StatusProblem:
+    return ChangedMeanwhile(
+        "Others changed the support_views of the classifier, or its images, while images were "
+        "embedded for this change; nothing of it was done. Send it again.",
+        headers={"retry-after": "5"},
+    )
