@@ -11,7 +11,7 @@ from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
-from adapters.heads import Tuning
+from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
@@ -92,6 +92,13 @@ def check_fits(stored: StoredClassifier, backbone: Backbone) -> None:
             raise Damaged(f"the text embedding of class {record.label!r} is missing")
 
 
-def usable(tuning: Tuning) -> Tuning | None:
-    """The stored tuning; None if a version of Handful wrote it that knew no thresholds yet."""
+def usable(method: str, tuning: Tuning) -> Tuning | None:
+    """The stored tuning; None if a version of Handful wrote it whose head was another.
+
+    Args:
+        method: Of the classifier.
+        tuning: As stored.
+    """
+    if not isinstance(tuning.parameters, HEADS[method].parameters):
+        return None
     return tuning if tuning.votes == 0 or tuning.loss is not None else None

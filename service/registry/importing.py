@@ -193,7 +193,7 @@ def _check(
     support, negatives = parted(SupportSet(torch.arange(len(labels)), labels, embeddings), mark)
     try:
         fitted = new_classifier(settings, backbone).fit(
-            classes, support, usable(tuning), negatives=negatives
+            classes, support, usable(settings.method, tuning), negatives=negatives
         )
         if not len(classes):
             return

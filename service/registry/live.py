@@ -75,10 +75,12 @@ class LiveClassifier:
         self._cache = cache
         mark = id_of_negatives(self.classes)
         support, negatives = parted(support_set(stored, backbone), mark)
+        tuning = usable(self.settings.method, stored.record.tuning)
+        self.tuning_is_current &= tuning is not None  # another version's is made anew, and kept
         self._classifier = self._new_classifier(self.settings).fit(
             class_set(self.settings, _texts(self.classes), self._images_of, mark),
             support,
-            usable(stored.record.tuning),
+            tuning,
             negatives=negatives,
         )
         self._name_classes()

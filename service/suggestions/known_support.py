@@ -92,7 +92,9 @@ class KnownSupport:
         support = SupportSet(ids, found.labels, found.embeddings)
         if not len(ids):
             support = SupportSet.empty(encoder.width, encoder.corrected_width)
-        fitted = new_classifier(found.settings, encoder).fit(classes, support, usable(found.tuning))
+        fitted = new_classifier(found.settings, encoder).fit(
+            classes, support, usable(found.settings.method, found.tuning)
+        )
         files = [""] * len(ids)
         if found.images is not None:
             files = [f"{image.label}/{Path(image.filename).name}" for image in found.images]

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
-from adapters.heads.tip_adapter import VoteParameters
+from adapters.heads.auto import AutoParameters
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.change import Change, NewClass, Written
@@ -23,11 +23,10 @@ from service.storage.tables import Base
 
 OWN = Origin("f" * 64, "lite")
 TUNING = Tuning(
-    VoteParameters(alpha=3.5, beta=2.0),
+    AutoParameters(names=0.5, krr=3.5),
     temperature=1.25,
     votes=4,
     accuracy=0.75,
-    head="tip-adapter++",
 )
 
 

@@ -43,7 +43,9 @@ def test_the_weights_are_of_the_highest_posterior(
     prior = Prior((0.6, 8.0), (0.2, 2.0))
     found = stacked_weights(terms, votes, prior)
     best = minimize(
-        lambda w: posterior(terms, votes, prior, list(w)), prior.means, method="Nelder-Mead"
+        lambda w: posterior(terms, votes, prior, list(w)),
+        np.array(prior.means),
+        method="Nelder-Mead",
     )
     ours = posterior(terms, votes, prior, list(found))
     assert ours <= best.fun + 1e-3
