@@ -72,7 +72,6 @@ class KernelRidge:
         columns: Tensor,
         labels: Tensor,
         ids: Tensor,
-        n_distinct: float | None = None,
         rest: Rest = no_rest,
     ) -> Self:
         """Fit to support images; O(n · d + m² · (m + d)) for the m of them that K is made of.
@@ -82,8 +81,6 @@ class KernelRidge:
             columns: (n,) int64 column of each image's class; all N classes have images.
             labels: (N,) int64 identifiers of the classes.
             ids: (n,) int64 by which :meth:`moved` is told of images that go.
-            n_distinct: K counts as if it were of so many images: of near-duplicates, n are no
-                more evidence than fewer distinct ones. All of them if None.
             rest: Called every few milliseconds.
         """
         n_classes = len(labels)
@@ -96,8 +93,7 @@ class KernelRidge:
         keys, lengths = _centred(some, centre)
         rest()
         shots = torch.bincount(of_class, minlength=n_classes)
-        # D is of what K holds of each class; with copies, λ grows as K does.
-        mean = len(some) / n_classes * (1.0 if n_distinct is None else n_distinct / len(images))
+        mean = len(some) / n_classes
         fitted = cls(
             labels=labels,
             centre=centre,

@@ -61,14 +61,14 @@ _LOST_TO_NAMES = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoParameters(TermParameters):
-    """The weights of names and of both terms, and what they were tuned on.
+    """The weights of names and of both terms, and what GDA++ was tuned on.
 
     Attributes:
         names: What calibrated class names count; the temperature is the trust in them over this.
         krr: α of KRR++.
         gda: α of GDA++; 0 leaves it out.
         spread: As of :class:`adapters.heads.gda.GDAParameters`.
-        images: Likewise, and of :class:`adapters.heads.krr.KRRParameters`.
+        images: Likewise.
     """
 
     names: float
@@ -80,7 +80,7 @@ class AutoParameters(TermParameters):
     def of_parts(self) -> tuple[KRRParameters, GDAParameters]:
         """The parameters of both."""
         return (
-            KRRParameters(alpha=self.krr, images=self.images),
+            KRRParameters(alpha=self.krr),
             GDAParameters(alpha=self.gda, spread=self.spread, images=self.images),
         )
 
@@ -117,7 +117,7 @@ class Auto(DiscriminantHead[AutoParameters]):
         rest: Rest,
     ) -> tuple[AutoParameters, Tensor]:
         names = (base / trust).log_softmax(dim=1)
-        scores, ridge = self._krr.left_out_scores(known, images, votes.rows, rest=rest)
+        scores, ridge = self._krr.left_out_scores(known, images, votes.rows, rest)
         gda, discriminants = self._gda.untuned(known, images, votes.rows, rest)
         of_gda = standardised(discriminants)
         expected = expected_at(len(images) / len(known))
@@ -155,10 +155,10 @@ class Auto(DiscriminantHead[AutoParameters]):
         everyone = Votes.of(columns, len(known), singles=True)
         frozen = images.embeddings.frozen[everyone.rows]
         names = (zero_shot_logits(frozen, known, self.logit_scale) / trust).log_softmax(dim=1)
-        scores, ridge = self._krr.left_out_scores(known, images, everyone.rows, rest=rest)
+        scores, ridge = self._krr.left_out_scores(known, images, everyone.rows, rest)
         krr = parameters.krr * image_unit(names, everyone, ridge.spread)
         offset = absent_offset(krr * scores, everyone.targets, own_is_known=False)
-        parameters = replace(parameters, krr=krr, images=float(len(images)), absent=offset)
+        parameters = replace(parameters, krr=krr, absent=offset)
         return Tuning(parameters, trust / parameters.names)
 
     def _defaults(self, trust: float) -> AutoParameters:

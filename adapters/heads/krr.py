@@ -33,15 +33,13 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KRRParameters(TermParameters):
-    """The weight of the scores, and what they were tuned on.
+    """The weight of the scores.
 
     Attributes:
         alpha: α.
-        images: Distinct images that K was tuned with; all at hand if None.
     """
 
     alpha: float
-    images: float | None = None
 
 
 class KRR(DiscriminantHead[KRRParameters]):
@@ -66,10 +64,9 @@ class KRR(DiscriminantHead[KRRParameters]):
         trust: float,
         rest: Rest,
     ) -> tuple[KRRParameters, Tensor]:
-        scores = self.left_out_scores(known, images, votes.rows, rest=rest)[0]
+        scores = self.left_out_scores(known, images, votes.rows, rest)[0]
         found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE, rest=rest)
-        parameters = KRRParameters(alpha=found.weight, images=float(len(images)))
-        return parameters, found.values
+        return KRRParameters(alpha=found.weight), found.values
 
     def _defaults(self, trust: float) -> KRRParameters:
         return KRRParameters(alpha=DEFAULT_ALPHA * trust)
@@ -79,8 +76,6 @@ class KRR(DiscriminantHead[KRRParameters]):
         known: ClassSet,
         images: LabelledEmbeddings,
         rows: Tensor,
-        n_distinct: float | None = None,
-        *,
         rest: Rest,
     ) -> tuple[Tensor, KernelRidge]:
         """(m, N) scores of support images, each without itself, and the fit that they are of.
@@ -89,12 +84,11 @@ class KRR(DiscriminantHead[KRRParameters]):
             known: The N classes, all of which have images.
             images: The support images.
             rows: (m,) those that are asked for.
-            n_distinct: As of :meth:`adapters.kernel_ridge.KernelRidge.fit`.
             rest: Called every few milliseconds.
         """
         keys, columns = self.keys(images.embeddings), known.columns(images.labels)
         places = torch.arange(len(images))
-        ridge = KernelRidge.fit(keys, columns, known.ids, places, n_distinct, rest)
+        ridge = KernelRidge.fit(keys, columns, known.ids, places, rest)
         return ridge.left_out(keys, rows, rest), ridge
 
     def _fit(self, images: LabelledEmbeddings) -> None:
@@ -107,7 +101,6 @@ class KRR(DiscriminantHead[KRRParameters]):
             known.columns(images.labels),
             known.ids,
             self.support_.present_ids(),
-            self.parameters_.images,
         )
 
     def _follow(self, before: Head, change: Change) -> None:
@@ -140,7 +133,7 @@ class KRR(DiscriminantHead[KRRParameters]):
         rest: Rest,
     ) -> Tensor:
         known = classes.with_images(images.labels)
-        scores = self.left_out_scores(known, images, rows, parameters.images, rest=rest)[0]
+        scores = self.left_out_scores(known, images, rows, rest)[0]
         term = scores.new_zeros(len(scores), len(classes))
         term[:, classes.have_images(images.labels)] = parameters.alpha * scores
         return term

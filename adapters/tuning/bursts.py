@@ -31,8 +31,8 @@ Images = TypeVar("Images", LabelledEmbeddings, SupportSet)
 # a quarter of the pairs.
 TYPICAL = 0.65
 # Nearest neighbours closer than this share of the typical distance show that there are bursts, if
-# so many images have one. Of support sets of different photos, 2 in a hundred have as many.
-SURE, LEAST_SHARE = 0.4, 0.15
+# so many images have one. Of support sets of different photos, 1 in a hundred has as many.
+SURE, LEAST_SHARE = 0.42, 0.2
 # Images belong to a burst that are closer to it, on the mean, than this share. Where there are
 # bursts of crops, turns and mirrorings, prediction sets then hold what they promise.
 LIKELY = 0.7

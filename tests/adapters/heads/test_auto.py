@@ -25,7 +25,7 @@ def test_answers_and_left_out_are_the_sum_of_both_heads() -> None:
     parameters = AutoParameters(names=0.5, krr=3.0, gda=0.5, spread=2.0, images=9.0)
     tuning = Tuning(parameters, 2.0)
     auto = Auto(50.0).fit(task.classes, task.support, tuning)
-    of_krr = Tuning(KRRParameters(alpha=3.0, images=9.0))
+    of_krr = Tuning(KRRParameters(alpha=3.0))
     of_gda = Tuning(GDAParameters(alpha=0.5, spread=2.0, images=9.0))
     krr = KRRPlusPlus(50.0).fit(task.classes, task.support, of_krr)
     gda = GDAPlusPlus(50.0).fit(task.classes, task.support, of_gda)
