@@ -260,9 +260,8 @@ class KernelRidge:
 
     def storages(self) -> Storages:
         """What it holds in memory."""
-        return storages(
-            self.centre, self.keys, self.ids, self.columns, self.ridge, self.inverse, self.weights
-        )
+        of_images = storages(self.keys, self.ids, self.columns, self.ridge, self.inverse)
+        return {**of_images, **storages(self.labels, self.centre, self.weights)}
 
 
 def chosen_images(columns: Tensor, n_classes: int, most: int = MOST_IMAGES) -> Tensor:

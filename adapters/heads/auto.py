@@ -179,8 +179,8 @@ class Auto(DiscriminantHead[AutoParameters]):
         parameters = self.parameters_
         self._krr, self._gda = copy(self._krr), copy(self._gda)
         of_krr, of_gda = parameters.of_parts()
-        self._krr._place(self.classes_, self.support_, Tuning(of_krr))
-        self._gda._place(self.classes_, self.support_, Tuning(of_gda))
+        self._krr.share(self, Tuning(of_krr))
+        self._gda.share(self, Tuning(of_gda))
         return [self._krr, self._gda] if parameters.gda else [self._krr]
 
     def _scores(self, keys: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from adapters.embeddings import ImageEmbeddings
 from adapters.heads.cached import CachedHead
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages
+from adapters.tuning.tuning import Tuning
 
 P = TypeVar("P", bound=TermParameters)
 
@@ -21,6 +22,12 @@ class DiscriminantHead(CachedHead[P]):
 
     A subclass says what the scores are, and how they follow images that come and go.
     """
+
+    def share(self, other: DiscriminantHead[Any], tuning: Tuning) -> None:
+        """Be of the classes and the support set of another head, whose cache it does without."""
+        self.classes_, self.support_, self.tuning_ = other.classes_, other.support_, tuning
+        self.shots_, self.present_ = other.shots_, other.present_
+        self._all_present = other._all_present
 
     def _term(
         self, queries: ImageEmbeddings, zero_shot: Tensor, n_matches: int | None

@@ -111,9 +111,11 @@ def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifi
         ]
         embeddings = found.embeddings
         rows = list(found.texts) if found.texts is not None else [None] * len(labels)
-        tuning, state = found.tuning, found.tuning_state
         mark = place_of_negatives(labels)
-        _check(found.settings, rows, found.labels, embeddings, tuning, backbone, mark)
+        tuning = _checked(
+            found.settings, rows, found.labels, embeddings, found.tuning, backbone, mark
+        )
+        state = found.tuning_state if tuning is found.tuning else FileTuningState()
     else:
         rows = texts.under(found.settings, labels)
         anew = given.embedded
@@ -162,7 +164,7 @@ def _reader(file: ClassifierFile, sha256: str) -> Callable[[], bytes]:
     return lambda: file.content(sha256)
 
 
-def _check(
+def _checked(
     settings: ClassifierSettings,
     texts: Sequence[Tensor | None],
     labels: Tensor,
@@ -170,8 +172,11 @@ def _check(
     tuning: Tuning,
     backbone: Backbone,
     mark: int | None,
-) -> None:
+) -> Tuning:
     """See that a classifier of these can be fitted and answers; costs as much as loading it.
+
+    Returns:
+        ``tuning``, or another one where that is of a version whose head was another.
 
     Raises:
         InvalidUpload: It cannot be, or does not.
@@ -196,7 +201,7 @@ def _check(
             classes, support, usable(settings.method, tuning), negatives=negatives
         )
         if not len(classes):
-            return
+            return fitted.tuning
         with torch.inference_mode():
             asked = embeddings[:_ASKED] if len(labels) else _any(backbone)
             answers = fitted.answer(asked, 0)
@@ -209,6 +214,7 @@ def _check(
         raise InvalidUpload(
             "The file's tuning gives no probabilities on its support set. Export it again."
         )
+    return fitted.tuning
 
 
 def _any(backbone: Backbone) -> ImageEmbeddings:

@@ -27,6 +27,7 @@ TUNING = Tuning(
     temperature=1.25,
     votes=4,
     accuracy=0.75,
+    head="auto",
 )
 
 

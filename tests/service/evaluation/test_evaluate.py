@@ -119,7 +119,7 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
     table, progress = run(tmp_path / "first")
     n_embedded = int(progress.split(" images embedded")[0].split()[-1])
     assert n_embedded > 3 * QUERIES
-    assert ", 0 taken from the cache, 36 heads fitted" in progress
+    assert ", 0 taken from the cache, 44 heads fitted" in progress
     assert {path.name for path in (tmp_path / "first").iterdir()} == {
         "results.json", "results.csv", "accuracy.png", "reliability.png",
     }  # fmt: skip

@@ -33,7 +33,7 @@ def drawn(figure: Figure) -> Figure:
 @pytest.mark.parametrize("apart", [0.0, 0.001, 0.02])
 def test_labels_of_lines_do_not_overlap(shots: tuple[int, ...], apart: float) -> None:
     estimates = {
-        (method, k): Estimate(0.8 + apart * i, 0.3) for i, method in enumerate(HEADS) for k in shots
+        (method, k): Estimate(0.7 + apart * i, 0.3) for i, method in enumerate(HEADS) for k in shots
     }
     figure = drawn(accuracy_plot(estimates, "about", 3))
     (axes,) = figure.axes

@@ -125,7 +125,11 @@ def test_a_file_holds_what_its_description_says(insects: Classifier) -> None:
     assert document["settings"]["coverage"] == 0.9
     assert document["tuning"] == {
         **document["tuning"],
-        **{k: v for k, v in insects.http.get(insects.url).json()["tuning"].items() if k == "head"},
+        **{
+            k: v
+            for k, v in insects.http.get(insects.url).json()["tuning"].items()
+            if k in ("temperature", "votes")
+        },
     }
     images = [json.loads(line) for line in held["images.jsonl"].splitlines()]
     assert [image["label"] for image in images] == ["ant"] * 4 + ["bee"] * 4 + ["Ameise №1 🐜"]

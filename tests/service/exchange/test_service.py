@@ -60,13 +60,16 @@ def test_files_that_are_refused_leave_nothing(empty: httpx.Client, own: bytes) -
             "invalid-settings",
             "settings.coverage",
         ),
-        (with_json(own, "classifier.json", 0, tuning={}), 422, "invalid-upload", "does not fit"),
         # It is only seen while it is written, in the midst of the others.
         (packed(picture_of_another), 422, "invalid-upload", "another image than its name says"),
     ]:
         problem(put_file(empty, "refused", file), status, kind, told)
         assert empty.get("/v1/classifiers").json()["classifiers"] == []
     assert put_file(empty, "taken", own).status_code == 201
+    # As a version whose head was another wrote it: it is tuned anew.
+    other = with_json(own, "classifier.json", 0, tuning={})
+    assert put_file(empty, "retuned", other).status_code == 201
+    assert empty.get("/v1/classifiers/retuned").json()["tuning"]["votes"] > 0
 
 
 def test_names_and_kinds_of_bodies_are_checked(empty: httpx.Client, own: bytes) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 
 from adapters.backbones import Backbone
-from adapters.heads import Tuning
+from adapters.heads import HEADS, Tuning
 from adapters.loading import load_backbone
 from service.composition import ServiceParts
 from service.images.embedded import EmbeddedImage
@@ -215,8 +215,6 @@ BESIDE = [
     f"UPDATE classes SET text_embedding = x'0102' WHERE classifier_id = {BAD}",
     f"UPDATE classes SET text_embedding = NULL WHERE classifier_id = {BAD} AND label = 'ant'",
     f"UPDATE classes SET created_at = 17 WHERE classifier_id = {BAD}",
-    'UPDATE classifiers SET tuning = \'{"parameters": {}, "votes": 4, "loss": 0.5,'
-    " \"accuracy\": 1.0}' WHERE name = 'bad'",
 ]
 
 
@@ -254,6 +252,21 @@ def test_what_cannot_be_read_costs_one_classifier(
         made.live("bad")
     fill(made, "bad")
     assert asked(made, "bad") == 4
+
+
+def test_a_tuning_of_a_version_whose_head_was_another_is_made_anew(
+    filled: Engine, backbone: Backbone
+) -> None:
+    old = json.dumps({"parameters": {"alpha": 3.0}, "votes": 4, "loss": 0.5, "head": "gda++"})
+    with filled.begin() as connection:
+        connection.execute(
+            text("UPDATE classifiers SET tuning = :old WHERE name = 'bad'"), {"old": old}
+        )
+    made = registry(plain_store(filled, backbone), backbone, memory=10**9)
+    assert asked(made, "bad") == 4
+    live = made.live("bad")
+    assert isinstance(live.tuning.parameters, HEADS[live.settings.method].parameters)
+    assert not live.tuning_is_current  # the database's is not, until the background has tuned
 
 
 # Two backbones

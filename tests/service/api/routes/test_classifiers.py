@@ -72,8 +72,8 @@ def test_leave_one_out_is_done_when_support_changes(classifier: Classifier) -> N
     after_two = classifier.http.get(classifier.url).json()["tuning"]
     assert after_two["votes"] == 4
     assert 0 <= after_two["accuracy"] <= 1
-    assert after_two["head"] in {"tip-adapter++", "gda++"}
-    assert "alpha" in after_two["parameters"]
+    assert after_two["head"] == "auto"
+    assert after_two["parameters"]["names"] > 0
 
 
 def test_updated_at_moves_with_a_change_and_created_at_does_not(classifier: Classifier) -> None:

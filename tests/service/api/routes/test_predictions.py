@@ -210,7 +210,7 @@ def test_a_change_of_method_fits_anew(own_textures: Classifier) -> None:
     [named] = own_textures.predictions(query, top_k=3, evidence=1)
     assert named["evidence"] == []
     assert all(ranked["cache"] == 0 for ranked in named["top_k"])
-    own_textures.put(method="tip-adapter++")
+    own_textures.put(method="auto")
     [back] = own_textures.predictions(query, top_k=3, evidence=1)
     assert close(back, corrected, RETUNED)
     assert back["evidence"] == corrected["evidence"]
