@@ -61,7 +61,8 @@ class ClassifierSettings(BaseModel):
     method: str = Field(
         default=DEFAULT_HEAD,
         json_schema_extra={"enum": list(HEADS)},
-        description="The head that answers. `auto` lets the support images choose. `zero-shot`"
+        description="The head that answers. `auto` pools two of them"
+        " and lets the support images say what they count against the names. `zero-shot`"
         " looks at class names only, the others at the support images too; those with ++ compare"
         " images by the corrected embedding.",
     )

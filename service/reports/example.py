@@ -80,7 +80,7 @@ EXAMPLE: dict[str, Any] = {
     "n_negatives": 0,
     "tuning": {
         "method": "auto",
-        "head": "gda++",
+        "head": "auto",
         "temperature": 31.9,
         "votes": 32,
         "accuracy": 0.96875,

@@ -70,7 +70,7 @@ class ClassifierSettingsIn(ClassifierSettings):
 class Tuned(BaseModel):
     """What leave-one-out over the support images has set."""
 
-    head: str = Field(description="The head in use: the one that `auto` chose, or the method.")
+    head: str = Field(description="The head in use: the method.")
     parameters: Annotated[dict[str, float], BeforeValidator(methodcaller("as_dict"))] = Field(
         description="Hyperparameters of the head."
     )
@@ -131,8 +131,15 @@ class ClassifierOut(_WithSettings):
                     "n_classes": 2,
                     "n_images": 32,
                     "tuning": {
-                        "head": "gda++",
-                        "parameters": {"alpha": 0.62, "spread": 812.5, "absent": 140.2},
+                        "head": "auto",
+                        "parameters": {
+                            "names": 0.36,
+                            "krr": 415.0,
+                            "gda": 0.62,
+                            "spread": 812.5,
+                            "images": 32.0,
+                            "absent": 140.2,
+                        },
                         "temperature": 31.9,
                         "votes": 32,
                         "accuracy": 0.97,
