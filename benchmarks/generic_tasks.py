@@ -61,6 +61,11 @@ def small(image: Image.Image) -> Image.Image:
     return image.resize((64, 64))
 
 
+def tiny(image: Image.Image) -> Image.Image:
+    """32 pixels wide and high, and as large as before again."""
+    return image.resize((32, 32)).resize(image.size)
+
+
 STYLES: dict[str, Style] = {
     "as it is": as_it_is,
     "edges": edges,

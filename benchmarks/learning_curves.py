@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -36,15 +35,10 @@ from adapters.loading import load_backbone
 from adapters.rest import Rest, no_rest
 from adapters.spare_images import spare_images
 from adapters.tuning.tuning import Tuning
-from benchmarks.generic_tasks import Pool, Style, as_it_is, edges, pool, posterised
+from benchmarks.generic_tasks import Pool, Style, as_it_is, edges, pool, posterised, tiny
 
 SIZES, SHOTS, MOST, MORE = (5, 20, 50), (4, 8, 16), 24, 8
 Notes = dict[str, list[float]]
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels, at the size that it had."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 FORMS: dict[str, Style] = {

@@ -43,6 +43,7 @@ from benchmarks.generic_tasks import (
     draw,
     embedded,
     pool,
+    tiny,
 )
 
 SHOTS = (2, 4, 8, 16)
@@ -53,11 +54,6 @@ QUERIES = 20
 CLASSES, PHOTOS, VARIANTS = 30, 8, 8
 # Queries of a set's test split, at most.
 MOST_QUERIES = 1500
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels wide and high, enlarged."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 ALL_STYLES: Mapping[str, Style] = {**STYLES, "32 pixels": tiny}

@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import mean, pstdev
 
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -43,18 +42,13 @@ from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes
 from benchmarks import super_classes
-from benchmarks.generic_tasks import SIZES, Pool, Task, draw, pool
+from benchmarks.generic_tasks import SIZES, Pool, Task, draw, pool, tiny
 from benchmarks.generic_tasks import STYLES as STYLES_OF_CALTECH
 
 SHOTS = (1, 2, 4, 8, 16)
 #: So weak that the queries alone decide.
 HINDSIGHT = Prior((0.6, 8.0), (0.5, 8.0))
 Family = dict[str, list[Task]]
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels wide and high, and large again."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 def families(pools: dict[str, Pool], shots: int, draws: int) -> Family:

@@ -37,15 +37,10 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.herding import herd, herd_classes
 from adapters.loading import load_backbone
 from adapters.span import features
-from benchmarks.generic_tasks import BATCH, QUERIES, SIZES, STYLES, Style, as_it_is, embedded
+from benchmarks.generic_tasks import BATCH, QUERIES, SIZES, STYLES, Style, as_it_is, embedded, tiny
 
 SHOTS = (1, 2, 4, 8)
 KEPT = 0.75
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels wide and high, enlarged again."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Support views: how many, of which area, as one key an image or one a view. On generic images.
 
-    .venv/bin/python benchmarks/support_views.py FOLDER --cache CACHE [--areas 0.5,0.25]
-    .venv/bin/python benchmarks/support_views.py FOLDER --cache CACHE --raw
+    .venv/bin/python -m benchmarks.support_views FOLDER --cache CACHE [--areas 0.5,0.25]
+    .venv/bin/python -m benchmarks.support_views FOLDER --cache CACHE --raw
 
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101. Sixteen images of each of 60
 classes are support images, twenty others queries, in three tasks of 20 classes; each form of the
@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from generic_tasks import BATCH, QUERIES, Style, as_it_is, edges
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -44,15 +43,11 @@ from adapters.engines import Eager, ImagePass, fastest
 from adapters.engines.inference_engine import Engine
 from adapters.heads.tip_adapter import VoteParameters
 from adapters.loading import load_backbone
+from benchmarks.generic_tasks import BATCH, QUERIES, Style, as_it_is, edges, tiny
 
 SHOTS = (1, 2, 4, 8, 16)
 CLASSES, TASKS, DRAWS = 20, 3, 3
 METHODS = ("auto", "tip-adapter++", "gda++")
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels wide and high, and enlarged again."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 STYLES: dict[str, Style] = {"photos": as_it_is, "edges": edges, "32 pixels": tiny}

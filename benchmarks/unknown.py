@@ -1,6 +1,6 @@
 """How well images of no class are told: false rejections, AUROC, and what explicit negatives do.
 
-    .venv/bin/python benchmarks/unknown.py FOLDER [--draws 4] [--backbone lite]
+    .venv/bin/python -m benchmarks.unknown FOLDER [--draws 4] [--backbone lite]
 
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101; half of the classes of a task
 are unknown. Images as they are, as edges, posterised, 64 and 32 pixels wide. It prints
@@ -21,8 +21,6 @@ from statistics import mean
 from unittest.mock import patch
 
 import torch
-from generic_tasks import STYLES, Pool, pool
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -30,17 +28,13 @@ from adapters import negatives as module
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.loading import load_backbone
+from benchmarks.generic_tasks import STYLES, Pool, pool, tiny
 from service.evaluation.metrics import auroc
 
 SIZES = (6, 20, 60)
 SHOTS = (2, 3, 4, 8, 16)
 NEGATIVES = (1, 2, 4, 8, 16)
 QUERIES = slice(16, 36)
-
-
-def tiny(image: Image.Image) -> Image.Image:
-    """32 pixels wide and high, and scaled up again."""
-    return image.resize((32, 32)).resize(image.size)
 
 
 class Half:
