@@ -59,6 +59,14 @@ def evaluate(
             help="Views of each support image, which are averaged: itself and random crops.",
         ),
     ] = 1,
+    suggested: Annotated[
+        bool,
+        typer.Option(
+            "--suggested",
+            help="Support images are those that handful suggest would choose out of a random "
+            "three quarters of the training images, in place of random ones.",
+        ),
+    ] = False,
     template: TemplateOption = None,
     nameless: Annotated[
         bool, typer.Option("--nameless", help="Class names carry no meaning: no zero-shot term.")
@@ -113,6 +121,7 @@ def evaluate(
         coverage=sets,
         leave_classes_out=held_out,
         support_views=support_views,
+        suggested=suggested,
     )
     settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
     check_prompts(template, settings.prompts)

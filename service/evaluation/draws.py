@@ -13,6 +13,7 @@ from torch import Tensor
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from service.datasets.dataset import Dataset, DatasetError, Example
 from service.datasets.features import Features
+from service.evaluation.suggested_draws import pool, suggested
 from service.name_validation import NOT_THESE
 
 
@@ -51,12 +52,15 @@ class Draws:
         shots: Numbers of support images a class.
         seeds: One draw each, at each number of shots.
         leave_classes_out: Share of the classes to hold out of each draw; None: none.
+        suggested: Whether support images are suggested (:mod:`service.evaluation.suggested_draws`)
+            in place of random; explicit negatives are random.
     """
 
     dataset: Dataset
     shots: Sequence[int]
     seeds: Sequence[int]
     leave_classes_out: float | None = None
+    suggested: bool = False
 
     def __len__(self) -> int:
         return len(self.shots) * len(self.seeds)
@@ -75,17 +79,18 @@ class Draws:
         return [example.path for example in self.dataset.queries]
 
     def support_files(self) -> list[Path]:
-        """Files of the support images of all draws.
+        """Files of the support images of all draws, and of those that are chosen from.
 
         Raises:
             DatasetError: There are too few classes to hold any out.
         """
-        return [
-            example.path
-            for seed in self.seeds
-            for one in (self._split(seed)[0], self._others)
-            for example in one.draw(max(self.shots), seed)
-        ]
+        most = max(self.shots)
+        drawn: list[Example] = []
+        for seed in self.seeds:
+            known = self._split(seed)[0]
+            drawn += pool(known, seed) if self.suggested else known.draw(most, seed)
+            drawn += self._others.draw(most, seed)
+        return [example.path for example in drawn]
 
     def embedded(
         self, features: Features, texts: Tensor | None, views: Features | None = None
@@ -109,7 +114,10 @@ class Draws:
         for shots in self.shots:
             for seed in self.seeds:
                 known, unknown = self._split(seed)
-                drawn = known.draw(shots, seed)
+                if self.suggested:
+                    drawn = suggested(known, shots, seed, of_support)
+                else:
+                    drawn = known.draw(shots, seed)
                 ids = torch.tensor([column[label] for label in known.labels])
                 classes = ClassSet(ids, None if texts is None else texts[ids])
                 support = SupportSet(

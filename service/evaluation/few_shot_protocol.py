@@ -32,6 +32,7 @@ class FewShotProtocol:
         leave_classes_out: Share of the classes to hold out as unknown; None: none.
         false_rejection_rate: Share of queries of the classes that may be called unknown.
         support_views: Support views of each support image; queries have none.
+        suggested: Whether support images are those that are suggested, in place of random ones.
     """
 
     methods: tuple[str, ...]
@@ -43,6 +44,7 @@ class FewShotProtocol:
     leave_classes_out: float | None = None
     false_rejection_rate: float = 0.05
     support_views: int = 1
+    suggested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Result:
         seed: Of the draw.
         n_classes: How many classes there were to choose from.
         n_unknown: How many queries of held-out classes were answered.
-        metrics: Accuracy, calibration error and the others.
+        metrics: Accuracy, calibration error, cross-entropy and the others.
         tuning: What leave-one-out had set the head to.
         confidence: (n,) largest probability of each of the n queries of the classes.
         correct: (n,) bool: whether the most probable class is the true one.
@@ -101,7 +103,13 @@ def evaluate(
         DatasetError: There are too few classes to hold any out, or a file cannot be read.
         NotAnImage, BrokenImage, ImageTooLarge: A file is no image to embed; names the file.
     """
-    draws = Draws(dataset, protocol.shots, protocol.seeds, protocol.leave_classes_out)
+    draws = Draws(
+        dataset,
+        protocol.shots,
+        protocol.seeds,
+        protocol.leave_classes_out,
+        suggested=protocol.suggested,
+    )
     if views is not None:
         views.compute(draws.support_files())
     features.compute(draws.files() if views is None else draws.queries())

@@ -1,7 +1,7 @@
 """Metrics of predictions for queries whose true classes are known.
 
-Accuracy, expected calibration error, coverage of prediction sets, and AUROC of out-of-distribution
-detection.
+Accuracy, expected calibration error, cross-entropy, coverage of prediction sets, and AUROC of
+out-of-distribution detection.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Metrics of one head on the queries of one draw, as fractions; None: cannot be computed.
+    """Metrics of one head on the queries of one draw; None: cannot be computed.
+
+    All but ``cross_entropy`` and ``set_size`` are fractions.
 
     Attributes:
         accuracy: Share of the queries whose most probable class is the true one.
         ece: Expected calibration error, :func:`calibration_error`.
+        cross_entropy: In nats, :func:`cross_entropy`.
         coverage: Share of the queries whose true class is in the prediction set.
         set_size: Mean number of classes in the prediction set.
         auroc: Area under the ROC curve: how well familiarity tells these queries from those of
@@ -35,6 +38,7 @@ class Metrics:
 
     accuracy: float
     ece: float
+    cross_entropy: float
     coverage: float | None
     set_size: float | None
     auroc: float | None
@@ -67,6 +71,7 @@ def compute_metrics(
     return Metrics(
         _share(correct),
         calibration_error(confidence, correct),
+        cross_entropy(predictions.probabilities, truth),
         coverage,
         set_size,
         area,
@@ -91,6 +96,19 @@ def calibration_error(confidence: Tensor, correct: Tensor) -> float:
         correct: (n,) bool: whether the most probable class is the true one.
     """
     return float(binary_calibration_error(confidence, correct.long(), n_bins=BINS, norm="l1"))
+
+
+def cross_entropy(probabilities: Tensor, truth: Tensor) -> float:
+    """Cross-entropy (logarithmic score; Good, 1952) in nats: mean of −ln p of the true class.
+
+    A probability of 0 counts as the smallest normal number of its type, so that the mean is finite.
+
+    Args:
+        probabilities: (n, N).
+        truth: (n,) int64 columns of the true classes.
+    """
+    own = probabilities.gather(1, truth.unsqueeze(1))
+    return float(-own.clamp_min(torch.finfo(own.dtype).tiny).double().log().mean())
 
 
 def auroc(known: Tensor, unknown: Tensor) -> float:

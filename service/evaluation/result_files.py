@@ -18,7 +18,7 @@ from service.evaluation.few_shot_protocol import FewShotProtocol, Result
 from service.evaluation.metrics import BINS, Metrics, calibration_error
 from service.evaluation.result_plots import accuracy_plot, reliability_diagram
 from service.evaluation.result_tables import described
-from service.evaluation.summary import summarise
+from service.evaluation.summary import pooled_calibration_error, summarise
 from service.presentation.wording import quantity
 
 _MARGINS: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}
@@ -97,6 +97,7 @@ def _full(result: Result) -> dict[str, Any]:
 def _summary(protocol: FewShotProtocol, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Means with their 95 % intervals, by method and shots; null where nothing was measured."""
     estimates_of = {field.name: summarise(results, field.name) for field in fields(Metrics)}
+    pooled = pooled_calibration_error(results)
     return [
         {
             "method": method,
@@ -105,6 +106,7 @@ def _summary(protocol: FewShotProtocol, results: Sequence[Result]) -> list[dict[
                 name: asdict(estimates[method, shots]) if (method, shots) in estimates else None
                 for name, estimates in estimates_of.items()
             },
+            "pooled_ece": pooled[method, shots],
         }
         for method in protocol.methods
         for shots in protocol.shots

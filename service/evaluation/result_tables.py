@@ -11,7 +11,7 @@ from rich.text import Text
 
 from service.datasets.dataset import Dataset
 from service.evaluation.few_shot_protocol import FewShotProtocol, Result
-from service.evaluation.summary import Estimate, summarise
+from service.evaluation.summary import Estimate, pooled_calibration_error, summarise
 from service.presentation.wording import quantity
 
 MISSING = "–"
@@ -20,7 +20,7 @@ MISSING = "–"
 def tables(
     dataset: Dataset, protocol: FewShotProtocol, results: Sequence[Result]
 ) -> Iterator[Group]:
-    """Tables of results: accuracy, calibration error, and whatever else was measured."""
+    """Tables of results: accuracy, calibration error, cross-entropy, and what else was measured."""
     draws = len(protocol.seeds)
     one = draws == 1
     interval = "one draw" if one else f"mean ± half of its 95 % interval, {draws} draws"
@@ -31,10 +31,21 @@ def tables(
         [_by_method(results, protocol, "accuracy", with_interval)],
         caption=_used_up(dataset, protocol),
     )
+    errors = _by_method(results, protocol, "ece", mean_percent)
+    pooled = pooled_calibration_error(results)
+    together = {
+        method: [f"{100 * pooled[method, k]:.1f}" for k in protocol.shots]
+        for method in protocol.methods
+    }
     yield _table(
-        f"expected calibration error in %, {mean}",
+        f"expected calibration error in %, {mean}" + ("" if one else " / of all draws together"),
         protocol,
-        [_by_method(results, protocol, "ece", mean_percent)],
+        [errors if one else _pairs(errors, together)],
+    )
+    yield _table(
+        f"cross-entropy in nats, {mean}",
+        protocol,
+        [_by_method(results, protocol, "cross_entropy", lambda value: f"{value.mean:.2f}")],
     )
     if protocol.coverage is not None:
         held = _by_method(results, protocol, "coverage", mean_percent)
@@ -43,12 +54,7 @@ def tables(
             f"prediction sets, {100 * protocol.coverage:g} % asked\n"
             f"coverage in % / mean number of classes, {mean}",
             protocol,
-            [
-                {
-                    method: [f"{a} / {b}" for a, b in zip(held[method], sizes[method], strict=True)]
-                    for method in protocol.methods
-                }
-            ],
+            [_pairs(held, sizes)],
         )
     if protocol.leave_classes_out is not None:
         yield _table(
@@ -73,9 +79,11 @@ def described(dataset: Dataset, protocol: FewShotProtocol) -> str:
     """The data set, where queries are from, and how many classes there are."""
     n = len(dataset.labels)
     source = f", queries from {dataset.queries_from}" if dataset.queries_from else ""
+    support = ", suggested support images" if protocol.suggested else ""
     if protocol.leave_classes_out is None:
-        return f"{dataset.name}{source}, {n} classes"
-    return f"{dataset.name}{source}, {n} classes, {100 * protocol.leave_classes_out:g} % left out"
+        return f"{dataset.name}{source}, {n} classes{support}"
+    share = f"{100 * protocol.leave_classes_out:g} % left out"
+    return f"{dataset.name}{source}, {n} classes, {share}{support}"
 
 
 def with_interval(value: Estimate) -> str:
@@ -106,6 +114,14 @@ def _by_method(
     }
 
 
+def _pairs(first: Mapping[str, list[str]], second: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Both in one cell: ``4.8 / 2.9``."""
+    return {
+        method: [f"{a} / {b}" for a, b in zip(cells, second[method], strict=True)]
+        for method, cells in first.items()
+    }
+
+
 def _one_row(rows: Mapping[str, list[str]], name: str) -> dict[str, list[str]]:
     """One row for all methods where they all have the same cells, as familiarity is no head's."""
     if len({tuple(cells) for cells in rows.values()}) == 1:
@@ -133,7 +149,7 @@ def _table(
 
 def _used_up(dataset: Dataset, protocol: FewShotProtocol) -> str | None:
     """Where an interval over draws says nothing, because all draws are the same."""
-    if len(protocol.seeds) == 1 or protocol.leave_classes_out is not None:
+    if len(protocol.seeds) == 1 or protocol.leave_classes_out is not None or protocol.suggested:
         return None
     same = [str(k) for k in protocol.shots if dataset.is_used_up(k)]
     if not same:

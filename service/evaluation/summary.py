@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, stdev
 
+import torch
 from scipy.stats import t
 
 from service.evaluation.few_shot_protocol import Result
+from service.evaluation.metrics import calibration_error
 
 CONFIDENCE = 0.95
 
@@ -51,4 +53,26 @@ def summarise(results: Sequence[Result], metric: str) -> dict[tuple[str, int], E
         key: estimate([value for value in values if value is not None])
         for key, values in values_of.items()
         if None not in values
+    }
+
+
+def pooled_calibration_error(results: Sequence[Result]) -> dict[tuple[str, int], float]:
+    """Expected calibration error of all draws' predictions together, by method and shots.
+
+    Over the few hundred queries of one draw, chance alone sets accuracy and confidence of a bin
+    apart by some points, and the mean over draws keeps that. Measured together it averages out, but
+    so do errors of draws in opposite directions: the one is too high, the other too low.
+
+    Args:
+        results: Of any methods, shots and seeds.
+    """
+    together: defaultdict[tuple[str, int], list[Result]] = defaultdict(list)
+    for result in results:
+        together[result.method, result.shots].append(result)
+    return {
+        key: calibration_error(
+            torch.cat([result.confidence for result in some]),
+            torch.cat([result.correct for result in some]),
+        )
+        for key, some in together.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.datasets.dataset import Dataset, DatasetError
 from service.evaluation.draws import Draws, hold_out
 from service.evaluation.few_shot_protocol import FewShotProtocol, Result, evaluate
+from service.evaluation.suggested_draws import pool, suggested
 from service.name_validation import NOT_THESE
 
 WIDTH = 32
@@ -183,3 +185,53 @@ def test_negatives_are_measured() -> None:
         assert result.metrics.auroc is not None
         assert result.metrics.auroc > 0.9
         assert result.tuning.negatives_weight is not None
+
+
+def test_pool_of_suggestions_is_three_quarters_and_holds_the_random_draw() -> None:
+    dataset = made(4)
+    pools = {frozenset(example.path for example in pool(dataset, seed)) for seed in range(5)}
+    assert len(pools) == 5
+    for seed in range(5):
+        of_draw = pool(dataset, seed)
+        assert [example.label for example in of_draw] == [one for one in "abcd" for _ in range(15)]
+        assert {e.path for e in dataset.draw(15, seed)} == {e.path for e in of_draw}
+        assert pool(dataset.only({"b"}), seed) == of_draw[15:30]
+    assert len(pool(made(2, each=1), 0)) == 2
+
+
+def test_suggested_images_are_typical_of_their_class_and_contain_the_fewer() -> None:
+    class Odd(MadeFeatures):
+        """The last six images of each class look like nothing else."""
+
+        def _row(self, path: Path) -> torch.Tensor:
+            row = super()._row(path)
+            return row if int(path.name) < 14 else torch.eye(WIDTH)[-int(path.name)]
+
+    dataset = made(3)
+    features: Any = Odd(0.05)
+    for seed in range(5):
+        features.compute(example.path for example in pool(dataset, seed))
+        found = suggested(dataset, 1, seed, features)
+        assert [example.label for example in found] == ["a", "b", "c"]
+        assert all(int(example.path.name) < 14 for example in found)
+        more = suggested(dataset, 4, seed, features)
+        assert [example.label for example in more] == [one for one in "abc" for _ in range(4)]
+        assert more[::4] == found
+        assert {e.path for e in more} <= {e.path for e in pool(dataset, seed)}
+
+
+def test_suggested_images_support_a_draw() -> None:
+    features: Any = MadeFeatures(0.3)
+    draws = Draws(with_negatives(5), (2, 30), (0, 1), leave_classes_out=0.25, suggested=True)
+    features.compute(draws.files())
+    for draw in draws.embedded(features, None):
+        # Classes that are held out are in no pool; a class has 15 images there.
+        assert len(draw.classes) == 3
+        assert len(draw.support) == 3 * min(draw.shots, 15)
+        assert draw.negatives is not None
+        assert len(draw.negatives) == min(draw.shots, 20)
+    protocol = FewShotProtocol(("auto",), (1,), tuple(range(4)), names_carry_meaning=False)
+    by_chance = run(made(6), 0.4, protocol)
+    chosen = run(made(6), 0.4, replace(protocol, suggested=True))
+    gain = sum(r.metrics.accuracy for r in chosen) - sum(r.metrics.accuracy for r in by_chance)
+    assert gain / 4 > 0.03

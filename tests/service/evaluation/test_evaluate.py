@@ -21,6 +21,7 @@ from adapters.backbones.support_views import MOST_VIEWS
 from adapters.heads import HEADS
 from service.cli import app
 from service.datasets.dataset import DatasetError, read_dataset
+from service.evaluation.suggested_draws import pool
 from tests.service.server import Server, run_handful
 
 SHOTS, QUERIES = 4, 12
@@ -120,6 +121,8 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
     n_embedded = int(progress.split(" images embedded")[0].split()[-1])
     assert n_embedded > 3 * QUERIES
     assert ", 0 taken from the cache, 44 heads fitted" in progress
+    methods = [method for method in HEADS if method != "zero-shot"]
+    assert f", 0 taken from the cache, {4 * len(methods)} heads fitted" in progress
     assert {path.name for path in (tmp_path / "first").iterdir()} == {
         "results.json", "results.csv", "accuracy.png", "reliability.png",
     }  # fmt: skip
@@ -132,7 +135,6 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
     document = json.loads((tmp_path / "first" / "results.json").read_text())
     with (tmp_path / "first" / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    methods = [method for method in HEADS if method != "zero-shot"]
     assert [(r["method"], r["shots"], r["seed"]) for r in rows] == [
         (method, str(k), str(seed)) for k in (1, 3) for seed in (0, 1) for method in methods
     ]
@@ -141,6 +143,7 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
         assert (result["classes"], result["queries"], result["unknown_queries"]) == (2, 24, 12)
         assert float(row["accuracy"]) == result["accuracy"]
         assert 0 <= result["ece"] <= 1
+        assert float(row["cross_entropy"]) == result["cross_entropy"] > 0
         assert 0 <= result["coverage"] <= 1
         assert 0 <= result["set_size"] <= 2
         if result["shots"] == 1:
@@ -158,7 +161,18 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
     assert summed["accuracy"]["half_width"] == pytest.approx(half)
     assert f"{100 * (low + high) / 2:.1f} ± {100 * half:.1f}" in table
     assert max(map(len, table.splitlines())) <= 80
-    for word in ("calibration error", "prediction sets", "AUROC", "unknown rejected", "–"):
+    error, together = 100 * summed["ece"]["mean"], 100 * summed["pooled_ece"]
+    assert 0 <= together <= error + 1e-6
+    assert f"{error:.1f} / {together:.1f}" in table
+    assert f"{summed['cross_entropy']['mean']:.2f}" in table
+    for word in (
+        "calibration error",
+        "cross-entropy",
+        "prediction sets",
+        "AUROC",
+        "unknown rejected",
+        "–",
+    ):
         assert word in table
 
     again, progress = run(tmp_path / "second")
@@ -295,6 +309,22 @@ def test_support_views_are_those_of_the_python_api(cloth: Path, tmp_path: Path) 
     ]
     accuracy = told["results"][0]["accuracy"]
     assert accuracy == pytest.approx(sum(right) / len(right), abs=1.01 / len(right))
+
+
+def test_support_images_are_those_that_are_suggested(cloth: Path, vit: str, tmp_path: Path) -> None:
+    ran = invoke(
+        str(cloth), "--shots=1,2", "--seeds=2", "--methods=gda++", "--suggested",
+        f"--out={tmp_path / 'out'}", f"--cache={tmp_path / 'cache'}", f"--backbone={vit}",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert document["protocol"]["suggested"] is True
+    assert len(document["results"]) == 4
+    assert f"{cloth.name}, 3 classes, suggested support images" in ran.stdout
+    # All that is chosen from: more than the two images a class that are drawn.
+    dataset = read_dataset(cloth)
+    pools = {example.path for seed in (0, 1) for example in pool(dataset, seed)}
+    assert f"{len(pools) + 3 * QUERIES} images embedded" in " ".join(ran.stderr.split())
 
 
 def test_as_many_views_are_taken_as_a_classifier_may_have() -> None:

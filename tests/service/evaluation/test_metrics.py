@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from service.evaluation.metrics import (
     auroc,
     calibration_error,
     compute_metrics,
+    cross_entropy,
 )
-from service.evaluation.summary import estimate, summarise
+from service.evaluation.summary import estimate, pooled_calibration_error, summarise
 
 
 def test_calibration_error_agrees_with_sums_by_hand() -> None:
@@ -53,6 +55,42 @@ def test_calibration_counts_each_query_in_its_bin() -> None:
     assert bins.accuracy[-1] == bins.confidence[-1] == 1
 
 
+def test_cross_entropy_is_the_mean_of_minus_ln_p() -> None:
+    probabilities = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
+    found = cross_entropy(probabilities, torch.tensor([0, 2]))
+    assert found == pytest.approx(-(math.log(0.7) + math.log(0.3)) / 2)
+    uniform = torch.full((5, 4), 0.25)
+    assert cross_entropy(uniform, torch.tensor([0, 1, 2, 3, 0])) == pytest.approx(math.log(4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_cross_entropy_of_a_probability_of_0_is_finite(dtype: torch.dtype) -> None:
+    found = cross_entropy(torch.eye(2, dtype=dtype), torch.tensor([1, 1]))
+    assert found == pytest.approx(-math.log(torch.finfo(dtype).tiny) / 2)
+
+
+def test_pooled_calibration_error_is_that_of_one_draw_of_all_queries() -> None:
+    def result(method: str, shots: int, confidence: list[float], correct: list[bool]) -> Result:
+        metrics = Metrics(0.5, 0.5, 0.5, None, None, None, None, None)
+        held = torch.tensor(confidence), torch.tensor(correct)
+        return Result(method, shots, 0, 2, 0, metrics, Tuning(), *held)
+
+    results = [
+        # Each draw is far off in its bin; together they are right.
+        result("a", 1, [0.5], [True]),
+        result("a", 1, [0.5], [False]),
+        result("a", 2, [0.9], [False]),
+        result("b", 1, [0.9, 0.9], [True, True]),
+        # Draws of different sizes count by their queries.
+        result("b", 1, [0.9], [False]),
+    ]
+    assert pooled_calibration_error(results) == {
+        ("a", 1): pytest.approx(0.0),
+        ("a", 2): pytest.approx(0.9),
+        ("b", 1): pytest.approx(0.9 - 2 / 3),
+    }
+
+
 @pytest.mark.parametrize("size", [0.01, 1.0, 1e4])
 def test_auroc_is_the_share_of_pairs_in_order(size: float) -> None:
     random = torch.Generator().manual_seed(0)
@@ -77,6 +115,7 @@ def test_metrics_agree_with_sums_by_hand() -> None:
     )
     metrics = compute_metrics(predictions, torch.tensor([0, 2, 2]), unknown)
     assert metrics.accuracy == pytest.approx(1 / 3)
+    assert metrics.cross_entropy == pytest.approx(-math.log(0.7 * 0.3 * 0.3) / 3)
     assert metrics.coverage == pytest.approx(2 / 3)
     assert metrics.set_size == pytest.approx(5 / 3)
     assert metrics.auroc == pytest.approx(4 / 6)
@@ -88,7 +127,7 @@ def test_metrics_agree_with_sums_by_hand() -> None:
 def test_metrics_are_none_where_not_asked_for() -> None:
     predictions = Predictions(torch.eye(2), None, torch.ones(2, dtype=torch.bool), None)
     metrics = compute_metrics(predictions, torch.tensor([0, 1]), predictions)
-    assert metrics == Metrics(1.0, 0.0, None, None, None, None, None)
+    assert metrics == Metrics(1.0, 0.0, 0.0, None, None, None, None, None)
 
 
 def test_estimate_gives_interval_of_students_t() -> None:
@@ -101,7 +140,7 @@ def test_estimate_gives_interval_of_students_t() -> None:
 
 def test_summarise_keeps_methods_and_shots_apart() -> None:
     def result(method: str, shots: int, seed: int, accuracy: float, auroc: float | None) -> Result:
-        metrics = Metrics(accuracy, 0.0, None, None, auroc, None, None)
+        metrics = Metrics(accuracy, 0.0, 0.0, None, None, auroc, None, None)
         nothing = torch.empty(0)
         return Result(method, shots, seed, 2, 0, metrics, Tuning(), nothing, nothing)
 
