@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +54,7 @@ class Classifier:
         self._columns: list[str] = []
         self._texts: Tensor | None = None
         self._classifier: FewShotClassifier | None = None
+        self._as_queries: Tensor | None = None
 
     @property
     def classes_(self) -> list[str]:
@@ -261,11 +263,11 @@ class Classifier:
         if len(images) != len(labels):
             raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
         names, texts = ([], None) if before is None else (self._names, self._texts)
-        support = (
-            SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
-            if before is None
-            else _whole(before)
-        )
+        support = SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
+        if before is not None:
+            support = _whole(before)
+            embeddings = replace(support.embeddings, as_queries=self._as_queries)
+            support = replace(support, embeddings=embeddings)
         every = list(dict.fromkeys([*names, *labels, *class_names]))
         position = {name: i for i, name in enumerate(every)}
         ids = torch.arange(len(support), len(support) + len(images))
@@ -280,7 +282,7 @@ class Classifier:
     def _store(
         self, names: list[str], texts: Tensor | None, support: SupportSet, tuning: Tuning | None
     ) -> None:
-        mark = place_of_negatives(names)
+        mark, as_queries = place_of_negatives(names), support.embeddings.as_queries
         support, negatives = parted(support, mark)
         rows = [None] * len(names) if texts is None else list(texts)
         classes = class_set(self.settings, dict(enumerate(rows)), support.labels, mark)
@@ -288,6 +290,7 @@ class Classifier:
             classes, support, tuning, negatives=negatives
         )
         self._names, self._texts, self._classifier = names, texts, fitted
+        self._as_queries = as_queries
         self._columns = [names[i] for i in classes.ids.tolist()]
 
     def _fitted(self) -> FewShotClassifier:

@@ -27,6 +27,7 @@ from service.registry.query_window import QueryWindow
 from service.registry.snapshot import Snapshot
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Written, renewed_support
+from service.storage.query_embeddings import in_order
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
 # Most cells of a table of queries by what they are compared with, classes and images, that are
@@ -256,15 +257,23 @@ class LiveClassifier:
             if tuning is not None or refitted is not None:
                 self._look_anew()
 
-    def retuned(self, basis: Basis, rest: Rest) -> Prepared:
+    def retuned(
+        self, basis: Basis, rest: Rest, as_queries: Mapping[int, Tensor] | None = None
+    ) -> Prepared:
         """A full tuning of that state, for :meth:`apply`; blocks nobody.
 
         Args:
             basis: The state.
             rest: Called every few milliseconds.
+            as_queries: What its support images are as queries, by their ids, where it holds
+                averages of their views.
         """
+        rows = None
+        if as_queries is not None:
+            ids, width = basis.support.present_ids(), self._backbone.corrected_width
+            rows = in_order(ids, as_queries, width)
         return self._classifier.retuned(
-            basis.classes, basis.support, rest, negatives=basis.negatives
+            basis.classes, basis.support, rest, negatives=basis.negatives, as_queries=rows
         )
 
     def refitted(self, basis: Basis) -> FewShotClassifier | None:
