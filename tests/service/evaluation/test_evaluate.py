@@ -307,7 +307,7 @@ def test_negatives_have_views_as_the_classes_do(cloth: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
     told = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert told["results"][0]["n_unknown"] == QUERIES
+    assert told["results"][0]["unknown_queries"] == QUERIES
 
 
 def test_as_many_views_are_taken_as_a_classifier_may_have() -> None:
