@@ -20,13 +20,12 @@ from adapters.heads import Tuning
 from handful import saved
 from handful.backbone import load_backbone
 from handful.pictures import Image, embed
-from handful.prediction import Evidence, Prediction, Suggestion
+from handful.prediction import Evidence, Prediction, Suggestion, named
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
 from service.registry.fitting import class_set, class_texts, new_classifier, usable
 from service.registry.negatives import parted, place_of_negatives
-from service.registry.predictions import shown_p_values
 from service.suggestions.pool_suggestions import NearestSupport, class_numbers, suggest
 
 _DEFAULTS = ClassifierSettings()
@@ -123,39 +122,7 @@ class Classifier:
 
         Raises as :meth:`predict`.
         """
-        answers = self._answers(images, evidence)
-        ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        matches, p_values = answers.scores.matches, shown_p_values(answers)
-        predictions = []
-        for i, (order, values) in enumerate(
-            zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
-        ):
-            labels = [self._columns[column] for column in order]
-            held = None
-            if answers.prediction_sets is not None:
-                inside = answers.prediction_sets[i].tolist()
-                held = [self._columns[column] for column in order if inside[column]]
-            nearest = zip(
-                matches.ids[i].tolist(),
-                matches.labels[i].tolist(),
-                matches.similarities[i].tolist(),
-                strict=True,
-            )
-            predictions.append(
-                Prediction(
-                    label=labels[0],
-                    probability=values[0],
-                    known=bool(answers.known[i]),
-                    p_value=p_values[i],
-                    probabilities=dict(zip(labels, values, strict=True)),
-                    prediction_set=held,
-                    evidence=[
-                        Evidence(index, self._names[label], similarity)
-                        for index, label, similarity in nearest
-                    ],
-                )
-            )
-        return predictions
+        return named(self._answers(images, evidence), self._columns, self._names)
 
     def suggest(
         self, pool: Sequence[Image], n: int = 5, *, labels: Sequence[str] | None = None
