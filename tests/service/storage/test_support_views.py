@@ -327,7 +327,7 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
         assert left_out.count == 2
         as_queries = new.query_embeddings(name)
         settings_ = stored.record.settings
-        images = LabelledEmbeddings(
+        labelled = LabelledEmbeddings(
             torch.zeros(2, dtype=torch.int64),
             replace(
                 stored.embeddings,
@@ -335,7 +335,7 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
             ),
         )
         texts = torch.stack([record.text for record in stored.classes if record.text is not None])
-        tuned = new_classifier(settings_, backbone).tune(ClassSet(torch.arange(2), texts), images)
+        tuned = new_classifier(settings_, backbone).tune(ClassSet(torch.arange(2), texts), labelled)
         assert tuned.left_out_scores is not None
         assert left_out.scores == pytest.approx(tuned.left_out_scores.scores, abs=1e-3)
     engine.dispose()
