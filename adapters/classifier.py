@@ -17,15 +17,9 @@ from adapters.growing_support import GrowingSupport
 from adapters.heads import HEADS, Head, Tuning
 from adapters.heads.head import FOLLOWED_FROM
 from adapters.negatives import with_negatives
-from adapters.out_of_distribution import (
-    RelativeMahalanobis,
-    comparable,
-    degrees_of_freedom,
-    lower_quantile,
-    rejection_threshold,
-)
+from adapters.out_of_distribution import RelativeMahalanobis, lower_quantile
+from adapters.rejection import with_rejection
 from adapters.rest import Rest, no_rest
-from adapters.tuning.left_out_scores import LeftOutScores
 from adapters.tuning.votes import Votes
 
 __all__ = ["Answers", "FewShotClassifier", "Prepared"]
@@ -159,6 +153,7 @@ class FewShotClassifier:
         rest: Rest = no_rest,
         *,
         negatives: SupportSet | None = None,
+        as_queries: Tensor | None = None,
     ) -> Prepared:
         """A full tuning, and all that is fitted fitted anew, for the support set as it is.
 
@@ -170,10 +165,14 @@ class FewShotClassifier:
             support: :attr:`held`.
             rest: Called every few milliseconds, so that it can be held back.
             negatives: :attr:`negatives`, as they were then.
+            as_queries: Of the support images, if they are averages
+                (:class:`adapters.embeddings.ImageEmbeddings`).
         """
         compact = support.compact()
         if support.is_sparse:
             support = GrowingSupport.of(compact)
+        embeddings = replace(compact.embeddings, as_queries=as_queries)
+        compact = replace(compact, embeddings=embeddings)
         fitting = Fitting.of(classes, compact, rest, negatives=negatives)
         tuning = self._tune(classes, fitting, rest)
         change = Change(classes=classes, tuning=tuning)
@@ -225,37 +224,20 @@ class FewShotClassifier:
         return self._tune(classes, fitting, rest)
 
     def _tune(self, classes: ClassSet, fitting: Fitting, rest: Rest = no_rest) -> Tuning:
-        images, ood = fitting.distinct, fitting.ood
-        head = self._new_head()
+        head, images = self._new_head(), fitting.distinct
         tuning = head.tune(classes, images, rest=rest)
         columns = classes.columns(images.labels)
         votes = Votes.of(columns, len(classes))
-        rejection = conformal = left_out = weight = None
-        centre = 0.0
-        if ood is not None:
-            shots = torch.bincount(columns)[votes.targets]
-            scores = comparable(ood.left_out(votes.rows, rest=rest), shots)
-            if fitting.margin is not None:
-                margins = fitting.margin.left_out(images, votes.rows, rest)
-                weight, centre = fitting.margin.weight(margins, scores), float(margins.mean())
-                scores = scores + weight * (margins - centre)
-            given = self.false_rejection_rate, degrees_of_freedom(shots)
-            rejection = rejection_threshold(scores, *given)
-            left_out = LeftOutScores.of(scores, *given)
-        if self.coverage is not None:
-            logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
-            probabilities = (logits / tuning.temperature).softmax(dim=1)
-            own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
-            # With too little evidence every class is in the set.
-            conformal = lower_quantile(own, 1 - self.coverage) or 0.0
-        return replace(
-            tuning,
-            rejection_threshold=rejection,
-            conformal_threshold=conformal,
-            negatives_weight=weight,
-            negatives_centre=centre,
-            left_out_scores=left_out,
-        )
+        share = self.false_rejection_rate
+        tuning = with_rejection(tuning, fitting, columns, votes.rows, share, rest)
+        if self.coverage is None:
+            return tuning
+        logits = head.left_out(classes, images, tuning, votes.rows, rest=rest)
+        probabilities = (logits / tuning.temperature).softmax(dim=1)
+        own = probabilities.gather(1, votes.targets.unsqueeze(1)).squeeze(1)
+        # With too little evidence every class is in the set.
+        conformal = lower_quantile(own, 1 - self.coverage) or 0.0
+        return replace(tuning, conformal_threshold=conformal)
 
     def answer(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Answers:
         """Answer n queries; none depends on the others.
@@ -297,5 +279,7 @@ class FewShotClassifier:
 
 
 def _some(negatives: SupportSet | None) -> SupportSet | None:
-    """Negatives, if there are any."""
-    return None if negatives is None or not len(negatives) else negatives
+    """Negatives, if there are any, as they are kept."""
+    if negatives is None or not len(negatives):
+        return None
+    return replace(negatives, embeddings=replace(negatives.embeddings, as_queries=None))

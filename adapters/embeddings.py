@@ -27,20 +27,30 @@ class ImageEmbeddings:
         frozen: (n, d) embedding of the frozen CLIP encoder, comparable with texts.
         corrected: (n, d') embedding with less intra-modal overlap, for comparing images
             with images. d' may differ from d.
+        as_queries: (n, d') corrected embeddings that the images have as queries, where those above
+            are averages of support views; NaN in the rows of which it is not known. None where an
+            image is embedded as a query is. Thresholds need it; heads and caches do not keep it.
     """
 
     frozen: Tensor
     corrected: Tensor
+    as_queries: Tensor | None = None
 
     def __len__(self) -> int:
         return self.frozen.shape[0]
 
     def __getitem__(self, rows: Tensor | slice) -> ImageEmbeddings:
-        return ImageEmbeddings(self.frozen[rows], self.corrected[rows])
+        asked = None if self.as_queries is None else self.as_queries[rows]
+        return ImageEmbeddings(self.frozen[rows], self.corrected[rows], asked)
+
+    def as_averages(self) -> ImageEmbeddings:
+        """The same, known to be averages of views and not what of; takes no memory."""
+        nothing = self.corrected.new_full((1, 1), torch.nan).expand_as(self.corrected)
+        return ImageEmbeddings(self.frozen, self.corrected, nothing)
 
     def storages(self) -> Storages:
         """What they hold in memory."""
-        return storages(self.frozen, self.corrected)
+        return storages(self.frozen, self.corrected, self.as_queries)
 
     @staticmethod
     def concatenate(parts: Sequence[ImageEmbeddings]) -> ImageEmbeddings:
@@ -50,6 +60,11 @@ class ImageEmbeddings:
         return ImageEmbeddings(
             torch.cat([part.frozen for part in parts]),
             torch.cat([part.corrected for part in parts]),
+            None
+            if all(part.as_queries is None for part in parts)
+            else torch.cat(
+                [part.corrected if part.as_queries is None else part.as_queries for part in parts]
+            ),
         )
 
 

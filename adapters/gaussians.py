@@ -110,11 +110,8 @@ class SharedGaussians:
 
     def distances(self, queries: Tensor) -> Tensor:
         """(m, N) squared Mahalanobis distances to the class means, free of their noise."""
-        rows = self.features(queries)
-        inside = self._span.coordinates(rows).numpy()
-        outside = _squares(rows.numpy()) - _squares(inside)
-        whitened = self._whitened(inside)
-        squares = _squares(whitened) + outside * (self._width / self._ridge)
+        whitened, outside = self._placed(self.features(queries))
+        squares = _squares(whitened) + outside
         return torch.from_numpy(squares[:, None] - 2 * whitened @ self._means.T + self._constant())
 
     def running(self, labels: Tensor) -> RunningGaussians:
@@ -139,7 +136,11 @@ class SharedGaussians:
         )
 
     def left_out(
-        self, rows: Tensor | None = None, *, rest: Rest = no_rest
+        self,
+        rows: Tensor | None = None,
+        as_queries: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
     ) -> tuple[Tensor, Tensor]:
         """Scores of support images, each with itself left out of means and covariance.
 
@@ -149,6 +150,8 @@ class SharedGaussians:
 
         Args:
             rows: (m,) the images; all if None.
+            as_queries: (m, d) embeddings to score instead, where these images left out are others:
+                averages of views, say.
             rest: Called every few milliseconds.
 
         Returns:
@@ -161,9 +164,11 @@ class SharedGaussians:
         sampled, of_sampled = self._sample(rest)
         known = of_sampled if np.array_equal(asked, sampled) else None
         cost = 2 * n_classes * r + (r * r / 2 if known is None else 0)
+        cost += 0 if as_queries is None else r * self._width + r * r / 2
         for some in parts(len(asked), cost, rest):
             v = self._whitened_residuals(asked[some]) if known is None else known[some]
-            scores[some], squares[some] = self._left_out(asked[some], v)
+            other = None if as_queries is None else self.features(as_queries[some])
+            scores[some], squares[some] = self._left_out(asked[some], v, other)
         spread = self.spread(rest)
         for some in parts(len(asked), 16 * n_classes, rest):
             scores[some] += spread / (2 * self._shots_left(asked[some]))
@@ -172,14 +177,16 @@ class SharedGaussians:
         return torch.from_numpy(scores), torch.from_numpy(distances)
 
     def _left_out(
-        self, rows: NDArray[np.int64], v: NDArray[Any]
+        self, rows: NDArray[np.int64], v: NDArray[Any], queries: Tensor | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """For (m,) images and their residuals: (m, N) discriminants but for constants.
 
-        And (m, 1) squared lengths.
+        And (m, 1) squared lengths. Of the images, or of (m, d) :meth:`features` in their places.
         """
         columns, width = self._scatter.columns[rows], self._width
-        x = v + self._means[columns]
+        x, outside = v + self._means[columns], np.zeros(len(rows), v.dtype)
+        if queries is not None:
+            x, outside = self._placed(queries)
         shots = self._shots[columns]
         several = shots > 1
         # S loses c / (c − 1) · v vᵀ, and the mean of the image's class moves by −v / (c − 1).
@@ -196,7 +203,13 @@ class SharedGaussians:
         means_means = mm - own * (2 * step * vm - step * step * vv)
         scores = means_x + gain * vx * means_v
         scores = scores - (means_means + gain * means_v * means_v) / 2
-        return scores, _squares(x)[:, None] + gain * vx * vx
+        return scores, (_squares(x) + outside)[:, None] + gain * vx * vx
+
+    def _placed(self, rows: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Of (m, d) :meth:`features`: (m, r) whitened, (m,) squared lengths outside the span."""
+        inside = self._span.coordinates(rows).numpy()
+        outside = _squares(rows.numpy()) - _squares(inside)
+        return self._whitened(inside), outside * (self._width / self._ridge)
 
     def spread(self, rest: Rest) -> NDArray[Any]:
         """:attr:`spread_`, found once."""

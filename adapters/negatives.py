@@ -68,7 +68,7 @@ class Margin:
         return (queries @ means.T).amax(dim=1) - (queries @ self.negatives.T).amax(dim=1)
 
     def left_out(self, images: LabelledEmbeddings, rows: Tensor, rest: Rest = no_rest) -> Tensor:
-        """(v,) margins of images, each left out of its class.
+        """(v,) margins of images, as they are as queries, each left out of its class.
 
         Args:
             images: Those that it was made of.
@@ -76,11 +76,12 @@ class Margin:
             rest: Called every few milliseconds.
         """
         found = []
+        corrected, as_queries = images.embeddings.corrected, images.embeddings.as_queries
         for some in torch.split(rows, _ROWS):
-            x = images.embeddings.corrected[some]
+            x = corrected[some] if as_queries is None else as_queries[some]
             columns = torch.searchsorted(self.labels, images.labels[some])
             near = x @ self._means(x).T
-            others = self.sums[columns] - x.double()
+            others = self.sums[columns] - corrected[some].double()
             own = (x * others).sum(dim=1) / (self.shots[columns] - 1)
             near[torch.arange(len(x)), columns] = own.to(x.dtype)
             found.append(near.amax(dim=1) - (x @ self.negatives.T).amax(dim=1))

@@ -125,20 +125,27 @@ class RelativeMahalanobis:
         squares = ((z @ self._quadratic) * z).sum(dim=1)
         return nearest + squares + self._outside * (x * x).sum(dim=1)
 
-    def left_out(self, rows: Tensor | None = None, *, rest: Rest = no_rest) -> Tensor:
+    def left_out(
+        self,
+        rows: Tensor | None = None,
+        as_queries: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
+    ) -> Tensor:
         """(m,) scores of support images, each left out of everything.
 
         Means nothing for an image that is alone in its class.
 
         Args:
             rows: (m,) the images; all if None.
+            as_queries: (m, d) what they are as queries, where they are averages of views.
             rest: Called every few milliseconds.
         """
         if self._fitted is None:
             raise ValueError("the support images were let go of")
         classes, background = self._fitted
-        nearest = classes.left_out(rows, rest=rest)[1].amin(dim=1)
-        return background.left_out(rows, rest=rest)[1].squeeze(1) - nearest
+        nearest = classes.left_out(rows, as_queries, rest=rest)[1].amin(dim=1)
+        return background.left_out(rows, as_queries, rest=rest)[1].squeeze(1) - nearest
 
     def let_go_of_images(self) -> Self:
         """Keep what queries and changes need, a fraction of it: without :meth:`left_out`."""

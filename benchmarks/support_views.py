@@ -169,7 +169,7 @@ def one_key(task: Task, rows: Tensor, area: float, n: int, *, itself: bool) -> I
         if itself:
             views = ImageEmbeddings.concatenate([task.plain[row : row + 1], views])
         found.append(averaged(views))
-    return ImageEmbeddings.concatenate(found)
+    return replace(ImageEmbeddings.concatenate(found), as_queries=task.plain[rows].corrected)
 
 
 def measure(

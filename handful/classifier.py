@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,13 +20,12 @@ from adapters.heads import Tuning
 from handful import saved
 from handful.backbone import load_backbone
 from handful.pictures import Image, embed
-from handful.prediction import Evidence, Prediction, Suggestion
+from handful.prediction import Evidence, Prediction, Suggestion, named
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
 from service.registry.fitting import class_set, class_texts, new_classifier, usable
 from service.registry.negatives import parted, place_of_negatives
-from service.registry.predictions import shown_p_values
 from service.suggestions.pool_suggestions import NearestSupport, class_numbers, suggest
 
 _DEFAULTS = ClassifierSettings()
@@ -53,6 +53,7 @@ class Classifier:
         self._columns: list[str] = []
         self._texts: Tensor | None = None
         self._classifier: FewShotClassifier | None = None
+        self._as_queries: Tensor | None = None
 
     @property
     def classes_(self) -> list[str]:
@@ -121,39 +122,7 @@ class Classifier:
 
         Raises as :meth:`predict`.
         """
-        answers = self._answers(images, evidence)
-        ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
-        matches, p_values = answers.scores.matches, shown_p_values(answers)
-        predictions = []
-        for i, (order, values) in enumerate(
-            zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
-        ):
-            labels = [self._columns[column] for column in order]
-            held = None
-            if answers.prediction_sets is not None:
-                inside = answers.prediction_sets[i].tolist()
-                held = [self._columns[column] for column in order if inside[column]]
-            nearest = zip(
-                matches.ids[i].tolist(),
-                matches.labels[i].tolist(),
-                matches.similarities[i].tolist(),
-                strict=True,
-            )
-            predictions.append(
-                Prediction(
-                    label=labels[0],
-                    probability=values[0],
-                    known=bool(answers.known[i]),
-                    p_value=p_values[i],
-                    probabilities=dict(zip(labels, values, strict=True)),
-                    prediction_set=held,
-                    evidence=[
-                        Evidence(index, self._names[label], similarity)
-                        for index, label, similarity in nearest
-                    ],
-                )
-            )
-        return predictions
+        return named(self._answers(images, evidence), self._columns, self._names)
 
     def suggest(
         self, pool: Sequence[Image], n: int = 5, *, labels: Sequence[str] | None = None
@@ -261,11 +230,11 @@ class Classifier:
         if len(images) != len(labels):
             raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
         names, texts = ([], None) if before is None else (self._names, self._texts)
-        support = (
-            SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
-            if before is None
-            else _whole(before)
-        )
+        support = SupportSet.empty(self.backbone.width, self.backbone.corrected_width)
+        if before is not None:
+            support = _whole(before)
+            embeddings = replace(support.embeddings, as_queries=self._as_queries)
+            support = replace(support, embeddings=embeddings)
         every = list(dict.fromkeys([*names, *labels, *class_names]))
         position = {name: i for i, name in enumerate(every)}
         ids = torch.arange(len(support), len(support) + len(images))
@@ -280,7 +249,7 @@ class Classifier:
     def _store(
         self, names: list[str], texts: Tensor | None, support: SupportSet, tuning: Tuning | None
     ) -> None:
-        mark = place_of_negatives(names)
+        mark, as_queries = place_of_negatives(names), support.embeddings.as_queries
         support, negatives = parted(support, mark)
         rows = [None] * len(names) if texts is None else list(texts)
         classes = class_set(self.settings, dict(enumerate(rows)), support.labels, mark)
@@ -288,6 +257,7 @@ class Classifier:
             classes, support, tuning, negatives=negatives
         )
         self._names, self._texts, self._classifier = names, texts, fitted
+        self._as_queries = as_queries
         self._columns = [names[i] for i in classes.ids.tolist()]
 
     def _fitted(self) -> FewShotClassifier:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from adapters.classifier import Answers
+from service.registry.predictions import shown_p_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,45 @@ class Suggestion:
     gain: float
     coverage: float
     nearest: Evidence | None
+
+
+def named(answers: Answers, columns: Sequence[str], names: Sequence[str]) -> list[Prediction]:
+    """Answers for n images as predictions, with labels for numbers.
+
+    Args:
+        answers: Of a classifier.
+        columns: The labels that can be answered, in the order of the columns.
+        names: All labels, as support images' labels number them.
+    """
+    ranked = answers.probabilities.sort(dim=1, descending=True, stable=True)
+    matches, p_values = answers.scores.matches, shown_p_values(answers)
+    predictions = []
+    for i, (order, values) in enumerate(
+        zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True)
+    ):
+        labels = [columns[column] for column in order]
+        held = None
+        if answers.prediction_sets is not None:
+            inside = answers.prediction_sets[i].tolist()
+            held = [columns[column] for column in order if inside[column]]
+        nearest = zip(
+            matches.ids[i].tolist(),
+            matches.labels[i].tolist(),
+            matches.similarities[i].tolist(),
+            strict=True,
+        )
+        predictions.append(
+            Prediction(
+                label=labels[0],
+                probability=values[0],
+                known=bool(answers.known[i]),
+                p_value=p_values[i],
+                probabilities=dict(zip(labels, values, strict=True)),
+                prediction_set=held,
+                evidence=[
+                    Evidence(index, names[label], similarity)
+                    for index, label, similarity in nearest
+                ],
+            )
+        )
+    return predictions

@@ -62,10 +62,11 @@ def averaged(views: ImageEmbeddings) -> ImageEmbeddings:
 
     The published figures average embeddings before they are normalised (Kravets and Namboodiri),
     which comes to the same (docs/support-views.md).
+
+    Args:
+        views: The image itself, which is kept as it is as a query, and crops of it.
     """
-    return ImageEmbeddings(
-        *(
-            normalize(rows.mean(dim=0, keepdim=True), dim=1)
-            for rows in (views.frozen, views.corrected)
-        )
+    frozen, corrected = (
+        normalize(rows.mean(dim=0, keepdim=True), dim=1) for rows in (views.frozen, views.corrected)
     )
+    return ImageEmbeddings(frozen, corrected, views.corrected[:1].clone())

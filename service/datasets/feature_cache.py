@@ -31,7 +31,8 @@ def default_folder() -> Path:
 class FeatureCache:
     """Feature cache: ``FOLDER/FINGERPRINT-DECODING/ab/SHA-256.safetensors``; ab begins the SHA-256.
 
-    Averages of N support views lie in ``FINGERPRINT-DECODING-N-views``.
+    Averages of N support views lie in ``FINGERPRINT-DECODING-N-views``, each with what the image is
+    as a query.
 
     Attributes:
         views: Support views of each image.
@@ -46,6 +47,8 @@ class FeatureCache:
         self.unwritten: OSError | None = None
         self._fingerprint = backbone.fingerprint
         self._widths = {"frozen": backbone.width, "corrected": backbone.corrected_width}
+        if views > 1:
+            self._widths["as_queries"] = backbone.corrected_width
 
     def load(self, sha256: str) -> ImageEmbeddings | None:
         """One row of embeddings; None where there are none to be read.
@@ -64,19 +67,19 @@ class FeatureCache:
         except (OSError, SafetensorError, ValueError):
             self.unreadable.append(path)
             return None
-        return ImageEmbeddings(rows["frozen"], rows["corrected"])
+        return ImageEmbeddings(**rows)
 
     def store(self, sha256: str, row: ImageEmbeddings) -> None:
         """Keep one row of embeddings; after a failure nothing more is written.
 
         Args:
             sha256: Hex digest of the image file's bytes.
-            row: (1, d) and (1, d').
+            row: (1, d) and (1, d'); of several views with ``as_queries``.
         """
         if self.unwritten is not None:
             return
         path = self._path(sha256)
-        tensors = {"frozen": row.frozen.contiguous(), "corrected": row.corrected.contiguous()}
+        tensors = {name: getattr(row, name).contiguous() for name in self._widths}
         content = save(tensors, self._described(sha256))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -130,7 +130,8 @@ class Draws:
                 negatives = None
                 if others:
                     ids_of_others = torch.arange(len(drawn), len(drawn) + len(others))
-                    negatives = SupportSet(ids_of_others, columns(others), embeddings(others))
+                    rows = of_support.of([example.path for example in others])
+                    negatives = SupportSet(ids_of_others, columns(others), rows)
                 yield Draw(
                     shots,
                     seed,

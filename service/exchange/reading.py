@@ -73,6 +73,8 @@ def read_classifier(file: BinaryIO, limits: ReadLimits) -> ClassifierFile:
         document.n_classes,
         with_texts=settings.names_carry_meaning and document.n_classes > 0,
     )
+    averages = settings.support_views > 1
+    embeddings = tensors.embeddings.as_averages() if averages else tensors.embeddings
     classes = _classes(members, document.n_classes)
     images = None
     if members.names_images:
@@ -93,7 +95,7 @@ def read_classifier(file: BinaryIO, limits: ReadLimits) -> ClassifierFile:
             classes=classes,
             texts=tensors.texts,
             labels=tensors.labels,
-            embeddings=tensors.embeddings,
+            embeddings=embeddings,
             images=images,
         ),
         kept=members.images,

@@ -20,6 +20,7 @@ from service.registry.negatives import images_parted, place_of_negatives
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
 from service.storage.change import Change, Written, renewed_support
+from service.storage.query_embeddings import with_queries
 from service.storage.records import ClassRecord
 from service.storage.store import Store
 
@@ -46,7 +47,7 @@ class ChangeMaker:
         """
         settings = change.settings or ClassifierSettings()
         nothing = SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
-        tuning = self._tune(change, settings, [], GrowingSupport.of(nothing), None)
+        tuning = self._tune(name, change, settings, [], GrowingSupport.of(nothing), None)
         self._store.create(name, replace(change, settings=settings, tuning=tuning))
 
     def make(self, entry: Entry, live: LiveClassifier, basis: Basis, change: Change) -> Written:
@@ -78,7 +79,8 @@ class ChangeMaker:
             settings=change.settings is not None,
         ):
             records = list(basis.records.values())
-            tuning = self._tune(change, settings, records, basis.support, basis.negatives)
+            held = basis.support
+            tuning = self._tune(basis.name, change, settings, records, held, basis.negatives)
             change = replace(change, tuning=tuning)
         with committing(entry, live):
             written = self._store.write(basis.state, change)
@@ -89,6 +91,7 @@ class ChangeMaker:
 
     def _tune(
         self,
+        name: str,
         change: Change,
         settings: ClassifierSettings,
         classes: Sequence[ClassRecord],
@@ -105,7 +108,10 @@ class ChangeMaker:
             support = support.with_added(negatives)
         if (removed := change.images_removed(GrowingSupport.of(support))) is not None:
             support = support.without(removed)
-        support = renewed_support(support, change.renewed)
+        if change.renewed:
+            support = renewed_support(support, change.renewed)
+        elif settings.support_views > 1:
+            support = with_queries(support, self._store.query_embeddings(name))
         kept = change.classes_kept(classes)
         ids = torch.tensor([record.id for record in kept], dtype=torch.int64)
         columns = ClassSet(ids, None).columns(support.labels)

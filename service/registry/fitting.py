@@ -40,13 +40,18 @@ def class_texts(
 
 
 def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
-    """The support images of a stored classifier."""
+    """The support images of a stored classifier.
+
+    What they are as queries is not known here if they are averages of views
+    (:func:`service.storage.query_embeddings.with_queries`).
+    """
     if not stored.support:
         return SupportSet.empty(backbone.width, backbone.corrected_width)
+    averages = stored.record.settings.support_views > 1
     return SupportSet(
         torch.tensor([record.id for record in stored.support]),
         torch.tensor([record.class_id for record in stored.support]),
-        stored.embeddings,
+        stored.embeddings.as_averages() if averages else stored.embeddings,
     )
 
 

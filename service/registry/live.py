@@ -11,22 +11,26 @@ from torch import Tensor
 
 from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
-from adapters.change import Change as HeadChange
 from adapters.classifier import FewShotClassifier, Prepared
-from adapters.embeddings import ClassSet, ImageEmbeddings
+from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
 from service.name_validation import NOT_THESE
-from service.problems import NoClasses
 from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
-from service.registry.negatives import ImagesOfChange, id_of_negatives, parted
-from service.registry.predictions import Prediction, named, too_many_labels
+from service.registry.negatives import id_of_negatives, parted
+from service.registry.predictions import (
+    Prediction,
+    named,
+    nothing_to_choose_from,
+    too_many_labels,
+)
 from service.registry.query_window import QueryWindow
 from service.registry.snapshot import Snapshot
-from service.registry.tuning_time import tuned_at_once
+from service.registry.taken_over import TakenOver, texts_of
 from service.storage.change import Written, renewed_support
+from service.storage.query_embeddings import in_order
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
 
 # Most cells of a table of queries by what they are compared with, classes and images, that are
@@ -78,7 +82,7 @@ class LiveClassifier:
         tuning = usable(self.settings.method, stored.record.tuning)
         self.tuning_is_current &= tuning is not None  # another version's is made anew, and kept
         self._classifier = self._new_classifier(self.settings).fit(
-            class_set(self.settings, _texts(self.classes), self._images_of, mark),
+            class_set(self.settings, texts_of(self.classes), self._images_of, mark),
             support,
             tuning,
             negatives=negatives,
@@ -159,7 +163,7 @@ class LiveClassifier:
         """
         with self._state_lock:
             if not self._labels:
-                raise NoClasses(self._nothing_to_choose_from())
+                raise nothing_to_choose_from(self.name, self.classes)
             predictions: list[Prediction] = []
             labels = 0
             for start in range(0, len(queries), self.block):
@@ -190,47 +194,18 @@ class LiveClassifier:
                 which costs what the whole classifier does, costs far more than all that came with
                 it; :meth:`refitted` is for later then.
         """
-        settings = written.settings or self.settings
-        records = self._records_after(written)
-        known = self.classes if records is None else records
-        mark = id_of_negatives(known)
-        images = ImagesOfChange.of(
-            written, written.added(), self._classifier.held, self._classifier.negatives, mark
+        taken = TakenOver.of(
+            written,
+            self._classifier,
+            self.settings,
+            self.classes,
+            self.support,
+            self._images_of,
+            may_postpone=may_postpone,
         )
-        removed = [] if images.removed is None else images.removed.tolist()
-        removed += images.negatives_removed.tolist()
-        postpone = may_postpone and not tuned_at_once(
-            before=len(self.support),
-            added=len(written.support),
-            removed=len(removed),
-            settings=written.settings is not None,
-        )
-        come = Counter(record.class_id for record in written.support)
-        go = Counter(self.support[i].class_id for i in removed)
-        classes: ClassSet | None = None
-        if records is not None or written.settings is not None or self._answers_change(come, go):
-            after = Counter(self._images_of)
-            after.update(come)
-            after.subtract(go)
-            classes = class_set(settings, _texts(known), +after, mark)  # of those with images
-        tuning = None if postpone else written.tuning
-        change = HeadChange(
-            classes=classes,
-            tuning=tuning,
-            added=images.added,
-            removed=images.removed,
-            negatives=images.negatives,
-        )
-        refitted: FewShotClassifier | None = None
+        change, refitted = taken.of_head, None
         if written.settings is not None:
-            refitted = self._new_classifier(settings).fit(
-                self._classifier.classes if classes is None else classes,
-                renewed_support(self._classifier.held.changed(change).compact(), written.renewed),
-                tuning,
-                negatives=(
-                    self._classifier.negatives if images.negatives is None else images.negatives
-                ),
-            )
+            refitted = self._with_other_settings(written, taken)
         elif prepared is None:
             prepared = self._classifier.prepare(change)
         with self._state_lock:
@@ -238,33 +213,51 @@ class LiveClassifier:
                 self._classifier = refitted
             elif prepared is not None:
                 self._classifier.apply(prepared)
-            self.settings = settings
+            self.settings = taken.settings
             self.state = self.state._replace(revision=written.revision)
             self.tuning_is_current = written.tuning_is_current
             if written.tuning is not None:
-                self.postponed = written.tuning if postpone else None
-            for i in removed:
+                self.postponed = written.tuning if taken.postponed else None
+            for i in taken.removed:
                 del self.support[i]
             self.support.update((record.id, record) for record in written.support)
-            self._images_of.update(come)
-            self._images_of.subtract(go)
-            if records is not None:
-                self.classes = records
-            if classes is not None:
+            self._images_of.update(taken.come)
+            self._images_of.subtract(taken.gone)
+            if taken.records is not None:
+                self.classes = taken.records
+            if taken.classes is not None:
                 self._name_classes()
             self._measure()
-            if tuning is not None or refitted is not None:
+            if change.tuning is not None or refitted is not None:
                 self._look_anew()
 
-    def retuned(self, basis: Basis, rest: Rest) -> Prepared:
+    def _with_other_settings(self, written: Written, taken: TakenOver) -> FewShotClassifier:
+        """Another classifier of the support set after a change that brings settings."""
+        before, change = self._classifier, taken.of_head
+        return self._new_classifier(taken.settings).fit(
+            before.classes if change.classes is None else change.classes,
+            renewed_support(before.held.changed(change).compact(), written.renewed),
+            change.tuning,
+            negatives=before.negatives if change.negatives is None else change.negatives,
+        )
+
+    def retuned(
+        self, basis: Basis, rest: Rest, as_queries: Mapping[int, Tensor] | None = None
+    ) -> Prepared:
         """A full tuning of that state, for :meth:`apply`; blocks nobody.
 
         Args:
             basis: The state.
             rest: Called every few milliseconds.
+            as_queries: What its support images are as queries, by their ids, where it holds
+                averages of their views.
         """
+        rows = None
+        if as_queries is not None:
+            ids, width = basis.support.present_ids(), self._backbone.corrected_width
+            rows = in_order(ids, as_queries, width)
         return self._classifier.retuned(
-            basis.classes, basis.support, rest, negatives=basis.negatives
+            basis.classes, basis.support, rest, negatives=basis.negatives, as_queries=rows
         )
 
     def refitted(self, basis: Basis) -> FewShotClassifier | None:
@@ -286,21 +279,6 @@ class LiveClassifier:
     def _new_classifier(self, settings: ClassifierSettings) -> FewShotClassifier:
         return new_classifier(settings, self._backbone, self._cache)
 
-    def _records_after(self, written: Written) -> dict[str, ClassRecord] | None:
-        """All classes after a change, by label; None: they stay as they are."""
-        if not (written.classes or written.classes_removed or written.classes_renewed):
-            return None
-        return {record.label: record for record in written.classes_after(self.classes.values())}
-
-    def _answers_change(self, come: Mapping[int, int], go: Mapping[int, int]) -> bool:
-        """Whether other classes can be answered once these numbers of images come and go."""
-        if self.settings.names_carry_meaning:
-            return False
-        images = self._images_of
-        return any(images[c] == 0 for c in come) or any(
-            images[c] + come.get(c, 0) == leaving for c, leaving in go.items()
-        )
-
     def _name_classes(self) -> None:
         """Compute what depends on the classes alone."""
         self._label_of = {record.id: record.label for record in self.classes.values()}
@@ -321,19 +299,3 @@ class LiveClassifier:
             + _CLASS_BYTES * len(self.classes)
             + _IMAGE_BYTES * len(self.support)
         )
-
-    def _nothing_to_choose_from(self) -> str:
-        if self.classes.keys() - {NOT_THESE}:
-            return (
-                f"Classifier {self.name!r} has classes but no images, and its class names carry "
-                f"no meaning. POST images to /v1/classifiers/{self.name}/classes/LABEL/images."
-            )
-        return (
-            f"Classifier {self.name!r} has no classes yet. POST images to "
-            f"/v1/classifiers/{self.name}/classes/LABEL/images, or declare classes by name with "
-            f"PUT /v1/classifiers/{self.name}/classes/LABEL."
-        )
-
-
-def _texts(records: Mapping[str, ClassRecord]) -> dict[int, Tensor | None]:
-    return {record.id: record.text for record in records.values()}

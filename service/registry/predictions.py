@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.classifier import Answers
-from service.problems import AnswerTooLarge
+from service.name_validation import NOT_THESE
+from service.problems import AnswerTooLarge, NoClasses
 from service.storage.records import SupportRecord
 
 
@@ -115,3 +116,22 @@ def named(
             top, nearest, known, p_values, held, strict=True
         )
     ]
+
+
+def nothing_to_choose_from(name: str, labels: Iterable[str]) -> NoClasses:
+    """Why a classifier cannot answer.
+
+    Args:
+        name: Its name.
+        labels: Of all its classes, negatives among them.
+    """
+    if set(labels) - {NOT_THESE}:
+        return NoClasses(
+            f"Classifier {name!r} has classes but no images, and its class names carry "
+            f"no meaning. POST images to /v1/classifiers/{name}/classes/LABEL/images."
+        )
+    return NoClasses(
+        f"Classifier {name!r} has no classes yet. POST images to "
+        f"/v1/classifiers/{name}/classes/LABEL/images, or declare classes by name with "
+        f"PUT /v1/classifiers/{name}/classes/LABEL."
+    )

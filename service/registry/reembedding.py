@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.storage.change import Change
 from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import remember
+from service.storage.query_embeddings import with_queries
 from service.storage.stale import StaleEmbeddings, StaleImage
 
 # Of one classifier that a service with the old backbone changes meanwhile.
@@ -173,7 +174,10 @@ def _retune(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
         )
     )
     mark = id_of_negatives({record.label: record for record in classes})
-    support, negatives = parted(support_set(stored, backbone), mark)
+    every = support_set(stored, backbone)
+    if settings.support_views > 1:
+        every = with_queries(every, stale.query_embeddings(name))
+    support, negatives = parted(every, mark)
     texts = {record.id: record.text for record in classes}
     tuning = new_classifier(settings, backbone).tune(
         class_set(settings, texts, set(support.labels.tolist()), mark),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,4 +58,37 @@ def taken_for(
             answers += live.predict(queries[start : start + live.block], top_k, 0)
     except NoClasses:
         return [None] * len(images)
+    return answers
+
+
+def all_registered(
+    images: Sequence[SupportImage],
+    known: Mapping[tuple[str, str], SupportRecord],
+    new: Collection[tuple[str, str]],
+    before: Sequence[Prediction | None],
+    after: Sequence[Prediction | None],
+) -> list[Registered]:
+    """What became of each image, in their order; of an image that came twice the first is new.
+
+    Args:
+        images: Of the registration.
+        known: All of them as they are stored, by label and SHA-256.
+        new: Those that it added.
+        before: What each was taken for before.
+        after: And after it.
+    """
+    answers, left = [], set(new)
+    for (label, image), earlier, later in zip(images, before, after, strict=True):
+        key = label, image.sha256
+        answers.append(
+            Registered(
+                label=label,
+                filename=image.filename,
+                record=known[key],
+                created=key in left,
+                before=earlier,
+                after=later,
+            )
+        )
+        left.discard(key)
     return answers

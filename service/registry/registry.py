@@ -20,6 +20,7 @@ from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
 from service.registry.class_texts import ClassTexts
+from service.registry.definitions import Definitions
 from service.registry.entry import Entry
 from service.registry.freshness import Freshness
 from service.registry.imports import Imports
@@ -27,12 +28,12 @@ from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
-from service.registry.registered import Registered, taken_for
+from service.registry.registered import Registered, all_registered, taken_for
 from service.registry.retuning import Retuning
 from service.registry.support_views import check_views, renewed
 from service.registry.tuning_queue import TuningQueue
-from service.storage.change import Change, NewClass
-from service.storage.records import ClassRecord, SupportRecord
+from service.storage.change import Change
+from service.storage.records import SupportRecord
 from service.storage.store import Store
 
 __all__ = ["NO_TEXTS", "Registered", "Registry"]
@@ -74,8 +75,7 @@ class Registry:
         tunings: TuningQueue | None = None,
     ) -> None:
         self._store = store
-        self._backbone = backbone
-        self._limits = limits
+        self._definitions = Definitions(limits, backbone)
         self.tunings = TuningQueue() if tunings is None else tunings
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
         self._changes = ChangeMaker(store, backbone, self.tunings)
@@ -113,7 +113,7 @@ class Registry:
         """
         basis = self.live(name).basis()
         if fresh := basis.fresh(labels):
-            self._check_size(basis.settings, len(basis.records) + len(fresh))
+            self._definitions.check_size(basis.settings, len(basis.records) + len(fresh))
 
     # Writing
 
@@ -154,7 +154,7 @@ class Registry:
         with self._loaded.writing(name) as entry:
             live = self._loaded.load(entry, name)
             if live is None:
-                new = self._new_classes(settings, list(dict.fromkeys(labels)), 0, texts)
+                new = self._definitions.new_classes(settings, list(dict.fromkeys(labels)), 0, texts)
                 self._changes.create(name, Change(settings=settings, classes_added=new))
                 return True
             basis = live.basis()
@@ -162,7 +162,7 @@ class Registry:
                 views, images = settings.support_views, {}
                 if views != basis.settings.support_views:
                     images = renewed(live.records()[1], views, embedded)
-                change = self._redefinition(basis, settings, labels, texts)
+                change = self._definitions.redefinition(basis, settings, labels, texts)
                 self._changes.make(entry, live, basis, replace(change, renewed=images))
             elif fresh := basis.fresh(labels):
                 self._declare(entry, live, basis, fresh, texts)
@@ -246,7 +246,9 @@ class Registry:
         with self._loaded.changing(name) as (entry, live, basis):
             check_views(images, basis.settings.support_views)
             fresh = basis.fresh([label for label, _ in images])
-            new_classes = self._new_classes(basis.settings, fresh, len(basis.records), texts)
+            new_classes = self._definitions.new_classes(
+                basis.settings, fresh, len(basis.records), texts
+            )
             asked = {(label, image.sha256) for label, image in images}
             known = self._store.registered(basis.state.id, asked)
             new: dict[tuple[str, str], SupportImage] = {}
@@ -259,21 +261,7 @@ class Registry:
                 written = self._changes.make(entry, live, basis, change)
                 known |= dict(zip(new, written.support, strict=True))
                 after = taken_for(live, images, top_k)
-        answers = []
-        for (label, image), earlier, later in zip(images, before, after, strict=True):
-            key = label, image.sha256
-            created = new.pop(key, None) is not None
-            answers.append(
-                Registered(
-                    label=label,
-                    filename=image.filename,
-                    record=known[key],
-                    created=created,
-                    before=earlier,
-                    after=later,
-                )
-            )
-        return answers
+        return all_registered(images, known, new, before, after)
 
     # Shared by the writers
 
@@ -285,47 +273,8 @@ class Registry:
         labels: Sequence[str],
         texts: ClassTexts,
     ) -> None:
-        new = self._new_classes(basis.settings, labels, len(basis.records), texts)
+        new = self._definitions.new_classes(basis.settings, labels, len(basis.records), texts)
         self._changes.make(entry, live, basis, Change(classes_added=new))
-
-    def _redefinition(
-        self,
-        basis: Basis,
-        settings: ClassifierSettings,
-        labels: Sequence[str],
-        texts: ClassTexts,
-    ) -> Change:
-        """The change to these settings, with those labels declared that are not there yet."""
-        fresh, old = basis.fresh(labels), basis.records
-        renewed: tuple[ClassRecord, ...] = ()
-        if (settings.templates, settings.names_carry_meaning) != (
-            basis.settings.templates,
-            basis.settings.names_carry_meaning,
-        ):
-            # All at once, so that they are embedded by one request for them.
-            self._check_size(settings, len(old) + len(fresh))
-            texts.under(settings, [*old, *fresh])
-            embedded = texts.under(settings, list(old))
-            renewed = tuple(
-                replace(record, text=text)
-                for record, text in zip(old.values(), embedded, strict=True)
-            )
-        new = self._new_classes(settings, fresh, len(old), texts)
-        return Change(settings=settings, classes_added=new, classes_renewed=renewed)
-
-    def _new_classes(
-        self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts
-    ) -> tuple[NewClass, ...]:
-        if not labels:
-            return ()
-        self._check_size(settings, already + len(labels))
-        embedded = texts.under(settings, labels)
-        return tuple(
-            NewClass(label=label, text=text) for label, text in zip(labels, embedded, strict=True)
-        )
-
-    def _check_size(self, settings: ClassifierSettings, classes: int) -> None:
-        self._limits.check(classes, settings, self._backbone)
 
     def _find_image(self, basis: Basis, label: str, image_id: str) -> SupportRecord:
         basis.find_class(label)

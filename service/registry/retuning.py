@@ -74,6 +74,8 @@ class Retuning:
 
     def _tune(self, name: str, live: LiveClassifier, rest: Rest) -> Outcome:
         basis = live.basis()
+        views = basis.settings.support_views
+        as_queries = self._store.query_embeddings(name) if views > 1 else None
 
         def rest_if_unchanged() -> None:
             if live.state != basis.state:
@@ -81,7 +83,7 @@ class Retuning:
             rest()
 
         try:
-            prepared = live.retuned(basis, rest_if_unchanged)
+            prepared = live.retuned(basis, rest_if_unchanged, as_queries)
         finally:
             rest_if_unchanged()  # whatever it met with in a state that is no more
         with self._loaded.kept(name) as entry:

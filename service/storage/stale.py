@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sqlalchemy import CursorResult, Engine, or_, select, update
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
 from service.storage.change import Change
@@ -17,6 +18,7 @@ from service.storage.change_log import log_not_followable
 from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
+from service.storage.query_embeddings import query_embeddings
 from service.storage.records import State, StoredClassifier
 from service.storage.rows import blob, tuning_columns
 from service.storage.statements import chunks
@@ -151,6 +153,14 @@ class StaleEmbeddings:
             loader = loader.execution_options(isolation_level="REPEATABLE READ")
         with loader.connect() as connection:
             return load_classifier(connection, name, self._own, left_by_others=True)
+
+    def query_embeddings(self, name: str) -> dict[int, Tensor]:
+        """What its support images are as queries, by their ids, as far as they are embedded anew.
+
+        Raises as :func:`service.storage.query_embeddings.query_embeddings`.
+        """
+        with self._engine.connect() as connection:
+            return query_embeddings(connection, name, self._own)
 
     def write(self, state: State, change: Change) -> None:
         """Write the new texts and tuning of a classifier that was loaded so.

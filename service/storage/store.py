@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import CursorResult, Engine, delete, select
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change
@@ -17,6 +18,7 @@ from service.storage.fingerprints import Origin, check_no_other, other_backbone,
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
+from service.storage.query_embeddings import query_embeddings
 from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
 from service.storage.rows import blob, class_record, settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
@@ -80,6 +82,14 @@ class Store:
         """
         with self._loader.connect() as connection:
             return load_classifier(connection, name, self._own)
+
+    def query_embeddings(self, name: str) -> dict[int, Tensor]:
+        """What support images of a classifier with several views are as queries, by their ids.
+
+        Raises as :func:`service.storage.query_embeddings.query_embeddings`.
+        """
+        with self._engine.connect() as connection:
+            return query_embeddings(connection, name, self._own)
 
     def state(self, name: str) -> State | None:
         """Which state a classifier is in, or None; costs one row."""

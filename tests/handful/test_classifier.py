@@ -180,6 +180,29 @@ def test_support_views_are_of_support_images_alone_however_they_are_given(
     assert again.explain(images) == first.explain(images)
 
 
+def test_with_support_views_images_are_left_out_as_queries_until_they_are_forgotten(
+    backbone: handful.Backbone, tmp_path: Path
+) -> None:
+    settings = handful.ClassifierSettings(support_views=3, method="gda++")
+    images, labels = support(4)
+    images, labels = [*images, *queries()[0][:1]], [*labels, "not-these"]
+    at_once = handful.Classifier(backbone, settings).fit(images, labels)
+    # A negative in the midst, so that rows are parted and joined again.
+    order = [*range(5), 12, *range(5, 12)]
+    images, labels = [images[i] for i in order], [labels[i] for i in order]
+    by_and_by = handful.Classifier(backbone, settings).fit(images[:7], labels[:7])
+    by_and_by.add(images[7:], labels[7:])
+    asked = queries()[0]
+    p_values = [one.p_value for one in at_once.explain(asked)]
+    assert None not in p_values
+    assert [one.p_value for one in by_and_by.explain(asked)] == pytest.approx(p_values, abs=1e-3)
+    by_and_by.save(tmp_path / "views.zip")
+    again = handful.Classifier.load(tmp_path / "views.zip", backbone)
+    assert [one.p_value for one in again.explain(asked)] == pytest.approx(p_values, abs=1e-3)
+    again.add(images[:1], labels[:1])
+    assert {(one.known, one.p_value) for one in again.explain(asked)} == {(True, None)}
+
+
 def test_load_refuses_the_embeddings_of_another_backbone(
     fitted: handful.Classifier, tmp_path: Path
 ) -> None:

@@ -29,6 +29,10 @@ T = TypeVar("T")
 class SelfNaming(Registry):
     """Embeds the class names that it needs by itself, as the API does for it otherwise."""
 
+    def __init__(self, store: Store, backbone: Backbone, **others: Any) -> None:
+        super().__init__(store, backbone, **others)
+        self._backbone = backbone
+
     def put(self, *args: Any) -> bool:
         return self._naming(super().put, *args)
 

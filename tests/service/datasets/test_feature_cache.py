@@ -181,6 +181,8 @@ def test_views_are_cached_apart_and_by_their_number(
         assert (features.embedded, features.reused) == (len(files) - reused, reused)
         rows = features.of(files)
         assert same(found.setdefault(views, rows), rows)
+        assert rows.as_queries is not None
+        assert torch.allclose(rows.as_queries, plain.corrected, atol=1e-5)
     assert not torch.allclose(found[3].frozen, found[4].frozen)
     assert not torch.allclose(found[3].frozen, plain.frozen)
     second, again, _ = compute(backbone, files, folder)
@@ -200,7 +202,8 @@ def test_a_file_of_other_views_is_none(
 ) -> None:
     """Whatever folder it lies in."""
     cache = FeatureCache(tmp_path / "cache", backbone, 3)
-    rows = ImageEmbeddings(torch.ones(1, backbone.width), torch.ones(1, backbone.corrected_width))
+    corrected = torch.ones(1, backbone.corrected_width)
+    rows = ImageEmbeddings(torch.ones(1, backbone.width), corrected, 2 * corrected)
     cache.store("ab" * 32, rows)
     [path] = entries(tmp_path / "cache")
     other = FeatureCache(tmp_path / "cache", backbone, 4)

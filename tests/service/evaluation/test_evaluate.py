@@ -327,6 +327,19 @@ def test_support_images_are_those_that_are_suggested(cloth: Path, vit: str, tmp_
     assert f"{len(pools) + 3 * QUERIES} images embedded" in " ".join(ran.stderr.split())
 
 
+def test_negatives_have_views_as_the_classes_do(cloth: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(cloth, tmp_path / "cloth")
+    for split in ("train", "test"):
+        (folder / split / "local").rename(folder / split / "not-these")
+    ran = invoke(
+        str(folder), "--shots=2", "--seeds=1", "--methods=gda++", "--support-views=2",
+        f"--out={tmp_path / 'out'}", "--no-cache",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    told = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert told["results"][0]["unknown_queries"] == QUERIES
+
+
 def test_as_many_views_are_taken_as_a_classifier_may_have() -> None:
     for views in (0, MOST_VIEWS + 1):
         assert invoke("nowhere", f"--support-views={views}").exit_code == 2

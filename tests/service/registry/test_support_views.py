@@ -6,15 +6,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from adapters.backbones import Backbone
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
+from adapters.heads import Tuning
+from adapters.rest import no_rest
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage
 from service.problems import RequestTooLarge
+from service.registry.fitting import new_classifier
 from service.registry.registry import Registry
 from service.registry.support_views import MOST_PASSES, ViewsNeeded, renewed
 from service.storage.records import SupportRecord
+from service.storage.tables import ClassifierRow
 from tests.service.registries import SETTINGS, embeddings, image, plain_store, registry
 
 NAMELESS = SETTINGS.model_copy(update={"names_carry_meaning": False})
@@ -26,7 +31,7 @@ def views(seed: int, number: int) -> EmbeddedImage:
     return replace(
         image(seed),
         views=number,
-        embeddings=embeddings(1000 * number + seed),
+        embeddings=replace(embeddings(1000 * number + seed), as_queries=embeddings(seed).corrected),
         itself=embeddings(seed),
     )
 
@@ -85,6 +90,64 @@ def test_memory_is_what_a_restart_reads(engine: Engine, backbone: Backbone, made
     queries = [registry_.live("a").predict(embeddings(99), 3, 5) for registry_ in (made, again)]
     assert queries[0] == queries[1]
     assert made.live("a").tuning == again.live("a").tuning
+
+
+def left_out(seeds: list[int], backbone: Backbone) -> Tuning:
+    """The tuning of a classifier of those images of four views, three classes in turn."""
+    columns = torch.tensor([place % 3 for place in range(len(seeds))])
+    rows = ImageEmbeddings.concatenate([views(seed, 4).embeddings for seed in seeds])
+    classes = ClassSet(torch.arange(3), None)
+    return new_classifier(with_views(4), backbone).tune(classes, LabelledEmbeddings(columns, rows))
+
+
+def same_scores(one: Tuning, other: Tuning) -> None:
+    ours, theirs = one.left_out_scores, other.left_out_scores
+    assert ours is not None
+    assert theirs is not None
+    assert ours.count == theirs.count
+    assert ours.scores == pytest.approx(theirs.scores, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [9, 90])
+def test_images_are_left_out_as_queries_at_once_later_and_after_a_restart(
+    engine: Engine, backbone: Backbone, made: Registry, n: int
+) -> None:
+    labelled = [(f"class {i % 3}", i) for i in range(n + 1)]
+    made.put("a", with_views(4), [])
+    made.add_images("a", [(label, views(i, 4)) for label, i in labelled[:-1]])
+    same_scores(made.live("a").tuning, left_out(list(range(n)), backbone))
+    made.add_images("a", [(label, views(i, 4)) for label, i in labelled[-1:]])
+    assert made.live("a").tuning_is_current == (n < 64)
+    made.tune("a", no_rest)
+    assert made.live("a").tuning_is_current
+    same_scores(made.live("a").tuning, left_out(list(range(n + 1)), backbone))
+
+
+def test_other_views_are_tuned_with_what_images_are_as_queries(
+    backbone: Backbone, made: Registry
+) -> None:
+    made.put("a", with_views(1), [])
+    made.add_images("a", [(f"class {i % 3}", views(i, 1)) for i in range(9)])
+    given = {image(i).sha256: views(i, 4) for i in range(9)}
+    Registry.put(made, "a", with_views(4), [], embedded=given)
+    same_scores(made.live("a").tuning, left_out(list(range(9)), backbone))
+
+
+def test_a_tuning_of_another_head_promises_nothing_until_it_is_made_anew(
+    engine: Engine, backbone: Backbone, made: Registry
+) -> None:
+    made.put("a", with_views(4), [])
+    made.add_images("a", [(f"class {i % 3}", views(i, 4)) for i in range(9)])
+    with engine.execution_options(writes=True).begin() as connection:
+        other = replace(made.live("a").tuning, loss=None).as_dict()
+        connection.execute(update(ClassifierRow).values(tuning=other))
+    again = registry(plain_store(engine, backbone), backbone, memory=2**30)
+    live = again.live("a")
+    [answer] = live.predict(embeddings(99), 3, 0)
+    assert (answer.known, answer.p_value) == (True, None)
+    again.tune("a", no_rest)
+    [answer] = again.live("a").predict(embeddings(99), 3, 0)
+    assert answer.p_value is not None
 
 
 def test_passes_of_a_change_are_bounded() -> None:

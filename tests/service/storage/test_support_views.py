@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 import service.storage.migrations
 from adapters.backbones import Backbone
 from adapters.backbones.support_views import averaged
-from adapters.embeddings import ImageEmbeddings
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from service.classifier_settings import ClassifierSettings
 from service.images.decoding import decode
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import ClassifierDamaged
+from service.registry.fitting import new_classifier
 from service.registry.reembedding import re_embed
 from service.settings import Settings
 from service.storage.change import Change, NewClass
@@ -103,6 +104,30 @@ def test_one_image_has_an_embedding_for_each_number_of_views(engine: Engine, sto
         stored = loaded(store, f"of-{views}")
         assert stored.record.settings.support_views == views
         assert same(stored.embeddings, of_views(1, "ant", views).image.embeddings)
+
+
+def test_what_an_image_is_as_a_query_is_known_unless_a_file_brought_it(
+    engine: Engine, store: Store
+) -> None:
+    create(store, "a", 4)
+    write(store, "a", added=(of_views(1, "ant", 4), of_views(2, "bee", 4)))
+    of_file = replace(of_views(3, "ant", 4).image, itself=None)
+    store.create_whole("imported", whole(of_file, views=4))
+    ids = [record.id for record in loaded(store, "a").support]
+    found = store.query_embeddings("a")
+    assert list(found) == ids
+    for i, seed in zip(ids, (1, 2), strict=True):
+        assert torch.equal(found[i], embeddings(seed).corrected[0])
+    assert store.query_embeddings("imported") == store.query_embeddings("nobody") == {}
+    Store(engine, replace(OWN, fingerprint="e" * 64, name="other"))
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(update(ImageRow).where(ImageRow.id == 1).values(fingerprint="e" * 64))
+    assert list(store.query_embeddings("a")) == ids[1:]
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(update(ImageRow).where(ImageRow.id == 2).values(corrected=b"123"))
+    with pytest.raises(ClassifierDamaged) as damaged:
+        store.query_embeddings("a")
+    assert "an image's corrected embedding is cut short" in str(damaged.value.detail)
 
 
 def test_who_follows_reads_the_views_of_the_classifier(store: Store) -> None:
@@ -297,4 +322,20 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
             assert torch.allclose(
                 stored.embeddings.corrected[row], expected.corrected[0], atol=1e-5
             )
+        left_out = stored.record.tuning.left_out_scores
+        assert left_out is not None
+        assert left_out.count == 2
+        as_queries = new.query_embeddings(name)
+        settings_ = stored.record.settings
+        labelled = LabelledEmbeddings(
+            torch.zeros(2, dtype=torch.int64),
+            replace(
+                stored.embeddings,
+                as_queries=torch.stack([as_queries[r.id] for r in stored.support]),
+            ),
+        )
+        texts = torch.stack([record.text for record in stored.classes if record.text is not None])
+        tuned = new_classifier(settings_, backbone).tune(ClassSet(torch.arange(2), texts), labelled)
+        assert tuned.left_out_scores is not None
+        assert left_out.scores == pytest.approx(tuned.left_out_scores.scores, abs=1e-3)
     engine.dispose()

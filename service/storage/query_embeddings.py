@@ -1,0 +1,70 @@
+"""What support images are as queries, where a classifier holds averages of their views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from sqlalchemy import Connection, bindparam, select
+from torch import Tensor
+
+from adapters.embeddings import SupportSet
+from service.problems import ClassifierDamaged
+from service.storage.errors import Damaged
+from service.storage.fingerprints import Origin
+from service.storage.rows import embedding_rows
+from service.storage.tables import ClassifierRow, ClassRow, ImageRow, SupportRow
+
+_THEMSELVES = (
+    select(SupportRow.id, ImageRow.corrected)
+    .join(ImageRow, SupportRow.image_id == ImageRow.id)
+    .join(ClassRow, SupportRow.class_id == ClassRow.id)
+    .join(ClassifierRow, ClassRow.classifier_id == ClassifierRow.id)
+    .where(
+        ClassifierRow.name == bindparam("name"), ImageRow.fingerprint == bindparam("fingerprint")
+    )
+)
+
+
+def query_embeddings(connection: Connection, name: str, own: Origin) -> dict[int, Tensor]:
+    """Corrected embeddings of a classifier's support images without their views, by their ids.
+
+    Those of which nobody has made it are missing. One statement.
+
+    Args:
+        connection: In a transaction.
+        name: The classifier's.
+        own: Whose embeddings are asked for.
+
+    Raises:
+        ClassifierDamaged: One of them cannot be read.
+    """
+    given = {"name": name, "fingerprint": own.fingerprint}
+    found = [row for row in connection.execute(_THEMSELVES, given) if row.corrected]
+    try:
+        rows = embedding_rows([row.corrected for row in found], "an image's corrected embedding")
+    except Damaged as error:
+        raise ClassifierDamaged(name, str(error)) from error
+    return {row.id: embedding for row, embedding in zip(found, rows, strict=True)}
+
+
+def with_queries(support: SupportSet, found: Mapping[int, Tensor]) -> SupportSet:
+    """Images that are held as averages of views, with what they are as queries, where it is known.
+
+    Args:
+        support: The images.
+        found: Corrected embeddings by their ids.
+    """
+    rows = in_order(support.ids, found, support.embeddings.corrected.shape[1])
+    return replace(support, embeddings=replace(support.embeddings, as_queries=rows))
+
+
+def in_order(ids: Tensor, found: Mapping[int, Tensor], width: int) -> Tensor:
+    """(n, d') rows of (n,) ids; NaN where there are none, or none so wide."""
+    unknown = torch.full((width,), torch.nan)
+    if not found:
+        return unknown.expand(len(ids), width)  # takes no memory
+    rows = (found.get(i, unknown) for i in ids.tolist())
+    every = [row if len(row) == width else unknown for row in rows]
+    return torch.stack(every) if every else unknown.expand(0, width)
