@@ -25,10 +25,9 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet
 from adapters.heads import HEADS
 from benchmarks import generic_tasks, results_page, super_classes
-from benchmarks.generic_tasks import Pool, Style, Task, as_it_is
+from benchmarks.generic_tasks import Pool, Style, Task, as_it_is, tiny
 from benchmarks.kept_features import kept_features
 from benchmarks.published import machine
-from benchmarks.suggestions import tiny
 from service.datasets.dataset import read_classes, read_dataset
 from service.datasets.feature_cache import FeatureCache, default_folder
 from service.datasets.features import Features

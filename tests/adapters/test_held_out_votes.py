@@ -25,7 +25,14 @@ class Recorder(FewShotClassifier):
         super().__init__("tip-adapter++", 20.0)
         self.seen = seen
 
-    def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
+    def fit(
+        self,
+        classes: ClassSet,
+        support: SupportSet,
+        tuning: Tuning | None = None,
+        *,
+        negatives: SupportSet | None = None,
+    ) -> Self:
         self.kept = support.embeddings.corrected
         return super().fit(classes, support, tuning)
 
@@ -74,7 +81,14 @@ def test_votes_are_those_of_loops(shots: list[int]) -> None:
 @settings(max_examples=20, deadline=None)
 def test_each_level_has_about_half_of_the_one_before(shots: list[int]) -> None:
     class Guess(Recorder):
-        def fit(self, classes: ClassSet, support: SupportSet, tuning: Tuning | None = None) -> Self:
+        def fit(
+            self,
+            classes: ClassSet,
+            support: SupportSet,
+            tuning: Tuning | None = None,
+            *,
+            negatives: SupportSet | None = None,
+        ) -> Self:
             return FewShotClassifier.fit(self, classes, support, Tuning())
 
         def tune(self, *_: object, **__: object) -> Tuning:

@@ -16,11 +16,10 @@ from rich.console import Console
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from benchmarks import results_page
-from benchmarks.generic_tasks import as_it_is
+from benchmarks.generic_tasks import as_it_is, tiny
 from benchmarks.kept_features import kept_features
 from benchmarks.results import run
 from benchmarks.results_page import PARTS, filled
-from benchmarks.suggestions import tiny
 from benchmarks.super_classes import SUPER_CLASSES, draw, super_pool
 from service.datasets.feature_cache import FeatureCache
 from service.evaluation.few_shot_protocol import Result

@@ -120,7 +120,6 @@ def test_evaluate_writes_all_metrics_and_reuses_features(
     table, progress = run(tmp_path / "first")
     n_embedded = int(progress.split(" images embedded")[0].split()[-1])
     assert n_embedded > 3 * QUERIES
-    assert ", 0 taken from the cache, 44 heads fitted" in progress
     methods = [method for method in HEADS if method != "zero-shot"]
     assert f", 0 taken from the cache, {4 * len(methods)} heads fitted" in progress
     assert {path.name for path in (tmp_path / "first").iterdir()} == {
