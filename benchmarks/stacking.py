@@ -27,14 +27,12 @@ from torchmetrics.functional.classification import binary_calibration_error
 import adapters.heads.auto
 import adapters.kernel_ridge
 import adapters.tuning.stacking
-from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet
 from adapters.heads.auto import EXPECTED, Expected, expected_at, image_unit
 from adapters.heads.gda import GDAPlusPlus
 from adapters.heads.krr import KRRPlusPlus
 from adapters.heads.term import zero_shot_logits
-from adapters.loading import load_backbone
 from adapters.rest import no_rest
 from adapters.tuning.search import standardised
 from adapters.tuning.stacking import Prior, stacked_weights
@@ -42,8 +40,12 @@ from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes
 from benchmarks import super_classes
-from benchmarks.generic_tasks import SIZES, Pool, Task, draw, pool, tiny
-from benchmarks.generic_tasks import STYLES as STYLES_OF_CALTECH
+from benchmarks.generic_tasks import SIZES, STYLES, Pool, Task, as_it_is, draw, tiny
+from benchmarks.kept_features import kept_features
+from service.datasets.dataset import read_classes
+from service.datasets.feature_cache import FeatureCache, default_folder
+from service.encoder import load_encoder
+from service.settings import Settings
 
 SHOTS = (1, 2, 4, 8, 16)
 #: So weak that the queries alone decide.
@@ -151,18 +153,26 @@ def row(name: str, found: Family, logit_scale: float) -> list[str]:
     return [name, f"{accuracy:.2f}", f"{loss:.3f}", f"{error:.1f}", f"{behind:.1f}"]
 
 
-def pools_of(folder: Path, backbone: Backbone) -> dict[str, Pool]:
-    """Embeddings of all styles."""
-    styles = STYLES_OF_CALTECH | {"32 pixels": tiny}
-    found = {
-        title: pool(backbone, folder / "caltech101", style, title)
-        for title, style in styles.items()
-    }
-    texts = backbone.encode_classes(list(super_classes.SUPER_CLASSES), ())
-    for title, style in (("as it is", styles["as it is"]), ("32 pixels", tiny)):
-        images = pool(backbone, folder / "imagenet_one_per_class", style, f"ImageNet, {title}")
-        found[f"super-classes, {title}"] = super_classes.super_pool(images.embeddings, texts)
-    return found
+def pools_of(folder: Path, console: Console) -> tuple[dict[str, Pool], float]:
+    """Embeddings of all styles, kept for the next run, and the logit scale."""
+    backbone = load_encoder(Settings())
+    cache = FeatureCache(default_folder(), backbone)
+    photos, imagenet = (
+        read_classes(folder / name) for name in ("caltech101", "imagenet_one_per_class")
+    )
+    files = [file for label in sorted(photos) for file in photos[label]]
+    columns = torch.tensor([i for i, label in enumerate(sorted(photos)) for _ in photos[label]])
+    texts = backbone.encode_classes(sorted(photos), ())
+    found = {}
+    for title, style in (STYLES | {"32 pixels": tiny}).items():
+        images = kept_features(backbone, files, style, cache, console)
+        found[title] = Pool(images, columns, texts)
+    supers = backbone.encode_classes(list(super_classes.SUPER_CLASSES), ())
+    each = [imagenet[label][0] for label in sorted(imagenet)]
+    for title, style in (("as it is", as_it_is), ("32 pixels", tiny)):
+        images = kept_features(backbone, each, style, cache, console)
+        found[f"super-classes, {title}"] = super_classes.super_pool(images, supers)
+    return found, backbone.logit_scale
 
 
 def main() -> None:
@@ -171,9 +181,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--draws", type=int, default=2)
     arguments = parser.parse_args()
-    backbone = load_backbone("lite", "cpu")
-    pools, scale = pools_of(arguments.folder, backbone), backbone.logit_scale
     console = Console(width=140)
+    pools, scale = pools_of(arguments.folder, console)
     for shots in SHOTS:
         found = families(pools, shots, arguments.draws)
         medians = weights(found, scale)
