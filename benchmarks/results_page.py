@@ -42,7 +42,7 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     found = [match[2] for match in _PART.finditer(page)]
     if sorted(found) != sorted(parts):
         raise ValueError(f"the page has the parts {sorted(found)}, not {sorted(parts)}")
-    return _PART.sub(lambda match: f"{match[1]}\n{parts[match[2]].strip()}\n\n{match[3]}", page)
+    return _PART.sub(lambda match: f"{match[1]}\n{parts[match[2]].rstrip()}\n\n{match[3]}", page)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -75,7 +75,7 @@ def draw(pool: Pool, n_classes: int, shots: int, seed: str) -> Task:
         half = (len(rows) + 1) // 2
         support += [(row, column) for row in rows[: min(half, shots, MOST)]]
         queries += [(row, column) for row in rows[half : half + QUERIES]]
-    shown, asked = torch.tensor(support).T, torch.tensor(queries).T
+    shown, asked = torch.tensor(support).T.contiguous(), torch.tensor(queries).T.contiguous()
     return Task(
         pool.texts[labels],
         SupportSet(torch.arange(len(support)), shown[1], pool.embeddings[shown[0]]),

@@ -62,12 +62,12 @@ def test_only_what_was_measured_is_written_anew() -> None:
         "# A\n<!-- measured: x -->\nold\n<!-- end -->\nwords\n"
         "<!-- measured: y-z -->\n<!-- end -->\n"
     )
-    once = filled(page, {"x": "| 1 |\n", "y-z": "two \\1 lines\nof it"})
+    once = filled(page, {"x": "| 1 |\n", "y-z": "    two \\1 lines\nof it"})
     assert once == (
         "# A\n<!-- measured: x -->\n\n| 1 |\n\n<!-- end -->\nwords\n"
-        "<!-- measured: y-z -->\n\ntwo \\1 lines\nof it\n\n<!-- end -->\n"
+        "<!-- measured: y-z -->\n\n    two \\1 lines\nof it\n\n<!-- end -->\n"
     )
-    assert filled(once, {"x": "| 1 |", "y-z": "two \\1 lines\nof it\n"}) == once
+    assert filled(once, {"x": "| 1 |", "y-z": "    two \\1 lines\nof it\n"}) == once
 
 
 @pytest.mark.parametrize("parts", [["x"], ["x", "y", "z"], ["x", "x"]])
