@@ -169,7 +169,7 @@ class KernelRidge:
     def moved(
         self, removed: Tensor, added: Tensor, added_labels: Tensor, added_ids: Tensor
     ) -> Self | None:
-        """The same after images have left and joined: A⁻¹ by its borders, O(n² · (k + N)).
+        """The same after images have left and joined: A⁻¹ by its borders, O(k · n · (n + d)).
 
         The centre stays, and so does what an image of each class counts in D.
 
@@ -190,51 +190,62 @@ class KernelRidge:
             held = held._with(added[:room], columns, added_ids[:room])
         if len(set(held.columns.tolist())) < len(self.labels):
             return None
-        return held._with_weights()
+        return held._with_weights() if held.inverse is None else held
 
     def _without(self, stay: Tensor) -> Self:
+        """Without some images: their coefficients fall to those that stay."""
         if bool(stay.all()):
             return self
-        inverse = self.inverse
-        if inverse is not None:
-            kept, gone = inverse[stay], inverse[~stay]
-            border = kept[:, ~stay]
-            inverse = kept[:, stay] - border @ torch.linalg.solve(gone[:, ~stay], border.T)
-        return replace(
+        gone = ~stay
+        held = replace(
             self,
             keys=self.keys[stay],
             ids=self.ids[stay],
             columns=self.columns[stay],
             ridge=self.ridge[stay],
-            inverse=inverse,
         )
+        if self.inverse is None:
+            return held
+        of_gone = self.inverse[gone]
+        border, corner = of_gone[:, stay], of_gone[:, gone]
+        fallen = torch.linalg.solve(corner, border)
+        left = torch.addmm(self.inverse[stay][:, stay], border.T, fallen, alpha=-1)
+        coefficients = of_gone @ torch.from_numpy(self._targets())
+        rows = self.keys[gone] + fallen.to(self.keys.dtype) @ held.keys
+        return replace(held, inverse=left, weights=self._less(coefficients, rows))
 
     def _with(self, images: Tensor, columns: Tensor, ids: Tensor) -> Self:
+        """With more images, whose coefficients make up for what is not foretold of them."""
         keys, _ = _centred(images, self.centre)
         of_class = torch.zeros(len(self.labels), dtype=torch.float64)
         of_class[self.columns] = self.ridge
         ridge = of_class[columns].clamp(min=(self.unit - 1) / 2)
-        inverse = self.inverse
-        if inverse is not None:
-            across = (self.keys @ keys.T).double()
-            solved = inverse @ across
-            own = (keys @ keys.T).double() + torch.diag(ridge)
-            corner = torch.linalg.inv(own - across.T @ solved)
-            side = -(solved @ corner)
-            inverse = torch.cat(
-                [
-                    torch.cat([inverse - side @ solved.T, side], dim=1),
-                    torch.cat([side.T, corner], dim=1),
-                ]
-            )
-        return replace(
+        after = replace(
             self,
             keys=torch.cat([self.keys, keys]),
             ids=torch.cat([self.ids, ids]),
             columns=torch.cat([self.columns, columns]),
             ridge=torch.cat([self.ridge, ridge]),
-            inverse=inverse,
         )
+        if self.inverse is None:
+            return after
+        n, k = len(self.keys), len(keys)
+        across = (self.keys @ keys.T).double()
+        solved = self.inverse @ across
+        own = (keys @ keys.T).double() + torch.diag(ridge)
+        corner = torch.linalg.inv(own - across.T @ solved)
+        side = solved @ corner
+        inverse = self.inverse.new_empty(n + k, n + k)
+        torch.addmm(self.inverse, side, solved.T, out=inverse[:n, :n])
+        inverse[:n, n:], inverse[n:, :n], inverse[n:, n:] = -side, -side.T, corner
+        foretold = (keys @ self.weights.T).double() / self.unit
+        missed = torch.from_numpy(after._targets()[n:]) - foretold
+        rows = keys - solved.T.to(keys.dtype) @ self.keys
+        return replace(after, inverse=inverse, weights=self._less(-(corner @ missed), rows))
+
+    def _less(self, coefficients: Tensor, rows: Tensor) -> Tensor:
+        """(N, d) the weights without those that (k, N) coefficients give to (k, d) rows."""
+        return self.weights - self.unit * coefficients.T.to(rows.dtype) @ rows
 
     def _with_weights(self) -> Self:
         if self.inverse is None:
