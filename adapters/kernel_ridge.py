@@ -10,6 +10,7 @@ N rows of weights. Leave-one-out is in closed form, with the class of the left-o
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from adapters.cholesky import Cholesky
 from adapters.memory import Storages, storages
@@ -26,9 +28,8 @@ from adapters.tuning.votes import evenly
 # λ. Of 0.1, 0.3, 1 and 3 the lowest cross-entropy on generic tasks of 1 to 16 shots, by little.
 RIDGE = 1.0
 # Images that K is made of; of more, each class gives as many as another. A is inverted: O(n³).
+# Where that would leave a single one of each, classes are their means: λ → ∞ in the equation.
 MOST_IMAGES = 1024
-# With more classes than this each is its mean: what λ → ∞ leaves of the equation.
-MOST_CLASSES = 2048
 # What images that are all alike are divided by.
 _LEAST_LENGTH = 1e-6
 # Rows in one product.
@@ -50,7 +51,7 @@ class KernelRidge:
         columns: (n,) int64 column of each one's class.
         ridge: (n,) ``λ D``.
         unit: What scores are multiplied with so that the above holds.
-        inverse: (n, n) A⁻¹, float64; None where classes are their means.
+        inverse: (n, n) A⁻¹, float64; None where classes are their means, of all images.
         weights: (N, d) of centred unit queries.
     """
 
@@ -88,6 +89,8 @@ class KernelRidge:
         means = _sums(images, columns, n_classes) / shots.unsqueeze(1)
         centre = means.mean(dim=0)
         rest()
+        if len(images) > MOST_IMAGES and 2 * n_classes > MOST_IMAGES:
+            return cls._of_means(images, columns, labels, centre)
         chosen = chosen_images(columns, n_classes)
         some, of_class = images[chosen], columns[chosen]
         keys, lengths = _centred(some, centre)
@@ -106,15 +109,30 @@ class KernelRidge:
             inverse=None,
             weights=keys.new_empty(0),
         )
-        if n_classes > MOST_CLASSES:
-            return replace(fitted, unit=1.0)._with_weights()
         kernel = _products(keys, rest)
         kernel.flat[:: len(kernel) + 1] += fitted.ridge.numpy()
         factor = Cholesky(kernel)
         rest()
         inverse = torch.from_numpy(factor.inverse())
         rest()
-        return replace(fitted, inverse=inverse)._with_weights()
+        return replace(fitted, inverse=inverse)._with_weights(inverse.numpy())
+
+    @classmethod
+    def _of_means(cls, images: Tensor, columns: Tensor, labels: Tensor, centre: Tensor) -> Self:
+        """Of classes that are their means; holds no images."""
+        keys, lengths = _centred(images, centre)
+        return cls(
+            labels=labels,
+            centre=centre,
+            spread=float(lengths.square().mean()),
+            keys=images.new_empty(0, images.shape[1]),
+            ids=columns.new_empty(0),
+            columns=columns,
+            ridge=torch.empty(0, dtype=torch.float64),
+            unit=1.0,
+            inverse=None,
+            weights=normalize(_sums(keys, columns, len(labels)), dim=1),
+        )
 
     def scores(self, queries: Tensor) -> Tensor:
         """(m, N) scores of (m, d) embeddings, O(m · N · d)."""
@@ -134,15 +152,14 @@ class KernelRidge:
 
         Cost: O(k² · N) for the k images in K, and O(k · n_c²) for each class.
         """
+        if self.inverse is None:
+            return self._means_left_out(images, rows)
         place = torch.full((len(images),), -1)
         place[self.ids] = torch.arange(len(self.ids))
         inside = place[rows] >= 0
         scores = self.keys.new_empty(len(rows), len(self.labels))
         held = place[rows[inside]]
-        if self.inverse is None:
-            scores[inside] = self._means_left_out(held)
-        else:
-            scores[inside] = self._left_out(self.inverse.numpy(), rest)[held]
+        scores[inside] = self._left_out(self.inverse.numpy(), rest)[held]
         for some in torch.split((~inside).nonzero().flatten(), _BLOCK):
             scores[some] = self.scores(images[rows[some]])
             rest()
@@ -180,22 +197,25 @@ class KernelRidge:
             added_ids: (k',) int64 identifiers.
 
         Returns:
-            None where a class has no image in K any more: fit anew.
+            None where it is to be fitted anew: a class has lost all its images in K, or classes
+            are their means.
         """
-        held = self._without(~torch.isin(self.ids, removed))
+        if self.inverse is None:
+            return None
+        held, inverse = self._without(~torch.isin(self.ids, removed), self.inverse)
+        if len(set(held.columns.tolist())) < len(self.labels):
+            return None
         room = max(2 * MOST_IMAGES - len(held.keys), 0)
         if len(added[:room]):
             place = {label: i for i, label in enumerate(self.labels.tolist())}
             columns = torch.tensor([place[i] for i in added_labels[:room].tolist()])
-            held = held._with(added[:room], columns, added_ids[:room])
-        if len(set(held.columns.tolist())) < len(self.labels):
-            return None
-        return held._with_weights() if held.inverse is None else held
+            held = held._with(added[:room], columns, added_ids[:room], inverse)
+        return held
 
-    def _without(self, stay: Tensor) -> Self:
+    def _without(self, stay: Tensor, inverse: Tensor) -> tuple[Self, Tensor]:
         """Without some images: their coefficients fall to those that stay."""
         if bool(stay.all()):
-            return self
+            return self, inverse
         gone = ~stay
         held = replace(
             self,
@@ -204,17 +224,15 @@ class KernelRidge:
             columns=self.columns[stay],
             ridge=self.ridge[stay],
         )
-        if self.inverse is None:
-            return held
-        of_gone = self.inverse[gone]
+        of_gone = inverse[gone]
         border, corner = of_gone[:, stay], of_gone[:, gone]
         fallen = torch.linalg.solve(corner, border)
-        left = torch.addmm(self.inverse[stay][:, stay], border.T, fallen, alpha=-1)
+        left = torch.addmm(inverse[stay][:, stay], border.T, fallen, alpha=-1)
         coefficients = of_gone @ torch.from_numpy(self._targets())
         rows = self.keys[gone] + fallen.to(self.keys.dtype) @ held.keys
-        return replace(held, inverse=left, weights=self._less(coefficients, rows))
+        return replace(held, inverse=left, weights=self._less(coefficients, rows)), left
 
-    def _with(self, images: Tensor, columns: Tensor, ids: Tensor) -> Self:
+    def _with(self, images: Tensor, columns: Tensor, ids: Tensor, before: Tensor) -> Self:
         """With more images, whose coefficients make up for what is not foretold of them."""
         keys, _ = _centred(images, self.centre)
         of_class = torch.zeros(len(self.labels), dtype=torch.float64)
@@ -227,16 +245,14 @@ class KernelRidge:
             columns=torch.cat([self.columns, columns]),
             ridge=torch.cat([self.ridge, ridge]),
         )
-        if self.inverse is None:
-            return after
         n, k = len(self.keys), len(keys)
         across = (self.keys @ keys.T).double()
-        solved = self.inverse @ across
+        solved = before @ across
         own = (keys @ keys.T).double() + torch.diag(ridge)
         corner = torch.linalg.inv(own - across.T @ solved)
         side = solved @ corner
-        inverse = self.inverse.new_empty(n + k, n + k)
-        torch.addmm(self.inverse, side, solved.T, out=inverse[:n, :n])
+        inverse = before.new_empty(n + k, n + k)
+        torch.addmm(before, side, solved.T, out=inverse[:n, :n])
         inverse[:n, n:], inverse[n:, :n], inverse[n:, n:] = -side, -side.T, corner
         foretold = (keys @ self.weights.T).double() / self.unit
         missed = torch.from_numpy(after._targets()[n:]) - foretold
@@ -247,11 +263,8 @@ class KernelRidge:
         """(N, d) the weights without those that (k, N) coefficients give to (k, d) rows."""
         return self.weights - self.unit * coefficients.T.to(rows.dtype) @ rows
 
-    def _with_weights(self) -> Self:
-        if self.inverse is None:
-            sums = _sums(self.keys, self.columns, len(self.labels))
-            return replace(self, weights=torch.nn.functional.normalize(sums, dim=1))
-        coefficients = self.inverse.numpy() @ self._targets()
+    def _with_weights(self, inverse: NDArray[Any]) -> Self:
+        coefficients = inverse @ self._targets()
         weights = torch.from_numpy(coefficients.T).to(self.keys.dtype) @ self.keys
         return replace(self, weights=weights * self.unit)
 
@@ -261,11 +274,12 @@ class KernelRidge:
         targets[np.arange(len(targets)), self.columns.numpy()] += 1
         return targets
 
-    def _means_left_out(self, rows: Tensor) -> Tensor:
-        sums = _sums(self.keys, self.columns, len(self.labels))
-        keys, columns = self.keys[rows], self.columns[rows]
-        cosines = keys @ torch.nn.functional.normalize(sums, dim=1).T
-        own = torch.nn.functional.normalize(sums[columns] - keys, dim=1)
+    def _means_left_out(self, images: Tensor, rows: Tensor) -> Tensor:
+        keys = _centred(images, self.centre)[0]
+        sums = _sums(keys, self.columns, len(self.labels))
+        keys, columns = keys[rows], self.columns[rows]
+        cosines = keys @ self.weights.T
+        own = normalize(sums[columns] - keys, dim=1)
         cosines[torch.arange(len(keys)), columns] = (keys * own).sum(dim=1)
         return cosines
 
@@ -275,18 +289,20 @@ class KernelRidge:
         return {**of_images, **storages(self.labels, self.centre, self.weights)}
 
 
-def chosen_images(columns: Tensor, n_classes: int, most: int = MOST_IMAGES) -> Tensor:
+def chosen_images(columns: Tensor, n_classes: int, most: int | None = None) -> Tensor:
     """The images that K is made of: all, or as many of each class as of another, spread evenly.
 
     Args:
         columns: (n,) int64 column of each image's class.
         n_classes: N; each keeps one image at least.
-        most: Images, if N is no larger.
+        most: Images, if N is no larger; :data:`MOST_IMAGES` if None.
     """
+    most = MOST_IMAGES if most is None else most
     if len(columns) <= most:
         return torch.arange(len(columns))
     shots = torch.bincount(columns, minlength=n_classes)
-    quota = max((q for q in range(1, most + 1) if int(shots.clamp(max=q).sum()) <= most), default=1)
+    fits = range(1, most + 1)
+    quota = max(bisect_right(fits, most, key=lambda q: int(shots.clamp(max=q).sum())), 1)
     order = columns.argsort(stable=True)
     of_class = torch.split(order, shots.tolist())
     return torch.cat([rows[evenly(len(rows), quota)] for rows in of_class]).sort().values

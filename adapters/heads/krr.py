@@ -47,7 +47,8 @@ class KRR(DiscriminantHead[KRRParameters]):
 
     Incremental: the cache that evidence is looked up in, and, from ``FOLLOWED_FROM`` images on,
     the inverse, O(m² · k) for k images that come or go. Of fewer, and with each tuning, it is
-    refitted, O(m² · d + m³). m is the number of images, or 1024 of more.
+    refitted, O(m² · d + m³). m is the number of images, or
+    1024 to 2048 of more; with more than 512 classes and 1024 images they are the classes' means.
     """
 
     view: ClassVar[View] = "frozen"

@@ -51,12 +51,13 @@ class Term(Generic[S]):
 def standardised(values: Tensor) -> Term[None]:
     """A term without a setting: (v, N) values, centred over the classes and of unit spread.
 
-    Where the classes differ by no more than rounding (a single class, images all alike) the term
-    stays small instead of being blown up.
+    Where the classes differ by no more than rounding (a single class, images all alike) there is
+    no term: zeros, of scale 0.
     """
     centred = values - values.mean(dim=1, keepdim=True)
     noise = 1e-5 * float(values.abs().max())
-    scale = 1 / max(float(centred.std()), noise, 1e-12)
+    spread = float(centred.std()) if centred.numel() > 1 else 0.0
+    scale = 1 / spread if spread > max(noise, 1e-12) else 0.0
     return Term(None, centred * scale, scale)
 
 

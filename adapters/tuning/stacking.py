@@ -92,7 +92,7 @@ class _Problem:
         smoothing = 1 / (len(votes) + 2)
         own = values[:, np.arange(len(votes)), self._targets]
         self._aim = (1 - smoothing) * own + smoothing * values.mean(axis=2)
-        self._blocks = list(parts(values.shape[1], 8 * values.shape[0] * values.shape[2]))
+        self._blocks = list(parts(values.shape[1], (16 + 24 * values.shape[0]) * values.shape[2]))
 
     def loss(self, weights: NDArray[Any], rest: Rest) -> float:
         total = -float(self._shares @ (weights @ self._aim))

@@ -45,8 +45,8 @@ class Tuning:
             nothing to learn from and the parameters are the documented defaults.
         accuracy: Share of these that named the right class, every class counting alike; None
             without votes.
-        loss: Their smoothed cross-entropy at the temperature where it is lowest, by which
-            ``auto`` compares heads; None without votes.
+        loss: Their smoothed cross-entropy at the temperature where it is lowest; None without
+            votes.
         head: Name of the head that the parameters are for; empty where the head is its own.
         rejection_threshold: Queries with a lower out-of-distribution score are unknown; None:
             nothing is.

@@ -136,11 +136,12 @@ def test_of_very_many_images_each_class_gives_as_many(monkeypatch: pytest.Monkey
     ridge = KernelRidge.fit(images, columns, torch.arange(2), torch.arange(12))
     scores = ridge.left_out(images, torch.arange(12))
     outside = ~torch.isin(torch.arange(12), ridge.ids)
+    assert int(outside.sum()) == 4
     torch.testing.assert_close(scores[outside], ridge.scores(images[outside]))
 
 
 def test_of_very_many_classes_each_is_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_ridge, "MOST_CLASSES", 2)
+    monkeypatch.setattr(kernel_ridge, "MOST_IMAGES", 5)
     images, columns = drawn([2, 3, 4], 2)
     ridge = fitted(images, columns)
     assert ridge.inverse is None
