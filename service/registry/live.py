@@ -126,15 +126,17 @@ class LiveClassifier:
             records, images = self.classes, self.support.copy()
             classes, tuning = classifier.classes, classifier.tuning
             negatives = classifier.negatives
+        others = {}
         if negatives is not None:
-            others = set(negatives.ids.tolist())
-            images = {i: record for i, record in images.items() if i not in others}
+            others = {i: images.pop(i) for i in negatives.ids.tolist()}
         return Snapshot(
             name=self.name,
             method=classifier.method,
             logit_scale=classifier.logit_scale,
             records={label: one for label, one in records.items() if label != NOT_THESE},
-            n_negatives=0 if negatives is None else len(negatives),
+            n_negatives=len(others),
+            negatives=negatives,
+            negative_images=others,
             images=images,
             classes=classes,
             support=held.compact(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
@@ -23,6 +23,8 @@ class Snapshot:
         records: All classes by label, in the order of their registration; but for that of
             explicit negatives.
         n_negatives: How many explicit negatives there are.
+        negatives: They; None where there are none.
+        negative_images: They by their ids.
         images: The support images by the ids of ``support``.
         classes: The classes that can be answered.
         support: The support images as a head sees them.
@@ -35,6 +37,8 @@ class Snapshot:
     logit_scale: float
     records: Mapping[str, ClassRecord]
     n_negatives: int = 0
+    negatives: SupportSet | None = None
+    negative_images: Mapping[int, SupportRecord] = field(default_factory=dict)
     images: Mapping[int, SupportRecord]
     classes: ClassSet
     support: SupportSet

@@ -90,7 +90,8 @@ def suggest_files(
     labels = class_numbers(pool.labels, {label: i for i, label in enumerate(names)})
     support, support_labels = embeddings.corrected[:0], torch.empty(0, dtype=torch.int64)
     if known is not None:
-        held = known.classifier.support
+        held, others = known.classifier.support, known.classifier.negatives
+        held = held if others is None else held.with_added(others)
         support, support_labels = held.embeddings.corrected, held.labels
     found = suggest(embeddings.corrected, labels, support, support_labels, n)
     rows = torch.tensor([one.position for one in found.suggested], dtype=torch.int64)

@@ -11,12 +11,13 @@ import torch
 
 from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
-from adapters.embeddings import ClassSet, SupportSet
+from adapters.embeddings import SupportSet
 from service.classifier_settings import ClassifierSettings
 from service.datasets.dataset import DatasetError, read_classes
 from service.datasets.features import Features
 from service.exchange import MOST_IMAGES, ReadLimits, read_classifier
-from service.registry.fitting import class_texts, new_classifier, usable
+from service.registry.fitting import class_set, class_texts, new_classifier, usable
+from service.registry.negatives import parted, place_of_negatives
 from service.settings import Settings
 
 
@@ -26,8 +27,9 @@ class KnownSupport:
 
     Attributes:
         classifier: Fitted; its classes are numbered as ``labels``.
-        labels: The classes.
-        files: Of the support images, as CLASS/IMAGE, in their order; empty where nobody kept it.
+        labels: The classes, that of explicit negatives among them, which is never answered.
+        files: Of the support images, and of the explicit negatives after them, as CLASS/IMAGE, in
+            their order; empty where nobody kept it.
     """
 
     classifier: FewShotClassifier
@@ -58,12 +60,16 @@ class KnownSupport:
         shown = [f"{label}/{path.name}" for label in labels for path in classes[label]]
         features.compute(files)
         settings = ClassifierSettings(templates=tuple(templates))
-        texts = [row for row in class_texts(settings, labels, encoder) if row is not None]
+        texts = class_texts(settings, labels, encoder)
+        mark = place_of_negatives(labels)
+        every = SupportSet(torch.arange(len(files)), torch.tensor(columns), features.of(files))
+        support, negatives = parted(every, mark)
         fitted = new_classifier(settings, encoder).fit(
-            ClassSet(torch.arange(len(labels)), torch.stack(texts)),
-            SupportSet(torch.arange(len(files)), torch.tensor(columns), features.of(files)),
+            class_set(settings, dict(enumerate(texts)), columns, mark),
+            support,
+            negatives=negatives,
         )
-        return cls(fitted, labels, shown)
+        return cls(fitted, labels, _in_order(shown, support, negatives))
 
     @classmethod
     def of_file(cls, path: Path, encoder: Backbone, settings: Settings) -> Self:
@@ -85,20 +91,29 @@ class KnownSupport:
                 f"({encoder.fingerprint[:12]}...); name that one with --backbone, --adapter and "
                 "--prompts"
             )
-        classes = ClassSet(torch.arange(len(found.classes)), found.texts)
-        if found.texts is None:
-            classes = classes.with_images(found.labels)
-        ids = torch.arange(len(found.labels))
-        support = SupportSet(ids, found.labels, found.embeddings)
-        if not len(ids):
-            support = SupportSet.empty(encoder.width, encoder.corrected_width)
+        labels = [one.label for one in found.classes]
+        texts = [None] * len(labels) if found.texts is None else list(found.texts)
+        mark = place_of_negatives(labels)
+        every = SupportSet.empty(encoder.width, encoder.corrected_width)
+        if len(found.labels):
+            ids = torch.arange(len(found.labels))
+            every = SupportSet(ids, found.labels, found.embeddings)
+        support, negatives = parted(every, mark)
         fitted = new_classifier(found.settings, encoder).fit(
-            classes, support, usable(found.settings.method, found.tuning)
+            class_set(found.settings, dict(enumerate(texts)), set(found.labels.tolist()), mark),
+            support,
+            usable(found.settings.method, found.tuning),
+            negatives=negatives,
         )
-        files = [""] * len(ids)
+        files = [""] * len(every)
         if found.images is not None:
             files = [f"{image.label}/{Path(image.filename).name}" for image in found.images]
-        return cls(fitted, [one.label for one in found.classes], files)
+        return cls(fitted, labels, _in_order(files, support, negatives))
+
+
+def _in_order(files: Sequence[str], support: SupportSet, others: SupportSet | None) -> list[str]:
+    ids = support.ids.tolist() + ([] if others is None else others.ids.tolist())
+    return [files[i] for i in ids]
 
 
 def read_support(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -28,7 +28,7 @@ from service.api.schemas.support_set import SkippedFile
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.pools import Pool, read_pool
 from service.composition import ServiceParts
-from service.name_validation import checked_classifier
+from service.name_validation import NOT_THESE, checked_classifier
 from service.problems import AnswerTooLarge, InvalidUpload, NoClasses
 from service.registry.live import LiveClassifier
 from service.registry.snapshot import Snapshot
@@ -132,15 +132,18 @@ class _Chosen:
 
 def _choose(state: Snapshot, pool: Pool, embeddings: ImageEmbeddings, n: int) -> _Chosen:
     labels = class_numbers(pool.labels, {one.label: one.id for one in state.records.values()})
-    support = state.support
+    support, images = state.support, state.images
+    if state.negatives is not None:  # what is registered is, as what it may be
+        support = support.with_added(state.negatives)
+        images = {**images, **state.negative_images}
     found = suggest(embeddings.corrected, labels, support.embeddings.corrected, support.labels, n)
     label_of = {one.id: one.label for one in state.records.values()}
 
     def evidence(nearest: NearestSupport) -> dict[str, Any]:
-        record = state.images[int(support.ids[nearest.row])]
+        record = images[int(support.ids[nearest.row])]
         return {
             "image_id": record.public_id,
-            "label": label_of[record.class_id],
+            "label": label_of.get(record.class_id, NOT_THESE),
             "similarity": nearest.similarity,
         }
 

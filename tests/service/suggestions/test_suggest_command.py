@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import httpx2 as httpx
@@ -166,3 +167,15 @@ def test_a_classifier_of_another_backbone_is_refused(
     ran = invoke(flat, "--classifier", exported, "--backbone", vit)
     assert ran.exit_code == 2, ran.output
     assert "--backbone" in said(ran.output)
+
+
+def test_negatives_are_registered_and_never_answered(
+    support: Path, flat: Path, vit: str, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(support, tmp_path / "with-negatives"))
+    (folder / "brick").rename(folder / "not-these")
+    found = suggested(flat, "-n", 20, "--support", folder, "--backbone", vit)
+    assert "not-these" not in {one["predicted"]["label"] for one in found["suggestions"]}
+    [again] = found["duplicates"]
+    assert again["file"] == "again.png"
+    assert "not-these/0.png" in json.dumps(again)
