@@ -11,7 +11,7 @@ from scipy.special import stdtr  # scipy.stats takes a second to import
 from torch import Tensor
 
 #: No p-value is lower: so far from what was seen, an extrapolation means nothing.
-LEAST = 1e-6
+LEAST = 1e-9
 # Scores that are kept of more; of up to so many, all.
 _KEPT = 101
 # A database or a file that tells of more images than that is damaged.
