@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.kernel_ridge import KernelRidge
 from adapters.memory import Storages, storages
 from adapters.rest import Rest, no_rest
 from adapters.scatter import Scatter
@@ -121,14 +122,17 @@ class LabelledEmbeddings:
         labels: (n,) int64 class identifiers.
         embeddings: Both embeddings of the n images.
 
-    Keeps the spans and scatters that it was asked for, each found once for all who fit Gaussians
-    to the same images: for as long as a fit lasts, not for as long as a classifier does.
+    Keeps the spans, scatters and ridge regressions that it was asked for, each found once for all
+    who fit to the same images: for as long as a fit lasts, not for as long as a classifier does.
     """
 
     labels: Tensor
     embeddings: ImageEmbeddings
     _spans: dict[View, Span] = field(default_factory=dict, init=False, repr=False, compare=False)
     _scatters: dict[View, Scatter] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _ridges: dict[View, tuple[Tensor, KernelRidge]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -166,6 +170,22 @@ class LabelledEmbeddings:
         found = self._scatters.get(view)
         if found is None or not np.array_equal(found.columns, columns.numpy()):
             found = self._scatters[view] = Scatter.of(span, columns, n_classes, rest)
+        return found
+
+    def ridge(
+        self, view: View, columns: Tensor, n_classes: int, rest: Rest = no_rest
+    ) -> KernelRidge:
+        """Kernel ridge regression on one of the embeddings; at least one image.
+
+        It knows classes by their columns, and images by their places. Arguments as of
+        :meth:`scatter`.
+        """
+        fitted_to, found = self._ridges.get(view, (None, None))
+        if found is None or fitted_to is None or not torch.equal(fitted_to, columns):
+            images, classes = getattr(self.embeddings, view), torch.arange(n_classes)
+            places = torch.arange(len(self))
+            found = KernelRidge.fit(images, columns, classes, places, rest)
+            self._ridges[view] = columns, found
         return found
 
 

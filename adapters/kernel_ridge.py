@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from adapters.cholesky import Cholesky
 from adapters.memory import Storages, storages
 from adapters.rest import Rest, no_rest
-from adapters.tuning.votes import evenly
+from adapters.systematic_sampling import evenly
 
 # λ. From 0.3 to 3 as good on generic tasks of 1 to 16 shots (benchmarks/stacking.py).
 RIDGE = 1.0
@@ -95,27 +95,30 @@ class KernelRidge:
         some, of_class = images[chosen], columns[chosen]
         keys, lengths = _centred(some, centre)
         rest()
-        shots = torch.bincount(of_class, minlength=n_classes)
         mean = len(some) / n_classes
-        fitted = cls(
+        unit = 1 + RIDGE / mean
+        ridge = (RIDGE / mean) * torch.bincount(of_class, minlength=n_classes)[of_class].double()
+        kernel = _products(keys, rest)
+        kernel.flat[:: len(kernel) + 1] += ridge.numpy()
+        factor = Cholesky(kernel)
+        rest()
+        inverse = factor.inverse()
+        rest()
+        coefficients = inverse @ _targets(of_class, n_classes)
+        rest()
+        weights = torch.from_numpy(coefficients.T).to(keys.dtype) @ keys
+        return cls(
             labels=labels,
             centre=centre,
             spread=float(lengths.square().mean()),
             keys=keys,
             ids=ids[chosen],
             columns=of_class,
-            ridge=(RIDGE / mean) * shots[of_class].double(),
-            unit=1 + RIDGE / mean,
-            inverse=None,
-            weights=keys.new_empty(0),
+            ridge=ridge,
+            unit=unit,
+            inverse=torch.from_numpy(inverse),
+            weights=weights * unit,
         )
-        kernel = _products(keys, rest)
-        kernel.flat[:: len(kernel) + 1] += fitted.ridge.numpy()
-        factor = Cholesky(kernel)
-        rest()
-        inverse = torch.from_numpy(factor.inverse())
-        rest()
-        return replace(fitted, inverse=inverse)._with_weights(inverse.numpy())
 
     @classmethod
     def _of_means(cls, images: Tensor, columns: Tensor, labels: Tensor, centre: Tensor) -> Self:
@@ -133,6 +136,15 @@ class KernelRidge:
             inverse=None,
             weights=normalize(_sums(keys, columns, len(labels)), dim=1),
         )
+
+    def known_as(self, labels: Tensor, ids: Tensor) -> Self:
+        """The same with other identifiers.
+
+        Args:
+            labels: (N,) int64 of the classes.
+            ids: (n,) int64 of the images that it was fitted to, by the places that it knew them by.
+        """
+        return replace(self, labels=labels, ids=ids[self.ids])
 
     def scores(self, queries: Tensor) -> Tensor:
         """(m, N) scores of (m, d) embeddings, O(m · N · d)."""
@@ -167,7 +179,7 @@ class KernelRidge:
 
     def _left_out(self, inverse: NDArray[Any], rest: Rest) -> Tensor:
         """(n, N) of all images in K."""
-        targets = self._targets()
+        targets = _targets(self.columns, len(self.labels))
         columns, ridge = self.columns.numpy(), self.ridge.numpy()
         solved = inverse @ targets
         rest()
@@ -228,7 +240,8 @@ class KernelRidge:
         border, corner = of_gone[:, stay], of_gone[:, gone]
         fallen = torch.linalg.solve(corner, border)
         left = torch.addmm(inverse[stay][:, stay], border.T, fallen, alpha=-1)
-        coefficients = of_gone @ torch.from_numpy(self._targets())
+        targets = _targets(self.columns, len(self.labels))
+        coefficients = of_gone @ torch.from_numpy(targets)
         rows = self.keys[gone] + fallen.to(self.keys.dtype) @ held.keys
         return replace(held, inverse=left, weights=self._less(coefficients, rows)), left
 
@@ -237,7 +250,7 @@ class KernelRidge:
         keys, _ = _centred(images, self.centre)
         of_class = torch.zeros(len(self.labels), dtype=torch.float64)
         of_class[self.columns] = self.ridge
-        ridge = of_class[columns].clamp(min=(self.unit - 1) / 2)
+        ridge = of_class[columns]
         after = replace(
             self,
             keys=torch.cat([self.keys, keys]),
@@ -255,24 +268,13 @@ class KernelRidge:
         torch.addmm(before, side, solved.T, out=inverse[:n, :n])
         inverse[:n, n:], inverse[n:, :n], inverse[n:, n:] = -side, -side.T, corner
         foretold = (keys @ self.weights.T).double() / self.unit
-        missed = torch.from_numpy(after._targets()[n:]) - foretold
+        missed = torch.from_numpy(_targets(columns, len(self.labels))) - foretold
         rows = keys - solved.T.to(keys.dtype) @ self.keys
         return replace(after, inverse=inverse, weights=self._less(-(corner @ missed), rows))
 
     def _less(self, coefficients: Tensor, rows: Tensor) -> Tensor:
         """(N, d) the weights without those that (k, N) coefficients give to (k, d) rows."""
         return self.weights - self.unit * coefficients.T.to(rows.dtype) @ rows
-
-    def _with_weights(self, inverse: NDArray[Any]) -> Self:
-        coefficients = inverse @ self._targets()
-        weights = torch.from_numpy(coefficients.T).to(self.keys.dtype) @ self.keys
-        return replace(self, weights=weights * self.unit)
-
-    def _targets(self) -> NDArray[Any]:
-        """(n, N) one-hot classes, less what a class has on the mean."""
-        targets = np.full((len(self.keys), len(self.labels)), -1 / max(len(self.labels), 1))
-        targets[np.arange(len(targets)), self.columns.numpy()] += 1
-        return targets
 
     def _means_left_out(self, images: Tensor, rows: Tensor) -> Tensor:
         keys = _centred(images, self.centre)[0]
@@ -327,3 +329,10 @@ def _products(keys: Tensor, rest: Rest) -> NDArray[Any]:
 def _sums(rows: Tensor, columns: Tensor, n_classes: int) -> Tensor:
     """(N, d) sums by class."""
     return rows.new_zeros(n_classes, rows.shape[1]).index_add_(0, columns, rows)
+
+
+def _targets(columns: Tensor, n_classes: int) -> NDArray[Any]:
+    """(n, N) one-hot classes of (n,) images, less what a class has on the mean; float64."""
+    targets = np.full((len(columns), n_classes), -1 / n_classes)
+    targets[np.arange(len(targets)), columns.numpy()] += 1
+    return targets

@@ -81,7 +81,7 @@ def hindsight(task: Task, logit_scale: float) -> tuple[float, float]:
     trust = calibrated_temperature(zero_shot, images.labels, Votes.class_weights(images.labels))
     everyone = Votes.of(images.labels, n_classes, singles=True)
     names = (zero_shot[everyone.rows] / trust).log_softmax(dim=1)
-    _, ridge = KRRPlusPlus(logit_scale).left_out_scores(classes, images, rows, no_rest)
+    _, ridge = KRRPlusPlus(logit_scale).unweighted(classes, images, rows, no_rest)
     unit = image_unit(names, everyone, ridge.spread)
     term = unit * ridge.scores(task.queries.corrected)
     expected = expected_at(len(images) / n_classes)

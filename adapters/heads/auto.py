@@ -117,7 +117,7 @@ class Auto(DiscriminantHead[AutoParameters]):
         rest: Rest,
     ) -> tuple[AutoParameters, Tensor]:
         names = (base / trust).log_softmax(dim=1)
-        scores, ridge = self._krr.left_out_scores(known, images, votes.rows, rest)
+        scores, ridge = self._krr.unweighted(known, images, votes.rows, rest)
         gda, discriminants = self._gda.untuned(known, images, votes.rows, rest)
         of_gda = standardised(discriminants)
         expected = expected_at(len(images) / len(known))
@@ -155,7 +155,7 @@ class Auto(DiscriminantHead[AutoParameters]):
         everyone = Votes.of(columns, len(known), singles=True)
         frozen = images.embeddings.frozen[everyone.rows]
         names = (zero_shot_logits(frozen, known, self.logit_scale) / trust).log_softmax(dim=1)
-        scores, ridge = self._krr.left_out_scores(known, images, everyone.rows, rest)
+        scores, ridge = self._krr.unweighted(known, images, everyone.rows, rest)
         krr = parameters.krr * image_unit(names, everyone, ridge.spread)
         offset = absent_offset(krr * scores, everyone.targets, own_is_known=False)
         parameters = replace(parameters, krr=krr, absent=offset)
@@ -190,19 +190,19 @@ class Auto(DiscriminantHead[AutoParameters]):
         scores = self._krr._scores(keys)
         return scores + self._gda._scores(keys) if self.parameters_.gda else scores
 
-    def _left_out_term(
+    def _left_out_scores(
         self,
-        classes: ClassSet,
+        known: ClassSet,
         images: LabelledEmbeddings,
         parameters: AutoParameters,
         rows: Tensor,
         rest: Rest,
     ) -> Tensor:
         of_krr, of_gda = parameters.of_parts()
-        term = self._krr._left_out_term(classes, images, of_krr, rows, rest)
+        scores = self._krr._left_out_scores(known, images, of_krr, rows, rest)
         if not parameters.gda:
-            return term
-        return term + self._gda._left_out_term(classes, images, of_gda, rows, rest)
+            return scores
+        return scores + self._gda._left_out_scores(known, images, of_gda, rows, rest)
 
     def fitted(self) -> Storages:
         """What is fitted, in memory; without the cache."""

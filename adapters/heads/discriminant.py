@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from adapters.cache import Matches
-from adapters.embeddings import ImageEmbeddings
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings
 from adapters.heads.cached import CachedHead
 from adapters.heads.term import TermParameters
 from adapters.memory import Storages
+from adapters.rest import Rest
 from adapters.tuning.tuning import Tuning
 
 P = TypeVar("P", bound=TermParameters)
@@ -42,6 +43,31 @@ class DiscriminantHead(CachedHead[P]):
         term = scores.new_zeros(len(scores), len(self.classes_))
         term[:, self.present_] = scores
         return term
+
+    def _left_out_term(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: P,
+        rows: Tensor,
+        rest: Rest,
+    ) -> Tensor:
+        known = classes.with_images(images.labels)
+        scores = self._left_out_scores(known, images, parameters, rows, rest)
+        term = scores.new_zeros(len(scores), len(classes))
+        term[:, classes.have_images(images.labels)] = scores
+        return term
+
+    @abstractmethod
+    def _left_out_scores(
+        self,
+        known: ClassSet,
+        images: LabelledEmbeddings,
+        parameters: P,
+        rows: Tensor,
+        rest: Rest,
+    ) -> Tensor:
+        """(m, P) weighted scores of (m,) support images for the P known classes, each left out."""
 
     @abstractmethod
     def _scores(self, keys: Tensor) -> Tensor:

@@ -141,20 +141,16 @@ class GDA(DiscriminantHead[GDAParameters]):
     def _scores(self, keys: Tensor) -> Tensor:
         return inner_products(features(keys, self._skewed), self._weights) + self._bias
 
-    def _left_out_term(
+    def _left_out_scores(
         self,
-        classes: ClassSet,
+        known: ClassSet,
         images: LabelledEmbeddings,
         parameters: GDAParameters,
         rows: Tensor,
         rest: Rest,
     ) -> Tensor:
-        known = classes.with_images(images.labels)
         gaussians = self._gaussians(known, images, parameters.images, rest)
-        scores = gaussians.left_out(rows, rest=rest)[0]
-        term = scores.new_zeros(len(scores), len(classes))
-        term[:, classes.have_images(images.labels)] = parameters.alpha * scores
-        return term
+        return parameters.alpha * gaussians.left_out(rows, rest=rest)[0]
 
     def fitted(self) -> Storages:
         """What is fitted, in memory; without the cache."""

@@ -65,19 +65,15 @@ class KRR(DiscriminantHead[KRRParameters]):
         trust: float,
         rest: Rest,
     ) -> tuple[KRRParameters, Tensor]:
-        scores = self.left_out_scores(known, images, votes.rows, rest)[0]
+        scores = self.unweighted(known, images, votes.rows, rest)[0]
         found = search(base, [standardised(scores)], votes, trust, tolerance=TOLERANCE, rest=rest)
         return KRRParameters(alpha=found.weight), found.values
 
     def _defaults(self, trust: float) -> KRRParameters:
         return KRRParameters(alpha=DEFAULT_ALPHA * trust)
 
-    def left_out_scores(
-        self,
-        known: ClassSet,
-        images: LabelledEmbeddings,
-        rows: Tensor,
-        rest: Rest,
+    def unweighted(
+        self, known: ClassSet, images: LabelledEmbeddings, rows: Tensor, rest: Rest
     ) -> tuple[Tensor, KernelRidge]:
         """(m, N) scores of support images, each without itself, and the fit that they are of.
 
@@ -87,22 +83,16 @@ class KRR(DiscriminantHead[KRRParameters]):
             rows: (m,) those that are asked for.
             rest: Called every few milliseconds.
         """
-        keys, columns = self.keys(images.embeddings), known.columns(images.labels)
-        places = torch.arange(len(images))
-        ridge = KernelRidge.fit(keys, columns, known.ids, places, rest)
-        return ridge.left_out(keys, rows, rest), ridge
+        ridge = images.ridge(self.view, known.columns(images.labels), len(known), rest)
+        return ridge.left_out(self.keys(images.embeddings), rows, rest), ridge
 
     def _fit(self, images: LabelledEmbeddings) -> None:
         self._ridge = None
         if len(images) == 0:
             return
         known = self.classes_.with_images(images.labels)
-        self._ridge = KernelRidge.fit(
-            self.keys(images.embeddings),
-            known.columns(images.labels),
-            known.ids,
-            self.support_.present_ids(),
-        )
+        ridge = images.ridge(self.view, known.columns(images.labels), len(known))
+        self._ridge = ridge.known_as(known.ids, self.support_.present_ids())
 
     def _follow(self, before: Head, change: Change) -> None:
         """By the borders of the inverse; where classes come or go, their centre moves: anew."""
@@ -125,19 +115,15 @@ class KRR(DiscriminantHead[KRRParameters]):
             return keys.new_zeros(len(keys), int(self.present_.sum()))
         return self.parameters_.alpha * self._ridge.scores(keys)
 
-    def _left_out_term(
+    def _left_out_scores(
         self,
-        classes: ClassSet,
+        known: ClassSet,
         images: LabelledEmbeddings,
         parameters: KRRParameters,
         rows: Tensor,
         rest: Rest,
     ) -> Tensor:
-        known = classes.with_images(images.labels)
-        scores = self.left_out_scores(known, images, rows, rest)[0]
-        term = scores.new_zeros(len(scores), len(classes))
-        term[:, classes.have_images(images.labels)] = parameters.alpha * scores
-        return term
+        return parameters.alpha * self.unweighted(known, images, rows, rest)[0]
 
     def fitted(self) -> Storages:
         """What is fitted, in memory; without the cache."""

@@ -138,27 +138,17 @@ class TermHead(Head, Generic[P]):
             images: The support images.
             rest: Called every few milliseconds.
         """
-        known, zero_shot, trust = self._trusted(classes, images, rest)
-        votes = Votes.of(known.columns(images.labels), len(known))
+        known = classes.with_images(images.labels)
+        columns = known.columns(images.labels)
+        zero_shot = _zero_shot_in_parts(images.embeddings.frozen, known, self.logit_scale, rest)
+        trust = calibrated_temperature(zero_shot, columns, Votes.class_weights(columns), rest=rest)
+        votes = Votes.of(columns, len(known))
         if len(votes) == 0:
             return self._untuned(known, images, trust, rest)
         base = zero_shot[votes.rows]
         parameters, term = self._choose(known, images, base, votes, trust, rest)
         parameters = replace(parameters, absent=absent_offset(term, votes.targets))
         return self._calibrated(parameters, base + term, votes, trust, rest)
-
-    def _trusted(
-        self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest
-    ) -> tuple[ClassSet, Tensor, float]:
-        """The N classes with images, (n, N) zero-shot logits, and the trust in the class names.
-
-        That is the temperature at which these logits are calibrated on the support images.
-        """
-        known = classes.with_images(images.labels)
-        columns = known.columns(images.labels)
-        zero_shot = _zero_shot_in_parts(images.embeddings.frozen, known, self.logit_scale, rest)
-        trust = calibrated_temperature(zero_shot, columns, Votes.class_weights(columns), rest=rest)
-        return known, zero_shot, trust
 
     def _untuned(
         self, known: ClassSet, images: LabelledEmbeddings, trust: float, rest: Rest

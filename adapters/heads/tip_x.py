@@ -27,10 +27,11 @@ from adapters.heads.tip_adapter import (
 from adapters.memory import Storages, storages
 from adapters.products import inner_products
 from adapters.rest import Rest, no_rest, parts
+from adapters.systematic_sampling import evenly
 from adapters.tuning.cache_votes import left_out_shots
 from adapters.tuning.search import WEIGHTS, search, standardised
 from adapters.tuning.tuning import Parameters
-from adapters.tuning.votes import MAX_VOTES, Votes, evenly
+from adapters.tuning.votes import MAX_VOTES, Votes
 
 # Of the softmax that makes signatures (SuS-X). Cosines, not logits, are divided by it.
 SIGNATURE_TEMPERATURE = 0.5

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from adapters.measures.blocks import row_blocks
-from adapters.tuning.votes import evenly
+from adapters.systematic_sampling import evenly
 
 #: Equal intervals of the cosine similarity between -1 and 1.
 BINS = 200

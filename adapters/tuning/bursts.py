@@ -21,8 +21,8 @@ from torch import Tensor
 
 from adapters.embeddings import LabelledEmbeddings, SupportSet
 from adapters.rest import Rest, no_rest
+from adapters.systematic_sampling import evenly
 from adapters.tuning.near_duplicates import ROUNDING, looked_at, similarities
-from adapters.tuning.votes import evenly
 
 Images = TypeVar("Images", LabelledEmbeddings, SupportSet)
 

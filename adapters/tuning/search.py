@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.rest import Rest, no_rest
+from adapters.systematic_sampling import evenly
 from adapters.tuning.temperature import calibrated_temperatures
-from adapters.tuning.votes import Votes, evenly
+from adapters.tuning.votes import Votes
 
 # Weights of a term, in units of the trust in the class names times the term's own unit.
 WEIGHTS = tuple(2.0**k for k in range(-3, 13))

@@ -8,13 +8,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from adapters.systematic_sampling import evenly
+
 # More votes than this do not change the choice but cost time; they are spread evenly.
 MAX_VOTES = 2048
-
-
-def evenly(n: int, most: int) -> Tensor:
-    """At most ``most`` of n rows, evenly spread over them; always the same ones."""
-    return torch.arange(n) if n <= most else torch.linspace(0, n - 1, most).round().long()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from adapters.tuning.votes import evenly
+from adapters.systematic_sampling import evenly
 from service.datasets.dataset import DatasetError, check_several_classes, read_classes
 
 SPLITS = ("train", "test")

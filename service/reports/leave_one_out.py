@@ -11,8 +11,8 @@ from torch import Tensor
 
 from adapters.embeddings import SupportSet
 from adapters.heads import HEADS
+from adapters.systematic_sampling import evenly
 from adapters.tuning.bursts import one_of_each_burst
-from adapters.tuning.votes import evenly
 from service.registry.snapshot import Snapshot
 
 #: Most images that a report examines: its time and memory grow with images times classes.

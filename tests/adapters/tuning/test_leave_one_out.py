@@ -26,6 +26,7 @@ from adapters.heads.tip_x import (
     divergences,
     log_signatures,
 )
+from adapters.systematic_sampling import evenly
 from adapters.tuning import cache_votes, search, votes
 from adapters.tuning.cache_votes import (
     BETAS,
@@ -37,7 +38,7 @@ from adapters.tuning.cache_votes import (
 )
 from adapters.tuning.search import LOSS_TOLERANCE, WEIGHTS, Term, standardised
 from adapters.tuning.temperature import calibrated_temperature, smoothed_loss
-from adapters.tuning.votes import MAX_VOTES, Votes, evenly
+from adapters.tuning.votes import MAX_VOTES, Votes
 from tests.adapters.synthetic import (
     TUNINGS,
     Task,
