@@ -21,6 +21,7 @@ from adapters.corrections.bottleneck import (
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
 from adapters.prompts.towers import towers
+from adapters.recipe import Recipe
 
 NO_ADAPTER = "none"
 """In the place of an adapter's path: none, not even the backbone's own."""
@@ -36,6 +37,7 @@ def load_backbone(
     prompts: Path | None = None,
     adapter: str | None = None,
     make_engine: MakeEngine = Eager.made,
+    recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
 ) -> Backbone:
     """Load a backbone by name and warm it up.
 
@@ -47,6 +49,7 @@ def load_backbone(
         adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
             or ``none`` for none. By default `lite` has its own, and others have none.
         make_engine: Makes what runs the image tower; see :mod:`adapters.engines`.
+        recipe: How images are embedded.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -55,8 +58,8 @@ def load_backbone(
     encoder = load_dual_encoder(name)
     correction = load_correction(encoder, adapter)
     if prompts is not None:
-        return load_prompted(encoder, correction, prompts, device, make_engine)
-    return Backbone(encoder, correction, device, make_engine)
+        return load_prompted(encoder, correction, prompts, device, make_engine, recipe)
+    return Backbone(encoder, correction, device, make_engine, recipe)
 
 
 def load_dual_encoder(name: str) -> DualEncoder:
@@ -95,6 +98,7 @@ def load_prompted(
     path: Path,
     device: torch.device | str = "cpu",
     make_engine: MakeEngine = Eager.made,
+    recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
 ) -> PromptedBackbone:
     """Make a backbone that uses the learned prompts of a file.
 
@@ -104,6 +108,7 @@ def load_prompted(
         path: Of the prompts.
         device: Where it computes.
         make_engine: Makes what runs the image tower.
+        recipe: How images are embedded.
 
     Raises:
         PromptError: The file is missing or damaged, or was trained with another backbone.
@@ -116,4 +121,4 @@ def load_prompted(
             f"{encoder.name}; name that backbone, or train prompts for this one with: "
             f"handful train comma --backbone {encoder.name}"
         )
-    return PromptedBackbone(encoder, correction, trained, path, device, make_engine)
+    return PromptedBackbone(encoder, correction, trained, path, device, make_engine, recipe)

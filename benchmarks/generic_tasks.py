@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -72,6 +72,7 @@ STYLES: dict[str, Style] = {
     "posterised": posterised,
     "64 pixels": small,
 }
+ALL_STYLES: dict[str, Style] = {**STYLES, "32 pixels": tiny}
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,22 @@ def pool(backbone: Backbone, folder: Path, style: Style, title: str) -> Pool:
         torch.tensor([label for _, label in files]),
         backbone.encode_classes(names, ()),
     )
+
+
+def pools_of(backbone: Backbone, folder: Path) -> dict[str, Pool]:
+    """The images of a folder in all styles."""
+    return {title: pool(backbone, folder, style, title) for title, style in ALL_STYLES.items()}
+
+
+def train_and_test(backbone: Backbone, folders: Iterable[Path]) -> dict[str, tuple[Pool, Pool]]:
+    """Training and test images of data sets, by their names."""
+    return {
+        folder.name: (
+            pool(backbone, folder / "train", as_it_is, f"{folder.name}/train"),
+            pool(backbone, folder / "test", as_it_is, f"{folder.name}/test"),
+        )
+        for folder in folders
+    }
 
 
 def draw(pool: Pool, n_classes: int, shots: int, seed: str, *, scrambled: bool = False) -> Task:

@@ -35,15 +35,12 @@ from adapters.tuning.bursts import one_of_each_burst
 from adapters.tuning.votes import Votes
 from benchmarks.generic_tasks import (
     BATCH,
-    STYLES,
     Pool,
-    Style,
     Task,
-    as_it_is,
     draw,
     embedded,
-    pool,
-    tiny,
+    pools_of,
+    train_and_test,
 )
 
 SHOTS = (2, 4, 8, 16)
@@ -54,9 +51,6 @@ QUERIES = 20
 CLASSES, PHOTOS, VARIANTS = 30, 8, 8
 # Queries of a set's test split, at most.
 MOST_QUERIES = 1500
-
-
-ALL_STYLES: Mapping[str, Style] = {**STYLES, "32 pixels": tiny}
 
 
 @dataclass(frozen=True)
@@ -261,20 +255,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     backbone = load_backbone("lite", "cpu")
-    pools = {
-        title: pool(backbone, arguments.folder, style, title) for title, style in ALL_STYLES.items()
-    }
+    pools = pools_of(backbone, arguments.folder)
     bursts = {
         title: bursts_of(backbone, arguments.folder, strength)
         for title, strength in STRENGTHS.items()
     }
-    sets = {
-        folder.name: (
-            pool(backbone, folder / "train", as_it_is, f"{folder.name}/train"),
-            pool(backbone, folder / "test", as_it_is, f"{folder.name}/test"),
-        )
-        for folder in arguments.sets
-    }
+    sets = train_and_test(backbone, arguments.sets)
     found = measured(pools, bursts, sets, arguments.draws, backbone.logit_scale)
     show(found)
     if arguments.json:

@@ -26,8 +26,14 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet
 from adapters.loading import load_backbone
 from adapters.shift import LEAST, RecentQueries
-from benchmarks.generic_tasks import Pool, Task, as_it_is, draw, pool
-from benchmarks.prediction_sets import ALL_STYLES, SHOTS, SIZES, draw_split
+from benchmarks.generic_tasks import (
+    Pool,
+    Task,
+    draw,
+    pools_of,
+    train_and_test,
+)
+from benchmarks.prediction_sets import SHOTS, SIZES, draw_split
 
 #: Mean p-value of all queries, and the number after which a shift was told; None: never.
 Outcome = tuple[float, int | None]
@@ -142,16 +148,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     backbone = load_backbone("lite", "cpu")
-    pools = {
-        title: pool(backbone, arguments.folder, style, title) for title, style in ALL_STYLES.items()
-    }
-    sets = {
-        folder.name: (
-            pool(backbone, folder / "train", as_it_is, f"{folder.name}/train"),
-            pool(backbone, folder / "test", as_it_is, f"{folder.name}/test"),
-        )
-        for folder in arguments.sets
-    }
+    pools = pools_of(backbone, arguments.folder)
+    sets = train_and_test(backbone, arguments.sets)
     found = measured(pools, sets, arguments.draws, backbone.logit_scale)
     show(found)
     if arguments.json:

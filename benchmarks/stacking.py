@@ -40,7 +40,7 @@ from adapters.tuning.temperature import calibrated_temperature
 from adapters.tuning.tuning import Tuning
 from adapters.tuning.votes import Votes
 from benchmarks import super_classes
-from benchmarks.generic_tasks import SIZES, STYLES, Pool, Task, as_it_is, draw, tiny
+from benchmarks.generic_tasks import ALL_STYLES, SIZES, Pool, Task, as_it_is, draw, tiny
 from benchmarks.kept_features import kept_features
 from service.datasets.dataset import read_classes
 from service.datasets.feature_cache import FeatureCache, default_folder
@@ -164,7 +164,7 @@ def pools_of(folder: Path, console: Console) -> tuple[dict[str, Pool], float]:
     columns = torch.tensor([i for i, label in enumerate(sorted(photos)) for _ in photos[label]])
     texts = backbone.encode_classes(sorted(photos), ())
     found = {}
-    for title, style in (STYLES | {"32 pixels": tiny}).items():
+    for title, style in ALL_STYLES.items():
         images = kept_features(backbone, files, style, cache, console)
         found[title] = Pool(images, columns, texts)
     supers = backbone.encode_classes(list(super_classes.SUPER_CLASSES), ())

@@ -37,7 +37,15 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.herding import herd, herd_classes
 from adapters.loading import load_backbone
 from adapters.span import features
-from benchmarks.generic_tasks import BATCH, QUERIES, SIZES, STYLES, Style, as_it_is, embedded, tiny
+from benchmarks.generic_tasks import (
+    ALL_STYLES,
+    BATCH,
+    QUERIES,
+    SIZES,
+    Style,
+    as_it_is,
+    embedded,
+)
 
 SHOTS = (1, 2, 4, 8)
 KEPT = 0.75
@@ -201,7 +209,7 @@ def tasks_of(
 ) -> Iterator[tuple[str, Iterator[Task]]]:
     """The tasks of each set."""
     if arguments.generic:
-        for title, style in {**STYLES, "32 pixels": tiny}.items():
+        for title, style in ALL_STYLES.items():
             images = read(backbone, arguments.generic, style, arguments.features)
             for scrambled in (False, True) if style is as_it_is else (False,):
                 yield (

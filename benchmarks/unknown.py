@@ -28,7 +28,7 @@ from adapters import negatives as module
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.loading import load_backbone
-from benchmarks.generic_tasks import STYLES, Pool, pool, tiny
+from benchmarks.generic_tasks import Pool, pools_of
 from service.evaluation.metrics import auroc
 
 SIZES = (6, 20, 60)
@@ -114,10 +114,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="lite")
     arguments = parser.parse_args()
     backbone = load_backbone(arguments.backbone, "cpu")
-    styles = {**STYLES, "32 pixels": tiny}
-    pools = {
-        title: pool(backbone, arguments.folder, style, title) for title, style in styles.items()
-    }
+    pools = pools_of(backbone, arguments.folder)
     rates: dict[tuple[object, ...], list[dict[str, float]]] = defaultdict(list)
     for _, n_classes, half in halves(pools, arguments.draws):
         for shots in SHOTS:

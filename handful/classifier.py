@@ -24,8 +24,8 @@ from handful.prediction import Evidence, Prediction, Suggestion, named
 from service.class_folders.on_disk import read_folder
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ExportedClass, ExportedClassifier, Source, TuningState
-from service.registry.fitting import class_set, class_texts, new_classifier, usable
-from service.registry.negatives import parted, place_of_negatives
+from service.registry.fitting import class_texts, fitted_to, usable
+from service.registry.negatives import place_of_negatives
 from service.suggestions.pool_suggestions import NearestSupport, class_numbers, suggest
 
 _DEFAULTS = ClassifierSettings()
@@ -250,15 +250,13 @@ class Classifier:
         self, names: list[str], texts: Tensor | None, support: SupportSet, tuning: Tuning | None
     ) -> None:
         mark, as_queries = place_of_negatives(names), support.embeddings.as_queries
-        support, negatives = parted(support, mark)
         rows = [None] * len(names) if texts is None else list(texts)
-        classes = class_set(self.settings, dict(enumerate(rows)), support.labels, mark)
-        fitted = new_classifier(self.settings, self.backbone).fit(
-            classes, support, tuning, negatives=negatives
+        fitted = fitted_to(
+            self.settings, rows, support, self.backbone, negatives=mark, tuning=tuning
         )
         self._names, self._texts, self._classifier = names, texts, fitted
         self._as_queries = as_queries
-        self._columns = [names[i] for i in classes.ids.tolist()]
+        self._columns = [names[i] for i in fitted.classes.ids.tolist()]
 
     def _fitted(self) -> FewShotClassifier:
         if self._classifier is None or not self._columns:

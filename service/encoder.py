@@ -8,14 +8,19 @@ from pathlib import Path
 from adapters.backbones import Backbone
 from adapters.engines import Eager, fastest
 from adapters.loading import NO_ADAPTER, load_backbone
+from adapters.recipe import Recipe
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 
 
-def load_encoder(settings: Settings) -> Backbone:
+def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     """Load the backbone with its prompts and its adapter.
 
     Takes some seconds, and some more the first time, when the image tower is compiled.
+
+    Args:
+        settings: All of them.
+        recipe: How images are embedded; as the settings have it if None.
 
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
@@ -27,6 +32,7 @@ def load_encoder(settings: Settings) -> Backbone:
         prompts=settings.prompts,
         adapter=settings.adapter,
         make_engine=Eager.made if settings.runtime == "eager" else compiled,
+        recipe=recipe or recipe_of(settings),
     )
 
 
@@ -41,3 +47,8 @@ def origin_of(backbone: Backbone, settings: Settings) -> Origin:
         adapter,
         None if prompts is None else str(prompts.resolve()),
     )
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """The recipe that the settings ask for."""
+    return Recipe("float32" if settings.precision == "auto" else settings.precision)

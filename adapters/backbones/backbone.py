@@ -19,6 +19,7 @@ from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
+from adapters.recipe import Recipe
 
 _TEXT_BATCH = 64
 
@@ -27,9 +28,11 @@ class Backbone:
     """A frozen CLIP encoder of images and texts.
 
     Attributes:
+        recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
         fingerprint: Hex digest of everything that decides an embedding: weights,
-            preprocessing, correction. Embeddings are comparable only within one fingerprint.
+            preprocessing, correction, recipe. Embeddings are comparable only within one
+            fingerprint.
         logit_scale: Factor of the cosine similarities in the zero-shot logits.
         width: d, of the frozen embedding and of the text embedding.
         corrected_width: d', of the corrected embedding.
@@ -45,6 +48,7 @@ class Backbone:
         device: Where it computes.
         make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
+        recipe: How images are embedded; a part of the fingerprint.
 
     Raises:
         BackboneError: The preprocessing is of an unknown kind.
@@ -56,7 +60,9 @@ class Backbone:
         correction: Correction,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
+        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
+        self.recipe = recipe
         self.name = encoder.name
         self.templates = encoder.templates
         self.correction = correction
@@ -66,9 +72,10 @@ class Backbone:
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
-        self.fingerprint = fingerprint(
+        model = fingerprint(
             self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
+        self.fingerprint = recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
@@ -77,7 +84,8 @@ class Backbone:
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
             self.device,
             (height, width),
-            self.fingerprint,
+            model,
+            recipe.precision,
         )
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch

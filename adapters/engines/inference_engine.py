@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.engines.image_pass import ImagePass
+from adapters.recipe import Precision
 
 
 class Engine(Protocol):
@@ -36,10 +37,11 @@ class Engine(Protocol):
         ...
 
 
-MakeEngine = Callable[[ImagePass, torch.device, tuple[int, int], str], Engine]
+MakeEngine = Callable[[ImagePass, torch.device, tuple[int, int], str, Precision], Engine]
 """Factory of an engine.
 
-From an ``ImagePass``, its device, height and width, and a digest of what decides its output.
+From an ``ImagePass``, its device, height and width, a digest of what decides its output in
+float32, and the precision to compute in.
 """
 
 
@@ -61,9 +63,22 @@ class Eager:
 
     @classmethod
     def made(
-        cls, image_pass: nn.Module, device: torch.device, _size: tuple[int, int], _identity: str
+        cls,
+        image_pass: ImagePass,
+        device: torch.device,
+        _size: tuple[int, int],
+        _identity: str,
+        precision: Precision,
     ) -> Self:
-        """Make one, as `MakeEngine` does."""
+        """Make one, as `MakeEngine` does.
+
+        Raises:
+            ValueError: PyTorch's eager mode does not compute in this precision.
+        """
+        if precision == "int8":
+            raise ValueError("PyTorch does not compute in int8 in eager mode")
+        if precision == "bfloat16":
+            image_pass.compute_in(torch.bfloat16)
         return cls(image_pass, device)
 
     @torch.inference_mode()

@@ -21,16 +21,19 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402
 
-# In bfloat16, which OpenVINO takes by itself where the processor has it, embeddings of `lite`
-# are off by up to a cosine of 0.93 (docs/performance.md).
-_PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
+from adapters.recipe import Precision  # noqa: E402
+
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class _Compiled:
     """A model compiled for one way of running, with an inference request for each thread."""
 
-    def __init__(self, model: ov.Model, *, streams: int, threads: int) -> None:
-        settings: dict[str, Any] = _PRECISION | {
+    def __init__(
+        self, model: ov.Model, precision: Precision, *, streams: int, threads: int
+    ) -> None:
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,
             # Other threads decode and answer on the same cores.
@@ -66,18 +69,21 @@ class OpenVINO:
 
     Args:
         model: What :func:`convert` made.
+        precision: To compute in.
         threads: Of the processor; as many as PyTorch takes if None (``OMP_NUM_THREADS``).
     """
 
     name = "openvino"
     batch = 8
 
-    def __init__(self, model: ov.Model, threads: int | None = None) -> None:
+    def __init__(
+        self, model: ov.Model, precision: Precision = "float32", threads: int | None = None
+    ) -> None:
         self.passes = threads or torch.get_num_threads()
-        self._together = _Compiled(model, streams=1, threads=self.passes)
+        self._together = _Compiled(model, precision, streams=1, threads=self.passes)
         self._apart = self._together
         if self.passes > 1:
-            self._apart = _Compiled(model, streams=self.passes, threads=self.passes)
+            self._apart = _Compiled(model, precision, streams=self.passes, threads=self.passes)
         self._running = 0
         self._count = threading.Lock()
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from adapters.engines import openvino
-from adapters.engines.agreement import LEAST_COSINE, agreement, one_by_one, probes
+from adapters.engines.agreement import LEAST_COSINE, LEAST_ROUNDED, agreement, one_by_one, probes
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
 from adapters.engines.image_pass import ImagePass
 from adapters.engines.inference_engine import Eager, Engine
 from adapters.engines.lean import lean
+from adapters.recipe import Precision
 
 logger = logging.getLogger("handful.runtime")
 
@@ -26,6 +27,7 @@ def fastest(
     device: torch.device,
     size: tuple[int, int],
     identity: str,
+    precision: Precision = "float32",
     *,
     cache: Path | None = None,
 ) -> Engine:
@@ -43,7 +45,8 @@ def fastest(
         image_pass: On the device, in float32.
         device: Where it computes.
         size: Height and width of its images.
-        identity: Digest of all that decides its output.
+        identity: Digest of all that decides its output in float32.
+        precision: To compute in.
         cache: Folder of compiled models; None keeps nothing.
     """
     eager = Eager(image_pass, device)
@@ -54,13 +57,15 @@ def fastest(
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
-            return _checked(openvino.OpenVINO(openvino.read(path)), expected, pixels)
+            return _checked(
+                openvino.OpenVINO(openvino.read(path), precision), expected, pixels, precision
+            )
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
-        engine = _checked(openvino.OpenVINO(model), expected, pixels)
+        engine = _checked(openvino.OpenVINO(model, precision), expected, pixels, precision)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -130,11 +135,14 @@ class DisagreementError(RuntimeError):
     """An engine computes something else than the reference."""
 
 
-def _checked(engine: Engine, expected: list[Tensor], pixels: Tensor) -> Engine:
+def _checked(
+    engine: Engine, expected: list[Tensor], pixels: Tensor, precision: Precision = "float32"
+) -> Engine:
     found = agreement(engine, expected, pixels)
-    if not found >= LEAST_COSINE:  # NaN, too, is a disagreement
+    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED
+    if not found >= least:  # NaN, too, is a disagreement
         raise DisagreementError(
-            f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {LEAST_COSINE})"
+            f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {least})"
         )
     return engine
 

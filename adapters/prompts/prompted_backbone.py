@@ -14,6 +14,7 @@ from adapters.corrections import Correction
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
+from adapters.recipe import Recipe
 
 
 class PromptedBackbone(Backbone):
@@ -29,6 +30,7 @@ class PromptedBackbone(Backbone):
         path: Where they come from, as the user named it.
         device: Where it computes.
         make_engine: Makes what runs the image tower.
+        recipe: How images are embedded.
 
     Raises:
         PromptError: The prompts do not fit the model.
@@ -42,6 +44,7 @@ class PromptedBackbone(Backbone):
         path: Path,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
+        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
         prompted = replace(
             encoder,
@@ -50,7 +53,7 @@ class PromptedBackbone(Backbone):
             model=PromptedModel(encoder.model, encoder.tokenizer, trained),
             templates=(trained.config.template,),
         )
-        super().__init__(prompted, correction, device, make_engine)
+        super().__init__(prompted, correction, device, make_engine, recipe)
 
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The template of the prompts; others are left aside."""

@@ -13,6 +13,7 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
+from service.registry.negatives import parted
 from service.storage.errors import Damaged
 from service.storage.records import StoredClassifier
 
@@ -78,6 +79,30 @@ def class_set(
         return ClassSet(ids, torch.stack(rows) if rows else None)
     used = [class_id for class_id in texts if class_id in with_images]
     return ClassSet(torch.tensor(used, dtype=torch.int64), None)
+
+
+def fitted_to(
+    settings: ClassifierSettings,
+    texts: Sequence[Tensor | None],
+    support: SupportSet,
+    backbone: Backbone,
+    *,
+    negatives: int | None = None,
+    tuning: Tuning | None = None,
+) -> FewShotClassifier:
+    """A classifier whose classes are numbered by their places.
+
+    Args:
+        settings: Of the classifier.
+        texts: The (d,) text embedding of each class.
+        support: All images, explicit negatives among them.
+        backbone: Whose embeddings they are.
+        negatives: The class of explicit negatives.
+        tuning: What leave-one-out has set; None: it is tuned.
+    """
+    own, others = parted(support, negatives)
+    classes = class_set(settings, dict(enumerate(texts)), set(own.labels.tolist()), negatives)
+    return new_classifier(settings, backbone).fit(classes, own, tuning, negatives=others)
 
 
 def check_fits(stored: StoredClassifier, backbone: Backbone) -> None:

@@ -18,7 +18,7 @@ from service.exchange import TuningState as FileTuningState
 from service.images.embedded import EmbeddedImage
 from service.problems import ImportedBackbone, InvalidUpload
 from service.registry.class_texts import ClassTexts
-from service.registry.fitting import class_set, new_classifier, usable
+from service.registry.fitting import class_set, fitted_to, new_classifier, usable
 from service.registry.live import LiveClassifier
 from service.registry.negatives import parted, place_of_negatives
 from service.storage.importing import WholeClass, WholeClassifier, WholeImage
@@ -194,13 +194,11 @@ def _checked(
         )
     if not len(labels):
         embeddings = SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
-    classes = class_set(settings, dict(enumerate(texts)), labels, mark)
-    support, negatives = parted(SupportSet(torch.arange(len(labels)), labels, embeddings), mark)
+    support = SupportSet(torch.arange(len(labels)), labels, embeddings)
+    known = usable(settings.method, tuning)
     try:
-        fitted = new_classifier(settings, backbone).fit(
-            classes, support, usable(settings.method, tuning), negatives=negatives
-        )
-        if not len(classes):
+        fitted = fitted_to(settings, texts, support, backbone, negatives=mark, tuning=known)
+        if not len(fitted.classes):
             return fitted.tuning
         with torch.inference_mode():
             asked = embeddings[:_ASKED] if len(labels) else _any(backbone)

@@ -134,7 +134,6 @@ class LiveClassifier:
             method=classifier.method,
             logit_scale=classifier.logit_scale,
             records={label: one for label, one in records.items() if label != NOT_THESE},
-            n_negatives=len(others),
             negatives=negatives,
             negative_images=others,
             images=images,

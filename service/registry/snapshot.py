@@ -22,8 +22,7 @@ class Snapshot:
         logit_scale: The backbone's.
         records: All classes by label, in the order of their registration; but for that of
             explicit negatives.
-        n_negatives: How many explicit negatives there are.
-        negatives: They; None where there are none.
+        negatives: The explicit negatives; None where there are none.
         negative_images: They by their ids.
         images: The support images by the ids of ``support``.
         classes: The classes that can be answered.
@@ -36,7 +35,6 @@ class Snapshot:
     method: str
     logit_scale: float
     records: Mapping[str, ClassRecord]
-    n_negatives: int = 0
     negatives: SupportSet | None = None
     negative_images: Mapping[int, SupportRecord] = field(default_factory=dict)
     images: Mapping[int, SupportRecord]

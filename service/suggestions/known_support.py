@@ -16,8 +16,8 @@ from service.classifier_settings import ClassifierSettings
 from service.datasets.dataset import DatasetError, read_classes
 from service.datasets.features import Features
 from service.exchange import MOST_IMAGES, ReadLimits, read_classifier
-from service.registry.fitting import class_set, class_texts, new_classifier, usable
-from service.registry.negatives import parted, place_of_negatives
+from service.registry.fitting import class_texts, fitted_to, usable
+from service.registry.negatives import place_of_negatives
 from service.settings import Settings
 
 
@@ -63,13 +63,8 @@ class KnownSupport:
         texts = class_texts(settings, labels, encoder)
         mark = place_of_negatives(labels)
         every = SupportSet(torch.arange(len(files)), torch.tensor(columns), features.of(files))
-        support, negatives = parted(every, mark)
-        fitted = new_classifier(settings, encoder).fit(
-            class_set(settings, dict(enumerate(texts)), columns, mark),
-            support,
-            negatives=negatives,
-        )
-        return cls(fitted, labels, _in_order(shown, support, negatives))
+        fitted = fitted_to(settings, texts, every, encoder, negatives=mark)
+        return cls(fitted, labels, _in_order(shown, fitted))
 
     @classmethod
     def of_file(cls, path: Path, encoder: Backbone, settings: Settings) -> Self:
@@ -98,21 +93,17 @@ class KnownSupport:
         if len(found.labels):
             ids = torch.arange(len(found.labels))
             every = SupportSet(ids, found.labels, found.embeddings)
-        support, negatives = parted(every, mark)
-        fitted = new_classifier(found.settings, encoder).fit(
-            class_set(found.settings, dict(enumerate(texts)), set(found.labels.tolist()), mark),
-            support,
-            usable(found.settings.method, found.tuning),
-            negatives=negatives,
-        )
+        tuning = usable(found.settings.method, found.tuning)
+        fitted = fitted_to(found.settings, texts, every, encoder, negatives=mark, tuning=tuning)
         files = [""] * len(every)
         if found.images is not None:
             files = [f"{image.label}/{Path(image.filename).name}" for image in found.images]
-        return cls(fitted, labels, _in_order(files, support, negatives))
+        return cls(fitted, labels, _in_order(files, fitted))
 
 
-def _in_order(files: Sequence[str], support: SupportSet, others: SupportSet | None) -> list[str]:
-    ids = support.ids.tolist() + ([] if others is None else others.ids.tolist())
+def _in_order(files: Sequence[str], fitted: FewShotClassifier) -> list[str]:
+    others = fitted.negatives
+    ids = fitted.support.ids.tolist() + ([] if others is None else others.ids.tolist())
     return [files[i] for i in ids]
 
 

@@ -66,7 +66,9 @@ class Written:
 @pytest.fixture(scope="module")
 def written(spare: Server) -> Iterator[Written]:
     with spare.client() as http:
-        yield Written(spare.url, http)
+        made = Written(spare.url, http)
+        yield made
+        http.delete(made.kept.url)  # other tests want the service empty
 
 
 # Names that people, attackers and mistakes put into paths.

@@ -1,0 +1,39 @@
+"""The recipe of embeddings: choices that change them a little, and that keys and queries share."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16", "int8"]
+"""Number format of the products in the image tower."""
+Resizing = Literal["pillow", "antialias"]
+"""What resizes pictures: Pillow, or PyTorch's antialiased resampling of eight-bit pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the image tower of a given model is computed.
+
+    Embeddings of two recipes are alike, but not alike enough to be compared with each other:
+    each recipe has a fingerprint of its own. The default is what all versions until 0.2 did.
+
+    Attributes:
+        precision: Of the image tower.
+        resizing: Of pictures before it.
+    """
+
+    precision: Precision = "float32"
+    resizing: Resizing = "pillow"
+
+    def fingerprint(self, model: str) -> str:
+        """Hex digest of the recipe and what it is applied to.
+
+        Args:
+            model: Fingerprint of weights, preprocessing and correction, which is also that of the
+                default recipe.
+        """
+        if self == Recipe():
+            return model
+        return hashlib.sha256(f"{model} {self.precision} {self.resizing}".encode()).hexdigest()
