@@ -1,0 +1,162 @@
+"""The encoder process: loads backbones that are asked for, and encodes for all who ask."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from threading import Lock, Thread
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from adapters.backbones import Backbone, BackboneError
+from adapters.embeddings import ImageEmbeddings
+from adapters.recipe import Recipe
+from service.encoder_process.description import Description
+from service.encoder_process.frames import (
+    Closed,
+    Frame,
+    Kind,
+    receive,
+    receive_with_descriptor,
+    send,
+)
+from service.encoder_process.image_passes import ImagePasses, Session
+from service.encoder_process.pinned import FromPinned, pin
+from service.encoder_process.slots import Layout, Slots
+from service.encoder_process.text_passes import TextPasses
+
+logger = logging.getLogger("handful")
+
+Load = Callable[[Recipe | None], Backbone]
+"""Loads the backbone of a recipe; None is the one that the settings ask for."""
+
+
+class Hosted(NamedTuple):
+    """A backbone with what encodes by it."""
+
+    description: Description
+    images: ImagePasses
+    texts: TextPasses
+    backbone: Backbone
+
+
+class EncoderServer:
+    """Accepts connections and lets them encode.
+
+    A connection says first which recipe it wants and what it is for: ``images``, of which the slots
+    follow; ``texts``; or ``watch``, which is told nothing but the end. Backbones are loaded when
+    the first asks for them, and stay.
+
+    Args:
+        listening: A Unix socket that others keep open too: who connects while no encoder process
+            lives is accepted by the next one.
+        load: Loads a backbone.
+        max_batch: Most images in one pass; what suits the engine if None.
+        encoders: How many processes such as this one there are.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        load: Load,
+        *,
+        max_batch: int | None = None,
+        encoders: int = 1,
+    ) -> None:
+        self._listening = listening
+        self._load = load
+        self._max_batch = max_batch
+        self._encoders = encoders
+        self._loading = Lock()
+        self._hosted: dict[Recipe | None, Hosted] = {}
+
+    def serve(self) -> None:
+        """Accept connections until the listening socket is closed; blocks."""
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            Thread(target=self._welcome, args=(connection,), name="welcome", daemon=True).start()
+
+    def close(self) -> None:
+        """Let everybody go; for tests, as a process just ends."""
+        self._listening.close()
+        for hosted in set(self._hosted.values()):
+            hosted.images.close()
+            hosted.texts.close()
+
+    def _welcome(self, connection: socket.socket) -> None:
+        """Take one in: from its first frame to where it is listened to."""
+        try:
+            opening = receive(connection)
+            if opening.kind is not Kind.OPEN:
+                raise Closed(f"{opening.kind.name} at the wrong time")
+            asked = json.loads(opening.payload)
+            recipe = None if asked["recipe"] is None else Recipe(**asked["recipe"])
+            try:
+                hosted = self._host(recipe)
+            except Exception as error:
+                if not isinstance(error, BackboneError):
+                    logger.exception("the backbone was not loaded")
+                told = {"expected": isinstance(error, BackboneError), "message": str(error)}
+                send(connection, Frame(Kind.REFUSED, payload=json.dumps(told).encode()))
+                connection.close()
+                return
+            send(connection, Frame(Kind.DESCRIPTION, payload=hosted.description.to_json()))
+            self._admit(connection, hosted, asked["purpose"], asked["process"])
+        except (OSError, ValueError) as error:
+            logger.warning("a connection to the encoder process ended early: %s", error)
+            connection.close()
+
+    def _admit(self, connection: socket.socket, hosted: Hosted, purpose: str, process: str) -> None:
+        if purpose == "texts":
+            hosted.texts.join(connection)
+        elif purpose == "images":
+            frame, descriptor = receive_with_descriptor(connection)
+            try:
+                slots = Slots(descriptor, layout(hosted.description, frame.items))
+            finally:
+                os.close(descriptor)
+            pin(slots.memory, hosted.backbone.device)
+            hosted.images.join(Session(connection, slots, process))
+        else:
+            try:
+                receive(connection)  # it has nothing more to say: it goes, one day
+            except OSError:
+                connection.close()
+
+    def _host(self, recipe: Recipe | None) -> Hosted:
+        with self._loading:
+            if recipe not in self._hosted:
+                backbone = self._load(recipe)
+                batch = self._max_batch or backbone.batch
+                hosted = Hosted(
+                    Description.of(backbone, batch, self._encoders),
+                    ImagePasses(_passes_of(backbone), batch, backbone.passes),
+                    TextPasses(backbone.encode_texts),
+                    backbone,
+                )
+                # By its own name, too: who comes again asks for what it had.
+                self._hosted[recipe] = self._hosted[backbone.recipe] = hosted
+            return self._hosted[recipe]
+
+
+def layout(of: Description, slots: int) -> Layout:
+    """How slots for a backbone lie in memory."""
+    return Layout(slots, of.height, of.breadth, of.width, of.corrected_width)
+
+
+def _passes_of(backbone: Backbone) -> Callable[[Sequence[Tensor]], ImageEmbeddings]:
+    """How a backbone takes pixels that lie in several places."""
+    if backbone.device.type == "cuda":
+        return FromPinned(backbone)
+    # Where they lie in one place, they are read there.
+    return lambda parts: backbone.encode_images(
+        parts[0] if len(parts) == 1 else torch.cat(list(parts))
+    )
