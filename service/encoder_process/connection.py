@@ -39,6 +39,7 @@ class Connection:
         purpose: What it is for.
 
     Attributes:
+        path: The same.
         description: Of the backbone.
 
     Raises:
@@ -48,6 +49,7 @@ class Connection:
     """
 
     def __init__(self, path: Path, recipe: Recipe | None, purpose: Purpose) -> None:
+        self.path = path
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             with _reachable(path) as address:

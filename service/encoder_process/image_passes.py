@@ -194,6 +194,8 @@ class ImagePasses:
                 raise Closed(f"{frame.kind.name} at the wrong time")
             if not 1 <= frame.items <= len(session.slots.pixels):
                 raise Closed(f"{frame.items} images do not fit")
+            if _has_ended(session.connection):
+                raise Closed("nobody waits for these images")
         except (OSError, ValueError):
             self._forget(session)
             return
@@ -262,6 +264,13 @@ def _runs(batch: Iterable[Waiting]) -> list[Run]:
         first.setdefault(request, slot)
         counts[request] = counts.get(request, 0) + 1
     return [Run(each, slice(start, start + counts[each])) for each, start in first.items()]
+
+
+def _has_ended(connection: socket.socket) -> bool:
+    """Whether the other side, which has nothing more to say, is gone."""
+    with suppress(BlockingIOError):
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    return False
 
 
 def _answer(request: Request) -> None:

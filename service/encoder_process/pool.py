@@ -43,7 +43,9 @@ class ConnectionPool:
 
     @contextmanager
     def taken(self) -> Iterator[Connection]:
-        """A connection for as long as the block lasts; one that breaks in it is dropped.
+        """A connection for as long as the block lasts.
+
+        If it breaks, all are dropped that go to the same encoder process: that has died.
 
         Raises:
             EncoderAway: There is none, as no encoder process lives.
@@ -57,7 +59,9 @@ class ConnectionPool:
         try:
             yield connection
         except OSError:
-            self.drop([connection])
+            with self._changed:
+                dead = [each for each in self._all if each.path == connection.path]
+            self.drop(dead)
             raise
         finally:
             with self._changed:

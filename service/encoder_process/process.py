@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import socket
-import threading
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -22,23 +19,17 @@ from service.thread_pools import one_thread_a_call
 logger = logging.getLogger("handful")
 
 
-def encode_until_told(
+def encode_for_all(
     settings: Settings, listening: socket.socket, supervisor: Connection, number: int
 ) -> None:
-    """Encode for whoever connects until the supervisor ends, or ends this; blocks.
-
-    Signals that are sent to all processes of a service are left to the others: they are answered
-    to their last request.
+    """Encode for whoever connects; blocks.
 
     Args:
         settings: All of them.
         listening: The Unix socket that processes of the service connect to.
-        supervisor: Told how many encoder processes there are to be; its end is the end.
+        supervisor: Told how many encoder processes there are to be.
         number: Which of them this is, and so on which GPU.
     """
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(supervisor,), name="supervisor", daemon=True).start()
     encoders = devices(settings)
     if encoders > 1:
         settings = settings.model_copy(update={"device": f"cuda:{number}"})
@@ -61,10 +52,3 @@ def _load(settings: Settings, recipe: Recipe | None) -> Backbone:
         one_thread_a_call()
     logger.info("%s on %s (%s) encodes", backbone.name, backbone.device, backbone.engine)
     return backbone
-
-
-def _end_with(supervisor: Connection) -> None:
-    try:
-        supervisor.recv_bytes()
-    except (EOFError, OSError):
-        os._exit(0)

@@ -7,8 +7,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock, Thread
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,7 +37,8 @@ Load = Callable[[Recipe | None], Backbone]
 """Loads the backbone of a recipe; None is the one that the settings ask for."""
 
 
-class Hosted(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Hosted:
     """A backbone with what encodes by it."""
 
     description: Description
@@ -74,6 +76,7 @@ class EncoderServer:
         self._encoders = encoders
         self._loading = Lock()
         self._hosted: dict[Recipe | None, Hosted] = {}
+        self._watching: set[socket.socket] = set()
 
     def serve(self) -> None:
         """Accept connections until the listening socket is closed; blocks."""
@@ -86,10 +89,15 @@ class EncoderServer:
 
     def close(self) -> None:
         """Let everybody go; for tests, as a process just ends."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self._listening.close()
         for hosted in set(self._hosted.values()):
             hosted.images.close()
             hosted.texts.close()
+        for connection in list(self._watching):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _welcome(self, connection: socket.socket) -> None:
         """Take one in: from its first frame to where it is listened to."""
@@ -126,10 +134,11 @@ class EncoderServer:
             pin(slots.memory, hosted.backbone.device)
             hosted.images.join(Session(connection, slots, process))
         else:
-            try:
+            self._watching.add(connection)
+            with suppress(OSError):
                 receive(connection)  # it has nothing more to say: it goes, one day
-            except OSError:
-                connection.close()
+            self._watching.discard(connection)
+            connection.close()
 
     def _host(self, recipe: Recipe | None) -> Hosted:
         with self._loading:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
 import socket
 import threading
 import time
@@ -12,17 +14,20 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from service.serving.logging_setup import configure_logging
 from service.settings import Settings
 
 logger = logging.getLogger("handful")
 
 _spawn = multiprocessing.get_context("spawn")
+PROCESS_NAME = "handful-encoder"
+"""What an encoder process is called in lists of processes."""
 # Of processes that connect at the same time.
 _BACKLOG = 1024
 # Seconds within which a process that dies is not started again at once: it may never be able to.
 _SOON = 5.0
 # Seconds in which a process ends that is told to.
-_ENDS = 5.0
+_ENDS = 1.0
 
 
 def encoder_path(folder: Path, number: int) -> Path:
@@ -128,9 +133,19 @@ class _EncoderProcess:
 
 
 def _run(settings: Settings, listening: socket.socket, supervisor: Connection, number: int) -> None:
-    with suppress(KeyboardInterrupt):
-        from service.encoder_process.process import encode_until_told  # imports PyTorch
-        from service.serving.logging_setup import configure_logging
+    with suppress(OSError):  # what ps and top call it, where there is such a file
+        Path("/proc/self/comm").write_text(PROCESS_NAME)
+    # Signals that are sent to all processes of a service are left to the others, which answer to
+    # their last request; this one ends with who started it.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(supervisor,), name="supervisor", daemon=True).start()
+    from service.encoder_process.process import encode_for_all  # imports PyTorch
 
-        configure_logging()
-        encode_until_told(settings, listening, supervisor, number)
+    configure_logging()
+    encode_for_all(settings, listening, supervisor, number)
+
+
+def _end_with(supervisor: Connection) -> None:
+    wait([supervisor])  # nothing is ever sent: it is the end
+    os._exit(0)
