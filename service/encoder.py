@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER
+from adapters.encoder import Encoder
 from adapters.engines import Eager
 from adapters.recipe import Recipe
 from service.settings import Settings
@@ -39,7 +40,7 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     )
 
 
-def origin_of(backbone: Backbone, settings: Settings) -> Origin:
+def origin_of(backbone: Encoder, settings: Settings) -> Origin:
     """What the embeddings of a backbone come from that was loaded with these settings."""
     adapter, prompts = settings.adapter, settings.prompts
     if adapter not in (None, NO_ADAPTER):
