@@ -31,7 +31,7 @@ def webp_decoder() -> DecodeWebp | None:
     folders = [] if spec is None else spec.submodule_search_locations or []
     for library in [path for folder in folders for path in Path(folder).glob("image*.so")]:
         try:
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
             decode = torch.ops.image.decode_webp
         except (OSError, AttributeError):
             continue
