@@ -19,7 +19,7 @@ from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 
 _TEXT_BATCH = 64
 
@@ -30,6 +30,7 @@ class Backbone:
     Attributes:
         recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
+        model_fingerprint: Hex digest of weights, preprocessing and correction.
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
@@ -38,8 +39,10 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
+        framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
+        available: That it can encode, which a model in this process always can.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
@@ -48,11 +51,14 @@ class Backbone:
         device: Where it computes.
         make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
-        recipe: How images are embedded; a part of the fingerprint.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint; a part of
+            the fingerprint.
 
     Raises:
         BackboneError: The preprocessing is of an unknown kind.
     """
+
+    available = True
 
     def __init__(
         self,
@@ -60,14 +66,13 @@ class Backbone:
         correction: Correction,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
-        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+        recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
-        self.recipe = recipe
         self.name = encoder.name
         self.templates = encoder.templates
         self.correction = correction
         self.device = torch.device(device)
-        framing = Framing(encoder.preprocess)
+        framing = self.framing = Framing(encoder.preprocess)
         self._frame = on_device(framing, self.device)
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
@@ -75,7 +80,9 @@ class Backbone:
         model = fingerprint(
             self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
-        self.fingerprint = recipe.fingerprint(model)
+        self.model_fingerprint = model
+        self.recipe = recipe if isinstance(recipe, Recipe) else recipe(model)
+        self.fingerprint = self.recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
@@ -85,7 +92,7 @@ class Backbone:
             self.device,
             (height, width),
             model,
-            recipe.precision,
+            self.recipe.precision,
         )
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch
@@ -118,6 +125,13 @@ class Backbone:
         Each row depends on its own image alone, to float32 rounding.
         """
         return ImageEmbeddings(*self._engine(pixels))
+
+    def encode_pictures(
+        self, pictures: Sequence[Tensor], *, background: bool = False
+    ) -> ImageEmbeddings:
+        """Embed n pictures of (H, W, 3) uint8; nobody else waits for this process's model."""
+        del background
+        return self.encode_images(torch.stack(list(pictures)))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
