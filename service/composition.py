@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,8 +12,8 @@ from filelock import FileLock
 from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
-from adapters.backbones import Backbone
 from adapters.cache import CacheSettings, brute_force_on
+from adapters.encoder import Encoder
 from service.encoder import load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
@@ -41,7 +42,7 @@ class ServiceParts:
     """
 
     settings: Settings
-    backbone: Backbone
+    backbone: Encoder
     registry: Registry
     store: Store
     embedder: ImageEmbedder
@@ -52,10 +53,16 @@ class ServiceParts:
     lock: FileLock | None
 
     @classmethod
-    def start(cls, settings: Settings) -> ServiceParts:
+    def start(
+        cls, settings: Settings, load: Callable[[Settings], Encoder] = load_encoder
+    ) -> ServiceParts:
         """Open the database, load the backbone, see that they belong together.
 
         Blocks for some seconds.
+
+        Args:
+            settings: All of them.
+            load: Loads the backbone into this process, or reaches the one that another has.
 
         Raises:
             StorageError: The database cannot be used, or not with this backbone.
@@ -67,7 +74,7 @@ class ServiceParts:
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
-        backbone = load_encoder(settings)
+        backbone = load(settings)
         gpu = brute_force_on(backbone.device) if backbone.device.type == "cuda" else None
         if backbone.engine != "eager":
             one_thread_a_call()

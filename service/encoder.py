@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from adapters.backbones import Backbone
-from adapters.engines import Eager, fastest
-from adapters.loading import NO_ADAPTER, load_backbone
+from adapters.corrections import NO_ADAPTER
+from adapters.encoder import Encoder
+from adapters.engines import Eager
 from adapters.recipe import Recipe
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -25,6 +26,9 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
     """
+    from adapters.engines.selection import fastest
+    from adapters.loading import load_backbone
+
     compiled = partial(fastest, cache=settings.cache_dir / "compiled")
     return load_backbone(
         settings.backbone,
@@ -36,7 +40,7 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     )
 
 
-def origin_of(backbone: Backbone, settings: Settings) -> Origin:
+def origin_of(backbone: Encoder, settings: Settings) -> Origin:
     """What the embeddings of a backbone come from that was loaded with these settings."""
     adapter, prompts = settings.adapter, settings.prompts
     if adapter not in (None, NO_ADAPTER):

@@ -8,8 +8,8 @@ import anyio.to_thread
 import torch
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.backbones.backbone import ensemble, prompt
+from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
@@ -41,7 +41,7 @@ class TextEmbedder:
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Encoder,
         most: int,
         kept: PromptCache | None = None,
         queries_wait: Callable[[], bool] = lambda: False,

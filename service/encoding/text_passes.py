@@ -193,7 +193,7 @@ class TextPasses:
         with self._wait:
             self.throughput.note(len(texts), monotonic())
             for (pending, some), of_it in zip(
-                batch, rows.split([len(some) for _, some in batch]), strict=True
+                batch, torch.split(rows, [len(some) for _, some in batch]), strict=True
             ):
                 if pending.over:
                     continue
