@@ -40,8 +40,8 @@ class Encoder(Protocol):
 
     recipe: Recipe
     name: str
-    fingerprint: str
     model_fingerprint: str
+    fingerprint: str
     logit_scale: float
     width: int
     corrected_width: int
