@@ -16,7 +16,7 @@ from torch import Tensor
 
 from adapters.backbone_errors import BackboneError
 from adapters.embeddings import ImageEmbeddings
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.description import Description
 from service.encoder_process.frames import Frame, Kind, receive, send, send_with_descriptor
 from service.encoder_process.slots import Layout, Slots
@@ -35,7 +35,7 @@ class Connection:
 
     Args:
         path: Of the encoder's Unix socket.
-        recipe: Which backbone; None is the one that the settings ask for.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint.
         purpose: What it is for.
 
     Attributes:
@@ -48,19 +48,20 @@ class Connection:
         OSError: There is no encoder process.
     """
 
-    def __init__(self, path: Path, recipe: Recipe | None, purpose: Purpose) -> None:
+    def __init__(self, path: Path, recipe: Recipe | ChooseRecipe, purpose: Purpose) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             with _reachable(path) as address:
                 self._socket.connect(address)
-            asked = {
-                "recipe": None if recipe is None else asdict(recipe),
-                "purpose": purpose,
-                "process": str(os.getpid()),
-            }
-            send(self._socket, Frame(Kind.OPEN, payload=json.dumps(asked).encode()))
+            known = asdict(recipe) if isinstance(recipe, Recipe) else None
+            opening = {"recipe": known, "purpose": purpose, "process": str(os.getpid())}
+            send(self._socket, Frame(Kind.OPEN, payload=json.dumps(opening).encode()))
             answer = receive(self._socket)
+            if answer.kind is Kind.MODEL and not isinstance(recipe, Recipe):
+                chosen = asdict(recipe(answer.payload.decode()))
+                send(self._socket, Frame(Kind.RECIPE, payload=json.dumps(chosen).encode()))
+                answer = receive(self._socket)
             if answer.kind is Kind.REFUSED:
                 raise _refusal(answer)
             self.description = Description.from_json(answer.payload)

@@ -28,6 +28,7 @@ class Description:
     """
 
     name: str
+    model_fingerprint: str
     fingerprint: str
     precision: Precision
     resizing: Resizing
@@ -57,6 +58,7 @@ class Description:
         height, breadth = backbone.size
         return cls(
             name=backbone.name,
+            model_fingerprint=backbone.model_fingerprint,
             fingerprint=backbone.fingerprint,
             precision=backbone.recipe.precision,
             resizing=backbone.recipe.resizing,

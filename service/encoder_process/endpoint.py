@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.backbone_errors import BackboneError
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection, EncodingFailed
 from service.encoder_process.description import Description
 from service.encoder_process.pool import ConnectionPool
@@ -20,7 +20,7 @@ _PAUSE = 0.2
 _PAUSE_REFUSED = 5.0
 
 
-def reach(path: Path, recipe: Recipe | None) -> Connection:
+def reach(path: Path, recipe: Recipe | ChooseRecipe) -> Connection:
     """Connect to an encoder process, however long it takes to be there; notices its end.
 
     Raises:

@@ -18,11 +18,12 @@ _MOST_BYTES = 2**26
 class Kind(IntEnum):
     """What a frame says.
 
-    To an encoder process: ``OPEN`` asks for a backbone, ``SLOTS`` hands over shared memory (the
-    descriptor of its file comes along), ``IMAGES`` says that the first so many slots are to be
-    embedded, and ``TEXTS`` brings texts. From it: ``DESCRIPTION`` of the backbone, or ``REFUSED``
-    with the reason; ``DONE``, the rows are in the slots; ``ROWS`` of texts; ``FAILED``, with the
-    reason.
+    To an encoder process: ``OPEN`` asks for a backbone; ``RECIPE`` says in which recipe; ``SLOTS``
+    hands over shared memory, the descriptor of whose file comes along; ``IMAGES`` says that the
+    first so many slots are to be embedded; ``TEXTS`` brings texts. From it: ``MODEL`` tells its
+    fingerprint, by which the recipe is to be chosen; ``DESCRIPTION`` of the backbone, or
+    ``REFUSED`` with the reason; ``DONE``, the rows are in the slots; ``ROWS`` of texts; ``FAILED``,
+    with the reason.
     """
 
     OPEN = 1
@@ -34,6 +35,8 @@ class Kind(IntEnum):
     DONE = 7
     ROWS = 8
     FAILED = 9
+    MODEL = 10
+    RECIPE = 11
 
 
 class Frame(NamedTuple):

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from adapters.backbones import Backbone
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder import load_encoder
 from service.encoder_process.server import EncoderServer
 from service.settings import Settings
@@ -45,7 +45,7 @@ def devices(settings: Settings) -> int:
     return max(1, torch.cuda.device_count()) if gpu else 1
 
 
-def _load(settings: Settings, recipe: Recipe | None) -> Backbone:
+def _load(settings: Settings, recipe: Recipe | ChooseRecipe) -> Backbone:
     logger.info("loading backbone %s into an encoder process", settings.backbone)
     backbone = load_encoder(settings, recipe)
     if backbone.engine != "eager":

@@ -16,7 +16,7 @@ from adapters.backbones.backbone import ensemble, prompt
 from adapters.backbones.geometry import framing_of
 from adapters.backbones.support_views import support_views
 from adapters.embeddings import ImageEmbeddings
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection
 from service.encoder_process.description import Description
 from service.encoder_process.endpoint import Endpoint, reach
@@ -51,7 +51,7 @@ class RemoteEncoder:
     Args:
         paths: Gives the path of each encoder's Unix socket, by its number.
         processes: How many share the encoders.
-        recipe: Which backbone; None is the one that the settings ask for.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint.
         on_other: Called if an encoder that was started again has another backbone than before; what
             it embeds must not meet what is in memory.
 
@@ -63,7 +63,7 @@ class RemoteEncoder:
         self,
         paths: Callable[[int], Path],
         processes: int,
-        recipe: Recipe | None = None,
+        recipe: Recipe | ChooseRecipe,
         on_other: Callable[[str], None] = logger.critical,
     ) -> None:
         first = reach(paths(0), recipe)
@@ -71,7 +71,8 @@ class RemoteEncoder:
         of = self.description = first.description
         self._slots = slots_each(of, processes)
         self.recipe = of.recipe
-        self.name, self.fingerprint, self.logit_scale = of.name, of.fingerprint, of.logit_scale
+        self.name, self.logit_scale = of.name, of.logit_scale
+        self.model_fingerprint, self.fingerprint = of.model_fingerprint, of.fingerprint
         self.width, self.corrected_width = of.width, of.corrected_width
         self.templates = of.templates
         self.correction = _Correction(of.correction, of.joint)

@@ -9,14 +9,16 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock, Thread
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone, BackboneError
 from adapters.embeddings import ImageEmbeddings
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.description import Description
 from service.encoder_process.frames import (
     Closed,
@@ -33,8 +35,10 @@ from service.encoder_process.text_passes import TextPasses
 
 logger = logging.getLogger("handful")
 
-Load = Callable[[Recipe | None], Backbone]
-"""Loads the backbone of a recipe; None is the one that the settings ask for."""
+Load = Callable[[Recipe | ChooseRecipe], Backbone]
+"""Loads the backbone in a recipe, or in the one that is chosen by the model's fingerprint."""
+# Seconds in which whoever connects says what it wants.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +54,9 @@ class Hosted:
 class EncoderServer:
     """Accepts connections and lets them encode.
 
-    A connection says first which recipe it wants and what it is for: ``images``, of which the slots
-    follow; ``texts``; or ``watch``, which is told nothing but the end. Backbones are loaded when
-    the first asks for them, and stay.
+    A connection says first what it is for: ``images``, of which the slots follow; ``texts``; or
+    ``watch``, which is told nothing but the end. It says in which recipe, or is told the model's
+    fingerprint to choose by. Backbones are loaded when the first asks for them, and stay.
 
     Args:
         listening: A Unix socket that others keep open too: who connects while no encoder process
@@ -75,7 +79,7 @@ class EncoderServer:
         self._max_batch = max_batch
         self._encoders = encoders
         self._loading = Lock()
-        self._hosted: dict[Recipe | None, Hosted] = {}
+        self._hosted: dict[Recipe, Hosted] = {}
         self._watching: set[socket.socket] = set()
 
     def serve(self) -> None:
@@ -102,13 +106,14 @@ class EncoderServer:
     def _welcome(self, connection: socket.socket) -> None:
         """Take one in: from its first frame to where it is listened to."""
         try:
-            opening = receive(connection)
-            if opening.kind is not Kind.OPEN:
-                raise Closed(f"{opening.kind.name} at the wrong time")
-            asked = json.loads(opening.payload)
-            recipe = None if asked["recipe"] is None else Recipe(**asked["recipe"])
+            connection.settimeout(_PATIENCE)
+            asked = _told(connection, Kind.OPEN)
+            known = asked["recipe"]
+            recipe = Recipe(**known) if known else partial(_choose, connection)
             try:
                 hosted = self._host(recipe)
+            except OSError:
+                raise
             except Exception as error:
                 if not isinstance(error, BackboneError):
                     logger.exception("the backbone was not loaded")
@@ -117,6 +122,7 @@ class EncoderServer:
                 connection.close()
                 return
             send(connection, Frame(Kind.DESCRIPTION, payload=hosted.description.to_json()))
+            connection.settimeout(None)
             self._admit(connection, hosted, asked["purpose"], asked["process"])
         except (OSError, ValueError) as error:
             logger.warning("a connection to the encoder process ended early: %s", error)
@@ -140,20 +146,44 @@ class EncoderServer:
             self._watching.discard(connection)
             connection.close()
 
-    def _host(self, recipe: Recipe | None) -> Hosted:
+    def _host(self, recipe: Recipe | ChooseRecipe) -> Hosted:
         with self._loading:
-            if recipe not in self._hosted:
+            if self._hosted and not isinstance(recipe, Recipe):
+                recipe = recipe(next(iter(self._hosted.values())).backbone.model_fingerprint)
+            if not isinstance(recipe, Recipe) or recipe not in self._hosted:
                 backbone = self._load(recipe)
                 batch = self._max_batch or backbone.batch
-                hosted = Hosted(
+                recipe = backbone.recipe
+                self._hosted[recipe] = Hosted(
                     Description.of(backbone, batch, self._encoders),
                     ImagePasses(_passes_of(backbone), batch, backbone.passes),
                     TextPasses(backbone.encode_texts),
                     backbone,
                 )
-                # By its own name, too: who comes again asks for what it had.
-                self._hosted[recipe] = self._hosted[backbone.recipe] = hosted
             return self._hosted[recipe]
+
+
+def _told(connection: socket.socket, kind: Kind) -> dict[str, Any]:
+    """What a frame of this kind says as JSON.
+
+    Raises:
+        OSError: Another one came, or none.
+    """
+    frame = receive(connection)
+    if frame.kind is not kind:
+        raise Closed(f"{frame.kind.name} at the wrong time")
+    told: dict[str, Any] = json.loads(frame.payload)
+    return told
+
+
+def _choose(connection: socket.socket, model: str) -> Recipe:
+    """Let whoever has connected choose a recipe, by the model's fingerprint.
+
+    Raises:
+        OSError: It is gone.
+    """
+    send(connection, Frame(Kind.MODEL, payload=model.encode()))
+    return Recipe(**_told(connection, Kind.RECIPE))
 
 
 def layout(of: Description, slots: int) -> Layout:

@@ -36,6 +36,7 @@ from service.settings import Settings
 from service.storage.lock import lock_database
 
 if TYPE_CHECKING:
+    from adapters.recipe import ChooseRecipe, Recipe
     from service.composition import ServiceParts
     from service.encoder_process.remote import RemoteEncoder
 
@@ -122,12 +123,14 @@ def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -
     return parts
 
 
-def _reach_encoder(shared: Path, settings: Settings) -> RemoteEncoder:
+def _reach_encoder(
+    shared: Path, settings: Settings, recipe: Recipe | ChooseRecipe
+) -> RemoteEncoder:
     """Wait for the encoder processes to have loaded the backbone."""
     from service.encoder_process.remote import RemoteEncoder
 
     return RemoteEncoder(
-        partial(encoder_path, shared), settings.processes, on_other=_end_of_process
+        partial(encoder_path, shared), settings.processes, recipe, on_other=_end_of_process
     )
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from torch import Tensor
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection, EncodingFailed
 from service.encoder_process.image_passes import ImagePasses, Session
 from service.encoder_process.remote import RemoteEncoder, slots_each
@@ -31,7 +32,7 @@ class Host:
 
     def __init__(self, folder: Path, backbone: Backbone, **options: int) -> None:
         self.folder = folder
-        self.loaded: list[Recipe | None] = []
+        self.loaded: list[Recipe] = []
         self.refusal: Exception | None = None
         self._backbone = backbone
         listening = socket.socket(socket.AF_UNIX)
@@ -43,14 +44,21 @@ class Host:
     def path(self, number: int) -> Path:
         return self.folder / f"encoder-{number}"
 
-    def remote(self, recipe: Recipe | None = None, processes: int = 2) -> RemoteEncoder:
-        return RemoteEncoder(self.path, processes, recipe)
+    def remote(self, recipe: Recipe | ChooseRecipe = Recipe()) -> RemoteEncoder:  # noqa: B008
+        return RemoteEncoder(self.path, 2, recipe)
 
-    def _load(self, recipe: Recipe | None) -> Backbone:
-        self.loaded.append(recipe)
+    def _load(self, recipe: Recipe | ChooseRecipe) -> Backbone:
         if self.refusal:
             raise self.refusal
-        return self._backbone
+        if not isinstance(recipe, Recipe):
+            recipe = recipe(self._backbone.model_fingerprint)
+        self.loaded.append(recipe)
+        if recipe == self._backbone.recipe:
+            return self._backbone
+        made = copy(self._backbone)
+        made.recipe = recipe
+        made.fingerprint = recipe.fingerprint(made.model_fingerprint)
+        return made
 
 
 @pytest.fixture
@@ -84,6 +92,7 @@ def test_it_says_of_itself_what_the_backbone_says(
 ) -> None:
     for name in (
         "name",
+        "model_fingerprint",
         "fingerprint",
         "recipe",
         "logit_scale",
@@ -162,11 +171,28 @@ def test_slots_are_bounded_whatever_the_number_of_processes(remote: RemoteEncode
         assert each * connections <= max(4 * in_work + connections, 8 * connections)
 
 
-def test_a_recipe_is_loaded_once_and_when_it_is_asked_for(host: Host) -> None:
+def test_a_recipe_is_loaded_once_and_when_it_is_asked_for(host: Host, backbone: Backbone) -> None:
+    other = Recipe(resizing="antialias")
+    asked: list[str] = []
+
+    def choose(model: str) -> Recipe:
+        asked.append(model)
+        return other
+
     assert host.loaded == []
-    remotes = [host.remote(), host.remote(), host.remote(Recipe())]
-    assert host.loaded == [None]
-    assert len({each.fingerprint for each in remotes}) == 1
+    remotes = [host.remote(choose), host.remote(), host.remote(choose), host.remote(other)]
+    assert host.loaded == [other, Recipe()]
+    assert asked == [backbone.model_fingerprint] * 2
+    assert [each.recipe for each in remotes] == [other, Recipe(), other, other]
+    assert remotes[1].fingerprint == backbone.fingerprint
+    assert {each.fingerprint for each in remotes} == {
+        backbone.fingerprint,
+        other.fingerprint(backbone.model_fingerprint),
+    }
+    for each in remotes:
+        assert_same(
+            each.encode_pictures(pictures(2)), backbone.encode_images(torch.stack(pictures(2)))
+        )
     for each in remotes:
         each.close()
 
@@ -233,7 +259,7 @@ def test_another_encoder_takes_over_what_broke_off(tmp_path: Path, backbone: Bac
     for number in range(2):
         (tmp_path / str(number)).mkdir()
         hosts.append(Host(tmp_path / str(number), backbone, encoders=2))
-    remote = RemoteEncoder(lambda number: hosts[number].path(0), 2)
+    remote = RemoteEncoder(lambda number: hosts[number].path(0), 2, Recipe())
     sent = pictures(3)
     expected = backbone.encode_images(torch.stack(sent))
     for _ in range(8):
@@ -278,7 +304,7 @@ def marked(mark: int, count: int) -> list[Tensor]:
 
 def sharing(host: Host, count: int) -> list[Connection]:
     """Connections of their own, as those of several processes, that are listened to."""
-    made = [Connection(host.path(0), None, "images") for _ in range(count)]
+    made = [Connection(host.path(0), Recipe(), "images") for _ in range(count)]
     for each in made:
         each.share(4)
     until(lambda: len(passes(host)._selector.get_map()) == 1 + count)
@@ -286,7 +312,7 @@ def sharing(host: Host, count: int) -> list[Connection]:
 
 
 def passes(host: Host) -> ImagePasses:
-    return host.server._hosted[None].images
+    return host.server._hosted[Recipe()].images
 
 
 def waiting(host: Host, count: int) -> None:
