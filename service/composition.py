@@ -31,6 +31,7 @@ from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
+from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
@@ -119,7 +120,12 @@ class ServiceParts:
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
         embedder = ImageEmbedder(backbone, settings)
-        texts = TextEmbedder(backbone, settings.max_texts)
+        texts = TextEmbedder(
+            backbone,
+            settings.max_texts,
+            PromptCache(engine, backbone.model_fingerprint, backbone.width),
+            embedder.queries_wait,
+        )
         logger.info(
             "ready after %.1f s: backbone %s on %s (%s, %s), %d classifiers in %s",
             perf_counter() - started,

@@ -30,7 +30,8 @@ class Backbone:
     Attributes:
         recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
-        model_fingerprint: Hex digest of weights, preprocessing and correction.
+        model_fingerprint: Hex digest of weights, preprocessing and correction, which is all that an
+            embedding of a text depends on.
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
