@@ -197,6 +197,23 @@ def test_a_recipe_is_loaded_once_and_when_it_is_asked_for(host: Host, backbone: 
         each.close()
 
 
+def test_a_recipe_that_nobody_uses_any_more_is_let_go_of(host: Host, backbone: Backbone) -> None:
+    other = Recipe(resizing="antialias")
+    first, second, third = host.remote(), host.remote(other), host.remote(other)
+    first.close()
+    until(lambda: set(host.server._hosted) == {other})
+    second.close()
+    sent = pictures(2)
+    assert_same(third.encode_pictures(sent), backbone.encode_images(torch.stack(sent)))
+    assert set(host.server._hosted) == {other}
+    third.close()
+    # The last one stays: whoever comes next need not wait for it.
+    again = host.remote(other)
+    assert_same(again.encode_pictures(sent), backbone.encode_images(torch.stack(sent)))
+    assert host.loaded == [Recipe(), other]
+    again.close()
+
+
 def test_what_cannot_be_loaded_is_told_with_the_reason(host: Host) -> None:
     host.refusal = BackboneError("there are no weights")
     with pytest.raises(BackboneError, match="there are no weights"):
