@@ -6,8 +6,9 @@ Any model that open_clip has a configuration of, with random weights and a rando
 block, both embeddings an image: speed does not depend on what weights say. In one run: the rate of
 a large matrix product in half precision; the bare encoder from pixels in the processor's memory to
 embeddings there, as share of that rate by the operations that PyTorch counts; the service over
-HTTP by one process and by several, one image a request and 64, as share of the bare encoder; and a
-cache of many keys.
+HTTP by one process and by as many as cores before one encoder process, one image a request and 64,
+as share of the bare encoder and beside the aim, with the size of the encoder's passes; and a cache
+of many keys.
 ``--device cpu`` only shows that the command works.
 """
 
@@ -48,7 +49,7 @@ PRODUCT = 8192
 KEYS = (10_000, 1_000_000)
 WIDTH, CLASSES = 512, 1000
 TOGETHER, IN_FLIGHT, CONNECTIONS, WAITING = 64, 1024, 64, 8192
-# Percent of the bare encoder's images a second that several processes may lose, by images a request.
+# Percent of the bare encoder's images a second that may be lost, by images a request.
 LOST = {1: 35.0, TOGETHER: 15.0}
 _PATIENCE = 300.0
 
