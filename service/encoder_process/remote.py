@@ -95,6 +95,8 @@ class RemoteEncoder:
         ]
         self._endpoints[0].settled.wait()
 
+    shared = True
+
     @property
     def available(self) -> bool:
         """Whether an encoder process lives."""
