@@ -78,7 +78,8 @@ class Run:
 
     def lite(self) -> None:
         """Handful in all precisions and the naive server."""
-        self._beside("lite", "lite", lambda: servers.naive("lite"))
+        others = servers.naive("lite") if "naive" in self.arguments.peers else []
+        self._beside("lite", "lite", lambda: others)
 
     def peers(self) -> None:
         """Handful in all precisions and servers by others."""
@@ -105,7 +106,10 @@ class Run:
         contenders = others()
         if "handful" in self.arguments.peers:
             contenders = [*self._precisions(tower, backbone), *contenders]
-        with servers.ours(backbone, "float32") as reference:
+        if not contenders:
+            return
+        with servers.ours(backbone, page.REFERENCE) as service:
+            reference = servers.Reference(service)
             for contender in contenders:
                 print(f"{tower}: {contender.name}", file=sys.stderr)
                 self._keep(
@@ -124,6 +128,7 @@ class Run:
                 servers.ask_handful,
             )
             for precision in passes.PRECISIONS
+            if precision != page.REFERENCE
         ]
 
     def _keep(self, compared: Compared) -> None:
@@ -135,7 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    names = ["handful", *pins()]
+    names = ["handful", "naive", *pins()]
     parser.add_argument("--peers", nargs="+", choices=names, default=names)
     parser.add_argument("--folder", type=Path, default=OUT / "peers")
     parser.add_argument("--merge", nargs="+", type=Path, help="records of other machines")
