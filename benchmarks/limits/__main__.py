@@ -24,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from adapters.engines.precisions import computed_in
 from benchmarks.limits import page, passes, record, servers, surroundings
 from benchmarks.limits.record import Compared, Record
 from benchmarks.peers.catalogue import peers
@@ -128,7 +129,7 @@ class Run:
                 servers.ask_handful,
             )
             for precision in passes.PRECISIONS
-            if precision != page.REFERENCE
+            if precision != page.REFERENCE and computed_in(precision) == precision
         ]
 
     def _keep(self, compared: Compared) -> None:
