@@ -20,6 +20,7 @@ from torch import Tensor
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
+from adapters.backbones.antialias_framing import AntialiasFraming
 from adapters.backbones.framing import Framing
 from adapters.backbones.geometry import described_geometry, framing_of
 from adapters.embeddings import ImageEmbeddings
@@ -125,6 +126,16 @@ def test_pictures_are_framed_as_by_the_backbone(
         strict=True,
     )
     assert all(torch.equal(*pair) for pair in views)
+
+
+def test_pictures_are_resized_as_the_recipe_says(host: Host, backbone: Backbone) -> None:
+    quicker = host.remote(Recipe(resizing="antialias"))
+    noise = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8).numpy()
+    image = Image.fromarray(noise)
+    found = quicker.preprocess(image)
+    assert torch.equal(found, AntialiasFraming(backbone.framing)(image))
+    assert not torch.equal(found, backbone.framing(image))
+    quicker.close()
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
