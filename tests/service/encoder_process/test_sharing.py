@@ -24,6 +24,7 @@ from adapters.backbones.antialias_framing import AntialiasFraming
 from adapters.backbones.framing import Framing
 from adapters.backbones.geometry import described_geometry, framing_of
 from adapters.embeddings import ImageEmbeddings
+from adapters.loading import load_backbone
 from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection, EncodingFailed
 from service.encoder_process.image_passes import ImagePasses, Session
@@ -300,6 +301,34 @@ def test_who_encodes_is_refused_while_no_encoder_lives(tmp_path: Path, backbone:
         remote.encode_texts(["a"])
     until(lambda: not remote.available)
     remote.close()
+
+
+def test_an_encoder_that_is_started_again_is_used_if_it_is_the_same(
+    tmp_path: Path, backbone: Backbone, tiny_vit: Callable[[int], str]
+) -> None:
+    reasons: list[str] = []
+    host = Host(tmp_path, backbone)
+    remote = RemoteEncoder(host.path, 2, Recipe(), on_other=reasons.append)
+    sent = pictures(3)
+    expected = backbone.encode_images(torch.stack(sent))
+
+    def start_again(loaded: Backbone) -> Host:
+        host.server.close()
+        host.path(0).unlink()
+        until(lambda: not remote.available)
+        return Host(tmp_path, loaded)
+
+    host = start_again(backbone)
+    until(lambda: remote.available)
+    assert_same(remote.encode_pictures(sent), expected)
+    assert not reasons
+    # Files may have been exchanged meanwhile.
+    host = start_again(load_backbone(tiny_vit(1), "cpu"))
+    until(lambda: bool(reasons))
+    with pytest.raises(EncoderAway):
+        remote.encode_pictures(sent)
+    remote.close()
+    host.server.close()
 
 
 def test_another_encoder_takes_over_what_broke_off(tmp_path: Path, backbone: Backbone) -> None:
