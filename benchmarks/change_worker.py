@@ -75,6 +75,7 @@ class Drawn:
                     media_type="image/jpeg",
                     width=224,
                     height=224,
+                    fingerprint=backbone.fingerprint,
                     embeddings=embeddings[i : i + 1],
                 ),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from adapters.backbones import Backbone
 from adapters.cache import CacheSettings, brute_force_on
 from service.encoder import load_encoder, origin_of
-from service.encoding.image_embedder import ImageEmbedder
+from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
 from service.registry.background_tuning import BackgroundTuner
@@ -43,7 +44,7 @@ class ServiceParts:
     backbone: Backbone
     registry: Registry
     store: Store
-    embedder: ImageEmbedder
+    embedder: RecipeEmbedders
     texts: TextEmbedder
     answering: Answering
     tuner: BackgroundTuner
@@ -84,7 +85,8 @@ class ServiceParts:
             )
         own = origin_of(backbone, settings)
         check_fingerprints(engine, own)
-        store = Store(engine, own, store_images=settings.store_images)
+        embedder = RecipeEmbedders(backbone, settings, partial(load_encoder, settings))
+        store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
             store,
             backbone,
@@ -93,7 +95,6 @@ class ServiceParts:
             freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
-        embedder = ImageEmbedder(backbone, settings)
         texts = TextEmbedder(backbone, settings.max_texts)
         logger.info(
             "ready after %.1f s: backbone %s on %s (%s), %d classifiers in %s",

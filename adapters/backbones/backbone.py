@@ -33,6 +33,7 @@ class Backbone:
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
+        model_fingerprint: The same without the recipe; that of the default recipe.
         logit_scale: Factor of the cosine similarities in the zero-shot logits.
         width: d, of the frozen embedding and of the text embedding.
         corrected_width: d', of the corrected embedding.
@@ -75,6 +76,7 @@ class Backbone:
         model = fingerprint(
             self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
+        self.model_fingerprint = model
         self.fingerprint = recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))

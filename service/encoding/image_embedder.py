@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import sleep
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +27,9 @@ from service.settings import Settings
 
 # Returns once the future is done, or raises when that is not worth waiting for any more.
 Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
+
+# Seconds between two looks whether an embedder that goes has work left.
+_PAUSE = 0.05
 
 
 class ImageEmbedder:
@@ -97,8 +101,23 @@ class ImageEmbedder:
             for embedded, rows in answer
         ]
 
+    @property
+    def waiting(self) -> int:
+        """Images that wait to be embedded, or are being."""
+        return sum(self._batcher.waiting.values())
+
     def close(self) -> None:
         """Stop the threads."""
+        self._batcher.close()
+
+    def close_when_idle(self) -> None:
+        """Stop the threads once all that was asked for is answered; blocks.
+
+        Nobody may ask any more; who was just about to is waited for.
+        """
+        sleep(_PAUSE)
+        while self.waiting:
+            sleep(_PAUSE)
         self._batcher.close()
 
     async def _embed(
@@ -157,5 +176,6 @@ class ImageEmbedder:
             media_type=decoded.media_type,
             width=decoded.width,
             height=decoded.height,
+            fingerprint=self._backbone.fingerprint,
         )
         return embedded, self._backbone.preprocess_views(decoded.pixels, views, sha256)

@@ -161,7 +161,8 @@ class Registry:
             if settings != basis.settings:
                 views, images = settings.support_views, {}
                 if views != basis.settings.support_views:
-                    images = renewed(live.records()[1], views, embedded)
+                    own = basis.state.fingerprint
+                    images = renewed(live.records()[1], views, own, embedded)
                 change = self._definitions.redefinition(basis, settings, labels, texts)
                 self._changes.make(entry, live, basis, replace(change, renewed=images))
             elif fresh := basis.fresh(labels):
@@ -241,10 +242,11 @@ class Registry:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes, or classes times templates.
             TextsNeeded: ``texts`` lacks some.
-            ViewsNeeded: The images are embedded with other support views than it asks for.
+            ViewsNeeded: The images are embedded with other support views than it asks for, or in
+                another recipe than it is of.
         """
         with self._loaded.changing(name) as (entry, live, basis):
-            check_views(images, basis.settings.support_views)
+            check_views(images, basis.settings.support_views, basis.state.fingerprint)
             fresh = basis.fresh([label for label, _ in images])
             new_classes = self._definitions.new_classes(
                 basis.settings, fresh, len(basis.records), texts

@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 
 from service.problems import OtherBackbone
 from service.storage.errors import StorageError
-from service.storage.tables import BackboneRow, ClassifierRow, ImageRow, ViewsRow
+from service.storage.tables import (
+    BackboneRow,
+    ClassifierRow,
+    ImageRow,
+    ReEmbeddingRow,
+    ViewsRow,
+)
 from service.storage.transactions import writing
 
 
@@ -66,7 +72,7 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
             for row in session.execute(
                 select(*BackboneRow.__table__.columns)
                 .join(used, used.c.fingerprint == BackboneRow.fingerprint)
-                .where(BackboneRow.fingerprint != own.fingerprint)
+                .where(BackboneRow.fingerprint.not_in(fingerprints_allowed(session, own)))
             )
         ]
     if others:
@@ -77,23 +83,36 @@ def check_no_other(session: Session, own: Origin) -> None:
     """See that no classifier is of another backbone, before one is created.
 
     Another backbone's would keep both services from starting again. Where two make their first
-    ones at the same time, the second waits here and sees the first.
+    ones at the same time, the second waits here and sees the first. While the database moves from
+    one recipe to another, classifiers of both are there.
 
     Raises:
         OtherBackbone: One is.
     """
+    lock_backbones(session)
+    allowed = fingerprints_allowed(session, own)
+    other = session.scalar(
+        select(ClassifierRow.fingerprint).where(ClassifierRow.fingerprint.not_in(allowed)).limit(1)
+    )
+    if other is not None:
+        raise other_backbone(session.connection(), "The database holds", other, own)
+
+
+def lock_backbones(session: Session) -> None:
+    """Take turns with all that create classifiers, until the transaction ends."""
     session.execute(
         select(BackboneRow.fingerprint)
         .order_by(BackboneRow.fingerprint)
         .with_for_update(key_share=True)
     )
-    other = session.scalar(
-        select(ClassifierRow.fingerprint)
-        .where(ClassifierRow.fingerprint != own.fingerprint)
-        .limit(1)
-    )
-    if other is not None:
-        raise other_backbone(session.connection(), "The database holds", other, own)
+
+
+def fingerprints_allowed(session: Session, own: Origin) -> set[str]:
+    """Fingerprints that classifiers may have beside one of this backbone and recipe."""
+    under_way = session.execute(select(ReEmbeddingRow.source, ReEmbeddingRow.target)).one_or_none()
+    if under_way is None or own.fingerprint not in under_way:
+        return {own.fingerprint}
+    return set(under_way)
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:
@@ -135,6 +154,11 @@ def remember(engine: Engine, own: Origin) -> None:
             )
     except IntegrityError:
         pass  # a service with the same backbone has just started on the same database
+
+
+def refused(_: str) -> bool:
+    """No fingerprint but the own one is accepted."""
+    return False
 
 
 def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from adapters.embeddings import ImageEmbeddings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
 from service.storage.deleting import letting_go
 from service.storage.fingerprints import Origin, other_backbone
+from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import blob, support_record
 from service.storage.statements import chunks
@@ -59,6 +59,7 @@ def write_support(
     classifier_id: int,
     images: Sequence[SupportImage],
     own: Origin,
+    accepts: Callable[[str], bool],
     *,
     keep: bool,
 ) -> list[SupportRecord]:
@@ -69,6 +70,7 @@ def write_support(
         classifier_id: Whose classes their labels are of.
         images: To write.
         own: What their embeddings come from.
+        accepts: Whether they may be stored under that fingerprint, too.
         keep: Whether their bytes are kept.
 
     Returns:
@@ -85,7 +87,7 @@ def write_support(
     for some in chunks(sorted({label for label, _ in images})):
         found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
         class_ids |= {row.label: row.id for row in found}
-    known = write_images(session, [image for _, image in images], own)
+    known = write_images(session, [image for _, image in images], own, accepts)
     if keep:
         write_contents(session, images, known)
     rows = [
@@ -105,7 +107,12 @@ def write_support(
     ]
 
 
-def renew_support(session: Session, images: Sequence[EmbeddedImage], own: Origin) -> None:
+def renew_support(
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    own: Origin,
+    accepts: Callable[[str], bool],
+) -> None:
     """Write embeddings of other numbers of views of images that a classifier has.
 
     Those that nobody asks for any more go; the classifier's settings are written before.
@@ -115,17 +122,21 @@ def renew_support(session: Session, images: Sequence[EmbeddedImage], own: Origin
         Outdated: Somebody else has just written the same.
     """
     if images:
-        known = write_images(session, images, own)
+        known = write_images(session, images, own, accepts)
         with letting_go(session, [row.id for row in known.values()]):
             pass
 
 
 def write_images(
-    session: Session, images: Sequence[EmbeddedImage], own: Origin
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    own: Origin,
+    accepts: Callable[[str], bool],
 ) -> dict[str, ImageRow]:
     """Rows of the images by their content, new ones where there are none yet.
 
-    Embeddings of their support views are written where there are none of so many.
+    Embeddings of their support views are written where there are none of so many. Those of an
+    image that is stored under another fingerprint that may be there, are written beside it.
 
     Raises:
         OtherBackbone: One of them is stored with embeddings of another backbone.
@@ -136,8 +147,9 @@ def write_images(
     found = _LOCKED_IMAGES if with_views else _IMAGES
     for some in chunks(sorted({image.sha256 for image in images})):
         for row in session.scalars(found, {"some": some}):
-            _check(session, row.fingerprint, own)
+            _check(session, row.fingerprint, own, accepts)
             known[row.sha256] = row
+    beside: dict[tuple[int, int], Blobs] = {}
     for image in images:
         if image.sha256 not in known:
             known[image.sha256] = ImageRow(
@@ -151,27 +163,43 @@ def write_images(
             )
             session.add(known[image.sha256])
         row = known[image.sha256]
-        if not row.frozen and image.plain is not None:
-            row.frozen, row.corrected = _blobs(image.plain)
+        if image.plain is None:
+            continue
+        if row.fingerprint != own.fingerprint:
+            beside[row.id, 1] = Blobs.of(image.plain)
+        elif not row.frozen:
+            row.frozen, row.corrected = Blobs.of(image.plain)
     flush_or_outdated(session)
     if with_views:
-        _write_views(session, with_views, known, own)
+        beside |= _write_views(session, with_views, known, own, accepts)
+    if beside:
+        write_re_embedded(session, beside, own.fingerprint)
     return known
 
 
 def _write_views(
-    session: Session, images: Sequence[EmbeddedImage], known: dict[str, ImageRow], own: Origin
-) -> None:
-    there: set[tuple[int, int]] = set()
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    known: dict[str, ImageRow],
+    own: Origin,
+    accepts: Callable[[str], bool],
+) -> dict[tuple[int, int], Blobs]:
+    """Write embeddings of support views; returns those to be written beside others."""
+    there: dict[tuple[int, int], str] = {}
+    beside: dict[tuple[int, int], Blobs] = {}
     for some in chunks(sorted({known[image.sha256].id for image in images})):
         for row in session.scalars(_VIEWS, {"some": some}):
-            _check(session, row.fingerprint, own)
-            there.add((row.image_id, row.views))
+            _check(session, row.fingerprint, own, accepts)
+            there[row.image_id, row.views] = row.fingerprint
     for image in images:
-        if (key := (known[image.sha256].id, image.views)) in there:
+        key = known[image.sha256].id, image.views
+        if there.setdefault(key, "") == own.fingerprint:
             continue
-        there.add(key)
-        frozen, corrected = _blobs(image.embeddings)
+        frozen, corrected = Blobs.of(image.embeddings)
+        if there[key]:
+            beside[key] = Blobs(frozen, corrected)
+            continue
+        there[key] = own.fingerprint
         session.add(
             ViewsRow(
                 image_id=key[0],
@@ -182,15 +210,12 @@ def _write_views(
             )
         )
     flush_or_outdated(session)
+    return beside
 
 
-def _blobs(row: ImageEmbeddings) -> tuple[bytes, bytes]:
-    return blob(row.frozen), blob(row.corrected)
-
-
-def _check(session: Session, fingerprint: str, own: Origin) -> None:
+def _check(session: Session, fingerprint: str, own: Origin, accepts: Callable[[str], bool]) -> None:
     """See that a row that is there is of this service's backbone."""
-    if fingerprint != own.fingerprint:
+    if fingerprint != own.fingerprint and not accepts(fingerprint):
         what = "An image of the request is stored already, and has"
         raise other_backbone(session.connection(), what, fingerprint, own)
 

@@ -17,11 +17,13 @@ from service.api.large_json import FEW, large_json
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
+from service.api.recipes import embedded_for
 from service.api.schemas.predictions import (
     PredictionOut,
     PredictionsOut,
 )
 from service.api.uploads.image_uploads import read_images
+from service.images.uploaded import UploadedImage
 from service.name_validation import checked_classifier
 from service.presentation.shift import ShiftOut
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
@@ -73,21 +75,35 @@ async def predict(
     ``evidence`` are the support images nearest to it. ``shift`` says whether the recent queries
     look like the support images at all.
     """
+    images: list[UploadedImage] = []
 
-    async def embedded() -> ImageEmbeddings:
+    async def received() -> list[UploadedImage]:
         images = await read_images(request, parts.settings)
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
             asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
-        seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
-        return await parts.embedder.query(images, name, deadline_or_disconnect(request, seconds))
+        return images
 
-    in_memory = parts.registry.in_memory(checked_classifier(name))
-    if in_memory is not None:
-        live, queries = in_memory, await embedded()
+    async def embedded(fingerprint: str) -> ImageEmbeddings:
+        seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
+        wait = deadline_or_disconnect(request, seconds)
+        return await parts.embedder.query(images, name, wait, fingerprint)
+
+    async def embedded_at_once(fingerprint: str) -> ImageEmbeddings:
+        nonlocal images
+        images = await received()
+        return await embedded(fingerprint)
+
+    if parts.registry.in_memory(checked_classifier(name)) is not None:
+        images = await received()
+        live, queries = await embedded_for(parts, name, embedded)
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        live, queries = await both(run_blocking(parts.registry.live, name), embedded())
+        usual = parts.store.fingerprint
+        loading = run_blocking(parts.registry.live, name)
+        live, queries = await both(loading, embedded_at_once(usual))
+        if live.fingerprint != usual:
+            live, queries = await embedded_for(parts, name, embedded)
     window = live.window
     predictions = await parts.answering.predict(live, queries, top_k, evidence)
     shift = ShiftOut.of(window.seen(predictions))
