@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -12,8 +13,8 @@ from filelock import FileLock
 from sqlalchemy import Engine, make_url
 from threadpoolctl import threadpool_limits
 
-from adapters.backbones import Backbone
 from adapters.cache import CacheSettings, brute_force_on
+from adapters.encoder import Encoder
 from service.encoder import load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
@@ -41,7 +42,7 @@ class ServiceParts:
     """
 
     settings: Settings
-    backbone: Backbone
+    backbone: Encoder
     registry: Registry
     store: Store
     embedder: RecipeEmbedders
@@ -52,10 +53,16 @@ class ServiceParts:
     lock: FileLock | None
 
     @classmethod
-    def start(cls, settings: Settings) -> ServiceParts:
+    def start(
+        cls, settings: Settings, load: Callable[[Settings], Encoder] = load_encoder
+    ) -> ServiceParts:
         """Open the database, load the backbone, see that they belong together.
 
         Blocks for some seconds.
+
+        Args:
+            settings: All of them.
+            load: Loads the backbone into this process, or reaches the one that another has.
 
         Raises:
             StorageError: The database cannot be used, or not with this backbone.
@@ -67,7 +74,7 @@ class ServiceParts:
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
-        backbone = load_encoder(settings)
+        backbone = load(settings)
         gpu = brute_force_on(backbone.device) if backbone.device.type == "cuda" else None
         if backbone.engine != "eager":
             one_thread_a_call()
@@ -85,7 +92,10 @@ class ServiceParts:
             )
         own = origin_of(backbone, settings)
         check_fingerprints(engine, own)
-        embedder = RecipeEmbedders(backbone, settings, partial(load_encoder, settings))
+        in_this_process = load is load_encoder
+        embedder = RecipeEmbedders(
+            backbone, settings, partial(load_encoder, settings) if in_this_process else None
+        )
         store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
             store,

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.backbones import Backbone
+from adapters.encoder import Encoder
 from adapters.engines import Eager, fastest
 from adapters.loading import NO_ADAPTER, load_backbone
 from adapters.recipe import Recipe
@@ -36,7 +37,7 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     )
 
 
-def origin_of(backbone: Backbone, settings: Settings) -> Origin:
+def origin_of(backbone: Encoder, settings: Settings) -> Origin:
     """What the embeddings of a backbone come from that was loaded with these settings."""
     adapter, prompts = settings.adapter, settings.prompts
     if adapter not in (None, NO_ADAPTER):

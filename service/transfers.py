@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone
 from adapters.cache import CacheSettings
+from adapters.encoder import Encoder
 from service.encoder import origin_of
 from service.encoding.file_images import embed_images
 from service.encoding.image_embedder import ImageEmbedder
@@ -88,7 +88,7 @@ def export_classifier(
 
 
 def import_classifier(
-    settings: Settings, file: Path, name: str, load_backbone: Callable[[], Backbone]
+    settings: Settings, file: Path, name: str, load_backbone: Callable[[], Encoder]
 ) -> str:
     """Create a classifier from a file, all of it or nothing.
 
@@ -162,7 +162,7 @@ def _database(settings: Settings) -> Iterator[Engine]:
 
 
 def _embedded(
-    file: ClassifierFile, backbone: Backbone, settings: Settings, name: str
+    file: ClassifierFile, backbone: Encoder, settings: Settings, name: str
 ) -> dict[str, EmbeddedImage]:
     async def embed() -> dict[str, EmbeddedImage]:
         embedder = ImageEmbedder(backbone, settings)

@@ -39,8 +39,10 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
+        framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
+        available: That it can encode, which a model in this process always can.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
@@ -55,6 +57,8 @@ class Backbone:
         BackboneError: The preprocessing is of an unknown kind.
     """
 
+    available = True
+
     def __init__(
         self,
         encoder: DualEncoder,
@@ -68,7 +72,7 @@ class Backbone:
         self.templates = encoder.templates
         self.correction = correction
         self.device = torch.device(device)
-        framing = Framing(encoder.preprocess)
+        framing = self.framing = Framing(encoder.preprocess)
         self._frame = on_device(framing, self.device)
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
@@ -120,6 +124,13 @@ class Backbone:
         Each row depends on its own image alone, to float32 rounding.
         """
         return ImageEmbeddings(*self._engine(pixels))
+
+    def encode_pictures(
+        self, pictures: Sequence[Tensor], *, background: bool = False
+    ) -> ImageEmbeddings:
+        """Embed n pictures of (H, W, 3) uint8; nobody else waits for this process's model."""
+        del background
+        return self.encode_images(torch.stack(list(pictures)))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.encoding_request import Answer, InvalidImages, Metadata
 from service.encoding.fair_queue import Priority
@@ -32,14 +32,22 @@ Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 _PAUSE = 0.05
 
 
+class _Picture(NamedTuple):
+    """What the encoder embeds one row of: (H, W, 3) uint8 pixels, and what they are for."""
+
+    pixels: Tensor
+    priority: Priority
+
+
 class ImageEmbedder:
     """Embeds images: decodes in a pool of threads, encodes in micro-batches, behind a limit."""
 
-    def __init__(self, backbone: Backbone, settings: Settings) -> None:
+    def __init__(self, backbone: Encoder, settings: Settings) -> None:
         self._backbone = backbone
         self._settings = settings
         self._batcher = MicroBatcher(
-            backbone.encode_images,
+            self._encode,
+            collate=list,
             max_batch=settings.max_batch or backbone.batch,
             passes=backbone.passes,
             decoders=settings.decode_threads,
@@ -123,7 +131,7 @@ class ImageEmbedder:
     async def _embed(
         self,
         images: Sequence[UploadedImage],
-        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[Tensor]]],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[_Picture]]],
         classifier: str,
         priority: Priority,
         wait: Wait,
@@ -145,8 +153,15 @@ class ImageEmbedder:
         finally:
             self._admission.release(passes, classifier, priority)
 
-    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, list[Tensor]]:
-        return None, [self._backbone.preprocess(self._decode(image, image.read()).pixels)]
+    def _encode(self, pictures: list[_Picture]) -> ImageEmbeddings:
+        background = all(one.priority is Priority.REGISTRATIONS for one in pictures)
+        return self._backbone.encode_pictures(
+            [one.pixels for one in pictures], background=background
+        )
+
+    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, list[_Picture]]:
+        pixels = self._backbone.preprocess(self._decode(image, image.read()).pixels)
+        return None, [_Picture(pixels, Priority.QUERIES)]
 
     def _decode(self, image: UploadedImage, content: bytes) -> DecodedImage:
         if len(content) > self._settings.max_image_bytes:
@@ -163,7 +178,7 @@ class ImageEmbedder:
 
     def _decode_to_keep(
         self, views: int, image: UploadedImage
-    ) -> tuple[partial[EmbeddedImage], list[Tensor]]:
+    ) -> tuple[partial[EmbeddedImage], list[_Picture]]:
         """The image but for its embeddings, which are still to come, and pixels of its views."""
         content = image.read()
         decoded = self._decode(image, content)
@@ -178,4 +193,5 @@ class ImageEmbedder:
             height=decoded.height,
             fingerprint=self._backbone.fingerprint,
         )
-        return embedded, self._backbone.preprocess_views(decoded.pixels, views, sha256)
+        pixels = self._backbone.preprocess_views(decoded.pixels, views, sha256)
+        return embedded, [_Picture(view, Priority.REGISTRATIONS) for view in pixels]

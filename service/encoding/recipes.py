@@ -8,8 +8,8 @@ from itertools import product, starmap
 from threading import Lock
 from typing import get_args
 
-from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Encoder
 from adapters.recipe import Precision, Recipe, Resizing
 from service.encoding.image_embedder import ImageEmbedder, Wait
 from service.images.embedded import EmbeddedImage
@@ -31,11 +31,14 @@ class RecipeEmbedders:
     Args:
         backbone: In the recipe of the start.
         settings: All of them.
-        load: Loads the same backbone in another recipe; takes seconds.
+        load: Loads the same backbone in another recipe; takes seconds. None: that cannot be done.
     """
 
     def __init__(
-        self, backbone: Backbone, settings: Settings, load: Callable[[Recipe], Backbone]
+        self,
+        backbone: Encoder,
+        settings: Settings,
+        load: Callable[[Recipe], Encoder] | None = None,
     ) -> None:
         self._settings = settings
         self._load = load
@@ -62,7 +65,7 @@ class RecipeEmbedders:
         """
         if fingerprint in self._embedders:
             return True
-        if (recipe := self._recipes.get(fingerprint)) is None:
+        if self._load is None or (recipe := self._recipes.get(fingerprint)) is None:
             return False
         with self._loading:
             if fingerprint not in self._embedders:
@@ -72,7 +75,7 @@ class RecipeEmbedders:
                 self._embedders[fingerprint] = ImageEmbedder(backbone, self._settings)
         return True
 
-    def backbone(self, fingerprint: str) -> Backbone:
+    def backbone(self, fingerprint: str) -> Encoder:
         """What embeds in that recipe, which :meth:`can_embed`."""
         return self._backbones[fingerprint]
 

@@ -9,8 +9,8 @@ import torch
 from prometheus_client import Gauge, Histogram
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.backbones.backbone import ensemble, prompt
+from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
@@ -53,7 +53,7 @@ class TextEmbedder:
         most: Prompts that may wait, see :class:`AdmissionControl`.
     """
 
-    def __init__(self, backbone: Backbone, most: int) -> None:
+    def __init__(self, backbone: Encoder, most: int) -> None:
         self._backbone = backbone
         self.waiting = dict.fromkeys(Priority, 0)
         self._batcher = MicroBatcher(

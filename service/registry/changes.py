@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from adapters.backbones import Backbone
 from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
+from adapters.encoder import Encoder
 from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
@@ -34,7 +34,7 @@ class ChangeMaker:
         tunings: Told of classifiers that are to be tuned after their change.
     """
 
-    def __init__(self, store: Store, backbone: Backbone, tunings: TuningQueue) -> None:
+    def __init__(self, store: Store, backbone: Encoder, tunings: TuningQueue) -> None:
         self._store = store
         self._backbone = backbone
         self._tunings = tunings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adapters.backbones import Backbone
+from adapters.encoder import Encoder
 from service.classifier_settings import ClassifierSettings
 from service.registry.basis import Basis
 from service.registry.class_texts import ClassTexts
@@ -24,7 +24,7 @@ class Definitions:
     """
 
     limits: SizeLimits
-    backbone: Backbone
+    backbone: Encoder
 
     def new_classes(
         self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts

@@ -7,10 +7,10 @@ from collections.abc import Container, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
+from adapters.encoder import Encoder
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.registry.negatives import parted
@@ -19,7 +19,7 @@ from service.storage.records import StoredClassifier
 
 
 def new_classifier(
-    settings: ClassifierSettings, backbone: Backbone, cache: CacheSettings = DEFAULT_SETTINGS
+    settings: ClassifierSettings, backbone: Encoder, cache: CacheSettings = DEFAULT_SETTINGS
 ) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
     return FewShotClassifier(
@@ -32,7 +32,7 @@ def new_classifier(
 
 
 def class_texts(
-    settings: ClassifierSettings, labels: Sequence[str], backbone: Backbone
+    settings: ClassifierSettings, labels: Sequence[str], backbone: Encoder
 ) -> Sequence[Tensor | None]:
     """The (d,) text embedding of each label; None where names carry no meaning."""
     if not settings.names_carry_meaning or not labels:
@@ -40,7 +40,7 @@ def class_texts(
     return list(backbone.encode_classes(labels, settings.templates))
 
 
-def support_set(stored: StoredClassifier, backbone: Backbone) -> SupportSet:
+def support_set(stored: StoredClassifier, backbone: Encoder) -> SupportSet:
     """The support images of a stored classifier.
 
     What they are as queries is not known here if they are averages of views
@@ -85,7 +85,7 @@ def fitted_to(
     settings: ClassifierSettings,
     texts: Sequence[Tensor | None],
     support: SupportSet,
-    backbone: Backbone,
+    backbone: Encoder,
     *,
     negatives: int | None = None,
     tuning: Tuning | None = None,
@@ -105,7 +105,7 @@ def fitted_to(
     return new_classifier(settings, backbone).fit(classes, own, tuning, negatives=others)
 
 
-def check_fits(stored: StoredClassifier, backbone: Backbone) -> None:
+def check_fits(stored: StoredClassifier, backbone: Encoder) -> None:
     """See that what was stored of a classifier can be fitted with.
 
     Raises:

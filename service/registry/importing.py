@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import torch
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings, SupportSet
+from adapters.encoder import Encoder
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.exchange import ClassifierFile
@@ -44,7 +44,7 @@ class Import:
     fingerprint: str
 
 
-def has_to_be_embedded(file: ClassifierFile, backbone: Backbone, fingerprint: str) -> bool:
+def has_to_be_embedded(file: ClassifierFile, backbone: Encoder, fingerprint: str) -> bool:
     """Whether its embeddings are of another backbone, so that its images are embedded by this one.
 
     Args:
@@ -91,7 +91,7 @@ def is_the_same(live: LiveClassifier, file: ClassifierFile) -> bool:
     )
 
 
-def whole(given: Import, backbone: Backbone, texts: ClassTexts) -> WholeClassifier:
+def whole(given: Import, backbone: Encoder, texts: ClassTexts) -> WholeClassifier:
     """The classifier to be written; computes its tuning where it is embedded anew.
 
     Raises:
@@ -179,7 +179,7 @@ def _checked(
     labels: Tensor,
     embeddings: ImageEmbeddings,
     tuning: Tuning,
-    backbone: Backbone,
+    backbone: Encoder,
     mark: int | None,
 ) -> Tuning:
     """See that a classifier of these can be fitted and answers; costs as much as loading it.
@@ -224,7 +224,7 @@ def _checked(
     return fitted.tuning
 
 
-def _any(backbone: Backbone) -> ImageEmbeddings:
+def _any(backbone: Encoder) -> ImageEmbeddings:
     """A query, where there is no image to ask."""
     rows = torch.zeros(1, backbone.width), torch.zeros(1, backbone.corrected_width)
     for row in rows:

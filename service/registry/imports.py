@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.backbones import Backbone
+from adapters.encoder import Encoder
 from service.exchange import ClassifierFile
 from service.problems import ClassifierExists
 from service.registry.class_texts import ClassTexts
@@ -27,7 +27,7 @@ class Imports:
     """
 
     def __init__(
-        self, store: Store, backbone: Backbone, loaded: LoadedClassifiers, limits: SizeLimits
+        self, store: Store, backbone: Encoder, loaded: LoadedClassifiers, limits: SizeLimits
     ) -> None:
         self._store = store
         self._backbone = backbone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.backbones import Backbone
+from adapters.encoder import Encoder
 from service.classifier_settings import ClassifierSettings
 from service.problems import RequestTooLarge
 
@@ -21,7 +21,7 @@ class SizeLimits:
     max_classes: int
     max_texts: int
 
-    def check(self, classes: int, settings: ClassifierSettings, backbone: Backbone) -> None:
+    def check(self, classes: int, settings: ClassifierSettings, backbone: Encoder) -> None:
         """See that a classifier may have so many classes under these settings.
 
         Raises:

@@ -9,10 +9,10 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier, Prepared
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Encoder
 from adapters.heads import Tuning
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
@@ -63,7 +63,7 @@ class LiveClassifier:
     def __init__(
         self,
         stored: StoredClassifier,
-        backbone: Backbone,
+        backbone: Encoder,
         cache: CacheSettings = DEFAULT_SETTINGS,
     ) -> None:
         self.state = stored.record.state

@@ -10,8 +10,8 @@ from threading import Lock
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from adapters.backbones import Backbone
 from adapters.cache import CacheSettings
+from adapters.encoder import Encoder
 from service.problems import ClassifierDamaged, ClassifierNotFound
 from service.registry.basis import Basis
 from service.registry.entry import Entry
@@ -67,7 +67,7 @@ class LoadedClassifiers:
     def __init__(
         self,
         store: Store,
-        backbone: Backbone,
+        backbone: Encoder,
         max_bytes: int,
         freshness: Freshness,
         cache: CacheSettings,
@@ -247,7 +247,7 @@ class LoadedClassifiers:
         LOADED_BYTES.set(self._bytes)
 
 
-def _ready(stored: StoredClassifier, backbone: Backbone, cache: CacheSettings) -> LiveClassifier:
+def _ready(stored: StoredClassifier, backbone: Encoder, cache: CacheSettings) -> LiveClassifier:
     """The classifier that was read, fitted.
 
     Raises:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy import Engine
 
-from adapters.backbones import Backbone
 from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Encoder
 from service.encoder import origin_of
 from service.images.decoding import DecodedImage, decode
 from service.problems import ClassifierDamaged, OtherBackbone
@@ -32,7 +32,7 @@ _ATTEMPTS = 5
 _NAMED = 20
 
 
-def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Console) -> int:
+def re_embed(engine: Engine, backbone: Encoder, settings: Settings, console: Console) -> int:
     """Embed all stored images and class names with this backbone, and tune each classifier.
 
     May be interrupted and started again: it goes on where it was. The service refuses to start
@@ -75,7 +75,7 @@ def re_embed(engine: Engine, backbone: Backbone, settings: Settings, console: Co
     return count
 
 
-def _embed(stale: StaleEmbeddings, backbone: Backbone, settings: Settings, console: Console) -> int:
+def _embed(stale: StaleEmbeddings, backbone: Encoder, settings: Settings, console: Console) -> int:
     """Embed all images that are not yet."""
     images = stale.images()
     if lost := sum(not image.kept for image in images):
@@ -131,7 +131,7 @@ def _most_views(image: StaleImage) -> int:
 def _check(
     stale: StaleEmbeddings,
     images: Sequence[StaleImage],
-    backbone: Backbone,
+    backbone: Encoder,
     settings: Settings,
     console: Console,
 ) -> None:
@@ -156,11 +156,11 @@ def _check(
         )
 
 
-def _decoded(content: bytes, backbone: Backbone, settings: Settings) -> DecodedImage:
+def _decoded(content: bytes, backbone: Encoder, settings: Settings) -> DecodedImage:
     return decode(content, settings.max_image_pixels, "It", side=backbone.image_size)
 
 
-def _retune(stale: StaleEmbeddings, backbone: Backbone, name: str) -> None:
+def _retune(stale: StaleEmbeddings, backbone: Encoder, name: str) -> None:
     """Embed the class names of a classifier and tune its head on the new embeddings."""
     stored = stale.load(name)
     if stored is None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from adapters.backbones import Backbone
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
+from adapters.encoder import Encoder
 from adapters.heads import HEADS
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
@@ -66,7 +66,7 @@ class Registry:
     def __init__(
         self,
         store: Store,
-        backbone: Backbone,
+        backbone: Encoder,
         *,
         limits: SizeLimits,
         memory: int,

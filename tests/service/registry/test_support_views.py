@@ -165,8 +165,8 @@ def test_passes_of_a_change_are_bounded() -> None:
     most = MOST_PASSES // 10
     images = {i: replace(record, id=i, sha256=str(i)) for i in range(most + 1)}
     with pytest.raises(RequestTooLarge) as refused:
-        renewed(images, 10, {})
+        renewed(images, 10, "f", {})
     assert f"{10 * (most + 1)} passes" in str(refused.value.detail)
     del images[0]
     with pytest.raises(ViewsNeeded):
-        renewed(images, 10, {})
+        renewed(images, 10, "f", {})
