@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
@@ -19,6 +19,7 @@ from service.encoder import load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
+from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
@@ -28,6 +29,8 @@ from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints
 from service.storage.lock import lock_database
+from service.storage.recipe_move import RecipeMoves
+from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
@@ -49,6 +52,7 @@ class ServiceParts:
     texts: TextEmbedder
     answering: Answering
     tuner: BackgroundTuner
+    re_embedder: ReEmbedder
     engine: Engine
     lock: FileLock | None
 
@@ -91,11 +95,15 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        check_fingerprints(engine, own)
         in_this_process = load is load_encoder
         embedder = RecipeEmbedders(
             backbone, settings, partial(load_encoder, settings) if in_this_process else None
         )
+        moves = RecipeMoves(engine, own)
+        kept = moves.fingerprint()
+        if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
+            own = replace(own, fingerprint=kept)
+        check_fingerprints(engine, own)
         store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
             store,
@@ -115,7 +123,17 @@ class ServiceParts:
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )
+        re_embedder = ReEmbedder(
+            store,
+            moves,
+            registry,
+            embedder,
+            StaleEmbeddings(engine, own),
+            settings,
+            shared=lock is None,
+        )
         return cls(
+            re_embedder=re_embedder,
             settings=settings,
             backbone=backbone,
             registry=registry,
@@ -130,6 +148,7 @@ class ServiceParts:
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
+        self.re_embedder.close()
         self.embedder.close()
         self.texts.close()
         self.answering.close()

@@ -75,7 +75,12 @@ class RecipeEmbedders:
                 self._embedders[fingerprint] = ImageEmbedder(backbone, self._settings)
         return True
 
-    def backbone(self, fingerprint: str) -> Encoder:
+    @property
+    def can_load(self) -> bool:
+        """Whether other recipes can be loaded."""
+        return self._load is not None
+
+    def encoder(self, fingerprint: str) -> Encoder:
         """What embeds in that recipe, which :meth:`can_embed`."""
         return self._backbones[fingerprint]
 

@@ -19,6 +19,7 @@ from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
+from service.registry.changing_over import ChangingOver
 from service.registry.class_texts import ClassTexts
 from service.registry.definitions import Definitions
 from service.registry.entry import Entry
@@ -60,6 +61,7 @@ class Registry:
         tunings: Told of classifiers that are to be tuned after their change, by :meth:`tune`.
 
     Attributes:
+        change_over: Changes a classifier over to another recipe.
         imports: Creates classifiers from files.
     """
 
@@ -80,6 +82,7 @@ class Registry:
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
         self._changes = ChangeMaker(store, backbone, self.tunings)
         self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
+        self.change_over = ChangingOver(store, backbone, self._loaded, cache, self.tunings)
         self.imports = Imports(store, backbone, self._loaded, limits)
 
     # Reading

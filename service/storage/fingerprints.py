@@ -90,7 +90,7 @@ def check_no_other(session: Session, own: Origin) -> None:
         OtherBackbone: One is.
     """
     lock_backbones(session)
-    allowed = fingerprints_allowed(session, own)
+    allowed = fingerprints_allowed(session, own, of_classifiers=True)
     other = session.scalar(
         select(ClassifierRow.fingerprint).where(ClassifierRow.fingerprint.not_in(allowed)).limit(1)
     )
@@ -107,12 +107,22 @@ def lock_backbones(session: Session) -> None:
     )
 
 
-def fingerprints_allowed(session: Session, own: Origin) -> set[str]:
-    """Fingerprints that classifiers may have beside one of this backbone and recipe."""
-    under_way = session.execute(select(ReEmbeddingRow.source, ReEmbeddingRow.target)).one_or_none()
-    if under_way is None or own.fingerprint not in under_way:
+def fingerprints_allowed(
+    session: Session, own: Origin, *, of_classifiers: bool = False
+) -> set[str]:
+    """Fingerprints that may be there beside this one: of both recipes while the database moves.
+
+    Args:
+        session: Of the transaction.
+        own: What the service's embeddings come from.
+        of_classifiers: Whether those of images do not count, which are the last to change.
+    """
+    move = session.scalar(select(ReEmbeddingRow))
+    if move is None or own.fingerprint not in (move.source, move.target):
         return {own.fingerprint}
-    return set(under_way)
+    if of_classifiers and move.arrived:
+        return {move.target, own.fingerprint}
+    return {move.source, move.target}
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:

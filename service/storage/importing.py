@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
-from service.storage.fingerprints import Origin, check_no_other, fingerprints_allowed
+from service.storage.fingerprints import Origin, check_no_other
 from service.storage.records import TuningState
 from service.storage.rows import blob, settings_columns, tuning_columns
 from service.storage.statements import chunks
@@ -94,7 +94,6 @@ def write_whole(
         InvalidUpload: A file name cannot be stored.
     """
     check_no_other(session, own)
-    allowed = fingerprints_allowed(session, own)
     state = whole.tuning_state
     row = ClassifierRow(
         name=name,
@@ -121,7 +120,7 @@ def write_whole(
     session.add_all(classes)
     session.flush()
     ids = {one.label: one.id for one in classes}
-    _write_images(session, ids, whole.images, own, allowed, keep=keep)
+    _write_images(session, ids, whole.images, own, keep=keep)
 
 
 def _write_images(
@@ -129,13 +128,12 @@ def _write_images(
     class_ids: dict[str, int],
     images: Sequence[WholeImage],
     own: Origin,
-    allowed: Set[str],
     *,
     keep: bool,
 ) -> None:
     if not images:
         return
-    known = write_images(session, [one.image for one in images], own, allowed.__contains__)
+    known = write_images(session, [one.image for one in images], own)
     if keep:
         kept = [SupportImage(one.label, one.image) for one in images if one.is_kept]
         write_contents(session, kept, known)

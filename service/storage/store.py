@@ -113,13 +113,17 @@ class Store:
         with self._loader.connect() as connection:
             return load_classifier(connection, name, self._own, self._accepts)
 
-    def query_embeddings(self, name: str) -> dict[int, Tensor]:
+    def query_embeddings(self, name: str, fingerprint: str | None = None) -> dict[int, Tensor]:
         """What support images of a classifier with several views are as queries, by their ids.
+
+        Args:
+            name: The classifier's.
+            fingerprint: Of the recipe that is asked for; the classifier's if None.
 
         Raises as :func:`service.storage.query_embeddings.query_embeddings`.
         """
         with self._loader.connect() as connection:
-            return query_embeddings(connection, name)
+            return query_embeddings(connection, name, fingerprint)
 
     def state(self, name: str) -> State | None:
         """Which state a classifier is in, or None; costs one row."""
@@ -217,7 +221,7 @@ class Store:
             if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state)
             write_texts(session, change.classes_renewed)
-            renew_support(session, tuple(change.renewed.values()), own, self._accepts)
+            renew_support(session, tuple(change.renewed.values()), own)
             delete_support(session, change.classes_removed, change.removed)
             rows = _class_rows(state.id, change)
             session.add_all(rows)
@@ -231,7 +235,7 @@ class Store:
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,
                 support=write_support(
-                    session, state.id, change.added, own, self._accepts, keep=self._store_images
+                    session, state.id, change.added, own, keep=self._store_images
                 ),
                 embeddings=change.embeddings_added(),
                 removed=change.removed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
 from service.storage.deleting import letting_go
-from service.storage.fingerprints import Origin, other_backbone
+from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
 from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import blob, support_record
@@ -59,7 +59,6 @@ def write_support(
     classifier_id: int,
     images: Sequence[SupportImage],
     own: Origin,
-    accepts: Callable[[str], bool],
     *,
     keep: bool,
 ) -> list[SupportRecord]:
@@ -70,7 +69,6 @@ def write_support(
         classifier_id: Whose classes their labels are of.
         images: To write.
         own: What their embeddings come from.
-        accepts: Whether they may be stored under that fingerprint, too.
         keep: Whether their bytes are kept.
 
     Returns:
@@ -87,7 +85,7 @@ def write_support(
     for some in chunks(sorted({label for label, _ in images})):
         found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
         class_ids |= {row.label: row.id for row in found}
-    known = write_images(session, [image for _, image in images], own, accepts)
+    known = write_images(session, [image for _, image in images], own)
     if keep:
         write_contents(session, images, known)
     rows = [
@@ -111,7 +109,6 @@ def renew_support(
     session: Session,
     images: Sequence[EmbeddedImage],
     own: Origin,
-    accepts: Callable[[str], bool],
 ) -> None:
     """Write embeddings of other numbers of views of images that a classifier has.
 
@@ -122,7 +119,7 @@ def renew_support(
         Outdated: Somebody else has just written the same.
     """
     if images:
-        known = write_images(session, images, own, accepts)
+        known = write_images(session, images, own)
         with letting_go(session, [row.id for row in known.values()]):
             pass
 
@@ -131,7 +128,6 @@ def write_images(
     session: Session,
     images: Sequence[EmbeddedImage],
     own: Origin,
-    accepts: Callable[[str], bool],
 ) -> dict[str, ImageRow]:
     """Rows of the images by their content, new ones where there are none yet.
 
@@ -147,7 +143,7 @@ def write_images(
     found = _LOCKED_IMAGES if with_views else _IMAGES
     for some in chunks(sorted({image.sha256 for image in images})):
         for row in session.scalars(found, {"some": some}):
-            _check(session, row.fingerprint, own, accepts)
+            _check(session, row.fingerprint, own)
             known[row.sha256] = row
     beside: dict[tuple[int, int], Blobs] = {}
     for image in images:
@@ -171,7 +167,7 @@ def write_images(
             row.frozen, row.corrected = Blobs.of(image.plain)
     flush_or_outdated(session)
     if with_views:
-        beside |= _write_views(session, with_views, known, own, accepts)
+        beside |= _write_views(session, with_views, known, own)
     if beside:
         write_re_embedded(session, beside, own.fingerprint)
     return known
@@ -182,14 +178,13 @@ def _write_views(
     images: Sequence[EmbeddedImage],
     known: dict[str, ImageRow],
     own: Origin,
-    accepts: Callable[[str], bool],
 ) -> dict[tuple[int, int], Blobs]:
     """Write embeddings of support views; returns those to be written beside others."""
     there: dict[tuple[int, int], str] = {}
     beside: dict[tuple[int, int], Blobs] = {}
     for some in chunks(sorted({known[image.sha256].id for image in images})):
         for row in session.scalars(_VIEWS, {"some": some}):
-            _check(session, row.fingerprint, own, accepts)
+            _check(session, row.fingerprint, own)
             there[row.image_id, row.views] = row.fingerprint
     for image in images:
         key = known[image.sha256].id, image.views
@@ -213,9 +208,9 @@ def _write_views(
     return beside
 
 
-def _check(session: Session, fingerprint: str, own: Origin, accepts: Callable[[str], bool]) -> None:
-    """See that a row that is there is of this service's backbone."""
-    if fingerprint != own.fingerprint and not accepts(fingerprint):
+def _check(session: Session, fingerprint: str, own: Origin) -> None:
+    """See that a row that is there is of a recipe that may be there."""
+    if fingerprint != own.fingerprint and fingerprint not in fingerprints_allowed(session, own):
         what = "An image of the request is stored already, and has"
         raise other_backbone(session.connection(), what, fingerprint, own)
 

@@ -221,6 +221,7 @@ class ReEmbeddingRow(Base):
     target: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     since: Mapped[datetime] = mapped_column(Moment, default=_now)
     going_back: Mapped[bool] = mapped_column(default=False)  # it was cancelled
+    arrived: Mapped[bool] = mapped_column(default=False)  # all classifiers are of the target
     error: Mapped[str | None] = mapped_column(Text)
     failed: Mapped[bool] = mapped_column(default=False)  # for good, by that error
     worker: Mapped[str | None] = mapped_column(String(32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -73,6 +73,12 @@ def registry(
 def plain_store(engine: Engine, backbone: Backbone, *, store_images: bool = False) -> Store:
     own = Origin(backbone.fingerprint, backbone.name)
     return Store(engine, own, store_images=store_images)
+
+
+def owned(made: Registry, images: Mapping[str, EmbeddedImage]) -> dict[str, EmbeddedImage]:
+    """Images as embedded by the backbone of a registry."""
+    own = made._store.fingerprint
+    return {key: replace(image, fingerprint=own) for key, image in images.items()}
 
 
 def embeddings(seed: int) -> ImageEmbeddings:

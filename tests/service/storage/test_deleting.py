@@ -16,7 +16,6 @@ from service.storage.change import Change, NewClass
 from service.storage.deleting import delete_support
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
-from service.storage.fingerprints import refused
 from service.storage.store import Store
 from service.storage.support_rows import write_support
 from service.storage.tables import ImageRow, ViewsRow
@@ -119,7 +118,7 @@ def test_views_that_one_lets_go_of_while_another_takes_them_are_there(
                 change = Change(tuning=TUNING, added=(image,))
                 other = threads.submit(store.write, new.record.state, change)
             else:
-                write_support(session, new.record.id, [image], OWN, refused, keep=False)
+                write_support(session, new.record.id, [image], OWN, keep=False)
                 other = threads.submit(store.write, old.record.state, removal)
             one_waits(engine)
         other.result(PATIENCE)

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("target", sa.String(64), sa.ForeignKey("backbones.fingerprint"), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("going_back", sa.Boolean(), nullable=False),
+        sa.Column("arrived", sa.Boolean(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("failed", sa.Boolean(), nullable=False),
         sa.Column("worker", sa.String(32), nullable=True),
