@@ -186,7 +186,9 @@ class RecipeMoves:
                     select(ClassifierRow.fingerprint, func.count()).group_by(
                         ClassifierRow.fingerprint
                     )
-                ).tuples()
+                )
+                .tuples()
+                .all()
             )
         return Progress(images, images - (left or 0), sum(of_each.values()), of_each.get(target, 0))
 
@@ -247,7 +249,9 @@ class RecipeMoves:
                     .where(ImageRow.id.in_(embedded))
                     .order_by(ImageRow.id)
                     .with_for_update(key_share=True)
-                ).tuples()
+                )
+                .tuples()
+                .all()
             )
             there = {(i, 1): fingerprint for i, fingerprint in of_itself.items()}
             of_views = select(ViewsRow.image_id, ViewsRow.views, ViewsRow.fingerprint)
@@ -373,7 +377,9 @@ class RecipeMoves:
         """The bytes of images that are still there, by their ids."""
         with Session(self._engine) as session:
             found = select(ContentRow.image_id, ContentRow.content)
-            return dict(session.execute(found.where(ContentRow.image_id.in_(image_ids))).tuples())
+            return dict(
+                session.execute(found.where(ContentRow.image_id.in_(image_ids))).tuples().all()
+            )
 
     def _origin(self, fingerprint: str) -> Origin:
         return Origin(fingerprint, self._own.name, self._own.adapter, self._own.prompts)
