@@ -11,7 +11,7 @@ from adapters.backbone_errors import PromptError
 from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.lite import LITE, build_lite
 from adapters.backbones.open_clip_models import load_open_clip
-from adapters.corrections import BeforeProjection, Correction, Uncorrected
+from adapters.corrections import NO_ADAPTER, BeforeProjection, Correction, Uncorrected
 from adapters.corrections.bottleneck import (
     Adapted,
     AdaptedBeforeProjection,
@@ -22,9 +22,6 @@ from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
 from adapters.prompts.towers import towers
 from adapters.recipe import Recipe
-
-NO_ADAPTER = "none"
-"""In the place of an adapter's path: none, not even the backbone's own."""
 
 BUILT_IN: dict[str, Callable[[], DualEncoder]] = {LITE: build_lite}
 """Backbones that come with the installation, by name; any other name is open_clip's."""

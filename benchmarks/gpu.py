@@ -35,7 +35,8 @@ from adapters.backbones import Backbone
 from adapters.cache import BruteForce, GpuCache, TorchBruteForce
 from adapters.cache.faiss_gpu import FaissBruteForce, unusable
 from adapters.corrections.bottleneck import attach, save_adapter, tower_fingerprint
-from adapters.engines import Eager, fastest
+from adapters.engines import Eager
+from adapters.engines.selection import fastest
 from adapters.loading import load_backbone
 from benchmarks.floor import rate
 from benchmarks.load import Plan, Request, Service, load

@@ -39,8 +39,9 @@ from adapters.backbones import Backbone
 from adapters.backbones.support_views import AREA, averaged, random_crops
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
-from adapters.engines import Eager, ImagePass, fastest
+from adapters.engines import Eager, ImagePass
 from adapters.engines.inference_engine import Engine
+from adapters.engines.selection import fastest
 from adapters.heads.tip_adapter import VoteParameters
 from adapters.loading import load_backbone
 from benchmarks.generic_tasks import BATCH, QUERIES, Style, as_it_is, edges, tiny

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from adapters.backbones import Backbone
+from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
-from adapters.engines import Eager, fastest
-from adapters.loading import NO_ADAPTER, load_backbone
+from adapters.engines import Eager
 from adapters.recipe import Recipe
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -26,6 +26,9 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
     """
+    from adapters.engines.selection import fastest
+    from adapters.loading import load_backbone
+
     compiled = partial(fastest, cache=settings.cache_dir / "compiled")
     return load_backbone(
         settings.backbone,

@@ -12,8 +12,6 @@ from math import inf
 from typing import Any
 
 from PIL import Image
-from torchvision.transforms import Compose, InterpolationMode
-from torchvision.transforms.functional import pil_modes_mapping
 
 THIN = 4
 """From this many times the shorter side on, a picture is thin."""
@@ -33,7 +31,7 @@ class ShorterSide:
     side: int
     width: int
     height: int
-    interpolation: InterpolationMode
+    interpolation: Image.Resampling
 
     @classmethod
     def known(cls, steps: Sequence[Any]) -> ShorterSide | None:
@@ -50,7 +48,8 @@ class ShorterSide:
         height, width = crop.size
         if len(sides) != 1 or resize.max_size is not None or max(height, width) > sides[0]:
             return None
-        return cls(sides[0], width, height, resize.interpolation)
+        interpolation = Image.Resampling[resize.interpolation.name]
+        return cls(sides[0], width, height, interpolation)
 
     def resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height of a picture of this size once its shorter side is resized."""
@@ -74,7 +73,7 @@ class ShorterSide:
         left, right, top, bottom = box
         return image.resize(
             (self.width, self.height),
-            pil_modes_mapping[self.interpolation],
+            self.interpolation,
             (left, top, right, bottom),
         )
 
@@ -94,7 +93,7 @@ class Bounded:
     """
 
     def __init__(self, steps: Sequence[Any]) -> None:
-        self._steps = Compose(list(steps))
+        self._steps = tuple(steps)
         self._longest = max([_longest(step) for step in steps], default=THIN)
         self.shorter_side = ShorterSide.known(steps)
 
@@ -104,8 +103,9 @@ class Bounded:
             if self.shorter_side is not None:
                 return self.shorter_side.centre(image)
             image = _middle(image, int(self._longest))
-        framed: Image.Image = self._steps(image)
-        return framed
+        for step in self._steps:
+            image = step(image)
+        return image
 
 
 def _longest(step: Any) -> float:

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.transforms import InterpolationMode
 
 from adapters.backbones.framing import Framing
 
@@ -39,7 +38,7 @@ class DeviceFraming:
         self._host = host
         self._device = device
         known = host.shorter_side
-        if known is None or known.interpolation is not InterpolationMode.BICUBIC:
+        if known is None or known.interpolation is not Image.Resampling.BICUBIC:
             raise ValueError(f"not to resize the shorter side or not bicubically: {host.geometry}")
         self._resized = known.resized
         self._height, self._width = known.height, known.width

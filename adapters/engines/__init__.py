@@ -1,7 +1,10 @@
-"""Inference engines: PyTorch, or something quicker that agrees with it, runs the image tower."""
+"""Inference engines: PyTorch, or something quicker that agrees with it, runs the image tower.
+
+What selects one (:mod:`adapters.engines.selection`) is imported where a model is compiled: it knows
+open_clip's towers, which take seconds to import.
+"""
 
 from adapters.engines.image_pass import ImagePass
 from adapters.engines.inference_engine import Eager, Engine, MakeEngine
-from adapters.engines.selection import fastest
 
-__all__ = ["Eager", "Engine", "ImagePass", "MakeEngine", "fastest"]
+__all__ = ["Eager", "Engine", "ImagePass", "MakeEngine"]

@@ -16,6 +16,7 @@ from service.images.containers.cleaned import Cleaned, DamagedFile, Samples, Uns
 from service.images.formats import ImageFormat
 from service.images.netpbm import Netpbm
 from service.images.truncated_jpeg import decode_without_end_marker
+from service.images.webp_decoder import DecodeWebp, webp_decoder
 
 # Limits are checked here, against the settings, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
@@ -27,13 +28,6 @@ pi_heif.options.DEPTH_IMAGES = False
 pi_heif.options.AUX_IMAGES = False
 # Decoders run beside each other already.
 pi_heif.options.DECODE_THREADS = 1
-
-try:
-    from torchvision.io import decode_webp
-except ImportError:  # deprecated since 0.29; Pillow's way is as good, and takes twice the memory
-    decode_webp = None
-else:
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torchvision\.io")
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
@@ -90,15 +84,11 @@ def open_image(
                 "is a large animated WebP, of which four times the memory of other pictures would "
                 f"be taken; at most {max_pixels // 4} pixels are accepted. Send its first frame."
             )
-    if (
-        kind is ImageFormat.WEBP
-        and decode_webp
-        and cleaned.size is not None
-        and not cleaned.animated
-    ):
-        return ImageFile(
-            cleaned.size, cleaned.orientation, cleaned.icc, Samples(), _still_webp(cleaned.content)
-        )
+    if kind is ImageFormat.WEBP and cleaned.size is not None and not cleaned.animated:
+        decode = webp_decoder()
+        if decode is not None:  # Pillow's way is as good, and takes twice the memory
+            load_webp = _still_webp(cleaned.content, decode)
+            return ImageFile(cleaned.size, cleaned.orientation, cleaned.icc, Samples(), load_webp)
     try:
         image = Image.open(io.BytesIO(cleaned.content), formats=[kind.name])
     except UnidentifiedImageError as error:
@@ -140,12 +130,14 @@ _CLEANERS: dict[ImageFormat, Callable[[bytes], Cleaned]] = {
 }
 
 
-def _still_webp(content: bytes) -> Callable[[int | None], tuple[Image.Image, Box | None]]:
+def _still_webp(
+    content: bytes, decode: DecodeWebp
+) -> Callable[[int | None], tuple[Image.Image, Box | None]]:
     """Decodes one frame; Pillow takes every WebP for an animation, with a canvas and two copies."""
 
     def load(_: int | None) -> tuple[Image.Image, Box | None]:
         try:
-            levels = decode_webp(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+            levels = decode(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         except RuntimeError as error:
             raise DamagedFile("its data end early or are damaged") from error
         return Image.fromarray(levels.permute(1, 2, 0).numpy()), None

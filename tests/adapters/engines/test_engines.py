@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from adapters.backbones import Backbone, BackboneError
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
-from adapters.engines import Eager, ImagePass, MakeEngine, fastest, openvino, selection
+from adapters.engines import Eager, ImagePass, MakeEngine, openvino, selection
 from adapters.engines.agreement import LEAST_COSINE, agreement, probes
 from adapters.engines.graph_stream import padded_size
+from adapters.engines.selection import fastest
 from adapters.loading import load_backbone, load_dual_encoder
 from tests.tiny_vit import write_tiny_vit
 

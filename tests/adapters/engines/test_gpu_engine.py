@@ -16,11 +16,12 @@ from torch._dynamo.utils import counters
 from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.corrections.bottleneck import Adapted, attach
-from adapters.engines import Eager, ImagePass, cuda, fastest, selection
+from adapters.engines import Eager, ImagePass, cuda, selection
 from adapters.engines.agreement import LEAST_COSINE, one_by_one, probes
 from adapters.engines.compiled import EmbedPixels, compiled
 from adapters.engines.cuda import SIZES, Cuda, recordings
 from adapters.engines.graph_stream import padded_size, record_sizes
+from adapters.engines.selection import fastest
 from adapters.loading import load_backbone, load_dual_encoder
 from tests.gpu import needs_gpu
 from tests.tiny_vit import write_tiny_vit
