@@ -19,7 +19,7 @@ from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 
 _TEXT_BATCH = 64
 
@@ -30,10 +30,11 @@ class Backbone:
     Attributes:
         recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
+        model_fingerprint: Hex digest of weights, preprocessing and correction, which is all that an
+            embedding of a text depends on.
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
-        model_fingerprint: The same without the recipe; that of the default recipe.
         logit_scale: Factor of the cosine similarities in the zero-shot logits.
         width: d, of the frozen embedding and of the text embedding.
         corrected_width: d', of the corrected embedding.
@@ -51,7 +52,8 @@ class Backbone:
         device: Where it computes.
         make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
-        recipe: How images are embedded; a part of the fingerprint.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint; a part of
+            the fingerprint.
 
     Raises:
         BackboneError: The preprocessing is of an unknown kind.
@@ -65,9 +67,8 @@ class Backbone:
         correction: Correction,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
-        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+        recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
-        self.recipe = recipe
         self.name = encoder.name
         self.templates = encoder.templates
         self.correction = correction
@@ -81,7 +82,8 @@ class Backbone:
             self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
         self.model_fingerprint = model
-        self.fingerprint = recipe.fingerprint(model)
+        self.recipe = recipe if isinstance(recipe, Recipe) else recipe(model)
+        self.fingerprint = self.recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
@@ -91,7 +93,7 @@ class Backbone:
             self.device,
             (height, width),
             model,
-            recipe.precision,
+            self.recipe.precision,
         )
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch

@@ -114,6 +114,10 @@ class ImageEmbedder:
         """Images that wait to be embedded, or are being."""
         return sum(self._batcher.waiting.values())
 
+    def queries_wait(self) -> bool:
+        """Whether an image that someone wants an answer about is not embedded; from any thread."""
+        return self._batcher.waiting[Priority.QUERIES] > 0
+
     def close(self) -> None:
         """Stop the threads."""
         self._batcher.close()

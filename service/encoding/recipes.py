@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import product, starmap
 from threading import Lock
-from typing import get_args
 
 from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
-from adapters.recipe import Precision, Recipe, Resizing
+from adapters.recipe import Recipe, recipes
 from service.encoding.image_embedder import ImageEmbedder, Wait
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
@@ -43,8 +41,7 @@ class RecipeEmbedders:
         self._settings = settings
         self._load = load
         self._recipes = {
-            recipe.fingerprint(backbone.model_fingerprint): recipe
-            for recipe in starmap(Recipe, product(get_args(Precision), get_args(Resizing)))
+            recipe.fingerprint(backbone.model_fingerprint): recipe for recipe in recipes()
         }
         self._backbones = {backbone.fingerprint: backbone}
         self._embedders = {backbone.fingerprint: ImageEmbedder(backbone, settings)}
@@ -91,7 +88,11 @@ class RecipeEmbedders:
     @property
     def waiting(self) -> int:
         """Images that wait to be embedded, or are being, for whomever and in whichever recipe."""
-        return sum(one.waiting for one in self._embedders.values())
+        return sum(one.waiting for one in list(self._embedders.values()))
+
+    def queries_wait(self) -> bool:
+        """Whether an image that someone wants an answer about is not embedded; from any thread."""
+        return any(one.queries_wait() for one in list(self._embedders.values()))
 
     async def query(
         self, images: Sequence[UploadedImage], classifier: str, wait: Wait, fingerprint: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -382,7 +382,7 @@ class RecipeMoves:
             )
 
     def _origin(self, fingerprint: str) -> Origin:
-        return Origin(fingerprint, self._own.name, self._own.adapter, self._own.prompts)
+        return replace(self._own, fingerprint=fingerprint)
 
 
 def _missing(target: str) -> Any:
