@@ -198,6 +198,9 @@ class ReEmbedder:
 
     def _still_working(self) -> None:
         move = self._moves.claim(self._worker)
+        if move is not None:
+            progress = self._moves.progress(move.target)
+            LEFT.set(progress.images - progress.images_done)
         if move is None or self._working_on is None or move.target != self._working_on.target:
             raise Interrupted
 
