@@ -197,7 +197,7 @@ class Moving(RuleBasedStateMachine):
 
 TestMoving = Moving.TestCase
 TestMoving.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, derandomize=True
+    max_examples=8, stateful_step_count=25, deadline=None, derandomize=True
 )
 
 
