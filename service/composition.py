@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
-import torch
 from filelock import FileLock
 from sqlalchemy import Engine, make_url
-from threadpoolctl import threadpool_limits
 
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
@@ -21,6 +19,7 @@ from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
 from service.precision.database_recipe import DatabaseRecipe
+from service.precision_check import BackgroundCheck, first_precision
 from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
@@ -29,12 +28,14 @@ from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
+from service.thread_pools import one_thread_a_call
 
 logger = logging.getLogger("handful")
 
@@ -45,6 +46,7 @@ class ServiceParts:
 
     Attributes:
         lock: Of the database file, where this process has it to itself; None: others may share it.
+        checking: What measures precisions beside it; None: nothing is to be measured.
     """
 
     settings: Settings
@@ -58,6 +60,7 @@ class ServiceParts:
     re_embedder: ReEmbedder
     engine: Engine
     lock: FileLock | None
+    checking: BackgroundCheck | None
 
     @classmethod
     def start(
@@ -84,7 +87,7 @@ class ServiceParts:
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
-        asked = asked_recipe(settings)
+        asked = asked_recipe(settings, partial(first_precision, settings))
         backbone = load(settings, DatabaseRecipe(asked, stored_fingerprints(engine)))
         if settings.precision not in ("auto", backbone.recipe.precision):
             logger.warning(
@@ -118,6 +121,14 @@ class ServiceParts:
         kept = moves.fingerprint()
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
+        if not embedder.can_load and (move := moves.current()) is not None:
+            recipe = embedder.recipe(move.target)
+            precision = "auto" if recipe is None else recipe.precision
+            raise StorageError(
+                "the database is on its way to another recipe of its backbone, which several "
+                "processes with one encoder cannot go on with. Bring it there before, with: "
+                f"handful re-embed --precision {precision}, or by one process that serves"
+            )
         check_fingerprints(engine, own)
         store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
@@ -151,7 +162,7 @@ class ServiceParts:
             embedder,
             StaleEmbeddings(engine, own),
             settings,
-            shared=lock is None,
+            shared=lock is None and embedder.can_load,
         )
         return cls(
             re_embedder=re_embedder,
@@ -165,6 +176,7 @@ class ServiceParts:
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             lock=lock,
+            checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
         )
 
     def close(self) -> None:
@@ -174,17 +186,8 @@ class ServiceParts:
         self.texts.close()
         self.answering.close()
         self.tuner.close()
+        if self.checking is not None:
+            self.checking.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()
-
-
-def one_thread_a_call() -> None:
-    """Let PyTorch and BLAS compute each call in the thread that makes it.
-
-    The image tower has threads of its own. What else is computed for a query is short, and a
-    pool of threads would spend longer on waiting for a core than on computing it: the service is
-    parallel between requests instead.
-    """
-    torch.set_num_threads(1)
-    threadpool_limits(1, user_api="blas")
