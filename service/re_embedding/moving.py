@@ -97,18 +97,15 @@ class Moving:
         pictures: list[DecodedImage] = []
         refused: list[str] = []
         for image in images:
-            uses = self._stale.uses(image.id)
-            if not uses:
-                continue  # it is gone
-            if (content := contents.get(image.id)) is None:
-                refused += [f"{use}: It was not kept." for use in uses]
+            if (content := contents.get(image.id)) is None:  # not kept, or gone with its last use
+                refused += [f"{use}: It was not kept." for use in self._stale.uses(image.id)]
                 continue
             try:
                 pixels = self._settings.max_image_pixels
                 pictures.append(decode(content, pixels, "It", side=encoder.image_size))
                 ready.append(image)
             except StatusProblem as error:
-                refused += [f"{use}: {error.detail}" for use in uses]
+                refused += [f"{use}: {error.detail}" for use in self._stale.uses(image.id)]
         if ready:
             made = embedded(ready, pictures, encoder, most)
             try:

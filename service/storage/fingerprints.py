@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from adapters.recipe import recipe_with
 from service.problems import OtherBackbone
-from service.storage.errors import StorageError
+from service.storage.errors import Outdated, StorageError
 from service.storage.tables import (
     BackboneRow,
     ClassifierRow,
@@ -106,9 +106,12 @@ def check_no_other(session: Session, own: Origin) -> None:
 
     Raises:
         OtherBackbone: One is.
+        Outdated: The database has moved to another recipe of the same backbone.
     """
     lock_backbones(session)
     allowed = fingerprints_allowed(session, own, of_classifiers=True)
+    if own.fingerprint not in allowed:
+        raise Outdated
     other = session.scalar(
         select(ClassifierRow.fingerprint).where(ClassifierRow.fingerprint.not_in(allowed)).limit(1)
     )
@@ -139,7 +142,7 @@ def fingerprints_allowed(
     if move is None or own.fingerprint not in (move.source, move.target):
         return {own.fingerprint}
     if of_classifiers and move.arrived:
-        return {move.target, own.fingerprint}
+        return {move.target}
     return {move.source, move.target}
 
 

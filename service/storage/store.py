@@ -32,7 +32,7 @@ from service.storage.rows import settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ReEmbeddingRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
 
@@ -149,6 +149,7 @@ class Store:
         """
         if change.settings is None or change.tuning is None:
             raise ValueError("a classifier is made with settings and a tuning")
+        self._follow_recipe()
         with writing(self._engine) as session:
             own = self._own
             check_no_other(session, own)
@@ -286,6 +287,15 @@ class Store:
                     .where(SupportRow.public_id.in_(public_ids))
                 )
             )
+
+    def _follow_recipe(self) -> None:
+        """Make classifiers in the recipe that others have moved the database to."""
+        with Session(self._engine) as session:
+            target = session.scalar(select(ReEmbeddingRow.target)) or session.scalar(
+                select(ClassifierRow.fingerprint).limit(1)
+            )
+        if target not in (None, self.fingerprint) and self._accepts(target):
+            self.make_under(target)
 
     def _answers(self, fingerprint: str) -> bool:
         """Whether classifiers of that fingerprint are answered."""
