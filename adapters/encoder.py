@@ -58,6 +58,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def shared(self) -> bool:
+        """Whether it is in another process, for several of which it encodes."""
+        ...
+
+    @property
     def available(self) -> bool:
         """Whether it can encode at the moment."""
         ...

@@ -17,8 +17,9 @@ from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.encoding_request import Answer, InvalidImages, Metadata
 from service.encoding.fair_queue import Priority
+from service.encoding.hand_over_metrics import HAND_OVERS
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
-from service.encoding.micro_batching import MicroBatcher
+from service.encoding.micro_batching import IMAGES, MicroBatcher
 from service.images.decoding import DecodedImage, decode
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
@@ -51,6 +52,7 @@ class ImageEmbedder:
             max_batch=settings.max_batch or backbone.batch,
             passes=backbone.passes,
             decoders=settings.decode_threads,
+            metrics=HAND_OVERS if backbone.shared else IMAGES,
         )
         self._admission = AdmissionControl(self._batcher, settings.max_waiting)
 
