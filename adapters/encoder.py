@@ -40,8 +40,8 @@ class Encoder(Protocol):
 
     recipe: Recipe
     name: str
-    model_fingerprint: str
     fingerprint: str
+    model_fingerprint: str
     logit_scale: float
     width: int
     corrected_width: int
