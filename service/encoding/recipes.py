@@ -40,6 +40,7 @@ class RecipeEmbedders:
     ) -> None:
         self._settings = settings
         self._load = load
+        self._first = backbone
         self._recipes = {
             recipe.fingerprint(backbone.model_fingerprint): recipe for recipe in recipes()
         }
@@ -124,7 +125,8 @@ class RecipeEmbedders:
             gone = [(self._embedders.pop(key), self._backbones.pop(key)) for key in others]
         for embedder, backbone in gone:
             embedder.close_when_idle()
-            backbone.close()
+            if backbone is not self._first:  # which embeds texts, the same ones in every recipe
+                backbone.close()
 
     def close(self) -> None:
         """Stop the threads of all."""
