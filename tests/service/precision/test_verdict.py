@@ -16,7 +16,7 @@ from adapters.recipe import Precision, Recipe
 from adapters.synthetic_pictures import SUBJECTS, picture, pictures
 from service.encoder import asked_recipe
 from service.precision import verdict as module
-from service.precision.tasks import difference, draws
+from service.precision.tasks import answered, difference, draws
 from service.precision.verdict import (
     Measured,
     Verdict,
@@ -159,7 +159,8 @@ def test_a_paired_comparison_knows_equal_ones_better_ones_and_chance() -> None:
     bad, good = rows(4.0), rows(1.0)
 
     def compare(one: ImageEmbeddings, other: ImageEmbeddings) -> tuple[float, float]:
-        found = difference(tasks, texts, one, (other, other), 20.0, ["tip-adapter++"])
+        hits = (answered(tasks, texts, r, r, 20.0, ["tip-adapter++"]) for r in (one, other))
+        found = difference(*hits, n_methods=1)
         return found.points, found.error
 
     assert compare(bad, bad) == (0, 0)
