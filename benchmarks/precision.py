@@ -5,7 +5,7 @@
 Measures the precisions of `lite` on the synthetic tasks that `auto` decides by, and speeds in the
 same run. On each SET (train/CLASS/IMAGE, test/CLASS/IMAGE; nothing was chosen on any) and on tasks
 from DIR/caltech101: few-shot accuracy and more, as `handful evaluate` has it. `--ship` keeps what
-was measured on the synthetic tasks as the record that comes with the package. The parts of PAGE that
+was measured on the synthetic tasks as the record that comes with the package. Parts of PAGE that
 were measured are written anew; without --write they are printed.
 """
 
