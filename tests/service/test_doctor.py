@@ -62,21 +62,11 @@ def test_it_says_what_serves_here_and_why_nothing_quicker_does(tmp_path: Path) -
     assert not (tmp_path / "data").exists()
 
 
-def test_it_says_what_the_precision_rests_on(tmp_path: Path) -> None:
-    found = {}
-    for asked in ("auto", "bfloat16"):
-        settings = {"HANDFUL_RUNTIME": "auto", "HANDFUL_PRECISION": asked}
-        ran = doctor(tmp_path, "--json", **settings)
-        assert ran.returncode == 0, ran.stderr
-        found[asked] = json.loads(ran.stdout)["precision"]
-    if torch.cuda.is_available():
-        return
-    (why,) = found["auto"]["remarks"]
-    assert "measured" in why
-    assert found["bfloat16"] == {
-        "used": "bfloat16",
-        "remarks": ["as HANDFUL_PRECISION asks"],
-    }
+def test_it_says_that_a_precision_was_asked_for(tmp_path: Path) -> None:
+    ran = doctor(tmp_path, "--json", HANDFUL_RUNTIME="auto", HANDFUL_PRECISION="bfloat16")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)["precision"]
+    assert told == {"used": "bfloat16", "remarks": ["as HANDFUL_PRECISION asks"]}
 
 
 def test_people_read_the_same_as_lines(tmp_path: Path) -> None:
