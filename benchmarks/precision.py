@@ -66,7 +66,7 @@ class InPrecision:
         results = evaluate(dataset, self.backbone, self.features, self.protocol, self.console)
         unknown = replace(self.protocol, methods=("auto",), shots=(4, 16), leave_classes_out=0.5)
         held_out = evaluate(dataset, self.backbone, self.features, unknown, self.console)
-        queries = dataset.queries()
+        queries = dataset.queries
         rows = self.features.of([example.path for example in queries])
         labels = torch.tensor([dataset.labels.index(example.label) for example in queries])
         both = tuple(100 * overlap(one, labels).area for one in (rows.frozen, rows.corrected))
@@ -115,7 +115,7 @@ def mean_of(results: Iterable[Result], metric: str, shots: int, method: str = "a
         for one in results
         if (one.method, one.shots) == (method, shots)
     ]
-    return 100 * mean(value for value in found if value is not None)
+    return 100 * float(mean(value for value in found if value is not None))
 
 
 def cells(results: dict[str, list[Result]]) -> dict[tuple[str, int], float]:

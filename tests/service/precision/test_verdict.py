@@ -182,8 +182,10 @@ def test_a_paired_comparison_knows_equal_ones_better_ones_and_chance() -> None:
     bad, good = rows(4.0), rows(1.0)
 
     def compare(one: ImageEmbeddings, other: ImageEmbeddings) -> tuple[float, float]:
-        hits = (answered(tasks, texts, r, r, 20.0, ["tip-adapter++"]) for r in (one, other))
-        found = difference(*hits, n_methods=1)
+        first, second = (
+            answered(tasks, texts, rows, rows, 20.0, ["tip-adapter++"]) for rows in (one, other)
+        )
+        found = difference(first, second, n_methods=1)
         return found.points, found.error
 
     assert compare(bad, bad) == (0, 0)
