@@ -186,9 +186,7 @@ class RecipeMoves:
                     select(ClassifierRow.fingerprint, func.count()).group_by(
                         ClassifierRow.fingerprint
                     )
-                )
-                .tuples()
-                .all()
+                ).all()
             )
         return Progress(images, images - (left or 0), sum(of_each.values()), of_each.get(target, 0))
 
@@ -249,9 +247,7 @@ class RecipeMoves:
                     .where(ImageRow.id.in_(embedded))
                     .order_by(ImageRow.id)
                     .with_for_update(key_share=True)
-                )
-                .tuples()
-                .all()
+                ).all()
             )
             there = {(i, 1): fingerprint for i, fingerprint in of_itself.items()}
             of_views = select(ViewsRow.image_id, ViewsRow.views, ViewsRow.fingerprint)
@@ -377,9 +373,7 @@ class RecipeMoves:
         """The bytes of images that are still there, by their ids."""
         with Session(self._engine) as session:
             found = select(ContentRow.image_id, ContentRow.content)
-            return dict(
-                session.execute(found.where(ContentRow.image_id.in_(image_ids))).tuples().all()
-            )
+            return dict(session.execute(found.where(ContentRow.image_id.in_(image_ids))).all())
 
     def _origin(self, fingerprint: str) -> Origin:
         return replace(self._own, fingerprint=fingerprint)
