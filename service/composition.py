@@ -30,6 +30,7 @@ from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings
@@ -146,6 +147,7 @@ class ServiceParts:
         re_embedder = ReEmbedder(
             store,
             moves,
+            MovedEmbeddings(engine, own),
             registry,
             embedder,
             StaleEmbeddings(engine, own),
