@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,10 @@ from service.encoder_process.connection import Connection, EncodingFailed
 from service.encoder_process.image_passes import ImagePasses, Session
 from service.encoder_process.remote import RemoteEncoder, slots_each
 from service.encoder_process.server import EncoderServer
+from service.encoding.recipes import RecipeEmbedders
+from service.images.uploaded import UploadedImage
 from service.problems import EncoderAway
+from service.settings import Settings
 
 
 class Host:
@@ -474,3 +479,39 @@ def test_a_connection_that_speaks_otherwise_is_ended_and_the_others_go_on(
     assert_same(
         remote.encode_pictures(pictures(2)), backbone.encode_images(torch.stack(pictures(2)))
     )
+
+
+def test_images_are_embedded_in_two_recipes_while_a_database_moves(
+    host: Host, backbone: Backbone
+) -> None:
+    first, other = host.remote(), Recipe(resizing="antialias")
+    noise = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8).numpy()
+    written = BytesIO()
+    Image.fromarray(noise).save(written, "png")
+
+    async def wait(answer: asyncio.Future[object]) -> None:
+        await asyncio.wait([answer])
+
+    async def move() -> None:
+        embedders = RecipeEmbedders(first, Settings(), host.remote)
+        target = embedders.fingerprint(other)
+        assert await asyncio.to_thread(embedders.can_embed, target)
+        image = UploadedImage("0.png", written.getvalue)
+        for fingerprint in (first.fingerprint, target):
+            found = await embedders.query([image], "a", wait, fingerprint)
+            pixels = embedders.encoder(fingerprint).preprocess(Image.fromarray(noise))
+            assert_same(found, backbone.encode_images(pixels.unsqueeze(0)))
+        await asyncio.to_thread(embedders.drop_all_but, target)
+        assert_same(await embedders.query([image], "a", wait, target), found)
+        # Texts are the first one's, whatever the recipe of images.
+        assert first.available
+        assert torch.equal(first.encode_texts(["a"]), backbone.encode_texts(["a"]))
+        # Back, and the second goes for good.
+        assert await asyncio.to_thread(embedders.can_embed, first.fingerprint)
+        await asyncio.to_thread(embedders.drop_all_but, first.fingerprint)
+        await asyncio.to_thread(until, lambda: set(host.server._hosted) == {Recipe()})
+        await embedders.query([image], "a", wait, first.fingerprint)
+        embedders.close()
+
+    asyncio.run(move())
+    first.close()
