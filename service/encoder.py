@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
+from adapters.kept import load_compiled
 from adapters.recipe import Recipe
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -26,17 +29,23 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
     """
+    chosen = recipe or recipe_of(settings)
+    folder = settings.cache_dir / "compiled"
+    device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if settings.runtime == "auto" and device == "cpu" and settings.prompts is None:
+        return load_compiled(
+            settings.backbone, adapter=settings.adapter, recipe=chosen, cache=folder
+        )
     from adapters.engines.selection import fastest
     from adapters.loading import load_backbone
 
-    compiled = partial(fastest, cache=settings.cache_dir / "compiled")
     return load_backbone(
         settings.backbone,
-        settings.device,
+        device,
         prompts=settings.prompts,
         adapter=settings.adapter,
-        make_engine=Eager.made if settings.runtime == "eager" else compiled,
-        recipe=recipe or recipe_of(settings),
+        make_engine=Eager.made if settings.runtime == "eager" else partial(fastest, cache=folder),
+        recipe=chosen,
     )
 
 

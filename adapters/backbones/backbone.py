@@ -133,11 +133,13 @@ class Backbone:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed n texts as (n, d) unit vectors, on the CPU."""
-        blocks = []
-        for i in range(0, len(texts), _TEXT_BATCH):
-            tokens = self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device)
-            blocks.append(_unit(self._model.encode_text(tokens)))
+        starts = range(0, len(texts), _TEXT_BATCH)
+        blocks = [self._embed_texts(texts[i : i + _TEXT_BATCH]) for i in starts]
         return torch.cat(blocks) if blocks else torch.empty(0, self.width)
+
+    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(texts).to(self.device)
+        return normalize(self._model.encode_text(tokens).float(), dim=-1).cpu()
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors.
@@ -173,7 +175,3 @@ def readable(label: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
     return re.sub(r"[\s_-]+", " ", spaced).strip() or label
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return normalize(rows.float(), dim=-1).cpu()

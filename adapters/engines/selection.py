@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.engines import openvino
-from adapters.engines.agreement import LEAST_COSINE, LEAST_ROUNDED, agreement, one_by_one, probes
+from adapters.engines.agreement import LEAST_COSINE, agreement, checked, one_by_one, probes
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
 from adapters.engines.image_pass import ImagePass
@@ -57,7 +57,7 @@ def fastest(
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
-            return _checked(
+            return checked(
                 openvino.OpenVINO(openvino.read(path), precision), expected, pixels, precision
             )
         except Exception as error:
@@ -65,7 +65,7 @@ def fastest(
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
-        engine = _checked(openvino.OpenVINO(model, precision), expected, pixels, precision)
+        engine = checked(openvino.OpenVINO(model, precision), expected, pixels, precision)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -97,7 +97,7 @@ def _on_gpu(
                 quick = compiled(image_pass, most, cache=cache) if compile_it else None
                 del most
                 engine = Cuda(image_pass, device, size, compiled=quick)
-            return _checked(engine, expected, pixels)
+            return checked(engine, expected, pixels)
         except Exception as error:
             way = "compiled passes" if compile_it else "recorded passes"
             logger.warning("the GPU does not run %s: %s", way, error)
@@ -129,22 +129,6 @@ def _reduce_precision(
 def _restore(image_pass: ImagePass, before: dict[str, Tensor]) -> None:
     image_pass.compute_in(torch.float32)
     image_pass.load_state_dict(before)
-
-
-class DisagreementError(RuntimeError):
-    """An engine computes something else than the reference."""
-
-
-def _checked(
-    engine: Engine, expected: list[Tensor], pixels: Tensor, precision: Precision = "float32"
-) -> Engine:
-    found = agreement(engine, expected, pixels)
-    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED
-    if not found >= least:  # NaN, too, is a disagreement
-        raise DisagreementError(
-            f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {least})"
-        )
-    return engine
 
 
 def _key(identity: str, size: tuple[int, int]) -> str:
