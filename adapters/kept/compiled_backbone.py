@@ -47,15 +47,16 @@ class CompiledBackbone(Backbone):
         self, kept: KeptModel, recipe: Recipe, otherwise: Callable[[], EmbedTexts]
     ) -> None:
         about = kept.about
+        self.model_fingerprint = about.fingerprint
         self.recipe = recipe
         self.name, self.templates = about.name, about.templates
         self.correction = CorrectedBy(about.correction, about.joint)
         self.device = torch.device("cpu")
         self.framing = self._frame = Framing(about.transforms)
         self.logit_scale = about.logit_scale
-        self.fingerprint = recipe.fingerprint(about.fingerprint)
+        self.fingerprint = self.recipe.fingerprint(about.fingerprint)
         self.image_size = min(about.height, about.width)
-        self._engine = engine_of(kept, recipe)
+        self._engine = engine_of(kept, self.recipe)
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch
         self.width, self.corrected_width = kept.frozen.shape[1], kept.corrected.shape[1]

@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
+from adapters.corrections import NO_ADAPTER, Uncorrected
 from adapters.kept.compiled_backbone import CompiledBackbone
 from adapters.kept.kept_model import KeptModel, discard
 from adapters.kept.sources import content_key, digests, files_of, request_key
@@ -48,13 +49,13 @@ def load_compiled(
     request = request_key(name, adapter)
     folder = _found(request, name, adapter, cache)
     if folder is not None and folder.exists():
-        try:
-            return _opened(KeptModel.read(folder), recipe)
-        except Exception as error:
-            logger.warning("the compiled model %s is made anew: %s", folder, error)
-            with suppress(OSError):
-                discard(folder)
-    return _made(request, name, adapter, recipe, cache)
+        kept = _read(folder)
+        backbone = None if kept is None else _opened(kept, recipe)
+        if backbone is not None:
+            return backbone
+        with suppress(OSError):
+            discard(folder)
+    return _made(request, name, adapter, recipe, cache, folder)
 
 
 def _found(request: str, name: str, adapter: str | None, cache: Path) -> Path | None:
@@ -69,9 +70,24 @@ def _found(request: str, name: str, adapter: str | None, cache: Path) -> Path | 
         return None
 
 
-def _opened(kept: KeptModel, recipe: Recipe | ChooseRecipe) -> Backbone:
-    otherwise = partial(_texts_of_pytorch, kept.about.name)
-    backbone = CompiledBackbone(kept, recipe, otherwise)
+def _read(folder: Path) -> KeptModel | None:
+    try:
+        return KeptModel.read(folder)
+    except Exception as error:
+        logger.warning("the compiled model %s is made anew: %s", folder, error)
+        return None
+
+
+def _opened(kept: KeptModel, recipe: Recipe | ChooseRecipe) -> Backbone | None:
+    """Make a backbone of a kept model; None, and a warning, where it cannot be used."""
+    chosen = recipe if isinstance(recipe, Recipe) else recipe(kept.about.fingerprint)
+    try:
+        backbone = CompiledBackbone(kept, chosen, partial(_texts_of_pytorch, kept.about.name))
+    # A damaged file, or one that this processor computes otherwise: whatever it is, it is known
+    # how to make another one.
+    except Exception as error:
+        logger.warning("the compiled model %s is made anew: %s", kept.folder, error)
+        return None
     give_back_memory()
     return backbone
 
@@ -82,29 +98,44 @@ def _made(
     adapter: str | None,
     recipe: Recipe | ChooseRecipe,
     cache: Path,
+    before: Path | None,
 ) -> Backbone:
-    """Build PyTorch's model, keep it, and open what is kept; stay with it if that fails."""
+    """Build PyTorch's model, keep it, and open what is kept; stay with it if that fails.
+
+    Args:
+        request: See :func:`adapters.kept.sources.request_key`.
+        name: Of the backbone.
+        adapter: Of the backbone.
+        recipe: How images are embedded.
+        cache: Folder of kept models.
+        before: The folder that the model's files were to be kept in, before they were read.
+    """
     from adapters.engines.selection import fastest
     from adapters.kept.keeping import NotKeptError, keep, weights_file
     from adapters.loading import load_correction, load_dual_encoder
 
     encoder = load_dual_encoder(name)
     correction = load_correction(encoder, adapter)
+    backbone = None
     try:
-        files = files_of(name, adapter)
-        if files is None:
+        if files_of(name, adapter) is None:
             weights = weights_file(name)
             if weights is None:
                 raise NotKeptError("which files it is made of is not known")
-            own = [] if adapter is None else [Path(adapter)]
-            files = [weights, *own]
-            _point(_pointer(request, cache), files)
-        folder = cache / f"{request}-{content_key(digests(files))}"
+            own = [] if adapter in (None, NO_ADAPTER) else [Path(str(adapter))]
+            _point(_pointer(request, cache), [weights, *own])
+            before = _found(request, name, adapter, cache)
+        folder = _found(request, name, adapter, cache)
+        if folder is None or folder != before:
+            raise NotKeptError("its files were changed while it was loaded")
         kept = keep(encoder, correction, folder)
-        backbone = _opened(kept, recipe)
+    # Whatever converting or writing fails with, PyTorch's model is there.
     except Exception as error:
         why = logger.info if isinstance(error, NotKeptError) else logger.warning
         why("%s is not kept for the next start: %s", name, error)
+    else:
+        backbone = _opened(kept, recipe)
+    if backbone is None:
         return Backbone(encoder, correction, "cpu", partial(fastest, cache=cache), recipe)
     del encoder, correction
     give_back_memory()
@@ -112,7 +143,6 @@ def _made(
 
 
 def _texts_of_pytorch(name: str) -> EmbedTexts:
-    from adapters.corrections import Uncorrected
     from adapters.loading import load_dual_encoder
 
     return Backbone(load_dual_encoder(name), Uncorrected(), "cpu").encode_texts

@@ -12,16 +12,20 @@ from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.types import ASGIApp
 
+from service.api.direct_predictions import DirectPredictions
 from service.api.exception_handlers import handle_exceptions
 from service.api.limiters import Limiters
+from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cors import allow_origins, cors_of_defects
-from service.api.middleware.cross_site import CrossSiteGuard, known_hosts
+from service.api.middleware.cross_site import CrossSiteGuard, KnownHosts, known_hosts
 from service.api.middleware.head_and_options import HeadAndOptions
 from service.api.middleware.path_normalisation import UnambiguousPaths
 from service.api.middleware.request_bodies import RequestBodies
 from service.api.middleware.root_path import RootPath
 from service.api.openapi.document import describe
+from service.api.request_metrics import CountedRequests
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
 from service.reports.report_cache import ReportCache
@@ -101,10 +105,11 @@ def create_app(
     # Each of these stands around those before it.
     app.add_middleware(HeadAndOptions)
     app.add_middleware(UnambiguousPaths)
-    app.add_middleware(RequestBodies, settings=settings)
+    in_flight = BytesInFlight(settings.max_bytes_in_flight)
+    app.add_middleware(RequestBodies, settings=settings, in_flight=in_flight)
     allow_origins(app, settings)
     app.add_middleware(CrossSiteGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
-    Instrumentator(excluded_handlers=["/healthz", "/readyz", "/metrics"]).instrument(app).expose(
+    Instrumentator().expose(
         app,
         endpoint="/metrics",
         tags=["health"],
@@ -119,4 +124,22 @@ def create_app(
     )
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
+    _spare_plain_queries(app, settings, in_flight)
     return app
+
+
+def _spare_plain_queries(app: FastAPI, settings: Settings, in_flight: BytesInFlight) -> None:
+    """Put the direct way around all middleware, and between them what counts requests."""
+    documented = app.build_middleware_stack
+
+    def stack() -> ASGIApp:
+        return DirectPredictions(
+            CountedRequests(documented()),
+            settings,
+            in_flight,
+            KnownHosts(known_hosts(settings)),
+            lambda: app.state.parts,
+            app.exception_handlers[Exception],
+        )
+
+    app.build_middleware_stack = stack  # type: ignore[method-assign]

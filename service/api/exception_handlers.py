@@ -66,7 +66,11 @@ def _validation_problem(
 
 
 def _client_disconnected(_: Request, __: Exception) -> Response:
-    """End a request whose client hung up while sending; nothing was changed by it."""
+    return disconnected()
+
+
+def disconnected() -> Response:
+    """The end of a request whose client hung up while sending; nothing was changed by it."""
     return Response(status_code=400)
 
 

@@ -11,6 +11,5 @@ def problem_answer(problem: StatusProblem) -> JSONResponse:
     return JSONResponse(
         problem.marshal(),
         problem.status,
-        headers=dict(problem.headers or {}),
-        media_type="application/problem+json",
+        headers={"content-type": "application/problem+json"} | dict(problem.headers or {}),
     )

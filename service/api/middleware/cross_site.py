@@ -25,6 +25,29 @@ _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _PROBES = {"/healthz", "/readyz"}
 
 
+class KnownHosts:
+    """The names that requests may be sent to, besides those of loopback.
+
+    Args:
+        hosts: ``*.`` before those whose subdomains are meant, ``*`` for all. None: any.
+    """
+
+    def __init__(self, hosts: Collection[str] | None) -> None:
+        self._hosts = None if hosts is None or "*" in hosts else frozenset(hosts)
+
+    def named(self, field: bytes) -> bool:
+        """Whether a ``Host`` header field names one of them."""
+        if self._hosts is None:
+            return True
+        host = host_of(field.decode("latin-1"))
+        if host is None:
+            return False
+        if is_loopback(host) or host in self._hosts:
+            return True
+        labels = host.split(".")
+        return any(f"*.{'.'.join(labels[i:])}" in self._hosts for i in range(1, len(labels)))
+
+
 class CrossSiteGuard:
     """ASGI middleware that refuses what browsers send on behalf of other sites.
 
@@ -36,8 +59,7 @@ class CrossSiteGuard:
     Args:
         app: What it guards.
         origins: Origins that may write; ``*`` for all.
-        hosts: Names that requests may be sent to, besides those of loopback; ``*.`` before those
-            whose subdomains are meant, ``*`` for all. None: any.
+        hosts: Names that requests may be sent to, as of :class:`KnownHosts`.
     """
 
     def __init__(
@@ -45,7 +67,7 @@ class CrossSiteGuard:
     ) -> None:
         self.app = app
         self._origins = frozenset(origins)
-        self._hosts = None if hosts is None or "*" in hosts else frozenset(hosts)
+        self._hosts = KnownHosts(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -58,9 +80,9 @@ class CrossSiteGuard:
     def _problem(self, scope: Scope) -> StatusProblem | None:
         headers = Headers(scope=scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if self._hosts is not None and path not in _PROBES:
+        if path not in _PROBES:
             for host in headers.getlist("host"):
-                if not self._is_known(host_of(host), self._hosts):
+                if not self._hosts.named(host.encode("latin-1")):
                     return _unknown(host)
         if scope["method"] in _SAFE or "*" in self._origins:
             return None
@@ -74,14 +96,6 @@ class CrossSiteGuard:
         else:
             foreign = site not in {"same-origin", "none"}
         return _foreign(origin) if foreign else None
-
-    def _is_known(self, host: str | None, hosts: frozenset[str]) -> bool:
-        if host is None:
-            return False
-        if is_loopback(host) or host in hosts:
-            return True
-        labels = host.split(".")
-        return any(f"*.{'.'.join(labels[i:])}" in hosts for i in range(1, len(labels)))
 
 
 def known_hosts(settings: Settings) -> list[str] | None:

@@ -86,12 +86,13 @@ class RequestBodies:
     Args:
         app: What reads them.
         settings: The limits.
+        in_flight: The budget of bytes of all requests.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, in_flight: BytesInFlight) -> None:
         self.app = app
         self.settings = settings
-        self.in_flight = BytesInFlight(settings.max_bytes_in_flight)
+        self.in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -1,36 +1,33 @@
-"""``/v1/classifiers/{name}/predict``: predictions."""
+"""``/v1/classifiers/{name}/predict``: predictions.
+
+The route documents them and takes every request; plain ones come by a shorter way, with the same
+answers (:mod:`service.api.direct_predictions`).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
-from adapters.embeddings import ImageEmbeddings
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
-from service.api.large_json import FEW, large_json
-from service.api.offloading import run_blocking
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
-from service.api.schemas.predictions import (
-    PredictionOut,
-    PredictionsOut,
+from service.api.predicting import (
+    CANDIDATES,
+    EVIDENCE,
+    MOST_CANDIDATES,
+    MOST_EVIDENCE,
+    predicted,
 )
+from service.api.schemas.predictions import PredictionsOut
 from service.api.uploads.image_uploads import read_images
-from service.name_validation import checked_classifier
-from service.presentation.shift import ShiftOut
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
-from service.registry.predictions import Prediction
-from service.registry.query_batching import MOST_ROWS, check_rows
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
-First = TypeVar("First")
-Second = TypeVar("Second")
 
 
 @router.post(
@@ -50,10 +47,12 @@ async def predict(
     name: Name,
     parts: ReadyParts,
     request: Request,
-    top_k: Annotated[int, Query(ge=1, le=1000, description="Candidates for each image.")] = 5,
+    top_k: Annotated[
+        int, Query(ge=1, le=MOST_CANDIDATES, description="Candidates for each image.")
+    ] = CANDIDATES,
     evidence: Annotated[
-        int, Query(ge=0, le=100, description="Support images named for each image.")
-    ] = 3,
+        int, Query(ge=0, le=MOST_EVIDENCE, description="Support images named for each image.")
+    ] = EVIDENCE,
     request_timeout: Annotated[
         float | None,
         Header(
@@ -65,7 +64,7 @@ async def predict(
         ),
         WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),  # a header is never null
     ] = None,
-) -> PredictionsOut | Response:
+) -> Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
     ``zero_shot + cache`` is the logit; the probability is its softmax at the temperature that
@@ -73,48 +72,13 @@ async def predict(
     ``evidence`` are the support images nearest to it. ``shift`` says whether the recent queries
     look like the support images at all.
     """
-
-    async def embedded() -> ImageEmbeddings:
-        images = await read_images(request, parts.settings)
-        if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
-            asked = await run_blocking(parts.registry.live, name)
-            check_rows(asked, len(images), top_k, evidence)
-        seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
-        return await parts.embedder.query(images, name, deadline_or_disconnect(request, seconds))
-
-    in_memory = parts.registry.in_memory(checked_classifier(name))
-    if in_memory is not None:
-        live, queries = in_memory, await embedded()
-    else:
-        # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        live, queries = await both(run_blocking(parts.registry.live, name), embedded())
-    window = live.window
-    predictions = await parts.answering.predict(live, queries, top_k, evidence)
-    shift = ShiftOut.of(window.seen(predictions))
-    if sum(map(_rows, predictions)) > FEW:
-        fields = {"classifier": name, "shift": shift}
-        return await large_json(fields, "predictions", predictions, PredictionOut.model_validate)
-    return PredictionsOut.model_validate(
-        {"classifier": name, "shift": shift, "predictions": predictions}
+    seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
+    content = await predicted(
+        parts,
+        name,
+        lambda: read_images(request, parts.settings),
+        top_k,
+        evidence,
+        deadline_or_disconnect(request, seconds),
     )
-
-
-def _rows(prediction: Prediction) -> int:
-    return len(prediction.top_k) + len(prediction.evidence) + len(prediction.prediction_set or ())
-
-
-async def both(
-    first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
-) -> tuple[First, Second]:
-    """Results of two coroutines that run side by side; neither outlives this.
-
-    Errors come as if they ran one after the other: the first one's ends the second and is raised
-    whatever became of that; the second one's is raised once the first has its result.
-    """
-    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
-    try:
-        return await tasks[0], await tasks[1]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    return Response(content, media_type="application/json")

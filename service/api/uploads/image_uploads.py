@@ -53,8 +53,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
             for file in await form_files(request, settings)
         ]
     elif media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
-        body = await _body(request)
-        images = [UploadedImage.of("", body)] if body else []
+        return bare_image(await _body(request))
     else:
         raise UnsupportedMediaType(
             f"{_described(media_type)} Send one or many files as multipart/form-data "
@@ -62,9 +61,24 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
             "(curl --data-binary @a.jpg -H 'content-type: image/jpeg')."
         )
     if not images:
-        raise EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg.")
+        raise _no_image()
     check_names(images)
     return images
+
+
+def bare_image(body: bytes) -> list[UploadedImage]:
+    """The one image that a body is.
+
+    Raises:
+        EmptyUpload: There is none.
+    """
+    if not body:
+        raise _no_image()
+    return [UploadedImage.of("", body)]
+
+
+def _no_image() -> EmptyUpload:
+    return EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg.")
 
 
 async def read_class_images(request: Request, settings: Settings, label: str) -> Upload:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.api.app import create_app
-from service.api.routes.predictions import both
+from service.api.predicting import both
 from service.composition import ServiceParts
 from service.encoding.image_embedder import ImageEmbedder
 from service.settings import Settings

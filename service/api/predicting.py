@@ -1,0 +1,121 @@
+"""Predicting: from the images of a request to the JSON of the answer, whatever brought them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from pydantic_core import to_json
+
+from adapters.embeddings import ImageEmbeddings
+from service.api.large_json import FEW, large_json
+from service.api.offloading import run_blocking
+from service.api.schemas.predictions import PredictionOut
+from service.composition import ServiceParts
+from service.encoding.image_embedder import Wait
+from service.images.uploaded import UploadedImage
+from service.name_validation import checked_classifier
+from service.presentation.shift import ShiftOut
+from service.registry.predictions import Prediction
+from service.registry.query_batching import MOST_ROWS, check_rows
+
+# Query parameters of a request: their values where they are left out, and the most of them.
+CANDIDATES, MOST_CANDIDATES = 5, 1000
+EVIDENCE, MOST_EVIDENCE = 3, 100
+
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+
+async def predicted(
+    parts: ServiceParts,
+    name: str,
+    read: Callable[[], Awaitable[list[UploadedImage]]],
+    top_k: int,
+    evidence: int,
+    wait: Wait,
+) -> bytes:
+    """Answer the queries of a request.
+
+    Args:
+        parts: What answers.
+        name: The classifier's.
+        read: Reads the images, one or more, once the name is known to be one.
+        top_k: Candidates for each image.
+        evidence: Support images named for each.
+        wait: Waits for the embeddings; when it raises, what is not begun is not done.
+
+    Returns:
+        The JSON of a ``PredictionsOut``.
+
+    Raises:
+        InvalidName, ClassifierNotFound, NoClasses: There is nothing to answer by.
+        AnswerTooLarge: It would name too many candidates.
+    """
+
+    async def embedded() -> ImageEmbeddings:
+        images = await read()
+        if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
+            asked = await run_blocking(parts.registry.live, name)
+            check_rows(asked, len(images), top_k, evidence)
+        return await parts.embedder.query(images, name, wait)
+
+    in_memory = parts.registry.in_memory(checked_classifier(name))
+    if in_memory is not None:
+        live, queries = in_memory, await embedded()
+    else:
+        # Loading it takes a few milliseconds, which are not added to those of the encoder.
+        live, queries = await both(run_blocking(parts.registry.live, name), embedded())
+    window = live.window
+    predictions = await parts.answering.predict(live, queries, top_k, evidence)
+    shift = ShiftOut.of(window.seen(predictions))
+    if sum(map(_rows, predictions)) > FEW:
+        fields = {"classifier": name, "shift": shift}
+        make = PredictionOut.model_validate
+        return bytes((await large_json(fields, "predictions", predictions, make)).body)
+    return predictions_json(name, shift, predictions)
+
+
+def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Prediction]) -> bytes:
+    """The JSON of a ``PredictionsOut``, written without making and checking one."""
+    return to_json(
+        {
+            "classifier": name,
+            "shift": shift,
+            "predictions": [
+                {
+                    "label": one.top_k[0].label,
+                    "probability": one.top_k[0].probability,
+                    "known": one.known,
+                    "p_value": one.p_value,
+                    "prediction_set": one.prediction_set,
+                    "top_k": one.top_k,
+                    "evidence": one.evidence,
+                }
+                for one in predictions
+            ],
+        },
+        inf_nan_mode="null",
+    )
+
+
+def _rows(prediction: Prediction) -> int:
+    return len(prediction.top_k) + len(prediction.evidence) + len(prediction.prediction_set or ())
+
+
+async def both(
+    first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
+) -> tuple[First, Second]:
+    """Results of two coroutines that run side by side; neither outlives this.
+
+    Errors come as if they ran one after the other: the first one's ends the second and is raised
+    whatever became of that; the second one's is raised once the first has its result.
+    """
+    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    try:
+        return await tasks[0], await tasks[1]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
