@@ -15,8 +15,9 @@ from adapters.engines.agreement import LEAST_COSINE, agreement, checked, one_by_
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
 from adapters.engines.image_pass import ImagePass
-from adapters.engines.inference_engine import Eager, Engine
+from adapters.engines.inference_engine import Eager, Engine, warn_of_float32
 from adapters.engines.lean import lean
+from adapters.engines.quantisation import engine_in
 from adapters.recipe import Precision
 
 logger = logging.getLogger("handful.runtime")
@@ -46,26 +47,27 @@ def fastest(
         device: Where it computes.
         size: Height and width of its images.
         identity: Digest of all that decides its output in float32.
-        precision: To compute in.
+        precision: To compute in; a GPU computes all of them in what agrees with float32.
         cache: Folder of compiled models; None keeps nothing.
     """
     eager = Eager(image_pass, device)
     pixels = probes(*size)
     expected = one_by_one(eager, pixels)
     if device.type == "cuda":
+        warn_of_float32(precision)
         return _on_gpu(image_pass, device, size, expected, cache) or eager
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
-            return checked(
-                openvino.OpenVINO(openvino.read(path), precision), expected, pixels, precision
-            )
+            engine = engine_in(precision, openvino.read(path), path)
+            return checked(engine, expected, pixels, engine.precision)
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
-        engine = checked(openvino.OpenVINO(model, precision), expected, pixels, precision)
+        engine = engine_in(precision, model, path, anew=True)
+        checked(engine, expected, pixels, engine.precision)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
