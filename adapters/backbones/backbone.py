@@ -45,6 +45,7 @@ class Backbone:
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
         available: That it can encode, which a model in this process always can.
+        shared: That other processes encode by it too, which they cannot.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
@@ -61,6 +62,7 @@ class Backbone:
     """
 
     available = True
+    shared = False
 
     def __init__(
         self,
