@@ -31,6 +31,7 @@ from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings
@@ -158,6 +159,7 @@ class ServiceParts:
         re_embedder = ReEmbedder(
             store,
             moves,
+            MovedEmbeddings(engine, own),
             registry,
             embedder,
             StaleEmbeddings(engine, own),

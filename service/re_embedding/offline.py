@@ -18,6 +18,7 @@ from service.registry.limits import SizeLimits
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.fingerprints import stored_fingerprints
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
@@ -80,5 +81,7 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
                 )
 
         stale = StaleEmbeddings(engine, own)
-        Moving(moves, registry, stale, settings, step, no_rest)(encoder)
+        Moving(moves, MovedEmbeddings(engine, own), registry, stale, settings, step, no_rest)(
+            encoder
+        )
     return moves.progress(target).images
