@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.backbones.antialias_framing import antialiased
 from adapters.backbones.device_framing import on_device
 from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
@@ -72,7 +73,6 @@ class Backbone:
         self.correction = correction
         self.device = torch.device(device)
         framing = self.framing = Framing(encoder.preprocess)
-        self._frame = on_device(framing, self.device)
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
@@ -81,6 +81,8 @@ class Backbone:
         )
         self.fingerprint = recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
+        resized = antialiased(framing) if self.recipe.resizing == "antialias" else framing
+        self._frame = resized if self.device.type == "cpu" else on_device(framing, self.device)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
