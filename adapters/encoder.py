@@ -40,6 +40,7 @@ class Encoder(Protocol):
 
     recipe: Recipe
     name: str
+    model_fingerprint: str
     fingerprint: str
     logit_scale: float
     width: int

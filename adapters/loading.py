@@ -21,7 +21,7 @@ from adapters.corrections.bottleneck import (
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
 from adapters.prompts.towers import towers
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 
 BUILT_IN: dict[str, Callable[[], DualEncoder]] = {LITE: build_lite}
 """Backbones that come with the installation, by name; any other name is open_clip's."""
@@ -34,7 +34,7 @@ def load_backbone(
     prompts: Path | None = None,
     adapter: str | None = None,
     make_engine: MakeEngine = Eager.made,
-    recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+    recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
 ) -> Backbone:
     """Load a backbone by name and warm it up.
 
@@ -46,7 +46,7 @@ def load_backbone(
         adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
             or ``none`` for none. By default `lite` has its own, and others have none.
         make_engine: Makes what runs the image tower; see :mod:`adapters.engines`.
-        recipe: How images are embedded.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -95,7 +95,7 @@ def load_prompted(
     path: Path,
     device: torch.device | str = "cpu",
     make_engine: MakeEngine = Eager.made,
-    recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+    recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
 ) -> PromptedBackbone:
     """Make a backbone that uses the learned prompts of a file.
 
@@ -105,7 +105,7 @@ def load_prompted(
         path: Of the prompts.
         device: Where it computes.
         make_engine: Makes what runs the image tower.
-        recipe: How images are embedded.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint.
 
     Raises:
         PromptError: The file is missing or damaged, or was trained with another backbone.

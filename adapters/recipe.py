@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from itertools import product, starmap
+from typing import Literal, get_args
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """Number format of the products in the image tower."""
@@ -39,3 +41,12 @@ class Recipe:
         if self == Recipe():
             return model
         return hashlib.sha256(f"{model} {self.precision} {self.resizing}".encode()).hexdigest()
+
+
+ChooseRecipe = Callable[[str], Recipe]
+"""The recipe for a model, by the model's fingerprint."""
+
+
+def recipes() -> list[Recipe]:
+    """All there are, the default one first."""
+    return list(starmap(Recipe, product(get_args(Precision), get_args(Resizing))))

@@ -14,10 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
-from service.encoder import load_encoder, origin_of
+from adapters.recipe import ChooseRecipe
+from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
+from service.precision.database_recipe import DatabaseRecipe
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
@@ -25,8 +27,9 @@ from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
-from service.storage.fingerprints import check_fingerprints
+from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
+from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
 
 logger = logging.getLogger("handful")
@@ -53,7 +56,9 @@ class ServiceParts:
 
     @classmethod
     def start(
-        cls, settings: Settings, load: Callable[[Settings], Encoder] = load_encoder
+        cls,
+        settings: Settings,
+        load: Callable[[Settings, ChooseRecipe], Encoder] = load_encoder,
     ) -> ServiceParts:
         """Open the database, load the backbone, see that they belong together.
 
@@ -61,7 +66,8 @@ class ServiceParts:
 
         Args:
             settings: All of them.
-            load: Loads the backbone into this process, or reaches the one that another has.
+            load: Loads the backbone into this process, or reaches the one that another has, in the
+                recipe that is chosen by the model's fingerprint.
 
         Raises:
             StorageError: The database cannot be used, or not with this backbone.
@@ -73,7 +79,16 @@ class ServiceParts:
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
-        backbone = load(settings)
+        asked = asked_recipe(settings)
+        backbone = load(settings, DatabaseRecipe(asked, stored_fingerprints(engine)))
+        if settings.precision not in ("auto", backbone.recipe.precision):
+            logger.warning(
+                "the database was made in %s, so images are embedded in that and not in %s"
+                " (HANDFUL_PRECISION); to change it: handful re-embed --precision %s",
+                backbone.recipe.precision,
+                settings.precision,
+                settings.precision,
+            )
         gpu = brute_force_on(backbone.device) if backbone.device.type == "cuda" else None
         if backbone.engine != "eager":
             one_thread_a_call()
@@ -101,13 +116,19 @@ class ServiceParts:
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
         embedder = ImageEmbedder(backbone, settings)
-        texts = TextEmbedder(backbone, settings.max_texts)
+        texts = TextEmbedder(
+            backbone,
+            settings.max_texts,
+            PromptCache(engine, backbone.model_fingerprint, backbone.width),
+            embedder.queries_wait,
+        )
         logger.info(
-            "ready after %.1f s: backbone %s on %s (%s), %d classifiers in %s",
+            "ready after %.1f s: backbone %s on %s (%s, %s), %d classifiers in %s",
             perf_counter() - started,
             backbone.name,
             backbone.device,
             backbone.engine,
+            backbone.recipe.precision,
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )

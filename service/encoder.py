@@ -9,19 +9,20 @@ from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 
 
-def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
+def load_encoder(settings: Settings, recipe: Recipe | ChooseRecipe | None = None) -> Backbone:
     """Load the backbone with its prompts and its adapter.
 
     Takes some seconds, and some more the first time, when the image tower is compiled.
 
     Args:
         settings: All of them.
-        recipe: How images are embedded; as the settings have it if None.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint; as the
+            settings have it if None.
 
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
@@ -36,7 +37,7 @@ def load_encoder(settings: Settings, recipe: Recipe | None = None) -> Backbone:
         prompts=settings.prompts,
         adapter=settings.adapter,
         make_engine=Eager.made if settings.runtime == "eager" else compiled,
-        recipe=recipe or recipe_of(settings),
+        recipe=recipe or asked_recipe(settings),
     )
 
 
@@ -50,9 +51,11 @@ def origin_of(backbone: Encoder, settings: Settings) -> Origin:
         settings.backbone,  # the name of one with prompts has them in it
         adapter,
         None if prompts is None else str(prompts.resolve()),
+        model=backbone.model_fingerprint,
     )
 
 
-def recipe_of(settings: Settings) -> Recipe:
-    """The recipe that the settings ask for."""
-    return Recipe("float32" if settings.precision == "auto" else settings.precision)
+def asked_recipe(settings: Settings) -> ChooseRecipe:
+    """What chooses the recipe that the settings ask for."""
+    recipe = Recipe("float32" if settings.precision == "auto" else settings.precision)
+    return lambda _model: recipe

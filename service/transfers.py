@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from adapters.cache import CacheSettings
 from adapters.encoder import Encoder
-from service.encoder import origin_of
+from adapters.recipe import ChooseRecipe
+from service.encoder import asked_recipe, origin_of
 from service.encoding.file_images import embed_images
 from service.encoding.image_embedder import ImageEmbedder
 from service.exchange import (
@@ -24,6 +25,7 @@ from service.exchange import (
 )
 from service.images.embedded import EmbeddedImage
 from service.name_validation import checked_classifier
+from service.precision.database_recipe import DatabaseRecipe
 from service.problems import ClassifierNotFound
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.exporting import exported
@@ -35,7 +37,7 @@ from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.exporting import origin_of_classifier
-from service.storage.fingerprints import check_fingerprints
+from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
 from service.storage.store import Store
 
@@ -88,7 +90,7 @@ def export_classifier(
 
 
 def import_classifier(
-    settings: Settings, file: Path, name: str, load_backbone: Callable[[], Encoder]
+    settings: Settings, file: Path, name: str, load_backbone: Callable[[ChooseRecipe], Encoder]
 ) -> str:
     """Create a classifier from a file, all of it or nothing.
 
@@ -96,7 +98,7 @@ def import_classifier(
         settings: Of the database and the backbone.
         file: What :func:`export_classifier` wrote.
         name: The classifier's from now on.
-        load_backbone: Called once the file is known to be one.
+        load_backbone: Called once the file is known to be one, with what chooses the recipe.
 
     Returns:
         What was done, in a sentence.
@@ -111,7 +113,8 @@ def import_classifier(
     )
     with file.open("rb") as opened, _database(settings) as engine:
         read = read_classifier(opened, limits)
-        backbone = load_backbone()
+        asked = asked_recipe(settings)
+        backbone = load_backbone(DatabaseRecipe(asked, stored_fingerprints(engine)))
         own = origin_of(backbone, settings)
         check_fingerprints(engine, own)
         store = Store(engine, own, store_images=settings.store_images)

@@ -20,7 +20,7 @@ from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 
 _TEXT_BATCH = 64
 
@@ -31,6 +31,8 @@ class Backbone:
     Attributes:
         recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
+        model_fingerprint: Hex digest of weights, preprocessing and correction, which is all that an
+            embedding of a text depends on.
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
@@ -51,7 +53,8 @@ class Backbone:
         device: Where it computes.
         make_engine: Makes what runs the image tower; PyTorch itself by default, which follows
             when parameters of the model are trained.
-        recipe: How images are embedded; a part of the fingerprint.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint; a part of
+            the fingerprint.
 
     Raises:
         BackboneError: The preprocessing is of an unknown kind.
@@ -65,9 +68,8 @@ class Backbone:
         correction: Correction,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
-        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+        recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
-        self.recipe = recipe
         self.name = encoder.name
         self.templates = encoder.templates
         self.correction = correction
@@ -79,7 +81,9 @@ class Backbone:
         model = fingerprint(
             self._model, {"preprocess": str(encoder.preprocess), "correction": correction.name}
         )
-        self.fingerprint = recipe.fingerprint(model)
+        self.model_fingerprint = model
+        self.recipe = recipe if isinstance(recipe, Recipe) else recipe(model)
+        self.fingerprint = self.recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         resized = antialiased(framing) if self.recipe.resizing == "antialias" else framing
         self._frame = resized if self.device.type == "cpu" else on_device(framing, self.device)
@@ -91,7 +95,7 @@ class Backbone:
             self.device,
             (height, width),
             model,
-            recipe.precision,
+            self.recipe.precision,
         )
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch

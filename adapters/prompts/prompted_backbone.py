@@ -14,7 +14,7 @@ from adapters.corrections import Correction
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
-from adapters.recipe import Recipe
+from adapters.recipe import ChooseRecipe, Recipe
 
 
 class PromptedBackbone(Backbone):
@@ -30,7 +30,7 @@ class PromptedBackbone(Backbone):
         path: Where they come from, as the user named it.
         device: Where it computes.
         make_engine: Makes what runs the image tower.
-        recipe: How images are embedded.
+        recipe: How images are embedded, or what chooses that by the model's fingerprint.
 
     Raises:
         PromptError: The prompts do not fit the model.
@@ -44,7 +44,7 @@ class PromptedBackbone(Backbone):
         path: Path,
         device: torch.device | str = "cpu",
         make_engine: MakeEngine = Eager.made,
-        recipe: Recipe = Recipe(),  # noqa: B008 - a value that never changes
+        recipe: Recipe | ChooseRecipe = Recipe(),  # noqa: B008 - a value that never changes
     ) -> None:
         prompted = replace(
             encoder,

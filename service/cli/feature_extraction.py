@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from adapters.backbones import Backbone
+from adapters.recipe import ChooseRecipe
 from service.cli.failure import fail
 from service.datasets.dataset import DatasetError
 from service.datasets.feature_cache import FeatureCache, default_folder
@@ -18,14 +19,21 @@ from service.encoder import load_encoder
 from service.settings import Settings
 
 
-def load_encoder_with_status(settings: Settings, console: Console) -> Backbone:
+def load_encoder_with_status(
+    settings: Settings, console: Console, recipe: ChooseRecipe | None = None
+) -> Backbone:
     """Load the backbone that the settings ask for, saying so while it takes.
+
+    Args:
+        settings: All of them.
+        console: Where it is said.
+        recipe: Chooses how images are embedded; as the settings have it if None.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
     """
     with console.status(f"loading backbone {settings.backbone}"):
-        return load_encoder(settings)
+        return load_encoder(settings, recipe)
 
 
 def feature_extractor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,10 @@ def import_(
     console = Console()
     try:
         told = import_classifier(
-            settings, file, name or file.stem, lambda: load_encoder_with_status(settings, console)
+            settings,
+            file,
+            name or file.stem,
+            partial(load_encoder_with_status, settings, console),
         )
     except Exception as error:
         fail(error)

@@ -105,6 +105,10 @@ class ImageEmbedder:
             for embedded, rows in answer
         ]
 
+    def queries_wait(self) -> bool:
+        """Whether an image that someone wants an answer about is not embedded; from any thread."""
+        return self._batcher.waiting[Priority.QUERIES] > 0
+
     def close(self) -> None:
         """Stop the threads."""
         self._batcher.close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
+import anyio.to_thread
 import torch
-from prometheus_client import Gauge, Histogram
 from torch import Tensor
 
 from adapters.backbones.backbone import ensemble, prompt
@@ -14,36 +13,21 @@ from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
-from service.encoding.micro_batching import Metrics, MicroBatcher
+from service.encoding.text_passes import TextPasses
 from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.storage.prompt_cache import PromptCache
 
-TEXTS = Metrics(
-    Histogram("handful_text_batch_size", "Texts in one pass.", buckets=(1, 2, 4, 8, 16, 32)),
-    Histogram("handful_text_seconds", "Duration of one pass of the text tower."),
-    Gauge(
-        "handful_waiting_texts",
-        "Prompts of a piece that is being embedded.",
-        ["lane"],
-        multiprocess_mode="livesum",
-    ),
-)
-# A pass is what a request cannot be taken out of: short beside anybody's patience.
-_BATCH = 16
-# Prompts that a request has in the queue at a time, about: what is embedded of it is averaged by
-# the piece, so that a request holds no more than one row a class and a piece of prompts.
-_PIECE = 256
-
-
-class _Prompt(NamedTuple):
-    label: str
-    template: str
+# Prompts that a request has in the queue at a time, about: what is embedded of it is kept and
+# averaged by the piece, so that a request holds one row a class and a piece of prompts at most.
+_PIECE = 512
 
 
 class TextEmbedder:
     """Embeds prompts in one thread, in shared passes; requests of classifiers take turns.
 
-    One thread: texts are as slow as they are, and images keep the other cores.
+    Each prompt is embedded once: those that the database keeps cost no pass, whichever classifier
+    they were embedded for, and names that are written alike are one prompt.
 
     Attributes:
         waiting: Prompts of requests that are not embedded.
@@ -51,25 +35,27 @@ class TextEmbedder:
     Args:
         backbone: Whose text tower it is.
         most: Prompts that may wait, see :class:`AdmissionControl`.
+        kept: The embeddings that are kept; None: each request is embedded anew.
+        queries_wait: Whether queries wait for the processors that it computes on.
     """
 
-    def __init__(self, backbone: Encoder, most: int) -> None:
+    def __init__(
+        self,
+        backbone: Encoder,
+        most: int,
+        kept: PromptCache | None = None,
+        queries_wait: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._backbone = backbone
+        self._kept = kept
         self.waiting = dict.fromkeys(Priority, 0)
-        self._batcher = MicroBatcher(
-            backbone.encode_texts,
-            max_batch=_BATCH,
-            passes=1,
-            decoders=1,
-            collate=list,
-            metrics=TEXTS,
-        )
+        self._passes = TextPasses(backbone.encode_texts, queries_wait)
         self._admission = AdmissionControl(self, most, "texts of class names", "HANDFUL_MAX_TEXTS")
 
     @property
     def throughput(self) -> Throughput:
         """How quickly prompts have been embedded of late."""
-        return self._batcher.throughput
+        return self._passes.throughput
 
     async def embed(self, needed: TextsNeeded, classifier: str, wait: Wait) -> ClassTexts:
         """Embed the names of classes, each averaged over the templates.
@@ -87,37 +73,49 @@ class TextEmbedder:
         left = len(needed.labels) * len(templates)
         self._admission.admit(left, classifier, priority)
         self.waiting[priority] += left
-        rows: list[Tensor] = []
+        rows: dict[str, Tensor] = {}
         try:
             step = max(1, _PIECE // len(templates))
-            for start in range(0, len(needed.labels), step):
-                labels = needed.labels[start : start + step]
-                rows.extend(await self._piece(labels, templates, classifier, wait))
+            # Names of one length together, so that no pass is as long as its longest name.
+            ordered = sorted(needed.labels, key=len)
+            for start in range(0, len(ordered), step):
+                labels = ordered[start : start + step]
+                of_piece = await self._piece(labels, templates, classifier, wait)
+                rows.update(zip(labels, of_piece, strict=True))
                 done = len(labels) * len(templates)
                 self.waiting[priority] -= done
                 left -= done
         finally:
             self.waiting[priority] -= left
             self._admission.release(len(needed.labels) * len(templates), classifier, priority)
-        return ClassTexts.of(needed, rows)
+        return ClassTexts.of(needed, [rows[label] for label in needed.labels])
 
     def close(self) -> None:
-        """Stop the threads once the pass under way is done."""
-        self._batcher.close()
+        """Stop the thread once the pass under way is done."""
+        self._passes.close()
 
     async def _piece(
         self, labels: Sequence[str], templates: Sequence[str], classifier: str, wait: Wait
     ) -> Tensor:
-        prompts = [_Prompt(label, template) for label in labels for template in templates]
-        request = self._batcher.submit(prompts, _written, classifier, Priority.REGISTRATIONS)
+        """(n, d) unit rows of n labels."""
+        prompts = [prompt(label, template) for label in labels for template in templates]
+        distinct = sorted(set(prompts), key=len)
+        known: dict[str, Tensor] = {}
+        if self._kept is not None:
+            known = await anyio.to_thread.run_sync(self._kept.find, distinct)
+        if missing := [one for one in distinct if one not in known]:
+            rows = await self._embedded(missing, classifier, wait)
+            fresh = dict(zip(missing, rows, strict=True))
+            if self._kept is not None:
+                await anyio.to_thread.run_sync(self._kept.add, fresh)
+            known |= fresh
+        return ensemble(torch.stack([known[one] for one in prompts]), len(templates))
+
+    async def _embedded(self, prompts: Sequence[str], classifier: str, wait: Wait) -> Tensor:
+        pending = self._passes.submit(prompts, classifier)
         try:
-            await wait(request.answer)
-            answer = request.answer.result()
+            await wait(pending.answer)
+            return pending.answer.result()
         finally:
-            if not request.answer.done():
-                self._batcher.withdraw(request)
-        return ensemble(torch.cat([row for _, [row] in answer]), len(templates))
-
-
-def _written(each: _Prompt) -> tuple[None, list[str]]:
-    return None, [prompt(*each)]
+            if not pending.answer.done():
+                self._passes.withdraw(pending)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, union
+from sqlalchemy import Connection, Engine, Subquery, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from adapters.recipe import recipes
 from service.problems import OtherBackbone
 from service.storage.errors import StorageError
 from service.storage.tables import BackboneRow, ClassifierRow, ImageRow, ViewsRow
@@ -28,17 +29,25 @@ class Origin:
         name: The backbone as it was asked for.
         adapter: The trained adapter as it was asked for; None: the backbone's own, if any.
         prompts: The trained prompts; None: none.
+        model: Fingerprint of the model that the recipe is applied to, where it is known.
     """
 
     fingerprint: str
     name: str
     adapter: str | None = None
     prompts: str | None = None
+    model: str | None = field(default=None, compare=False)
+
+    @property
+    def precision(self) -> str | None:
+        """The precision of the recipe, where the model is known."""
+        return None if self.model is None else precision_of(self.fingerprint, self.model)
 
     def __str__(self) -> str:
         parts = [self.fingerprint[:12]]
         parts += [f"adapter {self.adapter}"] if self.adapter else []
         parts += [f"prompts {self.prompts}"] if self.prompts else []
+        parts += [self.precision] if self.precision else []
         return f"{self.name} ({', '.join(parts)})"
 
     @property
@@ -50,6 +59,12 @@ class Origin:
         return " ".join(words)
 
 
+def stored_fingerprints(engine: Engine) -> frozenset[str]:
+    """What all that is stored comes from; empty where nothing is."""
+    with Session(engine) as session:
+        return frozenset(session.scalars(select(_used().c.fingerprint)))
+
+
 def check_fingerprints(engine: Engine, own: Origin) -> None:
     """See that all that is stored comes from this backbone, by its fingerprint.
 
@@ -57,9 +72,7 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
         OtherBackboneError: Some does not; the message names both sides with their adapters and
             prompts, and the command that mends it.
     """
-    used = union(
-        *(select(table.fingerprint) for table in (ImageRow, ViewsRow, ClassifierRow))
-    ).subquery()
+    used = _used()
     with Session(engine) as session:
         others = [
             origin_of_row(row)
@@ -71,6 +84,11 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
         ]
     if others:
         raise OtherBackboneError(_refusal("the database holds", others, own, "Start"))
+
+
+def _used() -> Subquery:
+    tables = (ImageRow, ViewsRow, ClassifierRow)
+    return union(*(select(table.fingerprint) for table in tables)).subquery()
 
 
 def check_no_other(session: Session, own: Origin) -> None:
@@ -138,17 +156,25 @@ def remember(engine: Engine, own: Origin) -> None:
 
 
 def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:
+    others = [replace(other, model=own.model) for other in others]
     told = (
         f"{what} embeddings of the backbone {', '.join(map(str, others))}, which cannot be "
         f"compared with those of {own}. {start} with {others[0].options}, or embed the stored "
         f"images anew with: handful re-embed {own.options}"
     )
-    if any(other.options == own.options for other in others):
+    if any(other.options == own.options and other.precision is None for other in others):
         told += (
             ". Both were asked for by the same options: the files that they name, or the version "
             "of Handful, have changed meanwhile"
         )
     return told
+
+
+def precision_of(fingerprint: str, model: str) -> str | None:
+    """The precision of the recipe with this fingerprint; None if it is none of this model's."""
+    found = (one for one in recipes() if one.fingerprint(model) == fingerprint)
+    recipe = next(found, None)
+    return None if recipe is None else recipe.precision
 
 
 def origin_of_row(row: Any) -> Origin:

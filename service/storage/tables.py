@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -230,6 +231,20 @@ class SupportRow(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class PromptRow(Base):
+    """The embedding of a prompt (float32), kept for the next classifier that has it.
+
+    Found by a digest of the text tower and the prompt; ``used_at`` is in seconds since 1970.
+    """
+
+    __tablename__ = "prompt_embeddings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    used_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ChangeRow(Base):

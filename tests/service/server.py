@@ -161,4 +161,5 @@ class Server:
 
 def _environment(settings: dict[str, object]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDFUL_")}
+    kept["HANDFUL_PRECISION"] = "float32"  # answers are the same on every machine
     return kept | {f"HANDFUL_{name.upper()}": str(value) for name, value in settings.items()}

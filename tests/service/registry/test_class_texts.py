@@ -24,6 +24,7 @@ from service.encoding.text_embedder import TextEmbedder
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.live import LiveClassifier
 from service.settings import Settings
+from service.storage.prompt_cache import PromptCache
 from tests.service.asgi import Client, in_loop
 from tests.service.held import Held, until
 from tests.service.pictures import picture, zipped
@@ -93,7 +94,8 @@ class Service:
         assert (await service.put(A, classes=["ant"])).status == 201
         runtime.texts.close()
         runtime.backbone.encode_texts = service.held  # type: ignore[assignment]
-        runtime.texts = TextEmbedder(runtime.backbone, settings.max_texts)
+        kept = PromptCache(runtime.engine, runtime.backbone.model_fingerprint, 32)
+        runtime.texts = TextEmbedder(runtime.backbone, settings.max_texts, kept)
         try:
             yield service
         finally:
@@ -258,3 +260,45 @@ async def test_classes_times_templates_are_bounded(tmp_path: Path, vit: str) -> 
         no_names = {"names_carry_meaning": False, "templates": four}
         assert (await service.put(A, **no_names)).status == 200
         assert (await service.put(f"{A}/classes/fly")).status == 201
+
+
+@in_loop
+async def test_names_that_any_classifier_had_cost_no_pass(tmp_path: Path, vit: str) -> None:
+    async with Service.running(tmp_path, vit) as service:
+        service.held.let()
+        b, c = "/v1/classifiers/b", "/v1/classifiers/c"
+        # Two are written alike, and are one prompt.
+        assert (await service.put(b, classes=[*many(100), "class_1"])).status == 201
+        assert sum(map(len, service.held.batches)) == 100
+        assert (await service.put(b, templates=["a drawing of {}"])).status == 200
+        assert sum(map(len, service.held.batches)) == 200
+        assert (await service.put(c, classes=many(100))).status == 201
+        assert (
+            await service.put(b, templates=["a drawing of {}", "a photo of a {}."])
+        ).status == 200
+        client = Client(service.app)
+        await client.send("DELETE", b)
+        assert client.status == 204
+        assert (await service.put(b, classes=many(100))).status == 201
+        assert (await service.put(f"{A}/classes/class%207")).status == 201
+        assert sum(map(len, service.held.batches)) == 200
+        live = service.runtime.registry.live("b")
+        got = torch.stack([live.classes[label].text for label in many(100)])  # type: ignore[misc]
+        assert torch.allclose(got, load_backbone(vit, "cpu").encode_classes(many(100)), atol=1e-5)
+
+
+@in_loop
+async def test_a_single_name_waits_for_a_short_pass_of_a_large_request(
+    tmp_path: Path, vit: str
+) -> None:
+    async with Service.running(tmp_path, vit) as service:
+        _, large = service.begin("/v1/classifiers/b", classes=many(400))
+        await service.embedding()
+        _, single = service.begin(f"{A}/classes/bee")
+        await until(lambda: service.waiting() == 401)
+        service.held.let(2)
+        await single  # in the pass after the one that was under way
+        assert not large.done()
+        assert [len(batch) for batch in service.held.batches[:2]] == [64, 16]
+        service.held.let()
+        await large
