@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from adapters.backbones.bounded import THIN
 from adapters.backbones.framing import Framing
+from adapters.recipe import Resizing
 
 
 class AntialiasFraming:
@@ -51,8 +52,13 @@ class AntialiasFraming:
         return centre.permute(1, 2, 0).contiguous()
 
 
-def antialiased(framing: Framing) -> Framing | AntialiasFraming:
-    """Resize so where the geometry is one that is known there, and by Pillow where it is not."""
+def resized_by(resizing: Resizing, framing: Framing) -> Framing | AntialiasFraming:
+    """What frames pictures on a processor by a recipe.
+
+    Pillow does it, whatever the recipe says, where the geometry is none that is known here.
+    """
+    if resizing == "pillow":
+        return framing
     try:
         return AntialiasFraming(framing)
     except ValueError:

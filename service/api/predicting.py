@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
@@ -17,6 +18,7 @@ from service.encoding.image_embedder import Wait
 from service.images.uploaded import UploadedImage
 from service.name_validation import checked_classifier
 from service.presentation.shift import ShiftOut
+from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
@@ -59,22 +61,43 @@ async def predicted(
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
             asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
-        return await parts.embedder.query(images, name, wait)
+        return await parts.embedder.query(images, name, wait, at_once)
 
+    at_once: _AtOnce | None = None
     in_memory = parts.registry.in_memory(checked_classifier(name))
     if in_memory is not None:
+        at_once = _AtOnce(in_memory, top_k, evidence)
         live, queries = in_memory, await embedded()
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
         live, queries = await both(run_blocking(parts.registry.live, name), embedded())
     window = live.window
-    predictions = await parts.answering.predict(live, queries, top_k, evidence)
+    predictions = at_once.predictions if at_once is not None else None
+    if predictions is None:
+        predictions = await parts.answering.predict(live, queries, top_k, evidence)
     shift = ShiftOut.of(window.seen(predictions))
     if sum(map(_rows, predictions)) > FEW:
         fields = {"classifier": name, "shift": shift}
         make = PredictionOut.model_validate
         return bytes((await large_json(fields, "predictions", predictions, make)).body)
     return predictions_json(name, shift, predictions)
+
+
+@dataclass(slots=True)
+class _AtOnce:
+    """The answer to a lone query, by the thread that has embedded it.
+
+    Attributes:
+        predictions: The answer; None as long as there is none.
+    """
+
+    live: LiveClassifier
+    top_k: int
+    evidence: int
+    predictions: list[Prediction] | None = None
+
+    def __call__(self, queries: ImageEmbeddings) -> None:
+        self.predictions = self.live.predict(queries, self.top_k, self.evidence)
 
 
 def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Prediction]) -> bytes:

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Resize
 from torchvision.transforms import InterpolationMode as Mode
 
-from adapters.backbones.antialias_framing import AntialiasFraming, antialiased
+from adapters.backbones.antialias_framing import AntialiasFraming, resized_by
 from adapters.backbones.framing import Framing
 from adapters.loading import load_backbone
 from adapters.recipe import Recipe
@@ -80,7 +80,7 @@ def test_pictures_that_are_not_made_smaller_are_pillows(width: int, height: int,
     ],
 )
 def test_other_geometries_are_left_to_pillow(host: Framing) -> None:
-    assert antialiased(host) is host
+    assert resized_by("antialias", host) is host
     with pytest.raises(ValueError, match="not bicubically"):
         AntialiasFraming(host)
 
