@@ -50,3 +50,13 @@ ChooseRecipe = Callable[[str], Recipe]
 def recipes() -> list[Recipe]:
     """All there are, the default one first."""
     return list(starmap(Recipe, product(get_args(Precision), get_args(Resizing))))
+
+
+def recipe_with(fingerprint: str, model: str) -> Recipe | None:
+    """The recipe of a model that has this fingerprint; None if none has.
+
+    Args:
+        fingerprint: Of a recipe.
+        model: Fingerprint of the model.
+    """
+    return next((one for one in recipes() if one.fingerprint(model) == fingerprint), None)

@@ -1,14 +1,19 @@
-"""Backbones by name, as the service loads them, computed by PyTorch."""
+"""Backbones by name, as the service loads them; in float32 computed by PyTorch."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from adapters import loading
 from adapters.backbones import Backbone
+from adapters.engines import Eager, MakeEngine
+from adapters.engines.selection import fastest
+from adapters.recipe import Precision, Recipe, recipe_with
+from service.settings import Settings
 
 
 def load_backbone(
@@ -17,6 +22,7 @@ def load_backbone(
     device: torch.device | str | None = None,
     adapter: str | os.PathLike[str] | None = None,
     prompts: str | os.PathLike[str] | None = None,
+    precision: Precision = "float32",
 ) -> Backbone:
     """Load a CLIP encoder by name; takes some seconds.
 
@@ -26,6 +32,8 @@ def load_backbone(
         device: Where it computes; the GPU if there is one.
         adapter: What ``handful train imo`` made for it; ``none`` for none. `lite` has its own.
         prompts: What ``handful train comma`` made for it.
+        precision: Of the image tower: float32, computed by PyTorch; bfloat16 or int8, by OpenVINO
+            (docs/precision.md). Embeddings of two precisions are not comparable.
 
     Raises:
         BackboneError: It cannot be loaded; the message says what is missing.
@@ -35,4 +43,24 @@ def load_backbone(
         device,
         adapter=None if adapter is None else os.fspath(adapter),
         prompts=None if prompts is None else Path(prompts),
+        make_engine=Eager.made if precision == "float32" else compiled_engine(),
+        recipe=Recipe(precision),
     )
+
+
+def load_for(name: str, fingerprint: str) -> Backbone:
+    """Load a CLIP encoder by name in the recipe with this fingerprint, if it has one.
+
+    Raises:
+        BackboneError: It cannot be loaded.
+    """
+    found = loading.load_backbone(name)
+    recipe = recipe_with(fingerprint, found.model_fingerprint)
+    if recipe is None or recipe == found.recipe:
+        return found
+    return loading.load_backbone(name, make_engine=compiled_engine(), recipe=recipe)
+
+
+def compiled_engine() -> MakeEngine:
+    """What compiles image towers, kept where a service keeps them."""
+    return partial(fastest, cache=Settings().cache_dir / "compiled")

@@ -17,8 +17,9 @@ from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import SupportSet
 from adapters.heads import Tuning
+from adapters.recipe import recipe_with
 from handful import saved
-from handful.backbone import load_backbone
+from handful.backbone import load_for
 from handful.pictures import Image, embed
 from handful.prediction import Evidence, Prediction, Suggestion, named
 from service.class_folders.on_disk import read_folder
@@ -195,16 +196,24 @@ class Classifier:
 
         Args:
             path: Of the file.
-            backbone: The one that it was made with; loaded by its name if None, which is enough
-                unless it has an adapter or prompts of yours.
+            backbone: The one that it was made with; loaded by its name if None, in the precision of
+                the file, which is enough unless it has an adapter or prompts of yours.
 
         Raises:
             SavedClassifierError: The file is no classifier, or of another backbone.
             BackboneError: The backbone cannot be loaded.
         """
         found = saved.read(path)
-        backbone = backbone or load_backbone(found.source.name)
+        backbone = backbone or load_for(found.source.name, found.source.fingerprint)
         if backbone.fingerprint != found.source.fingerprint:
+            recipe = recipe_with(found.source.fingerprint, backbone.model_fingerprint)
+            if recipe is not None:
+                raise saved.SavedClassifierError(
+                    f"{path} holds embeddings in {recipe.precision}, and this {backbone.name} "
+                    f"embeds in {backbone.recipe.precision}; load it without a backbone, which "
+                    "takes that of the file, or with load_backbone(..., "
+                    f"precision={recipe.precision!r})"
+                )
             raise saved.SavedClassifierError(
                 f"{path} holds embeddings of another backbone ({found.source}) than "
                 f"{backbone.name} ({backbone.fingerprint[:12]}...); load it with the one that it "

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
-import torch
 from filelock import FileLock
 from sqlalchemy import Engine, make_url
-from threadpoolctl import threadpool_limits
 
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
@@ -20,6 +19,7 @@ from service.encoding.image_embedder import ImageEmbedder
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
 from service.precision.database_recipe import DatabaseRecipe
+from service.precision_check import BackgroundCheck, first_precision
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
@@ -31,6 +31,7 @@ from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
 from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
+from service.thread_pools import one_thread_a_call
 
 logger = logging.getLogger("handful")
 
@@ -41,6 +42,7 @@ class ServiceParts:
 
     Attributes:
         lock: Of the database file, where this process has it to itself; None: others may share it.
+        checking: What measures precisions beside it; None: nothing is to be measured.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class ServiceParts:
     tuner: BackgroundTuner
     engine: Engine
     lock: FileLock | None
+    checking: BackgroundCheck | None
 
     @classmethod
     def start(
@@ -79,7 +82,7 @@ class ServiceParts:
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         logger.info("loading backbone %s", settings.backbone)
-        asked = asked_recipe(settings)
+        asked = asked_recipe(settings, partial(first_precision, settings))
         backbone = load(settings, DatabaseRecipe(asked, stored_fingerprints(engine)))
         if settings.precision not in ("auto", backbone.recipe.precision):
             logger.warning(
@@ -143,6 +146,7 @@ class ServiceParts:
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             lock=lock,
+            checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
         )
 
     def close(self) -> None:
@@ -151,17 +155,8 @@ class ServiceParts:
         self.texts.close()
         self.answering.close()
         self.tuner.close()
+        if self.checking is not None:
+            self.checking.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()
-
-
-def one_thread_a_call() -> None:
-    """Let PyTorch and BLAS compute each call in the thread that makes it.
-
-    The image tower has threads of its own. What else is computed for a query is short, and a
-    pool of threads would spend longer on waiting for a core than on computing it: the service is
-    parallel between requests instead.
-    """
-    torch.set_num_threads(1)
-    threadpool_limits(1, user_api="blas")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
-from adapters.recipe import ChooseRecipe, Recipe
+from adapters.recipe import ChooseRecipe, Precision, Recipe
+from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
 from service.storage.fingerprints import Origin
 
@@ -55,7 +59,34 @@ def origin_of(backbone: Encoder, settings: Settings) -> Origin:
     )
 
 
-def asked_recipe(settings: Settings) -> ChooseRecipe:
-    """What chooses the recipe that the settings ask for."""
-    recipe = Recipe("float32" if settings.precision == "auto" else settings.precision)
-    return lambda _model: recipe
+def asked_recipe(
+    settings: Settings, unknown: Callable[[str], Precision] = lambda _: "float32"
+) -> ChooseRecipe:
+    """What chooses the recipe that the settings ask for.
+
+    Args:
+        settings: All of them.
+        unknown: Gives the precision for the fingerprint of a model whose precisions were not
+            measured.
+    """
+
+    def choose(model: str) -> Recipe:
+        if settings.precision != "auto":
+            return Recipe(settings.precision)
+        if not rounds(settings):
+            return Recipe()
+        verdict = verdict_of(settings, model)
+        return Recipe(unknown(model) if verdict is None else verdict.precision())
+
+    return choose
+
+
+def rounds(settings: Settings) -> bool:
+    """Whether OpenVINO embeds, which alone computes in less than float32 by choice."""
+    device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return settings.runtime == "auto" and torch.device(device).type == "cpu"
+
+
+def verdict_of(settings: Settings, model: str) -> Verdict | None:
+    """What is known of a model's precisions: by this machine, or else by the package."""
+    return own_verdict(model, settings.cache_dir) or shipped_verdict(model)

@@ -12,7 +12,8 @@ import torch
 from adapters.backbones import Backbone
 from adapters.cache.faiss_gpu import unusable
 from adapters.faiss_library import faiss
-from service.encoder import load_encoder
+from service.encoder import load_encoder, rounds
+from service.precision.verdict import own_verdict, shipped_verdict
 from service.settings import Settings
 
 logger = logging.getLogger("handful")
@@ -34,12 +35,14 @@ class Examination:
         torch: PyTorch's CUDA, and the GPU that it sees.
         faiss: What this FAISS can do.
         encoder: What embeds images.
+        precision: What it computes in for a new database; one that has embeddings keeps theirs.
         cache: What compares keys.
     """
 
     torch: Examined
     faiss: Examined
     encoder: Examined
+    precision: Examined
     cache: Examined
 
 
@@ -56,7 +59,22 @@ def examine(settings: Settings) -> Examination:
     encoder = Examined(
         f"{backbone.name} on {backbone.device}, run by {backbone.engine}", tuple(remarks)
     )
-    return Examination(_torch(), _faiss(), encoder, _cache(settings, backbone))
+    precision = _precision(settings, backbone)
+    return Examination(_torch(), _faiss(), encoder, precision, _cache(settings, backbone))
+
+
+def _precision(settings: Settings, backbone: Backbone) -> Examined:
+    used, model = backbone.recipe.precision, backbone.model_fingerprint
+    if settings.precision != "auto":
+        return Examined(used, ("as HANDFUL_PRECISION asks",))
+    if not rounds(settings):
+        return Examined(used, ("PyTorch embeds, in what agrees with float32",))
+    if (own := own_verdict(model, settings.cache_dir)) is not None:
+        return Examined(used, (f"measured here on {own.when} ({own.instructions}): {own}",))
+    if (shipped := shipped_verdict(model)) is not None:
+        where = f"{shipped.when} on {shipped.instructions}"
+        return Examined(used, (f"measured by the package, {where}: {shipped}",))
+    return Examined(used, ("not yet measured; handful serve does it at its first start",))
 
 
 def _torch() -> Examined:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -177,6 +178,14 @@ class Settings(BaseSettings):
         le=1,
         description="Share of one core that a process tunes classifiers with after their changes.",
     )
+
+    @field_validator("precision")
+    @classmethod
+    def _can_be_made(cls, precision: str) -> str:
+        """Before anything is done."""
+        if precision == "int8" and find_spec("nncf") is None:
+            raise ValueError("int8 needs NNCF; install it with: pip install 'handful[int8]'")
+        return precision
 
     @field_validator("root_path")
     @classmethod

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("adapters", "service", "handful")
 LATE = {
+    "adapters/engines/quantisation.py": "NNCF, which is an extra",
     "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
     "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
     "service/api/routes/reports.py": "matplotlib, which most services never need",

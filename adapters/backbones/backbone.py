@@ -41,6 +41,7 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
+        size: Height and width of that.
         framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
@@ -90,6 +91,7 @@ class Backbone:
             self._frame = resized_by(self.recipe.resizing, framing)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
+        self.size = (height, width)
         self.image_size = min(height, width)
         self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from adapters.engines.image_pass import ImagePass
 from adapters.recipe import Precision
+
+logger = logging.getLogger("handful.runtime")
 
 
 class Engine(Protocol):
@@ -45,6 +48,15 @@ float32, and the precision to compute in.
 """
 
 
+def warn_of_float32(precision: Precision) -> None:
+    """Say that float32 stands in for a recipe's precision, if that is another one."""
+    if precision != "float32":
+        logger.warning(
+            "images are embedded in float32 in the place of %s, which OpenVINO alone computes in",
+            precision,
+        )
+
+
 class Eager:
     """PyTorch in eager mode, an operation at a time: the reference of the other engines.
 
@@ -70,15 +82,8 @@ class Eager:
         _identity: str,
         precision: Precision,
     ) -> Self:
-        """Make one, as `MakeEngine` does.
-
-        Raises:
-            ValueError: PyTorch's eager mode does not compute in this precision.
-        """
-        if precision == "int8":
-            raise ValueError("PyTorch does not compute in int8 in eager mode")
-        if precision == "bfloat16":
-            image_pass.compute_in(torch.bfloat16)
+        """Make one, as `MakeEngine` does; in float32, which stands in for all precisions."""
+        warn_of_float32(precision)
         return cls(image_pass, device)
 
     @torch.inference_mode()

@@ -23,7 +23,8 @@ import openvino as ov  # noqa: E402
 
 from adapters.recipe import Precision  # noqa: E402
 
-_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
+# What a quantised model leaves in float is computed in float32.
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 class _Compiled:
@@ -67,9 +68,12 @@ class OpenVINO:
     A pass that comes alone is computed by all threads together, which answers soonest. Where
     passes overlap each has one thread, so that none waits for another's.
 
+    Attributes:
+        precision: That it computes in.
+
     Args:
-        model: What :func:`convert` made.
-        precision: To compute in.
+        model: What :func:`convert` made; quantised for int8.
+        precision: To compute in, for which the processor has instructions.
         threads: Of the processor; as many as PyTorch takes if None (``OMP_NUM_THREADS``).
     """
 
@@ -79,6 +83,7 @@ class OpenVINO:
     def __init__(
         self, model: ov.Model, precision: Precision = "float32", threads: int | None = None
     ) -> None:
+        self.precision = precision
         self.passes = threads or torch.get_num_threads()
         self._together = _Compiled(model, precision, streams=1, threads=self.passes)
         self._apart = self._together
@@ -97,6 +102,15 @@ class OpenVINO:
         finally:
             with self._count:
                 self._running -= 1
+
+
+Model = ov.Model
+"""A model as OpenVINO has it."""
+
+
+def capabilities() -> tuple[str, ...]:
+    """What the processor has instructions for, such as ``BF16``."""
+    return tuple(ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def convert(image_pass: nn.Module, height: int, width: int) -> ov.Model:

@@ -11,12 +11,19 @@ import torch
 from torch import Tensor
 
 from adapters.engines import openvino
-from adapters.engines.agreement import LEAST_COSINE, LEAST_ROUNDED, agreement, one_by_one, probes
+from adapters.engines.agreement import (
+    LEAST_COSINE,
+    LEAST_ROUNDED_MEDIAN,
+    agreement,
+    one_by_one,
+    probes,
+)
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
 from adapters.engines.image_pass import ImagePass
-from adapters.engines.inference_engine import Eager, Engine
+from adapters.engines.inference_engine import Eager, Engine, warn_of_float32
 from adapters.engines.lean import lean
+from adapters.engines.quantisation import engine_in
 from adapters.recipe import Precision
 
 logger = logging.getLogger("handful.runtime")
@@ -46,26 +53,27 @@ def fastest(
         device: Where it computes.
         size: Height and width of its images.
         identity: Digest of all that decides its output in float32.
-        precision: To compute in.
+        precision: To compute in; a GPU computes all of them in what agrees with float32.
         cache: Folder of compiled models; None keeps nothing.
     """
     eager = Eager(image_pass, device)
     pixels = probes(*size)
     expected = one_by_one(eager, pixels)
     if device.type == "cuda":
+        warn_of_float32(precision)
         return _on_gpu(image_pass, device, size, expected, cache) or eager
     path = None if cache is None else cache / _key(identity, size) / "model.xml"
     if path is not None and path.exists():
         try:
-            return _checked(
-                openvino.OpenVINO(openvino.read(path), precision), expected, pixels, precision
-            )
+            engine = engine_in(precision, openvino.read(path), path)
+            return _checked(engine, expected, pixels, engine.precision)
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
-        engine = _checked(openvino.OpenVINO(model, precision), expected, pixels, precision)
+        engine = engine_in(precision, model, path, anew=True)
+        _checked(engine, expected, pixels, engine.precision)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -138,8 +146,8 @@ class DisagreementError(RuntimeError):
 def _checked(
     engine: Engine, expected: list[Tensor], pixels: Tensor, precision: Precision = "float32"
 ) -> Engine:
-    found = agreement(engine, expected, pixels)
-    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED
+    found = agreement(engine, expected, pixels, precision)
+    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED_MEDIAN
     if not found >= least:  # NaN, too, is a disagreement
         raise DisagreementError(
             f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {least})"

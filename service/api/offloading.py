@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
 from fastapi import Request
@@ -51,17 +53,17 @@ async def run_change_with_texts(
     call: Callable[..., T],
     name: str,
     *args: object,
+    texts: ClassTexts = ClassTexts(),  # noqa: B008 - a value that never changes
 ) -> T:
     """As :func:`run_change`, for a call that takes text embeddings of class names last.
 
     Optimistic concurrency: names are embedded here, while nothing is locked and no writer's
-    thread is taken, until the call finds all that it needs.
+    thread is taken, until the call finds all that it needs; ``texts`` are there already.
 
     Raises:
         Overloaded: Too many texts wait already.
         ChangedMeanwhile: Whenever they were there, the call needed others.
     """
-    texts = ClassTexts()
     for _ in range(_ATTEMPTS):
         try:
             return await run_change(request, call, name, *args, texts)
@@ -73,3 +75,44 @@ async def run_change_with_texts(
         " class names were embedded for this change; nothing of it was done. Send it again.",
         headers={"retry-after": "5"},
     )
+
+
+@asynccontextmanager
+async def texts_ahead(
+    request: Request, parts: ServiceParts, name: str, needed: TextsNeeded | None
+) -> AsyncIterator[Callable[[], Awaitable[ClassTexts]]]:
+    """Embed class names beside what a change does before it; not any more once the block ends.
+
+    Args:
+        request: Whose client waits.
+        parts: Of the service.
+        name: The classifier's.
+        needed: Which names; None: none.
+
+    Yields:
+        What waits for them; raises as :func:`run_change_with_texts`.
+    """
+    if needed is None:
+        yield _no_texts
+        return
+
+    async def ended(answer: asyncio.Future[Any]) -> None:
+        await asyncio.wait([answer])  # who hangs up is noticed by others: the block ends then
+
+    ahead = asyncio.create_task(parts.texts.embed(needed, name, ended))
+
+    async def embedded() -> ClassTexts:
+        await deadline_or_disconnect(request)(ahead)
+        return ahead.result()
+
+    try:
+        yield embedded
+    finally:
+        ahead.cancel()
+        await asyncio.wait([ahead])
+        if not ahead.cancelled():
+            ahead.exception()  # whoever has asked for it was told
+
+
+async def _no_texts() -> ClassTexts:
+    return ClassTexts()

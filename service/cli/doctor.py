@@ -51,7 +51,7 @@ def doctor(
 def _print(report: dict[str, Any]) -> None:
     for name, version in report["versions"].items():
         typer.echo(f"{name:<26}{version or 'missing'}")
-    for name in ("torch", "faiss", "encoder", "cache"):
+    for name in ("torch", "faiss", "encoder", "precision", "cache"):
         if name in report:
             typer.echo(f"\n{name}: {report[name]['used']}")
             for remark in report[name]["remarks"]:

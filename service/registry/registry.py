@@ -19,7 +19,7 @@ from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
-from service.registry.class_texts import ClassTexts
+from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.definitions import Definitions
 from service.registry.entry import Entry
 from service.registry.freshness import Freshness
@@ -104,16 +104,23 @@ class Registry:
         """
         return self._find_image(self.live(name).basis(), label, image_id)
 
-    def check_room(self, name: str, labels: Sequence[str]) -> None:
+    def check_room(self, name: str, labels: Sequence[str]) -> TextsNeeded | None:
         """See that a classifier has room for these labels, before anything is done for them.
+
+        Returns:
+            Which class names are to be embedded for them, as far as is known; None: none.
 
         Raises:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes.
         """
         basis = self.live(name).basis()
-        if fresh := basis.fresh(labels):
-            self._definitions.check_size(basis.settings, len(basis.records) + len(fresh))
+        if not (fresh := basis.fresh(labels)):
+            return None
+        self._definitions.check_size(basis.settings, len(basis.records) + len(fresh))
+        if not basis.settings.names_carry_meaning:
+            return None
+        return TextsNeeded(basis.settings.templates, fresh)
 
     # Writing
 

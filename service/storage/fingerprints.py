@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Subquery, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from adapters.recipe import recipes
+from adapters.recipe import recipe_with
 from service.problems import OtherBackbone
 from service.storage.errors import StorageError
 from service.storage.tables import BackboneRow, ClassifierRow, ImageRow, ViewsRow
@@ -172,8 +172,7 @@ def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:
 
 def precision_of(fingerprint: str, model: str) -> str | None:
     """The precision of the recipe with this fingerprint; None if it is none of this model's."""
-    found = (one for one in recipes() if one.fingerprint(model) == fingerprint)
-    recipe = next(found, None)
+    recipe = recipe_with(fingerprint, model)
     return None if recipe is None else recipe.precision
 
 

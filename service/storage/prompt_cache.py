@@ -67,7 +67,7 @@ class PromptCache:
         now = int(time.time())
         with suppress(StorageUnavailable), self._engine.connect() as connection:
             for some in chunks(sorted(by_key)):
-                read = connection.execute(select(_PROMPTS).where(_PROMPTS.c.key.in_(some)))
+                read = connection.execute(select(_PROMPTS).where(_PROMPTS.c.key.in_(some))).all()
                 # What is damaged is embedded anew.
                 rows = [row for row in read if len(row.embedding) == self._size]
                 with suppress(Damaged):

@@ -12,8 +12,8 @@ from torch import Tensor
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
-from service.storage.records import ClassifierRecord, ClassRecord, SupportRecord, TuningState
-from service.storage.tables import ClassRow, ImageRow, SupportRow, Unreadable
+from service.storage.records import ClassifierRecord, SupportRecord, TuningState
+from service.storage.tables import ImageRow, SupportRow, Unreadable
 from service.stored_tuning import TuningError, no_head, read_tuning
 
 
@@ -85,12 +85,6 @@ def embedding_rows(blobs: list[bytes], what: str = "an embedding") -> Tensor:
 def blob(row: Tensor | None) -> Any:
     """An embedding as stored: little-endian float32."""
     return None if row is None else row.numpy().astype("<f4").tobytes()
-
-
-def class_record(row: ClassRow) -> ClassRecord:
-    """A class that was just written."""
-    text = None if row.text_embedding is None else embedding_rows([row.text_embedding])[0]
-    return ClassRecord(id=row.id, label=row.label, created_at=row.created_at, text=text)
 
 
 def support_record(row: SupportRow, image: ImageRow) -> SupportRecord:

@@ -15,6 +15,7 @@ from torch import Tensor
 from adapters.embeddings import ImageEmbeddings
 from service.storage.change import Change
 from service.storage.change_log import log_not_followable
+from service.storage.class_rows import write_texts
 from service.storage.classifier_loading import load_classifier
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
@@ -22,7 +23,6 @@ from service.storage.query_embeddings import query_embeddings
 from service.storage.records import State, StoredClassifier
 from service.storage.rows import blob, tuning_columns
 from service.storage.statements import chunks
-from service.storage.support_rows import write_texts
 from service.storage.tables import (
     ClassifierRow,
     ClassRow,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change
+from service.storage.class_rows import write_classes, write_texts
 from service.storage.classifier_loading import load_classifier
 from service.storage.deleting import delete_support, letting_go
 from service.storage.errors import Outdated
@@ -20,10 +21,10 @@ from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
 from service.storage.query_embeddings import query_embeddings
 from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
-from service.storage.rows import blob, class_record, settings_columns, tuning_columns
+from service.storage.rows import settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
-from service.storage.support_rows import renew_support, write_support, write_texts
+from service.storage.support_rows import renew_support, write_support
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
@@ -125,7 +126,7 @@ class Store:
             )
             session.add(row)
             flush_or_outdated(session)
-            session.add_all(_class_rows(row.id, change))
+            write_classes(session, row.id, change.classes_added)
 
     def create_whole(self, name: str, whole: WholeClassifier) -> None:
         """Write a new classifier with its images, in one transaction.
@@ -184,15 +185,12 @@ class Store:
             write_texts(session, change.classes_renewed)
             renew_support(session, tuple(change.renewed.values()), self._own)
             delete_support(session, change.classes_removed, change.removed)
-            rows = _class_rows(state.id, change)
-            session.add_all(rows)
-            session.flush()
             written = Written(
                 revision=state.revision + 1,
                 settings=change.settings,
                 tuning=change.tuning,
                 tuning_is_current=change.tuning is not None,
-                classes=[class_record(row) for row in rows],
+                classes=write_classes(session, state.id, change.classes_added),
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,
                 support=write_support(
@@ -272,10 +270,3 @@ class Store:
             return Outdated()
         what = f"Classifier {found.name!r} holds"
         return other_backbone(session.connection(), what, found.fingerprint, self._own)
-
-
-def _class_rows(classifier_id: int, change: Change) -> list[ClassRow]:
-    return [
-        ClassRow(classifier_id=classifier_id, label=new.label, text_embedding=blob(new.text))
-        for new in change.classes_added
-    ]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, insert, select, update
+from sqlalchemy import BindParameter, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
@@ -14,7 +14,7 @@ from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
 from service.storage.deleting import letting_go
 from service.storage.fingerprints import Origin, other_backbone
-from service.storage.records import ClassRecord, SupportRecord
+from service.storage.records import SupportRecord
 from service.storage.rows import blob, support_record
 from service.storage.statements import chunks
 from service.storage.tables import (
@@ -42,16 +42,6 @@ _KEEP = insert(_CONTENTS)
 
 # Of the column; the end of a longer name tells more than its beginning.
 _MAX_FILENAME = 255
-
-
-def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
-    """Write other text embeddings of classes."""
-    for record in classes:
-        session.execute(
-            update(ClassRow)
-            .where(ClassRow.id == record.id)
-            .values(text_embedding=blob(record.text))
-        )
 
 
 def write_support(

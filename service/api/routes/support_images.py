@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
 from service.api.middleware.bytes_in_flight import account_of
-from service.api.offloading import run_blocking, run_change, run_change_with_texts
+from service.api.offloading import run_blocking, run_change, run_change_with_texts, texts_ahead
 from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
 from service.api.openapi.responses import (
     CLASS_NOT_FOUND,
@@ -181,7 +181,8 @@ async def _register(
     predict: bool,
 ) -> RegistrationOut:
     images = [image for _, image in upload.labelled]
-    await run_blocking(parts.registry.check_room, name, [label for label, _ in upload.labelled])
+    labels = [label for label, _ in upload.labelled]
+    needed = await run_blocking(parts.registry.check_room, name, labels)
     if predict and 2 * _TOP_K * len(images) > MOST_ROWS:
         raise AnswerTooLarge(
             f"The answer would name {2 * _TOP_K * len(images)} candidates, for {len(images)} "
@@ -189,24 +190,23 @@ async def _register(
             "images in a request, or ask without predict."
         )
 
-    async def register(embedded: list[EmbeddedImage]) -> list[Registered]:
-        labelled = [
-            SupportImage(label, image)
-            for (label, _), image in zip(upload.labelled, embedded, strict=True)
-        ]
-        return await run_change_with_texts(
-            request,
-            parts,
-            parts.registry.add_images,
-            name,
-            labelled,
-            _TOP_K if predict else None,
-        )
-
     live = await run_blocking(parts.registry.live, name)
-    registered = await registered_with_views(
-        request, parts, name, images, live.settings.support_views, register
-    )
+    async with texts_ahead(request, parts, name, needed) as texts:
+
+        async def register(embedded: list[EmbeddedImage]) -> list[Registered]:
+            return await run_change_with_texts(
+                request,
+                parts,
+                parts.registry.add_images,
+                name,
+                list(map(SupportImage, labels, embedded)),
+                _TOP_K if predict else None,
+                texts=await texts(),
+            )
+
+        registered = await registered_with_views(
+            request, parts, name, images, live.settings.support_views, register
+        )
     await until_tuned(name)
     created = sum(answer.created for answer in registered)
     return RegistrationOut(

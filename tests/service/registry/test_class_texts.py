@@ -302,3 +302,32 @@ async def test_a_single_name_waits_for_a_short_pass_of_a_large_request(
         assert [len(batch) for batch in service.held.batches[:2]] == [64, 16]
         service.held.let()
         await large
+
+
+@in_loop
+async def test_names_are_embedded_beside_images_and_only_for_those_that_can_be_registered(
+    tmp_path: Path, vit: str
+) -> None:
+    async with Service.running(tmp_path, vit) as service:
+        zip_type = {"content-type": "application/zip"}
+        named = {f"class {i}/1.png": picture(i) for i in range(100)}
+        images = Held(service.runtime.embedder._batcher._encode)
+        service.runtime.embedder._batcher._encode = images
+        client = Client(service.app)
+        task = client.send("POST", f"{A}/support", zipped(named), zip_type)
+        await asyncio.to_thread(images.begun, 1)
+        await service.embedding()  # while an image is
+        images.let()
+        await until(lambda: not any(service.runtime.embedder._batcher.waiting.values()))
+        assert not task.done()
+        service.held.let(2)
+        await task
+        assert client.status == 201
+        assert len(service.live.classes) == 101
+
+        broken = zipped({"bee/1.png": picture(0), "fly/1.png": picture(1)[:90]})
+        client = Client(service.app)
+        await client.send("POST", f"{A}/support", broken, zip_type)  # no pass is let any more
+        assert client.status == 422
+        assert service.waiting() == 0
+        assert len(service.live.classes) == 101

@@ -1,0 +1,67 @@
+"""Rows of classes, within a transaction that writes a change: thousands at once cost little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from service.storage.change import NewClass
+from service.storage.records import ClassRecord
+from service.storage.rows import blob
+from service.storage.statements import chunks
+from service.storage.tables import ClassRow, table_of
+
+_CLASSES = table_of(ClassRow)
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_IDS = select(_CLASSES.c.label, _CLASSES.c.id).where(
+    _CLASSES.c.classifier_id == bindparam("classifier_id"), _CLASSES.c.label.in_(_SOME)
+)
+_INSERT = insert(_CLASSES)
+_RENEW = (
+    update(_CLASSES)
+    .where(_CLASSES.c.id == bindparam("of"))
+    .values(text_embedding=bindparam("text"))
+)
+
+
+def write_classes(
+    session: Session, classifier_id: int, classes: Sequence[NewClass]
+) -> list[ClassRecord]:
+    """Write new classes of a classifier.
+
+    Returns:
+        Their records, with new identifiers, in the order of the classes.
+    """
+    if not classes:
+        return []
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "classifier_id": classifier_id,
+            "label": new.label,
+            "text_embedding": blob(new.text),
+            "created_at": now,
+        }
+        for new in classes
+    ]
+    session.execute(_INSERT, rows)
+    ids: dict[str, int] = {}
+    for some in chunks([new.label for new in classes]):
+        found = session.execute(_IDS, {"classifier_id": classifier_id, "some": some})
+        ids |= {row.label: row.id for row in found}
+    return [
+        ClassRecord(id=ids[new.label], label=new.label, created_at=now, text=new.text)
+        for new in classes
+    ]
+
+
+def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
+    """Write other text embeddings of classes."""
+    if classes:
+        session.connection().execute(
+            _RENEW, [{"of": record.id, "text": blob(record.text)} for record in classes]
+        )
