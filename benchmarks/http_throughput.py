@@ -233,7 +233,8 @@ def main() -> None:
     publish("http_throughput", title, rows, plot=plot, about=about)
     publish("http_throughput_ratios", f"{title}: ratios within a round", figures(rounds))
     print(
-        f"bare forward ({floor.backbone.engine}, {floor.backbone.recipe.precision}): {forward:.0f} images/s in batches of {way.batch}"
+        f"bare forward ({floor.backbone.engine}, {floor.backbone.recipe.precision}):"
+        f" {forward:.0f} images/s in batches of {way.batch}"
         f" by {way.threads} at a time; decoding and preprocessing alone {prepare:.0f}; one after"
         f" the other {1 / (1 / prepare + 1 / forward):.0f}"
     )

@@ -17,6 +17,7 @@ LATE = {
     "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
     "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
     "service/api/routes/reports.py": "matplotlib, which most services never need",
+    "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
     "service/training/run_folder.py": "matplotlib, at the end of a training",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",

@@ -41,11 +41,11 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
-        size: Height and width of that.
         framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
         available: That it can encode, which a model in this process always can.
+        shared: That other processes encode by it too, which they cannot.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
@@ -62,6 +62,7 @@ class Backbone:
     """
 
     available = True
+    shared = False
 
     def __init__(
         self,
@@ -91,7 +92,6 @@ class Backbone:
             self._frame = resized_by(self.recipe.resizing, framing)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
-        self.size = (height, width)
         self.image_size = min(height, width)
         self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
