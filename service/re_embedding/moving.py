@@ -14,6 +14,7 @@ from service.registry.reembedding import embedded
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.errors import Outdated, StorageError
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings, StaleImage
 
@@ -31,6 +32,7 @@ class Moving:
 
     Args:
         moves: Of the database.
+        embeddings: Of the same database.
         registry: Of its classifiers.
         stale: Tells where images are used.
         settings: Bounds of images and passes.
@@ -41,6 +43,7 @@ class Moving:
     def __init__(
         self,
         moves: RecipeMoves,
+        embeddings: MovedEmbeddings,
         registry: Registry,
         stale: StaleEmbeddings,
         settings: Settings,
@@ -48,6 +51,7 @@ class Moving:
         rest: Rest,
     ) -> None:
         self._moves = moves
+        self._embeddings = embeddings
         self._registry = registry
         self._stale = stale
         self._settings = settings
@@ -70,13 +74,13 @@ class Moving:
                 break
             self._step()  # a classifier was made meanwhile, or the move was cancelled
         self._embed_all(encoder)
-        while self._moves.settle(target):
+        while self._embeddings.settle(target):
             self._step()
 
     def _embed_all(self, encoder: Encoder) -> None:
         refused: list[str] = []
         after = 0
-        while found := self._moves.missing(encoder.fingerprint, after, _PAGE):
+        while found := self._embeddings.missing(encoder.fingerprint, after, _PAGE):
             batch = self._settings.max_batch or encoder.batch
             for start in range(0, len(found), batch):
                 self._step()
@@ -92,7 +96,7 @@ class Moving:
 
     def _embed(self, images: list[StaleImage], encoder: Encoder, most: int) -> list[str]:
         """Embed a batch; returns what is wrong with those that cannot be."""
-        contents = self._moves.contents([image.id for image in images])
+        contents = self._embeddings.contents([image.id for image in images])
         ready: list[StaleImage] = []
         pictures: list[DecodedImage] = []
         refused: list[str] = []
@@ -109,14 +113,14 @@ class Moving:
         if ready:
             made = embedded(ready, pictures, encoder, most)
             try:
-                self._moves.write_embedded(encoder.fingerprint, made)
+                self._embeddings.write_embedded(encoder.fingerprint, made)
             except Outdated:  # a registration has just written one of them
-                self._moves.write_embedded(encoder.fingerprint, made)
+                self._embeddings.write_embedded(encoder.fingerprint, made)
         return refused
 
     def _change_over_all(self, encoder: Encoder) -> None:
         damaged: list[str] = []
-        for name in self._moves.classifiers(encoder.fingerprint):
+        for name in self._embeddings.classifiers(encoder.fingerprint):
             self._step()
             try:
                 while not self._changed_over(name, encoder):
@@ -133,7 +137,7 @@ class Moving:
         while True:
             try:
                 return self._registry.change_over(
-                    self._moves, name, encoder.fingerprint, self._rest
+                    self._embeddings, name, encoder.fingerprint, self._rest
                 )
             except Outdated:
                 self._step()

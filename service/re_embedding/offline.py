@@ -18,6 +18,7 @@ from service.registry.limits import SizeLimits
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.fingerprints import stored_fingerprints
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
@@ -39,7 +40,7 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
     done so far, the database is consistent.
 
     Returns:
-        The number of images in that recipe.
+        The number of images embedded.
 
     Raises:
         StorageError: Images were not kept or cannot be decoded, or classifiers not be read.
@@ -50,13 +51,14 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
     moves = RecipeMoves(engine, own)
     stored = stored_fingerprints(engine)
     if moves.current() is None and stored <= {target}:
-        return moves.progress(target).images
+        return 0
     if lost := moves.not_kept(target):
         raise ReEmbeddingError(
             f"{lost} support images were not kept (HANDFUL_STORE_IMAGES=false), so they cannot be "
             "embedded in another recipe. Delete their classes while a service runs, or register "
             "them again with one that keeps images"
         )
+    before = moves.progress(target)
     source = next(iter(sorted(stored - {target})), target)
     moves.begin(source, target)
     store = Store(engine, own, accepts=lambda fingerprint: fingerprint in (source, target))
@@ -80,5 +82,7 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
                 )
 
         stale = StaleEmbeddings(engine, own)
-        Moving(moves, registry, stale, settings, step, no_rest)(encoder)
-    return moves.progress(target).images
+        Moving(moves, MovedEmbeddings(engine, own), registry, stale, settings, step, no_rest)(
+            encoder
+        )
+    return before.images - before.images_done

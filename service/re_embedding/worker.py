@@ -18,6 +18,7 @@ from service.re_embedding.status import ReEmbeddingStatus
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.errors import StorageError
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import Move, RecipeMoves
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
@@ -48,6 +49,7 @@ class ReEmbedder:
     Args:
         store: Of the classifiers.
         moves: Of the same database.
+        embeddings: Of the same database.
         registry: Of the classifiers.
         embedders: In both recipes.
         stale: Tells where images are used.
@@ -59,6 +61,7 @@ class ReEmbedder:
         self,
         store: Store,
         moves: RecipeMoves,
+        embeddings: MovedEmbeddings,
         registry: Registry,
         embedders: RecipeEmbedders,
         stale: StaleEmbeddings,
@@ -75,7 +78,7 @@ class ReEmbedder:
         self._asked, self._ends = Event(), Event()
         self._working_on: Move | None = None
         self._beat = 0.0
-        self._moving = Moving(moves, registry, stale, settings, self._step, self._rest)
+        self._moving = Moving(moves, embeddings, registry, stale, settings, self._step, self._rest)
         self._thread = Thread(target=self._run, name="re-embedding", daemon=True)
         self._asked.set()  # what was begun before the start is gone on with
         self._thread.start()
@@ -86,18 +89,12 @@ class ReEmbedder:
         """Ask for a move to a recipe.
 
         Raises:
-            CannotReEmbed: Images were not kept, or this service cannot load another recipe.
+            CannotReEmbed: Images were not kept.
             ReEmbeddingUnderWay: The database moves to another one.
         """
         target = self._embedders.fingerprint(recipe)
         if self._moves.current() is None and self._store.fingerprint == target:
             return
-        if not self._embedders.can_load:
-            raise CannotReEmbed(
-                "This service cannot load its backbone in another recipe while it runs. Stop it, "
-                f"run: handful re-embed --precision {recipe.precision} --resizing "
-                f"{recipe.resizing}, and start it again."
-            )
         lost = self._moves.not_kept(target)
         if lost or not self._settings.store_images:
             raise CannotReEmbed(

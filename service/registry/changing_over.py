@@ -20,8 +20,8 @@ from service.registry.lru import LoadedClassifiers
 from service.registry.negatives import id_of_negatives, parted
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.query_embeddings import with_queries
-from service.storage.recipe_move import RecipeMoves
 from service.storage.records import StoredClassifier
 from service.storage.store import Store
 
@@ -55,11 +55,11 @@ class ChangingOver:
         self._cache = cache
         self._tunings = tunings
 
-    def __call__(self, moves: RecipeMoves, name: str, target: str, rest: Rest) -> bool:
+    def __call__(self, moves: MovedEmbeddings, name: str, target: str, rest: Rest) -> bool:
         """Change a classifier over to the recipe of a fingerprint.
 
         Args:
-            moves: Of the database.
+            moves: New embeddings of the database.
             name: The classifier's.
             target: The fingerprint.
             rest: Called every few milliseconds of the tuning; may raise.

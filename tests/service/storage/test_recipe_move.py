@@ -21,6 +21,7 @@ from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.fingerprints import check_fingerprints
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
 from service.storage.store import Store
 from service.storage.tables import ImageRow, ReEmbeddedRow, ViewsRow
@@ -60,6 +61,7 @@ class Moving(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.engine = open_database(f"sqlite:///{self.folder.name}/handful.db")
         self.store, self.moves = opened(self.engine), RecipeMoves(self.engine, OWN)
+        self.embeddings = MovedEmbeddings(self.engine, OWN)
         self.expected: dict[str, tuple[str, int, list[int]]] = {}
 
     @rule(name=st.sampled_from(NAMES), views=st.sampled_from([1, 3]))
@@ -121,13 +123,13 @@ class Moving(RuleBasedStateMachine):
     def embed(self, most: int) -> None:
         move = self.moves.current()
         assert move is not None
-        missing = self.moves.missing(move.target, 0, most)
+        missing = self.embeddings.missing(move.target, 0, most)
         made = {
             image.id: {n: embedded(int(image.sha256), move.target, n) for n in (1, *image.views)}
             for image in missing
         }
-        self.moves.write_embedded(move.target, made)
-        left = {image.id for image in self.moves.missing(move.target, 0, 100)}
+        self.embeddings.write_embedded(move.target, made)
+        left = {image.id for image in self.embeddings.missing(move.target, 0, 100)}
         assert left.isdisjoint(made)
 
     @precondition(lambda self: self.moves.current() is not None)
@@ -138,13 +140,13 @@ class Moving(RuleBasedStateMachine):
         if name not in self.expected or self.expected[name][0] == move.target:
             return
         try:
-            stored = self.moves.load(name, move.target)
+            stored = self.embeddings.load(name, move.target)
         except OtherBackbone:
-            assert self.moves.missing(move.target, 0, 1)
+            assert self.embeddings.missing(move.target, 0, 1)
             return
         assert stored is not None
         state = stored.record.state
-        self.moves.change_over(state, move.target, TUNING, None)
+        self.embeddings.change_over(state, move.target, TUNING, None)
         with pytest.raises(Outdated):  # what was made for the state before is not written
             self.store.write(state, Change(tuning=TUNING))
         self.expected[name] = move.target, *self.expected[name][1:]
@@ -155,11 +157,11 @@ class Moving(RuleBasedStateMachine):
         move = self.moves.current()
         assert move is not None
         arrived = all(of == move.target for of, _, _ in self.expected.values())
-        if move.arrived or not self.moves.missing(move.target, 0, 1):
+        if move.arrived or not self.embeddings.missing(move.target, 0, 1):
             assert self.moves.arrive(move.target) == arrived
             if arrived:
                 self.embed(100)
-                while self.moves.settle(move.target):
+                while self.embeddings.settle(move.target):
                     self.as_expected()
                 assert rows(self.engine, ReEmbeddedRow) == 0
                 with Session(self.engine) as session:
