@@ -159,6 +159,9 @@ class Backbone:
         texts = [prompt(label, template) for label in labels for template in templates]
         return ensemble(self.encode_texts(texts), len(templates))
 
+    def close(self) -> None:
+        """Nothing: its memory goes with the last who refers to it."""
+
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The templates that class names are written into where these are asked for."""
         return tuple(asked) or self.templates
