@@ -91,14 +91,19 @@ class RecipeEmbedders:
         return any(one.queries_wait() for one in list(self._embedders.values()))
 
     async def query(
-        self, images: Sequence[UploadedImage], classifier: str, wait: Wait, fingerprint: str
+        self,
+        images: Sequence[UploadedImage],
+        classifier: str,
+        wait: Wait,
+        fingerprint: str,
+        at_once: Callable[[ImageEmbeddings], None] | None = None,
     ) -> ImageEmbeddings:
         """As :meth:`ImageEmbedder.query`, in the recipe of that fingerprint.
 
         Raises:
             RecipeGone: It is not loaded any more.
         """
-        return await self.of(fingerprint).query(images, classifier, wait)
+        return await self.of(fingerprint).query(images, classifier, wait, at_once)
 
     async def register(
         self,
