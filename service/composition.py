@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
-import torch
 from filelock import FileLock
 from sqlalchemy import Engine, make_url
-from threadpoolctl import threadpool_limits
 
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
@@ -33,6 +31,7 @@ from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
 from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
+from service.thread_pools import one_thread_a_call
 
 logger = logging.getLogger("handful")
 
@@ -161,14 +160,3 @@ class ServiceParts:
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()
-
-
-def one_thread_a_call() -> None:
-    """Let PyTorch and BLAS compute each call in the thread that makes it.
-
-    The image tower has threads of its own. What else is computed for a query is short, and a
-    pool of threads would spend longer on waiting for a core than on computing it: the service is
-    parallel between requests instead.
-    """
-    torch.set_num_threads(1)
-    threadpool_limits(1, user_api="blas")

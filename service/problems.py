@@ -234,6 +234,17 @@ class NotReady(StatusProblem):
     status = 503
 
 
+class EncoderAway(NotReady):
+    """No encoder process lives, and one is being started."""
+
+    def __init__(self, _: str | None = None) -> None:
+        super().__init__(
+            "The encoder is being started again. Send the request again in a few seconds; nothing "
+            "was changed by it.",
+            headers={"retry-after": "5"},
+        )
+
+
 class ShuttingDown(StatusProblem):
     """The service ends before the request is done."""
 

@@ -40,6 +40,7 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
+        size: Height and width of that.
         framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
@@ -87,6 +88,7 @@ class Backbone:
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
+        self.size = (height, width)
         self.image_size = min(height, width)
         self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),

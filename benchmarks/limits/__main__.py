@@ -24,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from adapters.engines.precisions import computed_in
 from benchmarks.limits import page, passes, record, servers, surroundings
 from benchmarks.limits.record import Compared, Record
 from benchmarks.peers.catalogue import peers
@@ -78,7 +79,8 @@ class Run:
 
     def lite(self) -> None:
         """Handful in all precisions and the naive server."""
-        self._beside("lite", "lite", lambda: servers.naive("lite"))
+        others = servers.naive("lite") if "naive" in self.arguments.peers else []
+        self._beside("lite", "lite", lambda: others)
 
     def peers(self) -> None:
         """Handful in all precisions and servers by others."""
@@ -105,7 +107,10 @@ class Run:
         contenders = others()
         if "handful" in self.arguments.peers:
             contenders = [*self._precisions(tower, backbone), *contenders]
-        with servers.ours(backbone, "float32") as reference:
+        if not contenders:
+            return
+        with servers.ours(backbone, page.REFERENCE) as service:
+            reference = servers.Reference(service)
             for contender in contenders:
                 print(f"{tower}: {contender.name}", file=sys.stderr)
                 self._keep(
@@ -124,6 +129,7 @@ class Run:
                 servers.ask_handful,
             )
             for precision in passes.PRECISIONS
+            if precision != page.REFERENCE and computed_in(precision) == precision
         ]
 
     def _keep(self, compared: Compared) -> None:
@@ -135,7 +141,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    names = ["handful", *pins()]
+    names = ["handful", "naive", *pins()]
     parser.add_argument("--peers", nargs="+", choices=names, default=names)
     parser.add_argument("--folder", type=Path, default=OUT / "peers")
     parser.add_argument("--merge", nargs="+", type=Path, help="records of other machines")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from adapters.engines import Eager
+from adapters.engines.precisions import computed_in
 from adapters.recipe import Precision, Recipe
 from benchmarks.floor import Floor, Way
 from benchmarks.limits import roofline
@@ -91,6 +92,8 @@ def _counted(of_one: list[Layer], corrected: bool) -> Tower:
 
 def _engine(name: str, backbone: str, precision: Precision, seconds: float) -> Engine | str:
     """The engine at its quickest way, or why there is none."""
+    if computed_in(precision) != precision:
+        return "not computed here: no such instructions, or NNCF is not installed"
     try:
         encoder = load_encoder(Settings(backbone=backbone, device="cpu"), Recipe(precision))
     except Exception as error:

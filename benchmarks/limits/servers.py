@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 from benchmarks.limits.record import Compared
-from benchmarks.load import NotStarted, Plan, Request, Service, load
+from benchmarks.load import NotStarted, Plan, Report, Request, Service, load
 from benchmarks.load.process import LoadFailed
 from benchmarks.peers.catalogue import UNAVAILABLE, Peer
 from benchmarks.peers.environments import NotInstalled, environment, version
@@ -18,7 +19,24 @@ from benchmarks.photographs import queries
 from benchmarks.servers import PREDICT, baseline, handful, register
 
 FEW, MANY = 1, 32
-_WARM_UP = 2.0
+_WARM_UP = 1.0
+_LONG = 4.0
+
+
+class Reference:
+    """The Handful that others are measured beside.
+
+    Args:
+        service: Running, with a classifier.
+
+    Raises:
+        NotAnswered: It does not answer well.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.requests = [ask_handful(file) for file in queries()]
+        self.turn = _turn(service, self.requests)
 
 
 class NotAnswered(RuntimeError):
@@ -91,7 +109,7 @@ def peer(name: str, peer: Peer, tower: str, folder: Path) -> Contender:
     )
 
 
-def compare(reference: Service, contender: Contender, rounds: int, seconds: float) -> Compared:
+def compare(reference: Reference, contender: Contender, rounds: int, seconds: float) -> Compared:
     """Measure both in turns; a server that does not run is told with the reason.
 
     Args:
@@ -107,18 +125,17 @@ def compare(reference: Service, contender: Contender, rounds: int, seconds: floa
         note=contender.note,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    files = queries()
-    handful_asked = [ask_handful(file) for file in files]
-    asked = [contender.ask(file) for file in files]
+    asked = [contender.ask(file) for file in queries()]
+    here, handful_asked, our_turn = reference.service, reference.requests, reference.turn
     try:
         with contender.start() as service:
-            _answers(service, asked)
+            turn = _turn(service, asked)
             for _ in range(rounds):
-                found.many_handful.append(_throughput(reference, handful_asked, seconds))
-                found.many.append(_throughput(service, asked, seconds))
-                found.one_handful.append(_latency(reference, handful_asked, seconds))
+                found.many_handful.append(_throughput(here, handful_asked, seconds, our_turn))
+                found.many.append(_throughput(service, asked, seconds, turn))
+                found.one_handful.append(_latency(here, handful_asked, seconds))
                 found.one.append(_latency(service, asked, seconds))
-            found.memory, found.memory_handful = memory(service), memory(reference)
+            found.memory, found.memory_handful = memory(service), memory(here)
     except (NotStarted, NotAnswered, LoadFailed, NotInstalled) as error:
         return found.model_copy(
             update={"reason": last_line(error), "many": [], "one": [], "many_handful": [],
@@ -140,18 +157,34 @@ def last_line(error: Exception) -> str:
     return (lines[-1] if lines else type(error).__name__)[:300]
 
 
-def _answers(service: Service, requests: Sequence[Request]) -> None:
-    """See that it answers every request well, one by one and many at a time."""
-    for connections in (FEW, MANY):
-        report = load(Plan(service.port, requests, connections, 1.0, _WARM_UP))
-        if report.errors or not report.latencies:
-            raise NotAnswered(f"answers at {connections} connections: {report.outcomes}")
+def throughput(report: Report, connections: int) -> float:
+    """Answers a second of a closed loop, from their mean latency by Little's law.
+
+    Counting them would depend on where in a window the batches of a slow server end.
+
+    Raises:
+        NotAnswered: Some requests were answered otherwise than with 200, or none was.
+    """
+    if report.errors or not report.latencies:
+        raise NotAnswered(f"{connections} connections are answered with {dict(report.outcomes)}")
+    return connections / mean(report.latencies)
 
 
-def _throughput(service: Service, requests: Sequence[Request], seconds: float) -> float:
-    report = load(Plan(service.port, requests, MANY, 2 * seconds, _WARM_UP))
-    return report.throughput
+def _turn(service: Service, requests: Sequence[Request]) -> float:
+    """Seconds in which many connections are all answered, once it has warmed up."""
+    load(Plan(service.port, requests, FEW, 0.5, _WARM_UP))
+    report = load(Plan(service.port, requests, MANY, _LONG, _WARM_UP))
+    return MANY / throughput(report, MANY)
+
+
+def _throughput(
+    service: Service, requests: Sequence[Request], seconds: float, turn: float
+) -> float:
+    window = max(2 * seconds, 1.5 * turn)
+    return throughput(load(Plan(service.port, requests, MANY, window, max(0.5, turn))), MANY)
 
 
 def _latency(service: Service, requests: Sequence[Request], seconds: float) -> float:
-    return load(Plan(service.port, requests, FEW, seconds)).latency(0.5)
+    report = load(Plan(service.port, requests, FEW, seconds))
+    throughput(report, FEW)
+    return report.latency(0.5)

@@ -81,9 +81,9 @@ def peers(weights: Weights) -> dict[str, Peer]:
                 *("--port", PORT, "--host", "127.0.0.1"),
             ),
             "/readyz",
-            lambda file: Request.form("/embed", [file], "image/jpeg", "files"),
+            lambda file: Request.form("/embed", [file], "image/jpeg", "file"),
             by_file | {"BENTOML_DO_NOT_TRACK": "1"},
-            batches,
+            "one worker with threads, open_clip in eager PyTorch, no batches",
         ),
         "ray": Peer(
             "ray",

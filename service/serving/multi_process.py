@@ -1,9 +1,9 @@
-"""Multi-process mode: processes that share a port, each with the encoder and its own memory.
+"""Multi-process mode: processes that share a port and an encoder, each with its own memory.
 
 One process receives a thousand images a second at most, as Python runs one thread at a time; a GPU
-encodes several thousand. What the processes share is the port, the database and the folder of
-compiled encoders. Each asks the database for a classifier's latest state before it answers, and
-writes a change only on top of it (``service/registry/lru.py``,
+encodes several thousand. What the processes share is the port, the database and the encoder
+processes (``encoder_processes.py``), one a GPU. Each asks the database for a classifier's latest
+state before it answers, and writes a change only on top of it (``service/registry/lru.py``,
 ``optimistic_concurrency.py``).
 
 Uvicorn starts the processes, replaces those that die, and ends them on SIGTERM.
@@ -27,6 +27,7 @@ from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
 from service.serving.connections import ConnectionLimits, Connections
+from service.serving.encoder_processes import EncoderProcesses, encoder_path
 from service.serving.graceful_shutdown import handle_termination_signals
 from service.serving.logging_setup import configure_logging
 from service.serving.server_config import CancelledAsEnded, server_config
@@ -35,7 +36,9 @@ from service.settings import Settings
 from service.storage.lock import lock_database
 
 if TYPE_CHECKING:
+    from adapters.recipe import ChooseRecipe, Recipe
     from service.composition import ServiceParts
+    from service.encoder_process.remote import RemoteEncoder
 
 # Seconds after which a process that does not react is replaced. Loading libraries takes some; and
 # as long the others are left alone where one dies at a bad moment.
@@ -64,8 +67,13 @@ def serve_with_processes(settings: Settings) -> None:
             config.timeout_worker_healthcheck = _HANGS
             listening = config.bind_socket()
             listening.listen(config.backlog)  # whoever else has the port is found out here
-            supervisor = Supervisor(config, [listening])
-            supervisor.run()
+            encoders = EncoderProcesses(settings, Path(shared))
+            encoders.start()
+            try:
+                supervisor = Supervisor(config, [listening])
+                supervisor.run()
+            finally:
+                encoders.end()
     finally:
         if lock is not None:
             lock.release()
@@ -101,17 +109,36 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
 
 
 def _start_in_turn(shared: Path, started: threading.Event, settings: Settings) -> ServiceParts:
-    """The first process compiles the encoder; the others wait and find it compiled."""
+    """The first process makes the database; the others wait and find it made."""
     from service.composition import ServiceParts
 
     parts = None
-    with FileLock(shared / "compiling.lock"):
+    load = partial(_reach_encoder, shared)
+    with FileLock(shared / "starting.lock"):
         if not _served(shared).exists():
-            parts = ServiceParts.start(settings)
+            parts = ServiceParts.start(settings, load)
             _served(shared).touch()
-    parts = parts or ServiceParts.start(settings)
+    parts = parts or ServiceParts.start(settings, load)
     started.set()
     return parts
+
+
+def _reach_encoder(
+    shared: Path, settings: Settings, recipe: Recipe | ChooseRecipe
+) -> RemoteEncoder:
+    """Wait for the encoder processes to have loaded the backbone."""
+    from service.encoder_process.remote import RemoteEncoder
+
+    return RemoteEncoder(
+        partial(encoder_path, shared), settings.processes, recipe, on_other=_end_of_process
+    )
+
+
+def _end_of_process(reason: str) -> NoReturn:
+    """End this process, to be replaced: by one that looks whether all belongs together."""
+    sys.stderr.write(f"error: {reason}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _served(shared: Path) -> Path:

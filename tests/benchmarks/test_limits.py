@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +18,13 @@ from benchmarks.limits import page, record, roofline
 from benchmarks.limits.operations import Layer, layers
 from benchmarks.limits.processor import BLOCKS, Bandwidth, Kernels
 from benchmarks.limits.record import Around, Compared, Pass, Processor, Record, Tower
-from benchmarks.peers.catalogue import peers
+from benchmarks.limits.servers import NotAnswered, throughput
+from benchmarks.load import Plan, Report, Request, load, running
+from benchmarks.load.service import PORT
+from benchmarks.peers.catalogue import Peer, peers
 from benchmarks.peers.environments import pins
 from benchmarks.peers.models import Weights
+from benchmarks.peers.started import memory, started
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
@@ -242,3 +248,38 @@ def test_products_grow_with_the_batch() -> None:
     model = openvino.convert(Convolutions().eval(), 8, 8)
     one, three = ([layer.macs for layer in layers(model, n)] for n in (1, 3))
     assert three == [3 * macs for macs in one]
+
+
+def test_a_throughput_does_not_depend_on_where_batches_end() -> None:
+    report = Report(1.0, [2.0, 4.0], {"200": 2}, 0.0, 0.0)
+    assert throughput(report, 30) == 10.0
+    for outcomes in ({"200": 2, "503": 1}, {}):
+        with pytest.raises(NotAnswered, match="30 connections"):
+            throughput(Report(1.0, [2.0] * (len(outcomes) > 1), outcomes, 0.0, 0.0), 30)
+
+
+def test_the_minimal_server_answers_each_request() -> None:
+    command = [sys.executable, "-m", "benchmarks.limits.minimal_http", PORT]
+    with running(command, "/") as service:
+        request = Request.post("/any", b"x" * 100_000, "image/jpeg")
+        report = load(Plan(service.port, [request], 3, 0.2, 0.0))
+    assert report.outcomes.keys() == {"200"}
+
+
+def test_a_peer_ends_with_all_its_processes(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "python"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    program = (
+        "import subprocess, sys; from benchmarks.limits.minimal_http import _serve; import asyncio;"
+        "subprocess.Popen([sys.executable, '-c', 'x = bytes(2**26); import time; time.sleep(60)']);"
+        "asyncio.run(_serve(int(sys.argv[1])))"
+    )
+    command = ("python", "-c", program, PORT)
+    peer = Peer("x", command, "/", lambda file: Request.post("/", file, "image/jpeg"), {}, "")
+    with started(peer, tmp_path) as service:
+        (child,) = psutil.Process(service.process.pid).children()
+        assert memory(service) > psutil.Process(service.process.pid).memory_full_info().pss / 2**20
+        assert child.is_running()
+    assert not child.is_running()

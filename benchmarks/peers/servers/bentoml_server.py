@@ -1,4 +1,4 @@
-"""BentoML: one worker with its adaptive batching.
+"""BentoML: one worker with threads; with its adaptive batches a lone query waited a second.
 
 bentoml serve benchmarks.peers.servers.bentoml_server:Clip --port PORT
 """
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import bentoml
 
-from benchmarks.peers.servers.encoder import BATCH, Encoder
+from benchmarks.peers.servers.encoder import Encoder
 
 
 @bentoml.service(traffic={"timeout": 60, "max_concurrency": 256}, workers=1)
 class Clip:
-    """Embeddings of the form fields ``files``."""
+    """Embeddings of the form field ``file``."""
 
     def __init__(self) -> None:
         self.encoder = Encoder()
 
-    @bentoml.api(batchable=True, max_batch_size=BATCH, max_latency_ms=2000)
-    def embed(self, files: list[Path]) -> list[list[float]]:
-        """Embed a batch."""
-        return self.encoder.embed([file.read_bytes() for file in files])
+    @bentoml.api
+    def embed(self, file: Path) -> list[list[float]]:
+        """Embed one."""
+        return self.encoder.embed([file.read_bytes()])

@@ -5,6 +5,7 @@ python -m benchmarks.peers.servers.ray_server PORT
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -16,7 +17,11 @@ from starlette.responses import JSONResponse
 from benchmarks.peers.servers.encoder import BATCH, Encoder
 
 
-@serve.deployment(max_ongoing_requests=256)
+# Ray gives a replica as many threads as it is said to have cores.
+@serve.deployment(
+    max_ongoing_requests=256,
+    ray_actor_options={"num_cpus": len(os.sched_getaffinity(0))},
+)
 class Clip:
     """Embeddings of bare bodies."""
 
@@ -35,6 +40,10 @@ class Clip:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    ray.init(object_store_memory=100 * 2**20, include_dashboard=False)
+    ray.init(
+        num_cpus=len(os.sched_getaffinity(0)),
+        object_store_memory=100 * 2**20,
+        include_dashboard=False,
+    )
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     serve.run(Clip.bind(), name="clip", route_prefix="/embed", blocking=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from service.api.dependencies import ReadyParts
 from service.api.openapi.responses import problems
+from service.problems import EncoderAway
 
 router = APIRouter(tags=["health"])
 
@@ -26,6 +27,8 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Readiness", responses=problems(storage=False))
-async def readyz(_: ReadyParts) -> Health:
+async def readyz(parts: ReadyParts) -> Health:
     """200 once the backbone is warm and the database open; 503 before."""
+    if not parts.backbone.available:
+        raise EncoderAway
     return Health(status="ready")

@@ -16,6 +16,7 @@ import httpx2 as httpx
 import psutil
 import pytest
 
+from service.serving.encoder_processes import PROCESS_NAME
 from tests.service.client import Classifier
 from tests.service.pictures import picture
 from tests.service.server import Server, run_installed
@@ -70,9 +71,20 @@ def workers(server: Server) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(server.process.pid).children():
         with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
-            if "spawn_main" in " ".join(child.cmdline()):
+            if "spawn_main" in " ".join(child.cmdline()) and not is_encoder(child):
                 found.append(child)
     return found
+
+
+def encoder(server: Server) -> psutil.Process:
+    [found] = filter(is_encoder, psutil.Process(server.process.pid).children())
+    return found
+
+
+def is_encoder(process: psutil.Process) -> bool:
+    with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+        return process.name() == PROCESS_NAME
+    return False
 
 
 def at_once(call: Callable[[int], httpx.Response], count: int) -> list[int]:

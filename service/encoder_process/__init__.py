@@ -1,0 +1,1 @@
+"""An encoder in a process of its own, which several processes of the service share."""
