@@ -34,7 +34,7 @@ def labels(http: httpx.Client, path: str) -> list[str]:
 
 def answered(http: httpx.Client, path: str, query: bytes) -> dict[str, float]:
     [prediction] = http.post(f"{path}/predict", content=query).json()["predictions"]
-    return {one["label"]: pytest.approx(one["probability"]) for one in prediction["candidates"]}
+    return {one["label"]: pytest.approx(one["probability"]) for one in prediction["top_k"]}
 
 
 def test_thousands_of_names_hold_up_nobody_and_are_embedded_once(tmp_path: Path, vit: str) -> None:
