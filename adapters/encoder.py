@@ -40,8 +40,8 @@ class Encoder(Protocol):
 
     recipe: Recipe
     name: str
-    model_fingerprint: str
     fingerprint: str
+    model_fingerprint: str
     logit_scale: float
     width: int
     corrected_width: int
@@ -55,6 +55,11 @@ class Encoder(Protocol):
     @property
     def correction(self) -> Corrected:
         """Where the second embedding comes from."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is in another process, for several of which it encodes."""
         ...
 
     @property

@@ -43,6 +43,7 @@ class Drawn:
 
     def __init__(self, parts: ServiceParts, n_classes: int) -> None:
         rng = torch.Generator().manual_seed(0)
+        self.fingerprint = parts.store.fingerprint
         widths = parts.backbone.width, parts.backbone.corrected_width
         self.labels = [f"class {i}" for i in range(n_classes)]
         self.centres = [torch.randn(n_classes, d, generator=rng) / 2 for d in widths]
@@ -75,6 +76,7 @@ class Drawn:
                     media_type="image/jpeg",
                     width=224,
                     height=224,
+                    fingerprint=self.fingerprint,
                     embeddings=embeddings[i : i + 1],
                 ),
             )

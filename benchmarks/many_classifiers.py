@@ -126,6 +126,7 @@ def write(
                 media_type="image/jpeg",
                 width=SIDE,
                 height=SIDE,
+                fingerprint=backbone.fingerprint,
                 embeddings=embeddings[row : row + 1],
             ),
         )

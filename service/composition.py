@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
@@ -15,11 +15,12 @@ from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe
 from service.encoder import asked_recipe, load_encoder, origin_of
-from service.encoding.image_embedder import ImageEmbedder
+from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
 from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
+from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
@@ -27,9 +28,13 @@ from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
+from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.prompt_cache import PromptCache
+from service.storage.recipe_move import RecipeMoves
+from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.thread_pools import one_thread_a_call
 
@@ -49,10 +54,11 @@ class ServiceParts:
     backbone: Encoder
     registry: Registry
     store: Store
-    embedder: ImageEmbedder
+    embedder: RecipeEmbedders
     texts: TextEmbedder
     answering: Answering
     tuner: BackgroundTuner
+    re_embedder: ReEmbedder
     engine: Engine
     lock: FileLock | None
     checking: BackgroundCheck | None
@@ -108,8 +114,24 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
+        in_this_process = load is load_encoder
+        embedder = RecipeEmbedders(
+            backbone, settings, partial(load_encoder, settings) if in_this_process else None
+        )
+        moves = RecipeMoves(engine, own)
+        kept = moves.fingerprint()
+        if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
+            own = replace(own, fingerprint=kept)
+        if not embedder.can_load and (move := moves.current()) is not None:
+            recipe = embedder.recipe(move.target)
+            precision = "auto" if recipe is None else recipe.precision
+            raise StorageError(
+                "the database is on its way to another recipe of its backbone, which several "
+                "processes with one encoder cannot go on with. Bring it there before, with: "
+                f"handful re-embed --precision {precision}, or by one process that serves"
+            )
         check_fingerprints(engine, own)
-        store = Store(engine, own, store_images=settings.store_images)
+        store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
             store,
             backbone,
@@ -118,7 +140,6 @@ class ServiceParts:
             freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
         )
-        embedder = ImageEmbedder(backbone, settings)
         texts = TextEmbedder(
             backbone,
             settings.max_texts,
@@ -135,7 +156,18 @@ class ServiceParts:
             len(store.classifiers()),
             make_url(settings.sqlalchemy_url).render_as_string(hide_password=True),
         )
+        re_embedder = ReEmbedder(
+            store,
+            moves,
+            MovedEmbeddings(engine, own),
+            registry,
+            embedder,
+            StaleEmbeddings(engine, own),
+            settings,
+            shared=lock is None and embedder.can_load,
+        )
         return cls(
+            re_embedder=re_embedder,
             settings=settings,
             backbone=backbone,
             registry=registry,
@@ -151,6 +183,7 @@ class ServiceParts:
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
+        self.re_embedder.close()
         self.embedder.close()
         self.texts.close()
         self.answering.close()

@@ -59,11 +59,12 @@ def examine(settings: Settings) -> Examination:
     encoder = Examined(
         f"{backbone.name} on {backbone.device}, run by {backbone.engine}", tuple(remarks)
     )
-    precision = _precision(settings, backbone)
+    precision = precision_of(settings, backbone)
     return Examination(_torch(), _faiss(), encoder, precision, _cache(settings, backbone))
 
 
-def _precision(settings: Settings, backbone: Backbone) -> Examined:
+def precision_of(settings: Settings, backbone: Backbone) -> Examined:
+    """What a new database is embedded in, and by whose measurement."""
     used, model = backbone.recipe.precision, backbone.model_fingerprint
     if settings.precision != "auto":
         return Examined(used, ("as HANDFUL_PRECISION asks",))

@@ -296,6 +296,29 @@ class OtherBackbone(StatusProblem):
     status = 503
 
 
+class ReEmbeddingUnderWay(StatusProblem):
+    """The database moves to another recipe than the one that was asked for."""
+
+    type_ = "re-embedding-under-way"
+    title = "The database is being embedded anew already"
+    status = 409
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(
+            detail
+            or "The database is on its way to another recipe. GET /v1/re-embedding tells to which; "
+            "wait until it is there, or DELETE /v1/re-embedding to go back."
+        )
+
+
+class CannotReEmbed(StatusProblem):
+    """Stored images cannot be embedded anew, or not by this service."""
+
+    type_ = "cannot-re-embed"
+    title = "The database cannot be embedded anew"
+    status = 409
+
+
 class ClassifierDamaged(StatusProblem):
     """Something that is stored of a classifier cannot be read; the others are not concerned."""
 

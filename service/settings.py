@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     processes: int = Field(
         1,
         ge=1,
-        description="Processes that serve the port, each with the encoder: more than one where a"
-        " GPU encodes more images than one process can receive.",
+        description="Processes that serve the port, before one encoder process a GPU: more than one"
+        " where a GPU encodes more images than one process can receive.",
     )
     backbone: str = Field(
         "lite",

@@ -126,11 +126,14 @@ def import_classifier(
             freshness=RevisionCheck(store),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to),
         ).imports
-        anew = has_to_be_embedded(read, backbone)
+        anew = has_to_be_embedded(read, backbone, backbone.fingerprint)
         if imports.is_there(name, read):
             return f"{name} is there already, as it is in the file; nothing was done"
         embedded = _embedded(read, backbone, settings, name) if anew else None
-        given, texts = Import(file=read, embedded=embedded), ClassTexts()
+        given, texts = (
+            Import(file=read, embedded=embedded, fingerprint=backbone.fingerprint),
+            ClassTexts(),
+        )
         while True:
             try:
                 imports.create(name, given, texts)

@@ -13,12 +13,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("adapters", "service", "handful")
 LATE = {
+    "adapters/engines/precisions.py": "OpenVINO, where nothing is compiled",
     "adapters/engines/quantisation.py": "NNCF, which is an extra",
     "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
     "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
     "service/api/routes/reports.py": "matplotlib, which most services never need",
+    "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
     "service/training/run_folder.py": "matplotlib, at the end of a training",
+    "adapters/kept/load.py": "open_clip and what it brings, where nothing is kept yet",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",
     "service/training/launcher.py": "PyTorch, as the commands that use it",
 }

@@ -17,6 +17,7 @@ from adapters.backbones.framing import Framing
 from adapters.backbones.support_views import support_views
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Corrected
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
 from adapters.recipe import ChooseRecipe, Recipe
@@ -40,11 +41,11 @@ class Backbone:
         corrected_width: d', of the corrected embedding.
         templates: Prompt templates that suit this encoder.
         image_size: Pixels of the shorter side of what the image tower takes.
-        size: Height and width of that.
         framing: How pictures are resized and cropped, on a processor.
         engine: Name of what runs the image tower.
         passes: How many threads may call :meth:`encode_images` at the same time and gain by it.
         available: That it can encode, which a model in this process always can.
+        shared: That other processes encode by it too, which they cannot.
         batch: Images of a call from which on more of them are no quicker each.
 
     Args:
@@ -61,6 +62,7 @@ class Backbone:
     """
 
     available = True
+    shared = False
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class Backbone:
     ) -> None:
         self.name = encoder.name
         self.templates = encoder.templates
-        self.correction = correction
+        self.correction: Corrected = correction
         self.device = torch.device(device)
         framing = self.framing = Framing(encoder.preprocess)
         self._frame = on_device(framing, self.device)
@@ -88,7 +90,6 @@ class Backbone:
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
-        self.size = (height, width)
         self.image_size = min(height, width)
         self._engine = make_engine(
             ImagePass(visual, correction, framing.mean, framing.std).eval().to(self.device),
@@ -139,11 +140,13 @@ class Backbone:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed n texts as (n, d) unit vectors, on the CPU."""
-        blocks = []
-        for i in range(0, len(texts), _TEXT_BATCH):
-            tokens = self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device)
-            blocks.append(_unit(self._model.encode_text(tokens)))
+        starts = range(0, len(texts), _TEXT_BATCH)
+        blocks = [self._embed_texts(texts[i : i + _TEXT_BATCH]) for i in starts]
         return torch.cat(blocks) if blocks else torch.empty(0, self.width)
+
+    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(texts).to(self.device)
+        return normalize(self._model.encode_text(tokens).float(), dim=-1).cpu()
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors.
@@ -179,7 +182,3 @@ def readable(label: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
     return re.sub(r"[\s_-]+", " ", spaced).strip() or label
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return normalize(rows.float(), dim=-1).cpu()

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from adapters.engines import openvino
 from adapters.recipe import Precision
 
 # Values of oneDNN's limit of instructions that leave bfloat16 in.
@@ -47,6 +46,8 @@ def has_bfloat16() -> bool:
 
 @cache
 def _capabilities() -> tuple[str, ...]:
+    from adapters.engines import openvino
+
     return openvino.capabilities()
 
 

@@ -16,6 +16,7 @@ Every time the tables are written into the page between their markers.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -152,6 +153,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, keep the record, write the page."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers that run are ended then, too
     page.filled(arguments.write.read_text(), "")  # before an hour of measuring: it has the markers
     if arguments.merge:
         for file in arguments.merge:
@@ -161,7 +163,9 @@ def main() -> None:
         for name in arguments.parts:
             getattr(run, name)()
             command = " ".join(["python -m benchmarks.limits", *sys.argv[1:]])
-            run.found.commands[name] = f"{command}  # {datetime.now(UTC):%d %B %Y}"
+            # Servers that were asked for by name may have been measured by several commands.
+            key = " ".join([name, *map(str, arguments.peers)])
+            run.found.commands[key] = f"{command}  # {datetime.now(UTC):%d %B %Y}"
             record.write(run.found)
     text = page.part(record.every())
     arguments.write.write_text(page.filled(arguments.write.read_text(), text))

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from adapters.embeddings import ImageEmbeddings
 from service.api.large_json import FEW, large_json
 from service.api.offloading import run_blocking
+from service.api.recipes import embedded_for
 from service.api.schemas.predictions import PredictionOut
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
@@ -53,20 +54,31 @@ async def predicted(
         InvalidName, ClassifierNotFound, NoClasses: There is nothing to answer by.
         AnswerTooLarge: It would name too many candidates.
     """
+    images: list[UploadedImage] = []
 
-    async def embedded() -> ImageEmbeddings:
-        images = await read()
+    async def received() -> None:
+        images.extend(await read())
         if len(images) * (top_k + evidence) > MOST_ROWS:  # or fewer, if it has not as many
             asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
-        return await parts.embedder.query(images, name, wait)
 
-    in_memory = parts.registry.in_memory(checked_classifier(name))
-    if in_memory is not None:
-        live, queries = in_memory, await embedded()
+    async def embedded(fingerprint: str) -> ImageEmbeddings:
+        return await parts.embedder.query(images, name, wait, fingerprint)
+
+    async def received_and_embedded(fingerprint: str) -> ImageEmbeddings:
+        await received()
+        return await embedded(fingerprint)
+
+    if parts.registry.in_memory(checked_classifier(name)) is not None:
+        await received()
+        live, queries = await embedded_for(parts, name, embedded)
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        live, queries = await both(run_blocking(parts.registry.live, name), embedded())
+        usual = parts.store.fingerprint
+        loading = run_blocking(parts.registry.live, name)
+        live, queries = await both(loading, received_and_embedded(usual))
+        if live.fingerprint != usual:  # while the database moves to another recipe
+            live, queries = await embedded_for(parts, name, embedded)
     window = live.window
     predictions = await parts.answering.predict(live, queries, top_k, evidence)
     shift = ShiftOut.of(window.seen(predictions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from service.api.deadlines import deadline_or_disconnect
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
 from service.encoding.invalid_images import IMAGE_ERRORS
+from service.encoding.recipes import RecipeGone
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 from service.problems import ChangedMeanwhile, InvalidSettings
@@ -33,16 +35,18 @@ async def registered_with_views(
     name: str,
     images: Sequence[UploadedImage],
     views: int,
+    fingerprint: str,
     register: Callable[[list[EmbeddedImage]], Awaitable[T]],
 ) -> T:
-    """Embed images with as many views as their classifier asks for, and register them.
+    """Embed images as their classifier asks for, and register them.
 
     Args:
         request: Whose client waits.
         parts: Of the service.
         name: The classifier's.
         images: Of the request.
-        views: What it asks for, as far as is known.
+        views: How many it asks for, as far as is known.
+        fingerprint: Of the recipe that it is of, likewise.
         register: The change; it says where that has changed.
 
     Raises:
@@ -52,11 +56,14 @@ async def registered_with_views(
     """
     wait = deadline_or_disconnect(request)
     for _ in range(_ATTEMPTS):
-        embedded = await parts.embedder.register(images, name, wait, views)
         try:
+            embedded = await parts.embedder.register(images, name, wait, fingerprint, views)
             return await register(embedded)
         except ViewsNeeded as needed:
-            views = needed.views
+            views, fingerprint = needed.views, needed.fingerprint
+        except RecipeGone:
+            live = await run_blocking(parts.registry.live, name)
+            views, fingerprint = live.settings.support_views, live.fingerprint
     raise _changed_meanwhile()
 
 
@@ -84,7 +91,8 @@ async def changed_with_views(
         try:
             return await change(embedded)
         except ViewsNeeded as needed:
-            embedded |= await _embedded_anew(request, parts, name, needed)
+            with suppress(RecipeGone):  # the change says in which one it is now
+                embedded |= await _embedded_anew(request, parts, name, needed)
     raise _changed_meanwhile()
 
 
@@ -105,7 +113,9 @@ async def _embedded_anew(
     ]
     wait = deadline_or_disconnect(request)
     try:
-        embedded = await parts.embedder.register(images, name, wait, needed.views)
+        embedded = await parts.embedder.register(
+            images, name, wait, needed.fingerprint, needed.views
+        )
     except IMAGE_ERRORS as problem:
         # Other limits or another version's decoder may refuse what was taken once.
         raise InvalidSettings(
@@ -129,7 +139,7 @@ def _content(store: Store, record: SupportRecord) -> bytes:
 
 def _changed_meanwhile() -> StatusProblem:
     return ChangedMeanwhile(
-        "Others changed the support_views of the classifier, or its images, while images were "
+        "Others changed how the classifier's images are embedded, or these, while images were "
         "embedded for this change; nothing of it was done. Send it again.",
         headers={"retry-after": "5"},
     )

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from PIL import Image
+
 from adapters.backbones import Backbone
 from adapters.backbones.geometry import described_geometry
 from adapters.recipe import Precision, Recipe, Resizing
@@ -55,7 +57,7 @@ class Description:
         Raises:
             BackboneError: Its preprocessing cannot be described.
         """
-        height, breadth = backbone.size
+        height, breadth = backbone.framing(Image.new("RGB", (64, 64))).shape[:2]
         return cls(
             name=backbone.name,
             model_fingerprint=backbone.model_fingerprint,

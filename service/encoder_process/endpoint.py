@@ -38,6 +38,7 @@ class Endpoint:
 
     Args:
         path: Of its Unix socket.
+        first: A connection that notices its end, if there is one.
         like: What it has to be: another backbone's embeddings must not meet these.
         slots: Pictures that a connection has room for.
         images: The pool for connections with slots.
@@ -52,6 +53,7 @@ class Endpoint:
     def __init__(
         self,
         path: Path,
+        first: Connection | None,
         like: Description,
         slots: int,
         images: ConnectionPool,
@@ -63,7 +65,7 @@ class Endpoint:
         self._slots = slots
         self._images, self._texts = images, texts
         self._on_other = on_other
-        self._watched: Connection | None = None
+        self._watched = first
         self._closed = False
         self.alive = False
         self.settled = threading.Event()
@@ -87,7 +89,7 @@ class Endpoint:
 
     def _until_its_end(self) -> None:
         recipe = self._like.recipe
-        watched = self._watched = reach(self._path, recipe)
+        watched = self._watched = self._watched or reach(self._path, recipe)
         images: list[Connection] = []
         texts: list[Connection] = []
         try:
@@ -110,3 +112,4 @@ class Endpoint:
             self._images.drop(images)
             self._texts.drop(texts)
             watched.close()
+            self._watched = None

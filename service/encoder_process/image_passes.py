@@ -17,7 +17,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.encoder_process.frames import Closed, Frame, Kind, receive, send
 from service.encoder_process.slots import Slots
 from service.encoding.fair_queue import FairQueue, Priority
-from service.encoding.micro_batching import BATCH_SECONDS, BATCH_SIZE
+from service.encoding.micro_batching import IMAGES
 
 logger = logging.getLogger("handful")
 
@@ -229,8 +229,8 @@ class ImagePasses:
             for run in runs:
                 run.write(rows[at : at + run.images])
                 at += run.images
-            BATCH_SIZE.observe(at)
-            BATCH_SECONDS.observe(perf_counter() - start)
+            IMAGES.size.observe(at)
+            IMAGES.seconds.observe(perf_counter() - start)
         except Exception as error:
             logger.exception("a pass failed")
             self._count(runs, f"{type(error).__name__}: {error}")

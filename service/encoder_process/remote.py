@@ -67,7 +67,6 @@ class RemoteEncoder:
         on_other: Callable[[str], None] = logger.critical,
     ) -> None:
         first = reach(paths(0), recipe)
-        first.close()
         of = self.description = first.description
         self._slots = slots_each(of, processes)
         self.recipe = of.recipe
@@ -83,10 +82,20 @@ class RemoteEncoder:
         self.preprocess = framing_of(of.geometry)
         self._images, self._texts = ConnectionPool(), ConnectionPool()
         self._endpoints = [
-            Endpoint(paths(number), of, self._slots, self._images, self._texts, on_other)
+            Endpoint(
+                paths(number),
+                None if number else first,
+                of,
+                self._slots,
+                self._images,
+                self._texts,
+                on_other,
+            )
             for number in range(of.encoders)
         ]
         self._endpoints[0].settled.wait()
+
+    shared = True
 
     @property
     def available(self) -> bool:

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock, Thread
 from typing import Any
@@ -43,12 +43,13 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hosted:
-    """A backbone with what encodes by it."""
+    """A backbone with what encodes by it, and the connections that notice its end."""
 
     description: Description
     images: ImagePasses
     texts: TextPasses
     backbone: Backbone
+    watching: set[socket.socket] = field(default_factory=set)
 
 
 class EncoderServer:
@@ -56,7 +57,8 @@ class EncoderServer:
 
     A connection says first what it is for: ``images``, of which the slots follow; ``texts``; or
     ``watch``, which is told nothing but the end. It says in which recipe, or is told the model's
-    fingerprint to choose by. Backbones are loaded when the first asks for them, and stay.
+    fingerprint to choose by. Backbones are loaded when the first asks for them, and go when nobody
+    watches them any more, but for the last one.
 
     Args:
         listening: A Unix socket that others keep open too: who connects while no encoder process
@@ -80,7 +82,6 @@ class EncoderServer:
         self._encoders = encoders
         self._loading = Lock()
         self._hosted: dict[Recipe, Hosted] = {}
-        self._watching: set[socket.socket] = set()
 
     def serve(self) -> None:
         """Accept connections until the listening socket is closed; blocks."""
@@ -96,23 +97,27 @@ class EncoderServer:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self._listening.close()
-        for hosted in set(self._hosted.values()):
-            hosted.images.close()
-            hosted.texts.close()
-        for connection in list(self._watching):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        with self._loading:
+            for hosted in self._hosted.values():
+                hosted.images.close()
+                hosted.texts.close()
+                for connection in hosted.watching:
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+            self._hosted.clear()
 
     def _welcome(self, connection: socket.socket) -> None:
         """Take one in: from its first frame to where it is listened to."""
         try:
             connection.settimeout(_PATIENCE)
             asked = _told(connection, Kind.OPEN)
+            connection.settimeout(None)  # to choose a recipe may take minutes
             known = asked["recipe"]
             recipe = Recipe(**known) if known else partial(_choose, connection)
+            watching = connection if asked["purpose"] == "watch" else None
             try:
-                hosted = self._host(recipe)
-            except OSError:
+                hosted = self._host(recipe, watching)
+            except ConnectionError:
                 raise
             except Exception as error:
                 if not isinstance(error, BackboneError):
@@ -122,11 +127,11 @@ class EncoderServer:
                 connection.close()
                 return
             send(connection, Frame(Kind.DESCRIPTION, payload=hosted.description.to_json()))
-            connection.settimeout(None)
             self._admit(connection, hosted, asked["purpose"], asked["process"])
         except (OSError, ValueError) as error:
             logger.warning("a connection to the encoder process ended early: %s", error)
             connection.close()
+        self._release(connection)
 
     def _admit(self, connection: socket.socket, hosted: Hosted, purpose: str, process: str) -> None:
         if purpose == "texts":
@@ -140,13 +145,12 @@ class EncoderServer:
             pin(slots.memory, hosted.backbone.device)
             hosted.images.join(Session(connection, slots, process))
         else:
-            self._watching.add(connection)
             with suppress(OSError):
                 receive(connection)  # it has nothing more to say: it goes, one day
-            self._watching.discard(connection)
             connection.close()
 
-    def _host(self, recipe: Recipe | ChooseRecipe) -> Hosted:
+    def _host(self, recipe: Recipe | ChooseRecipe, watching: socket.socket | None) -> Hosted:
+        """The backbone of a recipe; it stays at least as long as the connection that watches it."""
         with self._loading:
             if self._hosted and not isinstance(recipe, Recipe):
                 recipe = recipe(next(iter(self._hosted.values())).backbone.model_fingerprint)
@@ -160,7 +164,23 @@ class EncoderServer:
                     TextPasses(backbone.encode_texts),
                     backbone,
                 )
-            return self._hosted[recipe]
+            hosted = self._hosted[recipe]
+            if watching is not None:
+                hosted.watching.add(watching)
+            return hosted
+
+    def _release(self, connection: socket.socket) -> None:
+        """Forget a connection; a backbone that nobody watches goes, if others are in use."""
+        with self._loading:
+            left = [recipe for recipe, one in self._hosted.items() if connection in one.watching]
+            for recipe in left:
+                self._hosted[recipe].watching.remove(connection)
+                used = any(one.watching for one in self._hosted.values())
+                if used and not self._hosted[recipe].watching:
+                    released = self._hosted.pop(recipe)
+                    released.images.close()
+                    released.texts.close()
+                    logger.info("nobody embeds in %s any more", recipe)
 
 
 def _told(connection: socket.socket, kind: Kind) -> dict[str, Any]:

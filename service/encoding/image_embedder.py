@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import sleep
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -16,8 +17,9 @@ from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.encoding_request import Answer, InvalidImages, Metadata
 from service.encoding.fair_queue import Priority
+from service.encoding.hand_over_metrics import HAND_OVERS
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
-from service.encoding.micro_batching import MicroBatcher
+from service.encoding.micro_batching import IMAGES, MicroBatcher
 from service.images.decoding import DecodedImage, decode
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
@@ -26,6 +28,9 @@ from service.settings import Settings
 
 # Returns once the future is done, or raises when that is not worth waiting for any more.
 Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
+
+# Seconds between two looks whether an embedder that goes has work left.
+_PAUSE = 0.05
 
 
 class _Picture(NamedTuple):
@@ -47,6 +52,7 @@ class ImageEmbedder:
             max_batch=settings.max_batch or backbone.batch,
             passes=backbone.passes,
             decoders=settings.decode_threads,
+            metrics=HAND_OVERS if backbone.shared else IMAGES,
         )
         self._admission = AdmissionControl(self._batcher, settings.max_waiting)
 
@@ -105,12 +111,27 @@ class ImageEmbedder:
             for embedded, rows in answer
         ]
 
+    @property
+    def waiting(self) -> int:
+        """Images that wait to be embedded, or are being."""
+        return sum(self._batcher.waiting.values())
+
     def queries_wait(self) -> bool:
         """Whether an image that someone wants an answer about is not embedded; from any thread."""
         return self._batcher.waiting[Priority.QUERIES] > 0
 
     def close(self) -> None:
         """Stop the threads."""
+        self._batcher.close()
+
+    def close_when_idle(self) -> None:
+        """Stop the threads once all that was asked for is answered; blocks.
+
+        Nobody may ask any more; who was just about to is waited for.
+        """
+        sleep(_PAUSE)
+        while self.waiting:
+            sleep(_PAUSE)
         self._batcher.close()
 
     async def _embed(
@@ -176,6 +197,7 @@ class ImageEmbedder:
             media_type=decoded.media_type,
             width=decoded.width,
             height=decoded.height,
+            fingerprint=self._backbone.fingerprint,
         )
         pixels = self._backbone.preprocess_views(decoded.pixels, views, sha256)
         return embedded, [_Picture(view, Priority.REGISTRATIONS) for view in pixels]

@@ -20,6 +20,7 @@ class EmbeddedImage:
         media_type: Of the file.
         width: Of the picture, upright.
         height: Of the picture, upright.
+        fingerprint: Of the backbone and the recipe that its embeddings come from.
         embeddings: One row, of its support views.
         views: How many these are.
         itself: One row, of the image alone; None where that is not known, or the only view.
@@ -31,6 +32,7 @@ class EmbeddedImage:
     media_type: str
     width: int
     height: int
+    fingerprint: str
     embeddings: ImageEmbeddings
     views: int = 1
     itself: ImageEmbeddings | None = None

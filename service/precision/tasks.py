@@ -12,12 +12,12 @@ from torch import Tensor
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 
-A_CLASS = 28
+A_CLASS = 24
 """Pictures of each subject."""
 SHOTS = (1, 4, 16)
 METHODS = ("tip-adapter++", "auto")
 _CLASSES = 10
-_DRAWS = 20
+_DRAWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,32 +108,45 @@ def right(
     return answers.probabilities.argmax(dim=1) == draw.truth
 
 
-def difference(
+def answered(
     tasks: Sequence[Draw],
     texts: Tensor,
-    first: ImageEmbeddings,
-    second: tuple[ImageEmbeddings, ImageEmbeddings],
+    keys: ImageEmbeddings,
+    queries: ImageEmbeddings,
     logit_scale: float,
     methods: Sequence[str] = METHODS,
-) -> Difference:
-    """Few-shot accuracy of the same tasks in two ways: a paired comparison.
+) -> Tensor:
+    """(m, n) float64: how many heads named each of n pictures rightly in each of m tasks.
+
+    NaN where it is no query of the task.
 
     Args:
-        tasks: All of them.
+        tasks: m of them.
         texts: (N, d) embeddings of all class names.
-        first: Of all pictures, keys and queries alike.
-        second: Keys, and queries, of all pictures.
+        keys: Embeddings of all n pictures, that support pictures are taken from.
+        queries: The same, that queries are taken from.
         logit_scale: Of the encoder.
         methods: Heads.
     """
-    sums = torch.zeros(3, len(first.frozen), dtype=torch.float64)  # asked, right, change
-    for draw in tasks:
-        for method in methods:
-            one = right(draw, texts, first, first, method, logit_scale).double()
-            other = right(draw, texts, *second, method, logit_scale).double()
-            sums[:, draw.queries] += torch.stack([torch.ones_like(one), one, other - one])
-    asked, hits, change = sums[:, sums[0] > 0]
-    points = float(change.sum() / asked.sum())
+    found = torch.full((len(tasks), len(keys.frozen)), torch.nan, dtype=torch.float64)
+    for row, draw in zip(found, tasks, strict=True):
+        hits = [right(draw, texts, keys, queries, method, logit_scale) for method in methods]
+        row[draw.queries] = torch.stack(hits).double().sum(dim=0)
+    return found
+
+
+def difference(first: Tensor, second: Tensor, n_methods: int = len(METHODS)) -> Difference:
+    """Few-shot accuracy of the same tasks in two ways: a paired comparison.
+
+    Args:
+        first: Of :func:`answered`.
+        second: The same tasks in another way.
+        n_methods: How many heads were asked.
+    """
+    asked = n_methods * first.isfinite().double().sum(dim=0)
+    total = asked.sum()
+    change = (second - first).nansum(dim=0)
+    points = float(change.sum() / total)
     # Pictures are what is drawn at random: of each, the mean over the tasks that it is asked in.
-    error = ((change - points * asked).square().sum()).sqrt() / asked.sum()
-    return Difference(100 * float(hits.sum() / asked.sum()), 100 * points, 100 * float(error))
+    error = float((change - points * asked).square().sum().sqrt() / total)
+    return Difference(100 * float(first.nansum() / total), 100 * points, 100 * error)

@@ -68,3 +68,23 @@ def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
             if entry.live is live:
                 entry.live = None
             raise
+
+
+@contextmanager
+def committing_to(entry: Entry, live: LiveClassifier | None) -> Iterator[None]:
+    """Write what another classifier in memory takes this one's place with.
+
+    Who has found the old one goes on answering by it. Nobody reads the classifier meanwhile, and
+    has the old state in memory when the new one is written.
+
+    Args:
+        entry: Whose single-writer lock is held.
+        live: The classifier after it; None: it is read by the next who asks.
+    """
+    with entry.loader, entry.commit_gate:
+        try:
+            yield
+        except Outdated:
+            entry.outdated = entry.live is not None
+            raise
+        entry.live, entry.outdated = live, False

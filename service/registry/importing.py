@@ -36,14 +36,21 @@ class Import:
         file: Open.
         embedded: Its images by their SHA-256, where they were embedded by this service's backbone;
             None where the file's embeddings are that backbone's.
+        fingerprint: Of what those of the classifier come from.
     """
 
     file: ClassifierFile
     embedded: Mapping[str, EmbeddedImage] | None = None
+    fingerprint: str
 
 
-def has_to_be_embedded(file: ClassifierFile, backbone: Encoder) -> bool:
+def has_to_be_embedded(file: ClassifierFile, backbone: Encoder, fingerprint: str) -> bool:
     """Whether its embeddings are of another backbone, so that its images are embedded by this one.
+
+    Args:
+        file: Open.
+        backbone: Of the service.
+        fingerprint: Of the recipe that new classifiers are of.
 
     Raises:
         ImportedBackbone: They are, and images are missing in the file.
@@ -55,13 +62,13 @@ def has_to_be_embedded(file: ClassifierFile, backbone: Encoder) -> bool:
             "The file holds embeddings and does not say of which images, as handful.Classifier.save"
             " writes it. The Python API reads it; register the images themselves with a service."
         )
-    if found.source.fingerprint == backbone.fingerprint:
+    if found.source.fingerprint == fingerprint:
         return False
     missing = {image.sha256 for image in found.images or ()} - set(file.kept)
     if missing:
         raise ImportedBackbone(
             f"The file holds embeddings of the backbone {found.source}, which cannot be compared "
-            f"with those of {backbone.name} ({backbone.fingerprint[:12]}...), and {len(missing)} "
+            f"with those of {backbone.name} ({fingerprint[:12]}...), and {len(missing)} "
             "of its images are not in it to be embedded anew. Export it with its images, or import "
             "it into a service with the backbone that it is of."
         )
@@ -104,6 +111,7 @@ def whole(given: Import, backbone: Encoder, texts: ClassTexts) -> WholeClassifie
                 media_type=image.media_type,
                 width=image.width,
                 height=image.height,
+                fingerprint=found.source.fingerprint,
                 embeddings=found.embeddings[place : place + 1],
                 views=found.settings.support_views,
             )
@@ -137,6 +145,7 @@ def whole(given: Import, backbone: Encoder, texts: ClassTexts) -> WholeClassifie
         state = FileTuningState()
     return WholeClassifier(
         settings=found.settings,
+        fingerprint=given.fingerprint,
         tuning=tuning,
         tuning_state=TuningState(
             is_current=state.is_current,

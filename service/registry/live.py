@@ -97,6 +97,14 @@ class LiveClassifier:
         return self.state.id
 
     @property
+    def fingerprint(self) -> str:
+        """Of the recipe that it is of, and that queries are to be embedded in; it never changes.
+
+        A classifier that moves to another recipe is another one in memory.
+        """
+        return self.state.fingerprint
+
+    @property
     def tuning(self) -> Tuning:
         """What leave-one-out has set."""
         return self._classifier.tuning

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from fastapi_problem.error import StatusProblem
 from rich.console import Console
 from rich.progress import track
@@ -88,27 +87,45 @@ def _embed(stale: StaleEmbeddings, backbone: Encoder, settings: Settings, consol
     step = settings.max_batch or backbone.batch
     batches = _batches(images, step)
     for batch in track(batches, f"embedding {len(images)} images", console=console):
-        pixels = []
-        for image, content in zip(batch, stale.contents([one.id for one in batch]), strict=True):
-            picture = _decoded(content, backbone, settings).pixels
-            pixels += backbone.preprocess_views(picture, _most_views(image), image.sha256)
-        rows = ImageEmbeddings.concatenate(
-            [
-                backbone.encode_images(torch.stack(pixels[i : i + step]))
-                for i in range(0, len(pixels), step)
-            ]
-        )
-        embedded = {}
-        start = 0
-        for image in batch:
-            # Fewer views are the first of more.
-            embedded[image.id] = {
-                n: averaged(rows[start : start + n]) if n > 1 else rows[start : start + 1]
-                for n in (1, *image.views)
-            }
-            start += _most_views(image)
-        stale.replace(embedded)
+        contents = stale.contents([one.id for one in batch])
+        pictures = [_decoded(content, backbone, settings) for content in contents]
+        stale.replace(embedded(batch, pictures, backbone, step))
     return len(images)
+
+
+def embedded(
+    images: Sequence[StaleImage],
+    pictures: Sequence[DecodedImage],
+    encoder: Encoder,
+    step: int,
+) -> dict[int, dict[int, ImageEmbeddings]]:
+    """Embeddings of images by their ids and numbers of views, one row each.
+
+    Args:
+        images: Some.
+        pictures: Theirs.
+        encoder: What embeds them, when nobody waits for it.
+        step: Most views in one pass.
+    """
+    pixels = []
+    for image, picture in zip(images, pictures, strict=True):
+        pixels += encoder.preprocess_views(picture.pixels, _most_views(image), image.sha256)
+    rows = ImageEmbeddings.concatenate(
+        [
+            encoder.encode_pictures(pixels[i : i + step], background=True)
+            for i in range(0, len(pixels), step)
+        ]
+    )
+    found = {}
+    start = 0
+    for image in images:
+        # Fewer views are the first of more.
+        found[image.id] = {
+            n: averaged(rows[start : start + n]) if n > 1 else rows[start : start + 1]
+            for n in (1, *image.views)
+        }
+        start += _most_views(image)
+    return found
 
 
 def _batches(images: Sequence[StaleImage], step: int) -> list[list[StaleImage]]:

@@ -19,6 +19,7 @@ from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
+from service.registry.changing_over import ChangingOver
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.definitions import Definitions
 from service.registry.entry import Entry
@@ -60,6 +61,7 @@ class Registry:
         tunings: Told of classifiers that are to be tuned after their change, by :meth:`tune`.
 
     Attributes:
+        change_over: Changes a classifier over to another recipe.
         imports: Creates classifiers from files.
     """
 
@@ -80,6 +82,7 @@ class Registry:
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
         self._changes = ChangeMaker(store, backbone, self.tunings)
         self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
+        self.change_over = ChangingOver(store, backbone, self._loaded, cache, self.tunings)
         self.imports = Imports(store, backbone, self._loaded, limits)
 
     # Reading
@@ -168,7 +171,8 @@ class Registry:
             if settings != basis.settings:
                 views, images = settings.support_views, {}
                 if views != basis.settings.support_views:
-                    images = renewed(live.records()[1], views, embedded)
+                    own = basis.state.fingerprint
+                    images = renewed(live.records()[1], views, own, embedded)
                 change = self._definitions.redefinition(basis, settings, labels, texts)
                 self._changes.make(entry, live, basis, replace(change, renewed=images))
             elif fresh := basis.fresh(labels):
@@ -248,10 +252,11 @@ class Registry:
             ClassifierNotFound: There is none of that name.
             RequestTooLarge: There would be too many classes, or classes times templates.
             TextsNeeded: ``texts`` lacks some.
-            ViewsNeeded: The images are embedded with other support views than it asks for.
+            ViewsNeeded: The images are embedded with other support views than it asks for, or in
+                another recipe than it is of.
         """
         with self._loaded.changing(name) as (entry, live, basis):
-            check_views(images, basis.settings.support_views)
+            check_views(images, basis.settings.support_views, basis.state.fingerprint)
             fresh = basis.fresh([label for label, _ in images])
             new_classes = self._definitions.new_classes(
                 basis.settings, fresh, len(basis.records), texts

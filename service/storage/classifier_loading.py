@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select
 
 from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
-from service.storage.fingerprints import Origin, other_backbone
+from service.storage.fingerprints import Origin, other_backbone, refused
 from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support, support_of
 from service.storage.records import StoredClassifier
 from service.storage.rows import classifier_record
@@ -23,7 +25,12 @@ _CLASSES = CLASSES.where(_OF_IT).order_by(ClassRow.id)
 
 
 def load_classifier(
-    connection: Connection, name: str, own: Origin, *, left_by_others: bool = False
+    connection: Connection,
+    name: str,
+    own: Origin,
+    accepts: Callable[[str], bool] = refused,
+    *,
+    left_by_others: bool = False,
 ) -> StoredClassifier | None:
     """A classifier with its classes, support images and embeddings, or None.
 
@@ -31,6 +38,7 @@ def load_classifier(
         connection: In a transaction that sees one state of the database.
         name: The classifier's.
         own: Whose embeddings are asked for.
+        accepts: Whether a classifier of another fingerprint is given with embeddings of that.
         left_by_others: Whether the classifier's texts and tuning may be those of another backbone,
             to be made anew; its images may not.
 
@@ -39,26 +47,33 @@ def load_classifier(
         ClassifierDamaged: Something in it cannot be read.
     """
     try:
-        return _load(connection, name, own, left_by_others=left_by_others)
+        return _load(connection, name, own, accepts, left_by_others=left_by_others)
     except Damaged as error:
         raise ClassifierDamaged(name, str(error)) from error
 
 
 def _load(
-    connection: Connection, name: str, own: Origin, *, left_by_others: bool
+    connection: Connection,
+    name: str,
+    own: Origin,
+    accepts: Callable[[str], bool],
+    *,
+    left_by_others: bool,
 ) -> StoredClassifier | None:
     row = connection.execute(_CLASSIFIER, {"name": name}).one_or_none()
     if row is None:
         return None
     if row.fingerprint != own.fingerprint and not left_by_others:
-        raise other_backbone(connection, f"Classifier {name!r} holds", row.fingerprint, own)
+        if not accepts(row.fingerprint):
+            raise other_backbone(connection, f"Classifier {name!r} holds", row.fingerprint, own)
+        own = replace(own, fingerprint=row.fingerprint)
     whose = {"classifier_id": row.id}
     class_rows = connection.execute(_CLASSES, whose).all()
     images = support_of(row.support_views).join(ClassRow, SupportRow.class_id == ClassRow.id)
     found = connection.execute(images.where(_OF_IT), {**whose, "views": row.support_views})
     # Sorted here: the database would carry the embeddings along.
     rows = sorted(found.all(), key=attrgetter("id"))
-    support, embeddings = loaded_support(connection, rows, name, own)
+    support, embeddings = loaded_support(connection, rows, row.support_views, name, own)
     return StoredClassifier(
         record=classifier_record(row, len(class_rows), len(rows)),
         classes=loaded_classes(class_rows),

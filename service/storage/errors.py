@@ -7,6 +7,10 @@ class StorageError(RuntimeError):
     """The database cannot be used; the message says why."""
 
 
+class InUse(StorageError):
+    """Another process has the database to itself."""
+
+
 class Outdated(RuntimeError):
     """Another process was quicker: what a change began with is not the latest state."""
 

@@ -11,8 +11,14 @@ from sqlalchemy.orm import Session
 
 from adapters.recipe import recipe_with
 from service.problems import OtherBackbone
-from service.storage.errors import StorageError
-from service.storage.tables import BackboneRow, ClassifierRow, ImageRow, ViewsRow
+from service.storage.errors import Outdated, StorageError
+from service.storage.tables import (
+    BackboneRow,
+    ClassifierRow,
+    ImageRow,
+    ReEmbeddingRow,
+    ViewsRow,
+)
 from service.storage.transactions import writing
 
 
@@ -79,7 +85,7 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
             for row in session.execute(
                 select(*BackboneRow.__table__.columns)
                 .join(used, used.c.fingerprint == BackboneRow.fingerprint)
-                .where(BackboneRow.fingerprint != own.fingerprint)
+                .where(BackboneRow.fingerprint.not_in(fingerprints_allowed(session, own)))
             )
         ]
     if others:
@@ -95,23 +101,49 @@ def check_no_other(session: Session, own: Origin) -> None:
     """See that no classifier is of another backbone, before one is created.
 
     Another backbone's would keep both services from starting again. Where two make their first
-    ones at the same time, the second waits here and sees the first.
+    ones at the same time, the second waits here and sees the first. While the database moves from
+    one recipe to another, classifiers of both are there.
 
     Raises:
         OtherBackbone: One is.
+        Outdated: The database has moved to another recipe of the same backbone.
     """
+    lock_backbones(session)
+    allowed = fingerprints_allowed(session, own, of_classifiers=True)
+    if own.fingerprint not in allowed:
+        raise Outdated
+    other = session.scalar(
+        select(ClassifierRow.fingerprint).where(ClassifierRow.fingerprint.not_in(allowed)).limit(1)
+    )
+    if other is not None:
+        raise other_backbone(session.connection(), "The database holds", other, own)
+
+
+def lock_backbones(session: Session) -> None:
+    """Take turns with all that create classifiers, until the transaction ends."""
     session.execute(
         select(BackboneRow.fingerprint)
         .order_by(BackboneRow.fingerprint)
         .with_for_update(key_share=True)
     )
-    other = session.scalar(
-        select(ClassifierRow.fingerprint)
-        .where(ClassifierRow.fingerprint != own.fingerprint)
-        .limit(1)
-    )
-    if other is not None:
-        raise other_backbone(session.connection(), "The database holds", other, own)
+
+
+def fingerprints_allowed(
+    session: Session, own: Origin, *, of_classifiers: bool = False
+) -> set[str]:
+    """Fingerprints that may be there beside this one: of both recipes while the database moves.
+
+    Args:
+        session: Of the transaction.
+        own: What the service's embeddings come from.
+        of_classifiers: Whether those of images do not count, which are the last to change.
+    """
+    move = session.scalar(select(ReEmbeddingRow))
+    if move is None or own.fingerprint not in (move.source, move.target):
+        return {own.fingerprint}
+    if of_classifiers and move.arrived:
+        return {move.target}
+    return {move.source, move.target}
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:
@@ -153,6 +185,11 @@ def remember(engine: Engine, own: Origin) -> None:
             )
     except IntegrityError:
         pass  # a service with the same backbone has just started on the same database
+
+
+def refused(_: str) -> bool:
+    """No fingerprint but the own one is accepted."""
+    return False
 
 
 def _refusal(what: str, others: list[Origin], own: Origin, start: str) -> str:

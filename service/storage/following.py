@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from service.storage.change import Written
 from service.storage.change_log import NetChange, changes_since
 from service.storage.errors import Damaged
-from service.storage.fingerprints import Origin, other_backbone
+from service.storage.fingerprints import Origin
 from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support, support_of
 from service.storage.records import State
 from service.storage.rows import stored_tuning
@@ -35,14 +35,14 @@ def written_since(connection: Connection, state: State, own: Origin) -> Written 
     Args:
         connection: In a transaction that sees one state of the database.
         state: The one that the reader holds.
-        own: Whose embeddings are asked for.
+        own: Whose embeddings the reader holds.
 
     Returns:
         What to apply to be in the latest state. None where the classifier is to be read anew,
         which also tells what is damaged in it, or that it is gone.
 
     Raises:
-        OtherBackbone: Another one embedded the classifier, or images that were added.
+        OtherBackbone: Another one embedded images that were added.
     """
     try:
         return _written_since(connection, state, own)
@@ -54,8 +54,8 @@ def _written_since(connection: Connection, state: State, own: Origin) -> Written
     row = connection.execute(_CLASSIFIER.where(ClassifierRow.id == state.id)).one_or_none()
     if row is None or row.created_at != state.created_at:
         return None
-    if row.fingerprint != own.fingerprint:
-        raise other_backbone(connection, f"Classifier {row.name!r} holds", row.fingerprint, own)
+    if row.fingerprint != state.fingerprint:
+        return None  # to be read anew, which tells whether it can be
     net = changes_since(connection, state, row.revision)
     return None if net is None else _fetched(connection, row, net, own)
 
@@ -75,9 +75,8 @@ def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> W
             support_rows.where(SupportRow.id.in_(some)), {"views": row.support_views}
         )
     ]
-    support, embeddings = loaded_support(
-        connection, sorted(images, key=attrgetter("id")), row.name, own
-    )
+    ordered = sorted(images, key=attrgetter("id"))
+    support, embeddings = loaded_support(connection, ordered, row.support_views, row.name, own)
     return Written(
         revision=row.revision,
         # It may be stale again; the reader has an older one still.

@@ -57,6 +57,7 @@ class WholeClassifier:
 
     Attributes:
         settings: Of the classifier.
+        fingerprint: Of what its embeddings come from.
         tuning: Its tuning.
         tuning_state: Whether that is of the images.
         classes: In the order of their registration.
@@ -64,6 +65,7 @@ class WholeClassifier:
     """
 
     settings: ClassifierSettings
+    fingerprint: str
     tuning: Tuning
     tuning_state: TuningState
     classes: Sequence[WholeClass]
@@ -117,7 +119,8 @@ def write_whole(
     ]
     session.add_all(classes)
     session.flush()
-    _write_images(session, {one.label: one.id for one in classes}, whole.images, own, keep=keep)
+    ids = {one.label: one.id for one in classes}
+    _write_images(session, ids, whole.images, own, keep=keep)
 
 
 def _write_images(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -14,22 +15,24 @@ from service.storage.statements import LISTING
 from service.storage.tables import ClassifierRow
 
 
-def listed(session: Session, fingerprint: str) -> list[ClassifierRecord]:
-    """All classifiers by name; ``fingerprint`` is of the backbone that is to answer."""
+def listed(session: Session, answers: Callable[[str], bool]) -> list[ClassifierRecord]:
+    """All classifiers by name; those of which a fingerprint ``answers`` have no problem."""
     try:
-        return [_record(fingerprint, *row) for row in session.execute(LISTING)]
+        return [_record(answers, *row) for row in session.execute(LISTING)]
     except Damaged:  # a row whose text is no text: the others one by one
         ids = session.scalars(select(ClassifierRow.id).order_by(ClassifierRow.name)).all()
-        records = [listed_one(session, fingerprint, classifier_id) for classifier_id in ids]
+        records = [listed_one(session, answers, classifier_id) for classifier_id in ids]
         return [record for record in records if record is not None]
 
 
-def listed_one(session: Session, fingerprint: str, classifier_id: int) -> ClassifierRecord | None:
+def listed_one(
+    session: Session, answers: Callable[[str], bool], classifier_id: int
+) -> ClassifierRecord | None:
     """One classifier; None if it is gone, or its very name cannot be read."""
     whose = ClassifierRow.id == classifier_id
     try:
         row = session.execute(LISTING.where(whose)).one_or_none()
-        return None if row is None else _record(fingerprint, *row)
+        return None if row is None else _record(answers, *row)
     except Damaged as error:
         damage = str(error)
     try:
@@ -41,13 +44,17 @@ def listed_one(session: Session, fingerprint: str, classifier_id: int) -> Classi
 
 
 def _record(
-    fingerprint: str, row: ClassifierRow, backbone: str | None, n_classes: int, n_images: int
+    answers: Callable[[str], bool],
+    row: ClassifierRow,
+    backbone: str | None,
+    n_classes: int,
+    n_images: int,
 ) -> ClassifierRecord:
     backbone = backbone or "unknown"
     try:
         record = classifier_record(row, n_classes, n_images, backbone)
     except Damaged as error:
         return damaged_record(row, n_classes, n_images, backbone, f"damaged: {error}")
-    if row.fingerprint != fingerprint:
+    if not answers(row.fingerprint):
         return replace(record, problem=f"embedded by another backbone, {backbone}")
     return record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, select
 from adapters.embeddings import ImageEmbeddings
 from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone
+from service.storage.re_embedded import Blobs, re_embedded
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import embedding_rows
 from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow
@@ -33,10 +34,11 @@ RECORDS = select(
 ).join(ImageRow, SupportRow.image_id == ImageRow.id)
 """Support images without their embeddings, to be narrowed."""
 
-_SUPPORT = RECORDS.add_columns(ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
+_IMAGE_ID = ImageRow.id.label("image_id")
+_SUPPORT = RECORDS.add_columns(_IMAGE_ID, ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
 _WITH_VIEWS = RECORDS.outerjoin(
     ViewsRow, and_(ViewsRow.image_id == ImageRow.id, ViewsRow.views == bindparam("views"))
-).add_columns(ViewsRow.fingerprint, ViewsRow.frozen, ViewsRow.corrected)
+).add_columns(_IMAGE_ID, ViewsRow.fingerprint, ViewsRow.frozen, ViewsRow.corrected)
 
 
 def support_of(views: int) -> Select[Any]:
@@ -68,13 +70,14 @@ def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
 
 
 def loaded_support(
-    connection: Connection, rows: Sequence[Any], classifier: str, own: Origin
+    connection: Connection, rows: Sequence[Any], views: int, classifier: str, own: Origin
 ) -> tuple[list[SupportRecord], ImageEmbeddings]:
     """Rows of :func:`support_of` as records, in their order, and their embeddings.
 
     Args:
         connection: Of the transaction that found them.
         rows: Of one classifier.
+        views: Its number of them.
         classifier: Its name.
         own: Whose embeddings are asked for.
 
@@ -82,16 +85,29 @@ def loaded_support(
         OtherBackbone: One of them has another's.
         Damaged: Something in them cannot be read.
     """
-    for image in rows:
-        if image.fingerprint is None:
-            raise Damaged("the embedding of an image's views is missing")
-        if image.fingerprint != own.fingerprint:
-            what = f"Classifier {classifier!r} has an image with"
-            raise other_backbone(connection, what, image.fingerprint, own)
+    embedded: Sequence[Any] = rows
+    others = [row.image_id for row in rows if row.fingerprint != own.fingerprint]
+    if others:
+        beside = re_embedded(connection, others, views, own.fingerprint)
+        embedded = [_embedded(connection, row, beside, classifier, own) for row in rows]
     return [loaded_record(row) for row in rows], ImageEmbeddings(
-        embedding_rows([row.frozen for row in rows], "an image's embedding"),
-        embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
+        embedding_rows([row.frozen for row in embedded], "an image's embedding"),
+        embedding_rows([row.corrected for row in embedded], "an image's corrected embedding"),
     )
+
+
+def _embedded(
+    connection: Connection, row: Any, beside: Mapping[int, Blobs], classifier: str, own: Origin
+) -> Any:
+    """What holds the embeddings of an image that are asked for."""
+    if row.fingerprint == own.fingerprint:
+        return row
+    if (found := beside.get(row.image_id)) is not None:
+        return found
+    if row.fingerprint is None:
+        raise Damaged("the embedding of an image's views is missing")
+    what = f"Classifier {classifier!r} has an image with"
+    raise other_backbone(connection, what, row.fingerprint, own)
 
 
 def loaded_record(row: Any) -> SupportRecord:

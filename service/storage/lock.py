@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from service.storage.errors import StorageError
+from service.storage.errors import InUse, StorageError
 from service.storage.location import sqlite_file
 
 
@@ -34,7 +34,7 @@ def lock_database(database_url: str) -> FileLock | None:
         lock = FileLock(path)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise StorageError(
+        raise InUse(
             f"{database} is in use by another handful process; stop it, or use another --data-dir"
         ) from error
     except OSError as error:

@@ -12,41 +12,58 @@ from torch import Tensor
 from adapters.embeddings import SupportSet
 from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
-from service.storage.fingerprints import Origin
+from service.storage.re_embedded import re_embedded
 from service.storage.rows import embedding_rows
 from service.storage.tables import ClassifierRow, ClassRow, ImageRow, SupportRow
 
 _THEMSELVES = (
-    select(SupportRow.id, ImageRow.corrected)
+    select(
+        SupportRow.id,
+        ImageRow.id.label("image_id"),
+        ImageRow.corrected,
+        ImageRow.fingerprint,
+        ClassifierRow.fingerprint.label("own"),
+    )
     .join(ImageRow, SupportRow.image_id == ImageRow.id)
     .join(ClassRow, SupportRow.class_id == ClassRow.id)
     .join(ClassifierRow, ClassRow.classifier_id == ClassifierRow.id)
-    .where(
-        ClassifierRow.name == bindparam("name"), ImageRow.fingerprint == bindparam("fingerprint")
-    )
+    .where(ClassifierRow.name == bindparam("name"))
 )
 
 
-def query_embeddings(connection: Connection, name: str, own: Origin) -> dict[int, Tensor]:
+def query_embeddings(
+    connection: Connection, name: str, fingerprint: str | None = None
+) -> dict[int, Tensor]:
     """Corrected embeddings of a classifier's support images without their views, by their ids.
 
-    Those of which nobody has made it are missing. One statement.
+    Those of which nobody has made it are missing.
 
     Args:
-        connection: In a transaction.
+        connection: In a transaction that sees one state of the database.
         name: The classifier's.
-        own: Whose embeddings are asked for.
+        fingerprint: Of what they come from; that of the classifier if None.
 
     Raises:
         ClassifierDamaged: One of them cannot be read.
     """
-    given = {"name": name, "fingerprint": own.fingerprint}
-    found = [row for row in connection.execute(_THEMSELVES, given) if row.corrected]
+    found = connection.execute(_THEMSELVES, {"name": name}).all()
+    if not found:
+        return {}
+    wanted = fingerprint or found[0].own
+    others = [row.image_id for row in found if row.fingerprint != wanted]
+    beside = re_embedded(connection, others, 1, wanted) if others else {}
+    blobs: dict[int, bytes] = {}
+    for row in found:
+        if row.fingerprint == wanted:
+            blobs[row.id] = row.corrected
+        elif row.image_id in beside:
+            blobs[row.id] = beside[row.image_id].corrected
+    blobs = {i: stored for i, stored in blobs.items() if stored}
     try:
-        rows = embedding_rows([row.corrected for row in found], "an image's corrected embedding")
+        rows = embedding_rows(list(blobs.values()), "an image's corrected embedding")
     except Damaged as error:
         raise ClassifierDamaged(name, str(error)) from error
-    return {row.id: embedding for row, embedding in zip(found, rows, strict=True)}
+    return dict(zip(blobs, rows, strict=True))
 
 
 def with_queries(support: SupportSet, found: Mapping[int, Tensor]) -> SupportSet:

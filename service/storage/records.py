@@ -45,11 +45,13 @@ class State(NamedTuple):
         id: Of the classifier; given again once it is deleted.
         created_at: To the microsecond, which tells those of one id apart.
         revision: One more with each change.
+        fingerprint: Of the backbone and the recipe that its embeddings come from.
     """
 
     id: int
     created_at: datetime
     revision: int
+    fingerprint: str
 
     def includes(self, other: State) -> bool:
         """Whether this is ``other``, or one that came of it."""
@@ -91,13 +93,14 @@ class ClassifierRecord:
     n_classes: int
     n_images: int
     revision: int = 0
+    fingerprint: str = ""
     backbone: str = ""
     problem: str | None = None
 
     @property
     def state(self) -> State:
         """Which state of which classifier this is."""
-        return State(self.id, self.created_at, self.revision)
+        return State(self.id, self.created_at, self.revision, self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,7 +160,7 @@ class StaleEmbeddings:
         Raises as :func:`service.storage.query_embeddings.query_embeddings`.
         """
         with self._engine.connect() as connection:
-            return query_embeddings(connection, name, self._own)
+            return query_embeddings(connection, name, self._fingerprint)
 
     def write(self, state: State, change: Change) -> None:
         """Write the new texts and tuning of a classifier that was loaded so.

@@ -46,8 +46,8 @@ STATE = select(
 """What a :class:`service.storage.records.State` is of, and whose it is, by the name."""
 
 
-def next_revision(state: State, fingerprint: str) -> Update:
-    """The next revision of a classifier, if it is in that state and of that backbone.
+def next_revision(state: State) -> Update:
+    """The next revision of a classifier, if it is in that state and of that fingerprint.
 
     The check of optimistic concurrency: where another change came first, no row is updated.
     """
@@ -55,7 +55,7 @@ def next_revision(state: State, fingerprint: str) -> Update:
         update(ClassifierRow)
         .where(
             ClassifierRow.id == state.id,
-            ClassifierRow.fingerprint == fingerprint,
+            ClassifierRow.fingerprint == state.fingerprint,
             ClassifierRow.created_at == state.created_at,
             ClassifierRow.revision == state.revision,
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Engine, delete, select
+from sqlalchemy import Connection, CursorResult, Engine, delete, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -15,7 +16,13 @@ from service.storage.class_rows import write_classes, write_texts
 from service.storage.classifier_loading import load_classifier
 from service.storage.deleting import delete_support, letting_go
 from service.storage.errors import Outdated
-from service.storage.fingerprints import Origin, check_no_other, other_backbone, remember
+from service.storage.fingerprints import (
+    Origin,
+    check_no_other,
+    other_backbone,
+    refused,
+    remember,
+)
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
@@ -25,12 +32,12 @@ from service.storage.rows import settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, SupportRow
+from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ReEmbeddingRow, SupportRow
 from service.storage.transactions import flush_or_outdated, writing
 
 
 class Store:
-    """All that is kept, under one backbone's fingerprint.
+    """All that is kept, under one backbone's fingerprint, or those of its recipes.
 
     Methods are blocking and thread-safe. What a method has written is on the disk when it
     returns; if it raises, nothing of it is. All raise ``StorageUnavailable`` where the database
@@ -41,9 +48,18 @@ class Store:
         engine: Of ``open_database``.
         own: What the embeddings of this service come from.
         store_images: Whether the bytes of images are kept from now on.
+        accepts: Whether this process embeds under another fingerprint, too: that of another recipe
+            of the same backbone, while a database moves from one to the other. May block.
     """
 
-    def __init__(self, engine: Engine, own: Origin, *, store_images: bool = True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        own: Origin,
+        *,
+        store_images: bool = True,
+        accepts: Callable[[str], bool] = refused,
+    ) -> None:
         self._engine = engine
         self._store_images = store_images
         # Several statements read one classifier: all must see the same state of it. SQLite's
@@ -53,27 +69,41 @@ class Store:
             if engine.dialect.name == "postgresql"
             else engine
         )
-        self.fingerprint = own.fingerprint
         self._own = own
+        self._accepts = accepts
         remember(engine, own)
 
     @property
-    def origin(self) -> Origin:
-        """What the embeddings of this service come from."""
-        return self._own
+    def fingerprint(self) -> str:
+        """What classifiers that are made now are embedded under."""
+        return self._own.fingerprint
+
+    def origin(self, fingerprint: str) -> Origin:
+        """What embeddings of a classifier of this store come from."""
+        return replace(self._own, fingerprint=fingerprint)
+
+    def make_under(self, fingerprint: str) -> None:
+        """Make classifiers under another fingerprint from now on: that of another recipe.
+
+        Raises:
+            StorageFull, StorageUnavailable: It cannot be written down.
+        """
+        own = self.origin(fingerprint)
+        remember(self._engine, own)
+        self._own = own
 
     # Classifiers
 
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return listed(session, self.fingerprint)
+            return listed(session, self._answers)
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
             found = session.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
-            return None if found is None else listed_one(session, self.fingerprint, found)
+            return None if found is None else listed_one(session, self._answers, found)
 
     def load(self, name: str) -> StoredClassifier | None:
         """A classifier with its classes, support images and embeddings, or None.
@@ -82,15 +112,19 @@ class Store:
             ClassifierDamaged: Something in it cannot be read.
         """
         with self._loader.connect() as connection:
-            return load_classifier(connection, name, self._own)
+            return load_classifier(connection, name, self._own, self._accepts)
 
-    def query_embeddings(self, name: str) -> dict[int, Tensor]:
+    def query_embeddings(self, name: str, fingerprint: str | None = None) -> dict[int, Tensor]:
         """What support images of a classifier with several views are as queries, by their ids.
+
+        Args:
+            name: The classifier's.
+            fingerprint: Of the recipe that is asked for; the classifier's if None.
 
         Raises as :func:`service.storage.query_embeddings.query_embeddings`.
         """
-        with self._engine.connect() as connection:
-            return query_embeddings(connection, name, self._own)
+        with self._loader.connect() as connection:
+            return query_embeddings(connection, name, fingerprint)
 
     def state(self, name: str) -> State | None:
         """Which state a classifier is in, or None; costs one row."""
@@ -98,10 +132,8 @@ class Store:
             row = connection.execute(STATE, {"name": name}).one_or_none()
             if row is None:
                 return None
-            if row.fingerprint != self.fingerprint:
-                what = f"Classifier {name!r} holds"
-                raise other_backbone(connection, what, row.fingerprint, self._own)
-            return State(row.id, row.created_at, row.revision)
+            self._origin_of(connection, row.fingerprint, f"Classifier {name!r} holds")
+            return State(row.id, row.created_at, row.revision, row.fingerprint)
 
     def find(self, name: str) -> int | None:
         """The id of a classifier, in whatever condition it is; None if there is none."""
@@ -117,12 +149,14 @@ class Store:
         """
         if change.settings is None or change.tuning is None:
             raise ValueError("a classifier is made with settings and a tuning")
+        self._follow_recipe()
         with writing(self._engine) as session:
-            check_no_other(session, self._own)
+            own = self._own
+            check_no_other(session, own)
             row = ClassifierRow(
                 name=name,
                 **settings_columns(change.settings),
-                **tuning_columns(change.tuning, self.fingerprint) | {"tuning_since": None},
+                **tuning_columns(change.tuning, own.fingerprint) | {"tuning_since": None},
             )
             session.add(row)
             flush_or_outdated(session)
@@ -134,7 +168,8 @@ class Store:
         Raises as :func:`service.storage.importing.write_whole`.
         """
         with writing(self._engine) as session:
-            write_whole(session, name, whole, self._own, keep=self._store_images)
+            own = self._origin_of(session.connection(), whole.fingerprint, "The file holds")
+            write_whole(session, name, whole, own, keep=self._store_images)
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.
@@ -174,16 +209,21 @@ class Store:
 
         Raises:
             Outdated: The classifier is in another state, or gone; nothing is written then.
+            ValueError: The images are embedded under another fingerprint than the classifier.
         """
+        embedded = [*change.renewed.values(), *(image for _, image in change.added)]
+        if any(image.fingerprint != state.fingerprint for image in embedded):
+            raise ValueError("embeddings of two fingerprints never meet in a classifier")
+        own = self.origin(state.fingerprint)
         deletes = bool(change.classes_removed or change.removed)
         with writing(self._engine, frees=deletes and not change.added) as session:
             # First of all: other writers of this classifier wait here until this change is whole.
-            following = next_revision(state, self.fingerprint)
-            updated = session.execute(following.values(**self._columns(change)))
+            following = next_revision(state)
+            updated = session.execute(following.values(**_columns(state, change)))
             if cast("CursorResult[Any]", updated).rowcount == 0:
-                raise self._not_changed(session, state.id)
+                raise self._not_changed(session, state)
             write_texts(session, change.classes_renewed)
-            renew_support(session, tuple(change.renewed.values()), self._own)
+            renew_support(session, tuple(change.renewed.values()), own)
             delete_support(session, change.classes_removed, change.removed)
             written = Written(
                 revision=state.revision + 1,
@@ -194,7 +234,7 @@ class Store:
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,
                 support=write_support(
-                    session, state.id, change.added, self._own, keep=self._store_images
+                    session, state.id, change.added, own, keep=self._store_images
                 ),
                 embeddings=change.embeddings_added(),
                 removed=change.removed,
@@ -211,7 +251,8 @@ class Store:
             to be read anew: where that is damaged, :meth:`load` tells.
         """
         with self._loader.connect() as connection:
-            return written_since(connection, state, self._own)
+            own = self._origin_of(connection, state.fingerprint, "The classifier holds")
+            return written_since(connection, state, own)
 
     # Images
 
@@ -247,26 +288,50 @@ class Store:
                 )
             )
 
-    def _columns(self, change: Change) -> dict[str, Any]:
-        """Columns of a classifier's row that a change sets."""
-        columns: dict[str, Any] = {}
-        if change.settings is not None:
-            columns |= settings_columns(change.settings)
-        if change.tuning is None:
-            return columns | stale_columns(change)
-        columns |= tuning_columns(change.tuning, self.fingerprint)
-        if change == Change(tuning=change.tuning):  # of the same images and settings, later
-            columns["updated_at"] = ClassifierRow.updated_at
-        return columns
+    def _follow_recipe(self) -> None:
+        """Make classifiers in the recipe that others have moved the database to."""
+        with Session(self._engine) as session:
+            target = session.scalar(select(ReEmbeddingRow.target)) or session.scalar(
+                select(ClassifierRow.fingerprint).limit(1)
+            )
+        if target not in (None, self.fingerprint) and self._accepts(target):
+            self.make_under(target)
 
-    def _not_changed(self, session: Session, classifier_id: int) -> Exception:
+    def _answers(self, fingerprint: str) -> bool:
+        """Whether classifiers of that fingerprint are answered."""
+        return fingerprint == self.fingerprint or self._accepts(fingerprint)
+
+    def _origin_of(self, connection: Connection, fingerprint: str, what: str) -> Origin:
+        """What embeddings under that fingerprint come from.
+
+        Raises:
+            OtherBackbone: This process does not embed under it.
+        """
+        if not self._answers(fingerprint):
+            raise other_backbone(connection, what, fingerprint, self._own)
+        return self.origin(fingerprint)
+
+    def _not_changed(self, session: Session, state: State) -> Exception:
         """Why a change did not find the state that it was made for."""
         found = session.execute(
             select(ClassifierRow.name, ClassifierRow.fingerprint).where(
-                ClassifierRow.id == classifier_id
+                ClassifierRow.id == state.id
             )
         ).one_or_none()
-        if found is None or found.fingerprint == self.fingerprint:
+        if found is None or self._answers(found.fingerprint):
             return Outdated()
         what = f"Classifier {found.name!r} holds"
         return other_backbone(session.connection(), what, found.fingerprint, self._own)
+
+
+def _columns(state: State, change: Change) -> dict[str, Any]:
+    """Columns of a classifier's row that a change of that state sets."""
+    columns: dict[str, Any] = {}
+    if change.settings is not None:
+        columns |= settings_columns(change.settings)
+    if change.tuning is None:
+        return columns | stale_columns(change)
+    columns |= tuning_columns(change.tuning, state.fingerprint)
+    if change == Change(tuning=change.tuning):  # of the same images and settings, later
+        columns["updated_at"] = ClassifierRow.updated_at
+    return columns

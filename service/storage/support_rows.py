@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from adapters.embeddings import ImageEmbeddings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
 from service.storage.deleting import letting_go
-from service.storage.fingerprints import Origin, other_backbone
+from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
+from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.records import SupportRecord
-from service.storage.rows import blob, support_record
+from service.storage.rows import support_record
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassRow,
@@ -95,7 +95,11 @@ def write_support(
     ]
 
 
-def renew_support(session: Session, images: Sequence[EmbeddedImage], own: Origin) -> None:
+def renew_support(
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    own: Origin,
+) -> None:
     """Write embeddings of other numbers of views of images that a classifier has.
 
     Those that nobody asks for any more go; the classifier's settings are written before.
@@ -111,11 +115,14 @@ def renew_support(session: Session, images: Sequence[EmbeddedImage], own: Origin
 
 
 def write_images(
-    session: Session, images: Sequence[EmbeddedImage], own: Origin
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    own: Origin,
 ) -> dict[str, ImageRow]:
     """Rows of the images by their content, new ones where there are none yet.
 
-    Embeddings of their support views are written where there are none of so many.
+    Embeddings of their support views are written where there are none of so many. Those of an
+    image that is stored under another fingerprint that may be there, are written beside it.
 
     Raises:
         OtherBackbone: One of them is stored with embeddings of another backbone.
@@ -128,6 +135,7 @@ def write_images(
         for row in session.scalars(found, {"some": some}):
             _check(session, row.fingerprint, own)
             known[row.sha256] = row
+    beside: dict[tuple[int, int], Blobs] = {}
     for image in images:
         if image.sha256 not in known:
             known[image.sha256] = ImageRow(
@@ -141,27 +149,42 @@ def write_images(
             )
             session.add(known[image.sha256])
         row = known[image.sha256]
-        if not row.frozen and image.plain is not None:
-            row.frozen, row.corrected = _blobs(image.plain)
+        if image.plain is None:
+            continue
+        if row.fingerprint != own.fingerprint:
+            beside[row.id, 1] = Blobs.of(image.plain)
+        elif not row.frozen:
+            row.frozen, row.corrected = Blobs.of(image.plain)
     flush_or_outdated(session)
     if with_views:
-        _write_views(session, with_views, known, own)
+        beside |= _write_views(session, with_views, known, own)
+    if beside:
+        write_re_embedded(session, beside, own.fingerprint)
     return known
 
 
 def _write_views(
-    session: Session, images: Sequence[EmbeddedImage], known: dict[str, ImageRow], own: Origin
-) -> None:
-    there: set[tuple[int, int]] = set()
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    known: dict[str, ImageRow],
+    own: Origin,
+) -> dict[tuple[int, int], Blobs]:
+    """Write embeddings of support views; returns those to be written beside others."""
+    there: dict[tuple[int, int], str] = {}
+    beside: dict[tuple[int, int], Blobs] = {}
     for some in chunks(sorted({known[image.sha256].id for image in images})):
         for row in session.scalars(_VIEWS, {"some": some}):
             _check(session, row.fingerprint, own)
-            there.add((row.image_id, row.views))
+            there[row.image_id, row.views] = row.fingerprint
     for image in images:
-        if (key := (known[image.sha256].id, image.views)) in there:
+        key = known[image.sha256].id, image.views
+        if there.setdefault(key, "") == own.fingerprint:
             continue
-        there.add(key)
-        frozen, corrected = _blobs(image.embeddings)
+        frozen, corrected = Blobs.of(image.embeddings)
+        if there[key]:
+            beside[key] = Blobs(frozen, corrected)
+            continue
+        there[key] = own.fingerprint
         session.add(
             ViewsRow(
                 image_id=key[0],
@@ -172,15 +195,12 @@ def _write_views(
             )
         )
     flush_or_outdated(session)
-
-
-def _blobs(row: ImageEmbeddings) -> tuple[bytes, bytes]:
-    return blob(row.frozen), blob(row.corrected)
+    return beside
 
 
 def _check(session: Session, fingerprint: str, own: Origin) -> None:
-    """See that a row that is there is of this service's backbone."""
-    if fingerprint != own.fingerprint:
+    """See that a row that is there is of a recipe that may be there."""
+    if fingerprint != own.fingerprint and fingerprint not in fingerprints_allowed(session, own):
         what = "An image of the request is stored already, and has"
         raise other_backbone(session.connection(), what, fingerprint, own)
 

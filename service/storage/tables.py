@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     true,
@@ -198,6 +199,43 @@ class ViewsRow(Base):
     """
 
     __tablename__ = "image_views"
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    views: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
+    frozen: Mapped[bytes] = mapped_column(LargeBinary)
+    corrected: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReEmbeddingRow(Base):
+    """The move of the database from one recipe of its backbone to another; one row, or none.
+
+    Classifiers of both are there meanwhile. One process works on it: the ``worker``, which beats.
+    """
+
+    __tablename__ = "re_embedding"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
+    target: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
+    since: Mapped[datetime] = mapped_column(Moment, default=_now)
+    going_back: Mapped[bool] = mapped_column(default=False)  # it was cancelled
+    arrived: Mapped[bool] = mapped_column(default=False)  # all classifiers are of the target
+    error: Mapped[str | None] = mapped_column(Text)
+    failed: Mapped[bool] = mapped_column(default=False)  # for good, by that error
+    worker: Mapped[str | None] = mapped_column(String(32))
+    beat: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ReEmbeddedRow(Base):
+    """Embeddings of an image in the other recipe than the row for so many views has them in.
+
+    There are some only while the database moves from one to the other.
+    """
+
+    __tablename__ = "re_embedded"
 
     image_id: Mapped[int] = mapped_column(
         ForeignKey("images.id", ondelete="CASCADE"), primary_key=True

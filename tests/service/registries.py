@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn.functional import normalize
 from adapters.backbones import Backbone
 from adapters.embeddings import ImageEmbeddings
 from service.classifier_settings import ClassifierSettings
-from service.images.embedded import EmbeddedImage
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
@@ -42,7 +43,9 @@ class SelfNaming(Registry):
     def add_images(
         self, name: str, images: Sequence[Any], top_k: int | None = None, *_: Any
     ) -> list[Registered]:
-        return self._naming(super().add_images, name, images, top_k)
+        own = self._store.fingerprint
+        given = [SupportImage(label, replace(image, fingerprint=own)) for label, image in images]
+        return self._naming(super().add_images, name, given, top_k)
 
     def _naming(self, call: Callable[..., T], *args: Any) -> T:
         texts = ClassTexts()
@@ -72,12 +75,19 @@ def plain_store(engine: Engine, backbone: Backbone, *, store_images: bool = Fals
     return Store(engine, own, store_images=store_images)
 
 
+def owned(made: Registry, images: Mapping[str, EmbeddedImage]) -> dict[str, EmbeddedImage]:
+    """Images as embedded by the backbone of a registry."""
+    own = made._store.fingerprint
+    return {key: replace(image, fingerprint=own) for key, image in images.items()}
+
+
 def embeddings(seed: int) -> ImageEmbeddings:
     rows = torch.randn(2, 1, 32, generator=torch.Generator().manual_seed(seed))
     return ImageEmbeddings(normalize(rows[0]), normalize(rows[1]))
 
 
 def image(seed: int) -> EmbeddedImage:
+    """An image as embedded by the backbone of the registry that it is given to."""
     digest = hashlib.sha256(str(seed).encode()).hexdigest()
     return EmbeddedImage(
         filename=f"{seed}.png",
@@ -86,6 +96,7 @@ def image(seed: int) -> EmbeddedImage:
         media_type="image/png",
         width=4,
         height=3,
+        fingerprint="",
         embeddings=embeddings(seed),
     )
 

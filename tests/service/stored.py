@@ -47,6 +47,7 @@ def support(seed: int, label: str, **other: Any) -> SupportImage:
         media_type="image/png",
         width=4,
         height=3,
+        fingerprint=OWN.fingerprint,
         embeddings=embeddings(seed),
     )
     return SupportImage(label, replace(image, **other))

@@ -52,11 +52,21 @@ def test_it_says_what_serves_here_and_why_nothing_quicker_does(tmp_path: Path) -
     assert report["versions"]["openvino"] == version("openvino")
     assert report["encoder"]["used"].startswith("lite on ")
     assert "IndexFlatIP" in report["cache"]["used"]
+    # PyTorch, which embeds here, computes in float32.
+    assert report["precision"]["used"] == "float32"
+    assert "agrees with float32" in report["precision"]["remarks"][0]
     if not torch.cuda.is_available():
         assert report["encoder"]["used"] == "lite on cpu, run by eager"
         assert report["cache"]["remarks"] == ["no GPU, as the encoder is on none"]
         assert report["torch"]["used"].endswith("no GPU")
     assert not (tmp_path / "data").exists()
+
+
+def test_it_says_that_a_precision_was_asked_for(tmp_path: Path) -> None:
+    ran = doctor(tmp_path, "--json", HANDFUL_RUNTIME="auto", HANDFUL_PRECISION="bfloat16")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)["precision"]
+    assert told == {"used": "bfloat16", "remarks": ["as HANDFUL_PRECISION asks"]}
 
 
 def test_people_read_the_same_as_lines(tmp_path: Path) -> None:

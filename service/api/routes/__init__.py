@@ -11,6 +11,7 @@ from service.api.routes import (
     exchange,
     health,
     predictions,
+    re_embedding,
     reports,
     suggestions,
     support_images,
@@ -25,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     reports.router,
     advice.router,
     exchange.router,
+    re_embedding.router,
     health.router,
 )
 """All routers, in the order of the OpenAPI document."""

@@ -91,7 +91,7 @@ async def export_classifier(
         return parts.store.content(stored.support[place].id) if images else None
 
     def pieces() -> Iterator[bytes]:  # in a thread, from the first on
-        yield from file_pieces(exported(stored, parts.store.origin), content)
+        yield from file_pieces(exported(stored, _origin(stored, parts)), content)
 
     return await _attachment(pieces(), FILE_TYPE, f"{name}.zip")
 
@@ -109,7 +109,9 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
     which the classifier compares images.
     """
     stored = await _stored(name, parts, request)
-    return await _attachment(_index_pieces(stored, parts.store.origin), _ZIP, f"{name}.faiss.zip")
+    return await _attachment(
+        _index_pieces(stored, _origin(stored, parts)), _ZIP, f"{name}.faiss.zip"
+    )
 
 
 @router.put(
@@ -152,19 +154,20 @@ async def import_classifier(
     )
     held = file.classifier.embeddings
     account_of(request).take(held.frozen.nbytes + held.corrected.nbytes)
-    anew = has_to_be_embedded(file, parts.backbone)
+    fingerprint = parts.store.fingerprint
+    anew = has_to_be_embedded(file, parts.backbone, fingerprint)
     made = False
     if not await run_blocking(parts.registry.imports.is_there, name, file):
         embedded = None
         if anew:
             wait = deadline_or_disconnect(request)
-            embedded = await embed_images(file, parts.embedder, name, wait)
+            embedded = await embed_images(file, parts.embedder.of(fingerprint), name, wait)
         made = await run_change_with_texts(
             request,
             parts,
             parts.registry.imports.create,
             name,
-            Import(file=file, embedded=embedded),
+            Import(file=file, embedded=embedded, fingerprint=fingerprint),
         )
     response.status_code = 201 if made else 200
     return await get_classifier(name, parts)
@@ -185,6 +188,10 @@ async def _stored(name: str, parts: ServiceParts, request: Request) -> StoredCla
     embeddings = stored.embeddings
     account_of(request).take(embeddings.frozen.nbytes + embeddings.corrected.nbytes)
     return stored
+
+
+def _origin(stored: StoredClassifier, parts: ServiceParts) -> Origin:
+    return parts.store.origin(stored.record.fingerprint)
 
 
 async def _attachment(pieces: Iterator[bytes], media_type: str, filename: str) -> Response:

@@ -17,6 +17,7 @@ from service.api.limiters import Limiters
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import POOL_BODY
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
+from service.api.recipes import embedded_for
 from service.api.schemas.predictions import EvidenceOut
 from service.api.schemas.suggestions import (
     DuplicateOut,
@@ -88,9 +89,12 @@ async def suggest_images(
     classes, to find out which of them to register. At a few images a class it matters more which
     ones they are than which head reads them. Nothing is registered or changed.
     """
-    live = await run_blocking(parts.registry.live, checked_classifier(name))
+    await run_blocking(parts.registry.live, checked_classifier(name))
     pool = await read_pool(request, parts.settings, filename_encoding, folders=folders)
-    embedded = await parts.embedder.register(pool.images, name, deadline_or_disconnect(request))
+    wait = deadline_or_disconnect(request)
+    live, embedded = await embedded_for(
+        parts, name, lambda own: parts.embedder.register(pool.images, name, wait, own)
+    )
 
     def chosen() -> _Chosen:
         embeddings = ImageEmbeddings.concatenate([image.embeddings for image in embedded])

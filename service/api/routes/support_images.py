@@ -205,7 +205,7 @@ async def _register(
             )
 
         registered = await registered_with_views(
-            request, parts, name, images, live.settings.support_views, register
+            request, parts, name, images, live.settings.support_views, live.fingerprint, register
         )
     await until_tuned(name)
     created = sum(answer.created for answer in registered)

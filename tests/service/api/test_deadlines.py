@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,8 +15,9 @@ from prometheus_client import REGISTRY
 
 from service.api.app import create_app
 from service.composition import ServiceParts
+from service.encoder import load_encoder
 from service.encoding.fair_queue import Priority
-from service.encoding.image_embedder import ImageEmbedder
+from service.encoding.recipes import RecipeEmbedders
 from service.registry.class_texts import ClassTexts
 from service.registry.registry import Registry
 from service.settings import Settings
@@ -55,7 +57,9 @@ class Service:
             assert (await service.get("POST", where, picture(1))).status == 201
         runtime.embedder.close()
         runtime.backbone.encode_images = service.held
-        runtime.embedder = ImageEmbedder(runtime.backbone, settings)
+        runtime.embedder = RecipeEmbedders(
+            runtime.backbone, settings, partial(load_encoder, settings)
+        )
         first = Client(app)
         busy = first.send("POST", "/v1/classifiers/b/predict", picture(2))
         await asyncio.to_thread(service.held.begun, 1)
@@ -184,7 +188,8 @@ async def test_a_large_registration_leaves_room_for_queries(tmp_path: Path, vit:
         check(refused, 503, "overloaded", "41 images wait")
         query = Client(service.app)
         asked = query.send("POST", PREDICT, picture(3))
-        decoded = service.app.state.parts.embedder._batcher._pixels
+        parts = service.app.state.parts
+        decoded = parts.embedder.of(parts.store.fingerprint)._batcher._pixels
         await until(lambda: decoded.waiting(Priority.QUERIES) == 1)
         # The pass under way, that of the query, and one of the registration before it at most.
         service.held.let(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -13,11 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
+from adapters.backbones.framing import Framing
+from adapters.backbones.geometry import described_geometry, framing_of
 from adapters.embeddings import ImageEmbeddings
 from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection, EncodingFailed
@@ -123,6 +127,22 @@ def test_pictures_are_framed_as_by_the_backbone(
     assert all(torch.equal(*pair) for pair in views)
 
 
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("size", [(64, 48), (20, 400), (33, 40)])
+def test_every_preprocessing_of_open_clip_is_the_same_after_the_way(
+    mode: str, size: tuple[int, int]
+) -> None:
+    config = PreprocessCfg(size=32, resize_mode=mode, interpolation="bilinear")
+    framing = Framing(image_transform_v2(config, is_train=False))
+    described = json.loads(json.dumps(described_geometry(framing)))
+    noise = torch.randint(0, 256, (size[1], size[0], 3), dtype=torch.uint8).numpy()
+    image = Image.fromarray(noise)
+    made = framing_of(described)
+    assert torch.equal(made(image), framing(image))
+    assert torch.equal(made.mean, framing.mean)
+    assert torch.equal(made.std, framing.std)
+
+
 @pytest.mark.parametrize("count", [1, 7, 100])
 def test_images_are_embedded_as_by_the_backbone(
     remote: RemoteEncoder, backbone: Backbone, count: int
@@ -195,6 +215,23 @@ def test_a_recipe_is_loaded_once_and_when_it_is_asked_for(host: Host, backbone: 
         )
     for each in remotes:
         each.close()
+
+
+def test_a_recipe_that_nobody_uses_any_more_is_let_go_of(host: Host, backbone: Backbone) -> None:
+    other = Recipe(resizing="antialias")
+    first, second, third = host.remote(), host.remote(other), host.remote(other)
+    first.close()
+    until(lambda: set(host.server._hosted) == {other})
+    second.close()
+    sent = pictures(2)
+    assert_same(third.encode_pictures(sent), backbone.encode_images(torch.stack(sent)))
+    assert set(host.server._hosted) == {other}
+    third.close()
+    # The last one stays: whoever comes next need not wait for it.
+    again = host.remote(other)
+    assert_same(again.encode_pictures(sent), backbone.encode_images(torch.stack(sent)))
+    assert host.loaded == [Recipe(), other]
+    again.close()
 
 
 def test_what_cannot_be_loaded_is_told_with_the_reason(host: Host) -> None:

@@ -155,9 +155,9 @@ def test_what_is_imported_can_be_loaded_answers_and_is_exported_again(
         file = with_other_json(data, own)
         try:
             opened = read_classifier(io.BytesIO(file), LIMITS)
-            if has_to_be_embedded(opened, backbone):
+            if has_to_be_embedded(opened, backbone, backbone.fingerprint):
                 return
-            imported.imports.create("a", Import(file=opened))
+            imported.imports.create("a", Import(file=opened, fingerprint=backbone.fingerprint))
         except StatusProblem as problem:
             check_refusal(problem)
             counts["refused"] += 1

@@ -6,6 +6,8 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +16,10 @@ from adapters.embeddings import ImageEmbeddings
 from adapters.engines import precisions
 from adapters.recipe import Precision, Recipe
 from adapters.synthetic_pictures import SUBJECTS, picture, pictures
+from service import examination
 from service.encoder import asked_recipe
 from service.precision import verdict as module
-from service.precision.tasks import difference, draws
+from service.precision.tasks import answered, difference, draws
 from service.precision.verdict import (
     Measured,
     Verdict,
@@ -131,6 +134,26 @@ def test_a_record_of_the_package_is_for_machines_with_its_instructions(
     assert shipped_verdict("6" * 64) is None
 
 
+def test_doctor_tells_whose_verdict_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = Settings(cache_dir=tmp_path, device="cpu", precision="auto")
+
+    def told() -> str:
+        recipe = asked_recipe(auto)(MODEL)
+        backbone: Any = SimpleNamespace(recipe=recipe, model_fingerprint=MODEL)
+        found = examination.precision_of(auto, backbone)
+        return f"{found.used}: {' '.join(found.remarks)}"
+
+    assert told() == "float32: not yet measured; handful serve does it at its first start"
+    record = json.loads(own_text(measured(bfloat16=(0, 2)), tmp_path))
+    own_path(MODEL, tmp_path).unlink()
+    (tmp_path / "shipped.json").write_text(json.dumps({MODEL: [record]}))
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    assert told().startswith("bfloat16: measured by the package, 2026-11-28 on ")
+    write_verdict(measured(bfloat16=(-1, 2)), MODEL, tmp_path)
+    assert told().startswith("float32: measured here on 2026-11-28")
+    assert "2.00 times as quick as float32, with -1.00 ± 0.10 points" in told()
+
+
 def own_text(verdict: Verdict, folder: Path) -> str:
     write_verdict(verdict, MODEL, folder)
     return own_path(MODEL, folder).read_text()
@@ -159,7 +182,10 @@ def test_a_paired_comparison_knows_equal_ones_better_ones_and_chance() -> None:
     bad, good = rows(4.0), rows(1.0)
 
     def compare(one: ImageEmbeddings, other: ImageEmbeddings) -> tuple[float, float]:
-        found = difference(tasks, texts, one, (other, other), 20.0, ["tip-adapter++"])
+        first, second = (
+            answered(tasks, texts, rows, rows, 20.0, ["tip-adapter++"]) for rows in (one, other)
+        )
+        found = difference(first, second, n_methods=1)
         return found.points, found.error
 
     assert compare(bad, bad) == (0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 from service.api.app import create_app
 from service.api.predicting import both
 from service.composition import ServiceParts
-from service.encoding.image_embedder import ImageEmbedder
+from service.encoder import load_encoder
+from service.encoding.recipes import RecipeEmbedders
 from service.settings import Settings
 from service.storage.records import StoredClassifier
 from tests.service.asgi import Client, in_loop
@@ -50,7 +52,9 @@ class Service:
         service.held = Held(service.runtime.backbone.encode_images)
         service.runtime.embedder.close()
         service.runtime.backbone.encode_images = service.held  # type: ignore[method-assign]
-        service.runtime.embedder = ImageEmbedder(service.runtime.backbone, settings)
+        service.runtime.embedder = RecipeEmbedders(
+            service.runtime.backbone, settings, partial(load_encoder, settings)
+        )
         try:
             yield service
         finally:
@@ -83,7 +87,7 @@ class Service:
         return client
 
     def waiting(self) -> int:
-        return sum(self.runtime.embedder._batcher.waiting.values())
+        return self.runtime.embedder.waiting
 
 
 @in_loop

@@ -20,7 +20,7 @@ from service.registry.registry import Registry
 from service.registry.support_views import MOST_PASSES, ViewsNeeded, renewed
 from service.storage.records import SupportRecord
 from service.storage.tables import ClassifierRow
-from tests.service.registries import SETTINGS, embeddings, image, plain_store, registry
+from tests.service.registries import SETTINGS, embeddings, image, owned, plain_store, registry
 
 NAMELESS = SETTINGS.model_copy(update={"names_carry_meaning": False})
 
@@ -67,14 +67,14 @@ def test_another_number_asks_for_the_images_that_are_missing(made: Registry) -> 
     for seeds, embedded in (((1, 2), {}), ((2,), {1: 4}), ((1,), {1: 3, 2: 4})):
         given = {image(seed).sha256: views(seed, number) for seed, number in embedded.items()}
         with pytest.raises(ViewsNeeded) as needed:
-            Registry.put(made, "a", with_views(4), [], embedded=given)
+            Registry.put(made, "a", with_views(4), [], embedded=owned(made, given))
         assert needed.value.views == 4
         digests = {record.sha256 for record in needed.value.images}
         assert digests == {image(seed).sha256 for seed in seeds}
         assert len(needed.value.images) == len(seeds)
         assert made.live("a").settings == with_views(1)
     given = {image(seed).sha256: views(seed, 4) for seed in (1, 2)}
-    Registry.put(made, "a", with_views(4), [], embedded=given)
+    Registry.put(made, "a", with_views(4), [], embedded=owned(made, given))
     expected = torch.cat([views(seed, 4).embeddings.frozen for seed in (1, 2, 1)])
     assert torch.equal(held(made, "a"), expected)
 
@@ -83,7 +83,7 @@ def test_memory_is_what_a_restart_reads(engine: Engine, backbone: Backbone, made
     made.put("a", with_views(1), [])
     made.add_images("a", [(f"class {i % 3}", views(i, 1)) for i in range(12)])
     given = {image(i).sha256: views(i, 4) for i in range(12)}
-    Registry.put(made, "a", with_views(4), [], embedded=given)
+    Registry.put(made, "a", with_views(4), [], embedded=owned(made, given))
     made.add_images("a", [("class 0", views(20, 4))])
     again = registry(plain_store(engine, backbone), backbone, memory=2**30)
     assert torch.equal(held(made, "a"), held(again, "a"))
@@ -129,7 +129,7 @@ def test_other_views_are_tuned_with_what_images_are_as_queries(
     made.put("a", with_views(1), [])
     made.add_images("a", [(f"class {i % 3}", views(i, 1)) for i in range(9)])
     given = {image(i).sha256: views(i, 4) for i in range(9)}
-    Registry.put(made, "a", with_views(4), [], embedded=given)
+    Registry.put(made, "a", with_views(4), [], embedded=owned(made, given))
     same_scores(made.live("a").tuning, left_out(list(range(9)), backbone))
 
 
@@ -165,8 +165,8 @@ def test_passes_of_a_change_are_bounded() -> None:
     most = MOST_PASSES // 10
     images = {i: replace(record, id=i, sha256=str(i)) for i in range(most + 1)}
     with pytest.raises(RequestTooLarge) as refused:
-        renewed(images, 10, {})
+        renewed(images, 10, "f", {})
     assert f"{10 * (most + 1)} passes" in str(refused.value.detail)
     del images[0]
     with pytest.raises(ViewsNeeded):
-        renewed(images, 10, {})
+        renewed(images, 10, "f", {})

@@ -18,6 +18,7 @@ from service.registry.snapshot import Snapshot
 from service.reports.report_cache import ReportCache
 from service.storage.records import State
 
+FINGERPRINT = "f" * 64
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -54,21 +55,25 @@ def as_live(live: Live) -> LiveClassifier:
 
 @pytest.fixture
 def live() -> Live:
-    return Live(State(7, CREATED, 1))
+    return Live(State(7, CREATED, 1, FINGERPRINT))
 
 
 def test_report_is_computed_once_for_a_state(live: Live) -> None:
     cache = ReportCache()
     first = cache.report_on(as_live(live))
     # States are compared by value, not by identity.
-    live.state = State(7, CREATED, 1)
+    live.state = State(7, CREATED, 1, FINGERPRINT)
     assert cache.report_on(as_live(live)) is first
     assert live.snapshots == 1
 
 
 @pytest.mark.parametrize(
     "state",
-    [State(7, CREATED, 2), State(8, CREATED, 1), State(7, CREATED.replace(microsecond=1), 1)],
+    [
+        State(7, CREATED, 2, FINGERPRINT),
+        State(8, CREATED, 1, FINGERPRINT),
+        State(7, CREATED.replace(microsecond=1), 1, FINGERPRINT),
+    ],
 )
 def test_report_is_computed_again_for_another_state(live: Live, state: State) -> None:
     cache = ReportCache()

@@ -164,6 +164,51 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     assert n_images(classifier) == 2
 
 
+def test_an_encoder_process_that_is_killed_is_started_again_and_everybody_goes_on(
+    several: Server, anyone: httpx.Client
+) -> None:
+    classifier = of_two_images(anyone, "encoded")
+    before = encoder(several)
+    serving = {process.pid for process in workers(several)}
+    refused: list[httpx.Response] = []
+
+    def answered() -> bool:
+        response = classifier.predict(picture(1))
+        if response.status_code != 200:
+            refused.append(response)
+        return response.status_code == 200
+
+    os.kill(before.pid, signal.SIGKILL)
+    until(lambda: not answered() or encoder_is_new(several, before))
+    # Who holds no model says so, and what needs none is done meanwhile.
+    if anyone.get("/readyz").status_code == 503:
+        assert classifier.counts() == {"ant": 2}
+        assert anyone.get("/healthz").status_code == 200
+    until(answered)
+    until(lambda: anyone.get("/readyz").status_code == 200)
+    assert refused
+    assert {response.status_code for response in refused} == {503}
+    assert {response.headers["retry-after"] for response in refused} == {"5"}
+    assert {response.json()["type"] for response in refused} == {"not-ready"}
+    assert encoder_is_new(several, before)
+    assert {process.pid for process in workers(several)} == serving
+    assert n_images(classifier) == 2
+
+
+def encoder_is_new(server: Server, before: psutil.Process) -> bool:
+    with suppress(ValueError):  # none lives
+        return encoder(server).pid != before.pid
+    return False
+
+
+def test_one_model_is_in_memory_however_many_serve(several: Server) -> None:
+    def compiles(process: psutil.Process) -> bool:
+        return any("intel_cpu_plugin" in one.path for one in process.memory_maps())
+
+    assert compiles(encoder(several))
+    assert not any(map(compiles, workers(several)))
+
+
 def test_all_are_replaced_one_after_the_other_while_they_answer(
     several: Server, anyone: httpx.Client
 ) -> None:
@@ -181,8 +226,8 @@ def test_all_are_replaced_one_after_the_other_while_they_answer(
 
 def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
-        started = workers(running)
-        assert len(started) == 2
+        started = [*workers(running), encoder(running)]
+        assert len(started) == 3
         again = run_installed("serve", "--data-dir", str(running.data_dir), "--processes", "2")
         assert again.returncode == 1
         assert "in use by another handful process" in again.stderr

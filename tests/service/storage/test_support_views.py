@@ -209,6 +209,7 @@ def test_missing_views_are_damage_and_not_missing_images(engine: Engine, store: 
 def whole(*images: EmbeddedImage, views: int) -> WholeClassifier:
     return WholeClassifier(
         settings=ClassifierSettings(support_views=views),
+        fingerprint=OWN.fingerprint,
         tuning=TUNING,
         tuning_state=TuningState(is_current=True, since=SINCE),
         classes=[WholeClass(label="ant", text=None, created_at=None)],

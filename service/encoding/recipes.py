@@ -1,0 +1,148 @@
+"""Image embedders by recipe: one as a rule, two while a database moves from one to the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Encoder
+from adapters.recipe import Recipe, recipes
+from service.encoding.image_embedder import ImageEmbedder, Wait
+from service.images.embedded import EmbeddedImage
+from service.images.uploaded import UploadedImage
+from service.settings import Settings
+
+logger = logging.getLogger("handful")
+
+
+class RecipeGone(Exception):
+    """No classifier is of that recipe any more; whoever has found one looks again."""
+
+
+class RecipeEmbedders:
+    """Embeds images in the recipe that is asked for, by its fingerprint.
+
+    Each recipe has an encoder, and threads and queues of its own.
+
+    Args:
+        backbone: In the recipe of the start.
+        settings: All of them.
+        load: Loads the same backbone in another recipe; takes seconds. None: that cannot be done.
+    """
+
+    def __init__(
+        self,
+        backbone: Encoder,
+        settings: Settings,
+        load: Callable[[Recipe], Encoder] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._recipes = {
+            recipe.fingerprint(backbone.model_fingerprint): recipe for recipe in recipes()
+        }
+        self._backbones = {backbone.fingerprint: backbone}
+        self._embedders = {backbone.fingerprint: ImageEmbedder(backbone, settings)}
+        self._loading = Lock()
+
+    def recipe(self, fingerprint: str) -> Recipe | None:
+        """The recipe of that fingerprint; None if it is none of this backbone's."""
+        return self._recipes.get(fingerprint)
+
+    def fingerprint(self, recipe: Recipe) -> str:
+        """The fingerprint of a recipe of this backbone."""
+        return next(key for key, one in self._recipes.items() if one == recipe)
+
+    def can_embed(self, fingerprint: str) -> bool:
+        """Whether images can be embedded under that fingerprint: its recipe is loaded if need be.
+
+        Blocks while it is. Raises as :func:`adapters.loading.load_backbone`.
+        """
+        if fingerprint in self._embedders:
+            return True
+        if self._load is None or (recipe := self._recipes.get(fingerprint)) is None:
+            return False
+        with self._loading:
+            if fingerprint not in self._embedders:
+                logger.info("loading the encoder in %s", recipe)
+                backbone = self._load(recipe)
+                self._backbones[fingerprint] = backbone
+                self._embedders[fingerprint] = ImageEmbedder(backbone, self._settings)
+        return True
+
+    @property
+    def can_load(self) -> bool:
+        """Whether other recipes can be loaded."""
+        return self._load is not None
+
+    def encoder(self, fingerprint: str) -> Encoder:
+        """What embeds in that recipe, which :meth:`can_embed`."""
+        return self._backbones[fingerprint]
+
+    def embeds(self, fingerprint: str) -> bool:
+        """Whether the recipe is loaded; costs nothing."""
+        return fingerprint in self._embedders
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait to be embedded, or are being, for whomever and in whichever recipe."""
+        return sum(one.waiting for one in list(self._embedders.values()))
+
+    def queries_wait(self) -> bool:
+        """Whether an image that someone wants an answer about is not embedded; from any thread."""
+        return any(one.queries_wait() for one in list(self._embedders.values()))
+
+    async def query(
+        self, images: Sequence[UploadedImage], classifier: str, wait: Wait, fingerprint: str
+    ) -> ImageEmbeddings:
+        """As :meth:`ImageEmbedder.query`, in the recipe of that fingerprint.
+
+        Raises:
+            RecipeGone: It is not loaded any more.
+        """
+        return await self.of(fingerprint).query(images, classifier, wait)
+
+    async def register(
+        self,
+        images: Sequence[UploadedImage],
+        classifier: str,
+        wait: Wait,
+        fingerprint: str,
+        views: int = 1,
+    ) -> list[EmbeddedImage]:
+        """As :meth:`ImageEmbedder.register`, in the recipe of that fingerprint.
+
+        Raises:
+            RecipeGone: It is not loaded any more.
+        """
+        return await self.of(fingerprint).register(images, classifier, wait, views)
+
+    def drop_all_but(self, fingerprint: str) -> None:
+        """Let go of the other recipes, of which no classifier is any more; blocks.
+
+        What was asked for in them before is done.
+        """
+        with self._loading:
+            others = [key for key in self._embedders if key != fingerprint]
+            gone = [self._embedders.pop(key) for key in others]
+            for key in others:
+                del self._backbones[key]
+        for embedder in gone:
+            embedder.close_when_idle()
+
+    def close(self) -> None:
+        """Stop the threads of all."""
+        for embedder in list(self._embedders.values()):
+            embedder.close()
+
+    def of(self, fingerprint: str) -> ImageEmbedder:
+        """The embedder of that fingerprint's recipe.
+
+        Raises:
+            RecipeGone: It is not loaded any more.
+        """
+        if (found := self._embedders.get(fingerprint)) is None:
+            raise RecipeGone
+        return found

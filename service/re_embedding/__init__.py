@@ -1,0 +1,1 @@
+"""Moves a database from one recipe of its backbone to another, while the service runs."""
