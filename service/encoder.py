@@ -79,13 +79,22 @@ def asked_recipe(
 
     def choose(model: str) -> Recipe:
         if settings.precision != "auto":
-            return Recipe(settings.precision)
+            return new_recipe(settings.precision)
         if not rounds(settings):
             return Recipe()
         verdict = verdict_of(settings, model)
-        return Recipe(unknown(model) if verdict is None else verdict.precision())
+        return new_recipe(unknown(model) if verdict is None else verdict.precision())
 
     return choose
+
+
+def new_recipe(precision: Precision) -> Recipe:
+    """The recipe of a new database that asks for a precision.
+
+    float32 is what it has always been, to the last digit, and resizes by Pillow; embeddings of
+    another precision are others anyway, and are resized the quicker way.
+    """
+    return Recipe(precision, "pillow" if precision == "float32" else "antialias")
 
 
 def rounds(settings: Settings) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.backbones.antialias_framing import resized_by
 from adapters.backbones.device_framing import on_device
 from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
@@ -77,7 +78,6 @@ class Backbone:
         self.correction: Corrected = correction
         self.device = torch.device(device)
         framing = self.framing = Framing(encoder.preprocess)
-        self._frame = on_device(framing, self.device)
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
@@ -88,6 +88,9 @@ class Backbone:
         self.recipe = recipe if isinstance(recipe, Recipe) else recipe(model)
         self.fingerprint = self.recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
+        self._frame: Callable[[Image.Image], Tensor] = on_device(framing, self.device)
+        if self.device.type == "cpu":
+            self._frame = resized_by(self.recipe.resizing, framing)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
@@ -158,6 +161,9 @@ class Backbone:
         templates = self.templates_for(templates)
         texts = [prompt(label, template) for label in labels for template in templates]
         return ensemble(self.encode_texts(texts), len(templates))
+
+    def close(self) -> None:
+        """Nothing: its memory goes with the last who refers to it."""
 
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The templates that class names are written into where these are asked for."""

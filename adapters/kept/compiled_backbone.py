@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.backbones.antialias_framing import resized_by
 from adapters.backbones.framing import Framing
 from adapters.engines import Engine, openvino
 from adapters.engines.agreement import likeness, probes, require
@@ -53,7 +54,8 @@ class CompiledBackbone(Backbone):
         self.name, self.templates = about.name, about.templates
         self.correction = CorrectedBy(about.correction, about.joint)
         self.device = torch.device("cpu")
-        self.framing = self._frame = Framing(about.transforms)
+        self.framing = Framing(about.transforms)
+        self._frame = resized_by(recipe.resizing, self.framing)
         self.logit_scale = about.logit_scale
         self.fingerprint = self.recipe.fingerprint(about.fingerprint)
         self.image_size = min(about.height, about.width)

@@ -17,6 +17,7 @@ from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER, Uncorrected
 from adapters.kept.compiled_backbone import CompiledBackbone
 from adapters.kept.kept_model import KeptModel, discard
+from adapters.kept.mapped_files import let_go_of_pages
 from adapters.kept.sources import content_key, digests, files_of, request_key
 from adapters.kept.text_tower import EmbedTexts
 from adapters.recipe import ChooseRecipe, Recipe
@@ -88,6 +89,7 @@ def _opened(kept: KeptModel, recipe: Recipe | ChooseRecipe) -> Backbone | None:
     except Exception as error:
         logger.warning("the compiled model %s is made anew: %s", kept.folder, error)
         return None
+    let_go_of_pages(kept.folder.resolve())
     give_back_memory()
     return backbone
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from adapters.engines import openvino
 from adapters.engines.agreement import DisagreementError
 from adapters.kept.kept_model import PROBE_TEXTS, TEXT, KeptModel
+from adapters.kept.mapped_files import let_go_of_pages
 from adapters.kept.tokens import tokenizer_of
 
 logger = logging.getLogger("handful.runtime")
@@ -77,4 +78,5 @@ def compiled_texts(kept: KeptModel) -> EmbedTexts:
         raise DisagreementError(
             f"its embeddings differ from PyTorch's (cosine {found:.6f}, at least {LEAST_COSINE})"
         )
+    let_go_of_pages(kept.folder.resolve())
     return embed

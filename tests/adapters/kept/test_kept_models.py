@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from adapters.backbones import Backbone, BackboneError
@@ -246,3 +247,18 @@ def test_two_processes_may_keep_a_model_at_once(folder: Path, cache: Path) -> No
     answers = [process.communicate()[0].strip() for process in both]
     assert answers[0] == answers[1] == load_backbone(name, "cpu").fingerprint
     assert len(kept(cache)) == 1  # and nothing half written beside it
+
+
+def test_pictures_are_resized_as_the_recipe_says(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    recipe = Recipe(resizing="antialias")
+    load_compiled(name, cache=cache)
+    found, wanted = (
+        load_compiled(name, recipe=recipe, cache=cache),
+        load_backbone(name, "cpu", recipe=recipe),
+    )
+    noise = torch.randint(0, 256, (90, 70, 3), generator=torch.Generator().manual_seed(0))
+    picture = Image.fromarray(noise.to(torch.uint8).numpy())
+    assert found.fingerprint == wanted.fingerprint
+    assert torch.equal(found.preprocess(picture), wanted.preprocess(picture))
+    assert not torch.equal(found.preprocess(picture), found.framing(picture))
