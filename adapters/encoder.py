@@ -99,6 +99,10 @@ class Encoder(Protocol):
         """Embed N class names as (N, d) unit vectors, averaged over templates."""
         ...
 
+    def close(self) -> None:
+        """Let go of what another process holds for it; nobody encodes by it any more."""
+        ...
+
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The templates that class names are written into where these are asked for."""
         ...

@@ -9,7 +9,8 @@ import torch
 
 from adapters.backbone_errors import PromptError
 from adapters.backbones import Backbone, DualEncoder
-from adapters.backbones.lite import LITE, build_lite
+from adapters.backbones.lite import LITE
+from adapters.backbones.lite.model import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.corrections import NO_ADAPTER, BeforeProjection, Correction, Uncorrected
 from adapters.corrections.bottleneck import (

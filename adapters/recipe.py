@@ -11,7 +11,9 @@ from typing import Literal, get_args
 Precision = Literal["float32", "bfloat16", "int8"]
 """Number format of the products in the image tower."""
 Resizing = Literal["pillow", "antialias"]
-"""What resizes pictures: Pillow, or PyTorch's antialiased resampling of eight-bit pixels."""
+"""What resizes pictures on a processor: Pillow, or PyTorch's antialiased resampling of eight-bit
+pixels, whose levels differ by one here and there. A GPU resizes by its own arithmetic whatever the
+recipe says, and differs from Pillow by less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """How much of the bare encoder's throughput comes out over HTTP, and how quickly one is answered.
 
-    python -m benchmarks.http_throughput [--rounds 3] [--seconds 1.5]
+    python -m benchmarks.http_throughput [--rounds 3] [--seconds 1.5] [--precision float32]
 
 Closed loops of 1 to 64 connections that send different 224-pixel JPEGs to a classifier of 10
 classes of 16 images. In each round the bare encoder, Handful and the naive server
 (benchmarks/baseline) are measured after one another; all are running, and one has work. The
 floor is the bare forward pass at the batch and the number of threads that were quickest at first,
-measured at the beginning and at the end of a round. Ratios are of one round; the median, the
-lowest and the highest of them are given. The naive server is written in two ways, one of them with
-threads; a round's better one counts. Handful computes two embeddings an image, so there is a naive
-server with two passes beside the one that computes only the frozen one.
+measured at the beginning and at the end of a round, in the precision of the service. Ratios are of
+one round; the median, the lowest and the highest of them are given. The naive server is written in
+two ways, one of them with threads; a round's better one counts. Handful computes two embeddings
+an image, so there is a naive server with two passes beside the one that computes only the frozen
+one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import mean, median
+from typing import get_args
 
 from matplotlib.axes import Axes
 
+from adapters.recipe import Precision
 from benchmarks.floor import Floor, Way
 from benchmarks.load import Plan, Report, Request, Service, load
 from benchmarks.photographs import queries
@@ -85,10 +88,10 @@ class Rounds:
 
 
 @contextmanager
-def targets() -> Iterator[dict[str, Target]]:
+def targets(precision: Precision) -> Iterator[dict[str, Target]]:
     """Start both servers; see that each target answers."""
     files = queries()
-    with handful() as ours, baseline() as naive:
+    with handful(precision=precision) as ours, baseline() as naive:
         register(ours)
         bare = [Request.post(PREDICT, file, "image/jpeg") for file in files]
         forms = [Request.form(PREDICT, [file], "image/jpeg", "files") for file in files]
@@ -176,12 +179,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--precision", choices=get_args(Precision), default="float32")
     arguments = parser.parse_args()
-    floor = Floor(load_encoder(Settings()), queries())
+    floor = Floor(load_encoder(Settings(precision=arguments.precision)), queries())
     way, rates = floor.best(arguments.seconds / 4)
     prepare = floor.prepare_rate(len(os.sched_getaffinity(0)), arguments.seconds)
     rounds = Rounds(defaultdict(list), [], [])
-    with targets() as found:
+    with targets(arguments.precision) as found:
         for _ in range(arguments.rounds):
             one_round(floor, way, found, arguments.seconds, rounds)
     forward = median(rounds.forward)
@@ -189,6 +193,7 @@ def main() -> None:
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
         "runtime": floor.backbone.engine,
+        "precision": floor.backbone.recipe.precision,
         "bare forward": {
             "batch": way.batch,
             "threads": way.threads,
@@ -228,7 +233,8 @@ def main() -> None:
     publish("http_throughput", title, rows, plot=plot, about=about)
     publish("http_throughput_ratios", f"{title}: ratios within a round", figures(rounds))
     print(
-        f"bare forward ({floor.backbone.engine}): {forward:.0f} images/s in batches of {way.batch}"
+        f"bare forward ({floor.backbone.engine}, {floor.backbone.recipe.precision}):"
+        f" {forward:.0f} images/s in batches of {way.batch}"
         f" by {way.threads} at a time; decoding and preprocessing alone {prepare:.0f}; one after"
         f" the other {1 / (1 / prepare + 1 / forward):.0f}"
     )

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 from adapters.corrections.bottleneck import (
     BottleneckAdapter,
     BottleneckConfig,

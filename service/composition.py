@@ -13,7 +13,7 @@ from sqlalchemy import Engine, make_url
 
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
-from adapters.recipe import ChooseRecipe
+from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
@@ -28,7 +28,6 @@ from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
-from service.storage.errors import StorageError
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.lock import lock_database
 from service.storage.moved_embeddings import MovedEmbeddings
@@ -67,7 +66,7 @@ class ServiceParts:
     def start(
         cls,
         settings: Settings,
-        load: Callable[[Settings, ChooseRecipe], Encoder] = load_encoder,
+        load: Callable[[Settings, Recipe | ChooseRecipe], Encoder] = load_encoder,
     ) -> ServiceParts:
         """Open the database, load the backbone, see that they belong together.
 
@@ -114,22 +113,11 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        in_this_process = load is load_encoder
-        embedder = RecipeEmbedders(
-            backbone, settings, partial(load_encoder, settings) if in_this_process else None
-        )
+        embedder = RecipeEmbedders(backbone, settings, partial(load, settings))
         moves = RecipeMoves(engine, own)
         kept = moves.fingerprint()
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
-        if not embedder.can_load and (move := moves.current()) is not None:
-            recipe = embedder.recipe(move.target)
-            precision = "auto" if recipe is None else recipe.precision
-            raise StorageError(
-                "the database is on its way to another recipe of its backbone, which several "
-                "processes with one encoder cannot go on with. Bring it there before, with: "
-                f"handful re-embed --precision {precision}, or by one process that serves"
-            )
         check_fingerprints(engine, own)
         store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
         registry = Registry(
@@ -164,7 +152,7 @@ class ServiceParts:
             embedder,
             StaleEmbeddings(engine, own),
             settings,
-            shared=lock is None and embedder.can_load,
+            shared=lock is None,
         )
         return cls(
             re_embedder=re_embedder,

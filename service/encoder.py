@@ -12,6 +12,7 @@ from adapters.backbones import Backbone
 from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
+from adapters.kept import load_compiled
 from adapters.recipe import ChooseRecipe, Precision, Recipe
 from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
@@ -31,17 +32,23 @@ def load_encoder(settings: Settings, recipe: Recipe | ChooseRecipe | None = None
     Raises:
         BackboneError: Something of it cannot be loaded; the message says what is missing.
     """
+    chosen = recipe or asked_recipe(settings)
+    folder = settings.cache_dir / "compiled"
+    device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if settings.runtime == "auto" and device == "cpu" and settings.prompts is None:
+        return load_compiled(
+            settings.backbone, adapter=settings.adapter, recipe=chosen, cache=folder
+        )
     from adapters.engines.selection import fastest
     from adapters.loading import load_backbone
 
-    compiled = partial(fastest, cache=settings.cache_dir / "compiled")
     return load_backbone(
         settings.backbone,
-        settings.device,
+        device,
         prompts=settings.prompts,
         adapter=settings.adapter,
-        make_engine=Eager.made if settings.runtime == "eager" else compiled,
-        recipe=recipe or asked_recipe(settings),
+        make_engine=Eager.made if settings.runtime == "eager" else partial(fastest, cache=folder),
+        recipe=chosen,
     )
 
 
@@ -72,13 +79,22 @@ def asked_recipe(
 
     def choose(model: str) -> Recipe:
         if settings.precision != "auto":
-            return Recipe(settings.precision)
+            return new_recipe(settings.precision)
         if not rounds(settings):
             return Recipe()
         verdict = verdict_of(settings, model)
-        return Recipe(unknown(model) if verdict is None else verdict.precision())
+        return new_recipe(unknown(model) if verdict is None else verdict.precision())
 
     return choose
+
+
+def new_recipe(precision: Precision) -> Recipe:
+    """The recipe of a new database that asks for a precision.
+
+    float32 is what it has always been, to the last digit, and resizes by Pillow; embeddings of
+    another precision are others anyway, and are resized the quicker way.
+    """
+    return Recipe(precision, "pillow" if precision == "float32" else "antialias")
 
 
 def rounds(settings: Settings) -> bool:

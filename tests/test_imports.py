@@ -21,6 +21,7 @@ LATE = {
     "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
     "service/training/run_folder.py": "matplotlib, at the end of a training",
+    "adapters/kept/load.py": "open_clip and what it brings, where nothing is kept yet",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",
     "service/training/launcher.py": "PyTorch, as the commands that use it",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +11,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from adapters.backbones.antialias_framing import resized_by
 from adapters.backbones.device_framing import on_device
 from adapters.backbones.dual_encoder import DualEncoder
 from adapters.backbones.framing import Framing
 from adapters.backbones.support_views import support_views
 from adapters.corrections import Correction
 from adapters.embeddings import ImageEmbeddings
+from adapters.encoder import Corrected
 from adapters.engines import Eager, ImagePass, MakeEngine
 from adapters.fingerprint import fingerprint
 from adapters.recipe import ChooseRecipe, Recipe
@@ -73,10 +75,9 @@ class Backbone:
     ) -> None:
         self.name = encoder.name
         self.templates = encoder.templates
-        self.correction = correction
+        self.correction: Corrected = correction
         self.device = torch.device(device)
         framing = self.framing = Framing(encoder.preprocess)
-        self._frame = on_device(framing, self.device)
         self._tokenizer = encoder.tokenizer
         self._model: Any = encoder.model.eval().requires_grad_(False).to(self.device)
         self.logit_scale = float(self._model.get_parameter("logit_scale").exp())
@@ -87,6 +88,9 @@ class Backbone:
         self.recipe = recipe if isinstance(recipe, Recipe) else recipe(model)
         self.fingerprint = self.recipe.fingerprint(model)
         visual = self._model.get_submodule("visual").to(memory_format=torch.channels_last)
+        self._frame: Callable[[Image.Image], Tensor] = on_device(framing, self.device)
+        if self.device.type == "cpu":
+            self._frame = resized_by(self.recipe.resizing, framing)
         picture = self.preprocess(Image.new("RGB", (64, 64)))
         height, width = picture.shape[:2]
         self.image_size = min(height, width)
@@ -139,11 +143,13 @@ class Backbone:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed n texts as (n, d) unit vectors, on the CPU."""
-        blocks = []
-        for i in range(0, len(texts), _TEXT_BATCH):
-            tokens = self._tokenizer(texts[i : i + _TEXT_BATCH]).to(self.device)
-            blocks.append(_unit(self._model.encode_text(tokens)))
+        starts = range(0, len(texts), _TEXT_BATCH)
+        blocks = [self._embed_texts(texts[i : i + _TEXT_BATCH]) for i in starts]
         return torch.cat(blocks) if blocks else torch.empty(0, self.width)
+
+    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(texts).to(self.device)
+        return normalize(self._model.encode_text(tokens).float(), dim=-1).cpu()
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors.
@@ -155,6 +161,9 @@ class Backbone:
         templates = self.templates_for(templates)
         texts = [prompt(label, template) for label in labels for template in templates]
         return ensemble(self.encode_texts(texts), len(templates))
+
+    def close(self) -> None:
+        """Nothing: its memory goes with the last who refers to it."""
 
     def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
         """The templates that class names are written into where these are asked for."""
@@ -179,7 +188,3 @@ def readable(label: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
     return re.sub(r"[\s_-]+", " ", spaced).strip() or label
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return normalize(rows.float(), dim=-1).cpu()

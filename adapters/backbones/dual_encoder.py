@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ class DualEncoder:
         model: An open_clip model, on the CPU.
         preprocess: Its preprocessing, which ends in ``ToTensor`` and ``Normalize``.
         tokenizer: Its tokenizer.
+        tokens: What makes the same tokenizer without open_clip, if anything does
+            (:func:`adapters.kept.tokens.tokenizer_of`).
         templates: Prompt templates that suit it.
         adapter: The file of the bottleneck adapter that comes with it, if one does.
         pools_before_projection: Whether images are compared by what its ``trunk`` pools, before
@@ -40,6 +43,7 @@ class DualEncoder:
     model: nn.Module
     preprocess: Preprocess
     tokenizer: Tokenizer
+    tokens: Mapping[str, Any] | None = None
     templates: tuple[str, ...] = (PHOTO,)
     adapter: Path | None = None
     pools_before_projection: bool = False

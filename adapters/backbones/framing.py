@@ -12,6 +12,7 @@ from torch import Tensor
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones.bounded import Bounded
+from adapters.backbones.transforms import Transforms
 
 
 class Framing:
@@ -23,7 +24,8 @@ class Framing:
     whatever its shape (:mod:`adapters.backbones.bounded`).
 
     Args:
-        transform: open_clip's preprocessing: geometry, then ``ToTensor`` and ``Normalize``.
+        transform: open_clip's preprocessing, or plain values of it: geometry, then ``ToTensor`` and
+            ``Normalize``.
 
     Attributes:
         geometry: Its steps on pictures.
@@ -35,7 +37,7 @@ class Framing:
         BackboneError: The preprocessing ends otherwise.
     """
 
-    def __init__(self, transform: Callable[[Image.Image], Tensor]) -> None:
+    def __init__(self, transform: Callable[[Image.Image], Tensor] | Transforms) -> None:
         steps: list[Any] = getattr(transform, "transforms", [transform])
         if not (_is(steps[-1], "Normalize") and _is(steps[-2:][0], "ToTensor")):
             raise BackboneError(

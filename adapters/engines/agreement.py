@@ -83,3 +83,32 @@ def one_by_one(engine: Engine, pixels: Tensor) -> list[Tensor]:
     """Both embeddings of (n, H, W, 3) uint8 pixels, each image in a pass of its own."""
     answers = [engine(image) for image in torch.split(pixels, 1)]
     return [torch.cat(rows) for rows in zip(*answers, strict=True)]
+
+
+class DisagreementError(RuntimeError):
+    """An engine computes something else than the reference."""
+
+
+def checked(
+    engine: Engine, expected: Sequence[Tensor], pixels: Tensor, precision: Precision = "float32"
+) -> Engine:
+    """Return the engine, if it agrees as well as its precision lets it.
+
+    Raises:
+        DisagreementError: It does not.
+    """
+    require(agreement(engine, expected, pixels, precision), precision)
+    return engine
+
+
+def require(found: float, precision: Precision = "float32") -> None:
+    """See that a cosine is as high as a precision lets it be.
+
+    Raises:
+        DisagreementError: It is lower, or not a number.
+    """
+    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED_MEDIAN
+    if not found >= least:  # NaN, too, is a disagreement
+        raise DisagreementError(
+            f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {least})"
+        )

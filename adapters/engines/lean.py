@@ -32,7 +32,7 @@ def lean(whole: nn.Module) -> Iterator[None]:
     changed = []
     for tower in towers:
         blocks = tower.transformer.resblocks
-        for block in filter(_is_plain, blocks):
+        for block in filter(is_plain, blocks):
             last = block is blocks[-1] and _is_class_token(tower)
             block.forward = partial(_forward, block, 1 if last else None)
             changed.append(block)
@@ -46,7 +46,7 @@ def lean(whole: nn.Module) -> Iterator[None]:
             del module.forward
 
 
-def _is_plain(block: Any) -> bool:
+def is_plain(block: Any) -> bool:
     """Whether it is ``x + Attention(LN(x))``, then ``x + MLP(LN(x))``, and nothing else."""
     if type(block) is not ResidualAttentionBlock or hasattr(block, "ln_1_kv"):
         return False
@@ -70,16 +70,16 @@ def _attended(attention: nn.MultiheadAttention, x: Tensor, first: int | None) ->
     """Attention of the first of (n, t, d) tokens, or of all, to all."""
     weight, bias, width = attention.in_proj_weight, attention.in_proj_bias, attention.embed_dim
     if first is None:
-        queries, keys, values = _heads(attention, linear(x, weight, bias))
+        queries, keys, values = heads(attention, linear(x, weight, bias))
     else:
-        (queries,) = _heads(attention, linear(x[:, :first], weight[:width], bias[:width]))
-        keys, values = _heads(attention, linear(x, weight[width:], bias[width:]))
+        (queries,) = heads(attention, linear(x[:, :first], weight[:width], bias[:width]))
+        keys, values = heads(attention, linear(x, weight[width:], bias[width:]))
     attended = scaled_dot_product_attention(queries, keys, values)
     joined: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
     return joined
 
 
-def _heads(attention: nn.MultiheadAttention, packed: Tensor) -> tuple[Tensor, ...]:
+def heads(attention: nn.MultiheadAttention, packed: Tensor) -> tuple[Tensor, ...]:
     """Take (n, t, k·d) apart into k times (n, heads, t, d / heads), without a copy."""
     n, t, _ = packed.shape
     apart = packed.view(n, t, -1, attention.num_heads, attention.head_dim)

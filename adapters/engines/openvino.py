@@ -27,8 +27,15 @@ from adapters.recipe import Precision  # noqa: E402
 _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
-class _Compiled:
-    """A model compiled for one way of running, with an inference request for each thread."""
+class Compiled:
+    """A model compiled for one way of running, with an inference request for each thread.
+
+    Args:
+        model: Of one input.
+        precision: To compute in.
+        streams: Passes at the same time.
+        threads: Of the processor, for all streams together.
+    """
 
     def __init__(
         self, model: ov.Model, precision: Precision, *, streams: int, threads: int
@@ -47,17 +54,18 @@ class _Compiled:
             self._compiled = compiling.result()
         self._own = threading.local()
 
-    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, given: Tensor) -> list[Tensor]:
+        """All outputs of a pass, in memory of their own. Thread-safe."""
         request: ov.InferRequest | None = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
         # A tensor of our own each time: a request would write what it is given next into the
         # memory of what it was given before.
-        array = np.ascontiguousarray(pixels.numpy())
+        array = np.ascontiguousarray(given.numpy())
         request.set_input_tensor(ov.Tensor(array, shared_memory=True))
         request.infer()
-        frozen, corrected = (request.get_output_tensor(i).data.copy() for i in range(2))
-        return torch.from_numpy(frozen), torch.from_numpy(corrected)
+        outputs = range(len(self._compiled.outputs))
+        return [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in outputs]
 
 
 class OpenVINO:
@@ -85,10 +93,10 @@ class OpenVINO:
     ) -> None:
         self.precision = precision
         self.passes = threads or torch.get_num_threads()
-        self._together = _Compiled(model, precision, streams=1, threads=self.passes)
+        self._together = Compiled(model, precision, streams=1, threads=self.passes)
         self._apart = self._together
         if self.passes > 1:
-            self._apart = _Compiled(model, precision, streams=self.passes, threads=self.passes)
+            self._apart = Compiled(model, precision, streams=self.passes, threads=self.passes)
         self._running = 0
         self._count = threading.Lock()
 
@@ -98,7 +106,8 @@ class OpenVINO:
             self._running += 1
             alone = self._running == 1
         try:
-            return (self._together if alone else self._apart)(pixels)
+            frozen, corrected = (self._together if alone else self._apart)(pixels)
+            return frozen, corrected
         finally:
             with self._count:
                 self._running -= 1
@@ -130,6 +139,36 @@ def convert(image_pass: nn.Module, height: int, width: int) -> ov.Model:
         return ov.convert_model(
             image_pass, example_input=example, input=[ov.PartialShape([-1, height, width, 3])]
         )
+
+
+def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> ov.Model:
+    """Convert a text tower for any number of texts; takes some seconds.
+
+    Args:
+        text_pass: Module from (n, L) int64 tokens to (n, d), on the CPU.
+        tokens: (n, L) of some texts, n and L above 1.
+        any_length: Whether it is to take other L than these.
+
+    Raises:
+        Exception: Whatever conversion fails with.
+    """
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
+        length = -1 if any_length else tokens.shape[1]
+        shape = ov.PartialShape([-1, length])
+        return ov.convert_model(text_pass, example_input=tokens, input=[(shape, ov.Type.i64)])
+
+
+def save(model: ov.Model, path: Path) -> None:
+    """Write a converted model as ``path`` (XML) and its weights beside it.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    try:
+        ov.save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
 
 
 def write(model: ov.Model, path: Path) -> None:

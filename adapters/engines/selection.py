@@ -11,13 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.engines import openvino
-from adapters.engines.agreement import (
-    LEAST_COSINE,
-    LEAST_ROUNDED_MEDIAN,
-    agreement,
-    one_by_one,
-    probes,
-)
+from adapters.engines.agreement import LEAST_COSINE, agreement, checked, one_by_one, probes
 from adapters.engines.compiled import compiled
 from adapters.engines.cuda import SIZES, Cuda
 from adapters.engines.image_pass import ImagePass
@@ -66,14 +60,14 @@ def fastest(
     if path is not None and path.exists():
         try:
             engine = engine_in(precision, openvino.read(path), path)
-            return _checked(engine, expected, pixels, engine.precision)
+            return checked(engine, expected, pixels, engine.precision)
         except Exception as error:
             logger.warning("the compiled model %s is made anew: %s", path, error)
     try:
         with lean(image_pass):
             model = openvino.convert(image_pass, *size)
         engine = engine_in(precision, model, path, anew=True)
-        _checked(engine, expected, pixels, engine.precision)
+        checked(engine, expected, pixels, engine.precision)
     # Whatever an engine does with a model that it does not know, PyTorch can still run it.
     except Exception as error:
         logger.warning("OpenVINO is not used, so images take several times longer: %s", error)
@@ -105,7 +99,7 @@ def _on_gpu(
                 quick = compiled(image_pass, most, cache=cache) if compile_it else None
                 del most
                 engine = Cuda(image_pass, device, size, compiled=quick)
-            return _checked(engine, expected, pixels)
+            return checked(engine, expected, pixels)
         except Exception as error:
             way = "compiled passes" if compile_it else "recorded passes"
             logger.warning("the GPU does not run %s: %s", way, error)
@@ -137,22 +131,6 @@ def _reduce_precision(
 def _restore(image_pass: ImagePass, before: dict[str, Tensor]) -> None:
     image_pass.compute_in(torch.float32)
     image_pass.load_state_dict(before)
-
-
-class DisagreementError(RuntimeError):
-    """An engine computes something else than the reference."""
-
-
-def _checked(
-    engine: Engine, expected: list[Tensor], pixels: Tensor, precision: Precision = "float32"
-) -> Engine:
-    found = agreement(engine, expected, pixels, precision)
-    least = LEAST_COSINE if precision == "float32" else LEAST_ROUNDED_MEDIAN
-    if not found >= least:  # NaN, too, is a disagreement
-        raise DisagreementError(
-            f"its embeddings differ from PyTorch's (cosine {found:.5f}, at least {least})"
-        )
-    return engine
 
 
 def _key(identity: str, size: tuple[int, int]) -> str:

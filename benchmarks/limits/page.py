@@ -42,7 +42,8 @@ def spread(values: Sequence[float], scale: float = 1.0, digits: int = 3) -> str:
     if not values:
         return _NONE
     low, middle, high = (scale * f(values) for f in (min, median, max))
-    return f"{_short(middle, digits)} ({_short(low, digits)} to {_short(high, digits)})"
+    shown, lowest, highest = (_short(value, digits) for value in (middle, low, high))
+    return shown if lowest == highest else f"{shown} ({lowest} to {highest})"
 
 
 def over(above: Sequence[float], below: Sequence[float]) -> list[float]:

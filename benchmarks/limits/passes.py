@@ -69,14 +69,40 @@ def measure(
             else:
                 towers[name].missing[precision] = engine
     for _ in range(rounds):
-        memory = _peaks(processor, kernels)
+        _peaks(processor, kernels)
         for engine in engines:
-            tower = towers[engine.tower]
-            into = next(p for p in tower.passes if p.precision == engine.precision)
-            peak = processor.peaks(engine.precision)[-1]
-            batches = tuple(counted[engine.tower, batch] for batch in (1, BATCH))
-            _round(into, engine, batches, peak, memory, seconds)
+            into = _of(towers, engine)
+            into.ours.append(engine.floor.forward_rate(engine.way, seconds))
+            into.ours_one.append(engine.floor.one_by_one(seconds / 2)[1])
+    for engine in engines:
+        one, many = (counted[engine.tower, batch] for batch in (1, BATCH))
+        limit(_of(towers, engine), one, many, processor)
     return processor, towers
+
+
+def limit(into: Pass, one: list[Layer], many: list[Layer], processor: Processor) -> None:
+    """Write the limits, which are the same for all rounds.
+
+    Args:
+        into: Of a tower in a precision, measured.
+        one: Layers of a lone image.
+        many: Layers of a batch.
+        processor: Its peaks.
+    """
+    peak = processor.peak(into.precision)
+    width = next(size for name, size in BYTES.items() if name == into.precision)
+    sizes = sorted(processor.bandwidth)
+    memory = Bandwidth(sizes, [max(processor.bandwidth[size]) for size in sizes])
+    rounds = len(into.ours)
+    into.arithmetic = [BATCH / roofline.arithmetic(many, peak)] * rounds
+    into.layers = [BATCH / roofline.by_layers(many, peak, memory, width, cores())] * rounds
+    share = roofline.bound_by_memory(many, peak, memory, width, cores())
+    into.memory_share = [share] * rounds
+    into.layers_one = [roofline.by_layers(one, peak, memory, width, cores())] * rounds
+
+
+def _of(towers: dict[str, Tower], engine: Engine) -> Pass:
+    return next(p for p in towers[engine.tower].passes if p.precision == engine.precision)
 
 
 def _counted(of_one: list[Layer], corrected: bool) -> Tower:
@@ -120,7 +146,7 @@ def _empty(engine: Engine) -> Pass:
     )
 
 
-def _peaks(processor: Processor, kernels: Kernels | None) -> Bandwidth:
+def _peaks(processor: Processor, kernels: Kernels | None) -> None:
     """A round of the processor's peaks."""
     for precision in PRECISIONS:
         if kernels is not None:
@@ -135,23 +161,3 @@ def _peaks(processor: Processor, kernels: Kernels | None) -> Bandwidth:
     for size, rate in zip(memory.sizes, memory.rates, strict=True):
         found[size].append(rate)
     processor.bandwidth = dict(found)
-    return memory
-
-
-def _round(
-    into: Pass,
-    engine: Engine,
-    batches: tuple[list[Layer], ...],
-    peak: float,
-    memory: Bandwidth,
-    seconds: float,
-) -> None:
-    """A round of a tower in a precision."""
-    one, many = batches
-    width = BYTES[engine.precision]
-    into.arithmetic.append(BATCH / roofline.arithmetic(many, peak))
-    into.layers.append(BATCH / roofline.by_layers(many, peak, memory, width, cores()))
-    into.memory_share.append(roofline.bound_by_memory(many, peak, memory, width, cores()))
-    into.layers_one.append(roofline.by_layers(one, peak, memory, width, cores()))
-    into.ours.append(engine.floor.forward_rate(engine.way, seconds))
-    into.ours_one.append(engine.floor.one_by_one(seconds / 2)[1])

@@ -30,15 +30,17 @@ class Processor(_Part):
     matrices: dict[str, Rounds] = {}
     bandwidth: dict[int, Rounds] = {}
 
-    def peaks(self, precision: str) -> Rounds:
-        """The better of both in each round; float32's where the precision has none."""
-        found = [
-            rounds
+    def peak(self, precision: str) -> float:
+        """The best of both ways and of all rounds; float32's where the precision has none.
+
+        What else a machine does can only lower a round of it.
+        """
+        return max(
+            rate
             for way in (self.instructions, self.matrices)
-            for name in {precision, "float32"}
-            if (rounds := way.get(name))
-        ]
-        return [max(values) for values in zip(*found, strict=True)]
+            for name in (precision, "float32")
+            for rate in way.get(name, [])
+        )
 
 
 class Pass(_Part):

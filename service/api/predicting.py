@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
@@ -18,6 +19,7 @@ from service.encoding.image_embedder import Wait
 from service.images.uploaded import UploadedImage
 from service.name_validation import checked_classifier
 from service.presentation.shift import ShiftOut
+from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
 
@@ -62,12 +64,15 @@ async def predicted(
             asked = await run_blocking(parts.registry.live, name)
             check_rows(asked, len(images), top_k, evidence)
 
-    async def embedded(fingerprint: str) -> ImageEmbeddings:
-        return await parts.embedder.query(images, name, wait, fingerprint)
+    tried: list[_AtOnce] = []
+
+    async def embedded(live: LiveClassifier) -> ImageEmbeddings:
+        tried.append(_AtOnce(live, top_k, evidence))
+        return await parts.embedder.query(images, name, wait, live.fingerprint, tried[-1])
 
     async def received_and_embedded(fingerprint: str) -> ImageEmbeddings:
         await received()
-        return await embedded(fingerprint)
+        return await parts.embedder.query(images, name, wait, fingerprint)
 
     if parts.registry.in_memory(checked_classifier(name)) is not None:
         await received()
@@ -80,13 +85,32 @@ async def predicted(
         if live.fingerprint != usual:  # while the database moves to another recipe
             live, queries = await embedded_for(parts, name, embedded)
     window = live.window
-    predictions = await parts.answering.predict(live, queries, top_k, evidence)
+    predictions = tried[-1].predictions if tried else None
+    if predictions is None:
+        predictions = await parts.answering.predict(live, queries, top_k, evidence)
     shift = ShiftOut.of(window.seen(predictions))
     if sum(map(_rows, predictions)) > FEW:
         fields = {"classifier": name, "shift": shift}
         make = PredictionOut.model_validate
         return bytes((await large_json(fields, "predictions", predictions, make)).body)
     return predictions_json(name, shift, predictions)
+
+
+@dataclass(slots=True)
+class _AtOnce:
+    """The answer to a lone query, by the thread that has embedded it.
+
+    Attributes:
+        predictions: The answer; None as long as there is none.
+    """
+
+    live: LiveClassifier
+    top_k: int
+    evidence: int
+    predictions: list[Prediction] | None = None
+
+    def __call__(self, queries: ImageEmbeddings) -> None:
+        self.predictions = self.live.predict(queries, self.top_k, self.evidence)
 
 
 def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Prediction]) -> bytes:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def embedded_for(
-    parts: ServiceParts, name: str, embed: Callable[[str], Awaitable[T]]
+    parts: ServiceParts, name: str, embed: Callable[[LiveClassifier], Awaitable[T]]
 ) -> tuple[LiveClassifier, T]:
     """A classifier, and what was embedded in its recipe.
 
@@ -25,7 +25,7 @@ async def embedded_for(
     Args:
         parts: Of the service.
         name: The classifier's.
-        embed: Embeds in the recipe of a fingerprint; nothing is done of it where that is gone.
+        embed: Embeds in the recipe of that classifier; nothing is done of it where that is gone.
 
     Raises:
         ClassifierNotFound: There is none of that name.
@@ -35,4 +35,4 @@ async def embedded_for(
         if live is None:
             live = await run_blocking(parts.registry.live, name)
         with suppress(RecipeGone):  # it has moved, and nobody is left in that recipe
-            return live, await embed(live.fingerprint)
+            return live, await embed(live)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from adapters.backbones.antialias_framing import resized_by
 from adapters.backbones.backbone import ensemble, prompt
 from adapters.backbones.geometry import framing_of
 from adapters.backbones.support_views import support_views
@@ -79,7 +80,7 @@ class RemoteEncoder:
         self.engine = f"{of.engine}, in a process of its own"
         self.batch, self.passes = self._slots, of.encoders * of.connections
         self.image_size = min(of.height, of.breadth)
-        self.preprocess = framing_of(of.geometry)
+        self.preprocess = resized_by(of.resizing, framing_of(of.geometry))
         self._images, self._texts = ConnectionPool(), ConnectionPool()
         self._endpoints = [
             Endpoint(

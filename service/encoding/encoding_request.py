@@ -38,6 +38,7 @@ class EncodingRequest(Generic[File, Metadata]):
         inputs: Inputs of the encoder that each image becomes.
         item_errors: Errors of single images, after which the others are still decoded.
         errors: Those that there were, by the place of the image.
+        at_once: What is done with the rows where nothing else waits.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class EncodingRequest(Generic[File, Metadata]):
         self.key = key
         self.priority = priority
         self.over = False
+        self.at_once: Callable[[Rows], None] | None = None
         self.pending = [PendingImage(self, i, file) for i, file in enumerate(files)][::-1]
         self.started: set[PendingImage[File, Metadata]] = set()
         self.done: Answer[Metadata] = [None] * len(files)  # type: ignore[list-item]

@@ -57,7 +57,11 @@ class ImageEmbedder:
         self._admission = AdmissionControl(self._batcher, settings.max_waiting)
 
     async def query(
-        self, images: Sequence[UploadedImage], classifier: str, wait: Wait
+        self,
+        images: Sequence[UploadedImage],
+        classifier: str,
+        wait: Wait,
+        at_once: Callable[[ImageEmbeddings], None] | None = None,
     ) -> ImageEmbeddings:
         """Embed images that someone wants an answer about, in their order.
 
@@ -65,12 +69,17 @@ class ImageEmbedder:
             images: One or more.
             classifier: Its queries take turns with those of others.
             wait: Waits for the answer; when it raises, what is not begun is not done.
+            at_once: What the thread that has embedded the only image may do with it, where nothing
+                else waits for that thread; it is perhaps not called, and what it raises is raised.
 
         Raises:
             Overloaded: Too much waits already; nothing was decoded.
             NotAnImage, BrokenImage, ImageTooLarge: The first image found at fault.
         """
-        answer = await self._embed(images, self._decode_to_ask, classifier, Priority.QUERIES, wait)
+        alone = at_once if len(images) == 1 else None
+        answer = await self._embed(
+            images, self._decode_to_ask, classifier, Priority.QUERIES, wait, at_once=alone
+        )
         return ImageEmbeddings.concatenate([row for _, [row] in answer])
 
     async def register(
@@ -143,12 +152,13 @@ class ImageEmbedder:
         wait: Wait,
         item_errors: tuple[type[Exception], ...] = (),
         views: int = 1,
+        at_once: Callable[[ImageEmbeddings], None] | None = None,
     ) -> Answer[Metadata]:
         passes = views * len(images)
         self._admission.admit(passes, classifier, priority)
         try:
             request = self._batcher.submit(
-                images, prepare, classifier, priority, item_errors, inputs=views
+                images, prepare, classifier, priority, item_errors, inputs=views, at_once=at_once
             )
             try:
                 await wait(request.answer)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from threading import Condition, Lock, Thread
+from threading import Thread
 from time import monotonic, perf_counter
 from typing import Any
 
 import torch
-from prometheus_client import Gauge, Histogram
 
+from service.encoding.encoding_queues import EncodingQueues
 from service.encoding.encoding_request import (
     EncoderInput,
     EncodingRequest,
@@ -21,34 +20,12 @@ from service.encoding.encoding_request import (
     Rows,
     resolve,
 )
-from service.encoding.fair_queue import FairQueue, Priority
+from service.encoding.fair_queue import Priority
+from service.encoding.pass_metrics import IMAGES, Metrics
 from service.encoding.throughput import Throughput
 
-BATCH_SIZE = Histogram(
-    "handful_encoder_batch_size", "Images in one pass of the encoder.", buckets=(1, 2, 4, 8, 16, 32)
-)
-BATCH_SECONDS = Histogram("handful_encoder_seconds", "Duration of one pass of the encoder.")
-WAITING = Gauge(
-    "handful_waiting_images",
-    "Images sent and not yet embedded.",
-    ["lane"],
-    multiprocess_mode="livesum",
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """Where a batcher counts: items of a pass, seconds of a pass, items that wait by priority."""
-
-    size: Histogram
-    seconds: Histogram
-    waiting: Gauge
-
-
-IMAGES = Metrics(BATCH_SIZE, BATCH_SECONDS, WAITING)
-
-
-class MicroBatcher:
+class MicroBatcher(EncodingQueues):
     """Micro-batching: threads decode images, others encode whatever waits in one pass.
 
     There is no timer: an image that comes alone is encoded at once, and while a pass runs the
@@ -59,9 +36,12 @@ class MicroBatcher:
     Where several passes run at the same time, one of them is left free of registrations, so that
     a query need not wait for the end of a large batch.
 
+    A lone query, beside which nothing waits or is encoded, is handed on to nobody: the thread that
+    has decoded it encodes it, while another one is left to decode what comes, and does what the
+    request wants done with the rows at once.
+
     Attributes:
         window: Most inputs of one request that are in work and not encoded.
-        waiting: Inputs of each priority class that are not encoded.
         throughput: Moving average of inputs encoded a second.
 
     Args:
@@ -83,25 +63,18 @@ class MicroBatcher:
         collate: Callable[[list[Any]], Any] = torch.stack,
         metrics: Metrics = IMAGES,
     ) -> None:
+        super().__init__(metrics)
         # One batch for each pass, and the next one.
         self.window = 2 * max_batch * passes
-        self.waiting = dict.fromkeys(Priority, 0)
         self.throughput = Throughput()
         self._encode = encode
         self._collate = collate
-        self._metrics = metrics
         self._max_batch = max_batch
-        for each in Priority:
-            metrics.waiting.labels(each)  # told from the start
         # Passes of registrations alone: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)
-        # Of files and of pixels; with all that requests count, they change under the lock.
-        self._files: FairQueue[PendingImage[Any, Any]] = FairQueue()
-        self._pixels: FairQueue[EncoderInput] = FairQueue()
-        self._lock = Lock()
-        self._file_waits = Condition(self._lock)
-        self._pixels_wait = Condition(self._lock)
+        self._passes, self._passing = passes, 0
+        self._idle_decoders = 0
         self._closed = False
         self._threads = [
             Thread(target=work, name=f"{name}-{i}", daemon=True)
@@ -123,6 +96,7 @@ class MicroBatcher:
         item_errors: tuple[type[Exception], ...] = (),
         *,
         inputs: int = 1,
+        at_once: Callable[[Rows], None] | None = None,
     ) -> EncodingRequest[File, Metadata]:
         """Take the images of a request in; for the event loop's thread.
 
@@ -135,9 +109,12 @@ class MicroBatcher:
             item_errors: Errors of one image that do not end the request: the others are decoded,
                 but not encoded any more, and the answer is InvalidImages with all of them.
             inputs: How many inputs ``prepare`` makes of each image.
+            at_once: What a thread may do with the rows of the request's only input before it tells
+                the event loop, where nothing else waits for it; what it raises is the answer.
         """
         answer = asyncio.get_running_loop().create_future()
         request = EncodingRequest(files, prepare, inputs, key, priority, answer, item_errors)
+        request.at_once = at_once
         with self._lock:
             if not any(self.waiting.values()):
                 self.throughput.begin(monotonic())
@@ -145,12 +122,6 @@ class MicroBatcher:
             for _ in range(min(len(files), max(1, self.window // inputs))):
                 self._begin_next(request)
         return request
-
-    def withdraw(self, request: EncodingRequest[File, Metadata]) -> None:
-        """Forget a request: none of its images is decoded or encoded that has not been begun."""
-        with self._lock:
-            self._end(request)
-        request.answer.cancel()
 
     def close(self) -> None:
         """Stop the threads once their work is done; requests that still wait are cancelled."""
@@ -170,8 +141,10 @@ class MicroBatcher:
     def _decode_images(self) -> None:
         while True:
             with self._lock:
+                self._idle_decoders += 1
                 while not (self._files or self._closed):
                     self._file_waits.wait()
+                self._idle_decoders -= 1
                 if self._closed:
                     return
                 [image] = self._files.take(1)
@@ -180,6 +153,7 @@ class MicroBatcher:
 
     def _decode(self, image: PendingImage[Any, Any]) -> None:
         request, finished = image.request, []
+        lone: list[EncoderInput] = []
         try:
             metadata, inputs = request.prepare(image.file)
         except request.item_errors as error:
@@ -199,29 +173,44 @@ class MicroBatcher:
                     image.metadata, image.inputs = metadata, inputs
                     for place in range(request.inputs):
                         self._pixels.put(EncoderInput(image, place), request.key, request.priority)
-                    self._pixels_wait.notify(request.inputs)
+                    if self._is_lone(request):
+                        lone = self._begin_pass()
+                    else:
+                        self._pixels_wait.notify(request.inputs)
+        if lone:
+            self._encode_batch(lone)
         resolve(finished)
+
+    def _is_lone(self, request: EncodingRequest[Any, Any]) -> bool:
+        """Whether a decoded image is all there is to do, and another thread there to decode."""
+        alone = len(self._pixels) == 1 and not (self._files or self._passing)
+        return alone and request.priority is Priority.QUERIES and self._idle_decoders > 0
 
     def _encode_batches(self) -> None:
         while True:
             with self._lock:
-                while not (self._closed or (batch := self._next_batch())):
+                while not (self._closed or (batch := self._begin_pass())):
                     self._pixels_wait.wait()
                 if self._closed:
                     return
-                registering = all(one.request.priority is Priority.REGISTRATIONS for one in batch)
-                self._registering += registering
             self._encode_batch(batch)
             del batch  # a thread that waits for the next must not hold on to the last
-            if registering:
-                with self._lock:
-                    self._registering -= 1
-                    self._pixels_wait.notify()  # of an encoder that had to leave some
 
-    def _next_batch(self) -> list[EncoderInput]:
-        return self._pixels.take(
-            self._max_batch, registrations=self._registering < self._may_register
-        )
+    def _begin_pass(self) -> list[EncoderInput]:
+        """Take what is encoded next; none if nothing may be."""
+        if self._passing == self._passes:
+            return []
+        may_register = self._registering < self._may_register
+        batch = self._pixels.take(self._max_batch, registrations=may_register)
+        if batch:
+            self._passing += 1
+            self._registering += _registers(batch)
+        return batch
+
+    def _end_pass(self, batch: list[EncoderInput]) -> None:
+        self._passing -= 1
+        self._registering -= _registers(batch)
+        self._pixels_wait.notify()  # of an encoder that had to leave some
 
     def _encode_batch(self, batch: list[EncoderInput]) -> None:
         try:
@@ -230,9 +219,12 @@ class MicroBatcher:
             self._metrics.size.observe(len(batch))
             self._metrics.seconds.observe(perf_counter() - start)
         except BaseException as error:
+            with self._lock:
+                self._end_pass(batch)
             self._fail([one.request for one in batch], error)
             return
         with self._lock:
+            self._end_pass(batch)
             self.throughput.note(len(batch), monotonic())
             whole = []
             for i, (image, place) in enumerate(batch):
@@ -242,67 +234,18 @@ class MicroBatcher:
                     image.request.done[image.number] = (image.metadata, image.rows)
                     whole.append(image)
             finished = self._done(whole)
-        resolve(finished)
+            at_once = None
+            if len(batch) == 1 and finished and not (self._files or self._pixels):
+                at_once = finished[0].at_once
+        failed: BaseException | None = None
+        if at_once is not None:
+            try:
+                at_once(rows)
+            except BaseException as error:
+                failed = error
+        resolve(finished, failed)
 
-    def _undecided(
-        self, request: EncodingRequest[File, Metadata]
-    ) -> list[PendingImage[File, Metadata]]:
-        """Take the pixels of a request, which are of no use any more, out of the queue.
 
-        Returns:
-            Images that no pass will tell of any more.
-        """
-        for image in request.started:
-            image.missing -= self._discard_pixels(image)
-        return [image for image in request.started if image.missing == 0]
-
-    def _discard_pixels(self, image: PendingImage[Any, Any]) -> int:
-        """Take inputs of an image out of the queue; returns how many were there."""
-        request = image.request
-        return sum(
-            self._pixels.discard(EncoderInput(image, place), request.key, request.priority)
-            for place in range(request.inputs)
-        )
-
-    def _done(self, images: Sequence[PendingImage[Any, Any]]) -> list[EncodingRequest[Any, Any]]:
-        """Count images of requests that are not over, begin others; returns those over now."""
-        finished = []
-        for image in images:
-            request = image.request
-            request.started.remove(image)
-            self._count_waiting(request.priority, -request.inputs)
-            if request.pending:
-                self._begin_next(request)
-            elif not request.started:
-                self._end(request)
-                finished.append(request)
-        return finished
-
-    def _count_waiting(self, priority: Priority, by: int) -> None:
-        self.waiting[priority] += by
-        self._metrics.waiting.labels(priority).inc(by)
-
-    def _begin_next(self, request: EncodingRequest[File, Metadata]) -> None:
-        image = request.pending.pop()
-        request.started.add(image)
-        self._files.put(image, request.key, request.priority)
-        self._file_waits.notify()
-
-    def _end(self, request: EncodingRequest[File, Metadata]) -> None:
-        if request.over:
-            return
-        request.over = True
-        left = request.inputs * (len(request.pending) + len(request.started))
-        self._count_waiting(request.priority, -left)
-        for image in request.started:
-            self._files.discard(image, request.key, request.priority)
-            self._discard_pixels(image)
-        request.started.clear()
-        request.pending.clear()
-
-    def _fail(self, requests: list[EncodingRequest[File, Metadata]], error: BaseException) -> None:
-        with self._lock:
-            failed = [request for request in dict.fromkeys(requests) if not request.over]
-            for request in failed:
-                self._end(request)
-        resolve(failed, error)
+def _registers(batch: list[EncoderInput]) -> bool:
+    """Whether a pass is one of registrations alone."""
+    return all(one.request.priority is Priority.REGISTRATIONS for one in batch)

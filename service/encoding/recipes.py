@@ -29,17 +29,18 @@ class RecipeEmbedders:
     Args:
         backbone: In the recipe of the start.
         settings: All of them.
-        load: Loads the same backbone in another recipe; takes seconds. None: that cannot be done.
+        load: Loads the same backbone in another recipe; takes seconds.
     """
 
     def __init__(
         self,
         backbone: Encoder,
         settings: Settings,
-        load: Callable[[Recipe], Encoder] | None = None,
+        load: Callable[[Recipe], Encoder],
     ) -> None:
         self._settings = settings
         self._load = load
+        self._first = backbone
         self._recipes = {
             recipe.fingerprint(backbone.model_fingerprint): recipe for recipe in recipes()
         }
@@ -62,7 +63,7 @@ class RecipeEmbedders:
         """
         if fingerprint in self._embedders:
             return True
-        if self._load is None or (recipe := self._recipes.get(fingerprint)) is None:
+        if (recipe := self._recipes.get(fingerprint)) is None:
             return False
         with self._loading:
             if fingerprint not in self._embedders:
@@ -71,11 +72,6 @@ class RecipeEmbedders:
                 self._backbones[fingerprint] = backbone
                 self._embedders[fingerprint] = ImageEmbedder(backbone, self._settings)
         return True
-
-    @property
-    def can_load(self) -> bool:
-        """Whether other recipes can be loaded."""
-        return self._load is not None
 
     def encoder(self, fingerprint: str) -> Encoder:
         """What embeds in that recipe, which :meth:`can_embed`."""
@@ -95,14 +91,19 @@ class RecipeEmbedders:
         return any(one.queries_wait() for one in list(self._embedders.values()))
 
     async def query(
-        self, images: Sequence[UploadedImage], classifier: str, wait: Wait, fingerprint: str
+        self,
+        images: Sequence[UploadedImage],
+        classifier: str,
+        wait: Wait,
+        fingerprint: str,
+        at_once: Callable[[ImageEmbeddings], None] | None = None,
     ) -> ImageEmbeddings:
         """As :meth:`ImageEmbedder.query`, in the recipe of that fingerprint.
 
         Raises:
             RecipeGone: It is not loaded any more.
         """
-        return await self.of(fingerprint).query(images, classifier, wait)
+        return await self.of(fingerprint).query(images, classifier, wait, at_once)
 
     async def register(
         self,
@@ -126,11 +127,11 @@ class RecipeEmbedders:
         """
         with self._loading:
             others = [key for key in self._embedders if key != fingerprint]
-            gone = [self._embedders.pop(key) for key in others]
-            for key in others:
-                del self._backbones[key]
-        for embedder in gone:
+            gone = [(self._embedders.pop(key), self._backbones.pop(key)) for key in others]
+        for embedder, backbone in gone:
             embedder.close_when_idle()
+            if backbone is not self._first:  # which embeds texts, the same ones in every recipe
+                backbone.close()
 
     def close(self) -> None:
         """Stop the threads of all."""

@@ -89,18 +89,12 @@ class ReEmbedder:
         """Ask for a move to a recipe.
 
         Raises:
-            CannotReEmbed: Images were not kept, or this service cannot load another recipe.
+            CannotReEmbed: Images were not kept.
             ReEmbeddingUnderWay: The database moves to another one.
         """
         target = self._embedders.fingerprint(recipe)
         if self._moves.current() is None and self._store.fingerprint == target:
             return
-        if not self._embedders.can_load:
-            raise CannotReEmbed(
-                "This service cannot load its backbone in another recipe while it runs. Stop it, "
-                f"run: handful re-embed --precision {recipe.precision} --resizing "
-                f"{recipe.resizing}, and start it again."
-            )
         lost = self._moves.not_kept(target)
         if lost or not self._settings.store_images:
             raise CannotReEmbed(

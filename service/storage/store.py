@@ -251,8 +251,10 @@ class Store:
             to be read anew: where that is damaged, :meth:`load` tells.
         """
         with self._loader.connect() as connection:
-            own = self._origin_of(connection, state.fingerprint, "The classifier holds")
-            return written_since(connection, state, own)
+            written = written_since(connection, state, self.origin(state.fingerprint))
+            if written is not None:  # it is of that recipe still
+                self._origin_of(connection, state.fingerprint, "The classifier holds")
+            return written
 
     # Images
 

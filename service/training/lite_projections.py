@@ -24,7 +24,8 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from adapters.backbones.dual_encoder import Preprocess
-from adapters.backbones.lite.model import LITE_FOLDER, preprocessing
+from adapters.backbones.lite import LITE_FOLDER
+from adapters.backbones.lite.model import preprocessing
 from adapters.backbones.lite.projections import PROJECTIONS_NAME, PROVENANCE_NAME
 from adapters.training.methods.lite import LiteMethod
 from adapters.training.methods.lite.generic_figures import LabelledFeatures

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adapters.backbones import DualEncoder
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 from adapters.corrections import BeforeProjection, Uncorrected
 from adapters.corrections.bottleneck import (
     Adapted,

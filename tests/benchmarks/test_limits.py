@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from adapters.engines import openvino
 from benchmarks.limits import page, record, roofline
 from benchmarks.limits.operations import Layer, layers
+from benchmarks.limits.passes import BATCH, limit
 from benchmarks.limits.processor import BLOCKS, Bandwidth, Kernels
 from benchmarks.limits.record import Around, Compared, Pass, Processor, Record, Tower
 from benchmarks.limits.servers import NotAnswered, throughput
@@ -182,11 +183,23 @@ def one_machine(processor: str, factor: float = 1.0) -> Record:
     )
 
 
-def test_peaks_are_the_better_of_both_ways_in_each_round() -> None:
+def test_a_peak_is_the_best_of_both_ways_and_of_all_rounds() -> None:
     processor = one_machine("A").processor
-    assert processor.peaks("float32") == [100e9, 120e9]
-    assert processor.peaks("bfloat16") == [200e9, 190e9]
-    assert processor.peaks("int8") == [100e9, 120e9]  # what has none is computed in float32
+    assert processor.peak("float32") == 120e9
+    assert processor.peak("bfloat16") == 200e9
+    assert processor.peak("int8") == 120e9  # what has none is computed in float32
+
+
+def test_limits_rest_on_the_best_round_of_peaks() -> None:
+    found = one_machine("A")
+    (passed, _) = found.towers["lite"].passes
+    found.processor.bandwidth = {100: [1e9, 5e9], 10**9: [1e9]}
+    layer = Layer("Convolution", macs=60 * 10**9, weights=0, read=1, written=1)
+    limit(passed, [layer], [layer], found.processor)
+    assert passed.arithmetic == [BATCH / 0.5] * 3
+    assert passed.layers == passed.arithmetic
+    assert passed.layers_one == [0.5] * 3
+    assert passed.memory_share == [0.0] * 3
 
 
 def test_ratios_are_of_each_round() -> None:

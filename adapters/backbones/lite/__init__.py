@@ -1,6 +1,9 @@
-"""`lite`, the default backbone: an open_clip model from registry packages, nothing downloaded."""
+"""`lite`, the default backbone: an open_clip model from registry packages, nothing downloaded.
 
-from adapters.backbones.lite.model import ADAPTER, LITE, LITE_FOLDER, TEMPLATES, build_lite
+:mod:`adapters.backbones.lite.model` builds it, and imports open_clip, which takes seconds.
+"""
+
+from adapters.backbones.lite.package import ADAPTER, LITE, LITE_FOLDER, TEMPLATES
 from adapters.backbones.lite.pinned_files import TOWER_FILES, PinnedFile
 
-__all__ = ["ADAPTER", "LITE", "LITE_FOLDER", "TEMPLATES", "TOWER_FILES", "PinnedFile", "build_lite"]
+__all__ = ["ADAPTER", "LITE", "LITE_FOLDER", "TEMPLATES", "TOWER_FILES", "PinnedFile"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -14,18 +13,10 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor
 
 from adapters.backbones.dual_encoder import DualEncoder, Preprocess, Tokenizer
-from adapters.backbones.lite.pinned_files import verified_text_directory
+from adapters.backbones.lite.package import ADAPTER, LITE, TEMPLATES
+from adapters.backbones.lite.pinned_files import TOKENIZER_FILES, verified_text_directory
 from adapters.backbones.lite.projections import EMBED_DIM, KernelProjection, projections_state
 from adapters.backbones.lite.tower_weights import TEXT_WIDTH, image_trunk_state, text_tower_state
-
-LITE = "lite"
-"""Its name."""
-LITE_FOLDER = Path(__file__).parent
-"""Where its projections and its adapter are kept, in the package."""
-ADAPTER = LITE_FOLDER / "adapter.safetensors"
-"""The adapter that `lite` corrects intra-modal overlap with; docs/lite.md tells how it was made."""
-TEMPLATES = ("a photo of a {}.",)
-"""Prompt templates that suit `lite`, chosen on generic images alone."""
 
 IMAGE_SIZE = 224
 CONTEXT_LENGTH = 64
@@ -62,6 +53,12 @@ def build_lite() -> DualEncoder:
         model=model.eval(),
         preprocess=preprocessing(),
         tokenizer=tokenizer(),
+        tokens={
+            "kind": "wordpiece",
+            "file": str(TOKENIZER_FILES[0].locate()),
+            "context_length": CONTEXT_LENGTH,
+            "padding": 0,
+        },
         templates=TEMPLATES,
         adapter=ADAPTER,
         pools_before_projection=True,

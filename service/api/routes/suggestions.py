@@ -93,7 +93,9 @@ async def suggest_images(
     pool = await read_pool(request, parts.settings, filename_encoding, folders=folders)
     wait = deadline_or_disconnect(request)
     live, embedded = await embedded_for(
-        parts, name, lambda own: parts.embedder.register(pool.images, name, wait, own)
+        parts,
+        name,
+        lambda own: parts.embedder.register(pool.images, name, wait, own.fingerprint),
     )
 
     def chosen() -> _Chosen:

@@ -24,7 +24,7 @@ def lite(
 
     from rich.console import Console
 
-    from adapters.backbones.lite.model import LITE_FOLDER
+    from adapters.backbones.lite import LITE_FOLDER
     from adapters.training.methods.lite import LiteMethod
     from service.cli.failure import fail
     from service.training.lite_projections import learn_projections

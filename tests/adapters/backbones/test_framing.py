@@ -20,6 +20,7 @@ from torchvision.transforms import (
 )
 
 from adapters.backbones.framing import Framing
+from adapters.backbones.transforms import Transforms
 
 BICUBIC = InterpolationMode.BICUBIC
 
@@ -125,3 +126,20 @@ def test_the_middle_of_a_thin_picture_is_what_is_seen() -> None:
     levels = normalised(Resize(64, interpolation=BICUBIC), CenterCrop(64))(image)
     assert levels[28:36].float().mean() > 250
     assert image.getpixel((0, 0)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (33, 32), (32, 32), (301, 207), (31, 57)])
+@pytest.mark.parametrize("mode", [BICUBIC, InterpolationMode.BILINEAR])
+@pytest.mark.parametrize("side", [32, 40])
+def test_plain_values_frame_bit_for_bit_as_torchvision_does(
+    size: tuple[int, int], mode: InterpolationMode, side: int
+) -> None:
+    framing = normalised(Resize(side, interpolation=mode), CenterCrop(32))
+    assert framing.shorter_side is not None
+    plain = Framing(
+        Transforms.of(framing.shorter_side, framing.mean.tolist(), framing.std.tolist())
+    )
+    assert plain.shorter_side == framing.shorter_side
+    assert torch.equal(plain(noise(*size)), framing(noise(*size)))
+    assert torch.equal(plain.mean, framing.mean)
+    assert torch.equal(plain.std, framing.std)

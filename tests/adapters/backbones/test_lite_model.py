@@ -19,7 +19,8 @@ from torch import Tensor
 
 from adapters.backbone_errors import WeightsUnavailable
 from adapters.backbones import DualEncoder
-from adapters.backbones.lite import TEMPLATES, build_lite, projections
+from adapters.backbones.lite import TEMPLATES, projections
+from adapters.backbones.lite.model import build_lite
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def refuse(*arguments, **options):
     raise OSError("no network here")
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 build_lite()
 print("sentence_transformers" in sys.modules)
 """

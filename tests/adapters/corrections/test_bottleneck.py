@@ -13,7 +13,7 @@ from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from torch import Tensor, nn
 
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 from adapters.corrections.bottleneck import (
     Adapted,
     AdaptedBeforeProjection,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adapters.corrections.bottleneck import attach
 from adapters.engines.lean import lean
-from adapters.loading import load_backbone, load_dual_encoder
+from adapters.loading import load_dual_encoder
 from tests.tiny_vit import CONFIG, write_tiny_vit
 
 
@@ -111,6 +111,6 @@ def test_a_tower_is_as_before_after_an_error() -> None:
 
 
 def test_other_towers_are_left_alone() -> None:
-    visual = load_backbone("lite", "cpu")._model.visual
+    visual = load_dual_encoder("lite").visual
     with lean(visual):
         assert not any("forward" in vars(module) for module in visual.modules())

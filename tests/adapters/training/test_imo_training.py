@@ -14,7 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.loading import load_dual_encoder
 from adapters.training.loop import LoopSettings, Progress, train

@@ -11,7 +11,7 @@ from torch import nn
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones.folder import folder_config
-from adapters.backbones.lite import build_lite
+from adapters.backbones.lite.model import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
 from adapters.training.methods.mixup import MixupConfig
 from adapters.training.methods.mixup.model import choose

@@ -326,6 +326,7 @@ SHIFTS = st.none() | st.builds(
 )
 
 
+@settings(deadline=None)
 @given(predictions=st.lists(PREDICTIONS, max_size=3), shift=SHIFTS)
 def test_the_json_is_that_of_the_documented_model(
     predictions: list[Prediction], shift: ShiftOut | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -20,15 +22,20 @@ from torch import Tensor
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
+from adapters.backbones.antialias_framing import AntialiasFraming
 from adapters.backbones.framing import Framing
 from adapters.backbones.geometry import described_geometry, framing_of
 from adapters.embeddings import ImageEmbeddings
+from adapters.loading import load_backbone
 from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection, EncodingFailed
 from service.encoder_process.image_passes import ImagePasses, Session
 from service.encoder_process.remote import RemoteEncoder, slots_each
 from service.encoder_process.server import EncoderServer
+from service.encoding.recipes import RecipeEmbedders
+from service.images.uploaded import UploadedImage
 from service.problems import EncoderAway
+from service.settings import Settings
 
 
 class Host:
@@ -125,6 +132,16 @@ def test_pictures_are_framed_as_by_the_backbone(
         strict=True,
     )
     assert all(torch.equal(*pair) for pair in views)
+
+
+def test_pictures_are_resized_as_the_recipe_says(host: Host, backbone: Backbone) -> None:
+    quicker = host.remote(Recipe(resizing="antialias"))
+    noise = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8).numpy()
+    image = Image.fromarray(noise)
+    found = quicker.preprocess(image)
+    assert torch.equal(found, AntialiasFraming(backbone.framing)(image))
+    assert not torch.equal(found, backbone.framing(image))
+    quicker.close()
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
@@ -291,6 +308,34 @@ def test_who_encodes_is_refused_while_no_encoder_lives(tmp_path: Path, backbone:
     remote.close()
 
 
+def test_an_encoder_that_is_started_again_is_used_if_it_is_the_same(
+    tmp_path: Path, backbone: Backbone, tiny_vit: Callable[[int], str]
+) -> None:
+    reasons: list[str] = []
+    host = Host(tmp_path, backbone)
+    remote = RemoteEncoder(host.path, 2, Recipe(), on_other=reasons.append)
+    sent = pictures(3)
+    expected = backbone.encode_images(torch.stack(sent))
+
+    def start_again(loaded: Backbone) -> Host:
+        host.server.close()
+        host.path(0).unlink()
+        until(lambda: not remote.available)
+        return Host(tmp_path, loaded)
+
+    host = start_again(backbone)
+    until(lambda: remote.available)
+    assert_same(remote.encode_pictures(sent), expected)
+    assert not reasons
+    # Files may have been exchanged meanwhile.
+    host = start_again(load_backbone(tiny_vit(1), "cpu"))
+    until(lambda: bool(reasons))
+    with pytest.raises(EncoderAway):
+        remote.encode_pictures(sent)
+    remote.close()
+    host.server.close()
+
+
 def test_another_encoder_takes_over_what_broke_off(tmp_path: Path, backbone: Backbone) -> None:
     hosts = []
     for number in range(2):
@@ -434,3 +479,39 @@ def test_a_connection_that_speaks_otherwise_is_ended_and_the_others_go_on(
     assert_same(
         remote.encode_pictures(pictures(2)), backbone.encode_images(torch.stack(pictures(2)))
     )
+
+
+def test_images_are_embedded_in_two_recipes_while_a_database_moves(
+    host: Host, backbone: Backbone
+) -> None:
+    first, other = host.remote(), Recipe(resizing="antialias")
+    noise = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8).numpy()
+    written = BytesIO()
+    Image.fromarray(noise).save(written, "png")
+
+    async def wait(answer: asyncio.Future[object]) -> None:
+        await asyncio.wait([answer])
+
+    async def move() -> None:
+        embedders = RecipeEmbedders(first, Settings(), host.remote)
+        target = embedders.fingerprint(other)
+        assert await asyncio.to_thread(embedders.can_embed, target)
+        image = UploadedImage("0.png", written.getvalue)
+        for fingerprint in (first.fingerprint, target):
+            found = await embedders.query([image], "a", wait, fingerprint)
+            pixels = embedders.encoder(fingerprint).preprocess(Image.fromarray(noise))
+            assert_same(found, backbone.encode_images(pixels.unsqueeze(0)))
+        await asyncio.to_thread(embedders.drop_all_but, target)
+        assert_same(await embedders.query([image], "a", wait, target), found)
+        # Texts are the first one's, whatever the recipe of images.
+        assert first.available
+        assert torch.equal(first.encode_texts(["a"]), backbone.encode_texts(["a"]))
+        # Back, and the second goes for good.
+        assert await asyncio.to_thread(embedders.can_embed, first.fingerprint)
+        await asyncio.to_thread(embedders.drop_all_but, first.fingerprint)
+        await asyncio.to_thread(until, lambda: set(host.server._hosted) == {Recipe()})
+        await embedders.query([image], "a", wait, first.fingerprint)
+        embedders.close()
+
+    asyncio.run(move())
+    first.close()

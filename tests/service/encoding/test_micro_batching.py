@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from threading import Event
+from functools import partial
+from threading import Event, current_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -548,3 +549,69 @@ async def test_a_request_withdrawn_in_the_midst_of_an_image_leaves_nothing() -> 
         b.held.let()
         assert numbers(await b.ask(7).answer) == [7]
         assert b.batcher.waiting[Priority.QUERIES] == 0
+
+
+@in_loop
+async def test_a_lone_query_is_answered_by_the_thread_that_decodes_it() -> None:
+    async with bench(passes=2) as b:
+        threads: list[str] = []
+
+        def named(number: int) -> tuple[str, list[Tensor]]:
+            threads.append(current_thread().name)
+            return prepare(number)
+
+        def at_once(_: ImageEmbeddings) -> None:
+            threads.append(current_thread().name)
+
+        b.held.let()
+        submit = partial(b.batcher.submit, key="a", priority=Priority.QUERIES, at_once=at_once)
+        for number in range(5):
+            await until(lambda: b.batcher._idle_decoders == 2)
+            await submit([number], named).answer
+        assert len(threads) == 10
+        assert all(threads[i] == threads[i + 1] for i in range(0, 10, 2))
+        assert all(name.startswith("decoder") for name in threads)
+
+
+@in_loop
+async def test_nothing_is_done_at_once_while_others_wait_for_a_thread() -> None:
+    async with bench(max_batch=1) as b:
+        done: list[int] = []
+        first = b.batcher.submit(
+            [1], prepare, "a", Priority.QUERIES, at_once=lambda _: done.append(1)
+        )
+        await asyncio.to_thread(b.held.begun, 1)
+        second = b.batcher.submit(
+            [2], prepare, "b", Priority.QUERIES, at_once=lambda _: done.append(2)
+        )
+        await b.decoded(1)
+        b.held.let()
+        await asyncio.gather(first.answer, second.answer)
+        assert done == [2]
+
+
+@in_loop
+async def test_what_is_done_at_once_fails_its_request_alone() -> None:
+    async with bench() as b:
+
+        def broken(_: ImageEmbeddings) -> None:
+            raise ArithmeticError("there is no answer")
+
+        b.held.let()
+        refused = b.batcher.submit([1], prepare, "a", Priority.QUERIES, at_once=broken)
+        with pytest.raises(ArithmeticError, match="no answer"):
+            await refused.answer
+        assert (await b.ask(2).answer)[0][0] == "image 2"
+        assert not any(b.batcher.waiting.values())
+
+
+@in_loop
+async def test_a_lone_decoder_hands_on_and_passes_are_never_more_than_allowed() -> None:
+    async with bench(decoders=1) as b:
+        asked = [b.ask(1)]
+        await asyncio.to_thread(b.held.begun, 1)
+        asked += [b.ask(number, key=str(number)) for number in range(2, 6)]
+        await b.decoded(4)  # the only decoder is not the one that encodes
+        b.held.let()
+        await asyncio.gather(*(one.answer for one in asked))
+        assert b.held.most == 1

@@ -103,11 +103,11 @@ def test_the_settings_the_own_verdict_and_what_is_unknown(tmp_path: Path) -> Non
         asked.append(model)
         return "int8"
 
-    assert asked_recipe(auto, unknown)(MODEL) == Recipe("int8")
+    assert asked_recipe(auto, unknown)(MODEL) == Recipe("int8", "antialias")
     assert asked == [MODEL]
     assert asked_recipe(auto)(MODEL) == Recipe()
     write_verdict(measured(bfloat16=(0, 2)), MODEL, tmp_path)
-    assert asked_recipe(auto, unknown)(MODEL) == Recipe("bfloat16")
+    assert asked_recipe(auto, unknown)(MODEL) == Recipe("bfloat16", "antialias")
     for changed in ({"precision": "float32"}, {"runtime": "eager"}):
         assert asked_recipe(auto.model_copy(update=changed), unknown)(MODEL) == Recipe()
     assert asked == [MODEL]

@@ -79,15 +79,23 @@ def test_two_services_on_one_database_move_together(tmp_path: Path, vit: str) ->
                 assert "Traceback" not in server.log.read_text()
 
 
-def test_several_processes_say_how_to_move_instead(tmp_path: Path, vit: str) -> None:
-    """They have one encoder among them, in one recipe."""
+def test_several_processes_move_together(tmp_path: Path, vit: str) -> None:
+    """Their encoder process has both recipes meanwhile."""
     with (
         Server.ready(tmp_path, backbone=vit, precision="float32", processes=2) as server,
         server.client() as http,
     ):
-        filled(http, "a", 2)
-        assert begin(http, "float32")["state"] == "none"
-        answer = http.post("/v1/re-embedding", json={"precision": "bfloat16"})
-        assert (answer.status_code, answer.json()["type"]) == (409, "cannot-re-embed")
-        assert "handful re-embed --precision bfloat16" in answer.json()["detail"]
+        http.headers["connection"] = "close"  # any of them answers
+        made = filled(http, "a", 3)
+        begin(http, "bfloat16")
+        while status(http)["state"] != "none":
+            assert knows_itself(made, 0)
+        last = ended(http)
+        assert (last["precision"], last["error"]) == ("bfloat16", None)
+        for place in range(3):
+            for i in range(3):
+                assert knows_itself(made, 100 * place + i)
         server.stop()
+        log = server.log.read_text()
+        assert "Traceback" not in log
+        assert log.count("into an encoder process") == 2

@@ -1,0 +1,264 @@
+"""What is kept of a model embeds as PyTorch does, and is never mistaken for another one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adapters.backbones import Backbone, BackboneError
+from adapters.backbones.lite import LITE
+from adapters.corrections.bottleneck import attach, save_adapter, tower_fingerprint
+from adapters.kept import load_compiled
+from adapters.loading import load_backbone, load_dual_encoder
+from adapters.recipe import Recipe
+from tests.test_import_budget import HEAVY
+from tests.tiny_vit import write_tiny_vit
+
+NAMES = ("dog", "", "sea lake", "Ägypten ½ 日本 😀", "word " * 100)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "vit").mkdir()
+    return write_tiny_vit(tmp_path / "vit")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def pictures(n: int) -> Tensor:
+    generator = torch.Generator().manual_seed(n)
+    return torch.randint(0, 256, (n, 32, 32, 3), generator=generator).to(torch.uint8)
+
+
+def same(found: Backbone, wanted: Backbone) -> None:
+    """They embed alike, and are the same to whoever asks."""
+    for field in ("name", "fingerprint", "templates", "image_size", "width", "corrected_width"):
+        assert getattr(found, field) == getattr(wanted, field)
+    assert found.logit_scale == pytest.approx(wanted.logit_scale)
+    assert found.correction.name == wanted.correction.name
+    assert found.correction.joint == wanted.correction.joint
+    for n in (1, 3):
+        rows, expected = found.encode_images(pictures(n)), wanted.encode_images(pictures(n))
+        torch.testing.assert_close(rows.frozen, expected.frozen, atol=1e-5, rtol=0)
+        torch.testing.assert_close(rows.corrected, expected.corrected, atol=1e-5, rtol=0)
+    texts, expected_texts = found.encode_texts(NAMES), wanted.encode_texts(NAMES)
+    assert float((texts * expected_texts).sum(dim=1).min()) > 0.99999
+    torch.testing.assert_close(texts, expected_texts, atol=1e-5, rtol=0)
+
+
+def kept(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.iterdir() if path.is_dir())
+
+
+def write_adapter(path: Path, name: str, seed: int) -> str:
+    encoder = load_dual_encoder(name)
+    tower = tower_fingerprint(encoder.visual)
+    torch.manual_seed(seed)
+    adapter = attach(encoder.visual)
+    for layer in adapter.layers:
+        torch.nn.init.normal_(layer.get_submodule("up").weight)  # type: ignore[arg-type]
+    save_adapter(path, adapter, backbone=name, fingerprint=tower, made={})
+    return str(path)
+
+
+def test_what_is_kept_embeds_as_pytorch_does(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    eager = load_backbone(name, "cpu")
+    first, again = load_compiled(name, cache=cache), load_compiled(name, cache=cache)
+    assert (first.engine, again.engine) == ("openvino", "openvino")
+    same(first, eager)
+    same(again, eager)
+    assert len(kept(cache)) == 1
+
+
+def test_lite_is_kept_with_its_adapter(tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.mktemp("lite")
+    load_compiled(LITE, cache=cache)
+    again, eager = load_compiled(LITE, cache=cache), load_backbone(LITE, "cpu")
+    assert again.fingerprint == eager.fingerprint
+    assert again.correction.name.startswith("bottleneck ")
+    texts, expected = again.encode_texts(NAMES), eager.encode_texts(NAMES)
+    assert float((texts * expected).sum(dim=1).min()) > 0.99999
+    pixels = torch.randint(0, 256, (2, 224, 224, 3), generator=torch.Generator().manual_seed(0))
+    rows, wanted = (one.encode_images(pixels.to(torch.uint8)) for one in (again, eager))
+    torch.testing.assert_close(rows.frozen, wanted.frozen, atol=1e-4, rtol=0)
+    torch.testing.assert_close(rows.corrected, wanted.corrected, atol=1e-4, rtol=0)
+
+
+def test_a_later_start_imports_nothing_that_builds_models(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    load_compiled(name, cache=cache)
+    program = (
+        "import sys; from pathlib import Path; from adapters.kept import load_compiled\n"
+        f"backbone = load_compiled({name!r}, cache=Path({str(cache)!r}))\n"
+        "backbone.encode_texts(['dog'])\n"
+        "print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & set(HEAVY)
+    assert "adapters.loading" not in done.stdout.split()
+
+
+def test_other_weights_in_the_same_place_are_another_model(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    before = load_compiled(name, cache=cache)
+    write_tiny_vit(folder, seed=1)
+    after = load_compiled(name, cache=cache)
+    assert after.fingerprint != before.fingerprint
+    same(after, load_backbone(name, "cpu"))
+
+
+def test_another_adapter_in_the_same_place_is_another_correction(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    name = f"local-dir:{folder}"
+    adapter = write_adapter(tmp_path / "adapter.safetensors", name, 0)
+    before = load_compiled(name, adapter=adapter, cache=cache)
+    same(
+        load_compiled(name, adapter=adapter, cache=cache),
+        load_backbone(name, "cpu", adapter=adapter),
+    )
+    write_adapter(tmp_path / "adapter.safetensors", name, 1)
+    after = load_compiled(name, adapter=adapter, cache=cache)
+    assert after.fingerprint != before.fingerprint
+    same(after, load_backbone(name, "cpu", adapter=adapter))
+    plain = load_compiled(name, cache=cache)
+    assert plain.correction.name == "uncorrected"
+
+
+def test_one_kept_model_serves_every_recipe(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    plain = load_compiled(name, cache=cache)
+    asked = []
+
+    def choose(model: str) -> Recipe:
+        asked.append(model)
+        return Recipe("bfloat16")
+
+    rounded = load_compiled(name, recipe=choose, cache=cache)
+    assert asked == [plain.fingerprint]
+    assert rounded.recipe == Recipe("bfloat16")
+    assert rounded.fingerprint == Recipe("bfloat16").fingerprint(plain.fingerprint)
+    assert len(kept(cache)) == 1
+    torch.testing.assert_close(rounded.encode_texts(NAMES), plain.encode_texts(NAMES))
+
+
+@pytest.mark.parametrize("file", ["model.json", "expected.safetensors", "image.xml", "image.bin"])
+@pytest.mark.parametrize("damage", ["cut short", "missing"])
+def test_a_damaged_kept_model_is_made_anew(
+    file: str, damage: str, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"local-dir:{folder}"
+    load_compiled(name, cache=cache)
+    (path,) = kept(cache)
+    if damage == "missing":
+        (path / file).unlink()
+    else:
+        (path / file).write_bytes((path / file).read_bytes()[: (path / file).stat().st_size // 2])
+    again = load_compiled(name, cache=cache)
+    same(again, load_backbone(name, "cpu"))
+    assert "is made anew" in caplog.text
+    caplog.clear()
+    load_compiled(name, cache=cache)
+    assert not caplog.records
+
+
+def test_towers_of_another_model_are_made_anew(
+    folder: Path, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "other").mkdir()
+    write_tiny_vit(tmp_path / "other", seed=1)
+    name, other = f"local-dir:{folder}", f"local-dir:{tmp_path / 'other'}"
+    load_compiled(name, cache=cache)
+    (own,) = kept(cache)
+    load_compiled(other, cache=cache)
+    (theirs,) = set(kept(cache)) - {own}
+    for file in ("image.xml", "image.bin"):
+        shutil.copy(theirs / file, own / file)
+    same(load_compiled(name, cache=cache), load_backbone(name, "cpu"))
+    assert "differ from PyTorch's" in caplog.text
+
+
+def test_a_damaged_text_tower_is_computed_by_pytorch(
+    folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"local-dir:{folder}"
+    load_compiled(name, cache=cache)
+    (path,) = kept(cache)
+    (path / "text.xml").write_text("none")
+    same(load_compiled(name, cache=cache), load_backbone(name, "cpu"))
+    assert "the compiled text tower" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing_and_serves(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    name = f"local-dir:{folder}"
+    backbone = load_compiled(name, cache=tmp_path / "file" / "compiled")
+    assert backbone.engine == "openvino"
+    assert "not kept for the next start" in caplog.text
+    same(backbone, load_backbone(name, "cpu"))
+
+
+def test_preprocessing_that_is_not_known_is_not_kept(
+    folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["preprocess_cfg"]["resize_mode"] = "longest"
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    name = f"local-dir:{folder}"
+    with caplog.at_level(logging.INFO, "handful.runtime"):
+        backbone = load_compiled(name, cache=cache)
+    assert "its preprocessing is another one" in caplog.text
+    same(backbone, load_backbone(name, "cpu"))
+
+
+def test_what_is_missing_is_told_as_ever(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="there is no file"):
+        load_compiled(f"local-dir:{tmp_path / 'nowhere'}", cache=cache)
+    with pytest.raises(BackboneError, match="there is no adapter"):
+        load_compiled(LITE, adapter=str(tmp_path / "no.safetensors"), cache=cache)
+
+
+def test_two_processes_may_keep_a_model_at_once(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    program = (
+        "from pathlib import Path; from adapters.kept import load_compiled\n"
+        f"print(load_compiled({name!r}, cache=Path({str(cache)!r})).fingerprint)"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    answers = [process.communicate()[0].strip() for process in both]
+    assert answers[0] == answers[1] == load_backbone(name, "cpu").fingerprint
+    assert len(kept(cache)) == 1  # and nothing half written beside it
+
+
+def test_pictures_are_resized_as_the_recipe_says(folder: Path, cache: Path) -> None:
+    name = f"local-dir:{folder}"
+    recipe = Recipe(resizing="antialias")
+    load_compiled(name, cache=cache)
+    found, wanted = (
+        load_compiled(name, recipe=recipe, cache=cache),
+        load_backbone(name, "cpu", recipe=recipe),
+    )
+    noise = torch.randint(0, 256, (90, 70, 3), generator=torch.Generator().manual_seed(0))
+    picture = Image.fromarray(noise.to(torch.uint8).numpy())
+    assert found.fingerprint == wanted.fingerprint
+    assert torch.equal(found.preprocess(picture), wanted.preprocess(picture))
+    assert not torch.equal(found.preprocess(picture), found.framing(picture))
