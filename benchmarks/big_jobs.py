@@ -1,6 +1,7 @@
 """What big jobs cost: images of many classes in one request, and thousands of names at once.
 
     python -m benchmarks.big_jobs [--only images|names] [--rounds 3] [--names 10000]
+        [--precision float32]
 
 `images`: 2000 images (224-pixel JPEGs) go into 10 classes and into 1000, each with one request. The
 floor of a round is the bare pass of the encoder over as many images, and ratios are to that.
@@ -95,7 +96,7 @@ def images(backbone: Backbone, rounds: int) -> list[Row]:
     bodies = {count: archive(files, count) for count in (10, 1000)}
     found: dict[str, list[float]] = {}
     with (
-        handful() as service,
+        handful(precision=backbone.recipe.precision) as service,
         httpx.Client(base_url=service.url, timeout=_PATIENCE) as client,
     ):
         registered(client, bodies[10])
@@ -147,7 +148,7 @@ def declared(backbone: Backbone, count: int, rounds: int) -> tuple[list[Row], li
         bare = text_floor(backbone, some) * count / len(some)
         found.setdefault("bare text tower", []).append(bare)
         with (
-            handful() as service,
+            handful(precision=backbone.recipe.precision) as service,
             httpx.Client(base_url=service.url, timeout=_PATIENCE) as client,
         ):
             register(service)
@@ -193,8 +194,10 @@ def main() -> None:
     parser.add_argument("--only", choices=("images", "names"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--names", type=int, default=10_000)
+    precisions = ("float32", "bfloat16", "int8")
+    parser.add_argument("--precision", choices=precisions, default="float32")
     arguments = parser.parse_args()
-    backbone = load_encoder(Settings())
+    backbone = load_encoder(Settings(precision=arguments.precision))
     about = {"rounds": arguments.rounds, "recipe": str(backbone.recipe), "engine": backbone.engine}
     if arguments.only != "names":
         rows = images(backbone, arguments.rounds)

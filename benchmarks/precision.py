@@ -226,13 +226,14 @@ def rest(
     return table(("mean of the sets, %", *sets), rows)
 
 
-def run(folders: Sequence[Path], seeds: int) -> str:
+def run(folders: Sequence[Path], seeds: int, *, generic: bool) -> str:
     """What was run, when and on what."""
     names = " ".join(f"SETS/{folder.name}" for folder in folders)
+    images = f"{names} --generic GENERIC" if generic else names
     about = machine()
     packages = about["packages"]
     return (
-        f"    python -m benchmarks.precision {names} --generic GENERIC --seeds {seeds} --write "
+        f"    python -m benchmarks.precision {images} --seeds {seeds} --write "
         f"docs/precision.md\n\n`lite`, {seeds} draws; {datetime.now(UTC):%d %B %Y}, "
         f"{about['cores']} cores of {about['processor']}, torch {packages['torch']}.\n"
     )
@@ -281,7 +282,10 @@ def main() -> None:
         overlaps[precision] = [one[2] for one in found.values()]
         if arguments.generic:
             generic[precision] = measuring.on_generic(arguments.generic, arguments.seeds)
-    parts = {"run": run(arguments.sets, arguments.seeds), "synthetic": synthetic(verdict)}
+    parts = {
+        "run": run(arguments.sets, arguments.seeds, generic=arguments.generic is not None),
+        "synthetic": synthetic(verdict),
+    }
     if sets:
         parts |= {
             "accuracy": accuracies(sets, generic),

@@ -26,8 +26,10 @@ WAITING = Gauge(
 )
 # Prompts of a pass while nobody else waits: more are no quicker each.
 ALONE = 64
-# ... and while somebody does. A pass is what nobody can be taken out of.
+# ... and while others wait for names, or queries for the processors. A pass is what nobody can be
+# taken out of, and what a query may meet.
 SHARED = 16
+BESIDE_QUERIES = 4
 # How often it is looked whether queries still wait.
 _LOOK = 0.002
 
@@ -157,7 +159,8 @@ class TextPasses:
 
     def _next_batch(self, *, short: bool) -> list[tuple[PendingTexts, Sequence[str]]]:
         """Prompts of the next pass: of each key as many as of another, while they have them."""
-        most = SHARED if short or len(self._queue) > 1 else ALONE
+        most = SHARED if len(self._queue) > 1 else ALONE
+        most = BESIDE_QUERIES if short else most
         batch: list[tuple[PendingTexts, Sequence[str]]] = []
         while most and self._queue:
             each = max(1, most // len(self._queue))
