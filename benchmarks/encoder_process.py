@@ -37,6 +37,7 @@ from service.encoder import load_encoder
 from service.encoder_process.remote import RemoteEncoder
 from service.encoder_process.server import EncoderServer
 from service.settings import Settings
+from service.thread_pools import one_thread_a_call
 
 MANY = 32
 COUNTS = (1, 8, 64)
@@ -72,6 +73,7 @@ class Instant:
 
 def encode_in_no_time(listening: socket.socket) -> None:
     """Be an encoder process of that kind."""
+    one_thread_a_call()
 
     def load_it(recipe: Recipe | ChooseRecipe) -> Backbone:
         return Instant(load_encoder(Settings(runtime="eager"), recipe))  # type: ignore[return-value]
@@ -91,6 +93,7 @@ def microseconds(encoder: Encoder, pictures: list[Tensor]) -> float:
 
 def hand_over(rounds: int) -> list[Row]:
     """Microseconds of a call here and there."""
+    one_thread_a_call()  # as in the service
     with tempfile.TemporaryDirectory(prefix="handful-encoder-") as folder:
         path = Path(folder) / "encoder"
         listening = socket.socket(socket.AF_UNIX)

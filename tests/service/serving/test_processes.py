@@ -255,7 +255,7 @@ def test_what_is_under_way_is_encoded_when_the_service_ends(tmp_path: Path, vit:
                     with suppress(httpx.TransportError):  # no connection was accepted any more
                         statuses.add(each.result().status_code)
         assert statuses == {200}
-        assert running.stop() == 0
+        assert running.process.wait(timeout=PATIENCE) == 0
         assert not encoding.is_running()
 
 
