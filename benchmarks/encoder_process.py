@@ -142,7 +142,11 @@ def served(seconds: float, rounds: int, processes: int) -> tuple[list[Row], dict
     requests = [Request.post(PREDICT, file, "image/jpeg") for file in queries()]
     speeds: dict[int, list[float]] = {1: [], processes: []}
     rows: list[Row] = []
-    with handful(processes=1) as alone, handful(processes=processes) as several:
+    precise = {"precision": "float32"}  # others would be compared first
+    with (
+        handful(processes=1, **precise) as alone,
+        handful(processes=processes, **precise) as several,
+    ):
         wait_for(several, processes)
         services = {1: alone, processes: several}
         for service in services.values():

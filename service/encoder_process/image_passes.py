@@ -17,7 +17,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.encoder_process.frames import Closed, Frame, Kind, receive, send
 from service.encoder_process.slots import Slots
 from service.encoding.fair_queue import FairQueue, Priority
-from service.encoding.micro_batching import IMAGES
+from service.encoding.pass_metrics import IMAGES
 
 logger = logging.getLogger("handful")
 

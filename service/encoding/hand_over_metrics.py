@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Histogram
 
-from service.encoding.micro_batching import IMAGES, Metrics
+from service.encoding.pass_metrics import IMAGES, Metrics
 
 HAND_OVERS = Metrics(
     Histogram(

@@ -19,7 +19,8 @@ from service.encoding.encoding_request import Answer, InvalidImages, Metadata
 from service.encoding.fair_queue import Priority
 from service.encoding.hand_over_metrics import HAND_OVERS
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
-from service.encoding.micro_batching import IMAGES, MicroBatcher
+from service.encoding.micro_batching import MicroBatcher
+from service.encoding.pass_metrics import IMAGES
 from service.images.decoding import DecodedImage, decode
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
