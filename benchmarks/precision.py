@@ -265,7 +265,7 @@ def main() -> None:
         encoders.append(load_encoder(Settings(), Recipe(precision)))
         return encoders[-1]
 
-    verdict = check(load, console.print)
+    verdict = check(load, console.print, candidates())
     console.print(f"{verdict} (in {verdict.seconds} s)")
     if arguments.ship:
         ship(verdict, encoders[0].model_fingerprint)

@@ -21,6 +21,8 @@ TOLERANCE = 0.3
 """Points of few-shot accuracy that a quicker precision may be below float32."""
 _FORMAT = 1
 _PACKAGES = ("openvino", "torch", "nncf")
+# Precisions that the tasks judge rightly. They are too kind to int8: on photos it gains less.
+_JUDGED: tuple[Precision, ...] = ("float32", "bfloat16")
 # A precision that is hardly quicker is not worth embeddings that differ.
 _LEAST_GAIN = 1.1
 
@@ -61,11 +63,15 @@ class Verdict:
     seconds: float
 
     def precision(self) -> Precision:
-        """The quickest that may be used here: one that keeps few-shot accuracy, or float32."""
+        """The quickest that may be used here: one that keeps few-shot accuracy, or float32.
+
+        Never int8, which whoever wants it asks for.
+        """
         worth = {
             precision: one.speed
             for precision, one in self.measured.items()
-            if one.points >= -TOLERANCE
+            if precision in _JUDGED
+            and one.points >= -TOLERANCE
             and one.speed >= _LEAST_GAIN
             and computed_in(precision) == precision
         }
