@@ -32,7 +32,7 @@ def labels(http: httpx.Client, path: str) -> list[str]:
     return [one["label"] for one in http.get(f"{path}/classes").json()["classes"]]
 
 
-def answered(http: httpx.Client, path: str, query: bytes) -> dict[str, float]:
+def answered(http: httpx.Client, path: str, query: bytes) -> dict[str, object]:
     [prediction] = http.post(f"{path}/predict", content=query).json()["predictions"]
     return {one["label"]: pytest.approx(one["probability"]) for one in prediction["top_k"]}
 
