@@ -311,14 +311,16 @@ async def test_names_are_embedded_beside_images_and_only_for_those_that_can_be_r
     async with Service.running(tmp_path, vit) as service:
         zip_type = {"content-type": "application/zip"}
         named = {f"class {i}/1.png": picture(i) for i in range(100)}
-        images = Held(service.runtime.embedder._batcher._encode)
-        service.runtime.embedder._batcher._encode = images
+        embedder = service.runtime.embedder
+        [of_recipe] = embedder._embedders.values()
+        images = Held(of_recipe._batcher._encode)
+        of_recipe._batcher._encode = images
         client = Client(service.app)
         task = client.send("POST", f"{A}/support", zipped(named), zip_type)
         await asyncio.to_thread(images.begun, 1)
         await service.embedding()  # while an image is
         images.let()
-        await until(lambda: not any(service.runtime.embedder._batcher.waiting.values()))
+        await until(lambda: embedder.waiting == 0)
         assert not task.done()
         service.held.let(2)
         await task
