@@ -9,7 +9,7 @@ import torch
 
 from adapters.backbones import DualEncoder
 from adapters.backbones.lite.model import build_lite
-from adapters.corrections import BeforeProjection, Uncorrected
+from adapters.corrections import NO_ADAPTER, BeforeProjection, Uncorrected
 from adapters.corrections.bottleneck import (
     Adapted,
     AdaptedBeforeProjection,
@@ -17,7 +17,7 @@ from adapters.corrections.bottleneck import (
     save_adapter,
     tower_fingerprint,
 )
-from adapters.loading import NO_ADAPTER, load_correction, load_dual_encoder
+from adapters.loading import load_correction, load_dual_encoder
 from tests.tiny_vit import write_tiny_vit
 
 

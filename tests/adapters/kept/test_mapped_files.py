@@ -12,7 +12,8 @@ from adapters.kept.mapped_files import let_go_of_pages
 def resident(path: Path) -> int:
     """Kilobytes of a mapped file in this process's memory."""
     parts = Path("/proc/self/smaps").read_text().split(f"{path}\n")[1:]
-    return sum(int(re.search(r"^Rss:\s+(\d+) kB", part, re.M)[1]) for part in parts)  # type: ignore[index]
+    found = [re.search(r"^Rss:\s+(\d+) kB", part, re.M) for part in parts]
+    return sum(int(one[1]) for one in found if one is not None)
 
 
 def mapped(path: Path, size: int, access: int) -> mmap.mmap:
