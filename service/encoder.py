@@ -13,7 +13,7 @@ from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
 from adapters.kept import load_compiled
-from adapters.recipe import ChooseRecipe, Precision, Recipe
+from adapters.recipe import ChooseRecipe, Precision, Recipe, recipe_with
 from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -86,6 +86,17 @@ def asked_recipe(
         return new_recipe(unknown(model) if verdict is None else verdict.precision())
 
     return choose
+
+
+def recipe_of_file(settings: Settings, fingerprint: str) -> ChooseRecipe:
+    """What chooses the recipe that a classifier's file was made in; the one asked for if in none.
+
+    Args:
+        settings: All of them.
+        fingerprint: That the file tells.
+    """
+    asked = asked_recipe(settings)
+    return lambda model: recipe_with(fingerprint, model) or asked(model)
 
 
 def new_recipe(precision: Precision) -> Recipe:

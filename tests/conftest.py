@@ -13,12 +13,17 @@ _LONGEST = {"training", "serving", "storage"}
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
-    """Compiled models are kept for the session and all its workers, and none taken from before."""
+    """Compiled models are kept for the session and all its workers, and none taken from before.
+
+    They compute in float32.
+    """
     base = tmp_path_factory.getbasetemp()
     cache = (base if worker_id == "master" else base.parent) / "cache"
     cache.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
+        # What is computed is the same on every processor; tests of precisions ask for others.
+        patch.setenv("HANDFUL_PRECISION", "float32")
         yield
 
 

@@ -37,7 +37,11 @@ def load_encoder_with_status(
 
 
 def feature_extractor(
-    settings: Settings, console: Console, cache: Path | None, no_cache: bool
+    settings: Settings,
+    console: Console,
+    cache: Path | None,
+    no_cache: bool,
+    recipe: ChooseRecipe | None = None,
 ) -> tuple[Backbone, Features]:
     """Load the backbone, and make what extracts features with it.
 
@@ -46,11 +50,12 @@ def feature_extractor(
         console: For progress.
         cache: Folder of the feature cache; in the user's cache folder if None.
         no_cache: Neither read nor keep features.
+        recipe: Chooses how images are embedded; as the settings have it if None.
 
     Raises:
         BackboneError: The backbone cannot be loaded; the message says what is missing.
     """
-    encoder = load_encoder_with_status(settings, console)
+    encoder = load_encoder_with_status(settings, console, recipe)
     return encoder, features_of(encoder, settings, console, cache, no_cache)
 
 

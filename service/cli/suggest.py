@@ -60,7 +60,7 @@ def suggest(
 ) -> None:
     """Say which images of a folder to label or register next, best first."""
     from service.datasets.dataset import DatasetError
-    from service.suggestions.known_support import KnownSupport, read_support
+    from service.suggestions.known_support import KnownSupport, read_exported, read_support
     from service.suggestions.pool_folder import PoolFolder
 
     check_templates(template)
@@ -79,6 +79,7 @@ def suggest(
 
     from service.cli.configuration import settings_with_options
     from service.cli.feature_extraction import exit_on_error, extraction_summary, feature_extractor
+    from service.encoder import recipe_of_file
     from service.suggestions.folder_suggestions import suggest_files, suggestions_table
 
     settings = settings_with_options(backbone=backbone, prompts=prompts, adapter=adapter)
@@ -86,12 +87,14 @@ def suggest(
     console = Console(stderr=True)
     began = perf_counter()
     with exit_on_error():
-        encoder, features = feature_extractor(settings, console, cache, no_cache)
+        exported = None if classifier is None else read_exported(classifier, settings)
+        recipe = None if exported is None else recipe_of_file(settings, exported.source.fingerprint)
+        encoder, features = feature_extractor(settings, console, cache, no_cache, recipe)
         known = None
         if classes is not None:
             known = KnownSupport.of_folder(classes, encoder, features, tuple(template or ()))
-        elif classifier is not None:
-            known = KnownSupport.of_file(classifier, encoder, settings)
+        elif classifier is not None and exported is not None:
+            known = KnownSupport.of_file(classifier, exported, encoder)
         features.compute(pool.paths)
         found = suggest_files(pool, features.of(pool.paths), known, number)
     if as_json:

@@ -209,14 +209,15 @@ class Store:
 
         Raises:
             Outdated: The classifier is in another state, or gone; nothing is written then.
+            OtherBackbone: This process does not embed as the classifier was.
             ValueError: The images are embedded under another fingerprint than the classifier.
         """
         embedded = [*change.renewed.values(), *(image for _, image in change.added)]
         if any(image.fingerprint != state.fingerprint for image in embedded):
             raise ValueError("embeddings of two fingerprints never meet in a classifier")
-        own = self.origin(state.fingerprint)
         deletes = bool(change.classes_removed or change.removed)
         with writing(self._engine, frees=deletes and not change.added) as session:
+            own = self._origin_of(session.connection(), state.fingerprint, "The classifier holds")
             # First of all: other writers of this classifier wait here until this change is whole.
             following = next_revision(state)
             updated = session.execute(following.values(**_columns(state, change)))

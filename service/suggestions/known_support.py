@@ -15,7 +15,7 @@ from adapters.embeddings import SupportSet
 from service.classifier_settings import ClassifierSettings
 from service.datasets.dataset import DatasetError, read_classes
 from service.datasets.features import Features
-from service.exchange import MOST_IMAGES, ReadLimits, read_classifier
+from service.exchange import MOST_IMAGES, ExportedClassifier, ReadLimits, read_classifier
 from service.registry.fitting import class_texts, fitted_to, usable
 from service.registry.negatives import place_of_negatives
 from service.settings import Settings
@@ -67,19 +67,17 @@ class KnownSupport:
         return cls(fitted, labels, _in_order(shown, fitted))
 
     @classmethod
-    def of_file(cls, path: Path, encoder: Backbone, settings: Settings) -> Self:
-        """Read what ``handful export`` or ``GET .../export`` wrote.
+    def of_file(cls, path: Path, found: ExportedClassifier, encoder: Backbone) -> Self:
+        """Take a classifier from its file.
+
+        Args:
+            path: Of the file.
+            found: What :func:`read_exported` read there.
+            encoder: The backbone.
 
         Raises:
-            StatusProblem: It is no such file; the detail says why.
             DatasetError: It is of another backbone.
-            OSError: It cannot be read.
         """
-        limits = ReadLimits(
-            classes=settings.max_classes, images=MOST_IMAGES, image_bytes=settings.max_image_bytes
-        )
-        with path.open("rb") as file:
-            found = read_classifier(file, limits).classifier
         if found.source.fingerprint != encoder.fingerprint:
             raise DatasetError(
                 f"{path} holds embeddings of the backbone {found.source}, not of {encoder.name} "
@@ -105,6 +103,20 @@ def _in_order(files: Sequence[str], fitted: FewShotClassifier) -> list[str]:
     others = fitted.negatives
     ids = fitted.support.ids.tolist() + ([] if others is None else others.ids.tolist())
     return [files[i] for i in ids]
+
+
+def read_exported(path: Path, settings: Settings) -> ExportedClassifier:
+    """Read what ``handful export`` or ``GET .../export`` wrote.
+
+    Raises:
+        StatusProblem: It is no such file; the detail says why.
+        OSError: It cannot be read.
+    """
+    limits = ReadLimits(
+        classes=settings.max_classes, images=MOST_IMAGES, image_bytes=settings.max_image_bytes
+    )
+    with path.open("rb") as file:
+        return read_classifier(file, limits).classifier
 
 
 def read_support(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -58,7 +59,10 @@ class Service:
                 "PUT", A, b'{"names_carry_meaning": false}', **{"content-type": "application/json"}
             )
             assert sent.status == 201
-            images = [("ant" if i % 2 else "bee", image(i)) for i in range(MANY)]
+            own = service.parts.backbone.fingerprint
+            images = [
+                ("ant" if i % 2 else "bee", replace(image(i), fingerprint=own)) for i in range(MANY)
+            ]
             await asyncio.to_thread(service.parts.registry.add_images, "a", images)
             yield service
         finally:
