@@ -13,7 +13,7 @@ from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
 from adapters.kept import load_compiled
-from adapters.recipe import ChooseRecipe, Precision, Recipe, recipe_with
+from adapters.recipe import ChooseRecipe, Precision, Recipe, Resizing, recipe_with
 from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -97,6 +97,20 @@ def recipe_of_file(settings: Settings, fingerprint: str) -> ChooseRecipe:
     """
     asked = asked_recipe(settings)
     return lambda model: recipe_with(fingerprint, model) or asked(model)
+
+
+def moved_recipe(now: Recipe, precision: Precision | None, resizing: Resizing | None) -> Recipe:
+    """The recipe that a database moves to.
+
+    Args:
+        now: That it has.
+        precision: That is asked for; as it is if None.
+        resizing: That is asked for; if None, that of new databases of the precision, or as it is
+            where neither is asked for.
+    """
+    if precision is None:
+        return Recipe(now.precision, resizing or now.resizing)
+    return Recipe(precision, resizing or new_recipe(precision).resizing)
 
 
 def new_recipe(precision: Precision) -> Recipe:

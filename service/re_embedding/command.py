@@ -6,7 +6,7 @@ from rich.console import Console
 
 from adapters.encoder import Encoder
 from adapters.recipe import Recipe
-from service.encoder import asked_recipe, load_encoder, origin_of
+from service.encoder import asked_recipe, load_encoder, moved_recipe, origin_of
 from service.precision.database_recipe import DatabaseRecipe
 from service.re_embedding.errors import NoService, ReEmbeddingError
 from service.re_embedding.offline import is_of_recipes_of, move_database
@@ -85,13 +85,8 @@ def _by_this_command(settings: Settings, recipe: dict[str, str], console: Consol
         kept = DatabaseRecipe(asked_recipe(settings), stored_fingerprints(engine))
 
         def wanted(model: str) -> Recipe:
-            asked = asked_recipe(settings)(model)
-            now = kept(model)
-            precise = settings.precision != "auto"
-            return Recipe(
-                asked.precision if precise else now.precision,
-                recipe.get("resizing", now.resizing),  # type: ignore[arg-type]
-            )
+            precision = None if settings.precision == "auto" else settings.precision
+            return moved_recipe(kept(model), precision, recipe.get("resizing"))  # type: ignore[arg-type]
 
         with console.status(f"loading backbone {settings.backbone}"):
             encoder: Encoder = load_encoder(settings, wanted)

@@ -114,7 +114,9 @@ class ReEmbedder:
     def status(self) -> ReEmbeddingStatus:
         """Where the database is, and where it goes."""
         move = self._moves.current()
-        target = self._store.fingerprint if move is None else move.target
+        # Another process may have been the last to move it.
+        here = self._moves.fingerprint() or self._store.fingerprint
+        target = here if move is None else move.target
         return ReEmbeddingStatus.of(
             move, self._moves.progress(target), target, self._embedders.recipe
         )
@@ -135,7 +137,9 @@ class ReEmbedder:
             again = None
             try:
                 self._follow()
-                while not self._ends.is_set() and (move := self._moves.claim(self._worker)):
+                while not self._ends.is_set() and (
+                    move := self._moves.claim(self._worker, alone=not self._shared)
+                ):
                     self._work(move)
                     self._follow()
             except Interrupted:
@@ -193,8 +197,11 @@ class ReEmbedder:
             self._asked.clear()
             self._still_working()
 
+    def _claimed(self) -> Move | None:
+        return self._moves.claim(self._worker, alone=not self._shared)
+
     def _still_working(self) -> None:
-        move = self._moves.claim(self._worker)
+        move = self._claimed()
         if move is not None:
             progress = self._moves.progress(move.target)
             LEFT.set(progress.images - progress.images_done)

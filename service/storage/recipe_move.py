@@ -122,8 +122,13 @@ class RecipeMoves:
             row.failed, row.error = False, None
             return _move(row)
 
-    def claim(self, worker: str) -> Move | None:
+    def claim(self, worker: str, *, alone: bool = False) -> Move | None:
         """Take the work on the move, if nobody who lives has it, or go on with it.
+
+        Args:
+            worker: Who takes it.
+            alone: Whether no other process uses the database: then whoever had the work is dead,
+                however short its last sign of life is ago.
 
         Returns:
             The move as it is now; None where there is none to work on.
@@ -133,7 +138,7 @@ class RecipeMoves:
             row = session.scalar(select(ReEmbeddingRow).with_for_update())
             if row is None or row.failed:
                 return None
-            alive = row.beat is not None and now - row.beat < _DEAD
+            alive = not alone and row.beat is not None and now - row.beat < _DEAD
             if row.worker not in (None, worker) and alive:
                 return None
             row.worker, row.beat = worker, now

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from adapters.recipe import Recipe
 from service.api.dependencies import ReadyParts
 from service.api.json_route import JsonRoute
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import BODY_PROBLEMS, problems
 from service.api.schemas.re_embedding import ReEmbeddingIn, ReEmbeddingOut
 from service.composition import ServiceParts
+from service.encoder import moved_recipe
 from service.problems import CannotReEmbed, ReEmbeddingUnderWay, StorageFull
 
 router = APIRouter(prefix="/v1/re-embedding", tags=["re-embedding"], route_class=JsonRoute)
@@ -39,10 +39,8 @@ async def begin_re_embedding(parts: ReadyParts, asked: ReEmbeddingIn) -> ReEmbed
     """
 
     def begin() -> None:
-        recipe = parts.re_embedder.status().recipe or parts.backbone.recipe
-        parts.re_embedder.begin(
-            Recipe(asked.precision or recipe.precision, asked.resizing or recipe.resizing)
-        )
+        now = parts.re_embedder.status().recipe or parts.backbone.recipe
+        parts.re_embedder.begin(moved_recipe(now, asked.precision, asked.resizing))
 
     await run_blocking(begin)
     return await _status(parts)

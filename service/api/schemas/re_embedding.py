@@ -12,7 +12,11 @@ from service.re_embedding.status import ReEmbeddingStatus, State
 
 
 class ReEmbeddingIn(BaseModel):
-    """The recipe to move to; what is left out stays as it is."""
+    """The recipe to move to.
+
+    A precision alone brings the resizing that new databases of it have; a resizing alone leaves the
+    precision.
+    """
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"precision": "bfloat16"}]}
