@@ -54,7 +54,7 @@ class RecipeEmbedders:
 
     def fingerprint(self, recipe: Recipe) -> str:
         """The fingerprint of a recipe of this backbone."""
-        return next(key for key, one in self._recipes.items() if one == recipe)
+        return recipe.fingerprint(self._first.model_fingerprint)
 
     def can_embed(self, fingerprint: str) -> bool:
         """Whether images can be embedded under that fingerprint: its recipe is loaded if need be.
