@@ -60,6 +60,15 @@ ChooseRecipe = Callable[[str], Recipe]
 """The recipe for a model, by the model's fingerprint."""
 
 
+def new_recipe(precision: Precision) -> Recipe:
+    """The recipe of embeddings that are made anew in a precision.
+
+    float32 is what it has always been, to the last digit, and resizes by Pillow; embeddings of
+    another precision are others anyway, and are resized the quicker way.
+    """
+    return Recipe(precision, "pillow" if precision == "float32" else "antialias")
+
+
 def recipes() -> list[Recipe]:
     """All there are, the default one first."""
     return list(starmap(Recipe, product(get_args(Precision), get_args(Resizing))))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from adapters import loading
 from adapters.backbones import Backbone
-from adapters.engines import Eager, MakeEngine
+from adapters.engines import Eager, Engine, ImagePass
 from adapters.engines.selection import fastest
-from adapters.recipe import Precision, Recipe, recipe_with
+from adapters.recipe import Precision, Recipe, new_recipe, recipe_with
 from service.settings import Settings
 
 
@@ -43,8 +42,8 @@ def load_backbone(
         device,
         adapter=None if adapter is None else os.fspath(adapter),
         prompts=None if prompts is None else Path(prompts),
-        make_engine=Eager.made if precision == "float32" else compiled_engine(),
-        recipe=Recipe(precision),
+        make_engine=_make_engine,
+        recipe=new_recipe(precision),
     )
 
 
@@ -54,13 +53,22 @@ def load_for(name: str, fingerprint: str) -> Backbone:
     Raises:
         BackboneError: It cannot be loaded.
     """
-    found = loading.load_backbone(name)
-    recipe = recipe_with(fingerprint, found.model_fingerprint)
-    if recipe is None or recipe == found.recipe:
-        return found
-    return loading.load_backbone(name, make_engine=compiled_engine(), recipe=recipe)
+    return loading.load_backbone(
+        name,
+        make_engine=_make_engine,
+        recipe=lambda model: recipe_with(fingerprint, model) or Recipe(),
+    )
 
 
-def compiled_engine() -> MakeEngine:
-    """What compiles image towers, kept where a service keeps them."""
-    return partial(fastest, cache=Settings().cache_dir / "compiled")
+def _make_engine(
+    image_pass: ImagePass,
+    device: torch.device,
+    size: tuple[int, int],
+    identity: str,
+    precision: Precision = "float32",
+) -> Engine:
+    """PyTorch in float32; else what is compiled, kept where a service keeps it."""
+    if precision == "float32":
+        return Eager(image_pass, device)
+    folder = Settings().cache_dir / "compiled"
+    return fastest(image_pass, device, size, identity, precision, cache=folder)

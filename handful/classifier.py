@@ -17,7 +17,7 @@ from adapters.backbones import Backbone
 from adapters.classifier import Answers, FewShotClassifier
 from adapters.embeddings import SupportSet
 from adapters.heads import Tuning
-from adapters.recipe import recipe_with
+from adapters.recipe import new_recipe, recipe_with
 from handful import saved
 from handful.backbone import load_for
 from handful.pictures import Image, embed
@@ -196,7 +196,7 @@ class Classifier:
 
         Args:
             path: Of the file.
-            backbone: The one that it was made with; loaded by its name if None, in the precision of
+            backbone: The one that it was made with; loaded by its name if None, in the recipe of
                 the file, which is enough unless it has an adapter or prompts of yours.
 
         Raises:
@@ -208,11 +208,13 @@ class Classifier:
         if backbone.fingerprint != found.source.fingerprint:
             recipe = recipe_with(found.source.fingerprint, backbone.model_fingerprint)
             if recipe is not None:
+                own = backbone.recipe
+                made_so = recipe == new_recipe(recipe.precision)
                 raise saved.SavedClassifierError(
-                    f"{path} holds embeddings in {recipe.precision}, and this {backbone.name} "
-                    f"embeds in {backbone.recipe.precision}; load it without a backbone, which "
-                    "takes that of the file, or with load_backbone(..., "
-                    f"precision={recipe.precision!r})"
+                    f"{path} holds embeddings in {recipe.precision}, resized by {recipe.resizing}, "
+                    f"and this {backbone.name} embeds in {own.precision}, resized by "
+                    f"{own.resizing}; load it without a backbone, which takes both of the file"
+                    + (f", or with load_backbone(..., precision={recipe.precision!r})" * made_so)
                 )
             raise saved.SavedClassifierError(
                 f"{path} holds embeddings of another backbone ({found.source}) than "

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from adapters.embeddings import ImageEmbeddings
+from adapters.whole_files import written_whole
 from service.classifier_settings import ClassifierSettings
 from service.exchange import (
     MOST_IMAGES,
@@ -47,11 +48,8 @@ class SavedClassifierError(ValueError):
 
 def write(path: str | os.PathLike[str], saved: ExportedClassifier) -> None:
     """Write a classifier; a file that is there is replaced whole."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with written_whole(Path(path)) as part, part.open("wb") as file:
         write_file(file, saved, no_content)
-    part.replace(path)
 
 
 def read(path: str | os.PathLike[str]) -> ExportedClassifier:

@@ -13,7 +13,7 @@ from adapters.corrections import NO_ADAPTER
 from adapters.encoder import Encoder
 from adapters.engines import Eager
 from adapters.kept import load_compiled
-from adapters.recipe import ChooseRecipe, Precision, Recipe, Resizing, recipe_with
+from adapters.recipe import ChooseRecipe, Precision, Recipe, Resizing, new_recipe, recipe_with
 from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
 from service.storage.fingerprints import Origin
@@ -111,15 +111,6 @@ def moved_recipe(now: Recipe, precision: Precision | None, resizing: Resizing | 
     if precision is None:
         return Recipe(now.precision, resizing or now.resizing)
     return Recipe(precision, resizing or new_recipe(precision).resizing)
-
-
-def new_recipe(precision: Precision) -> Recipe:
-    """The recipe of a new database that asks for a precision.
-
-    float32 is what it has always been, to the last digit, and resizes by Pillow; embeddings of
-    another precision are others anyway, and are resized the quicker way.
-    """
-    return Recipe(precision, "pillow" if precision == "float32" else "antialias")
 
 
 def rounds(settings: Settings) -> bool:

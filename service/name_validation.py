@@ -9,11 +9,11 @@ import regex
 
 from service.problems import InvalidName
 
-_CLASSIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MAX_LABEL = 255
-
+#: Regular expression of the names of classifiers; each is written as itself in a path.
+CLASSIFIER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 #: The label of explicit negatives, which no image is ever answered with.
 NOT_THESE = "not-these"
+_MAX_LABEL = 255
 # Normalisation sorts combining characters in quadratic time, and takes four characters at most for
 # one that stays.
 _MAX_DECOMPOSED = 4 * _MAX_LABEL
@@ -52,7 +52,7 @@ def checked_classifier(name: str) -> str:
     Raises:
         InvalidName: It is not 1 to 64 of ``A-Z a-z 0-9 . _ -`` beginning with a letter or digit.
     """
-    if not _CLASSIFIER.fullmatch(name):
+    if not re.fullmatch(CLASSIFIER, name):
         raise InvalidName(
             f"{name!r} cannot name a classifier. Use 1 to 64 letters, digits, '.', '_' or '-' "
             "(unaccented), beginning with a letter or digit."

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from adapters.cache import CacheSettings
 from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe
+from adapters.whole_files import written_whole
 from service.encoder import asked_recipe, origin_of
 from service.encoding.file_images import embed_images
 from service.encoding.image_embedder import ImageEmbedder
@@ -77,10 +78,8 @@ def export_classifier(
             kept += found is not None
             return found
 
-        part = file.with_name(f"{file.name}.part")
-        with part.open("wb") as written:
+        with written_whole(file) as part, part.open("wb") as written:
             write_file(written, exported(stored, origin), content)
-        part.replace(file)
         if index is not None:
             write_index_files(stored, origin, index, index.with_name(f"{index.name}.json"))
     return (

@@ -13,6 +13,7 @@ from safetensors.torch import save_model
 from torch import nn
 
 from adapters.backbone_errors import BackboneError
+from adapters.whole_files import written_whole
 
 CONFIG_NAME = "open_clip_config.json"
 WEIGHTS_NAME = "open_clip_model.safetensors"
@@ -61,6 +62,5 @@ def write_folder(folder: Path, name: str, model: nn.Module, tokenizer: Any) -> N
     (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     if isinstance(tokenizer, HFTokenizer):
         tokenizer.tokenizer.save_pretrained(str(folder))
-    part = folder / f"{WEIGHTS_NAME}.part"
-    save_model(model, str(part))
-    part.replace(folder / WEIGHTS_NAME)
+    with written_whole(folder / WEIGHTS_NAME) as part:
+        save_model(model, str(part))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from adapters.cache.entries import Entries, check_shapes
 from adapters.cache.faiss_file import write_index
+from adapters.whole_files import written_whole
 
 _FORMAT = "handful-cache-1"
 _TENSORS = {"ids": torch.int64, "keys": torch.float32, "labels": torch.int64}
@@ -32,15 +33,12 @@ def save(path: str | os.PathLike[str], entries: Entries) -> None:
         OSError: They cannot be written.
     """
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+    tensors = {name: getattr(entries, name).contiguous() for name in _TENSORS}
     try:
-        tensors = {name: getattr(entries, name).contiguous() for name in _TENSORS}
-        save_file(tensors, part, {"format": _FORMAT})
-        part.replace(path)
+        with written_whole(path) as part:
+            save_file(tensors, part, {"format": _FORMAT})
     except SafetensorError as error:  # all that it says of a disk
         raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     write_index(path.with_suffix(".faiss"), entries.ids, entries.keys)
 
 

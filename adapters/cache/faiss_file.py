@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from adapters.cache.flat_rows import FlatRows
 from adapters.faiss_library import faiss
+from adapters.whole_files import written_whole
 
 
 def flat_index(ids: Tensor, keys: Tensor) -> faiss.IndexIDMap2:
@@ -48,11 +48,10 @@ def write_index(path: Path, ids: Tensor, keys: Tensor) -> None:
         ValueError: Shapes do not agree.
         OSError: It cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
+    typeless: Any = faiss
     try:
-        faiss.write_index(flat_index(ids, keys), os.fspath(part))
-        part.replace(path)
-    except RuntimeError as error:  # all that FAISS says of a disk
+        # By Python's file: one of FAISS's own tells nobody that the disk had no room for its end.
+        with written_whole(path) as part, part.open("wb") as file:
+            faiss.write_index(flat_index(ids, keys), typeless.PyCallbackIOWriter(file.write, 2**20))
+    except (OSError, RuntimeError) as error:  # which of them depends on where it stops
         raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,11 +6,9 @@ import ctypes
 import gc
 import json
 import logging
-import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
@@ -21,6 +19,7 @@ from adapters.kept.mapped_files import let_go_of_pages
 from adapters.kept.sources import content_key, digests, files_of, request_key
 from adapters.kept.text_tower import EmbedTexts
 from adapters.recipe import ChooseRecipe, Recipe
+from adapters.whole_files import written_whole
 
 logger = logging.getLogger("handful.runtime")
 
@@ -157,9 +156,8 @@ def _pointer(request: str, cache: Path) -> Path:
 def _point(path: Path, files: list[Path]) -> None:
     """Write down which files a model is made of."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix="part-", delete=False) as part:
-        json.dump([str(file.resolve()) for file in files], part)
-    os.replace(part.name, path)
+    with written_whole(path) as part:
+        part.write_text(json.dumps([str(file.resolve()) for file in files]), "utf-8")
 
 
 def give_back_memory() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from adapters.backbone_errors import PromptError
 from adapters.prompts.config import CommaConfig
+from adapters.whole_files import written_whole
 
 PROMPTS_NAME = "prompts.safetensors"
 _FORMAT = "handful-prompts-1"
@@ -46,7 +47,6 @@ class TrainedPrompts:
     def save(self, path: Path) -> None:
         """Write the file; a process that dies leaves none or the one before."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
         described = {
             "config": self.config.as_dict(),
             "backbone": self.backbone,
@@ -56,8 +56,8 @@ class TrainedPrompts:
         tensors = {"text": self.text.contiguous(), "vision": self.vision.contiguous()}
         # One entry alone: safetensors writes several in an order that changes between runs.
         # And its own files only their owner can read.
-        part.write_bytes(save(tensors, {_FORMAT: json.dumps(described)}))
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_bytes(save(tensors, {_FORMAT: json.dumps(described)}))
 
 
 def load_prompts(path: Path) -> TrainedPrompts:

@@ -40,11 +40,11 @@ from service.api.request_metrics import record
 from service.api.uploads.image_uploads import bare_image, read_images
 from service.composition import ServiceParts
 from service.images.uploaded import UploadedImage
+from service.name_validation import CLASSIFIER
 from service.settings import Settings
 
 TEMPLATE = "/v1/classifiers/{name}/predict"
-# Names of classifiers, written so that nothing on the way could read them otherwise.
-_PATH = rb"/v1/classifiers/([A-Za-z0-9][A-Za-z0-9._-]{0,63})/predict"
+_PATH = rb"/v1/classifiers/(%s)/predict" % CLASSIFIER.encode()
 _PARAMETERS = re.compile(rb"(top_k|evidence)=([0-9]{1,4})(?:&(?!\1)(top_k|evidence)=([0-9]{1,4}))?")
 _SECONDS = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 # Of a body, which is kept until it is whole, so that the other way could have it: below 1 MB.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typing import Any, get_args
 
 from adapters.engines.precisions import computed_in, instructions
 from adapters.recipe import Precision
+from adapters.whole_files import written_whole
 
 logger = logging.getLogger("handful")
 
@@ -122,9 +122,8 @@ def write_verdict(verdict: Verdict, model: str, cache: Path) -> None:
     """
     path = own_path(model, cache)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(verdict), indent=1) + "\n", "utf-8")
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_text(json.dumps(asdict(verdict), indent=1) + "\n", "utf-8")
 
 
 def own_path(model: str, cache: Path) -> Path:

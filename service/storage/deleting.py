@@ -1,4 +1,4 @@
-"""Deleting support images, and with the last that uses it the image itself."""
+"""Deleting support images, and with the last that uses it the image itself; classifiers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
+from service.storage.errors import Outdated
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
@@ -45,6 +46,32 @@ _DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
     .correlate(_VIEWS)
     .exists(),
 )
+
+
+def delete_classifier(session: Session, classifier_id: int, name: str | None) -> None:
+    """Delete a classifier with its classes and the images that nothing else uses.
+
+    Args:
+        session: Of the transaction, in which it is the first.
+        classifier_id: Which.
+        name: The one that it must still have.
+
+    Raises:
+        Outdated: It is gone already.
+    """
+    which = select(ClassifierRow.id).where(ClassifierRow.id == classifier_id)
+    if name is not None:
+        which = which.where(ClassifierRow.name == name)
+    # First of all: others that change it are done before its images are looked up.
+    if session.scalar(which.with_for_update()) is None:
+        raise Outdated
+    images = session.scalars(
+        select(SupportRow.image_id)
+        .join(ClassRow, SupportRow.class_id == ClassRow.id)
+        .where(ClassRow.classifier_id == classifier_id)
+    )
+    with letting_go(session, set(images)):
+        session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
 
 
 def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:

@@ -33,7 +33,7 @@ from service.storage.tables import (
     ReEmbeddingRow,
     ViewsRow,
 )
-from service.storage.transactions import writing
+from service.storage.transactions import one_state, writing
 
 # Rows that take the place of others in one transaction.
 _SETTLED = 256
@@ -50,11 +50,6 @@ class MovedEmbeddings:
     def __init__(self, engine: Engine, own: Origin) -> None:
         self._engine = engine
         self._own = own
-        self._loader = (
-            engine.execution_options(isolation_level="REPEATABLE READ")
-            if engine.dialect.name == "postgresql"
-            else engine
-        )
 
     def missing(self, target: str, after: int, most: int) -> list[StaleImage]:
         """Images that lack embeddings in a recipe, by their ids.
@@ -65,7 +60,7 @@ class MovedEmbeddings:
             most: How many at most.
         """
         numbers: defaultdict[int, list[int]] = defaultdict(list)
-        with self._loader.connect() as connection:
+        with one_state(self._engine) as connection:
             found = lacking(target).where(ImageRow.id > after).order_by(ImageRow.id).limit(most)
             rows = connection.execute(found).all()
             for some in chunks([row.id for row in rows]):
@@ -137,7 +132,7 @@ class MovedEmbeddings:
             OtherBackbone: Some of them are not made yet.
             ClassifierDamaged: Something in it cannot be read.
         """
-        with self._loader.connect() as connection:
+        with one_state(self._engine) as connection:
             return load_classifier(
                 connection, name, replace(self._own, fingerprint=target), left_by_others=True
             )

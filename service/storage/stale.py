@@ -31,7 +31,7 @@ from service.storage.tables import (
     SupportRow,
     ViewsRow,
 )
-from service.storage.transactions import writing
+from service.storage.transactions import one_state, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,7 @@ class StaleEmbeddings:
             OtherBackbone: Somebody has added images with the old backbone meanwhile.
             ClassifierDamaged: Something in it cannot be read.
         """
-        loader = self._engine
-        if loader.dialect.name == "postgresql":
-            loader = loader.execution_options(isolation_level="REPEATABLE READ")
-        with loader.connect() as connection:
+        with one_state(self._engine) as connection:
             return load_classifier(connection, name, self._own, left_by_others=True)
 
     def query_embeddings(self, name: str) -> dict[int, Tensor]:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Engine, delete, select
+from sqlalchemy import CursorResult, Engine, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
+from service.storage.accepted_origins import AcceptedOrigins
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change
 from service.storage.class_rows import write_classes, write_texts
 from service.storage.classifier_loading import load_classifier
-from service.storage.deleting import delete_support, letting_go
+from service.storage.deleting import delete_classifier, delete_support
 from service.storage.errors import Outdated
-from service.storage.fingerprints import (
-    Origin,
-    check_no_other,
-    other_backbone,
-    refused,
-    remember,
-)
+from service.storage.fingerprints import Origin, check_no_other, other_backbone, refused
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
@@ -32,8 +26,8 @@ from service.storage.rows import settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
-from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ReEmbeddingRow, SupportRow
-from service.storage.transactions import flush_or_outdated, writing
+from service.storage.tables import ClassifierRow, ContentRow, SupportRow
+from service.storage.transactions import flush_or_outdated, one_state, writing
 
 
 class Store:
@@ -62,25 +56,16 @@ class Store:
     ) -> None:
         self._engine = engine
         self._store_images = store_images
-        # Several statements read one classifier: all must see the same state of it. SQLite's
-        # transactions do by themselves.
-        self._loader = (
-            engine.execution_options(isolation_level="REPEATABLE READ")
-            if engine.dialect.name == "postgresql"
-            else engine
-        )
-        self._own = own
-        self._accepts = accepts
-        remember(engine, own)
+        self._origins = AcceptedOrigins(engine, own, accepts)
 
     @property
     def fingerprint(self) -> str:
         """What classifiers that are made now are embedded under."""
-        return self._own.fingerprint
+        return self._origins.own.fingerprint
 
     def origin(self, fingerprint: str) -> Origin:
         """What embeddings of a classifier of this store come from."""
-        return replace(self._own, fingerprint=fingerprint)
+        return self._origins.of(fingerprint)
 
     def make_under(self, fingerprint: str) -> None:
         """Make classifiers under another fingerprint from now on: that of another recipe.
@@ -88,22 +73,20 @@ class Store:
         Raises:
             StorageFull, StorageUnavailable: It cannot be written down.
         """
-        own = self.origin(fingerprint)
-        remember(self._engine, own)
-        self._own = own
+        self._origins.make_under(fingerprint)
 
     # Classifiers
 
     def classifiers(self) -> list[ClassifierRecord]:
         """All classifiers by name."""
         with Session(self._engine) as session:
-            return listed(session, self._answers)
+            return listed(session, self._origins.accept)
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
             found = session.scalar(select(ClassifierRow.id).where(ClassifierRow.name == name))
-            return None if found is None else listed_one(session, self._answers, found)
+            return None if found is None else listed_one(session, self._origins.accept, found)
 
     def load(self, name: str) -> StoredClassifier | None:
         """A classifier with its classes, support images and embeddings, or None.
@@ -111,8 +94,8 @@ class Store:
         Raises:
             ClassifierDamaged: Something in it cannot be read.
         """
-        with self._loader.connect() as connection:
-            return load_classifier(connection, name, self._own, self._accepts)
+        with one_state(self._engine) as connection:
+            return load_classifier(connection, name, self._origins.own, self._origins.accept)
 
     def query_embeddings(self, name: str, fingerprint: str | None = None) -> dict[int, Tensor]:
         """What support images of a classifier with several views are as queries, by their ids.
@@ -123,7 +106,7 @@ class Store:
 
         Raises as :func:`service.storage.query_embeddings.query_embeddings`.
         """
-        with self._loader.connect() as connection:
+        with one_state(self._engine) as connection:
             return query_embeddings(connection, name, fingerprint)
 
     def state(self, name: str) -> State | None:
@@ -132,7 +115,7 @@ class Store:
             row = connection.execute(STATE, {"name": name}).one_or_none()
             if row is None:
                 return None
-            self._origin_of(connection, row.fingerprint, f"Classifier {name!r} holds")
+            self._origins.checked(connection, row.fingerprint, f"Classifier {name!r} holds")
             return State(row.id, row.created_at, row.revision, row.fingerprint)
 
     def find(self, name: str) -> int | None:
@@ -149,9 +132,9 @@ class Store:
         """
         if change.settings is None or change.tuning is None:
             raise ValueError("a classifier is made with settings and a tuning")
-        self._follow_recipe()
+        self._origins.follow_recipe()
         with writing(self._engine) as session:
-            own = self._own
+            own = self._origins.own
             check_no_other(session, own)
             row = ClassifierRow(
                 name=name,
@@ -168,7 +151,7 @@ class Store:
         Raises as :func:`service.storage.importing.write_whole`.
         """
         with writing(self._engine) as session:
-            own = self._origin_of(session.connection(), whole.fingerprint, "The file holds")
+            own = self._origins.checked(session.connection(), whole.fingerprint, "The file holds")
             write_whole(session, name, whole, own, keep=self._store_images)
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
@@ -181,20 +164,8 @@ class Store:
         Raises:
             Outdated: It is gone already.
         """
-        which = select(ClassifierRow.id).where(ClassifierRow.id == classifier_id)
-        if name is not None:
-            which = which.where(ClassifierRow.name == name)
         with writing(self._engine, frees=True) as session:
-            # First of all: others that change it are done before its images are looked up.
-            if session.scalar(which.with_for_update()) is None:
-                raise Outdated
-            images = session.scalars(
-                select(SupportRow.image_id)
-                .join(ClassRow, SupportRow.class_id == ClassRow.id)
-                .where(ClassRow.classifier_id == classifier_id)
-            )
-            with letting_go(session, set(images)):
-                session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
+            delete_classifier(session, classifier_id, name)
 
     def write(self, state: State, change: Change) -> Written:
         """Write one change of a classifier, whole or not at all.
@@ -217,7 +188,9 @@ class Store:
             raise ValueError("embeddings of two fingerprints never meet in a classifier")
         deletes = bool(change.classes_removed or change.removed)
         with writing(self._engine, frees=deletes and not change.added) as session:
-            own = self._origin_of(session.connection(), state.fingerprint, "The classifier holds")
+            own = self._origins.checked(
+                session.connection(), state.fingerprint, "The classifier holds"
+            )
             # First of all: other writers of this classifier wait here until this change is whole.
             following = next_revision(state)
             updated = session.execute(following.values(**_columns(state, change)))
@@ -251,10 +224,10 @@ class Store:
             What to apply to a classifier in that state to be in the latest one; None where it is
             to be read anew: where that is damaged, :meth:`load` tells.
         """
-        with self._loader.connect() as connection:
+        with one_state(self._engine) as connection:
             written = written_since(connection, state, self.origin(state.fingerprint))
             if written is not None:  # it is of that recipe still
-                self._origin_of(connection, state.fingerprint, "The classifier holds")
+                self._origins.checked(connection, state.fingerprint, "The classifier holds")
             return written
 
     # Images
@@ -291,29 +264,6 @@ class Store:
                 )
             )
 
-    def _follow_recipe(self) -> None:
-        """Make classifiers in the recipe that others have moved the database to."""
-        with Session(self._engine) as session:
-            target = session.scalar(select(ReEmbeddingRow.target)) or session.scalar(
-                select(ClassifierRow.fingerprint).limit(1)
-            )
-        if target not in (None, self.fingerprint) and self._accepts(target):
-            self.make_under(target)
-
-    def _answers(self, fingerprint: str) -> bool:
-        """Whether classifiers of that fingerprint are answered."""
-        return fingerprint == self.fingerprint or self._accepts(fingerprint)
-
-    def _origin_of(self, connection: Connection, fingerprint: str, what: str) -> Origin:
-        """What embeddings under that fingerprint come from.
-
-        Raises:
-            OtherBackbone: This process does not embed under it.
-        """
-        if not self._answers(fingerprint):
-            raise other_backbone(connection, what, fingerprint, self._own)
-        return self.origin(fingerprint)
-
     def _not_changed(self, session: Session, state: State) -> Exception:
         """Why a change did not find the state that it was made for."""
         found = session.execute(
@@ -321,10 +271,10 @@ class Store:
                 ClassifierRow.id == state.id
             )
         ).one_or_none()
-        if found is None or self._answers(found.fingerprint):
+        if found is None or self._origins.accept(found.fingerprint):
             return Outdated()
         what = f"Classifier {found.name!r} holds"
-        return other_backbone(session.connection(), what, found.fingerprint, self._own)
+        return other_backbone(session.connection(), what, found.fingerprint, self._origins.own)
 
 
 def _columns(state: State, change: Change) -> dict[str, Any]:

@@ -1,16 +1,26 @@
-"""Transactions that write."""
+"""Transactions: what reads several times from one state, and what writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.storage.errors import Outdated
 from service.storage.sqlite import SQLiteFile
+
+
+def one_state(engine: Engine) -> Connection:
+    """A connection to be opened in a ``with``, of which all statements see the same state.
+
+    SQLite's transactions do by themselves.
+    """
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.connect()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from adapters.backbone_errors import BackboneError
 from adapters.corrections.bottleneck.config import BottleneckConfig
 from adapters.corrections.bottleneck.model import BottleneckAdapter, attach
 from adapters.fingerprint import fingerprint as fingerprint_of
+from adapters.whole_files import written_whole
 
 _FORMAT = "handful-bottleneck-1"
 _KEY = "handful"
@@ -59,10 +60,9 @@ def save_adapter(
         for name, value in adapter.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    # One key: safetensors writes several in an order that changes from process to process.
-    save_file(state, part, {_KEY: json.dumps(described, sort_keys=True)})
-    part.replace(path)
+    with written_whole(path) as part:
+        # One key: safetensors writes several in an order that changes from process to process.
+        save_file(state, part, {_KEY: json.dumps(described, sort_keys=True)})
 
 
 def load_adapter(path: Path, visual: nn.Module, backbone: str) -> BottleneckAdapter:

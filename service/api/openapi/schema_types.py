@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from service.name_validation import CLASSIFIER
+
 NAME_SCHEMA: dict[str, Any] = {
     "minLength": 1,
     "maxLength": 64,
-    "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+    "pattern": f"^{CLASSIFIER}$",
 }
 # The format stands for what no pattern says in all languages: every character can be seen.
 LABEL_SCHEMA: dict[str, Any] = {

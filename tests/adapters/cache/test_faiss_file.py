@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +61,30 @@ def test_no_keys_make_an_empty_index(tmp_path: Path) -> None:
     assert (read.ntotal, read.d) == (0, WIDTH)
 
 
-def test_a_file_that_cannot_be_written_leaves_the_one_that_is_there(tmp_path: Path) -> None:
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """Files may have so many bytes, and no more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# The last has more than one block of what writes it.
+@pytest.mark.parametrize("n", [5, 5000, 100_000])
+def test_a_file_that_cannot_be_written_leaves_the_one_that_is_there(tmp_path: Path, n: int) -> None:
     with pytest.raises(OSError, match="cannot be written"):
         write_index(tmp_path / "nowhere" / "keys.faiss", IDS, some(5))
     path = tmp_path / "keys.faiss"
     write_index(path, IDS, some(5))
-    (tmp_path / "keys.faiss.part").mkdir()
-    with pytest.raises(OSError, match="keys"):
-        write_index(path, IDS, some(5, 1))
+    keys = some(n, 1)
+    with full_disk(200), pytest.raises(OSError, match="cannot be written"):
+        write_index(path, torch.arange(n), keys)
     read: Any = faiss.read_index(str(path))
     assert np.array_equal(read.reconstruct(7), some(5)[0].numpy())
+    assert [file.name for file in tmp_path.iterdir()] == ["keys.faiss"]
 
 
 def test_one_identifier_a_key_is_asked_for() -> None:

@@ -160,7 +160,10 @@ PARAMETERS = st.lists(
     ),
     max_size=3,
 ).map(b"&".join)
-PATHS = st.sampled_from([b"a", b"a", b"a", b"b", b"none", b"%61", b"..", b"a.b", b"x" * 65, b"a b"])
+LONGEST = b"A9._-" + b"z" * 59
+PATHS = st.sampled_from(
+    [b"a", b"a", b"a", b"b", b"none", b"%61", b"..", b"a.b", LONGEST, b"x" * 65, b"_a", b"a b"]
+)
 FIELDS = st.lists(
     st.sampled_from(
         [
@@ -231,6 +234,7 @@ PLAIN = [
     plain(((b"content-type", FORM_TYPE.encode()),), body=(FORM[:50], FORM[50:])),
     plain(path=b"/v1/classifiers/none/predict"),
     plain(path=b"/v1/classifiers/b/predict"),
+    plain(path=b"/v1/classifiers/%s/predict" % LONGEST),
     plain(body=(b"no image",)),
     plain(body=(IMAGE[:5], None)),
 ]

@@ -198,7 +198,8 @@ def test_a_write_that_another_process_was_quicker_than_is_outdated(
             return super().write(*args)
 
     _, there = made(engine, backbone)
-    store = Interrupted(engine, plain_store(engine, backbone)._own)
+    plain = plain_store(engine, backbone)
+    store = Interrupted(engine, plain.origin(plain.fingerprint))
     here = registry(store, backbone, ROOM, one_of_several=True)
     there.add_images("a", [("ant", image(1000))])
     here.live("a")
