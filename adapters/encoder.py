@@ -95,6 +95,10 @@ class Encoder(Protocol):
         """Embed n texts as (n, d) unit vectors, on the CPU."""
         ...
 
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How long texts are to the text tower, about: of one length they are quickest together."""
+        ...
+
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors, averaged over templates."""
         ...

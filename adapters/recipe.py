@@ -18,7 +18,7 @@ recipe says, and differs from Pillow by less."""
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the image tower of a given model is computed.
+    """How the towers of a given model are computed.
 
     Embeddings of two recipes are alike, but not alike enough to be compared with each other:
     each recipe has a fingerprint of its own. The default is what all versions until 0.2 did.
@@ -41,6 +41,19 @@ class Recipe:
         if self == Recipe():
             return model
         return hashlib.sha256(f"{model} {self.precision} {self.resizing}".encode()).hexdigest()
+
+    def fingerprint_of_texts(self, model: str) -> str:
+        """Hex digest of what decides the embedding of a text: the model, and float32 or bfloat16.
+
+        Texts are rounded where images are in bfloat16. They may be compared with images of any
+        recipe: rounding changes them by far less than texts differ from images.
+
+        Args:
+            model: As :meth:`fingerprint`.
+        """
+        if self.precision != "bfloat16":
+            return model
+        return hashlib.sha256(f"{model} texts {self.precision}".encode()).hexdigest()
 
 
 ChooseRecipe = Callable[[str], Recipe]

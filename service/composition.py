@@ -131,7 +131,11 @@ class ServiceParts:
         texts = TextEmbedder(
             backbone,
             settings.max_texts,
-            PromptCache(engine, backbone.model_fingerprint, backbone.width),
+            PromptCache(
+                engine,
+                backbone.recipe.fingerprint_of_texts(backbone.model_fingerprint),
+                backbone.width,
+            ),
             embedder.queries_wait,
         )
         logger.info(

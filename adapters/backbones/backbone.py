@@ -32,8 +32,7 @@ class Backbone:
     Attributes:
         recipe: How images are embedded.
         name: As the user chose it, for instance ``lite`` or ``ViT-B-16/openai``.
-        model_fingerprint: Hex digest of weights, preprocessing and correction, which is all that an
-            embedding of a text depends on.
+        model_fingerprint: Hex digest of weights, preprocessing and correction.
         fingerprint: Hex digest of everything that decides an embedding: weights,
             preprocessing, correction, recipe. Embeddings are comparable only within one
             fingerprint.
@@ -150,6 +149,13 @@ class Backbone:
     def _embed_texts(self, texts: Sequence[str]) -> Tensor:
         tokens = self._tokenizer(texts).to(self.device)
         return normalize(self._model.encode_text(tokens).float(), dim=-1).cpu()
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How long n texts are to the text tower, about: of one length they are quickest together.
+
+        In characters here.
+        """
+        return [len(text) for text in texts]
 
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors.

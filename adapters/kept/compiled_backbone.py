@@ -11,7 +11,7 @@ from torch import Tensor
 from adapters.backbones import Backbone
 from adapters.backbones.antialias_framing import resized_by
 from adapters.backbones.framing import Framing
-from adapters.engines import Engine, openvino
+from adapters.engines import openvino
 from adapters.engines.agreement import likeness, probes, require
 from adapters.engines.quantisation import engine_in
 from adapters.kept.kept_model import IMAGE, KeptModel
@@ -37,7 +37,7 @@ class CompiledBackbone(Backbone):
 
     Args:
         kept: What it is made of.
-        recipe: How images are embedded.
+        recipe: How images and texts are embedded.
         otherwise: Makes what embeds texts if the kept text tower cannot be used.
 
     Raises:
@@ -63,13 +63,18 @@ class CompiledBackbone(Backbone):
         self.engine = self._engine.name
         self.passes, self.batch = self._engine.passes, self._engine.batch
         self.width, self.corrected_width = kept.frozen.shape[1], kept.corrected.shape[1]
-        self._texts = TextTower(kept, otherwise)
+        # As many as the image tower has, whatever PyTorch may take when the first text comes.
+        self._texts = TextTower(kept, self._engine.precision, torch.get_num_threads(), otherwise)
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each of n texts has."""
+        return self._texts.lengths(texts)
 
     def _embed_texts(self, texts: Sequence[str]) -> Tensor:
         return self._texts(texts)
 
 
-def engine_of(kept: KeptModel, recipe: Recipe) -> Engine:
+def engine_of(kept: KeptModel, recipe: Recipe) -> openvino.OpenVINO:
     """Compile a kept image tower in the precision of a recipe.
 
     It was compared with PyTorch when it was converted. What is seen here is that the files are

@@ -6,19 +6,20 @@ import logging
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-import torch
 from torch import Tensor
 
+from adapters.backbones.dual_encoder import Tokenizer
 from adapters.engines import openvino
 from adapters.engines.agreement import DisagreementError
 from adapters.kept.kept_model import PROBE_TEXTS, TEXT, KeptModel
 from adapters.kept.mapped_files import let_go_of_pages
-from adapters.kept.tokens import tokenizer_of
+from adapters.kept.tokens import PADDING, tokenizer_of
+from adapters.recipe import Precision
 
 logger = logging.getLogger("handful.runtime")
 
-LEAST_COSINE = 0.99999
-"""Of a text's embedding with PyTorch's, for the worst of the probes."""
+LEAST_COSINE: dict[Precision, float] = {"float32": 0.99999, "bfloat16": 0.999}
+"""Of a text's embedding with PyTorch's, for the worst of the probes, by what it is computed in."""
 
 EmbedTexts = Callable[[Sequence[str]], Tensor]
 """From n texts to (n, d) unit rows, on the CPU."""
@@ -27,29 +28,47 @@ EmbedTexts = Callable[[Sequence[str]], Tensor]
 class TextTower:
     """Embeds texts; reads and compiles the tower for the first of them.
 
-    Always in float32, with as many threads as PyTorch takes by then.
-
     Args:
         kept: Where it is.
+        precision: That the image tower computes in; so do texts, but for int8 in float32.
+        threads: Of the processor, for a pass.
         otherwise: Makes what embeds texts if what is kept cannot be used.
     """
 
-    def __init__(self, kept: KeptModel, otherwise: Callable[[], EmbedTexts]) -> None:
+    def __init__(
+        self,
+        kept: KeptModel,
+        precision: Precision,
+        threads: int,
+        otherwise: Callable[[], EmbedTexts],
+    ) -> None:
         self._kept = kept
+        self._precision: Precision = precision if precision in LEAST_COSINE else "float32"
+        self._threads = threads
         self._otherwise = otherwise
         self._embed: EmbedTexts | None = None
         self._loading = Lock()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Embed n texts as (n, d) unit rows. Thread-safe."""
-        with self._loading:
-            if self._embed is None:
-                self._embed = self._loaded()
-        return self._embed(texts)
+        return self._loaded()(texts)
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each of n texts has; characters where PyTorch's tower is used."""
+        loaded = self._loaded()
+        if isinstance(loaded, CompiledTexts):
+            return loaded.lengths(texts)
+        return [len(text) for text in texts]
 
     def _loaded(self) -> EmbedTexts:
+        with self._loading:
+            if self._embed is None:
+                self._embed = self._load()
+        return self._embed
+
+    def _load(self) -> EmbedTexts:
         try:
-            return compiled_texts(self._kept)
+            return CompiledTexts(self._kept, self._precision, self._threads)
         # Whatever is damaged, PyTorch's own tower can still be loaded.
         except Exception as error:
             logger.warning(
@@ -58,25 +77,42 @@ class TextTower:
             return self._otherwise()
 
 
-def compiled_texts(kept: KeptModel) -> EmbedTexts:
-    """Compile a kept text tower.
+class CompiledTexts:
+    """A kept text tower, compiled.
+
+    Args:
+        kept: Where it is.
+        precision: To compute in, a key of :data:`LEAST_COSINE`.
+        threads: Of the processor, for a pass.
 
     Raises:
         DisagreementError: It does not embed what PyTorch embeds.
         Exception: It is damaged.
     """
-    tokenize = tokenizer_of(kept.about.tokens)
-    model = openvino.read(kept.folder / TEXT)
-    tower = openvino.Compiled(model, "float32", streams=1, threads=torch.get_num_threads())
 
-    def embed(texts: Sequence[str]) -> Tensor:
-        (rows,) = tower(tokenize(texts))
+    def __init__(self, kept: KeptModel, precision: Precision, threads: int) -> None:
+        self._tokenize: Tokenizer = tokenizer_of(kept.about.tokens)
+        self._padding: int = kept.about.tokens.get("padding", PADDING)
+        model = openvino.read(kept.folder / TEXT)
+        self._tower = openvino.Compiled(model, precision, streams=1, threads=threads)
+        found, least = (
+            float((self(PROBE_TEXTS) * kept.texts).sum(dim=1).min()),
+            LEAST_COSINE[precision],
+        )
+        if not found >= least:
+            raise DisagreementError(
+                f"its embeddings differ from PyTorch's (cosine {found:.6f}, at least {least})"
+            )
+        let_go_of_pages(kept.folder.resolve())
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Embed n texts as (n, d) unit rows. Thread-safe."""
+        (rows,) = self._tower(self._tokenize(texts))
         return rows
 
-    found = float((embed(PROBE_TEXTS) * kept.texts).sum(dim=1).min())
-    if not found >= LEAST_COSINE:
-        raise DisagreementError(
-            f"its embeddings differ from PyTorch's (cosine {found:.6f}, at least {LEAST_COSINE})"
-        )
-    let_go_of_pages(kept.folder.resolve())
-    return embed
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each of n texts has."""
+        if not texts:
+            return []
+        counted: list[int] = (self._tokenize(texts) != self._padding).sum(dim=1).tolist()
+        return counted

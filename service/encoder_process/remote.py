@@ -136,6 +136,10 @@ class RemoteEncoder:
             return torch.empty(0, self.width)
         return self._done_twice(self._texts, lambda connection: connection.encode_texts(texts))
 
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How long n texts are, in characters: the tokenizer is elsewhere."""
+        return [len(text) for text in texts]
+
     def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
         """Embed N class names as (N, d) unit vectors, averaged over templates."""
         templates = self.templates_for(templates)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import anyio.to_thread
 import torch
@@ -13,14 +15,46 @@ from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
-from service.encoding.text_passes import TextPasses
+from service.encoding.text_passes import PendingTexts, TextPasses
 from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.storage.prompt_cache import PromptCache
 
-# Prompts that a request has in the queue at a time, about: what is embedded of it is kept and
-# averaged by the piece, so that a request holds one row a class and a piece of prompts at most.
+# Prompts of a piece, about: what is embedded of a request is kept and averaged by the piece, so
+# that it holds one row a class and two pieces of prompts at most.
 _PIECE = 512
+# Pieces of a request in work: the tower has the next one while the last is written down.
+_IN_WORK = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Some class names of a request, on their way.
+
+    Attributes:
+        labels: The names.
+        prompts: Theirs; those of a name one after the other.
+        known: Rows that were kept.
+        missing: Prompts that are embedded for this piece, in the order of ``pending``.
+        pending: Their way through the tower; None: there are none.
+        made: Their rows, once they are there.
+        of_others: ``made`` of the piece before it, which has some of its prompts.
+    """
+
+    labels: Sequence[str]
+    prompts: Sequence[str]
+    known: Mapping[str, Tensor]
+    missing: Sequence[str]
+    pending: PendingTexts | None
+    of_others: Mapping[str, Tensor]
+    made: dict[str, Tensor] = field(default_factory=dict)
+
+    def row(self, prompt: str) -> Tensor:
+        """The (d,) row of one of its prompts."""
+        for rows in (self.known, self.made):
+            if prompt in rows:
+                return rows[prompt]
+        return self.of_others[prompt]
 
 
 class TextEmbedder:
@@ -74,18 +108,28 @@ class TextEmbedder:
         self._admission.admit(left, classifier, priority)
         self.waiting[priority] += left
         rows: dict[str, Tensor] = {}
+        begun: deque[_Piece] = deque()
         try:
             step = max(1, _PIECE // len(templates))
-            # Names of one length together, so that no pass is as long as its longest name.
+            # Names of about one length together: no pass is as long as the longest of all.
             ordered = sorted(needed.labels, key=len)
-            for start in range(0, len(ordered), step):
-                labels = ordered[start : start + step]
-                of_piece = await self._piece(labels, templates, classifier, wait)
-                rows.update(zip(labels, of_piece, strict=True))
-                done = len(labels) * len(templates)
-                self.waiting[priority] -= done
-                left -= done
+            to_come = deque(ordered[i : i + step] for i in range(0, len(ordered), step))
+            while to_come or begun:
+                while to_come and len(begun) < _IN_WORK:
+                    before = begun[-1] if begun else None
+                    begun.append(
+                        await self._begin(to_come.popleft(), templates, classifier, before)
+                    )
+                await self._finish(begun[0], wait)
+                piece = begun.popleft()
+                of_piece = torch.stack([piece.row(one) for one in piece.prompts])
+                rows.update(zip(piece.labels, ensemble(of_piece, len(templates)), strict=True))
+                self.waiting[priority] -= len(piece.prompts)
+                left -= len(piece.prompts)
         finally:
+            for piece in begun:
+                if piece.pending is not None:
+                    self._give_up(piece.pending)
             self.waiting[priority] -= left
             self._admission.release(len(needed.labels) * len(templates), classifier, priority)
         return ClassTexts.of(needed, [rows[label] for label in needed.labels])
@@ -94,28 +138,46 @@ class TextEmbedder:
         """Stop the thread once the pass under way is done."""
         self._passes.close()
 
-    async def _piece(
-        self, labels: Sequence[str], templates: Sequence[str], classifier: str, wait: Wait
-    ) -> Tensor:
-        """(n, d) unit rows of n labels."""
+    async def _begin(
+        self,
+        labels: Sequence[str],
+        templates: Sequence[str],
+        classifier: str,
+        before: _Piece | None,
+    ) -> _Piece:
+        """Look up what is kept of a piece, and let the tower have the rest."""
         prompts = [prompt(label, template) for label in labels for template in templates]
-        distinct = sorted(set(prompts), key=len)
-        known: dict[str, Tensor] = {}
-        if self._kept is not None:
-            known = await anyio.to_thread.run_sync(self._kept.find, distinct)
-        if missing := [one for one in distinct if one not in known]:
-            rows = await self._embedded(missing, classifier, wait)
-            fresh = dict(zip(missing, rows, strict=True))
-            if self._kept is not None:
-                await anyio.to_thread.run_sync(self._kept.add, fresh)
-            known |= fresh
-        return ensemble(torch.stack([known[one] for one in prompts]), len(templates))
+        elsewhere = set[str]() if before is None else set(before.missing)
+        known, missing = await anyio.to_thread.run_sync(self._looked_up, set(prompts), elsewhere)
+        return _Piece(
+            labels,
+            prompts,
+            known,
+            missing,
+            self._passes.submit(missing, classifier) if missing else None,
+            {} if before is None else before.made,
+        )
 
-    async def _embedded(self, prompts: Sequence[str], classifier: str, wait: Wait) -> Tensor:
-        pending = self._passes.submit(prompts, classifier)
-        try:
-            await wait(pending.answer)
-            return pending.answer.result()
-        finally:
-            if not pending.answer.done():
-                self._passes.withdraw(pending)
+    def _looked_up(
+        self, prompts: Collection[str], elsewhere: Collection[str]
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """Rows that are kept, and what is neither kept nor embedded elsewhere, shortest first."""
+        known = {} if self._kept is None else self._kept.find(sorted(prompts))
+        missing = sorted(one for one in prompts if one not in known and one not in elsewhere)
+        lengths = dict(zip(missing, self._backbone.text_lengths(missing), strict=True))
+        return known, sorted(missing, key=lambda one: lengths[one])
+
+    def _give_up(self, pending: PendingTexts) -> None:
+        if not pending.answer.done():
+            self._passes.withdraw(pending)
+        elif not pending.answer.cancelled():
+            pending.answer.exception()  # of two pieces that failed one is told of
+
+    async def _finish(self, piece: _Piece, wait: Wait) -> None:
+        """Wait for what the tower makes of a piece, and keep it."""
+        if piece.pending is None:
+            return
+        await wait(piece.pending.answer)
+        piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
+        if self._kept is not None:
+            await anyio.to_thread.run_sync(self._kept.add, piece.made)

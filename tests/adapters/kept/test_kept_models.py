@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -153,7 +154,10 @@ def test_one_kept_model_serves_every_recipe(folder: Path, cache: Path) -> None:
     assert rounded.recipe == Recipe("bfloat16")
     assert rounded.fingerprint == Recipe("bfloat16").fingerprint(plain.fingerprint)
     assert len(kept(cache)) == 1
-    torch.testing.assert_close(rounded.encode_texts(NAMES), plain.encode_texts(NAMES))
+    texts, exact = rounded.encode_texts(NAMES), plain.encode_texts(NAMES)
+    assert float((texts * exact).sum(dim=1).min()) > 0.999
+    resized = load_compiled(name, recipe=Recipe("float32", "antialias"), cache=cache)
+    torch.testing.assert_close(resized.encode_texts(NAMES), exact)
 
 
 @pytest.mark.parametrize("file", ["model.json", "expected.safetensors", "image.xml", "image.bin"])
@@ -190,6 +194,27 @@ def test_towers_of_another_model_are_made_anew(
         shutil.copy(theirs / file, own / file)
     same(load_compiled(name, cache=cache), load_backbone(name, "cpu"))
     assert "differ from PyTorch's" in caplog.text
+
+
+def test_texts_of_one_length_to_the_tower_are_told(folder: Path, cache: Path) -> None:
+    backbone = load_compiled(f"local-dir:{folder}", cache=cache)
+    short, same, long = backbone.text_lengths(["a dog", "a cat", "a dog beside a rusty bicycle"])
+    assert short == same < long
+    assert backbone.text_lengths([]) == []
+
+
+def test_texts_have_the_threads_of_the_image_tower(folder: Path, cache: Path) -> None:
+    name, threads = f"local-dir:{folder}", torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        backbone = load_compiled(name, cache=cache)
+        torch.set_num_threads(1)  # as a service does before the first text comes
+        backbone.encode_texts(NAMES)
+    finally:
+        torch.set_num_threads(threads)
+    tower: Any = backbone
+    tower = tower._texts._embed._tower._compiled
+    assert tower.get_property("INFERENCE_NUM_THREADS") == 2
 
 
 def test_a_damaged_text_tower_is_computed_by_pytorch(

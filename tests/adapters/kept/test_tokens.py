@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import open_clip
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.backbones.lite.model import CONTEXT_LENGTH, tokenizer
 from adapters.backbones.lite.pinned_files import TOKENIZER_FILES
-from adapters.kept.tokens import tokenizer_of
+from adapters.kept.tokens import _open_clip_tokenizers, tokenizer_of
 
 LITE = tokenizer_of(
     {
@@ -28,7 +29,8 @@ ODD = st.sampled_from(
         *("A\u0301", "<end_of_text>", "[SEP]", "don't", "ﬁ ½ ™", "\x00", "x" * 300),
     ]
 )
-TEXTS = st.lists(st.one_of(st.text(max_size=40), ODD), min_size=1, max_size=9)
+ASCII = st.text(st.characters(max_codepoint=127), max_size=40)
+TEXTS = st.lists(st.one_of(st.text(max_size=40), ASCII, ODD), min_size=1, max_size=9)
 
 
 @given(TEXTS)
@@ -46,3 +48,12 @@ def test_tokens_of_clip_are_those_of_open_clip_up_to_the_last_end(
     length = found.shape[1]
     assert torch.equal(found, wanted[:, :length])
     assert (found == 49407).any(dim=1).all()  # all that a causal tower looks at
+
+
+@pytest.mark.parametrize("kind", ["lower", "whitespace", "canonicalize"])
+@given(text=st.one_of(ASCII, st.text(st.characters(max_codepoint=300), max_size=40), ODD))
+@settings(deadline=None, max_examples=400)
+def test_texts_are_cleaned_as_open_clip_cleans_them(kind: str, text: str) -> None:
+    own = _open_clip_tokenizers()
+    assert own is not open_clip.tokenizer  # whose cleaning stays as it is
+    assert own.get_clean_fn(kind)(text) == open_clip.tokenizer.get_clean_fn(kind)(text)
