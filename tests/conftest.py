@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+# Each worker compiles by itself: a pool of compilers is slow to start, and for one small model.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 # Folders of tests that train in processes of their own, or that start, end and kill services.
 _LONGEST = {"training", "serving", "storage"}
 

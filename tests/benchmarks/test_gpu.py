@@ -54,6 +54,8 @@ def test_the_command_measures_encoder_and_cache(
 def test_the_command_measures_passes_and_their_kernels(
     tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What compiling does is tested where it is done; here it would take half a minute.
+    monkeypatch.setattr(gpu_kernels, "compiled", lambda run, _pixels: run)
     command = f"--model {tiny} --device cpu --batch 2 --product 128 --seconds 0.05 --out {tmp_path}"
     run(gpu_kernels.main, command, monkeypatch)
     passes, kernels = (
