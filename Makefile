@@ -42,7 +42,7 @@ docs: install
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 unit: install browser
-	$(PYTEST) tests/adapters/tuning tests/service -m alone
+	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
 	$(PYTEST) -m "not alone" $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
