@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import multiprocessing
+import socket
 from pathlib import Path
 
 import torch
 
-from tests.adapters.training.two_trainings import run
+from tests.adapters.training.two_trainings import run, run_as_rank
 from tests.coloured import write_coloured
 
 
@@ -18,18 +17,19 @@ def test_two_processes_are_one_with_a_batch_of_twice_the_size(
 ) -> None:
     images = write_coloured(tmp_path / "images", 16)
     two, one = tmp_path / "two", tmp_path / "one"
-    two.mkdir()
-    one.mkdir()
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    module = ["--nproc-per-node", "2", "-m", "tests.adapters.training.two_trainings"]
-    subprocess.run(
-        [*torchrun, *module, str(tiny_vit), str(images), str(two), "4"],
-        check=True,
-        cwd=Path(__file__).parents[3],
-        env=environment,
-        timeout=240,
-    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # Forked from one that has imported PyTorch, where other tests have such a one.
+    context = multiprocessing.get_context("forkserver")
+    processes = [
+        context.Process(target=run_as_rank, args=(rank, 2, port, str(tiny_vit), images, two, 4))
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    assert [process.exitcode for process in processes] == [0, 0]
     run(str(tiny_vit), images, one, 8)
     first, second = (torch.load(two / f"{rank}.pt") for rank in (0, 1))
     alone = torch.load(one / "0.pt")

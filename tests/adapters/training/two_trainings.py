@@ -1,13 +1,10 @@
-"""A run with DINO and one with labels, in one process or as one of several under torchrun.
-
-``python -m tests.adapters.training.two_trainings VIT IMAGES OUT BATCH`` writes what each process
-learned.
-"""
+"""A run with DINO and one with labels, in one process or as one of several."""
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,5 +42,16 @@ def run(vit: str, images: Path, out: Path, batch: int) -> None:
     torch.save(learned, out / f"{rank}.pt")
 
 
-if __name__ == "__main__":
-    run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+def run_as_rank(rank: int, ranks: int, port: int, *arguments: Any) -> None:
+    """Be one process of such a run, with what torchrun tells each."""
+    os.environ |= {
+        "ACCELERATE_USE_CPU": "true",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(ranks),
+        "LOCAL_WORLD_SIZE": str(ranks),
+    }
+    torch.set_num_threads(1)
+    run(*arguments)
