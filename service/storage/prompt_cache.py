@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.errors import Damaged
+from service.storage.errors import Damaged, Outdated
 from service.storage.rows import blob, embedding_rows
 from service.storage.statements import chunks
 from service.storage.tables import PromptRow, table_of
@@ -23,6 +23,8 @@ from service.storage.transactions import writing
 MOST_PROMPTS = 50_000
 """Rows that are kept: 100 MiB of 512 numbers each, twice and a half of what a classifier may have
 by default."""
+# Where nothing is kept, which is nobody's concern; Outdated: others add or delete the same rows.
+_UNWRITTEN = (Outdated, StorageFull, StorageUnavailable)
 # Seconds after which a use is written down: a cache that is read is hardly ever written for it.
 _TOUCHED_AFTER = 3600
 _PROMPTS = table_of(PromptRow)
@@ -87,7 +89,7 @@ class PromptCache:
         ]
         if not values:
             return
-        with suppress(StorageFull, StorageUnavailable), writing(self._engine) as session:
+        with suppress(*_UNWRITTEN), writing(self._engine) as session:
             for some in chunks([value["key"] for value in values]):  # damaged ones, if any
                 session.execute(delete(_PROMPTS).where(_PROMPTS.c.key.in_(some)))
             insert = _INSERT[self._engine.dialect.name](_PROMPTS)
@@ -101,7 +103,7 @@ class PromptCache:
             session.execute(delete(_PROMPTS).where(_PROMPTS.c.id.in_(oldest.limit(too_many))))
 
     def _touch(self, ids: Sequence[int], now: int) -> None:
-        with suppress(StorageFull, StorageUnavailable), writing(self._engine) as session:
+        with suppress(*_UNWRITTEN), writing(self._engine) as session:
             for some in chunks(list(ids)):
                 session.execute(update(_PROMPTS).where(_PROMPTS.c.id.in_(some)).values(used_at=now))
 

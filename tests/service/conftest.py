@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from filelock import FileLock
 from sqlalchemy import Engine
 
 from adapters.backbones import Backbone
@@ -35,7 +37,10 @@ SMALL: dict[str, int] = {
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service with the default backbone and default settings."""
-    with Server.installed(tmp_path_factory.mktemp("lite")) as running:
+    # One worker compiles the backbone; the others read what it has kept.
+    with FileLock(Path(os.environ["XDG_CACHE_HOME"]) / "lite.lock"):
+        started = Server.installed(tmp_path_factory.mktemp("lite"))
+    with started as running:
         yield running
         running.stop()
     log = running.log.read_text()

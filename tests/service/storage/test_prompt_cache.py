@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from torch import Tensor
 
 from service.storage.engine import open_database
 from service.storage.prompt_cache import PromptCache
+from service.storage.rows import blob
 from service.storage.tables import PromptRow
 from service.storage.transactions import writing
 from tests.service.postgres import fresh_database, url
@@ -131,6 +133,35 @@ def test_many_threads_at_once(engine: Engine) -> None:
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(work, range(6)))
     assert 0 < kept(engine) <= 50
+
+
+def test_two_that_wait_for_each_other_are_parted_and_nobody_is_told() -> None:
+    with fresh_database() as name, ThreadPoolExecutor(1) as threads:
+        engine = open_database(url(name))
+        cache = PromptCache(engine, TOWER, WIDTH)
+        with engine.connect() as other:
+            insert = PromptRow.__table__.insert()
+            other.execute(insert, _values(cache, "bee"))
+            adding = threads.submit(cache.add, rows("ant", "bee"))
+            _wait_for_a_lock(engine)
+            other.execute(insert, _values(cache, "ant"))  # in the other order
+            other.commit()
+        adding.result()
+        assert same(cache.find(["ant", "bee"]), rows("ant", "bee"))
+        engine.dispose()
+
+
+def _values(cache: PromptCache, prompt: str) -> dict[str, object]:
+    return {"key": cache._key(prompt), "used_at": 0, "embedding": blob(row(prompt))}
+
+
+def _wait_for_a_lock(engine: Engine) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while True:
+        with engine.connect() as connection:
+            if connection.scalar(waiting):
+                return
+        time.sleep(0.01)
 
 
 def test_it_holds_up_nobody_where_there_is_no_database(tmp_path: Path) -> None:
