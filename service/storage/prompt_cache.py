@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.errors import Damaged
+from service.storage.errors import Damaged, Outdated
 from service.storage.rows import blob, embedding_rows
 from service.storage.statements import chunks
 from service.storage.tables import PromptRow, table_of
@@ -87,7 +87,9 @@ class PromptCache:
         ]
         if not values:
             return
-        with suppress(StorageFull, StorageUnavailable), writing(self._engine) as session:
+        # In one order, so that of two who write the same neither waits for the other in a circle.
+        values.sort(key=lambda value: value["key"])
+        with suppress(StorageFull, StorageUnavailable, Outdated), writing(self._engine) as session:
             for some in chunks([value["key"] for value in values]):  # damaged ones, if any
                 session.execute(delete(_PROMPTS).where(_PROMPTS.c.key.in_(some)))
             insert = _INSERT[self._engine.dialect.name](_PROMPTS)
@@ -101,8 +103,8 @@ class PromptCache:
             session.execute(delete(_PROMPTS).where(_PROMPTS.c.id.in_(oldest.limit(too_many))))
 
     def _touch(self, ids: Sequence[int], now: int) -> None:
-        with suppress(StorageFull, StorageUnavailable), writing(self._engine) as session:
-            for some in chunks(list(ids)):
+        with suppress(StorageFull, StorageUnavailable, Outdated), writing(self._engine) as session:
+            for some in chunks(sorted(ids)):
                 session.execute(update(_PROMPTS).where(_PROMPTS.c.id.in_(some)).values(used_at=now))
 
     def _key(self, prompt: str) -> str:
