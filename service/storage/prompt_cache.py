@@ -87,8 +87,6 @@ class PromptCache:
         ]
         if not values:
             return
-        # In one order, so that of two who write the same neither waits for the other in a circle.
-        values.sort(key=lambda value: value["key"])
         with suppress(StorageFull, StorageUnavailable, Outdated), writing(self._engine) as session:
             for some in chunks([value["key"] for value in values]):  # damaged ones, if any
                 session.execute(delete(_PROMPTS).where(_PROMPTS.c.key.in_(some)))
