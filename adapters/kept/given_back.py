@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +32,5 @@ def let_go_of_pages(folder: Path) -> None:
 
 def give_back_memory() -> None:
     """Give the system back what nobody holds any more."""
-    gc.collect()
     with suppress(OSError, AttributeError):  # of the GNU library alone
         ctypes.CDLL(None).malloc_trim(0)

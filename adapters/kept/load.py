@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from contextlib import suppress
@@ -139,6 +140,7 @@ def _made(
     if backbone is None:
         return Backbone(encoder, correction, "cpu", partial(fastest, cache=cache), recipe)
     del encoder, correction
+    gc.collect()
     give_back_memory()
     return backbone
 
