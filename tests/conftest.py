@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 
@@ -30,6 +31,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iter
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with the longest tests first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: _LONGEST.isdisjoint(item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported, some million objects, out of each collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

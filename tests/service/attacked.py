@@ -60,7 +60,7 @@ class Attacked:
             assert left, f"(found, promised): {broken}"
 
     def _measured(self, attack: Callable[[], object]) -> Found:
-        with probing(self.server, picture(3)) as found:
+        with probing(self.server.url, self.server.process.pid, picture(3)) as found:
             attack()
         return found
 

@@ -81,6 +81,8 @@ class ForkedHandful:
 
 def _run(arguments: list[str], environment: dict[str, str], output: Path, errors: Path) -> None:
     """Be ``handful`` from here on."""
+    # Processes of its own it starts as an installed one does.
+    multiprocessing.set_start_method(None, force=True)
     os.environ.clear()
     os.environ.update(environment)
     for stream, file in ((sys.stdout, output), (sys.stderr, errors)):

@@ -23,8 +23,6 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.service.server import Server
-
 _PAUSE = 0.02
 
 
@@ -46,11 +44,14 @@ class Found:
 
 
 @contextmanager
-def probing(server: Server, picture: bytes) -> Iterator[Found]:
-    """Measure meanwhile; the result is there afterwards."""
+def probing(url: str, pid: int, picture: bytes) -> Iterator[Found]:
+    """Measure the service at this URL, which is that process; the result is there afterwards.
+
+    Nothing of Handful is imported here, or each measurement would begin seconds later.
+    """
     found = Found([], [], [], 0)
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.service.prober", server.url, str(server.process.pid)],
+        [sys.executable, "-m", "tests.service.prober", url, str(pid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as prober:

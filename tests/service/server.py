@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,16 +27,44 @@ _PATIENCE = 240.0
 
 def run_handful(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run the command to its end; for what is expected to end by itself."""
-    with TemporaryDirectory(prefix="handful-run-") as folder:
-        output, errors = Path(folder) / "output", Path(folder) / "errors"
-        running = ForkedHandful(arguments, _environment(settings), output, errors)
-        try:
-            status = running.wait(_PATIENCE)
-        finally:
-            running.kill()
-        return subprocess.CompletedProcess(
-            ["handful", *arguments], status, output.read_text(), errors.read_text()
-        )
+    [done] = _run_together(arguments, [_environment(settings)])
+    return done
+
+
+def run_ranks(number: int, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run the command in so many processes that are one run, with what torchrun tells each."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    run = _environment({}) | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(number),
+        "LOCAL_WORLD_SIZE": str(number),
+    }
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(number)]
+    return _run_together(arguments, [run | rank for rank in ranks])
+
+
+def _run_together(
+    arguments: Sequence[str], environments: Sequence[dict[str, str]]
+) -> list[subprocess.CompletedProcess[str]]:
+    with TemporaryDirectory(prefix="handful-run-") as folder, ExitStack() as stack:
+        files = [Path(folder) / str(i) for i in range(len(environments))]
+        running = []
+        for environment, file in zip(environments, files, strict=True):
+            output, errors = file.with_suffix(".output"), file.with_suffix(".errors")
+            one = ForkedHandful(arguments, environment, output, errors)
+            stack.callback(one.kill)
+            running.append(one)
+        return [
+            subprocess.CompletedProcess(
+                ["handful", *arguments],
+                one.wait(_PATIENCE),
+                file.with_suffix(".output").read_text(),
+                file.with_suffix(".errors").read_text(),
+            )
+            for one, file in zip(running, files, strict=True)
+        ]
 
 
 def run_installed(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:

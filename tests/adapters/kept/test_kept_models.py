@@ -263,14 +263,21 @@ def test_two_processes_may_keep_a_model_at_once(folder: Path, cache: Path) -> No
     name = f"local-dir:{folder}"
     program = (
         "from pathlib import Path; from adapters.kept import load_compiled\n"
+        "import adapters.kept.keeping, adapters.loading, adapters.engines.selection\n"
+        "print('imported', flush=True); input()\n"
         f"print(load_compiled({name!r}, cache=Path({str(cache)!r})).fingerprint)"
     )
-    both = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    answers = [process.communicate()[0].strip() for process in both]
-    assert answers[0] == answers[1] == load_backbone(name, "cpu").fingerprint
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "imported\n"
+        assert other.stdin is not None
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        own = load_compiled(name, cache=cache).fingerprint
+        theirs = other.communicate()[0].strip()
+    assert theirs == own == load_backbone(name, "cpu").fingerprint
     assert len(kept(cache)) == 1  # and nothing half written beside it
 
 

@@ -138,14 +138,18 @@ def test_images_are_embedded_anew_or_all_at_fault_are_named(empty: httpx.Client)
     assert empty.get("/v1/classifiers/broken").status_code == 404
 
 
-def large(backbone: Backbone, count: int = 4000) -> ExportedClassifier:
+MANY = 2000
+
+
+@pytest.fixture(scope="module")
+def large(backbone: Backbone) -> ExportedClassifier:
     """Of many images, each of which has its number behind the picture."""
-    rows = normalize(torch.randn(count, 32, generator=torch.Generator().manual_seed(3)))
+    rows = normalize(torch.randn(MANY, 32, generator=torch.Generator().manual_seed(3)))
     few = made()
     return replace(
         few,
         source=Source(fingerprint=backbone.fingerprint, name=backbone.name),
-        labels=torch.arange(count) % 2,
+        labels=torch.arange(MANY) % 2,
         embeddings=ImageEmbeddings(rows, rows.flip(0)),
         images=[
             ExportedImage(
@@ -158,7 +162,7 @@ def large(backbone: Backbone, count: int = 4000) -> ExportedClassifier:
                 height=40,
                 created_at=MOMENT,
             )
-            for place in range(count)
+            for place in range(MANY)
         ],
     )
 
@@ -174,12 +178,10 @@ ROUNDS = 4
 
 
 def test_killing_in_the_midst_of_an_import_leaves_all_of_it_or_nothing(
-    tmp_path: Path, vit: str, backbone: Backbone
+    tmp_path: Path, vit: str, large: ExportedClassifier
 ) -> None:
-    classifier = large(backbone)
-    file = b"".join(file_pieces(classifier, content))
+    file = b"".join(file_pieces(large, content))
     moments, outcomes = Random(1), set()
-    begin = time.monotonic()
     with Server.ready(tmp_path / "timed", backbone=vit) as server, server.client() as http:
         begin = time.monotonic()
         assert put_file(http, "whole", file).status_code == 201
@@ -197,7 +199,7 @@ def test_killing_in_the_midst_of_an_import_leaves_all_of_it_or_nothing(
             found = http.get(f"/v1/classifiers/i{number}")
             outcomes.add(found.status_code)
             if found.status_code == 200:
-                assert found.json()["n_images"] == 4000
+                assert found.json()["n_images"] == MANY
                 one = Classifier(http, f"i{number}").predictions(picture(0), evidence=2)
                 assert len(one[0]["evidence"]) == 2
                 http.delete(f"/v1/classifiers/i{number}").raise_for_status()
@@ -215,13 +217,12 @@ def _put_or_die(http: httpx.Client, name: str, file: bytes) -> None:
 
 
 def test_a_large_file_goes_there_and_back_within_bounds(
-    tmp_path: Path, vit: str, backbone: Backbone
+    tmp_path: Path, vit: str, large: ExportedClassifier
 ) -> None:
     """Also by command; and queries of others are answered meanwhile."""
-    classifier = large(backbone)
     file = tmp_path / "large.zip"
     with file.open("wb") as opened:
-        for piece in file_pieces(classifier, content):
+        for piece in file_pieces(large, content):
             opened.write(piece)
             assert len(piece) < 3 * 2**20
     done = run_handful("import", str(file), "--data-dir", str(tmp_path / "data"), backbone=vit)

@@ -236,29 +236,6 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit:
         assert not alive
 
 
-def test_what_is_under_way_is_encoded_when_the_service_ends(tmp_path: Path, vit: str) -> None:
-    with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
-        all_ready(running)
-        with running.client() as http:
-            http.headers.update(ANY)
-            classifier = of_two_images(http, "ending")
-            images = [picture(number) for number in range(40)]
-            encoding = encoder(running)
-            with ThreadPoolExecutor(4) as threads:
-                asked = [threads.submit(classifier.predict, *images) for _ in range(12)]
-                asked[0].result()
-                running.process.send_signal(signal.SIGTERM)
-                # As a process supervisor does that signals all of them.
-                encoding.send_signal(signal.SIGTERM)
-                statuses = set()
-                for each in asked:
-                    with suppress(httpx.TransportError):  # no connection was accepted any more
-                        statuses.add(each.result().status_code)
-        assert statuses == {200}
-        assert running.process.wait(timeout=PATIENCE) == 0
-        assert not encoding.is_running()
-
-
 @pytest.mark.alone
 def test_processes_end_at_once_while_they_start(tmp_path: Path, vit: str) -> None:
     with Server.listening(tmp_path / "data", backbone=vit, processes=3) as starting:
@@ -288,3 +265,25 @@ def test_processes_that_cannot_start_end_with_the_reason(tmp_path: Path) -> None
     assert ended.returncode == 1
     assert str(tmp_path / "nothing") in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_what_is_under_way_is_encoded_when_the_service_ends(
+    several: Server, anyone: httpx.Client
+) -> None:
+    """The last one: the service is gone then."""
+    classifier = of_two_images(anyone, "ending")
+    images = [picture(number) for number in range(40)]
+    encoding = encoder(several)
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(classifier.predict, *images) for _ in range(12)]
+        asked[0].result()
+        several.process.send_signal(signal.SIGTERM)
+        # As a process supervisor does that signals all of them.
+        encoding.send_signal(signal.SIGTERM)
+        statuses = set()
+        for each in asked:
+            with suppress(httpx.TransportError):  # no connection was accepted any more
+                statuses.add(each.result().status_code)
+    assert statuses == {200}
+    assert several.process.wait(timeout=PATIENCE) == 0
+    assert not encoding.is_running()

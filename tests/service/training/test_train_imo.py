@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from adapters.corrections.bottleneck.checkpoint import load_adapter, training_re
 from adapters.loading import load_dual_encoder
 from service.cli import app
 from tests.coloured import write_coloured
+from tests.service.forked import ForkedHandful
+from tests.service.server import run_handful
 from tests.tiny_vit import write_tiny_vit
 
 WAIT = 120
@@ -42,16 +43,6 @@ def arguments(vit: Path, data: Path, out: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def handful(*given: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "service.cli", *given],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def refused(*given: str) -> str:
     found = CliRunner().invoke(app, list(given), env={"COLUMNS": "2000"})
     assert found.exit_code != 0
@@ -65,32 +56,30 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_bytes(
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     epochs = "12"
-    process = handful(*arguments(vit, data, parts, "--epochs", epochs, "--workers", "1"))
+    said = tmp_path / "said"
+    process = ForkedHandful(
+        arguments(vit, data, parts, "--epochs", epochs, "--workers", "1"), ENVIRONMENT, said, said
+    )
     deadline = time.monotonic() + WAIT
     while not (parts / "checkpoint.pt").exists():
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, said.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait(WAIT)
-    process.communicate()
     assert [path.name for path in parts.iterdir() if path.suffix != ".part"] == ["checkpoint.pt"]
 
     # It is not begun anew by accident.
     output = refused(*arguments(vit, data, parts, "--epochs", epochs))
     assert "holds a run that is not finished; go on with it with --resume" in output
 
-    output, _ = (
-        resumed := handful(*arguments(vit, data, parts, "--epochs", epochs, "--resume"))
-    ).communicate(timeout=WAIT)
-    assert resumed.returncode == 0, output
-    output, _ = (run := handful(*arguments(vit, data, whole, "--epochs", epochs))).communicate(
-        timeout=WAIT
-    )
-    assert run.returncode == 0, output
+    resumed = run_handful(*arguments(vit, data, parts, "--epochs", epochs, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+    run = run_handful(*arguments(vit, data, whole, "--epochs", epochs))
+    assert run.returncode == 0, run.stderr
     for name in ("adapter.safetensors", "losses.csv"):
         assert (parts / name).read_bytes() == (whole / name).read_bytes(), name
-    assert "handful serve" in output
+    assert "handful serve" in run.stdout + run.stderr
 
     assert sorted(path.name for path in parts.iterdir()) == [
         "adapter.safetensors", "losses.csv", "losses.png", "training.json",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,19 +13,10 @@ from typer.testing import CliRunner
 
 from adapters.loading import load_backbone
 from service.cli import app
+from tests.service.server import run_handful, run_ranks
 from tests.tiny_vit import write_tiny_vit
 
-COMMAND = ["-m", "service.cli", "train", "mixup", "--device", "cpu", "--workers", "0"]
-
-
-def handful(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *launcher, *COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "300"},
-    )
+COMMAND = ["train", "mixup", "--device", "cpu", "--workers", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +42,7 @@ RUN = ("--epochs", 2, "--learning-rate", 1e-3, "--mix", "m2", "--mix", "vl", "--
 
 @pytest.fixture(scope="module")
 def run(here: Path) -> subprocess.CompletedProcess[str]:
-    return handful(*arguments(here, *RUN, "--out", here / "run", "--batch", 16))
+    return run_handful(*COMMAND, *arguments(here, *RUN, "--out", here / "run", "--batch", 16))
 
 
 def test_a_run_is_done_and_its_model_can_be_served(
@@ -72,12 +61,13 @@ def test_a_run_is_done_and_its_model_can_be_served(
 def test_two_processes_are_one_with_twice_the_batch(
     here: Path, run: subprocess.CompletedProcess[str]
 ) -> None:
-    two = handful(
-        *arguments(here, *RUN, "--out", here / "two", "--batch", 8),
-        launcher=("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+    first, second = run_ranks(
+        2, *COMMAND, *arguments(here, *RUN, "--out", here / "two", "--batch", 8)
     )
-    assert two.returncode == 0, two.stderr
-    assert json.loads(two.stdout)["settings"]["processes"] == 2
+    assert first.returncode == 0, first.stderr
+    assert second.returncode == 0, second.stderr
+    assert json.loads(first.stdout)["settings"]["processes"] == 2
+    assert second.stdout == ""
     losses = [
         [
             float(row["loss"])
