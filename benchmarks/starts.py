@@ -6,7 +6,8 @@
 Each version starts the service with an empty folder of compiled models, and again with what the
 first start left there, by turns. Of each start: seconds from the start of the process to ready, and
 resident memory (RSS) then, after a first classifier was made, which embeds class names, and 160
-images were registered, and, of later starts, when no text has come for a while. ViT-B/32 has random weights (benchmarks/random_vit.py).
+images were registered, and, of later starts, when no text has come for a while. ViT-B/32 has random
+weights (benchmarks/random_vit.py).
 """
 
 from __future__ import annotations
