@@ -8,8 +8,8 @@ from torch import Tensor
 
 from adapters.change import Change
 from adapters.embeddings import SupportSet
-from adapters.familiarity import Familiarity
-from adapters.heads import Head, Scores
+from adapters.familiarity import Familiarity, Fitting
+from adapters.heads import Head, Scores, Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,19 @@ class Prepared:
     head: Head
     ood: Familiarity
     negatives: SupportSet | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What leave-one-out sets, and what it has found of the images on the way.
+
+    Attributes:
+        tuning: Hyperparameters, temperature and thresholds.
+        found: For whoever fits to the same images.
+    """
+
+    tuning: Tuning
+    found: Fitting
 
 
 @dataclass(frozen=True, slots=True)

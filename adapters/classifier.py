@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from adapters.answers import Answers, Prepared
+from adapters.answers import Answers, Prepared, Tuned
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.change import Change
 from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
@@ -22,7 +22,7 @@ from adapters.rejection import with_rejection
 from adapters.rest import Rest, no_rest
 from adapters.tuning.votes import Votes
 
-__all__ = ["Answers", "FewShotClassifier", "Prepared"]
+__all__ = ["Answers", "FewShotClassifier", "Prepared", "Tuned"]
 
 
 class FewShotClassifier:
@@ -120,11 +120,15 @@ class FewShotClassifier:
         self._ood, self._negatives = fitting.familiarity(), _some(negatives)
         return self
 
-    def prepare(self, change: Change) -> Prepared:
+    def prepare(self, change: Change, tuned_on: Fitting | None = None) -> Prepared:
         """Compute what is costly about a change, and change nothing: others may ask meanwhile.
 
         Where the change brings no tuning, hyperparameters stay, and what is fitted follows by
         what was added and removed. With one, what is fitted is fitted anew.
+
+        Args:
+            change: What becomes of the support set.
+            tuned_on: What the tuning of the change has found of the support set after it.
 
         Raises as :meth:`adapters.heads.Head.update`.
         """
@@ -132,7 +136,11 @@ class FewShotClassifier:
         classes = self.classes if change.classes is None else change.classes
         negatives = self._negatives if change.negatives is None else change.negatives
         if change.tuning is not None:
-            fitting = Fitting.of(classes, support.compact(), negatives=negatives)
+            compact, fitting = support.compact(), None
+            if tuned_on is not None and not (negatives is not None and len(negatives)):
+                fitting = tuned_on.known_as(classes, compact)
+            if fitting is None:
+                fitting = Fitting.of(classes, compact, negatives=negatives)
             return self._fitted(classes, support, change, fitting, negatives)
         head = self.head_.prepared(change, support)
         followed: Familiarity | None = self._ood
@@ -218,10 +226,21 @@ class FewShotClassifier:
             negatives: Explicit negatives.
             rest: Called every few milliseconds, so that it can be held back.
         """
+        return self.tuned(classes, images, negatives=negatives, rest=rest).tuning
+
+    def tuned(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        *,
+        negatives: SupportSet | None = None,
+        rest: Rest = no_rest,
+    ) -> Tuned:
+        """:meth:`tune`, with what it has found of the images, for :meth:`prepare`."""
         ids = torch.arange(len(images))
         support = SupportSet(ids, images.labels, images.embeddings)
         fitting = Fitting.of(classes, support, rest, negatives=negatives)
-        return self._tune(classes, fitting, rest)
+        return Tuned(self._tune(classes, fitting, rest), fitting)
 
     def _tune(self, classes: ClassSet, fitting: Fitting, rest: Rest = no_rest) -> Tuning:
         head, images = self._new_head(), fitting.distinct

@@ -142,6 +142,18 @@ class LabelledEmbeddings:
     def __getitem__(self, rows: Tensor | slice) -> LabelledEmbeddings:
         return LabelledEmbeddings(self.labels[rows], self.embeddings[rows])
 
+    def known_as(self, labels: Tensor) -> LabelledEmbeddings:
+        """The same images with other class identifiers, and all that was found of them so far.
+
+        Args:
+            labels: (n,) int64.
+        """
+        after = LabelledEmbeddings(labels, self.embeddings)
+        after._spans.update(self._spans)
+        after._scatters.update(self._scatters)
+        after._ridges.update(self._ridges)
+        return after
+
     def with_added(self, other: LabelledEmbeddings) -> LabelledEmbeddings:
         """Return these followed by ``other``; costs one copy of both."""
         return LabelledEmbeddings(

@@ -105,6 +105,7 @@ class Fitting:
     """What a tuning and a fit of the same support set share.
 
     Attributes:
+        classes: The classes.
         images: All images.
         distinct: Those that take part in tuning; ``images`` itself where none is left out.
         copies: (c,) identifiers of the others.
@@ -112,6 +113,7 @@ class Fitting:
         margin: Of the distinct ones to explicit negatives; None without any.
     """
 
+    classes: ClassSet
     images: LabelledEmbeddings
     distinct: LabelledEmbeddings
     copies: Tensor
@@ -133,7 +135,48 @@ class Fitting:
         distinct = images if kept is support else kept.labelled
         copies = support.ids[~torch.isin(support.ids, kept.ids)]
         ood = _fitted_ood(classes, distinct, rest)
-        return cls(images, distinct, copies, ood, Margin.of(distinct, negatives))
+        return cls(classes, images, distinct, copies, ood, Margin.of(distinct, negatives))
+
+    def known_as(self, classes: ClassSet, support: SupportSet) -> Fitting | None:
+        """The same by other identifiers, where these are the same images of the same classes.
+
+        Costs a comparison of the embeddings; None where they are not, or are told from negatives.
+
+        Args:
+            classes: In the order of :attr:`classes`.
+            support: In the order of the images, whose identifiers were their places.
+        """
+        if self.margin is not None or not self._is_of(classes, support):
+            return None
+        images = self.images.known_as(support.labels)
+        distinct, ood = images, self.ood
+        if self.distinct is not self.images:
+            kept = ~torch.isin(torch.arange(len(images)), self.copies)
+            distinct = self.distinct.known_as(support.labels[kept])
+        if ood is not None:
+            ood = ood.known_as(classes.with_images(distinct.labels).ids)
+        return replace(
+            self,
+            classes=classes,
+            images=images,
+            distinct=distinct,
+            copies=support.ids[self.copies],
+            ood=ood,
+        )
+
+    def _is_of(self, classes: ClassSet, support: SupportSet) -> bool:
+        own, others = self.images.embeddings, support.embeddings
+        if len(own) != len(others) or len(self.classes) != len(classes):
+            return False
+        return (
+            own.as_queries is None
+            and others.as_queries is None
+            and torch.equal(
+                self.classes.columns(self.images.labels), classes.columns(support.labels)
+            )
+            and torch.equal(own.frozen, others.frozen)
+            and torch.equal(own.corrected, others.corrected)
+        )
 
     def familiarity(self) -> Familiarity:
         """For queries: without the images that it was fitted on."""

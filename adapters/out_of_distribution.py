@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from copy import copy
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -89,6 +90,12 @@ class RelativeMahalanobis:
         near = self._near.moved(moves)
         nothing = torch.zeros(1, dtype=torch.int64)
         after._serve(near, self._far.moved(moves.of_one_class(), nothing, near.basis))
+        return after
+
+    def known_as(self, labels: Tensor) -> Self:
+        """The same with other identifiers of the classes, (N,) int64 in the same order."""
+        after = copy(self)
+        after._near = replace(self._near, labels=labels)
         return after
 
     @property

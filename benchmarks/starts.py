@@ -6,17 +6,20 @@
 Each version starts the service with an empty folder of compiled models, and again with what the
 first start left there, by turns. Of each start: seconds from the start of the process to ready, and
 resident memory (RSS) then, after a first classifier was made, which embeds class names, and 160
-images were registered. ViT-B/32 has random weights (benchmarks/random_vit.py).
+images were registered, and, of later starts, when no text has come for a while. ViT-B/32 has random
+weights (benchmarks/random_vit.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
+from adapters.kept.text_tower import REST
 from benchmarks.published import Row, publish
 from benchmarks.random_vit import MODEL, write_random_vit
 from benchmarks.servers import handful, register
@@ -24,13 +27,15 @@ from benchmarks.servers import handful, register
 Measured = dict[str, float]
 
 
-def one_start(source: Path | None, backbone: str, cache: Path) -> Measured:
-    """Start a service, and look at it."""
+def one_start(source: Path | None, backbone: str, cache: Path, *, rest: float) -> Measured:
+    """Start a service, and look at it; at last after a rest of some seconds."""
     with handful(source, backbone=backbone, cache_dir=cache) as service:
         found = {"ready s": service.ready, "ready MiB": service.memory()["rss"]}
         register(service)
         memory = service.memory()
-        return found | {"registered MiB": memory["rss"], "peak MiB": memory["peak rss"]}
+        found |= {"registered MiB": memory["rss"], "peak MiB": memory["peak rss"]}
+        time.sleep(rest)
+        return found | {"rested MiB": service.memory()["rss"]}
 
 
 def main() -> None:
@@ -50,8 +55,8 @@ def main() -> None:
             for backbone, name in names.items():
                 for version, source in versions.items():
                     with tempfile.TemporaryDirectory(prefix="handful-cache-") as cache:
-                        for start in ("first", "later"):
-                            found = one_start(source, name, Path(cache))
+                        for start, rest in (("first", 0.0), ("later", REST + 5)):
+                            found = one_start(source, name, Path(cache), rest=rest)
                             every[backbone, start, version].append(found)
     rows: list[Row] = [
         {

@@ -134,11 +134,7 @@ def convert(image_pass: nn.Module, height: int, width: int) -> ov.Model:
         Exception: Whatever conversion fails with, where it knows an operation not.
     """
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
-        return ov.convert_model(
-            image_pass, example_input=example, input=[ov.PartialShape([-1, height, width, 3])]
-        )
+    return _traced(image_pass, example, ov.PartialShape([-1, height, width, 3]))
 
 
 def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> ov.Model:
@@ -152,11 +148,22 @@ def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> 
     Raises:
         Exception: Whatever conversion fails with.
     """
+    length = -1 if any_length else tokens.shape[1]
+    return _traced(text_pass, tokens, (ov.PartialShape([-1, length]), ov.Type.i64))
+
+
+def _traced(module: nn.Module, example: Tensor, given: Any) -> ov.Model:
+    """Trace a module, and convert the trace for what ``given`` says of the input."""
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
-        length = -1 if any_length else tokens.shape[1]
-        shape = ov.PartialShape([-1, length])
-        return ov.convert_model(text_pass, example_input=tokens, input=[(shape, ov.Type.i64)])
+        # The tracer would trace it again to compare, which takes as long as all the rest. What is
+        # made of it is compared with PyTorch (adapters/engines/agreement.py).
+        decoder = TorchScriptPythonDecoder(
+            module, example_input=example, trace_kwargs={"check_trace": False}
+        )
+        return ov.convert_model(decoder, example_input=example, input=[given])
 
 
 def save(model: ov.Model, path: Path) -> None:

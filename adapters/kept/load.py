@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import logging
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
+from adapters.collector import without_collections
 from adapters.corrections import NO_ADAPTER, Uncorrected
 from adapters.kept.compiled_backbone import CompiledBackbone
+from adapters.kept.given_back import give_back_memory, let_go_of_pages
 from adapters.kept.kept_model import KeptModel, discard
-from adapters.kept.mapped_files import let_go_of_pages
 from adapters.kept.sources import content_key, digests, files_of, request_key
 from adapters.kept.text_tower import EmbedTexts
 from adapters.recipe import ChooseRecipe, Recipe
@@ -55,7 +55,8 @@ def load_compiled(
             return backbone
         with suppress(OSError):
             discard(folder)
-    return _made(request, name, adapter, recipe, cache, folder)
+    with without_collections():  # tracing and converting make very many objects
+        return _made(request, name, adapter, recipe, cache, folder)
 
 
 def _found(request: str, name: str, adapter: str | None, cache: Path) -> Path | None:
@@ -139,6 +140,7 @@ def _made(
     if backbone is None:
         return Backbone(encoder, correction, "cpu", partial(fastest, cache=cache), recipe)
     del encoder, correction
+    gc.collect()
     give_back_memory()
     return backbone
 
@@ -158,10 +160,3 @@ def _point(path: Path, files: list[Path]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part:
         part.write_text(json.dumps([str(file.resolve()) for file in files]), "utf-8")
-
-
-def give_back_memory() -> None:
-    """Give the system back what a start has needed and nobody holds any more."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # of the GNU library alone
-        ctypes.CDLL(None).malloc_trim(0)

@@ -1,18 +1,19 @@
-"""The compiled text tower, which is in memory from the first text on."""
+"""The compiled text tower, which is in memory while there are texts to embed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import Lock, Timer
+from time import monotonic
 
 from torch import Tensor
 
 from adapters.backbones.dual_encoder import Tokenizer
 from adapters.engines import openvino
 from adapters.engines.agreement import DisagreementError
+from adapters.kept.given_back import give_back_memory, let_go_of_pages
 from adapters.kept.kept_model import PROBE_TEXTS, TEXT, KeptModel
-from adapters.kept.mapped_files import let_go_of_pages
 from adapters.kept.tokens import PADDING, tokenizer_of
 from adapters.recipe import Precision
 
@@ -21,18 +22,25 @@ logger = logging.getLogger("handful.runtime")
 LEAST_COSINE: dict[Precision, float] = {"float32": 0.99999, "bfloat16": 0.999}
 """Of a text's embedding with PyTorch's, for the worst of the probes, by what it is computed in."""
 
+REST = 60.0
+"""Seconds without texts after which a text tower is let go of."""
+
 EmbedTexts = Callable[[Sequence[str]], Tensor]
 """From n texts to (n, d) unit rows, on the CPU."""
 
 
 class TextTower:
-    """Embeds texts; reads and compiles the tower for the first of them.
+    """Embeds texts; reads and compiles the tower for the first of them, and after a rest.
+
+    It is let go of when there was no text for a while: texts are names of classes, which come
+    when a classifier is made, and its weights are most of a model's.
 
     Args:
         kept: Where it is.
         precision: That the image tower computes in; so do texts, but for int8 in float32.
         threads: Of the processor, for a pass.
         otherwise: Makes what embeds texts if what is kept cannot be used.
+        rest: Seconds without texts after which it is let go of.
     """
 
     def __init__(
@@ -41,12 +49,15 @@ class TextTower:
         precision: Precision,
         threads: int,
         otherwise: Callable[[], EmbedTexts],
+        rest: float = REST,
     ) -> None:
         self._kept = kept
         self._precision: Precision = precision if precision in LEAST_COSINE else "float32"
         self._threads = threads
         self._otherwise = otherwise
         self._embed: EmbedTexts | None = None
+        self._rest = rest
+        self._last = monotonic()
         self._loading = Lock()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
@@ -62,9 +73,26 @@ class TextTower:
 
     def _loaded(self) -> EmbedTexts:
         with self._loading:
+            self._last = monotonic()
             if self._embed is None:
                 self._embed = self._load()
-        return self._embed
+                self._look_later(self._rest)
+            return self._embed
+
+    def _look_later(self, seconds: float) -> None:
+        timer = Timer(seconds, self._let_go)
+        timer.daemon = True
+        timer.start()
+
+    def _let_go(self) -> None:
+        """Let go of the tower if it has rested long enough; who embeds now keeps it till then."""
+        with self._loading:
+            left = self._last + self._rest - monotonic()
+            if left > 0:
+                self._look_later(left)
+                return
+            self._embed = None
+        give_back_memory()
 
     def _load(self) -> EmbedTexts:
         try:

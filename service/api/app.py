@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp
 
+from adapters.collector import without_collections
 from service.api.direct_predictions import DirectPredictions
 from service.api.exception_handlers import handle_exceptions
 from service.api.limiters import Limiters
@@ -65,7 +66,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async def begin() -> None:
             try:
-                app.state.parts = await asyncio.to_thread(start, settings)
+                with without_collections():
+                    app.state.parts = await asyncio.to_thread(start, settings)
                 READY.set(1)
                 # What has been made so far lives as long as the process. Python's collector would
                 # walk through all of it again and again, while no request is worked on.

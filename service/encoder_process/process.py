@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from adapters.backbones import Backbone
+from adapters.collector import without_collections
 from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder import load_encoder
 from service.encoder_process.server import EncoderServer
@@ -47,7 +48,8 @@ def devices(settings: Settings) -> int:
 
 def _load(settings: Settings, recipe: Recipe | ChooseRecipe) -> Backbone:
     logger.info("loading backbone %s into an encoder process", settings.backbone)
-    backbone = load_encoder(settings, recipe)
+    with without_collections():
+        backbone = load_encoder(settings, recipe)
     if backbone.engine != "eager":
         one_thread_a_call()
     logger.info("%s on %s (%s) encodes", backbone.name, backbone.device, backbone.engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from threading import Thread
 from time import monotonic, perf_counter
@@ -24,6 +25,10 @@ from service.encoding.fair_queue import Priority
 from service.encoding.pass_metrics import IMAGES, Metrics
 from service.encoding.throughput import Throughput
 
+# Seconds without a query after which registrations have all passes, if the next query waits for the
+# end of one no longer than so many seconds.
+_QUIET, _BEARABLE = 1.0, 0.06
+
 
 class MicroBatcher(EncodingQueues):
     """Micro-batching: threads decode images, others encode whatever waits in one pass.
@@ -34,7 +39,8 @@ class MicroBatcher(EncodingQueues):
     A request has at most ``window`` inputs in work, or one image, which bounds the memory for
     pixels. Threads hand images on to each other, and the event loop hears of whole requests only.
     Where several passes run at the same time, one of them is left free of registrations, so that
-    a query need not wait for the end of a large batch.
+    a query need not wait for the end of a large batch; after a second without a query they have it,
+    if a batch takes some hundredths of a second and no longer.
 
     A lone query, beside which nothing waits or is encoded, is handed on to nobody: the thread that
     has decoded it encodes it, while another one is left to decode what comes, and does what the
@@ -73,6 +79,7 @@ class MicroBatcher(EncodingQueues):
         # Passes of registrations alone: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)
+        self._last_query, self._whole_batch = -math.inf, math.inf
         self._passes, self._passing = passes, 0
         self._idle_decoders = 0
         self._closed = False
@@ -119,6 +126,8 @@ class MicroBatcher(EncodingQueues):
             if not any(self.waiting.values()):
                 self.throughput.begin(monotonic())
             self._count_waiting(priority, inputs * len(files))
+            if priority is Priority.QUERIES:
+                self._last_query = monotonic()
             for _ in range(min(len(files), max(1, self.window // inputs))):
                 self._begin_next(request)
         return request
@@ -202,10 +211,15 @@ class MicroBatcher(EncodingQueues):
             return []
         may_register = self._registering < self._may_register
         batch = self._pixels.take(self._max_batch, registrations=may_register)
+        if not (batch or may_register) and self._is_quiet():
+            batch = self._pixels.take(self._max_batch)
         if batch:
             self._passing += 1
             self._registering += _registers(batch)
         return batch
+
+    def _is_quiet(self) -> bool:
+        return self._whole_batch < _BEARABLE and monotonic() - self._last_query > _QUIET
 
     def _end_pass(self, batch: list[EncoderInput]) -> None:
         self._passing -= 1
@@ -217,7 +231,10 @@ class MicroBatcher(EncodingQueues):
             start = perf_counter()
             rows = self._encode(self._collate([image.inputs[place] for image, place in batch]))
             self._metrics.size.observe(len(batch))
-            self._metrics.seconds.observe(perf_counter() - start)
+            seconds = perf_counter() - start
+            self._metrics.seconds.observe(seconds)
+            if len(batch) == self._max_batch:
+                self._whole_batch = seconds
         except BaseException as error:
             with self._lock:
                 self._end_pass(batch)

@@ -120,10 +120,9 @@ class TextEmbedder:
                     begun.append(
                         await self._begin(to_come.popleft(), templates, classifier, before)
                     )
-                await self._finish(begun[0], wait)
+                await self._wait_for(begun[0], wait)
                 piece = begun.popleft()
-                of_piece = torch.stack([piece.row(one) for one in piece.prompts])
-                rows.update(zip(piece.labels, ensemble(of_piece, len(templates)), strict=True))
+                rows |= await anyio.to_thread.run_sync(self._made_of, piece, len(templates))
                 self.waiting[priority] -= len(piece.prompts)
                 left -= len(piece.prompts)
         finally:
@@ -173,11 +172,17 @@ class TextEmbedder:
         elif not pending.answer.cancelled():
             pending.answer.exception()  # of two pieces that failed one is told of
 
-    async def _finish(self, piece: _Piece, wait: Wait) -> None:
-        """Wait for what the tower makes of a piece, and keep it."""
-        if piece.pending is None:
-            return
-        await wait(piece.pending.answer)
-        piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
-        if self._kept is not None:
-            await anyio.to_thread.run_sync(self._kept.add, piece.made)
+    async def _wait_for(self, piece: _Piece, wait: Wait) -> None:
+        """Wait for what the tower makes of a piece; raises what it fails with."""
+        if piece.pending is not None:
+            await wait(piece.pending.answer)
+            piece.pending.answer.result()
+
+    def _made_of(self, piece: _Piece, templates: int) -> dict[str, Tensor]:
+        """Keep what the tower has made of a piece, and average it; returns (d,) rows by label."""
+        if piece.pending is not None:
+            piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
+            if self._kept is not None:
+                self._kept.add(piece.made)
+        of_prompts = torch.stack([piece.row(one) for one in piece.prompts])
+        return dict(zip(piece.labels, ensemble(of_prompts, templates), strict=True))

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import torch
 
+from adapters.classifier import Tuned
 from adapters.embeddings import ClassSet, LabelledEmbeddings, SupportSet
 from adapters.encoder import Encoder
 from adapters.growing_support import GrowingSupport
-from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.registry.basis import Basis
 from service.registry.entry import Entry, committing
@@ -47,8 +47,8 @@ class ChangeMaker:
         """
         settings = change.settings or ClassifierSettings()
         nothing = SupportSet.empty(self._backbone.width, self._backbone.corrected_width)
-        tuning = self._tune(name, change, settings, [], GrowingSupport.of(nothing), None)
-        self._store.create(name, replace(change, settings=settings, tuning=tuning))
+        tuned = self._tune(name, change, settings, [], GrowingSupport.of(nothing), None)
+        self._store.create(name, replace(change, settings=settings, tuning=tuned.tuning))
 
     def make(self, entry: Entry, live: LiveClassifier, basis: Basis, change: Change) -> Written:
         """Change a classifier: on the disk, then in memory.
@@ -72,6 +72,7 @@ class ChangeMaker:
         if basis.negatives is not None:  # one by one, they are counted already
             of_classes = torch.tensor(change.classes_removed, dtype=torch.int64)
             leaving += int(torch.isin(basis.negatives.labels, of_classes).sum())
+        tuned: Tuned | None = None
         if tuned_at_once(
             before=basis.n_images,
             added=len(change.added),
@@ -80,11 +81,11 @@ class ChangeMaker:
         ):
             records = list(basis.records.values())
             held = basis.support
-            tuning = self._tune(basis.name, change, settings, records, held, basis.negatives)
-            change = replace(change, tuning=tuning)
+            tuned = self._tune(basis.name, change, settings, records, held, basis.negatives)
+            change = replace(change, tuning=tuned.tuning)
         with committing(entry, live):
             written = self._store.write(basis.state, change)
-            live.apply(written)
+            live.apply(written, tuned_on=None if tuned is None else tuned.found)
         if written.tuning is None:
             self._tunings.tell(basis.name)
         return written
@@ -97,7 +98,7 @@ class ChangeMaker:
         classes: Sequence[ClassRecord],
         held: GrowingSupport,
         negatives: SupportSet | None,
-    ) -> Tuning:
+    ) -> Tuned:
         """What leave-one-out sets on the support set after a change of these classes and images.
 
         Storage gives identifiers to what is added, and that comes later. Until then classes are
@@ -125,7 +126,7 @@ class ChangeMaker:
         with_images = set(images.labels.tolist())
         mark = place_of_negatives(after)
         images, others = images_parted(images, mark)
-        return new_classifier(settings, self._backbone).tune(
+        return new_classifier(settings, self._backbone).tuned(
             class_set(settings, dict(enumerate(texts)), with_images, mark),
             images,
             negatives=others,

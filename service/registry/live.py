@@ -13,6 +13,7 @@ from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.classifier import FewShotClassifier, Prepared
 from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
+from adapters.familiarity import Fitting
 from adapters.heads import Tuning
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
@@ -189,7 +190,12 @@ class LiveClassifier:
         return named(answers, top_k, self._labels, self.support, self._label_of)
 
     def apply(
-        self, written: Written, prepared: Prepared | None = None, *, may_postpone: bool = False
+        self,
+        written: Written,
+        prepared: Prepared | None = None,
+        *,
+        tuned_on: Fitting | None = None,
+        may_postpone: bool = False,
     ) -> None:
         """Take over what was written after this state; answers see all of it or nothing.
 
@@ -199,6 +205,7 @@ class LiveClassifier:
         Args:
             written: What was written, by this process or by others.
             prepared: What :meth:`retuned` has made of this state, if that was written.
+            tuned_on: What the tuning that was written has found of the images, from who tuned it.
             may_postpone: Whether answers may go on by the old tuning where fitting to another one,
                 which costs what the whole classifier does, costs far more than all that came with
                 it; :meth:`refitted` is for later then.
@@ -216,7 +223,7 @@ class LiveClassifier:
         if written.settings is not None:
             refitted = self._with_other_settings(written, taken)
         elif prepared is None:
-            prepared = self._classifier.prepare(change)
+            prepared = self._classifier.prepare(change, tuned_on)
         with self._state_lock:
             if refitted is not None:
                 self._classifier = refitted

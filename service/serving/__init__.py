@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.collector import without_collections
 from service.private_files import keep_private
 from service.serving.logging_setup import configure_logging
 from service.settings import Settings
@@ -21,6 +22,7 @@ def serve(settings: Settings) -> None:
 
         serve_with_processes(settings)
     else:
-        from service.serving.single_process import serve_in_this_process  # imports PyTorch
+        with without_collections():
+            from service.serving.single_process import serve_in_this_process  # imports PyTorch
 
         serve_in_this_process(settings)

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from adapters.collector import without_collections
 from service.serving.logging_setup import configure_logging
 from service.settings import Settings
 
@@ -140,7 +141,8 @@ def _run(settings: Settings, listening: socket.socket, supervisor: Connection, n
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(supervisor,), name="supervisor", daemon=True).start()
-    from service.encoder_process.process import encode_for_all  # imports PyTorch
+    with without_collections():
+        from service.encoder_process.process import encode_for_all  # imports PyTorch
 
     configure_logging()
     encode_for_all(settings, listening, supervisor, number)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
+from adapters.collector import without_collections
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.encoder_processes import EncoderProcesses, encoder_path
 from service.serving.graceful_shutdown import handle_termination_signals
@@ -91,7 +92,8 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
         handle_termination_signals(
             connections, settings.shutdown_seconds, started, on_interrupt=False
         )
-        from service.api.app import create_app  # imports PyTorch
+        with without_collections():
+            from service.api.app import create_app  # imports PyTorch
 
         configure_logging()
         _remove_dead_processes(shared)

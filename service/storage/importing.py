@@ -15,10 +15,11 @@ from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.fingerprints import Origin, check_no_other
+from service.storage.image_rows import write_contents, write_images
 from service.storage.records import TuningState
 from service.storage.rows import blob, settings_columns, tuning_columns
 from service.storage.statements import chunks
-from service.storage.support_rows import storable, write_contents, write_images
+from service.storage.support_rows import storable
 from service.storage.tables import ClassifierRow, ClassRow, SupportRow
 from service.storage.transactions import flush_or_outdated
 

@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Engine, and_, delete, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    CursorResult,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from adapters.embeddings import ImageEmbeddings
@@ -32,11 +42,26 @@ from service.storage.tables import (
     ReEmbeddedRow,
     ReEmbeddingRow,
     ViewsRow,
+    table_of,
 )
 from service.storage.transactions import one_state, writing
 
 # Rows that take the place of others in one transaction.
 _SETTLED = 256
+_BESIDE, _IMAGES, _VIEWS = (table_of(row) for row in (ReEmbeddedRow, ImageRow, ViewsRow))
+_TO_SETTLE = select(_BESIDE).order_by(_BESIDE.c.image_id, _BESIDE.c.views).limit(_SETTLED)
+_NEW: dict[str, BindParameter[Any]] = {
+    name: bindparam(f"new_{name}") for name in ("fingerprint", "frozen", "corrected")
+}
+_SETTLE_IMAGES = update(_IMAGES).where(_IMAGES.c.id == bindparam("of")).values(_NEW)
+_SETTLE_VIEWS = (
+    update(_VIEWS)
+    .where(_VIEWS.c.image_id == bindparam("of"), _VIEWS.c.views == bindparam("of_views"))
+    .values(_NEW)
+)
+_LET_GO = delete(_BESIDE).where(
+    _BESIDE.c.image_id == bindparam("of"), _BESIDE.c.views == bindparam("of_views")
+)
 
 
 class MovedEmbeddings:
@@ -176,31 +201,31 @@ class MovedEmbeddings:
             Whether some are left; otherwise the move is over.
         """
         with writing(self._engine) as session:
-            rows = session.scalars(
-                select(ReEmbeddedRow)
-                .order_by(ReEmbeddedRow.image_id, ReEmbeddedRow.views)
-                .limit(_SETTLED)
-            ).all()
-            for row in rows:
-                if row.fingerprint == target:
-                    which = (
-                        update(ImageRow).where(ImageRow.id == row.image_id)
-                        if row.views == 1
-                        else update(ViewsRow).where(
-                            ViewsRow.image_id == row.image_id, ViewsRow.views == row.views
-                        )
-                    )
-                    session.execute(
-                        which.values(fingerprint=target, frozen=row.frozen, corrected=row.corrected)
-                    )
-                session.execute(
-                    delete(ReEmbeddedRow).where(
-                        ReEmbeddedRow.image_id == row.image_id, ReEmbeddedRow.views == row.views
-                    )
-                )
+            rows = session.execute(_TO_SETTLE).all()
             if not rows:
                 session.execute(delete(ReEmbeddingRow))
-            return bool(rows)
+                return False
+            connection = session.connection()
+            new = [row for row in rows if row.fingerprint == target]
+            for statement, some in (
+                (_SETTLE_IMAGES, [row for row in new if row.views == 1]),
+                (_SETTLE_VIEWS, [row for row in new if row.views != 1]),
+            ):
+                if some:
+                    connection.execute(statement, [_settled(row) for row in some])
+            gone = [{"of": row.image_id, "of_views": row.views} for row in rows]
+            connection.execute(_LET_GO, gone)
+            return True
+
+
+def _settled(row: Any) -> dict[str, Any]:
+    return {
+        "of": row.image_id,
+        "of_views": row.views,
+        "new_fingerprint": row.fingerprint,
+        "new_frozen": row.frozen,
+        "new_corrected": row.corrected,
+    }
 
 
 def lacking(target: str) -> Any:

@@ -23,8 +23,6 @@ from service.storage.transactions import writing
 MOST_PROMPTS = 50_000
 """Rows that are kept: 100 MiB of 512 numbers each, twice and a half of what a classifier may have
 by default."""
-# Where nothing is kept, which is nobody's concern; Outdated: others add or delete the same rows.
-_UNWRITTEN = (Outdated, StorageFull, StorageUnavailable)
 # Seconds after which a use is written down: a cache that is read is hardly ever written for it.
 _TOUCHED_AFTER = 3600
 _PROMPTS = table_of(PromptRow)
@@ -89,7 +87,7 @@ class PromptCache:
         ]
         if not values:
             return
-        with suppress(*_UNWRITTEN), writing(self._engine) as session:
+        with suppress(StorageFull, StorageUnavailable, Outdated), writing(self._engine) as session:
             for some in chunks([value["key"] for value in values]):  # damaged ones, if any
                 session.execute(delete(_PROMPTS).where(_PROMPTS.c.key.in_(some)))
             insert = _INSERT[self._engine.dialect.name](_PROMPTS)
@@ -103,8 +101,8 @@ class PromptCache:
             session.execute(delete(_PROMPTS).where(_PROMPTS.c.id.in_(oldest.limit(too_many))))
 
     def _touch(self, ids: Sequence[int], now: int) -> None:
-        with suppress(*_UNWRITTEN), writing(self._engine) as session:
-            for some in chunks(list(ids)):
+        with suppress(StorageFull, StorageUnavailable, Outdated), writing(self._engine) as session:
+            for some in chunks(sorted(ids)):
                 session.execute(update(_PROMPTS).where(_PROMPTS.c.id.in_(some)).values(used_at=now))
 
     def _key(self, prompt: str) -> str:

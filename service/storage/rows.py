@@ -12,8 +12,8 @@ from torch import Tensor
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
-from service.storage.records import ClassifierRecord, SupportRecord, TuningState
-from service.storage.tables import ImageRow, SupportRow, Unreadable
+from service.storage.records import ClassifierRecord, TuningState
+from service.storage.tables import Unreadable
 from service.stored_tuning import TuningError, no_head, read_tuning
 
 
@@ -86,21 +86,6 @@ def embedding_rows(blobs: list[bytes], what: str = "an embedding") -> Tensor:
 def blob(row: Tensor | None) -> Any:
     """An embedding as stored: little-endian float32."""
     return None if row is None else row.numpy().astype("<f4").tobytes()
-
-
-def support_record(row: SupportRow, image: ImageRow) -> SupportRecord:
-    """A support image that was just written."""
-    return SupportRecord(
-        id=row.id,
-        public_id=row.public_id,
-        class_id=row.class_id,
-        filename=row.filename,
-        sha256=image.sha256,
-        media_type=image.media_type,
-        width=image.width,
-        height=image.height,
-        created_at=row.created_at,
-    )
 
 
 def settings_columns(settings: ClassifierSettings) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -52,5 +53,19 @@ def flush_or_outdated(session: Session) -> None:
     """
     try:
         session.flush()
+    except IntegrityError as error:
+        raise Outdated from error
+
+
+def execute_or_outdated(
+    session: Session, statement: Insert, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows at once, of which there is one for each name or content.
+
+    Raises:
+        Outdated: Somebody else has just written the same.
+    """
+    try:
+        session.execute(statement, rows)
     except IntegrityError as error:
         raise Outdated from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from adapters.change import Change
 from adapters.classifier import Answers, FewShotClassifier
-from adapters.embeddings import ClassSet
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
+from adapters.familiarity import Fitting
 from adapters.heads import HEADS
 from adapters.heads.head import FOLLOWED_FROM
 from tests.adapters.synthetic import Task, make_task
@@ -130,3 +134,71 @@ def test_near_duplicates_that_are_not_counted_stay_so_until_the_next_tuning() ->
     after = classifier.answer(task.queries)
     assert after.ood_scores is not None
     torch.testing.assert_close(after.ood_scores, before.ood_scores)
+
+
+def by_places(task: Task, rows: Tensor) -> tuple[ClassSet, LabelledEmbeddings]:
+    """Classes and images as whoever tunes them before they are written knows them."""
+    columns = task.classes.columns(task.support.labels[rows])
+    places = ClassSet(torch.arange(len(task.classes)), task.classes.texts)
+    return places, LabelledEmbeddings(columns, task.support.embeddings[rows])
+
+
+def with_bursts(task: Task) -> Task:
+    """Each image three times over, nearly."""
+    rows = torch.arange(len(task.support)).repeat_interleave(3)
+    images = task.support.embeddings[rows]
+    shaken = ImageEmbeddings(
+        *(
+            normalize(one + 1e-3 * torch.randn(one.shape, generator=torch.manual_seed(0)), dim=1)
+            for one in (images.frozen, images.corrected)
+        )
+    )
+    ids = torch.arange(100, 100 + len(rows))
+    return replace(task, support=SupportSet(ids, task.support.labels[rows], shaken))
+
+
+@each_method
+@pytest.mark.parametrize("bursts", [False, True])
+def test_what_a_tuning_has_found_is_what_a_fit_would_find(
+    method: str, bursts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = with_bursts(large_task()) if bursts else large_task()
+    first, later = in_parts(task)
+    one, other = (
+        FewShotClassifier(method, coverage=0.9).fit(task.classes, task.support[first])
+        for _ in range(2)
+    )
+    tuned = one.tuned(*by_places(task, torch.cat([first, later])))
+    assert (tuned.found.distinct is tuned.found.images) is not bursts
+    change = Change(added=task.support[later], tuning=tuned.tuning)
+    expected = one.prepare(change)
+    with monkeypatch.context() as patched:
+        patched.setattr(Fitting, "of", None)  # nothing is looked for again
+        found = other.prepare(change, tuned.found)
+    assert torch.equal(found.ood.copies, expected.ood.copies)
+    one.apply(expected)
+    other.apply(found)
+    assert_same_answers(other.answer(task.queries), one.answer(task.queries), 0)
+    # Later changes find their classes by the new identifiers.
+    for classifier in (one, other):
+        classifier.update(Change(removed=task.support.ids[first[:5]]))
+    assert_same_answers(other.answer(task.queries), one.answer(task.queries), 0)
+
+
+@pytest.mark.parametrize("other", ["image", "class", "order", "negatives"])
+def test_what_was_found_of_other_images_is_not_used(other: str) -> None:
+    task = large_task()
+    first, later = in_parts(task)
+    begun = FewShotClassifier().fit(task.classes, task.support[first])
+    classes, images = by_places(task, torch.cat([first, later]))
+    if other == "image":
+        rows = images.embeddings.frozen.clone()
+        rows[0] = rows[0].flip(0)
+        images = replace(images, embeddings=replace(images.embeddings, frozen=rows))
+    if other == "class":
+        images = replace(images, labels=images.labels.roll(1))
+    if other == "order":
+        images = images[torch.arange(len(images)).flip(0)]
+    negatives = task.support[first[:3]] if other == "negatives" else None
+    found = begun.tuned(classes, images, negatives=negatives).found
+    assert found.known_as(task.classes, task.support[torch.cat([first, later])]) is None

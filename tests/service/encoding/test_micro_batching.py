@@ -193,6 +193,44 @@ async def test_one_pass_is_left_free_of_registrations() -> None:
 
 
 @in_loop
+async def test_registrations_have_all_quick_passes_while_nobody_asks() -> None:
+    async with bench(max_batch=2, passes=2) as b:
+        registration = b.ask(*range(100, 120), priority=Priority.REGISTRATIONS)
+        await asyncio.to_thread(b.held.begun, 1)
+        await b.decoded(b.batcher.window - 2)
+        assert len(b.batches) == 1  # how long a pass takes is not known yet
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 3)
+        assert b.held.most == 2
+        query = b.ask(1)
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 4)
+        assert b.batches[3] == [1]
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 5)
+        b.held.let(1)  # the query's
+        assert numbers(await query.answer) == [1]
+        await asyncio.sleep(0.05)
+        assert len(b.batches) == 5  # someone has just asked: one is left free
+        b.held.let()
+        assert numbers(await registration.answer) == list(range(100, 120))
+
+
+@in_loop
+async def test_slow_passes_are_left_free_even_while_nobody_asks() -> None:
+    async with bench(max_batch=2, passes=2) as b:
+        registration = b.ask(*range(100, 120), priority=Priority.REGISTRATIONS)
+        await asyncio.to_thread(b.held.begun, 1)
+        await asyncio.sleep(0.1)
+        b.held.let(1)
+        await asyncio.to_thread(b.held.begun, 2)
+        await asyncio.sleep(0.05)
+        assert len(b.batches) == 2
+        b.held.let()
+        assert numbers(await registration.answer) == list(range(100, 120))
+
+
+@in_loop
 async def test_a_query_is_decoded_before_the_rest_of_a_registration() -> None:
     decoding, go = Event(), Event()
     seen: list[int] = []

@@ -6,7 +6,7 @@ import mmap
 import re
 from pathlib import Path
 
-from adapters.kept.mapped_files import let_go_of_pages
+from adapters.kept.given_back import let_go_of_pages
 
 
 def resident(path: Path) -> int:

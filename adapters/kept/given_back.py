@@ -1,4 +1,4 @@
-"""Pages of mapped files that were read once: the system may have them back."""
+"""Memory that was needed once: the system may have it back."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def let_go_of_pages(folder: Path) -> None:
             if fields[1].startswith("r--"):
                 start, end = (int(address, 16) for address in fields[0].split("-"))
                 advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _DONT_NEED)
+
+
+def give_back_memory() -> None:
+    """Give the system back what nobody holds any more."""
+    with suppress(OSError, AttributeError):  # of the GNU library alone
+        ctypes.CDLL(None).malloc_trim(0)

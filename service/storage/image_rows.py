@@ -1,0 +1,191 @@
+"""Rows of images by their content, within a transaction that writes some: embeddings and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from service.images.embedded import EmbeddedImage, SupportImage
+from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
+from service.storage.re_embedded import Blobs, write_re_embedded
+from service.storage.statements import chunks
+from service.storage.tables import ContentRow, ImageRow, ViewsRow, table_of
+from service.storage.transactions import execute_or_outdated, flush_or_outdated
+
+# Made once, and of tables where no mapped object is needed: that is most of their cost.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_OF_IMAGE, _CONTENTS = table_of(ImageRow), table_of(ContentRow)
+_IMAGES = select(
+    *(_OF_IMAGE.c[name] for name in ("id", "sha256", "media_type", "width", "height")),
+    _OF_IMAGE.c.fingerprint,
+    (func.length(_OF_IMAGE.c.frozen) == 0).label("bare"),
+).where(_OF_IMAGE.c.sha256.in_(_SOME))
+# Who lets go of the last use of their views waits until this one is written, and the other way.
+_LOCKED_IMAGES = _IMAGES.order_by(_OF_IMAGE.c.id).with_for_update(key_share=True)
+_ADD = insert(_OF_IMAGE)
+_EMBED = (
+    update(_OF_IMAGE)
+    .where(_OF_IMAGE.c.id == bindparam("of"))
+    .values(frozen=bindparam("new_frozen"), corrected=bindparam("new_corrected"))
+)
+_VIEWS = select(ViewsRow).where(ViewsRow.image_id.in_(_SOME))
+_KEPT = select(_CONTENTS.c.image_id).where(_CONTENTS.c.image_id.in_(_SOME))
+_KEEP = insert(_CONTENTS)
+# Bytes of images that are in memory at a time, about, while they are written down.
+_AT_A_TIME = 2**20
+
+
+class StoredImage(NamedTuple):
+    """The row of an image, without its embeddings.
+
+    Attributes:
+        fingerprint: Of its embeddings.
+        bare: Whether it lacks them.
+    """
+
+    id: int
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    fingerprint: str
+    bare: bool
+
+
+def write_images(
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    own: Origin,
+) -> dict[str, StoredImage]:
+    """Rows of the images by their content, new ones where there are none yet.
+
+    Embeddings of their support views are written where there are none of so many. Those of an
+    image that is stored under another fingerprint that may be there, are written beside it.
+
+    Raises:
+        OtherBackbone: One of them is stored with embeddings of another backbone.
+        Outdated: Somebody else has just written the same.
+    """
+    with_views = [image for image in images if image.views > 1]
+    shas = sorted({image.sha256 for image in images})
+    known = _found(session, shas, _LOCKED_IMAGES if with_views else _IMAGES)
+    for stored in known.values():
+        _check(session, stored.fingerprint, own)
+    new: dict[str, EmbeddedImage] = {}
+    for image in images:
+        first = new.get(image.sha256)
+        if image.sha256 not in known and (first is None or first.plain is None):
+            new[image.sha256] = image
+    if new:
+        execute_or_outdated(session, _ADD, [_row(one, own) for one in new.values()])
+        known |= _found(session, list(new), _IMAGES)
+    beside: dict[tuple[int, int], Blobs] = {}
+    bare: dict[int, Blobs] = {}
+    for image in images:
+        stored = known[image.sha256]
+        if image.plain is None:
+            continue
+        if stored.fingerprint != own.fingerprint:
+            beside[stored.id, 1] = Blobs.of(image.plain)
+        elif stored.bare:
+            bare[stored.id] = Blobs.of(image.plain)
+    if bare:
+        given = [
+            {"of": image_id, "new_frozen": frozen, "new_corrected": corrected}
+            for image_id, (frozen, corrected) in bare.items()
+        ]
+        session.connection().execute(_EMBED, given)
+    if with_views:
+        beside |= _write_views(session, with_views, known, own)
+    if beside:
+        write_re_embedded(session, beside, own.fingerprint)
+    return known
+
+
+def _found(session: Session, shas: Sequence[str], statement: Select[Any]) -> dict[str, StoredImage]:
+    """Rows of those contents that have one."""
+    found: dict[str, StoredImage] = {}
+    for some in chunks(shas):
+        for row in session.execute(statement, {"some": some}):
+            found[row.sha256] = StoredImage(*row)
+    return found
+
+
+def _row(image: EmbeddedImage, own: Origin) -> dict[str, Any]:
+    frozen, corrected = (b"", b"") if image.plain is None else Blobs.of(image.plain)
+    return {
+        "sha256": image.sha256,
+        "media_type": image.media_type,
+        "width": image.width,
+        "height": image.height,
+        "fingerprint": own.fingerprint,
+        "frozen": frozen,
+        "corrected": corrected,
+    }
+
+
+def _write_views(
+    session: Session,
+    images: Sequence[EmbeddedImage],
+    known: dict[str, StoredImage],
+    own: Origin,
+) -> dict[tuple[int, int], Blobs]:
+    """Write embeddings of support views; returns those to be written beside others."""
+    there: dict[tuple[int, int], str] = {}
+    beside: dict[tuple[int, int], Blobs] = {}
+    for some in chunks(sorted({known[image.sha256].id for image in images})):
+        for row in session.scalars(_VIEWS, {"some": some}):
+            _check(session, row.fingerprint, own)
+            there[row.image_id, row.views] = row.fingerprint
+    for image in images:
+        key = known[image.sha256].id, image.views
+        if there.setdefault(key, "") == own.fingerprint:
+            continue
+        frozen, corrected = Blobs.of(image.embeddings)
+        if there[key]:
+            beside[key] = Blobs(frozen, corrected)
+            continue
+        there[key] = own.fingerprint
+        session.add(
+            ViewsRow(
+                image_id=key[0],
+                views=image.views,
+                fingerprint=own.fingerprint,
+                frozen=frozen,
+                corrected=corrected,
+            )
+        )
+    flush_or_outdated(session)
+    return beside
+
+
+def _check(session: Session, fingerprint: str, own: Origin) -> None:
+    """See that a row that is there is of a recipe that may be there."""
+    if fingerprint != own.fingerprint and fingerprint not in fingerprints_allowed(session, own):
+        what = "An image of the request is stored already, and has"
+        raise other_backbone(session.connection(), what, fingerprint, own)
+
+
+def write_contents(
+    session: Session, images: Sequence[SupportImage], known: Mapping[str, StoredImage]
+) -> None:
+    """Keep the bytes of images that have none yet: they may have come while not kept."""
+    contents = {known[image.sha256].id: image.read for _, image in images}
+    kept: set[int] = set()
+    for some in chunks(list(contents)):
+        kept |= set(session.scalars(_KEPT, {"some": some}))
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for image_id, read in contents.items():
+        if image_id not in kept:
+            # A few at a time, so that those of an archive are never all in memory.
+            rows.append({"image_id": image_id, "content": read()})
+            size += len(rows[-1]["content"])
+        if size >= _AT_A_TIME:
+            session.execute(_KEEP, rows)
+            rows, size = [], 0
+    if rows:
+        session.execute(_KEEP, rows)
