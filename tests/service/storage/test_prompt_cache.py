@@ -18,7 +18,7 @@ from torch import Tensor
 from service.storage.engine import open_database
 from service.storage.prompt_cache import PromptCache
 from service.storage.rows import blob
-from service.storage.tables import PromptRow
+from service.storage.tables import PromptRow, table_of
 from service.storage.transactions import writing
 from tests.service.postgres import fresh_database, url
 
@@ -140,7 +140,7 @@ def test_two_that_wait_for_each_other_are_parted_and_nobody_is_told() -> None:
         engine = open_database(url(name))
         cache = PromptCache(engine, TOWER, WIDTH)
         with engine.connect() as other:
-            insert = PromptRow.__table__.insert()
+            insert = table_of(PromptRow).insert()
             other.execute(insert, _values(cache, "bee"))
             adding = threads.submit(cache.add, rows("ant", "bee"))
             _wait_for_a_lock(engine)
