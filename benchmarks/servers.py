@@ -20,7 +20,7 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def handful(source: Path | None = None, **settings: object) -> Iterator[Service]:
+def handful(source: Path | None = None, /, **settings: object) -> Iterator[Service]:
     """A service with an empty database.
 
     Args:
