@@ -20,6 +20,7 @@ from torch import Tensor, nn
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: E402
 
 from adapters.recipe import Precision  # noqa: E402
 
@@ -154,8 +155,6 @@ def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> 
 
 def _traced(module: nn.Module, example: Tensor, given: Any) -> ov.Model:
     """Trace a module, and convert the trace for what ``given`` says of the input."""
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
         # The tracer would trace it again to compare, which takes as long as all the rest. What is
