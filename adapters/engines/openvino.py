@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,9 @@ _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f
 
 
 class Compiled:
-    """A model compiled for one way of running, with an inference request for each thread.
+    """A model compiled for one way of running, with as many inference requests as ran at once.
+
+    A request keeps the memory of the layers' outputs, of the largest batch that it has had.
 
     Args:
         model: Of one input.
@@ -53,20 +56,23 @@ class Compiled:
         with ThreadPoolExecutor(1) as thread:
             compiling = thread.submit(ov.Core().compile_model, model, "CPU", settings)
             self._compiled = compiling.result()
-        self._own = threading.local()
+        self._idle: deque[ov.InferRequest] = deque()
 
     def __call__(self, given: Tensor) -> list[Tensor]:
         """All outputs of a pass, in memory of their own. Thread-safe."""
-        request: ov.InferRequest | None = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()
+        try:
+            request = self._idle.pop()  # the last one, whose memory is in the caches
+        except IndexError:
+            request = self._compiled.create_infer_request()
         # A tensor of our own each time: a request would write what it is given next into the
         # memory of what it was given before.
         array = np.ascontiguousarray(given.numpy())
         request.set_input_tensor(ov.Tensor(array, shared_memory=True))
         request.infer()
         outputs = range(len(self._compiled.outputs))
-        return [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in outputs]
+        rows = [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in outputs]
+        self._idle.append(request)
+        return rows
 
 
 class OpenVINO:
