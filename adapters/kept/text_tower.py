@@ -66,6 +66,8 @@ class TextTower:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each of n texts has; characters where PyTorch's tower is used."""
+        if not texts:  # which a tower that is not in memory need not be read for
+            return []
         loaded = self._loaded()
         if isinstance(loaded, CompiledTexts):
             return loaded.lengths(texts)
@@ -123,10 +125,8 @@ class CompiledTexts:
         self._padding: int = kept.about.tokens.get("padding", PADDING)
         model = openvino.read(kept.folder / TEXT)
         self._tower = openvino.Compiled(model, precision, streams=1, threads=threads)
-        found, least = (
-            float((self(PROBE_TEXTS) * kept.texts).sum(dim=1).min()),
-            LEAST_COSINE[precision],
-        )
+        found = float((self(PROBE_TEXTS) * kept.texts).sum(dim=1).min())
+        least = LEAST_COSINE[precision]
         if not found >= least:
             raise DisagreementError(
                 f"its embeddings differ from PyTorch's (cosine {found:.6f}, at least {least})"
@@ -139,8 +139,6 @@ class CompiledTexts:
         return rows
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each of n texts has."""
-        if not texts:
-            return []
+        """How many tokens each of n texts has, n above 0."""
         counted: list[int] = (self._tokenize(texts) != self._padding).sum(dim=1).tolist()
         return counted

@@ -162,9 +162,9 @@ class TextEmbedder:
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Rows that are kept, and what is neither kept nor embedded elsewhere, shortest first."""
         known = {} if self._kept is None else self._kept.find(sorted(prompts))
-        missing = sorted(one for one in prompts if one not in known and one not in elsewhere)
-        lengths = dict(zip(missing, self._backbone.text_lengths(missing), strict=True))
-        return known, sorted(missing, key=lambda one: lengths[one])
+        missing = [one for one in prompts if one not in known and one not in elsewhere]
+        lengths = self._backbone.text_lengths(missing)
+        return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
 
     def _give_up(self, pending: PendingTexts) -> None:
         if not pending.answer.done():

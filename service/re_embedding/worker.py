@@ -137,9 +137,7 @@ class ReEmbedder:
             again = None
             try:
                 self._follow()
-                while not self._ends.is_set() and (
-                    move := self._moves.claim(self._worker, alone=not self._shared)
-                ):
+                while not self._ends.is_set() and (move := self._claimed()):
                     self._work(move)
                     self._follow()
             except Interrupted:

@@ -16,7 +16,7 @@ from service.storage.class_rows import write_classes, write_texts
 from service.storage.classifier_loading import load_classifier
 from service.storage.deleting import delete_classifier, delete_support
 from service.storage.errors import Outdated
-from service.storage.fingerprints import Origin, check_no_other, other_backbone, refused
+from service.storage.fingerprints import Origin, check_no_other, refused
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
@@ -265,16 +265,20 @@ class Store:
             )
 
     def _not_changed(self, session: Session, state: State) -> Exception:
-        """Why a change did not find the state that it was made for."""
+        """Why a change did not find the state that it was made for.
+
+        Raises:
+            OtherBackbone: That is why: it was moved to embeddings that are not made here.
+        """
         found = session.execute(
             select(ClassifierRow.name, ClassifierRow.fingerprint).where(
                 ClassifierRow.id == state.id
             )
         ).one_or_none()
-        if found is None or self._origins.accept(found.fingerprint):
-            return Outdated()
-        what = f"Classifier {found.name!r} holds"
-        return other_backbone(session.connection(), what, found.fingerprint, self._origins.own)
+        if found is not None:
+            what = f"Classifier {found.name!r} holds"
+            self._origins.checked(session.connection(), found.fingerprint, what)
+        return Outdated()
 
 
 def _columns(state: State, change: Change) -> dict[str, Any]:

@@ -50,6 +50,16 @@ def test_it_is_let_go_of_after_a_rest(kept: KeptModel, monkeypatch: pytest.Monke
     assert len(loads) == 2
 
 
+def test_no_texts_load_nothing(kept: KeptModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that are all kept in a database ask for the lengths of no texts."""
+
+    def not_wanted(*_: object) -> CompiledTexts:
+        raise AssertionError("there is nothing to embed")
+
+    monkeypatch.setattr(towers, "CompiledTexts", not_wanted)
+    assert TextTower(kept, "float32", 1, nothing_else).lengths([]) == []
+
+
 def test_who_embeds_while_it_is_let_go_of_has_it_till_then(kept: KeptModel) -> None:
     tower = TextTower(kept, "float32", 1, nothing_else, rest=0.001)
     expected = tower(NAMES)
