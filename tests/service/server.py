@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Self
 
 import httpx2 as httpx
 
+from tests.ranks import environments
 from tests.service.forked import ForkedHandful
 
 HANDFUL = Path(sys.executable).with_name("handful")
@@ -33,16 +33,7 @@ def run_handful(*arguments: str, **settings: object) -> subprocess.CompletedProc
 
 def run_ranks(number: int, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
     """Run the command in so many processes that are one run, with what torchrun tells each."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    run = _environment({}) | {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": str(number),
-        "LOCAL_WORLD_SIZE": str(number),
-    }
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(number)]
-    return _run_together(arguments, [run | rank for rank in ranks])
+    return _run_together(arguments, [_environment({}) | rank for rank in environments(number)])
 
 
 def _run_together(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
 from pathlib import Path
 
 import torch
 
 from tests.adapters.training.two_trainings import run, run_as_rank
 from tests.coloured import write_coloured
+from tests.ranks import environments
 
 
 def test_two_processes_are_one_with_a_batch_of_twice_the_size(
@@ -17,13 +17,11 @@ def test_two_processes_are_one_with_a_batch_of_twice_the_size(
 ) -> None:
     images = write_coloured(tmp_path / "images", 16)
     two, one = tmp_path / "two", tmp_path / "one"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     # Forked from one that has imported PyTorch, where other tests have such a one.
     context = multiprocessing.get_context("forkserver")
     processes = [
-        context.Process(target=run_as_rank, args=(rank, 2, port, str(tiny_vit), images, two, 4))
-        for rank in range(2)
+        context.Process(target=run_as_rank, args=(rank, str(tiny_vit), images, two, 4))
+        for rank in environments(2)
     ]
     for process in processes:
         process.start()

@@ -42,16 +42,8 @@ def run(vit: str, images: Path, out: Path, batch: int) -> None:
     torch.save(learned, out / f"{rank}.pt")
 
 
-def run_as_rank(rank: int, ranks: int, port: int, *arguments: Any) -> None:
+def run_as_rank(environment: dict[str, str], *arguments: Any) -> None:
     """Be one process of such a run, with what torchrun tells each."""
-    os.environ |= {
-        "ACCELERATE_USE_CPU": "true",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(ranks),
-        "LOCAL_WORLD_SIZE": str(ranks),
-    }
+    os.environ |= {"ACCELERATE_USE_CPU": "true"} | environment
     torch.set_num_threads(1)
     run(*arguments)
