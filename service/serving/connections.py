@@ -156,7 +156,7 @@ class Connections:
         self._sending.pop(connection, None)
 
     def drain(self, seconds: float) -> None:
-        """Take no new connections, and end those that are left in so many seconds."""
+        """One more request each at most, and end those that are left in so many seconds."""
         self.draining = True
         asyncio.get_running_loop().call_later(seconds, self._cut)
 

@@ -25,6 +25,8 @@ MAX_PIPELINED = 8
 # 9.6). This one is for what no application hears of; a body that one refuses while it is read has
 # a longer one of its own (service/api/middleware/request_bodies.py), as it may be large.
 _LINGER = 2.0
+# Seconds that a process which ends still waits for the request of a connection that it accepted.
+_LAST_REQUEST = 1.0
 
 
 class _Phase(Enum):
@@ -85,10 +87,10 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take the connection if there is room."""
         super().connection_made(transport)
-        if self._table.draining:
-            transport.close()
-        elif not self._table.opened(self):
+        if not self._table.opened(self):
             self._refuse(refusals.too_many_connections(self._limits))
+        elif self._table.draining:
+            self._await_last_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -180,6 +182,8 @@ class HttpConnection(HttpToolsProtocol):
             self._refusal = refusals.too_many_pipelined()
         else:
             super().on_headers_complete()
+            if self._table.draining:
+                self.cycle.keep_alive = False
             if not self.pipeline:
                 self._served = self.cycle
             self.headers = _Trailers()
@@ -223,6 +227,13 @@ class HttpConnection(HttpToolsProtocol):
             self._wait()
 
     # Time, room and the end
+
+    def shutdown(self) -> None:
+        """Answer what was asked, then end; a client that has just connected may still ask."""
+        if self._phase is _Phase.HEAD and not self._busy:
+            self._await_last_request()
+        else:
+            super().shutdown()
 
     def check(self, now: float) -> None:
         """End the connection if it is too slow."""
@@ -276,6 +287,19 @@ class HttpConnection(HttpToolsProtocol):
         """Everything that was asked has been answered."""
         self._began = self.loop.time()
         self._table.silent(self)
+
+    def _await_last_request(self) -> None:
+        """End the connection if no request is complete soon.
+
+        Its bytes may be here already, behind those that made the connection: another process,
+        which goes on, would have answered them.
+        """
+
+        def end() -> None:
+            if self._phase is _Phase.HEAD and not self._busy:
+                self.transport.close()
+
+        self.loop.call_later(_LAST_REQUEST, end)
 
     def _fetches(self, elapsed: float) -> bool:
         """Whether the client takes what was written fast enough."""

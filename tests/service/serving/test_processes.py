@@ -217,10 +217,20 @@ def test_all_are_replaced_one_after_the_other_while_they_answer(
     several.process.send_signal(signal.SIGHUP)
 
     def replaced() -> bool:
-        assert n_images(classifier) == 2
         return not before & {process.pid for process in workers(several)}
 
-    until(replaced)
+    def ask(_: int) -> int:
+        """Without a rest, so that processes end between a connection and its request."""
+        asked = 0
+        while not replaced():
+            assert anyone.get("/healthz").status_code == 200
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(3) as threads:
+        asked = threads.map(ask, range(2))
+        until(lambda: n_images(classifier) == 2 and replaced())
+        assert min(asked) > 0
     assert metric(several, "handful_ready_processes") == PROCESSES
 
 
