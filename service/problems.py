@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from fastapi_problem.error import StatusProblem
 
+from service.tenancy import bare
+
 
 class ClassifierNotFound(StatusProblem):
     """No classifier of that name."""
@@ -17,6 +19,7 @@ class ClassifierNotFound(StatusProblem):
     status = 404
 
     def __init__(self, name: str) -> None:
+        name = bare(name)
         super().__init__(
             f"There is no classifier {name!r}. Create it with PUT /v1/classifiers/{name}."
         )
@@ -30,6 +33,7 @@ class ClassNotFound(StatusProblem):
     status = 404
 
     def __init__(self, classifier: str, label: str) -> None:
+        classifier = bare(classifier)
         super().__init__(
             f"Classifier {classifier!r} has no class {label!r}. "
             f"GET /v1/classifiers/{classifier}/classes lists those it has."
@@ -108,6 +112,7 @@ class ClassifierExists(StatusProblem):
     status = 409
 
     def __init__(self, name: str) -> None:
+        name = bare(name)
         super().__init__(
             f"There is a classifier {name!r}, and it is not the one in the file. Import it under "
             f"another name, or DELETE /v1/classifiers/{name} first."
@@ -327,6 +332,7 @@ class ClassifierDamaged(StatusProblem):
     status = 500
 
     def __init__(self, name: str, damage: str) -> None:
+        name = bare(name)
         super().__init__(
             f"Classifier {name!r} cannot be read: {damage}. The others are not concerned. Restore "
             f"the database from a backup, or DELETE /v1/classifiers/{name} and register its images "

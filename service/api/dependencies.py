@@ -6,10 +6,13 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from service.access.principal import principal_of
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME_SCHEMA
 from service.composition import ServiceParts
+from service.name_validation import checked_classifier
 from service.problems import NotReady
 from service.reports.report_cache import ReportCache
+from service.tenancy import qualified
 
 
 async def _parts(request: Request) -> ServiceParts:
@@ -27,14 +30,24 @@ async def _reports(request: Request) -> ReportCache:
     return reports
 
 
+async def _name(
+    request: Request,
+    name: Annotated[
+        str,
+        Path(
+            description="The classifier's name.",
+            examples=["land-cover"],
+            json_schema_extra=NAME_SCHEMA,
+        ),
+    ],
+) -> str:
+    return qualified(principal_of(request.scope).tenant, checked_classifier(name))
+
+
 ReadyParts = Annotated[ServiceParts, Depends(_parts)]
 Reports = Annotated[ReportCache, Depends(_reports)]
-Name = Annotated[
-    str,
-    Path(
-        description="The classifier's name.", examples=["land-cover"], json_schema_extra=NAME_SCHEMA
-    ),
-]
+Name = Annotated[str, Depends(_name)]
+"""The qualified name of the classifier in the path (``service/tenancy.py``)."""
 Label = Annotated[
     str,
     Path(

@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from service.access.principal import principal_of
 from service.api.deadlines import deadline_or_disconnect
 from service.api.exception_handlers import disconnected
 from service.api.middleware.bytes_in_flight import BytesInFlight
@@ -42,6 +43,7 @@ from service.composition import ServiceParts
 from service.images.uploaded import UploadedImage
 from service.name_validation import CLASSIFIER
 from service.settings import Settings
+from service.tenancy import qualified
 
 TEMPLATE = "/v1/classifiers/{name}/predict"
 _PATH = rb"/v1/classifiers/(%s)/predict" % CLASSIFIER.encode()
@@ -63,7 +65,7 @@ class PlainQuery:
     """A request for predictions that every layer of the documented way would let pass.
 
     Attributes:
-        name: The classifier's.
+        name: The classifier's, qualified.
         top_k: Candidates for each image.
         evidence: Support images named for each.
         seconds: That the client waits at most.
@@ -179,7 +181,8 @@ class DirectPredictions:
             seconds = float(asked) if _SECONDS.fullmatch(asked) else 0
         if seconds == 0 or asked == b"":
             return None
-        return PlainQuery(path[1].decode(), top_k, evidence, seconds, form, int(length))
+        name = qualified(principal_of(scope).tenant, path[1].decode())
+        return PlainQuery(name, top_k, evidence, seconds, form, int(length))
 
 
 class _NotPlain(Exception):

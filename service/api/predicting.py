@@ -17,11 +17,11 @@ from service.api.schemas.predictions import PredictionOut
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.images.uploaded import UploadedImage
-from service.name_validation import checked_classifier
 from service.presentation.shift import ShiftOut
 from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
+from service.tenancy import bare
 
 # Query parameters of a request: their values where they are left out, and the most of them.
 CANDIDATES, MOST_CANDIDATES = 5, 1000
@@ -53,7 +53,7 @@ async def predicted(
         The JSON of a ``PredictionsOut``.
 
     Raises:
-        InvalidName, ClassifierNotFound, NoClasses: There is nothing to answer by.
+        ClassifierNotFound, NoClasses: There is nothing to answer by.
         AnswerTooLarge: It would name too many candidates.
     """
     images: list[UploadedImage] = []
@@ -74,7 +74,7 @@ async def predicted(
         await received()
         return await parts.embedder.query(images, name, wait, fingerprint)
 
-    if parts.registry.in_memory(checked_classifier(name)) is not None:
+    if parts.registry.in_memory(name) is not None:
         await received()
         live, queries = await embedded_for(parts, name, embedded)
     else:
@@ -90,7 +90,7 @@ async def predicted(
         predictions = await parts.answering.predict(live, queries, top_k, evidence)
     shift = ShiftOut.of(window.seen(predictions))
     if sum(map(_rows, predictions)) > FEW:
-        fields = {"classifier": name, "shift": shift}
+        fields = {"classifier": bare(name), "shift": shift}
         make = PredictionOut.model_validate
         return bytes((await large_json(fields, "predictions", predictions, make)).body)
     return predictions_json(name, shift, predictions)
@@ -117,7 +117,7 @@ def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Predic
     """The JSON of a ``PredictionsOut``, written without making and checking one."""
     return to_json(
         {
-            "classifier": name,
+            "classifier": bare(name),
             "shift": shift,
             "predictions": [
                 {

@@ -19,6 +19,7 @@ from service.encoding.text_passes import PendingTexts, TextPasses
 from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.storage.prompt_cache import PromptCache
+from service.tenancy import tenant_of
 
 # Prompts of a piece, about: what is embedded of a request is kept and averaged by the piece, so
 # that it holds one row a class and two pieces of prompts at most.
@@ -122,7 +123,9 @@ class TextEmbedder:
                     )
                 await self._wait_for(begun[0], wait)
                 piece = begun.popleft()
-                rows |= await anyio.to_thread.run_sync(self._made_of, piece, len(templates))
+                rows |= await anyio.to_thread.run_sync(
+                    self._made_of, tenant_of(classifier), piece, len(templates)
+                )
                 self.waiting[priority] -= len(piece.prompts)
                 left -= len(piece.prompts)
         finally:
@@ -147,7 +150,10 @@ class TextEmbedder:
         """Look up what is kept of a piece, and let the tower have the rest."""
         prompts = [prompt(label, template) for label in labels for template in templates]
         elsewhere = set[str]() if before is None else set(before.missing)
-        known, missing = await anyio.to_thread.run_sync(self._looked_up, set(prompts), elsewhere)
+        tenant = tenant_of(classifier)
+        known, missing = await anyio.to_thread.run_sync(
+            self._looked_up, tenant, set(prompts), elsewhere
+        )
         return _Piece(
             labels,
             prompts,
@@ -158,10 +164,10 @@ class TextEmbedder:
         )
 
     def _looked_up(
-        self, prompts: Collection[str], elsewhere: Collection[str]
+        self, tenant: str, prompts: Collection[str], elsewhere: Collection[str]
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Rows that are kept, and what is neither kept nor embedded elsewhere, shortest first."""
-        known = {} if self._kept is None else self._kept.find(sorted(prompts))
+        known = {} if self._kept is None else self._kept.find(tenant, sorted(prompts))
         missing = [one for one in prompts if one not in known and one not in elsewhere]
         lengths = self._backbone.text_lengths(missing)
         return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
@@ -178,11 +184,11 @@ class TextEmbedder:
             await wait(piece.pending.answer)
             piece.pending.answer.result()
 
-    def _made_of(self, piece: _Piece, templates: int) -> dict[str, Tensor]:
+    def _made_of(self, tenant: str, piece: _Piece, templates: int) -> dict[str, Tensor]:
         """Keep what the tower has made of a piece, and average it; returns (d,) rows by label."""
         if piece.pending is not None:
             piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
             if self._kept is not None:
-                self._kept.add(piece.made)
+                self._kept.add(tenant, piece.made)
         of_prompts = torch.stack([piece.row(one) for one in piece.prompts])
         return dict(zip(piece.labels, ensemble(of_prompts, templates), strict=True))

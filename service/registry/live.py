@@ -33,6 +33,7 @@ from service.registry.taken_over import TakenOver, texts_of
 from service.storage.change import Written, renewed_support
 from service.storage.query_embeddings import in_order
 from service.storage.records import ClassRecord, StoredClassifier, SupportRecord
+from service.tenancy import bare
 
 # Most cells of a table of queries by what they are compared with, classes and images, that are
 # computed at a time: some ten tables of four bytes a cell, which is 40 MiB.
@@ -139,7 +140,7 @@ class LiveClassifier:
         if negatives is not None:
             others = {i: images.pop(i) for i in negatives.ids.tolist()}
         return Snapshot(
-            name=self.name,
+            name=bare(self.name),
             method=classifier.method,
             logit_scale=classifier.logit_scale,
             records={label: one for label, one in records.items() if label != NOT_THESE},

@@ -10,6 +10,7 @@ from adapters.classifier import Answers
 from service.name_validation import NOT_THESE
 from service.problems import AnswerTooLarge, NoClasses
 from service.storage.records import SupportRecord
+from service.tenancy import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def nothing_to_choose_from(name: str, labels: Iterable[str]) -> NoClasses:
         name: Its name.
         labels: Of all its classes, negatives among them.
     """
+    name = bare(name)
     if set(labels) - {NOT_THESE}:
         return NoClasses(
             f"Classifier {name!r} has classes but no images, and its class names carry "

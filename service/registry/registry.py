@@ -36,6 +36,7 @@ from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change
 from service.storage.records import SupportRecord
 from service.storage.store import Store
+from service.tenancy import bare
 
 __all__ = ["NO_TEXTS", "Registered", "Registry"]
 
@@ -262,7 +263,7 @@ class Registry:
                 basis.settings, fresh, len(basis.records), texts
             )
             asked = {(label, image.sha256) for label, image in images}
-            known = self._store.registered(basis.state.id, asked)
+            known = self._store.registered(name, basis.state.id, asked)
             new: dict[tuple[str, str], SupportImage] = {}
             for label, image in images:
                 if (key := (label, image.sha256)) not in known:
@@ -292,8 +293,9 @@ class Registry:
         basis.find_class(label)
         record = self._store.support_image(basis.state.id, label, image_id)
         if record is None:
+            name = bare(basis.name)
             raise ImageNotFound(
-                f"Class {label!r} of classifier {basis.name!r} has no image {image_id!r}. "
-                f"GET /v1/classifiers/{basis.name}/classes/{label} lists those it has."
+                f"Class {label!r} of classifier {name!r} has no image {image_id!r}. "
+                f"GET /v1/classifiers/{name}/classes/{label} lists those it has."
             )
         return record

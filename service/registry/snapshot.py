@@ -17,7 +17,7 @@ class Snapshot:
     A change of the classifier replaces these values and never changes one.
 
     Attributes:
-        name: The classifier's.
+        name: What its owner calls the classifier.
         method: A key of ``adapters.heads.HEADS``.
         logit_scale: The backbone's.
         records: All classes by label, in the order of their registration; but for that of

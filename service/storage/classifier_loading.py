@@ -15,6 +15,7 @@ from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support,
 from service.storage.records import StoredClassifier
 from service.storage.rows import classifier_record
 from service.storage.tables import ClassifierRow, ClassRow, SupportRow
+from service.tenancy import bare
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
 _CLASSIFIER = select(*ClassifierRow.__table__.columns).where(
@@ -65,7 +66,9 @@ def _load(
         return None
     if row.fingerprint != own.fingerprint and not left_by_others:
         if not accepts(row.fingerprint):
-            raise other_backbone(connection, f"Classifier {name!r} holds", row.fingerprint, own)
+            raise other_backbone(
+                connection, f"Classifier {bare(name)!r} holds", row.fingerprint, own
+            )
         own = replace(own, fingerprint=row.fingerprint)
     whose = {"classifier_id": row.id}
     class_rows = connection.execute(_CLASSES, whose).all()

@@ -14,15 +14,16 @@ from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.statements import chunks
 from service.storage.tables import ContentRow, ImageRow, ViewsRow, table_of
 from service.storage.transactions import execute_or_outdated, flush_or_outdated
+from service.tenancy import bare, qualified
 
 # Made once, and of tables where no mapped object is needed: that is most of their cost.
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _OF_IMAGE, _CONTENTS = table_of(ImageRow), table_of(ContentRow)
 _IMAGES = select(
-    *(_OF_IMAGE.c[name] for name in ("id", "sha256", "media_type", "width", "height")),
+    *(_OF_IMAGE.c[name] for name in ("id", "content_key", "media_type", "width", "height")),
     _OF_IMAGE.c.fingerprint,
     (func.length(_OF_IMAGE.c.frozen) == 0).label("bare"),
-).where(_OF_IMAGE.c.sha256.in_(_SOME))
+).where(_OF_IMAGE.c.content_key.in_(_SOME))
 # Who lets go of the last use of their views waits until this one is written, and the other way.
 _LOCKED_IMAGES = _IMAGES.order_by(_OF_IMAGE.c.id).with_for_update(key_share=True)
 _ADD = insert(_OF_IMAGE)
@@ -47,7 +48,7 @@ class StoredImage(NamedTuple):
     """
 
     id: int
-    sha256: str
+    content_key: str
     media_type: str
     width: int
     height: int
@@ -57,10 +58,11 @@ class StoredImage(NamedTuple):
 
 def write_images(
     session: Session,
+    tenant: str,
     images: Sequence[EmbeddedImage],
     own: Origin,
 ) -> dict[str, StoredImage]:
-    """Rows of the images by their content, new ones where there are none yet.
+    """Rows of a tenant's images by their SHA-256, new ones where there are none yet.
 
     Embeddings of their support views are written where there are none of so many. Those of an
     image that is stored under another fingerprint that may be there, are written beside it.
@@ -71,7 +73,7 @@ def write_images(
     """
     with_views = [image for image in images if image.views > 1]
     shas = sorted({image.sha256 for image in images})
-    known = _found(session, shas, _LOCKED_IMAGES if with_views else _IMAGES)
+    known = _found(session, tenant, shas, _LOCKED_IMAGES if with_views else _IMAGES)
     for stored in known.values():
         _check(session, stored.fingerprint, own)
     new: dict[str, EmbeddedImage] = {}
@@ -80,8 +82,8 @@ def write_images(
         if image.sha256 not in known and (first is None or first.plain is None):
             new[image.sha256] = image
     if new:
-        execute_or_outdated(session, _ADD, [_row(one, own) for one in new.values()])
-        known |= _found(session, list(new), _IMAGES)
+        execute_or_outdated(session, _ADD, [_row(tenant, one, own) for one in new.values()])
+        known |= _found(session, tenant, list(new), _IMAGES)
     beside: dict[tuple[int, int], Blobs] = {}
     bare: dict[int, Blobs] = {}
     for image in images:
@@ -105,19 +107,21 @@ def write_images(
     return known
 
 
-def _found(session: Session, shas: Sequence[str], statement: Select[Any]) -> dict[str, StoredImage]:
+def _found(
+    session: Session, tenant: str, shas: Sequence[str], statement: Select[Any]
+) -> dict[str, StoredImage]:
     """Rows of those contents that have one."""
     found: dict[str, StoredImage] = {}
     for some in chunks(shas):
-        for row in session.execute(statement, {"some": some}):
-            found[row.sha256] = StoredImage(*row)
+        for row in session.execute(statement, {"some": [qualified(tenant, one) for one in some]}):
+            found[bare(row.content_key)] = StoredImage(*row)
     return found
 
 
-def _row(image: EmbeddedImage, own: Origin) -> dict[str, Any]:
+def _row(tenant: str, image: EmbeddedImage, own: Origin) -> dict[str, Any]:
     frozen, corrected = (b"", b"") if image.plain is None else Blobs.of(image.plain)
     return {
-        "sha256": image.sha256,
+        "content_key": qualified(tenant, image.sha256),
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,

@@ -22,6 +22,7 @@ from service.storage.statements import chunks
 from service.storage.support_rows import storable
 from service.storage.tables import ClassifierRow, ClassRow, SupportRow
 from service.storage.transactions import flush_or_outdated
+from service.tenancy import tenant_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,10 @@ def write_whole(
     """
     check_no_other(session, own)
     state = whole.tuning_state
+    tenant = tenant_of(name)
     row = ClassifierRow(
         name=name,
+        tenant=tenant,
         **settings_columns(whole.settings),
         **tuning_columns(whole.tuning, own.fingerprint)
         | {
@@ -121,11 +124,12 @@ def write_whole(
     session.add_all(classes)
     session.flush()
     ids = {one.label: one.id for one in classes}
-    _write_images(session, ids, whole.images, own, keep=keep)
+    _write_images(session, tenant, ids, whole.images, own, keep=keep)
 
 
 def _write_images(
     session: Session,
+    tenant: str,
     class_ids: dict[str, int],
     images: Sequence[WholeImage],
     own: Origin,
@@ -134,7 +138,7 @@ def _write_images(
 ) -> None:
     if not images:
         return
-    known = write_images(session, [one.image for one in images], own)
+    known = write_images(session, tenant, [one.image for one in images], own)
     if keep:
         kept = [SupportImage(one.label, one.image) for one in images if one.is_kept]
         write_contents(session, kept, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from service.storage.errors import Damaged
@@ -15,12 +15,20 @@ from service.storage.statements import LISTING
 from service.storage.tables import ClassifierRow
 
 
-def listed(session: Session, answers: Callable[[str], bool]) -> list[ClassifierRecord]:
-    """All classifiers by name; those of which a fingerprint ``answers`` have no problem."""
+def listed(
+    session: Session, answers: Callable[[str], bool], tenant: str | None = None
+) -> list[ClassifierRecord]:
+    """All classifiers by name, or those of a tenant.
+
+    Those of which a fingerprint ``answers`` have no problem.
+    """
+    whose = true() if tenant is None else ClassifierRow.tenant == tenant
     try:
-        return [_record(answers, *row) for row in session.execute(LISTING)]
+        return [_record(answers, *row) for row in session.execute(LISTING.where(whose))]
     except Damaged:  # a row whose text is no text: the others one by one
-        ids = session.scalars(select(ClassifierRow.id).order_by(ClassifierRow.name)).all()
+        ids = session.scalars(
+            select(ClassifierRow.id).where(whose).order_by(ClassifierRow.name)
+        ).all()
         records = [listed_one(session, answers, classifier_id) for classifier_id in ids]
         return [record for record in records if record is not None]
 

@@ -16,6 +16,7 @@ from service.storage.re_embedded import Blobs, re_embedded
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import embedding_rows
 from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow
+from service.tenancy import bare
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
 CLASSES = select(ClassRow.id, ClassRow.label, ClassRow.created_at, ClassRow.text_embedding)
@@ -27,7 +28,7 @@ RECORDS = select(
     SupportRow.class_id,
     SupportRow.filename,
     SupportRow.created_at,
-    ImageRow.sha256,
+    ImageRow.content_key,
     ImageRow.media_type,
     ImageRow.width,
     ImageRow.height,
@@ -106,7 +107,7 @@ def _embedded(
         return found
     if row.fingerprint is None:
         raise Damaged("the embedding of an image's views is missing")
-    what = f"Classifier {classifier!r} has an image with"
+    what = f"Classifier {bare(classifier)!r} has an image with"
     raise other_backbone(connection, what, row.fingerprint, own)
 
 
@@ -121,7 +122,7 @@ def loaded_record(row: Any) -> SupportRecord:
         public_id=row.public_id,
         class_id=row.class_id,
         filename=row.filename,
-        sha256=row.sha256,
+        sha256=bare(row.content_key),
         media_type=sys.intern(row.media_type),
         width=row.width,
         height=row.height,

@@ -45,6 +45,7 @@ from service.storage.tables import (
     table_of,
 )
 from service.storage.transactions import one_state, writing
+from service.tenancy import bare
 
 # Rows that take the place of others in one transaction.
 _SETTLED = 256
@@ -94,7 +95,9 @@ class MovedEmbeddings:
                     of_views.where(ViewsRow.image_id.in_(some))
                 ):
                     numbers[image_id].append(number)
-        return [StaleImage(row.id, row.sha256, True, tuple(numbers[row.id])) for row in rows]
+        return [
+            StaleImage(row.id, bare(row.content_key), True, tuple(numbers[row.id])) for row in rows
+        ]
 
     def write_embedded(
         self, target: str, embedded: Mapping[int, Mapping[int, ImageEmbeddings]]
@@ -244,7 +247,7 @@ def lacking(target: str) -> Any:
         .where(ViewsRow.fingerprint != target, of_views.image_id.is_(None))
     )
     return (
-        select(ImageRow.id, ImageRow.sha256)
+        select(ImageRow.id, ImageRow.content_key)
         .outerjoin(
             itself,
             and_(

@@ -39,9 +39,9 @@ class PromptCache:
     it, in any of several processes; and a change of templates back costs none either. It is not
     kept in memory as well: a thousand rows are read within some ten milliseconds.
 
-    A row is found by a digest of the tower's fingerprint and the prompt: the database tells no
-    name that was deleted, to who does not guess it, and what separates one tenant's names from
-    another's could be a part of the digest, as the tower is. It is a cache: where the database
+    A row is found by a digest of the tower's fingerprint, the tenant and the prompt: the database
+    tells no name that was deleted, to who does not guess it, and how quickly a name is embedded
+    tells nobody whether another tenant has it. It is a cache: where the database
     cannot be read or written, prompts are embedded as if they were new.
 
     Thread-safe; methods block.
@@ -59,9 +59,9 @@ class PromptCache:
         self._size = 4 * width
         self._most = most
 
-    def find(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+    def find(self, tenant: str, prompts: Sequence[str]) -> dict[str, Tensor]:
         """The (d,) unit embeddings of those prompts that are kept; a row each is read."""
-        by_key = {self._key(prompt): prompt for prompt in prompts}
+        by_key = {self._key(tenant, prompt): prompt for prompt in prompts}
         found: dict[str, Tensor] = {}
         old: list[int] = []
         now = int(time.time())
@@ -78,11 +78,11 @@ class PromptCache:
             self._touch(old, now)
         return found
 
-    def add(self, rows: Mapping[str, Tensor]) -> None:
+    def add(self, tenant: str, rows: Mapping[str, Tensor]) -> None:
         """Keep (d,) unit embeddings of prompts, in one transaction; the oldest go for them."""
         now = int(time.time())
         values = [
-            {"key": self._key(prompt), "embedding": blob(row), "used_at": now}
+            {"key": self._key(tenant, prompt), "embedding": blob(row), "used_at": now}
             for prompt, row in list(rows.items())[-self._most :]
         ]
         if not values:
@@ -105,5 +105,6 @@ class PromptCache:
             for some in chunks(sorted(ids)):
                 session.execute(update(_PROMPTS).where(_PROMPTS.c.id.in_(some)).values(used_at=now))
 
-    def _key(self, prompt: str) -> str:
-        return hashlib.sha256(f"{self._tower}\0{prompt}".encode()).hexdigest()
+    def _key(self, tenant: str, prompt: str) -> str:
+        tower = f"{self._tower}\0{tenant}" if tenant else self._tower
+        return hashlib.sha256(f"{tower}\0{prompt}".encode()).hexdigest()

@@ -32,6 +32,7 @@ from service.storage.tables import (
     ViewsRow,
 )
 from service.storage.transactions import one_state, writing
+from service.tenancy import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class StaleEmbeddings:
         numbers: defaultdict[int, list[int]] = defaultdict(list)
         with Session(self._engine) as session:
             rows = session.execute(
-                select(ImageRow.id, ImageRow.sha256, ContentRow.image_id)
+                select(ImageRow.id, ImageRow.content_key, ContentRow.image_id)
                 .outerjoin(ContentRow, ContentRow.image_id == ImageRow.id)
                 .where(or_(ImageRow.fingerprint != self._fingerprint, ImageRow.id.in_(views)))
                 .order_by(ImageRow.id)
@@ -75,8 +76,8 @@ class StaleEmbeddings:
                 for image_id, number in session.execute(found):
                     numbers[image_id].append(number)
         return [
-            StaleImage(image_id, sha256, content_id is not None, tuple(numbers[image_id]))
-            for image_id, sha256, content_id in rows
+            StaleImage(image_id, bare(key), content_id is not None, tuple(numbers[image_id]))
+            for image_id, key, content_id in rows
         ]
 
     def contents(self, image_ids: list[int]) -> list[bytes]:
@@ -101,7 +102,7 @@ class StaleEmbeddings:
                 .order_by(SupportRow.id)
             ).all()
         return [
-            f"/v1/classifiers/{name}/classes/{quote(label, safe='')}/images/{public_id}"
+            f"/v1/classifiers/{bare(name)}/classes/{quote(label, safe='')}/images/{public_id}"
             for name, label, public_id in rows
         ]
 

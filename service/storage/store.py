@@ -28,6 +28,7 @@ from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
 from service.storage.tables import ClassifierRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, one_state, writing
+from service.tenancy import DEFAULT_TENANT, bare, tenant_of
 
 
 class Store:
@@ -77,10 +78,10 @@ class Store:
 
     # Classifiers
 
-    def classifiers(self) -> list[ClassifierRecord]:
-        """All classifiers by name."""
+    def classifiers(self, tenant: str | None = None) -> list[ClassifierRecord]:
+        """All classifiers of a tenant by name, or of all tenants."""
         with Session(self._engine) as session:
-            return listed(session, self._origins.accept)
+            return listed(session, self._origins.accept, tenant)
 
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
@@ -115,7 +116,7 @@ class Store:
             row = connection.execute(STATE, {"name": name}).one_or_none()
             if row is None:
                 return None
-            self._origins.checked(connection, row.fingerprint, f"Classifier {name!r} holds")
+            self._origins.checked(connection, row.fingerprint, f"Classifier {bare(name)!r} holds")
             return State(row.id, row.created_at, row.revision, row.fingerprint)
 
     def find(self, name: str) -> int | None:
@@ -138,6 +139,7 @@ class Store:
             check_no_other(session, own)
             row = ClassifierRow(
                 name=name,
+                tenant=tenant_of(name),
                 **settings_columns(change.settings),
                 **tuning_columns(change.tuning, own.fingerprint) | {"tuning_since": None},
             )
@@ -197,7 +199,8 @@ class Store:
             if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state)
             write_texts(session, change.classes_renewed)
-            renew_support(session, tuple(change.renewed.values()), own)
+            tenant = _tenant(session, state) if embedded else DEFAULT_TENANT
+            renew_support(session, tenant, tuple(change.renewed.values()), own)
             delete_support(session, change.classes_removed, change.removed)
             written = Written(
                 revision=state.revision + 1,
@@ -208,7 +211,7 @@ class Store:
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,
                 support=write_support(
-                    session, state.id, change.added, own, keep=self._store_images
+                    session, tenant, state.id, change.added, own, keep=self._store_images
                 ),
                 embeddings=change.embeddings_added(),
                 removed=change.removed,
@@ -233,11 +236,11 @@ class Store:
     # Images
 
     def registered(
-        self, classifier_id: int, images: Iterable[tuple[str, str]]
+        self, name: str, classifier_id: int, images: Iterable[tuple[str, str]]
     ) -> dict[tuple[str, str], SupportRecord]:
         """Those of some images, by label and SHA-256, that their class has already."""
         with self._engine.connect() as connection:
-            return registered(connection, classifier_id, images)
+            return registered(connection, tenant_of(name), classifier_id, images)
 
     def support_image(self, classifier_id: int, label: str, public_id: str) -> SupportRecord | None:
         """A support image of a class by its public id, or None; costs one row."""
@@ -276,9 +279,16 @@ class Store:
             )
         ).one_or_none()
         if found is not None:
-            what = f"Classifier {found.name!r} holds"
+            what = f"Classifier {bare(found.name)!r} holds"
             self._origins.checked(session.connection(), found.fingerprint, what)
         return Outdated()
+
+
+def _tenant(session: Session, state: State) -> str:
+    """Whose a classifier is."""
+    return session.execute(
+        select(ClassifierRow.tenant).where(ClassifierRow.id == state.id)
+    ).scalar_one()
 
 
 def _columns(state: State, change: Change) -> dict[str, Any]:

@@ -12,18 +12,22 @@ from service.storage.loaded_rows import RECORDS, loaded_record
 from service.storage.records import SupportRecord
 from service.storage.statements import chunks
 from service.storage.tables import ClassRow, ImageRow, SupportRow
+from service.tenancy import bare, qualified
 
 _PUBLIC_ID = re.compile("[0-9a-f]{32}")
 _IN_CLASSES = RECORDS.add_columns(ClassRow.label).join(ClassRow, SupportRow.class_id == ClassRow.id)
 # Made once: that is most of its cost.
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _REGISTERED = _IN_CLASSES.where(
-    ImageRow.sha256.in_(_SOME), ClassRow.classifier_id == bindparam("classifier_id")
+    ImageRow.content_key.in_(_SOME), ClassRow.classifier_id == bindparam("classifier_id")
 )
 
 
 def registered(
-    connection: Connection, classifier_id: int, images: Iterable[tuple[str, str]]
+    connection: Connection,
+    tenant: str,
+    classifier_id: int,
+    images: Iterable[tuple[str, str]],
 ) -> dict[tuple[str, str], SupportRecord]:
     """Those of some images, by label and SHA-256, that their class has already.
 
@@ -32,10 +36,10 @@ def registered(
     """
     asked = set(images)
     found: dict[tuple[str, str], SupportRecord] = {}
-    for some in chunks(sorted({sha256 for _, sha256 in asked})):
+    for some in chunks(sorted({qualified(tenant, sha256) for _, sha256 in asked})):
         whose = {"some": some, "classifier_id": classifier_id}
         for row in connection.execute(_REGISTERED, whose):
-            if (key := (row.label, row.sha256)) in asked:
+            if (key := (row.label, bare(row.content_key))) in asked:
                 found[key] = loaded_record(row)
     return found
 

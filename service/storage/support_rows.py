@@ -34,6 +34,7 @@ _MAX_FILENAME = 255
 
 def write_support(
     session: Session,
+    tenant: str,
     classifier_id: int,
     images: Sequence[SupportImage],
     own: Origin,
@@ -44,6 +45,7 @@ def write_support(
 
     Args:
         session: Of the transaction.
+        tenant: Whose images they are.
         classifier_id: Whose classes their labels are of.
         images: To write.
         own: What their embeddings come from.
@@ -63,7 +65,7 @@ def write_support(
     for some in chunks(sorted({label for label, _ in images})):
         found = session.execute(_CLASS_IDS, {"classifier_id": classifier_id, "some": some})
         class_ids |= {row.label: row.id for row in found}
-    known = write_images(session, [image for _, image in images], own)
+    known = write_images(session, tenant, [image for _, image in images], own)
     if keep:
         write_contents(session, images, known)
     now = datetime.now(UTC)
@@ -100,6 +102,7 @@ def write_support(
 
 def renew_support(
     session: Session,
+    tenant: str,
     images: Sequence[EmbeddedImage],
     own: Origin,
 ) -> None:
@@ -112,7 +115,7 @@ def renew_support(
         Outdated: Somebody else has just written the same.
     """
     if images:
-        known = write_images(session, images, own)
+        known = write_images(session, tenant, images, own)
         with letting_go(session, [row.id for row in known.values()]):
             pass
 

@@ -105,6 +105,10 @@ class Moment(TypeDecorator[datetime]):
         return _tolerant(super().result_processor(dialect, coltype))
 
 
+# Of a tenant and a name or a digest; SQLite, which minds no length, keeps the type that it has.
+_QUALIFIED = String(64).with_variant(String(129), "postgresql")
+
+
 class Base(DeclarativeBase):
     """Base of all tables."""
 
@@ -131,6 +135,8 @@ class BackboneRow(Base):
 class ClassifierRow(Base):
     """A classifier: its settings, and what its support set made of them.
 
+    Its name is the qualified one (:mod:`service.tenancy`).
+
     Each field of :class:`service.classifier_settings.ClassifierSettings` has the column of its
     name. The fingerprint is of the backbone that gave the text embeddings and the tuning.
 
@@ -141,7 +147,8 @@ class ClassifierRow(Base):
     __tablename__ = "classifiers"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(_QUALIFIED, unique=True)
+    tenant: Mapped[str] = mapped_column(String(64), server_default="", index=True)
     method: Mapped[str] = mapped_column(String(32))
     templates: Mapped[tuple[str, ...]] = mapped_column(Strings)
     names_carry_meaning: Mapped[bool]
@@ -175,15 +182,20 @@ class ClassRow(Base):
 
 
 class ImageRow(Base):
-    """An image by its content, once however many classes it supports, and its embeddings.
+    """An image of a tenant by its content, once however many classes it supports.
 
-    They are empty where nobody knows them: a classifier's file has those of support views alone.
+    The content key is the SHA-256 of its bytes, qualified by the tenant as names are
+    (:mod:`service.tenancy`): two tenants never share a row, so neither can learn from it that the
+    other has the image.
+
+    Its embeddings are empty where nobody knows them: a classifier's file has those of support views
+    alone.
     """
 
     __tablename__ = "images"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    content_key: Mapped[str] = mapped_column(_QUALIFIED, unique=True)
     media_type: Mapped[str] = mapped_column(String(64))
     width: Mapped[int]
     height: Mapped[int]

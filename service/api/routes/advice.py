@@ -9,7 +9,6 @@ from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
-from service.name_validation import checked_classifier
 from service.reports.advice_schemas import AdviceOut
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
@@ -30,7 +29,7 @@ async def get_advice(name: Name, parts: ReadyParts, reports: Reports, request: R
     images. The same as `advice` in the report; made with it, within seconds, and kept until the
     classifier changes.
     """
-    live = await run_blocking(parts.registry.live, checked_classifier(name))
+    live = await run_blocking(parts.registry.live, name)
     written = await anyio.to_thread.run_sync(
         lambda: reports.report_on(live).advice.model_dump_json(),
         limiter=Limiters.of(request).reports,

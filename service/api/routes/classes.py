@@ -21,7 +21,7 @@ from service.api.openapi.responses import (
 from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
-from service.name_validation import as_written, checked_classifier, checked_label
+from service.name_validation import as_written, checked_label
 from service.problems import ClassNotFound, InvalidName
 from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
@@ -68,9 +68,7 @@ async def put_class(
 ) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
-    created = await run_change_with_texts(
-        request, parts, parts.registry.put_class, checked_classifier(name), label
-    )
+    created = await run_change_with_texts(request, parts, parts.registry.put_class, name, label)
     await until_tuned(name)
     response = await _class(name, label, parts)
     response.status_code = 201 if created else 200
@@ -99,12 +97,12 @@ async def delete_class(
 ) -> None:
     """The other classes stay as they are."""
     label = await existing_label(name, label, parts)
-    await run_change(request, parts.registry.delete_class, checked_classifier(name), label)
+    await run_change(request, parts.registry.delete_class, name, label)
     await until_tuned(name)
 
 
 async def _live(name: str, parts: ServiceParts) -> LiveClassifier:
-    return await run_blocking(parts.registry.live, checked_classifier(name))
+    return await run_blocking(parts.registry.live, name)
 
 
 async def existing_label(name: str, label: str, parts: ServiceParts) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from service.access.principal import principal_of
 from service.api.dependencies import Name, ReadyParts
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
@@ -32,9 +33,10 @@ from service.api.waiting import UntilTuned
 from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.images.embedded import EmbeddedImage
-from service.name_validation import checked_classifier, checked_label
+from service.name_validation import checked_label
 from service.problems import ClassifierNotFound, InvalidSettings
 from service.storage.records import ClassifierRecord
+from service.tenancy import bare
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
 
@@ -63,7 +65,6 @@ async def put_classifier(
     Another number of support views embeds the images again, from their bytes: some milliseconds a
     view, and the answer comes when it is done.
     """
-    checked_classifier(name)
     settings = settings or ClassifierSettingsIn()
     labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])
 
@@ -84,9 +85,10 @@ async def put_classifier(
 
 
 @router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
-async def list_classifiers(parts: ReadyParts) -> Response:
+async def list_classifiers(parts: ReadyParts, request: Request) -> Response:
     """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
-    records = await run_blocking(parts.store.classifiers)
+    tenant = principal_of(request.scope).tenant
+    records = await run_blocking(parts.store.classifiers, tenant)
     return await large_json({}, "classifiers", records, partial(_shown, parts))
 
 
@@ -95,7 +97,7 @@ async def list_classifiers(parts: ReadyParts) -> Response:
 )
 async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
     """Settings, size and what leave-one-out has set."""
-    return await _classifier(checked_classifier(name), parts)
+    return await _classifier(name, parts)
 
 
 @router.delete(
@@ -106,7 +108,7 @@ async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
 )
 async def delete_classifier(name: Name, parts: ReadyParts, request: Request) -> None:
     """Images that other classifiers use as well stay with those."""
-    await run_change(request, parts.registry.delete, checked_classifier(name))
+    await run_change(request, parts.registry.delete, name)
 
 
 async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
@@ -125,6 +127,7 @@ def _shown(parts: ServiceParts, record: ClassifierRecord) -> ClassifierOut:
     return ClassifierOut.model_validate(
         {
             **{field.name: getattr(record, field.name) for field in fields(record)},
+            "name": bare(record.name),
             "settings": dict(record.settings),
             "tuning": {
                 **{field.name: getattr(tuning, field.name) for field in fields(tuning)},

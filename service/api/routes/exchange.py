@@ -34,7 +34,6 @@ from service.composition import ServiceParts
 from service.encoding.file_images import embed_images
 from service.exchange import ReadLimits, file_pieces, read_classifier
 from service.exchange.streamed_zip import PIECE, streamed_zip
-from service.name_validation import checked_classifier
 from service.problems import (
     ClassifierExists,
     ClassifierNotFound,
@@ -49,6 +48,7 @@ from service.registry.importing import Import, has_to_be_embedded
 from service.registry.index_file import write_index_files
 from service.storage.fingerprints import Origin
 from service.storage.records import StoredClassifier
+from service.tenancy import bare
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["export and import"])
 
@@ -93,7 +93,7 @@ async def export_classifier(
     def pieces() -> Iterator[bytes]:  # in a thread, from the first on
         yield from file_pieces(exported(stored, _origin(stored, parts)), content)
 
-    return await _attachment(pieces(), FILE_TYPE, f"{name}.zip")
+    return await _attachment(pieces(), FILE_TYPE, f"{bare(name)}.zip")
 
 
 @router.get(
@@ -110,7 +110,7 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
     """
     stored = await _stored(name, parts, request)
     return await _attachment(
-        _index_pieces(stored, _origin(stored, parts)), _ZIP, f"{name}.faiss.zip"
+        _index_pieces(stored, _origin(stored, parts)), _ZIP, f"{bare(name)}.faiss.zip"
     )
 
 
@@ -142,7 +142,6 @@ async def import_classifier(
     its images are embedded anew, if the file holds all of them. Where the classifier of that name
     is the one in the file already, that is answered with 200.
     """
-    checked_classifier(name)
     body = await _zip_body(request)
     limits = ReadLimits(
         classes=parts.settings.max_classes,
@@ -181,7 +180,7 @@ async def _stored(name: str, parts: ServiceParts, request: Request) -> StoredCla
         Overloaded: There is no room for it now.
     """
     stored = await anyio.to_thread.run_sync(
-        parts.store.load, checked_classifier(name), limiter=Limiters.of(request).reports
+        parts.store.load, name, limiter=Limiters.of(request).reports
     )
     if stored is None:
         raise ClassifierNotFound(name)

@@ -14,7 +14,6 @@ from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
 from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
 from service.composition import ServiceParts
-from service.name_validation import checked_classifier
 from service.presentation.shift import ShiftOut
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
 from service.reports.report_cache import ReportCache
@@ -122,7 +121,7 @@ async def _made(
     make: Callable[[ReportOut], T],
 ) -> T:
     """Make something of the report and of the recent queries, off the event loop, in its turn."""
-    live = await run_blocking(parts.registry.live, checked_classifier(name))
+    live = await run_blocking(parts.registry.live, name)
 
     def made() -> T:
         shift = ShiftOut.of(live.window.shift())

@@ -29,7 +29,7 @@ from service.api.schemas.support_set import SkippedFile
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.pools import Pool, read_pool
 from service.composition import ServiceParts
-from service.name_validation import NOT_THESE, checked_classifier
+from service.name_validation import NOT_THESE
 from service.problems import AnswerTooLarge, InvalidUpload, NoClasses
 from service.registry.live import LiveClassifier
 from service.registry.snapshot import Snapshot
@@ -89,7 +89,7 @@ async def suggest_images(
     classes, to find out which of them to register. At a few images a class it matters more which
     ones they are than which head reads them. Nothing is registered or changed.
     """
-    await run_blocking(parts.registry.live, checked_classifier(name))
+    await run_blocking(parts.registry.live, name)
     pool = await read_pool(request, parts.settings, filename_encoding, folders=folders)
     wait = deadline_or_disconnect(request)
     live, embedded = await embedded_for(

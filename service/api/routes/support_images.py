@@ -25,10 +25,11 @@ from service.api.uploads.image_uploads import Upload, read_class_images, read_la
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.images.embedded import EmbeddedImage, SupportImage
-from service.name_validation import checked_classifier, checked_label
+from service.name_validation import checked_label
 from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
 from service.registry.query_batching import MOST_ROWS
 from service.registry.registered import Registered
+from service.tenancy import bare
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
@@ -81,7 +82,6 @@ async def post_support(
     ones vary by class. What systems and tools leave in folders is skipped, and listed in the
     answer.
     """
-    checked_classifier(name)
     await run_blocking(parts.registry.live, name)
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
     return await _register(name, upload, parts, request, until_tuned, predict=predict)
@@ -110,7 +110,6 @@ async def post_images(
     Images of the label ``not-these`` are explicit negatives: no query is answered with it, and
     queries that resemble them are unknown (``known: false``).
     """
-    checked_classifier(name)
     label = checked_label(label)
     await run_blocking(parts.registry.live, name)
     upload = await read_class_images(request, parts.settings, label)
@@ -131,7 +130,7 @@ async def get_image(
 ) -> Response:
     """The image, byte for byte as it was uploaded."""
     label = await existing_label(name, label, parts)
-    record = await run_blocking(parts.registry.image, checked_classifier(name), label, image_id)
+    record = await run_blocking(parts.registry.image, name, label, image_id)
     content = await run_blocking(parts.store.content, record.id)
     if content is None:
         raise ImageNotStored(
@@ -165,9 +164,7 @@ async def delete_image(
 ) -> None:
     """The class stays, also without images."""
     label = await existing_label(name, label, parts)
-    await run_change(
-        request, parts.registry.delete_image, checked_classifier(name), label, image_id
-    )
+    await run_change(request, parts.registry.delete_image, name, label, image_id)
     await until_tuned(name)
 
 
@@ -210,7 +207,7 @@ async def _register(
     await until_tuned(name)
     created = sum(answer.created for answer in registered)
     return RegistrationOut(
-        classifier=name,
+        classifier=bare(name),
         created=created,
         duplicates=len(registered) - created,
         images=[RegisteredImage.model_validate(answer) for answer in registered],

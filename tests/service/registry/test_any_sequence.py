@@ -96,8 +96,8 @@ class AnySequence(RuleBasedStateMachine):
             at_once.add_images("b", [(label, image(seed)) for label, seed, _ in self.images])
         expected = at_once.live("b")
         got, want = live.tuning.as_dict(), expected.tuning.as_dict()
-        # Where logits of tens cancel, what is left is their rounding.
-        assert got.pop("parameters") == pytest.approx(want.pop("parameters"), rel=1e-3, abs=1e-5)
+        # Where logits of hundreds cancel, what is left is their rounding: 6e-5 from 512 on.
+        assert got.pop("parameters") == pytest.approx(want.pop("parameters"), rel=1e-3, abs=5e-4)
         left_out, left_out_there = (one.pop("left_out_scores") or {} for one in (got, want))
         assert left_out.pop("scores", []) == pytest.approx(
             left_out_there.pop("scores", []), rel=1e-3, abs=1e-2

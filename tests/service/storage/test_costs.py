@@ -86,7 +86,7 @@ def look_up(store: Store) -> Callable[[], object]:
 
     def both() -> None:
         label = labels[image.class_id]
-        assert store.registered(stored.record.id, [(label, image.sha256)])
+        assert store.registered(stored.record.name, stored.record.id, [(label, image.sha256)])
         assert store.support_image(stored.record.id, label, image.public_id) == image
 
     return both

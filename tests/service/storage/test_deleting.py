@@ -118,7 +118,7 @@ def test_views_that_one_lets_go_of_while_another_takes_them_are_there(
                 change = Change(tuning=TUNING, added=(image,))
                 other = threads.submit(store.write, new.record.state, change)
             else:
-                write_support(session, new.record.id, [image], OWN, keep=False)
+                write_support(session, "", new.record.id, [image], OWN, keep=False)
                 other = threads.submit(store.write, old.record.state, removal)
             one_waits(engine)
         other.result(PATIENCE)

@@ -360,12 +360,14 @@ def test_images_are_found_by_content_and_by_id(store: Store) -> None:
     a, b = (loaded(store, name).record.id for name in "ab")
     key = [(label, image.sha256) for label, image in images]
     ant, bee, other = written.support
-    assert store.registered(a, []) == {}
-    assert store.registered(a, key) == dict(zip(key, written.support, strict=True))
-    assert store.registered(a, [key[0], ("ant", key[2][1]), ("cat", key[0][1])]) == {key[0]: ant}
-    assert store.registered(b, key) == {}
+    assert store.registered("a", a, []) == {}
+    assert store.registered("a", a, key) == dict(zip(key, written.support, strict=True))
+    assert store.registered("a", a, [key[0], ("ant", key[2][1]), ("cat", key[0][1])]) == {
+        key[0]: ant
+    }
+    assert store.registered("b", b, key) == {}
     many = [("ant", f"{seed:064d}") for seed in range(1200)]
-    assert store.registered(a, many) == {key[0]: ant}
+    assert store.registered("a", a, many) == {key[0]: ant}
     assert store.support_image(a, "bee", other.public_id) == other
     assert store.support_image(a, "ant", bee.public_id) is None
     assert store.support_image(b, "bee", bee.public_id) is None

@@ -24,6 +24,7 @@ from tests.service.postgres import fresh_database, url
 
 WIDTH = 8
 TOWER = "a" * 64
+TENANT = ""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -79,44 +80,50 @@ def test_it_keeps_what_came_last_bit_by_bit_and_no_more_than_it_may(
     cache = PromptCache(file, TOWER, WIDTH, most)
     expected: OrderedDict[str, None] = OrderedDict()
     for some in added:
-        cache.add(rows(*some))
+        cache.add(TENANT, rows(*some))
         for prompt in some[-most:]:
             expected.pop(prompt, None)
             expected[prompt] = None
         while len(expected) > most:
             expected.popitem(last=False)
-        assert same(cache.find([f"a photo of {i}" for i in range(12)]), rows(*expected))
+        assert same(cache.find(TENANT, [f"a photo of {i}" for i in range(12)]), rows(*expected))
         assert kept(file) == len(expected) <= most
 
 
 def test_another_tower_finds_nothing(engine: Engine) -> None:
     cache = PromptCache(engine, TOWER, WIDTH)
-    cache.add(rows("ant", "bee"))
-    assert same(cache.find(["ant", "fly"]), rows("ant"))
-    assert PromptCache(engine, "b" * 64, WIDTH).find(["ant", "bee"]) == {}
-    assert same(PromptCache(engine, TOWER, WIDTH).find(["bee"]), rows("bee"))  # after a restart
+    cache.add(TENANT, rows("ant", "bee"))
+    assert same(cache.find(TENANT, ["ant", "fly"]), rows("ant"))
+    assert PromptCache(engine, "b" * 64, WIDTH).find(TENANT, ["ant", "bee"]) == {}
+    assert same(
+        PromptCache(engine, TOWER, WIDTH).find(TENANT, ["bee"]), rows("bee")
+    )  # after a restart
 
 
 def test_what_is_used_stays_longer(engine: Engine) -> None:
     cache = PromptCache(engine, TOWER, WIDTH, most=3)
     for prompt in ("ant", "bee", "fly"):
-        cache.add(rows(prompt))
+        cache.add(TENANT, rows(prompt))
     with writing(engine) as session:  # two hours ago
         session.execute(update(PromptRow).values(used_at=PromptRow.used_at - 7200))
-    cache.find(["ant"])
-    cache.add(rows("gnat", "moth"))
-    assert cache.find(["ant", "bee", "fly", "gnat", "moth"]).keys() == {"ant", "gnat", "moth"}
+    cache.find(TENANT, ["ant"])
+    cache.add(TENANT, rows("gnat", "moth"))
+    assert cache.find(TENANT, ["ant", "bee", "fly", "gnat", "moth"]).keys() == {
+        "ant",
+        "gnat",
+        "moth",
+    }
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\0" * (4 * WIDTH - 4), b"\xff" * 4 * WIDTH])
 def test_a_damaged_row_is_made_anew(engine: Engine, damaged: bytes) -> None:
     cache = PromptCache(engine, TOWER, WIDTH)
-    cache.add(rows("ant"))
+    cache.add(TENANT, rows("ant"))
     with writing(engine) as session:
         session.execute(update(PromptRow).values(embedding=damaged))
-    assert cache.find(["ant"]) == {}
-    cache.add(rows("ant"))
-    assert same(cache.find(["ant"]), rows("ant"))
+    assert cache.find(TENANT, ["ant"]) == {}
+    cache.add(TENANT, rows("ant"))
+    assert same(cache.find(TENANT, ["ant"]), rows("ant"))
 
 
 def test_many_threads_at_once(engine: Engine) -> None:
@@ -126,8 +133,8 @@ def test_many_threads_at_once(engine: Engine) -> None:
         cache = PromptCache(engine, TOWER, WIDTH, most=50)
         for start in range(0, 60, 10):
             some = prompts[start : start + 10 + turn % 3]
-            cache.add(rows(*some))
-            found = cache.find(prompts)
+            cache.add(TENANT, rows(*some))
+            found = cache.find(TENANT, prompts)
             assert same(found, rows(*found))
 
     with ThreadPoolExecutor(6) as threads:
@@ -142,17 +149,17 @@ def test_two_that_wait_for_each_other_are_parted_and_nobody_is_told() -> None:
         with engine.connect() as other:
             insert = table_of(PromptRow).insert()
             other.execute(insert, _values(cache, "bee"))
-            adding = threads.submit(cache.add, rows("ant", "bee"))
+            adding = threads.submit(cache.add, TENANT, rows("ant", "bee"))
             _wait_for_a_lock(engine)
             other.execute(insert, _values(cache, "ant"))  # in the other order
             other.commit()
         adding.result()
-        assert same(cache.find(["ant", "bee"]), rows("ant", "bee"))
+        assert same(cache.find(TENANT, ["ant", "bee"]), rows("ant", "bee"))
         engine.dispose()
 
 
 def _values(cache: PromptCache, prompt: str) -> dict[str, object]:
-    return {"key": cache._key(prompt), "used_at": 0, "embedding": blob(row(prompt))}
+    return {"key": cache._key(TENANT, prompt), "used_at": 0, "embedding": blob(row(prompt))}
 
 
 def _wait_for_a_lock(engine: Engine) -> None:
@@ -170,6 +177,6 @@ def test_it_holds_up_nobody_where_there_is_no_database(tmp_path: Path) -> None:
     with writing(engine) as session:  # somebody else's long change
         session.execute(update(PromptRow).values(used_at=0))
         with ThreadPoolExecutor(1) as threads:
-            threads.submit(cache.add, rows("ant")).result()
-    assert cache.find(["ant"]) == {}
+            threads.submit(cache.add, TENANT, rows("ant")).result()
+    assert cache.find(TENANT, ["ant"]) == {}
     engine.dispose()
