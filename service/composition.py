@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -33,6 +33,7 @@ from service.storage.lock import lock_database
 from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
+from service.storage.recording import Recorder
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.thread_pools import one_thread_a_call
@@ -171,6 +172,13 @@ class ServiceParts:
             engine=engine,
             lock=lock,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
+        )
+
+    def recording(self, recorders: Iterable[Recorder]) -> ServiceParts:
+        """These parts, with recorders of the changes that are made through them."""
+        given = tuple(recorders)
+        return replace(
+            self, store=self.store.recording(given), registry=self.registry.recording(given)
         )
 
     def close(self) -> None:

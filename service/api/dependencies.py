@@ -14,6 +14,9 @@ from service.problems import NotReady
 from service.reports.report_cache import ReportCache
 from service.tenancy import qualified
 
+# Where what stands around the routes leaves recorders of a request's changes, in its ASGI scope.
+RECORDERS = "handful.recorders"
+
 
 async def _parts(request: Request) -> ServiceParts:
     parts: ServiceParts | None = request.app.state.parts
@@ -22,7 +25,8 @@ async def _parts(request: Request) -> ServiceParts:
             "The backbone is still loading. Try again in a few seconds; GET /readyz tells when.",
             headers={"retry-after": "5"},
         )
-    return parts
+    recorders = request.scope.get(RECORDERS)
+    return parts.recording(recorders) if recorders else parts
 
 
 async def _reports(request: Request) -> ReportCache:

@@ -7,9 +7,11 @@ classifier is still in the state that it was made for (:class:`service.storage.e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Self
 
 from adapters.cache import DEFAULT_SETTINGS, CacheSettings
 from adapters.encoder import Encoder
@@ -34,6 +36,7 @@ from service.registry.retuning import Retuning
 from service.registry.support_views import check_views, renewed
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change
+from service.storage.recording import Recorder
 from service.storage.records import SupportRecord
 from service.storage.store import Store
 from service.tenancy import bare
@@ -78,6 +81,8 @@ class Registry:
         tunings: TuningQueue | None = None,
     ) -> None:
         self._store = store
+        self._backbone = backbone
+        self._limits = limits
         self._definitions = Definitions(limits, backbone)
         self.tunings = TuningQueue() if tunings is None else tunings
         self._loaded = LoadedClassifiers(store, backbone, memory, freshness, cache, self.tunings)
@@ -85,6 +90,17 @@ class Registry:
         self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
         self.change_over = ChangingOver(store, backbone, self._loaded, cache, self.tunings)
         self.imports = Imports(store, backbone, self._loaded, limits)
+
+    def recording(self, recorders: Iterable[Recorder]) -> Self:
+        """This registry, with recorders of the changes that are made through it; costs nothing.
+
+        The classifiers in memory and their locks are the same ones.
+        """
+        registry = copy(self)
+        registry._store = store = self._store.recording(recorders)
+        registry._changes = ChangeMaker(store, self._backbone, self.tunings)
+        registry.imports = Imports(store, self._backbone, self._loaded, self._limits)
+        return registry
 
     # Reading
 

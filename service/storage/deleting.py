@@ -48,7 +48,7 @@ _DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
 )
 
 
-def delete_classifier(session: Session, classifier_id: int, name: str | None) -> None:
+def delete_classifier(session: Session, classifier_id: int, name: str | None) -> str:
     """Delete a classifier with its classes and the images that nothing else uses.
 
     Args:
@@ -56,14 +56,17 @@ def delete_classifier(session: Session, classifier_id: int, name: str | None) ->
         classifier_id: Which.
         name: The one that it must still have.
 
+    Returns:
+        Its name.
+
     Raises:
         Outdated: It is gone already.
     """
-    which = select(ClassifierRow.id).where(ClassifierRow.id == classifier_id)
+    which = select(ClassifierRow.name).where(ClassifierRow.id == classifier_id)
     if name is not None:
         which = which.where(ClassifierRow.name == name)
     # First of all: others that change it are done before its images are looked up.
-    if session.scalar(which.with_for_update()) is None:
+    if (found := session.scalar(which.with_for_update())) is None:
         raise Outdated
     images = session.scalars(
         select(SupportRow.image_id)
@@ -72,6 +75,7 @@ def delete_classifier(session: Session, classifier_id: int, name: str | None) ->
     )
     with letting_go(session, set(images)):
         session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
+    return found
 
 
 def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:

@@ -76,7 +76,7 @@ class WholeClassifier:
 
 def write_whole(
     session: Session, name: str, whole: WholeClassifier, own: Origin, *, keep: bool
-) -> None:
+) -> int:
     """Write a new classifier with all that belongs to it.
 
     An image whose content is stored already keeps the embeddings that are stored, which are the
@@ -88,6 +88,9 @@ def write_whole(
         whole: To be written.
         own: What its embeddings come from.
         keep: Whether bytes of images are kept.
+
+    Returns:
+        Its id.
 
     Raises:
         Outdated: There is a classifier of that name, or somebody has just written one of the
@@ -125,6 +128,7 @@ def write_whole(
     session.flush()
     ids = {one.label: one.id for one in classes}
     _write_images(session, tenant, ids, whole.images, own, keep=keep)
+    return row.id
 
 
 def _write_images(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, cast
+from copy import copy
+from typing import Any, Self, cast
 
-from sqlalchemy import CursorResult, Engine, select
+from sqlalchemy import CursorResult, Engine, bindparam, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.listing import listed, listed_one
 from service.storage.query_embeddings import query_embeddings
+from service.storage.recording import Recorded, Recorder
 from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
 from service.storage.rows import settings_columns, tuning_columns
 from service.storage.statements import STATE, next_revision, stale_columns
@@ -28,7 +30,10 @@ from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
 from service.storage.tables import ClassifierRow, ContentRow, SupportRow
 from service.storage.transactions import flush_or_outdated, one_state, writing
-from service.tenancy import DEFAULT_TENANT, bare, tenant_of
+from service.tenancy import bare, tenant_of
+
+# Made once: that is most of its cost.
+_NAME = select(ClassifierRow.name).where(ClassifierRow.id == bindparam("of"))
 
 
 class Store:
@@ -58,6 +63,13 @@ class Store:
         self._engine = engine
         self._store_images = store_images
         self._origins = AcceptedOrigins(engine, own, accepts)
+        self._recorders: tuple[Recorder, ...] = ()
+
+    def recording(self, recorders: Iterable[Recorder]) -> Self:
+        """This store, with recorders of the changes that are made through it; costs nothing."""
+        store = copy(self)
+        store._recorders = (*self._recorders, *recorders)
+        return store
 
     @property
     def fingerprint(self) -> str:
@@ -146,6 +158,9 @@ class Store:
             session.add(row)
             flush_or_outdated(session)
             write_classes(session, row.id, change.classes_added)
+            self._record(
+                session, Recorded(classifier_id=row.id, name=name, revision=0, change=change)
+            )
 
     def create_whole(self, name: str, whole: WholeClassifier) -> None:
         """Write a new classifier with its images, in one transaction.
@@ -154,7 +169,8 @@ class Store:
         """
         with writing(self._engine) as session:
             own = self._origins.checked(session.connection(), whole.fingerprint, "The file holds")
-            write_whole(session, name, whole, own, keep=self._store_images)
+            made = write_whole(session, name, whole, own, keep=self._store_images)
+            self._record(session, Recorded(classifier_id=made, name=name, revision=0))
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.
@@ -167,7 +183,8 @@ class Store:
             Outdated: It is gone already.
         """
         with writing(self._engine, frees=True) as session:
-            delete_classifier(session, classifier_id, name)
+            gone = delete_classifier(session, classifier_id, name)
+            self._record(session, Recorded(classifier_id=classifier_id, name=gone, revision=None))
 
     def write(self, state: State, change: Change) -> Written:
         """Write one change of a classifier, whole or not at all.
@@ -199,7 +216,8 @@ class Store:
             if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state)
             write_texts(session, change.classes_renewed)
-            tenant = _tenant(session, state) if embedded else DEFAULT_TENANT
+            name = _name(session, state)
+            tenant = tenant_of(name)
             renew_support(session, tenant, tuple(change.renewed.values()), own)
             delete_support(session, change.classes_removed, change.removed)
             written = Written(
@@ -218,6 +236,16 @@ class Store:
                 renewed=change.renewed,
             )
             log_change(session, state.id, change, written)
+            self._record(
+                session,
+                Recorded(
+                    classifier_id=state.id,
+                    name=name,
+                    revision=written.revision,
+                    change=change,
+                    written=written,
+                ),
+            )
             return written
 
     def written_since(self, state: State) -> Written | None:
@@ -267,6 +295,10 @@ class Store:
                 )
             )
 
+    def _record(self, session: Session, recorded: Recorded) -> None:
+        for recorder in self._recorders:
+            recorder(session, recorded)
+
     def _not_changed(self, session: Session, state: State) -> Exception:
         """Why a change did not find the state that it was made for.
 
@@ -284,11 +316,9 @@ class Store:
         return Outdated()
 
 
-def _tenant(session: Session, state: State) -> str:
-    """Whose a classifier is."""
-    return session.execute(
-        select(ClassifierRow.tenant).where(ClassifierRow.id == state.id)
-    ).scalar_one()
+def _name(session: Session, state: State) -> str:
+    """The name of a classifier, which the transaction has found in that state."""
+    return session.execute(_NAME, {"of": state.id}).scalar_one()
 
 
 def _columns(state: State, change: Change) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Recorders: what is written down of a change in the very transaction that makes it.
+
+So what they keep and what was done are both there or neither, whenever the process dies: an audit
+entry, the mark that a request was carried out, what a support set was before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from service.storage.change import Change, Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A change of a classifier, to be written down.
+
+    Attributes:
+        classifier_id: Which; the row is gone where it was deleted.
+        name: Its qualified name.
+        revision: After the change; None: it was deleted.
+        change: What was asked for; None: it was created whole, or deleted.
+        written: What became of it; None: it was created, or deleted.
+    """
+
+    classifier_id: int
+    name: str
+    revision: int | None
+    change: Change | None = None
+    written: Written | None = None
+
+
+class Recorder(Protocol):
+    """Writes something down of each change that is made on behalf of a request."""
+
+    def __call__(self, session: Session, recorded: Recorded) -> None:
+        """Write it down.
+
+        Args:
+            session: Of the transaction of the change, which is not committed yet. What this raises
+                undoes the change.
+            recorded: The change.
+        """

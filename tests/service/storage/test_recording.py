@@ -1,0 +1,63 @@
+"""A recorder writes in the transaction of a change: what it raises undoes the change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+from sqlalchemy.orm import Session
+
+from service.storage.change import NewClass
+from service.storage.engine import open_database
+from service.storage.recording import Recorded
+from service.storage.store import Store
+from service.storage.tables import BackboneRow
+from tests.service.stored import OWN, create, loaded, rows, support, write
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return open_database(f"sqlite:///{tmp_path / 'handful.db'}")
+
+
+class Kept:
+    """Keeps what it is told, and a row of each."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.told: list[Recorded] = []
+        self.fails_at = fails_at
+
+    def __call__(self, session: Session, recorded: Recorded) -> None:
+        session.execute(
+            insert(BackboneRow).values(fingerprint=f"{len(self.told):064d}", name="row")
+        )
+        self.told.append(recorded)
+        if len(self.told) == self.fails_at:
+            raise ValueError("not to be written down")
+
+
+def test_every_change_of_a_classifier_is_recorded(engine: Engine) -> None:
+    plain, kept = Store(engine, OWN), Kept()
+    store = plain.recording([kept])
+    create(store, "acme/a", "ant")
+    before = rows(engine, BackboneRow)
+    written = write(store, "acme/a", added=(support(1, "ant"),))
+    write(plain, "acme/a", classes_added=(NewClass(label="bee"),))  # by nobody's request
+    store.delete_classifier(loaded(store, "acme/a").record.id)
+    assert [one.name for one in kept.told] == ["acme/a"] * 3
+    assert [one.revision for one in kept.told] == [0, 1, None]
+    assert len({one.classifier_id for one in kept.told}) == 1
+    assert kept.told[1].written is written
+    assert rows(engine, BackboneRow) == before + 2
+
+
+def test_a_change_that_cannot_be_recorded_is_not_made(engine: Engine) -> None:
+    kept = Kept(fails_at=2)
+    store = Store(engine, OWN).recording([kept])
+    create(store, "a", "ant")
+    backbones = rows(engine, BackboneRow)
+    with pytest.raises(ValueError, match="written down"):
+        write(store, "a", added=(support(1, "ant"),))
+    assert loaded(store, "a").support == []
+    assert rows(engine, BackboneRow) == backbones
