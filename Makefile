@@ -4,15 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser clean
+.PHONY: install demo serve test lint types docs unit coverage browser client clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Handful needs Python 3.11 or newer; say which with make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable ./client --editable '.[dev]'
 	@touch $@
 
 demo: install
@@ -36,6 +36,10 @@ types: install
 # The documentation as a site, in `site/`; a warning is an error.
 docs: install
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
+
+# What of the Python client is made: models, of the OpenAPI document; synchronous, of asynchronous.
+client: install
+	$(BIN)/python client/generate.py
 
 # What measures time has the processors for itself, before all else; then a worker for each
 # processor, up to four (docs/architecture.md, "Tests").

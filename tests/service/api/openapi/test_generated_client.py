@@ -18,7 +18,7 @@ from service.demo.sample_images import FewShotTask, materials
 from tests.service.client import Classifier
 from tests.service.pictures import zipped
 
-CONFIGURATION = Path(__file__).parents[4] / "clients" / "openapi-python-client.yaml"
+CONFIGURATION = Path(__file__).with_name("openapi-python-client.yaml")
 
 
 class Generated:
@@ -32,7 +32,7 @@ class Generated:
         }
 
     def module(self, name: str) -> Any:
-        return importlib.import_module(f"handful_client.{name}")
+        return importlib.import_module(f"generated_client.{name}")
 
     def model(self, name: str) -> Any:
         return getattr(self.module("models"), name)
@@ -60,7 +60,7 @@ def generated(http: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> I
                 "none",
                 "--fail-on-warning",
             ),
-            *("--path", "openapi.json", "--output-path", "handful_client"),
+            *("--path", "openapi.json", "--output-path", "generated_client"),
             *("--config", CONFIGURATION),
         ],
         cwd=folder,

@@ -1,0 +1,126 @@
+"""The client: a service by its URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx2
+
+from handful_client._async.classifier import AsyncClassifier
+from handful_client._async.transport import AsyncTransport
+from handful_client.calls import JSON, Call
+from handful_client.models import (
+    ClassifierList,
+    ClassifierOut,
+    Health,
+    ReEmbeddingIn,
+    ReEmbeddingOut,
+)
+
+
+class AsyncClient:
+    """A service of Handful.
+
+    Connections are kept and shared; threads and tasks may use one client together. Close it, or use
+    it in a ``with`` block.
+
+    Args:
+        url: Of the service, such as ``http://localhost:8000``; with a path behind a proxy.
+        key: API key, where the service asks for one. It is sent to this service alone, and never
+            shown.
+        timeout: Seconds that an answer, or a part of one, may take.
+        patience: Seconds within which a call is tried again that was refused for now (429, 502,
+            503) or whose connection broke. 0: never.
+        connections: Open at a time at most; further calls wait for one.
+        http: A client of httpx2 of your own, for proxies and certificates; you close it.
+
+    Raises:
+        ValueError: The URL or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout: float = 60.0,
+        patience: float = 60.0,
+        connections: int = 16,
+        http: httpx2.AsyncClient | None = None,
+    ) -> None:
+        self._transport = AsyncTransport(url, key, timeout, patience, connections, http)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    def classifier(self, name: str) -> AsyncClassifier:
+        """A classifier by its name, whether it is there or not; asks for nothing."""
+        return AsyncClassifier(self._transport, name)
+
+    async def classifiers(self) -> AsyncIterator[ClassifierOut]:
+        """All classifiers, by name."""
+        call = Call("GET", ("v1", "classifiers"))
+        for one in (await self._transport.model(ClassifierList, call)).classifiers:
+            yield one
+
+    async def ready(self) -> Health:
+        """Wait until the service can answer, within the client's patience.
+
+        Raises:
+            Unavailable: It is still starting.
+        """
+        return await self._transport.model(Health, Call("GET", ("readyz",)))
+
+    async def health(self) -> Health:
+        """Whether the process of the service lives."""
+        return await self._transport.model(Health, Call("GET", ("healthz",)))
+
+    async def metrics(self) -> str:
+        """Metrics in the text format of Prometheus."""
+        return (await self._transport.content(Call("GET", ("metrics",)))).decode()
+
+    async def re_embedding(self) -> ReEmbeddingOut:
+        """Where a move of the database to another recipe of embeddings stands."""
+        return await self._transport.model(ReEmbeddingOut, Call("GET", ("v1", "re-embedding")))
+
+    async def begin_re_embedding(
+        self,
+        *,
+        precision: Literal["float32", "bfloat16", "int8"] | None = None,
+        resizing: Literal["pillow", "antialias"] | None = None,
+    ) -> ReEmbeddingOut:
+        """Move the database to another recipe of embeddings, while everything is answered.
+
+        Args:
+            precision: Number format of the products in the image tower.
+            resizing: What resizes pictures before it.
+        """
+        recipe = ReEmbeddingIn(precision=precision, resizing=resizing)
+        call = Call(
+            "POST",
+            ("v1", "re-embedding"),
+            content=recipe.model_dump_json(exclude_none=True).encode(),
+            media_type=JSON,
+        )
+        return await self._transport.model(ReEmbeddingOut, call)
+
+    async def cancel_re_embedding(self) -> ReEmbeddingOut:
+        """Go back to the recipe before."""
+        return await self._transport.model(ReEmbeddingOut, Call("DELETE", ("v1", "re-embedding")))

@@ -1,0 +1,151 @@
+"""Registering images in any number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Self
+
+from handful_client._async.concurrency import in_thread
+from handful_client._async.named import AsyncNamed
+from handful_client._async.reading import batches, unlabelled
+from handful_client.batches import Item, form, halves, to_send, zip_of
+from handful_client.calls import JSON, ZIP, Call, Query
+from handful_client.errors import InvalidImage, NotFound, PreconditionFailed, TooLarge
+from handful_client.images import AsyncImages, AsyncLabelled, class_folders
+from handful_client.models import RegistrationOut
+
+# Images of a request.
+_BATCH = 128
+
+Progress = Callable[[int], object]
+
+
+class AsyncRegistering(AsyncNamed):
+    """What puts images into a classifier."""
+
+    async def add(
+        self, label: str, images: AsyncImages, *, progress: Progress | None = None
+    ) -> Self:
+        """Register images under a label, and return this classifier; create it if it is not there.
+
+        As ``register``, whose result says what became of each image.
+        """
+        await self.register(label, images, progress=progress)
+        return self
+
+    async def add_folder(
+        self, folder: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Self:
+        """Register a folder of ``LABEL/IMAGE`` files, and return this classifier."""
+        await self.register_folder(folder, progress=progress)
+        return self
+
+    async def register(
+        self,
+        label: str,
+        images: AsyncImages,
+        *,
+        predict: bool = False,
+        wait_tuned: bool = False,
+        progress: Progress | None = None,
+    ) -> RegistrationOut:
+        """Register images under a label; the classifier is created if it is not there.
+
+        Each request is done whole or not at all; images that are there already are recognised, so
+        that what failed half-way can be begun again.
+
+        Args:
+            label: The class.
+            images: One or many. A folder stands for the files in it; an iterable is asked for the
+                next image when there is room for it.
+            predict: Whether to tell what each image was taken for before and after.
+            wait_tuned: Answer once the classifier is tuned, within a time that the service sets.
+            progress: Is called with the number of images that are done, after each request.
+        """
+        query = _told(predict, wait_tuned)
+
+        def call(batch: Sequence[Item]) -> Call:
+            return Call("POST", self._path("classes", label, "images"), query, form=form(batch))
+
+        return await self._registered(unlabelled(images), call, progress)
+
+    async def register_folder(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        predict: bool = False,
+        wait_tuned: bool = False,
+        progress: Progress | None = None,
+    ) -> RegistrationOut:
+        """Register a folder of ``LABEL/IMAGE`` files; labels are the names of its folders."""
+        found = await in_thread(class_folders, folder)
+        return await self.register_labelled(
+            found, predict=predict, wait_tuned=wait_tuned, progress=progress
+        )
+
+    async def register_labelled(
+        self,
+        images: AsyncLabelled,
+        *,
+        predict: bool = False,
+        wait_tuned: bool = False,
+        progress: Progress | None = None,
+    ) -> RegistrationOut:
+        """Register images that come each with its label, as pairs ``(label, image)``."""
+        query = _told(predict, wait_tuned)
+
+        def call(batch: Sequence[Item]) -> Call:
+            content = zip_of(batch)
+            return Call("POST", self._path("support"), query, content=content, media_type=ZIP)
+
+        return await self._registered(images, call, progress)
+
+    async def _registered(
+        self,
+        labelled: AsyncLabelled,
+        call: Callable[[Sequence[Item]], Call],
+        progress: Progress | None,
+    ) -> RegistrationOut:
+        """Register batches, one after the other, as a classifier takes one change at a time."""
+        told = RegistrationOut(classifier=self.name, created=0, duplicates=0, images=[], skipped=[])
+
+        async def register(items: Sequence[Item]) -> None:
+            try:
+                part = await self._made(call(items))
+            except TooLarge as refusal:
+                for half in halves(items, refusal):
+                    await register(half)
+                return
+            told.created += part.created
+            told.duplicates += part.duplicates
+            told.images += part.images
+            told.skipped += part.skipped
+            if progress is not None:
+                progress(len(told.images) + len(told.skipped))
+
+        async for batch in batches(labelled, _BATCH):
+            await register(to_send(batch))
+        if not told.images and not told.skipped:
+            raise InvalidImage("no image was given")
+        return told
+
+    async def _made(self, call: Call) -> RegistrationOut:
+        """Register what is in a call, if need be in a classifier that is created for it."""
+        try:
+            return await self._transport.model(RegistrationOut, call)
+        except NotFound as missing:
+            if missing.type != "classifier-not-found":
+                raise
+        # Whoever else has created it meanwhile has chosen its settings.
+        new = Call(
+            "PUT", self._path(), headers={"if-none-match": "*"}, content=b"{}", media_type=JSON
+        )
+        with suppress(PreconditionFailed):
+            await self._transport.content(new)
+        return await self._transport.model(RegistrationOut, call)
+
+
+def _told(predict: bool, wait_tuned: bool) -> Query:
+    return {"predict": predict or None, "wait": "tuned" if wait_tuned else None}

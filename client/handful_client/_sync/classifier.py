@@ -1,0 +1,120 @@
+"""A classifier of a service: its classes and images, its answers, and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from handful_client._sync.predicting import Predicting
+from handful_client._sync.registering import Registering
+from handful_client.calls import JSON, Call, Query
+from handful_client.models import (
+    AdviceOut,
+    ClassifierOut,
+    ClassifierSettingsIn,
+    ClassList,
+    ClassOut,
+    ClassSummary,
+    ReportOut,
+)
+
+_FILE_TYPE = "application/vnd.handful.classifier+zip"
+
+
+class Classifier(Registering, Predicting):
+    """One classifier; made by the client's ``classifier``."""
+
+    def put(
+        self, settings: ClassifierSettingsIn | None = None, *, wait_tuned: bool = False
+    ) -> ClassifierOut:
+        """Create it, or change its settings; classes and images stay.
+
+        Args:
+            settings: Those left out take their default.
+            wait_tuned: Answer once it is tuned, within a time that the service sets.
+        """
+        settings = settings or ClassifierSettingsIn()
+        call = Call(
+            "PUT",
+            self._path(),
+            _waiting(wait_tuned),
+            content=settings.model_dump_json(exclude_unset=True).encode(),
+            media_type=JSON,
+        )
+        return self._transport.model(ClassifierOut, call)
+
+    def get(self) -> ClassifierOut:
+        """Settings, size, and what leave-one-out has set."""
+        return self._transport.model(ClassifierOut, Call("GET", self._path()))
+
+    def delete(self) -> None:
+        """Delete it with all its images."""
+        self._transport.content(Call("DELETE", self._path()))
+
+    def classes(self) -> list[ClassSummary]:
+        """Its classes, in the order of their registration, with how many images each has."""
+        call = Call("GET", self._path("classes"))
+        return (self._transport.model(ClassList, call)).classes
+
+    def get_class(self, label: str) -> ClassOut:
+        """A class with its images."""
+        return self._transport.model(ClassOut, Call("GET", self._path("classes", label)))
+
+    def put_class(self, label: str, *, wait_tuned: bool = False) -> ClassOut:
+        """Declare a class by its name alone; it is then known zero-shot."""
+        call = Call("PUT", self._path("classes", label), _waiting(wait_tuned))
+        return self._transport.model(ClassOut, call)
+
+    def delete_class(self, label: str, *, wait_tuned: bool = False) -> None:
+        """Delete a class with its images."""
+        call = Call("DELETE", self._path("classes", label), _waiting(wait_tuned))
+        self._transport.content(call)
+
+    def image(self, label: str, image_id: str) -> bytes:
+        """The file of a support image, as it was registered."""
+        path = self._path("classes", label, "images", image_id)
+        return self._transport.content(Call("GET", path))
+
+    def delete_image(self, label: str, image_id: str, *, wait_tuned: bool = False) -> None:
+        """Delete a support image."""
+        path = self._path("classes", label, "images", image_id)
+        self._transport.content(Call("DELETE", path, _waiting(wait_tuned)))
+
+    def advice(self) -> AdviceOut:
+        """Whether there are images enough, which class needs more, and which images can go."""
+        return self._transport.model(AdviceOut, Call("GET", self._path("suggest")))
+
+    def report(self) -> ReportOut:
+        """The classification report: every image named by the others."""
+        return self._transport.model(ReportOut, Call("GET", self._path("report")))
+
+    def report_file(self, kind: Literal["html", "png", "svg"] = "html") -> bytes:
+        """The report as a page or a picture."""
+        return self._transport.content(Call("GET", self._path(f"report.{kind}")))
+
+    def export(self, file: str | os.PathLike[str], *, images: bool = True) -> Path:
+        """Write the classifier as one file; one that is there is replaced.
+
+        Args:
+            file: Its path.
+            images: Whether the images go along, which another backbone needs.
+        """
+        path = Path(file)
+        self._transport.save(Call("GET", self._path("export"), {"images": images}), path)
+        return path
+
+    def export_index(self, file: str | os.PathLike[str]) -> Path:
+        """Write the keys as an index of FAISS with its labels, in a zip."""
+        path = Path(file)
+        self._transport.save(Call("GET", self._path("export.faiss.zip")), path)
+        return path
+
+    def import_file(self, file: str | os.PathLike[str]) -> ClassifierOut:
+        """Create the classifier of a file that ``export`` wrote, under this name."""
+        call = Call("PUT", self._path("import"), file=Path(file), media_type=_FILE_TYPE)
+        return self._transport.model(ClassifierOut, call)
+
+
+def _waiting(wait_tuned: bool) -> Query:
+    return {"wait": "tuned" if wait_tuned else None}

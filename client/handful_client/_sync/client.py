@@ -1,0 +1,126 @@
+"""The client: a service by its URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx2
+
+from handful_client._sync.classifier import Classifier
+from handful_client._sync.transport import Transport
+from handful_client.calls import JSON, Call
+from handful_client.models import (
+    ClassifierList,
+    ClassifierOut,
+    Health,
+    ReEmbeddingIn,
+    ReEmbeddingOut,
+)
+
+
+class Client:
+    """A service of Handful.
+
+    Connections are kept and shared; threads and tasks may use one client together. Close it, or use
+    it in a ``with`` block.
+
+    Args:
+        url: Of the service, such as ``http://localhost:8000``; with a path behind a proxy.
+        key: API key, where the service asks for one. It is sent to this service alone, and never
+            shown.
+        timeout: Seconds that an answer, or a part of one, may take.
+        patience: Seconds within which a call is tried again that was refused for now (429, 502,
+            503) or whose connection broke. 0: never.
+        connections: Open at a time at most; further calls wait for one.
+        http: A client of httpx2 of your own, for proxies and certificates; you close it.
+
+    Raises:
+        ValueError: The URL or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout: float = 60.0,
+        patience: float = 60.0,
+        connections: int = 16,
+        http: httpx2.Client | None = None,
+    ) -> None:
+        self._transport = Transport(url, key, timeout, patience, connections, http)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def classifier(self, name: str) -> Classifier:
+        """A classifier by its name, whether it is there or not; asks for nothing."""
+        return Classifier(self._transport, name)
+
+    def classifiers(self) -> Iterator[ClassifierOut]:
+        """All classifiers, by name."""
+        call = Call("GET", ("v1", "classifiers"))
+        for one in (self._transport.model(ClassifierList, call)).classifiers:
+            yield one
+
+    def ready(self) -> Health:
+        """Wait until the service can answer, within the client's patience.
+
+        Raises:
+            Unavailable: It is still starting.
+        """
+        return self._transport.model(Health, Call("GET", ("readyz",)))
+
+    def health(self) -> Health:
+        """Whether the process of the service lives."""
+        return self._transport.model(Health, Call("GET", ("healthz",)))
+
+    def metrics(self) -> str:
+        """Metrics in the text format of Prometheus."""
+        return (self._transport.content(Call("GET", ("metrics",)))).decode()
+
+    def re_embedding(self) -> ReEmbeddingOut:
+        """Where a move of the database to another recipe of embeddings stands."""
+        return self._transport.model(ReEmbeddingOut, Call("GET", ("v1", "re-embedding")))
+
+    def begin_re_embedding(
+        self,
+        *,
+        precision: Literal["float32", "bfloat16", "int8"] | None = None,
+        resizing: Literal["pillow", "antialias"] | None = None,
+    ) -> ReEmbeddingOut:
+        """Move the database to another recipe of embeddings, while everything is answered.
+
+        Args:
+            precision: Number format of the products in the image tower.
+            resizing: What resizes pictures before it.
+        """
+        recipe = ReEmbeddingIn(precision=precision, resizing=resizing)
+        call = Call(
+            "POST",
+            ("v1", "re-embedding"),
+            content=recipe.model_dump_json(exclude_none=True).encode(),
+            media_type=JSON,
+        )
+        return self._transport.model(ReEmbeddingOut, call)
+
+    def cancel_re_embedding(self) -> ReEmbeddingOut:
+        """Go back to the recipe before."""
+        return self._transport.model(ReEmbeddingOut, Call("DELETE", ("v1", "re-embedding")))

@@ -1,0 +1,149 @@
+"""Batches: many images in requests of a bounded number of images and bytes.
+
+Bounds of the service are its operator's, so a request may still be refused as too large; then it is
+cut in two (:func:`halves`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+
+from handful_client.errors import Problem, TooLarge
+from handful_client.images import ImageFile
+
+# Bytes after which a batch is sent, whatever its number of images: 16 MiB.
+_BYTES = 1 << 24
+# Problems that are the image's where there is one.
+_OF_AN_IMAGE = frozenset({"not-an-image", "broken-image", "image-too-large"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image of a batch.
+
+    Attributes:
+        position: Among all that were given.
+        file: The image.
+        label: Its class, where it has one.
+    """
+
+    position: int
+    file: ImageFile
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedImage:
+    """An image that could not be read, here or by the service.
+
+    Attributes:
+        position: Among all that were given, from 0.
+        name: Of its file.
+        reason: Why.
+    """
+
+    position: int
+    name: str
+    reason: str
+
+
+Batch = list[Item | RefusedImage]
+
+
+@dataclass(slots=True)
+class Gathering:
+    """A batch that grows until it is full.
+
+    Attributes:
+        most: Images that it takes.
+    """
+
+    most: int
+    _gathered: Batch = field(default_factory=list)
+    _bytes: int = 0
+
+    def add(self, one: Item | RefusedImage) -> Batch | None:
+        """Take an image; the batch, if it is full with it."""
+        self._gathered.append(one)
+        if isinstance(one, Item):
+            self._bytes += len(one.file.content)
+        full = len(self._gathered) >= self.most or self._bytes >= _BYTES
+        return self.rest() if full else None
+
+    def rest(self) -> Batch | None:
+        """What was gathered, if anything was; the next batch begins."""
+        gathered, self._gathered, self._bytes = self._gathered, [], 0
+        return gathered or None
+
+
+def to_send(batch: Batch) -> list[Item]:
+    """The images of a batch that could be read."""
+    return [one for one in batch if isinstance(one, Item)]
+
+
+def refused(problem: Problem, items: Sequence[Item]) -> list[RefusedImage]:
+    """Which images of a request a problem is about; none where it is not about some of them."""
+    reasons = {one.file: one.reason for one in problem.files}
+    if not reasons and problem.type in _OF_AN_IMAGE:
+        # Then the first one at fault is named in the text.
+        reasons = {
+            name: problem.detail
+            for name, _ in named(items)
+            if len(items) == 1 or repr(name) in problem.detail
+        }
+    return [
+        RefusedImage(item.position, item.file.name, reasons[name])
+        for name, item in named(items)
+        if name in reasons
+    ]
+
+
+def halves(items: Sequence[Item], refusal: TooLarge) -> tuple[Sequence[Item], Sequence[Item]]:
+    """Two batches of one that is too large for the service.
+
+    Raises:
+        TooLarge: The refusal, where it is not about the number of images or their bytes together.
+    """
+    if refusal.type != "request-too-large" or len(items) < 2:
+        raise refusal
+    middle = len(items) // 2
+    return items[:middle], items[middle:]
+
+
+def named(items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """The items under names that differ from each other, by which the service can tell of them."""
+    often = Counter((item.label, item.file.name) for item in items)
+    return [
+        (
+            item.file.name
+            if often[item.label, item.file.name] == 1
+            else f"{item.position}-{item.file.name}",
+            item,
+        )
+        for item in items
+    ]
+
+
+def form(items: Sequence[Item]) -> list[tuple[str, tuple[str, bytes]]]:
+    """The files of a multipart form."""
+    return [("files", (name, item.file.content)) for name, item in named(items)]
+
+
+def zip_of(items: Sequence[Item]) -> bytes:
+    """A zip of ``LABEL/IMAGE`` files, whose names are UTF-8 whatever is in them."""
+    written = BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name, item in _members(items):
+            archive.writestr(name, item.file.content)
+    return written.getvalue()
+
+
+def _members(items: Sequence[Item]) -> Iterator[tuple[str, Item]]:
+    for name, item in named(items):
+        if not item.label or "/" in item.label or "\\" in item.label:
+            raise ValueError(f"{item.label!r} cannot be a label: it is empty or has a slash")
+        yield f"{item.label}/{name}", item

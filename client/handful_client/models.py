@@ -1,0 +1,1073 @@
+"""Models of the API, made of its OpenAPI document by `make client`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, ConfigDict
+
+from handful_client.model import Model
+
+
+class AgainstTextsOut(Model):
+    """
+    Images against the names of their classes; distances are those of unit vectors.
+    """
+
+    alignment: float | None
+    """
+    Mean squared distance of an image to the name of its class, 0 to 4. Lower is better.
+    """
+    relative_alignment: float | None
+    """
+    The same, less the squared distance to the nearest other name. Below 0: the own name is nearer; lower is better. null: there is one name only.
+    """
+    modality_gap: float | None
+    """
+    Distance of the mean image to the mean name, 0 to 2; each name counts once for each of its images.
+    """
+    uniformity: float | None
+    """
+    Of images and names together. Lower is more evenly spread.
+    """
+
+
+class CalibrationBin(Model):
+    """
+    Votes with about the same confidence.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    """
+    Their mean confidence.
+    """
+    accuracy: float
+    """
+    Share of them that is right.
+    """
+
+
+class CalibrationOut(Model):
+    """
+    Whether probabilities mean what they say, by the votes.
+    """
+
+    error: float | None
+    """
+    Expected calibration error: mean distance of confidence and accuracy.
+    """
+    bins: list[CalibrationBin]
+    """
+    Intervals without votes are left out.
+    """
+
+
+class ClassReport(Model):
+    """
+    How well a class's own images are told from those of the other classes.
+    """
+
+    label: str
+    n_images: int
+    n_votes: int
+    """
+    Images of the class that leave-one-out could judge.
+    """
+    accuracy: float | None
+    """
+    Share of these that the other images name rightly; null: no votes.
+    """
+    confused_with: str | None
+    """
+    The class that its images are most often taken for; null: none was.
+    """
+
+
+class ClassSummary(Model):
+    """
+    A class and how many support images it has.
+    """
+
+    label: str
+    n_images: int
+
+
+class ClassifierSettingsIn(Model):
+    """
+    Settings of a classifier; those left out take their default.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    method: (
+        Literal[
+            "auto",
+            "zero-shot",
+            "tip-adapter",
+            "tip-adapter++",
+            "tip-x",
+            "tip-x++",
+            "ape",
+            "ape++",
+            "gda",
+            "gda++",
+            "krr",
+            "krr++",
+        ]
+        | None
+    ) = None
+    """
+    The head that answers. `auto` pools two of them and lets the support images say what they count against the names. `zero-shot` looks at class names only, the others at the support images too; those with ++ compare images by the corrected embedding.
+    """
+    templates: list[str] | None = None
+    """
+    Sentences around a class name, whose place is {}. Empty: the backbone's own. Prompts that a service was started with (`--prompts`) stand in a sentence of their own, and then these are not used.
+    """
+    names_carry_meaning: bool | None = None
+    """
+    Whether class names say what is in the images. false leaves out the zero-shot term: right for labels like `type-7`.
+    """
+    false_rejection_rate: float | None = None
+    """
+    Share of images of the classes that may be called unknown (`known: false`); 0: nothing is.
+    """
+    support_views: int | None = None
+    """
+    Views of each support image that are embedded and averaged: the image, and random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder when an image is registered, and nothing when a query is answered. Another number for a classifier with images embeds all of them again, which takes that they were kept. With more than one, far more images are called unknown than `false_rejection_rate` says.
+    """
+    coverage: float | None = None
+    """
+    How often the prediction set of an image should hold its class; null: no prediction sets.
+    """
+    classes: list[str] | None = None
+    """
+    Classes to declare by name. Classes that exist already stay as they are.
+    """
+
+
+class Confusion(Model):
+    """
+    Images of one class that were taken for another.
+    """
+
+    label: str
+    named: str
+    count: int
+
+
+class ConfusionMatrix(Model):
+    """
+    How many images of each class (row) were named as each class (column).
+    """
+
+    labels: list[str]
+    """
+    Of the rows and of the columns.
+    """
+    rows: list[list[int]]
+
+
+class DoneOf(Model):
+    """
+    How many of all are in the recipe already.
+    """
+
+    done: int
+    all: int
+
+
+class DuplicateOut(Model):
+    """
+    An image of the pool that is registered, or a copy of an image that is.
+    """
+
+    image_id: str
+    label: str
+    similarity: float
+    """
+    Cosine similarity, at most 1.
+    """
+    filename: str
+    position: int
+    """
+    Of the image in the upload, from 0; files that are skipped do not count.
+    """
+
+
+class EmbeddingOut(Model):
+    """
+    What one embedding of the images is like; null for what takes more images than there are.
+    """
+
+    neighbour_accuracy: float | None
+    """
+    Share of the images whose most similar other image has their class. Higher is better.
+    """
+    paired_similarity: float | None
+    """
+    Mean cosine similarity of two images of one class.
+    """
+    unpaired_similarity: float | None
+    """
+    Mean cosine similarity of two images of different classes.
+    """
+    uniformity: float | None
+    """
+    Logarithm of the mean of exp(-2 · squared distance) over all pairs of images, -8 to 0. Lower is more evenly spread.
+    """
+    variance: float | None
+    """
+    Total feature variance: mean squared distance to the mean image, 0 to 1. Higher tells images further apart.
+    """
+    texts: AgainstTextsOut | None
+    """
+    null: names carry no meaning, or the corrected embedding does not live in the space of the texts.
+    """
+
+
+class EstimateOut(Model):
+    """
+    An expected value, and the interval that is meant to hold the true one in 9 of 10 cases.
+
+    It did for gains on images like those that it was made by, and in 3 of 4 cases on other sets.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+class EvidenceOut(Model):
+    """
+    A support image, or an explicit negative (`not-these`), that resembles the query.
+    """
+
+    image_id: str
+    label: str
+    similarity: float
+    """
+    Cosine similarity, at most 1.
+    """
+
+
+class ExaminedOut(Model):
+    """
+    What the report is made from.
+    """
+
+    images: int
+    """
+    Images that were looked at: all of them up to 4096, beyond that equally many of each class that has so many, spread evenly.
+    """
+    complete: bool
+    """
+    Whether all images were looked at.
+    """
+    near_copies_left_out: int
+    """
+    Images of bursts that take no part but in `redundant`, because they would name each other: all but the first of each; 0 where less than a fifth of the images is that close to another.
+    """
+    votes: int
+    """
+    Images that leave-one-out can judge. One that is the only one of its class cannot be: without it the class has no image.
+    """
+
+
+class ExpectedPoint(Model):
+    """
+    Accuracy to expect of new images.
+    """
+
+    value: float
+    low: float
+    high: float
+    shots: float
+    """
+    Images a class.
+    """
+
+
+class Health(Model):
+    """
+    State of the process.
+    """
+
+    status: Literal["ok", "ready"] | str
+
+
+class ImageOut(Model):
+    """
+    A support image.
+    """
+
+    id: str
+    label: str
+    filename: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    created_at: AwareDatetime
+
+
+class MeasuredPoint(Model):
+    """
+    What parts of the support set made of the images that they left out.
+    """
+
+    shots: float
+    """
+    Images a class, geometric mean of the classes.
+    """
+    accuracy: float
+    """
+    Mean of the classes.
+    """
+
+
+class MeasuresOut(Model):
+    """
+    Both embeddings of the images: before the correction, and after it.
+    """
+
+    is_corrected: bool
+    """
+    Whether there are two embeddings; a backbone without a correction has one.
+    """
+    same_space: bool
+    """
+    Whether both live in the space of the class names. If not, only overlap and `neighbour_accuracy` can be compared between them.
+    """
+    n_judged: int
+    """
+    Images that have another one of their class, so that the nearest can be right.
+    """
+    gained: int
+    """
+    Of these, how many have a nearest image of their class in `corrected` alone.
+    """
+    lost: int
+    """
+    And how many have one in `frozen` alone.
+    """
+    frozen: EmbeddingOut
+    """
+    Before: the embedding that is compared with texts.
+    """
+    corrected: EmbeddingOut
+    """
+    After: the embedding that images are compared by.
+    """
+
+
+class PredictedLabelOut(Model):
+    """
+    What an image is taken for now.
+    """
+
+    label: str
+    probability: float
+    known: bool
+    """
+    Whether the image looks like any of the classes.
+    """
+
+
+class RankedLabelOut(Model):
+    """
+    A candidate answer and the two terms of its logit.
+    """
+
+    label: str
+    probability: float
+    zero_shot: float
+    """
+    What the class name contributed to the logit.
+    """
+    cache: float
+    """
+    What the support images contributed to the logit.
+    """
+
+
+class ReEmbeddingIn(Model):
+    """
+    The recipe to move to.
+
+    A precision alone brings the resizing that new databases of it have; a resizing alone leaves the
+    precision.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    precision: Literal["float32", "bfloat16", "int8"] | None = None
+    """
+    Number format of the products in the image tower.
+    """
+    resizing: Literal["pillow", "antialias"] | None = None
+    """
+    What resizes pictures before it.
+    """
+
+
+class ReEmbeddingOut(Model):
+    """
+    Where the database is, and where it goes.
+    """
+
+    state: Literal["none", "embedding", "changing-over", "settling", "waiting", "failed"] | str
+    """
+    `none`: nothing is under way, and all is in the recipe that is named. `embedding`: images are embedded beside their old embeddings. `changing-over`: classifiers take up the new ones, one by one. `settling`: these take the place of the old ones. `waiting`: for what `error` says; it is tried again. `failed`: by `error`; POST tries again, DELETE goes back.
+    """
+    precision: Literal["float32", "bfloat16", "int8"] | str | None
+    """
+    Of the recipe that the database is of, or goes to.
+    """
+    resizing: Literal["pillow", "antialias"] | str | None
+    """
+    Of the same.
+    """
+    going_back: bool
+    """
+    Whether it goes back to the recipe before, as it was told to.
+    """
+    since: AwareDatetime | None
+    """
+    When it was asked for.
+    """
+    images: DoneOf
+    classifiers: DoneOf
+    error: str | None
+    """
+    What it waits for, or has failed with.
+    """
+
+
+class ShiftOut(Model):
+    """
+    Whether recent queries look less familiar than the support images do to each other.
+    """
+
+    queries: int
+    """
+    The most recent queries of this classifier that this process has answered since the classifier was loaded or tuned, at most 256, without those that were taken for a class without images.
+    """
+    mean_p_value: float
+    """
+    Mean of their `p_value`: about 0.5 where they are like the support images.
+    """
+    detected: bool
+    """
+    Whether that is lower than chance explains, at one false alarm in a hundred.
+    """
+    detail: str | None
+    """
+    What it means, in a sentence; null: no shift.
+    """
+
+
+class SimilarImage(Model):
+    """
+    Another support image that resembles it.
+    """
+
+    image_id: str
+    label: str
+    """
+    The class that it is registered in.
+    """
+    filename: str
+    media_type: str
+    url: str
+    """
+    Path of the image; `image-not-stored` where images are not kept.
+    """
+    similarity: float
+    """
+    Cosine of the corrected embeddings, at most 1.
+    """
+
+
+class SimilarityBin(Model):
+    """
+    Pairs of images that are about as alike.
+    """
+
+    low: float
+    """
+    Cosine similarity where the interval begins.
+    """
+    high: float
+    """
+    And where it ends.
+    """
+    paired: float
+    """
+    Share of all same-class pairs.
+    """
+    unpaired: float
+    """
+    Share of all different-class pairs.
+    """
+
+
+class SkippedFile(Model):
+    """
+    A file of an upload that is no image of a class.
+    """
+
+    file: str
+    """
+    Its name, as it was sent.
+    """
+    reason: str
+    """
+    Why it was skipped.
+    """
+
+
+class SpareImage(Model):
+    """
+    An image that can go.
+    """
+
+    image_id: str
+    label: str
+    """
+    The class that it is registered in.
+    """
+    filename: str
+    media_type: str
+    url: str
+    """
+    Path of the image; `image-not-stored` where images are not kept.
+    """
+    reason: Literal["near copy", "covered"] | str
+    """
+    `near copy`: of another image of its class. `covered`: alike to another image of its class, and named rightly without itself.
+    """
+    similar: SimilarImage
+    """
+    The image of its class that it copies, or that covers it: it stays.
+    """
+
+
+class SuggestionOut(Model):
+    """
+    An image that is worth a label, and why.
+    """
+
+    filename: str
+    position: int
+    """
+    Of the image in the upload, from 0; files that are skipped do not count.
+    """
+    label: str | None
+    """
+    The class that its folder names; null where folders tell none.
+    """
+    gain: float
+    """
+    By how much the image raises coverage: of the pool, or of its class where `labelled`.
+    """
+    coverage: float
+    """
+    Coverage with it and those before it, between 0 and 1: how alike the images of the pool (of its class) are to the nearest one that is registered, on average.
+    """
+    predicted: PredictedLabelOut | None
+    """
+    The class it is most probably of; null where there are no classes to choose from.
+    """
+    nearest: EvidenceOut | None
+    """
+    The support image nearest to it, of any class; null where there are none.
+    """
+
+
+class SuggestionsOut(Model):
+    """
+    Which images of a pool to register next, best first.
+    """
+
+    classifier: str
+    labelled: bool
+    """
+    Whether folders told the classes: then the images of each class are chosen for that class, `n` of each, the first of every class before the second of any.
+    """
+    n_images: int
+    """
+    How many images the pool has, without skipped files.
+    """
+    duplicates: list[DuplicateOut]
+    """
+    Images that are copies of support images, whatever their class: of the same bytes, size or not. They are not suggested.
+    """
+    skipped: list[SkippedFile]
+    """
+    Files that are no images by their names.
+    """
+    suggestions: list[SuggestionOut]
+    """
+    At most `n`, or `n` of each class; fewer where others are copies of these.
+    """
+
+
+class Suspect(Model):
+    """
+    An image that all others together would have put into another class.
+    """
+
+    image_id: str
+    label: str
+    """
+    The class that it is registered in.
+    """
+    filename: str
+    media_type: str
+    url: str
+    """
+    Path of the image; `image-not-stored` where images are not kept.
+    """
+    named: str
+    """
+    The class that the other images name.
+    """
+    probability: float
+    """
+    Probability of that class.
+    """
+    own_probability: float
+    """
+    Probability of the class that it is in.
+    """
+    nearest: SimilarImage | None
+    """
+    The image of the named class that it resembles most; null: known by name.
+    """
+
+
+class TakenFor(Model):
+    """
+    What a registered image is taken for, as a query would be.
+    """
+
+    label: str
+    probability: float
+    known: bool
+    """
+    Whether the image looks like any of the classes.
+    """
+    p_value: float | None
+    """
+    How familiar it looks, as for a query.
+    """
+    top_k: list[RankedLabelOut]
+    """
+    The three most probable classes at most.
+    """
+
+
+class Tuned(Model):
+    """
+    What leave-one-out over the support images has set.
+    """
+
+    head: str
+    """
+    The head in use: the method.
+    """
+    parameters: dict[str, float]
+    """
+    Hyperparameters of the head.
+    """
+    temperature: float
+    """
+    Divides the logits before the softmax.
+    """
+    votes: int
+    """
+    Support images that could be scored by leave-one-out; 0: defaults are used.
+    """
+    accuracy: float | None
+    """
+    Share of these that were named rightly, every class counting alike.
+    """
+    rejection_threshold: float | None
+    """
+    Images less familiar than this are unknown; null: too few votes to tell.
+    """
+    conformal_threshold: float | None
+    """
+    Classes at least this probable are in the prediction set; null: no coverage was asked for.
+    """
+    state: Literal["current", "running", "stale"] | str
+    """
+    Whether the support set is still the one that set this: `current`; or images or classes were changed since, and it is being set anew (`running`) or will be (`stale`). Answers use the images as they are now in any state.
+    """
+    since: AwareDatetime
+    """
+    Since when it is `current`; otherwise since when it is not.
+    """
+    images_behind: int
+    """
+    Images that were added or removed since it was `current`.
+    """
+
+
+class TuningOut(Model):
+    """
+    What the classifier answers with.
+    """
+
+    method: str
+    """
+    As in the classifier's settings.
+    """
+    head: str
+    """
+    The head in use: the one that `auto` chose, or the method.
+    """
+    temperature: float
+    """
+    Divides the logits before the softmax.
+    """
+    votes: int
+    """
+    Support images that tuned it, a burst of near copies counting as one.
+    """
+    accuracy: float | None
+    """
+    Share of these that were named rightly, every class counting alike.
+    """
+
+
+class ClassList(Model):
+    """
+    The classes of a classifier, in the order of their registration.
+    """
+
+    classifier: str
+    classes: list[ClassSummary]
+
+
+class ClassNeed(Model):
+    """
+    What more images of one class are worth.
+    """
+
+    label: str
+    n_images: int
+    n_votes: int
+    """
+    Images of the class that leave-one-out could judge.
+    """
+    recall: EstimateOut | None
+    """
+    Share of its images named rightly, pooled with the other classes': few votes say little. null: fewer than 3 votes, or no curve.
+    """
+    gain: EstimateOut | None
+    """
+    By how much `more` images of this class alone raise that; null as `recall`.
+    """
+    text: str
+    """
+    The same in a sentence.
+    """
+
+
+class ClassOut(Model):
+    """
+    A class with its support images.
+    """
+
+    label: str
+    n_images: int
+    classifier: str
+    images: list[ImageOut]
+
+
+class ClassifierOut(Model):
+    """
+    A classifier.
+    """
+
+    name: str
+    method: str
+    templates: list[str]
+    names_carry_meaning: bool
+    false_rejection_rate: float
+    support_views: int
+    coverage: float | None
+    backbone: str
+    n_classes: int
+    n_images: int
+    tuning: Tuned
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    """
+    When settings, classes or images were changed last; a tuning that came later is not counted.
+    """
+    problem: str | None
+    """
+    Why this classifier cannot answer, if it cannot: another backbone embedded it, or what is stored of it is damaged.
+    """
+
+
+class LearningCurveOut(Model):
+    """
+    Accuracy against images a class.
+    """
+
+    shots: float
+    """
+    Images a class at hand, geometric mean of the classes.
+    """
+    measured: list[MeasuredPoint]
+    """
+    Points that it goes by, the first one by leave-one-out of all images.
+    """
+    expected: list[ExpectedPoint]
+    """
+    The curve from one image a class up to `more` images a class beyond `shots`.
+    """
+    accuracy: EstimateOut
+    """
+    Accuracy to expect of new images, as it is.
+    """
+    gain: EstimateOut
+    """
+    By how much `more` images of every class raise it; 0.02 are two points.
+    """
+
+
+class NearCopy(Model):
+    """
+    An image that shows what another of its class shows: a frame of the same film.
+    """
+
+    image_id: str
+    label: str
+    """
+    The class that it is registered in.
+    """
+    filename: str
+    media_type: str
+    url: str
+    """
+    Path of the image; `image-not-stored` where images are not kept.
+    """
+    copy_of: SimilarImage
+
+
+class OverlapOut(Model):
+    """
+    How alike pairs of images of the same class and of different classes are.
+    """
+
+    overlap: float | None
+    """
+    Area under both histograms, the sum of the smaller shares. 0: likeness tells all about the class, 1: nothing; null: no two images share a class, or all do.
+    """
+    n_paired: int
+    """
+    Pairs of images of the same class.
+    """
+    n_unpaired: int
+    """
+    Pairs of images of different classes.
+    """
+    bins: list[SimilarityBin]
+    """
+    Of 200 equal intervals from -1 to 1 those that are not empty.
+    """
+
+
+class OverlapsOut(Model):
+    """
+    Intra-modal overlap of both embeddings of the images.
+    """
+
+    frozen: OverlapOut
+    """
+    Of the embedding that is compared with texts.
+    """
+    corrected: OverlapOut
+    """
+    Of the embedding that images are compared by.
+    """
+
+
+class PredictionOut(Model):
+    """
+    The answer for one image.
+    """
+
+    label: str
+    probability: float
+    known: bool
+    """
+    Whether the image looks like any of the classes, at the classifier's false-rejection rate. Always true where there is nothing to tell by: where the best class has no images, and before a class has two; but for images that are nearer to explicit negatives (`not-these`) than to any class.
+    """
+    p_value: float | None
+    """
+    How familiar the image looks: the share of the support set's own images, each left out of it, that look no more familiar. `known` is whether it is above the classifier's `false_rejection_rate`; compare it with a threshold of your own for another rate. Below the least familiar of them it is extrapolated. Null where there is nothing to tell by: before a class has two images, and where the best class has none.
+    """
+    prediction_set: list[str] | None
+    """
+    Classes that hold the right one as often as the coverage asked for, the most probable first; may be empty where none is probable enough; null without a coverage.
+    """
+    top_k: list[RankedLabelOut]
+    evidence: list[EvidenceOut]
+
+
+class PredictionsOut(Model):
+    """
+    The answers, in the order of the uploaded images.
+    """
+
+    classifier: str
+    shift: ShiftOut | None
+    """
+    Whether the recent queries, those of this request among them, look less familiar than the support images do to each other: then the support set cannot vouch for these answers. null while too few queries were seen. Changes no answer.
+    """
+    predictions: list[PredictionOut]
+
+
+class RegisteredImage(Model):
+    """
+    What became of an uploaded image.
+    """
+
+    id: str
+    """
+    The image's id; that of the first copy if it is a duplicate.
+    """
+    label: str
+    filename: str
+    status: Literal["created", "duplicate"] | str
+    before: TakenFor | None
+    """
+    What the image was taken for before this change; null where that was not asked (`predict`), or there was no class to choose from.
+    """
+    after: TakenFor | None
+    """
+    What it is taken for after this change, by all images of the request; null where that was not asked.
+    """
+
+
+class RegistrationOut(Model):
+    """
+    What became of the images of an upload, in their order.
+    """
+
+    classifier: str
+    created: int
+    duplicates: int
+    images: list[RegisteredImage]
+    skipped: list[SkippedFile]
+    """
+    Files that are no images by their names: what operating systems, network storage and tools leave in folders, notes and tables.
+    """
+
+
+class AdviceOut(Model):
+    """
+    What a support set needs, and what it can do without.
+    """
+
+    classifier: str
+    verdict: Literal["enough", "nearly enough", "not enough", "cannot tell"] | str
+    """
+    `enough`: `more` images a class bring less than a point, by the upper end of the interval; `nearly enough`: by the expected value.
+    """
+    text: str
+    """
+    The verdict in a sentence.
+    """
+    more: int
+    """
+    Images a class that gains are told for.
+    """
+    curve: LearningCurveOut | None
+    """
+    null where there is too little to go by; `text` says what is missing.
+    """
+    classes: list[ClassNeed]
+    """
+    Every class, the one that needs images most first: those of too few images to judge, then by expected gain.
+    """
+    n_can_go: int
+    can_go: list[SpareImage]
+    """
+    Images that can go, all of them together: near copies, then covered ones, the clearest first. At most 500.
+    """
+    look_at: list[Suspect]
+    """
+    Images that may do harm: the others find another class at least 30 times as probable as their own. If the label is wrong, move or delete them; if it is right, they are worth more than others. The clearest first; at most 500.
+    """
+
+
+class ClassifierList(Model):
+    """
+    All classifiers, by name.
+    """
+
+    classifiers: list[ClassifierOut]
+
+
+class ReportOut(Model):
+    """
+    What a classifier's own images say of it, each named by the others.
+    """
+
+    classifier: str
+    n_classes: int
+    n_images: int
+    n_negatives: int
+    """
+    Explicit negatives, the images of the class `not-these`, which are in none of the other numbers.
+    """
+    tuning: TuningOut
+    examined: ExaminedOut
+    accuracy: float | None
+    """
+    Mean of the classes' accuracies: what to expect of new images like these; null: no class has two images.
+    """
+    classes: list[ClassReport]
+    """
+    In the order of their registration.
+    """
+    confusions: list[Confusion]
+    """
+    Which class was taken for which, the most frequent first; at most 1000.
+    """
+    confusion_matrix: ConfusionMatrix | None
+    """
+    null for more than 100 classes; `confusions` says the same.
+    """
+    n_suspects: int
+    suspects: list[Suspect]
+    """
+    Images that look mislabelled: the other images find another class at least 3 times as probable as their own. The clearest first; at most 500.
+    """
+    n_redundant: int
+    redundant: list[NearCopy]
+    """
+    Near copies, the nearest first; at most 500. They add little, and make leave-one-out promise too much.
+    """
+    advice: AdviceOut
+    overlap: OverlapsOut
+    measures: MeasuresOut
+    """
+    What the embeddings of the images are like before and after the correction.
+    """
+    calibration: CalibrationOut
+    shift: ShiftOut | None
+    """
+    Whether the recent queries look less familiar than the support images do to each other: then nothing of this report may hold for them. null while too few were seen.
+    """
