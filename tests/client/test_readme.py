@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from handful_client import AsyncClassifier, AsyncClient, Classifier, Client
+
 from tests.service.pictures import patches
 from tests.service.server import Server
 
