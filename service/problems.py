@@ -119,6 +119,14 @@ class ClassifierExists(StatusProblem):
         )
 
 
+class OtherFingerprint(StatusProblem):
+    """An embedding of a request comes from something else than the classifier's do."""
+
+    type_ = "other-fingerprint"
+    title = "That embedding cannot be compared with the classifier's"
+    status = 409
+
+
 class ImportedBackbone(StatusProblem):
     """A classifier's file holds embeddings of another backbone, and not all of its images."""
 

@@ -103,7 +103,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))
-    describe(app, ROUTERS)
+    describe(app, ROUTERS, fetches=False)
     # Each of these stands around those before it.
     app.add_middleware(HeadAndOptions)
     app.add_middleware(UnambiguousPaths)

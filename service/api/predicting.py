@@ -21,6 +21,7 @@ from service.presentation.shift import ShiftOut
 from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction
 from service.registry.query_batching import MOST_ROWS, check_rows
+from service.registry.query_window import QueryWindow
 from service.tenancy import bare
 
 # Query parameters of a request: their values where they are left out, and the most of them.
@@ -88,6 +89,17 @@ async def predicted(
     predictions = tried[-1].predictions if tried else None
     if predictions is None:
         predictions = await parts.answering.predict(live, queries, top_k, evidence)
+    return await answer_of(name, window, predictions)
+
+
+async def answer_of(name: str, window: QueryWindow, predictions: list[Prediction]) -> bytes:
+    """The JSON of a ``PredictionsOut``.
+
+    Args:
+        name: The classifier's.
+        window: Of the recent queries, as it was when these were answered; they are added to it.
+        predictions: The answers.
+    """
     shift = ShiftOut.of(window.seen(predictions))
     if sum(map(_rows, predictions)) > FEW:
         fields = {"classifier": bare(name), "shift": shift}

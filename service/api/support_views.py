@@ -13,6 +13,7 @@ from fastapi_problem.error import StatusProblem
 from service.api.deadlines import deadline_or_disconnect
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
+from service.encoding.image_embedder import Wait
 from service.encoding.invalid_images import IMAGE_ERRORS
 from service.encoding.recipes import RecipeGone
 from service.images.embedded import EmbeddedImage
@@ -33,7 +34,7 @@ async def registered_with_views(
     request: Request,
     parts: ServiceParts,
     name: str,
-    images: Sequence[UploadedImage],
+    embed: Callable[[Wait, str, int], Awaitable[list[EmbeddedImage]]],
     views: int,
     fingerprint: str,
     register: Callable[[list[EmbeddedImage]], Awaitable[T]],
@@ -44,7 +45,7 @@ async def registered_with_views(
         request: Whose client waits.
         parts: Of the service.
         name: The classifier's.
-        images: Of the request.
+        embed: Embeds the images of the request in the recipe of a fingerprint, with so many views.
         views: How many it asks for, as far as is known.
         fingerprint: Of the recipe that it is of, likewise.
         register: The change; it says where that has changed.
@@ -57,8 +58,7 @@ async def registered_with_views(
     wait = deadline_or_disconnect(request)
     for _ in range(_ATTEMPTS):
         try:
-            embedded = await parts.embedder.register(images, name, wait, fingerprint, views)
-            return await register(embedded)
+            return await register(await embed(wait, fingerprint, views))
         except ViewsNeeded as needed:
             views, fingerprint = needed.views, needed.fingerprint
         except RecipeGone:

@@ -34,7 +34,8 @@ def aggregated(
         image = images[place]
         message = (error.detail if isinstance(error, StatusProblem) else None) or str(error)
         reason = message.removeprefix(image.called).strip()
-        files.append(FileReason(image.filename or f"image {place + 1}", reason))
+        name = image.place or image.filename or f"image {place + 1}"
+        files.append(FileReason(name, reason))
     if len(errors) == 1:
         detail = first.detail or ""
     else:

@@ -6,7 +6,7 @@ Lines are parsed one by one, so that no file holds the interpreter up, however m
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,9 +16,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from service.exchange.contents import ExportedClass, ExportedImage
+from service.images.embedded import EMBEDDING_TYPE
 from service.images.formats import ImageFormat
 from service.name_validation import checked_label
 from service.problems import InvalidUpload
@@ -50,7 +52,7 @@ def _printable(name: str) -> str:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
-_Side = Annotated[int, Field(ge=1, lt=2**31)]
+_MEDIA_TYPES = (*(kind.media_type for kind in ImageFormat), EMBEDDING_TYPE)
 _Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 # The row's widths (service/storage/tables.py).
@@ -122,11 +124,19 @@ class ImageLine(_Strict):
     label: Annotated[str, StringConstraints(max_length=255)]
     filename: _FileName
     sha256: _Sha256
-    media_type: Literal[tuple(kind.media_type for kind in ImageFormat)]  # type: ignore[valid-type]
-    width: _Side
-    height: _Side
+    media_type: Literal[_MEDIA_TYPES]  # type: ignore[valid-type]
+    width: _Count
+    height: _Count
     nbytes: _Count | None = Field(description="Of the member that holds its bytes; null: none.")
     created_at: Moment
+
+    @model_validator(mode="after")
+    def _has_sides(self) -> Self:
+        if (self.media_type == EMBEDDING_TYPE) != (self.width == self.height == 0):
+            raise ValueError("width and height are 0 of images of which embeddings alone are known")
+        if self.media_type != EMBEDDING_TYPE and 0 in (self.width, self.height):
+            raise ValueError("width and height of an image are at least 1")
+        return self
 
     def value(self) -> ExportedImage:
         """The image."""

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from adapters.embeddings import ImageEmbeddings
+
+EMBEDDING_TYPE = "application/vnd.handful.embedding"
+"""Media type of an image of which embeddings alone are known."""
+
+
+def digest(embeddings: ImageEmbeddings, fingerprint: str) -> str:
+    """What identifies an image of which embeddings alone are known, in place of its SHA-256.
+
+    The same embeddings are the same image, and no file is.
+
+    Args:
+        embeddings: One row.
+        fingerprint: Of what they come from.
+    """
+    found = hashlib.sha256(f"{EMBEDDING_TYPE}\0{fingerprint}\0".encode())
+    for row in (embeddings.frozen, embeddings.corrected):
+        found.update(row.numpy().astype("<f4").tobytes())
+    return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +34,11 @@ class EmbeddedImage:
 
     Attributes:
         filename: As the client named it.
-        read: Gives its bytes again.
-        sha256: Of its bytes.
-        media_type: Of the file.
-        width: Of the picture, upright.
-        height: Of the picture, upright.
+        read: Gives its bytes again; None where they are not known: embeddings alone were given.
+        sha256: Of its bytes; where they are not known, of its embeddings (:func:`digest`).
+        media_type: Of the file, or ``EMBEDDING_TYPE``.
+        width: Of the picture, upright; 0 where it is not known.
+        height: Of the picture, upright; 0 where it is not known.
         fingerprint: Of the backbone and the recipe that its embeddings come from.
         embeddings: One row, of its support views.
         views: How many these are.
@@ -27,7 +46,7 @@ class EmbeddedImage:
     """
 
     filename: str
-    read: Callable[[], bytes]
+    read: Callable[[], bytes] | None
     sha256: str
     media_type: str
     width: int

@@ -176,8 +176,11 @@ def _check(session: Session, fingerprint: str, own: Origin) -> None:
 def write_contents(
     session: Session, images: Sequence[SupportImage], known: Mapping[str, StoredImage]
 ) -> None:
-    """Keep the bytes of images that have none yet: they may have come while not kept."""
-    contents = {known[image.sha256].id: image.read for _, image in images}
+    """Keep the bytes of images that have none yet: they may have come while not kept.
+
+    Of those of which embeddings alone are known there is nothing to keep.
+    """
+    contents = {known[image.sha256].id: image.read for _, image in images if image.read is not None}
     kept: set[int] = set()
     for some in chunks(list(contents)):
         kept |= set(session.scalars(_KEPT, {"some": some}))

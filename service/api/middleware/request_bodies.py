@@ -24,6 +24,10 @@ from service.settings import Settings
 _LINGER_SECONDS = 10.0
 _LINGER_IDLE_SECONDS = 2.0
 _IMPORT = re.compile("/v1/classifiers/[^/]+/import$")
+# What takes images in JSON, which are forms of another kind.
+_IMAGES = re.compile(
+    "/v1/(classifiers/[^/]+/(predict|support|similar|classes/[^/]+/images)|embeddings)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,16 @@ class BodyLimit:
     def of(cls, method: str, path: str, content_type: str, settings: Settings) -> BodyLimit:
         """The limit of a body of this type; small where nothing large is expected.
 
-        Images and zips are posted, and classifiers' files are put where they are imported. What
-        else is sent is read as JSON, whatever it says to be.
+        Images, forms of them and zips are posted, also as JSON where images are taken; classifiers'
+        files are put where they are imported. What else is sent is read as JSON, whatever it says
+        to be.
         """
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
         posted = method == "POST"
         if posted and (media_type.startswith("multipart/") or "zip" in media_type):
+            return whole
+        if posted and media_type.endswith(("/json", "+json")) and _IMAGES.search(path):
             return whole
         if method == "PUT" and "zip" in media_type and _IMPORT.search(path):
             return whole

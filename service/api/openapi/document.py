@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from service import problems
+from service.api.openapi.body_schemas import body_schemas
 from service.api.openapi.links import link
 from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
 from service.problems import (
@@ -121,8 +122,14 @@ _ERRORS: Document = {
 }
 
 
-def complete(document: Document, routes: Iterable[BaseRoute]) -> Document:
-    """Return the document with the problems from around the routes, and the schemas of all."""
+def complete(document: Document, routes: Iterable[BaseRoute], bodies: Document) -> Document:
+    """Return the document with the problems from around the routes, and the schemas of all.
+
+    Args:
+        document: Of FastAPI.
+        routes: Those whose models have examples.
+        bodies: Schemas of bodies that routes read by themselves.
+    """
     named = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         named.pop(unused, None)
@@ -130,7 +137,7 @@ def complete(document: Document, routes: Iterable[BaseRoute]) -> Document:
         for method in _METHODS:
             if method in item:
                 _complete(path, method, item[method])
-    named |= _problem_schemas()
+    named |= _problem_schemas() | bodies
     for name, examples in _examples(routes).items():
         if name in named:
             named[name]["examples"] = examples  # FastAPI leaves out members that are null
@@ -219,19 +226,20 @@ def _schema(status: int, kinds: dict[str, str]) -> Document:
     return schema
 
 
-def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+def describe(app: FastAPI, routers: Iterable[APIRouter], *, fetches: bool) -> None:
     """Let the application's OpenAPI document say every answer. Made once, when it is asked for.
 
     Args:
         app: The application.
         routers: Those whose models have examples.
+        fetches: Whether images may be given by URL.
     """
     routes = [route for router in routers for route in router.routes]
     made: list[Document] = []
 
     def document() -> Document:
         if not made:
-            made.append(complete(FastAPI.openapi(app), routes))
+            made.append(complete(FastAPI.openapi(app), routes, body_schemas(fetches=fetches)))
         return made[0]
 
     app.openapi = document  # type: ignore[method-assign]

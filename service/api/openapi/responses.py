@@ -15,11 +15,14 @@ from service.problems import (
     ClassifierNotFound,
     ClassNotFound,
     EmptyUpload,
+    ImageNotFound,
+    ImageNotStored,
     ImageTooLarge,
     InvalidUpload,
     NotAnImage,
     NotReady,
     OtherBackbone,
+    OtherFingerprint,
     Overloaded,
     RequestTooLarge,
     StorageFull,
@@ -56,6 +59,12 @@ IMAGE_PROBLEMS: tuple[StatusProblem, ...] = (
     Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
 )
 """Problems of a body of images."""
+ITEM_PROBLEMS: tuple[StatusProblem, ...] = (
+    ImageNotFound("images[0].image_id: classifier 'land-cover' has no image '0b54...'. ..."),
+    ImageNotStored("images[0].image_id: of the image '0b54...' nothing is kept that could be ..."),
+    OtherFingerprint("images[0] is an embedding of the fingerprint 5f0c..., and what it is to ..."),
+)
+"""Problems of images in JSON that are given by their embeddings, or by ids."""
 
 
 def created(model: type[BaseModel]) -> Responses:

@@ -15,7 +15,12 @@ from pydantic import WithJsonSchema
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.openapi.media_types import IMAGES_BODY
-from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, IMAGE_PROBLEMS, classifier_problems
+from service.api.openapi.responses import (
+    CLASSIFIER_NOT_FOUND,
+    IMAGE_PROBLEMS,
+    ITEM_PROBLEMS,
+    classifier_problems,
+)
 from service.api.predicting import (
     CANDIDATES,
     EVIDENCE,
@@ -23,8 +28,11 @@ from service.api.predicting import (
     MOST_EVIDENCE,
     predicted,
 )
+from service.api.predicting_items import predicted_items
+from service.api.received_items import received_items
 from service.api.schemas.predictions import PredictionsOut
 from service.api.uploads.image_uploads import read_images
+from service.api.uploads.json_images import is_json
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
@@ -39,6 +47,7 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
         NoClasses("Classifier 'land-cover' has no classes yet. POST images to ..."),
         AnswerTooLarge("The answer would name 200000 candidates and support images, for..."),
         *IMAGE_PROBLEMS,
+        *ITEM_PROBLEMS,
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
     ),
     openapi_extra=IMAGES_BODY,
@@ -73,12 +82,13 @@ async def predict(
     look like the support images at all.
     """
     seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
-    content = await predicted(
-        parts,
-        name,
-        lambda: read_images(request, parts.settings),
-        top_k,
-        evidence,
-        deadline_or_disconnect(request, seconds),
-    )
+    wait = deadline_or_disconnect(request, seconds)
+    if is_json(request):
+        content = await predicted_items(
+            parts, name, lambda: received_items(request, parts), top_k, evidence, wait
+        )
+    else:
+        content = await predicted(
+            parts, name, lambda: read_images(request, parts.settings), top_k, evidence, wait
+        )
     return Response(content, media_type="application/json")

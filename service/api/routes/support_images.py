@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
+from service.api.embedded_items import embedded_support
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.offloading import run_blocking, run_change, run_change_with_texts, texts_ahead
 from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
@@ -14,16 +16,22 @@ from service.api.openapi.responses import (
     CLASS_NOT_FOUND,
     CLASSIFIER_NOT_FOUND,
     IMAGE_PROBLEMS,
+    ITEM_PROBLEMS,
     change_problems,
     classifier_problems,
 )
+from service.api.received_items import received_items, received_labelled_items
 from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
 from service.api.support_views import registered_with_views
 from service.api.uploads.content_disposition import FileNameEncoding
-from service.api.uploads.image_uploads import Upload, read_class_images, read_labelled_images
+from service.api.uploads.image_uploads import read_class_images, read_labelled_images
+from service.api.uploads.items import Item
+from service.api.uploads.json_images import is_json
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
+from service.encoding.image_embedder import Wait
+from service.file_reasons import FileReason
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.name_validation import checked_label
 from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
@@ -55,6 +63,7 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
     responses=change_problems(
         CLASSIFIER_NOT_FOUND,
         *IMAGE_PROBLEMS,
+        *ITEM_PROBLEMS,
         _TOO_MANY,
         InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
     ),
@@ -83,15 +92,20 @@ async def post_support(
     answer.
     """
     await run_blocking(parts.registry.live, name)
+    if is_json(request):
+        labelled = await received_labelled_items(request, parts)
+        return await _register(name, labelled, (), parts, request, until_tuned, predict=predict)
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
-    return await _register(name, upload, parts, request, until_tuned, predict=predict)
+    return await _register(
+        name, upload.labelled, upload.skipped, parts, request, until_tuned, predict=predict
+    )
 
 
 @router.post(
     "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS, _TOO_MANY),
+    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS, *ITEM_PROBLEMS, _TOO_MANY),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
@@ -112,8 +126,13 @@ async def post_images(
     """
     label = checked_label(label)
     await run_blocking(parts.registry.live, name)
+    if is_json(request):
+        labelled = [(label, item) for item in await received_items(request, parts)]
+        return await _register(name, labelled, (), parts, request, until_tuned, predict=predict)
     upload = await read_class_images(request, parts.settings, label)
-    return await _register(name, upload, parts, request, until_tuned, predict=predict)
+    return await _register(
+        name, upload.labelled, upload.skipped, parts, request, until_tuned, predict=predict
+    )
 
 
 @router.get(
@@ -170,15 +189,16 @@ async def delete_image(
 
 async def _register(
     name: str,
-    upload: Upload,
+    labelled: Sequence[tuple[str, Item]],
+    skipped: Sequence[FileReason],
     parts: ServiceParts,
     request: Request,
     until_tuned: UntilTuned,
     *,
     predict: bool,
 ) -> RegistrationOut:
-    images = [image for _, image in upload.labelled]
-    labels = [label for label, _ in upload.labelled]
+    images = [image for _, image in labelled]
+    labels = [label for label, _ in labelled]
     needed = await run_blocking(parts.registry.check_room, name, labels)
     if predict and 2 * _TOP_K * len(images) > MOST_ROWS:
         raise AnswerTooLarge(
@@ -188,6 +208,10 @@ async def _register(
         )
 
     live = await run_blocking(parts.registry.live, name)
+
+    async def embed(wait: Wait, fingerprint: str, views: int) -> list[EmbeddedImage]:
+        return await embedded_support(parts, images, live, wait, fingerprint, views)
+
     async with texts_ahead(request, parts, name, needed) as texts:
 
         async def register(embedded: list[EmbeddedImage]) -> list[Registered]:
@@ -202,7 +226,7 @@ async def _register(
             )
 
         registered = await registered_with_views(
-            request, parts, name, images, live.settings.support_views, live.fingerprint, register
+            request, parts, name, embed, live.settings.support_views, live.fingerprint, register
         )
     await until_tuned(name)
     created = sum(answer.created for answer in registered)
@@ -211,5 +235,5 @@ async def _register(
         created=created,
         duplicates=len(registered) - created,
         images=[RegisteredImage.model_validate(answer) for answer in registered],
-        skipped=[SkippedFile.model_validate(file) for file in upload.skipped],
+        skipped=[SkippedFile.model_validate(file) for file in skipped],
     )

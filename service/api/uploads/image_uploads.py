@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from service.api.limiters import Limiters
+from service.api.uploads.bodies import body_of, media_type_of
 from service.api.uploads.multipart import FormFile, form_files, too_many
 from service.archives import Unpacked, open_archive
 from service.archives.code_pages import CodePageError
@@ -46,14 +46,14 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
         EmptyUpload: There is none.
         InvalidUpload, RequestTooLarge: The body cannot be taken.
     """
-    media_type = _media_type(request)
+    media_type = media_type_of(request)
     if media_type == "multipart/form-data":
         images = [
             UploadedImage.of(_shown(file.filename), file.content)
             for file in await form_files(request, settings)
         ]
     elif media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
-        return bare_image(await _body(request))
+        return bare_image(await body_of(request))
     else:
         raise UnsupportedMediaType(
             f"{_described(media_type)} Send one or many files as multipart/form-data "
@@ -132,11 +132,11 @@ async def files_and_zips(request: Request, settings: Settings) -> list[FormFile]
     Raises:
         UnsupportedMediaType, InvalidUpload, RequestTooLarge: As :func:`read_labelled_images`.
     """
-    media_type = _media_type(request)
+    media_type = media_type_of(request)
     if media_type == "multipart/form-data":
         return await form_files(request, settings)
     if media_type in ZIP_TYPES:
-        return [FormFile("", "application/zip", await _body(request))]
+        return [FormFile("", "application/zip", await body_of(request))]
     raise UnsupportedMediaType(
         f"{_described(media_type)} Send a zip of LABEL/IMAGE files (curl --data-binary "
         "@support.zip -H 'content-type: application/zip'), or multipart/form-data with the "
@@ -260,14 +260,6 @@ def check_names(images: Sequence[UploadedImage]) -> None:
         )
 
 
-async def _body(request: Request) -> bytes:
-    """The body, without a second copy of it while it is put together."""
-    body = io.BytesIO()
-    async for chunk in request.stream():
-        body.write(chunk)
-    return body.getvalue()
-
-
 def nothing(skipped: Sequence[FileReason]) -> EmptyUpload:
     """The refusal of an upload without images."""
     if not skipped:
@@ -282,14 +274,10 @@ def _described(media_type: str) -> str:
     """What is wrong with a body of a type that is not taken."""
     if media_type == "application/json" or media_type.endswith("+json"):
         return (
-            f"The body is {media_type!r}. Images are not sent in JSON, neither as base64 nor by "
-            "URL, but as the bytes of their files."
+            f"The body is {media_type!r}. Here images are not sent in JSON, but as the bytes of "
+            "their files."
         )
     return f"The body is {media_type!r}."
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def check_count(count: int, settings: Settings) -> None:

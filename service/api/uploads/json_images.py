@@ -1,0 +1,158 @@
+"""Images in JSON: from the body of a request to items, each with its place in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeVar
+
+import anyio.to_thread
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from service.api.json_documents import LongString, Path, read_document, refusal
+from service.api.limiters import Limiters
+from service.api.schemas.images import (
+    AnyImage,
+    ImageData,
+    ImageEmbedding,
+    ImageReference,
+    ImagesIn,
+    ImageUrl,
+    LabelledImagesIn,
+)
+from service.api.uploads.bodies import body_of, media_type_of
+from service.api.uploads.image_uploads import check_count
+from service.api.uploads.items import GivenEmbedding, Item, Reference, Remote
+from service.images.base64_text import Base64Error, decode_base64, decoded_size, without_uri
+from service.images.uploaded import UploadedImage
+from service.name_validation import checked_label
+from service.problems import ImageTooLarge, InvalidName, InvalidRequest, InvalidUpload
+from service.settings import Settings
+
+Model = TypeVar("Model", bound=BaseModel)
+# What pydantic says of members that are there too many, or missing.
+_PHRASES = {
+    "extra_forbidden": "is nothing that is read here; leave it out",
+    "missing": "is missing",
+    "too_short": "is empty",
+    "string_type": "is no string",
+    "list_type": "is no list",
+}
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body is JSON, by its type."""
+    media_type = media_type_of(request)
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+async def read_items(request: Request, settings: Settings) -> list[Item]:
+    """The images of a JSON body.
+
+    Raises:
+        InvalidRequest: It is not as described; says where.
+        RequestTooLarge: There are too many images, or too many values.
+    """
+    document = await read_model(request, ImagesIn)
+    check_count(len(document.images), settings)
+    return _items(document.images, settings)
+
+
+async def read_labelled_items(request: Request, settings: Settings) -> list[tuple[str, Item]]:
+    """The images of a JSON body with their labels.
+
+    Raises:
+        InvalidName: Some labels cannot be used.
+
+    Raises as :func:`read_items`, too.
+    """
+    document = await read_model(request, LabelledImagesIn)
+    check_count(len(document.images), settings)
+
+    def labels() -> list[str]:
+        checked: dict[str, str] = {}
+        for place, image in enumerate(document.images):
+            if image.label not in checked:
+                try:
+                    checked[image.label] = checked_label(image.label)
+                except InvalidName as error:
+                    raise InvalidName(f"images[{place}].label: {error.detail}") from error
+        return [checked[image.label] for image in document.images]
+
+    found = await anyio.to_thread.run_sync(labels)
+    return list(zip(found, _items(document.images, settings), strict=True))
+
+
+async def read_model(request: Request, model: type[Model]) -> Model:
+    """The body, as a model of it; the long strings of which stay where they are.
+
+    Raises:
+        InvalidRequest: It is not as described; says where.
+        RequestTooLarge: There are too many values.
+    """
+    body = await body_of(request)
+
+    def read() -> Model:
+        document = read_document(body)
+        try:
+            return model.model_validate(document)
+        except ValidationError as error:
+            raise _refusal(error) from error
+
+    return await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).documents)
+
+
+def uploaded(
+    data: str | LongString, filename: str, place: Path, settings: Settings
+) -> UploadedImage:
+    """An image in base64, decoded when it is read."""
+    step = ".".join(str(one) for one in place[2:])
+    shown = f"{place[0]}[{place[1]}]{step and '.'}{step}"
+    return UploadedImage(filename, partial(_decoded, data, shown, settings.max_image_bytes), shown)
+
+
+def _items(images: Sequence[AnyImage], settings: Settings) -> list[Item]:
+    return [_item(image, ("images", place), settings) for place, image in enumerate(images)]
+
+
+def _item(image: AnyImage, place: Path, settings: Settings) -> Item:
+    match image:
+        case ImageData():
+            return uploaded(image.data, image.filename, (*place, "data"), settings)
+        case ImageEmbedding():
+            given = image.embedding
+            return GivenEmbedding(
+                image.filename, place, image.fingerprint, given.frozen, given.corrected
+            )
+        case ImageReference():
+            return Reference(image.image_id, place)
+        case ImageUrl():
+            return Remote(image.url, image.filename, place)
+
+
+def _decoded(data: str | LongString, place: str, most: int) -> bytes:
+    """In a decoder's thread, and again where it is written."""
+    try:
+        text = data.content() if isinstance(data, LongString) else data.encode()
+        text = without_uri(text)
+        if (size := decoded_size(text)) > most + 4:
+            raise ImageTooLarge(f"{place} has some {size} bytes; at most {most} are accepted.")
+        return decode_base64(text)
+    except Base64Error as error:
+        raise InvalidUpload(f"{place} {error}.") from error
+    except ValueError as error:
+        raise InvalidUpload(f"{place} {error}.") from error
+
+
+def _refusal(error: ValidationError) -> InvalidRequest:
+    faults: list[tuple[Path, str]] = []
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        path = one["loc"]
+        if len(path) > 2 and isinstance(path[1], int):  # without the kind of image
+            path = (*path[:2], *path[3:])
+        message = _PHRASES.get(one["type"]) or one["msg"]
+        if message[:1].isupper():
+            message = f"is not as described: {message[0].lower()}{message[1:]}"
+        faults.append((path, message))
+    return refusal(faults)
