@@ -127,6 +127,14 @@ class OtherFingerprint(StatusProblem):
     status = 409
 
 
+class OtherLabel(StatusProblem):
+    """An image is said to be of another class than the path is about."""
+
+    type_ = "other-label"
+    title = "The image has the label of another class"
+    status = 409
+
+
 class ImportedBackbone(StatusProblem):
     """A classifier's file holds embeddings of another backbone, and not all of its images."""
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from adapters.collector import without_collections
 from service.api.direct_predictions import DirectPredictions
 from service.api.exception_handlers import handle_exceptions
+from service.api.json_images.body_schemas import body_schemas
 from service.api.limiters import Limiters
 from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cors import allow_origins, cors_of_defects
@@ -103,7 +104,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))
-    describe(app, ROUTERS, fetches=False)
+    describe(app, ROUTERS, body_schemas(fetches=False))
     # Each of these stands around those before it.
     app.add_middleware(HeadAndOptions)
     app.add_middleware(UnambiguousPaths)

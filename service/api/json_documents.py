@@ -29,6 +29,7 @@ _MOST_QUOTES = 4 * MOST_MARKS
 _ESCAPED = 16
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGITS = 30
+_DEEPEST = 16
 _SHOWN = 100
 
 
@@ -181,7 +182,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(value: Any, path: Path, put_back: Callable[[str, Path], Any]) -> Any:
-    """A value with its long strings; recursion is as deep as the parser's was."""
+    """A value with its long strings."""
+    if len(path) > _DEEPEST:
+        raise RecursionError
     if isinstance(value, str):
         return put_back(value, path)
     if isinstance(value, list):

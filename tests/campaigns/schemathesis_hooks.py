@@ -5,6 +5,7 @@ Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves o
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ for kind in ImageFormat:
 PICTURES = st.sampled_from([picture(1), picture(2)])
 schemathesis.openapi.media_type("application/octet-stream", PICTURES)
 schemathesis.openapi.format("binary", PICTURES)
+schemathesis.openapi.format(
+    "image-base64", PICTURES.map(lambda content: base64.b64encode(content).decode())
+)
 ARCHIVES = [
     zipped({"ant/1.png": picture(1), "bee/2.png": picture(2)}),
     zipped({"森林/1.png": picture(3)}),

@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from service import problems
-from service.api.openapi.body_schemas import body_schemas
 from service.api.openapi.links import link
 from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
 from service.problems import (
@@ -226,20 +225,20 @@ def _schema(status: int, kinds: dict[str, str]) -> Document:
     return schema
 
 
-def describe(app: FastAPI, routers: Iterable[APIRouter], *, fetches: bool) -> None:
+def describe(app: FastAPI, routers: Iterable[APIRouter], bodies: Document) -> None:
     """Let the application's OpenAPI document say every answer. Made once, when it is asked for.
 
     Args:
         app: The application.
         routers: Those whose models have examples.
-        fetches: Whether images may be given by URL.
+        bodies: Schemas of bodies that routes read by themselves, by their names.
     """
     routes = [route for router in routers for route in router.routes]
     made: list[Document] = []
 
     def document() -> Document:
         if not made:
-            made.append(complete(FastAPI.openapi(app), routes, body_schemas(fetches=fetches)))
+            made.append(complete(FastAPI.openapi(app), routes, bodies))
         return made[0]
 
     app.openapi = document  # type: ignore[method-assign]

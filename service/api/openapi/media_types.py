@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
-from service.api.schemas.images import ImagesIn, LabelledImagesIn
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.images.formats import ImageFormat
 
@@ -54,9 +51,13 @@ def files(description: str, example: str) -> dict[str, Any]:
     }
 
 
-def json_of(model: type[BaseModel]) -> dict[str, Any]:
-    """OpenAPI media type object of a body in JSON; its schema is among those of the document."""
-    return {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+def json_of(model: str) -> dict[str, Any]:
+    """OpenAPI media type object of a body in JSON.
+
+    Args:
+        model: Its name, of those that :func:`service.api.openapi.document.describe` is given.
+    """
+    return {"schema": {"$ref": f"#/components/schemas/{model}"}}
 
 
 IMAGES_BODY: dict[str, Any] = {
@@ -67,7 +68,7 @@ IMAGES_BODY: dict[str, Any] = {
                 "One or many image files; the field's name does not matter.", "a.jpg"
             )
         }
-        | {"application/json": json_of(ImagesIn)}
+        | {"application/json": json_of("ImagesIn")}
         | {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},
     }
 }
@@ -81,7 +82,7 @@ SUPPORT_BODY: dict[str, Any] = {
                 "forest/a.jpg",
             )
         }
-        | {"application/json": json_of(LabelledImagesIn)}
+        | {"application/json": json_of("LabelledImagesIn")}
         | {kind: binary(kind) for kind in sorted(ZIP_TYPES)},
     }
 }

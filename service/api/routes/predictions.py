@@ -14,6 +14,9 @@ from pydantic import WithJsonSchema
 
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
+from service.api.json_images.predicting import predicted_items
+from service.api.json_images.reading import is_json
+from service.api.json_images.receiving import received_items
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
@@ -28,11 +31,8 @@ from service.api.predicting import (
     MOST_EVIDENCE,
     predicted,
 )
-from service.api.predicting_items import predicted_items
-from service.api.received_items import received_items
 from service.api.schemas.predictions import PredictionsOut
 from service.api.uploads.image_uploads import read_images
-from service.api.uploads.json_images import is_json
 from service.problems import AnswerTooLarge, DeadlineExceeded, NoClasses
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])

@@ -8,7 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
-from service.api.embedded_items import embedded_support
+from service.api.json_images.embedding import embedded_support
+from service.api.json_images.items import Item
+from service.api.json_images.reading import is_json
+from service.api.json_images.receiving import received_items, received_labelled_items
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.offloading import run_blocking, run_change, run_change_with_texts, texts_ahead
 from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BODY, binary
@@ -20,21 +23,24 @@ from service.api.openapi.responses import (
     change_problems,
     classifier_problems,
 )
-from service.api.received_items import received_items, received_labelled_items
 from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
 from service.api.support_views import registered_with_views
 from service.api.uploads.content_disposition import FileNameEncoding
 from service.api.uploads.image_uploads import read_class_images, read_labelled_images
-from service.api.uploads.items import Item
-from service.api.uploads.json_images import is_json
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.file_reasons import FileReason
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.name_validation import checked_label
-from service.problems import AnswerTooLarge, ImageNotFound, ImageNotStored, InvalidUpload
+from service.problems import (
+    AnswerTooLarge,
+    ImageNotFound,
+    ImageNotStored,
+    InvalidUpload,
+    OtherLabel,
+)
 from service.registry.query_batching import MOST_ROWS
 from service.registry.registered import Registered
 from service.tenancy import bare
@@ -53,6 +59,7 @@ Predict = Annotated[
 _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
 _TOO_MANY = AnswerTooLarge("The answer would name 120000 candidates, for 20000 images; at most...")
+_OTHER_LABEL = OtherLabel("images[0].label is 'river', and the path names the class 'forest'. ...")
 _NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 
 
@@ -105,7 +112,9 @@ async def post_support(
     "/classes/{label}/images",
     status_code=201,
     summary="Register support images of a class",
-    responses=change_problems(CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS, *ITEM_PROBLEMS, _TOO_MANY),
+    responses=change_problems(
+        CLASSIFIER_NOT_FOUND, *IMAGE_PROBLEMS, *ITEM_PROBLEMS, _TOO_MANY, _OTHER_LABEL
+    ),
     openapi_extra=IMAGES_BODY,
 )
 async def post_images(
@@ -127,7 +136,7 @@ async def post_images(
     label = checked_label(label)
     await run_blocking(parts.registry.live, name)
     if is_json(request):
-        labelled = [(label, item) for item in await received_items(request, parts)]
+        labelled = [(label, item) for item in await received_items(request, parts, label)]
         return await _register(name, labelled, (), parts, request, until_tuned, predict=predict)
     upload = await read_class_images(request, parts.settings, label)
     return await _register(

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from service.api.json_documents import LongString
-from service.api.openapi.schema_types import ClassLabel, ImageIdentifier, Sha256
+from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier, Sha256
 
 KINDS = ("data", "embedding", "image_id", "url")
 """Members of which an image has exactly one."""
@@ -91,6 +91,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Label = Annotated[ClassLabel, ShortText]
+
+
 class EmbeddingIn(_Strict):
     """Both embeddings of an image, as `POST /v1/embeddings` answers them; unit vectors."""
 
@@ -98,7 +101,15 @@ class EmbeddingIn(_Strict):
     corrected: Row = Field(description="With less intra-modal overlap.")
 
 
-class ImageData(_Strict):
+class _Image(_Strict):
+    label: Label | None = Field(
+        default=None,
+        description="Of its class, for who has it: predictions do not look at it, and where a path"
+        " names a class it is that one's.",
+    )
+
+
+class ImageData(_Image):
     """An image by its bytes."""
 
     data: Base64 = Field(
@@ -108,7 +119,7 @@ class ImageData(_Strict):
     filename: FileName = ""
 
 
-class ImageEmbedding(_Strict):
+class ImageEmbedding(_Image):
     """An image by its embeddings alone; its bytes are not known."""
 
     embedding: EmbeddingIn
@@ -119,13 +130,16 @@ class ImageEmbedding(_Strict):
     filename: FileName = ""
 
 
-class ImageReference(_Strict):
-    """A support image of the classifier."""
+class ImageReference(_Image):
+    """A support image of the classifier, or of another one."""
 
     image_id: Annotated[ImageIdentifier, ShortText] = Field(pattern="^[0-9a-f]{32}$")
+    classifier: Annotated[ClassifierName, ShortText] | None = Field(
+        default=None, description="Whose image it is; the one that is asked by default."
+    )
 
 
-class ImageUrl(_Strict):
+class ImageUrl(_Image):
     """An image that the service fetches from a host of HANDFUL_FETCH_FROM."""
 
     url: Annotated[str, ShortText] = Field(
@@ -137,25 +151,25 @@ class ImageUrl(_Strict):
 class LabelledImageData(ImageData):
     """An image by its bytes, with the label of its class."""
 
-    label: Annotated[ClassLabel, ShortText]
+    label: Label
 
 
 class LabelledImageEmbedding(ImageEmbedding):
     """An image by its embeddings alone, with the label of its class."""
 
-    label: Annotated[ClassLabel, ShortText]
+    label: Label
 
 
 class LabelledImageReference(ImageReference):
-    """A support image of the classifier, with the label of the class that it joins."""
+    """A support image, with the label of the class that it joins."""
 
-    label: Annotated[ClassLabel, ShortText]
+    label: Label
 
 
 class LabelledImageUrl(ImageUrl):
     """An image that the service fetches, with the label of its class."""
 
-    label: Annotated[ClassLabel, ShortText]
+    label: Label
 
 
 def _kind(value: Any) -> str | None:

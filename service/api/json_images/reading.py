@@ -10,7 +10,8 @@ import anyio.to_thread
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from service.api.json_documents import LongString, Path, read_document, refusal
+from service.api.json_documents import LongString, Path, read_document, refusal, written
+from service.api.json_images.items import GivenEmbedding, Item, Reference, Remote
 from service.api.limiters import Limiters
 from service.api.schemas.images import (
     AnyImage,
@@ -23,11 +24,10 @@ from service.api.schemas.images import (
 )
 from service.api.uploads.bodies import body_of, media_type_of
 from service.api.uploads.image_uploads import check_count
-from service.api.uploads.items import GivenEmbedding, Item, Reference, Remote
-from service.images.base64_text import Base64Error, decode_base64, decoded_size, without_uri
+from service.images.base64_text import decode_base64, decoded_size, without_uri
 from service.images.uploaded import UploadedImage
 from service.name_validation import checked_label
-from service.problems import ImageTooLarge, InvalidName, InvalidRequest, InvalidUpload
+from service.problems import ImageTooLarge, InvalidName, InvalidRequest, InvalidUpload, OtherLabel
 from service.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,15 +47,29 @@ def is_json(request: Request) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-async def read_items(request: Request, settings: Settings) -> list[Item]:
+async def read_items(request: Request, settings: Settings, label: str | None = None) -> list[Item]:
     """The images of a JSON body.
+
+    Args:
+        request: Its body is read.
+        settings: The limits.
+        label: Of the class that they are for; None: whatever labels they have do not matter.
 
     Raises:
         InvalidRequest: It is not as described; says where.
+        InvalidName: A label can be none.
+        OtherLabel: An image has another label.
         RequestTooLarge: There are too many images, or too many values.
     """
     document = await read_model(request, ImagesIn)
     check_count(len(document.images), settings)
+    labels = await anyio.to_thread.run_sync(_labels, document.images)
+    for place, own in enumerate(labels):
+        if None not in (label, own) and own != label:
+            raise OtherLabel(
+                f"images[{place}].label is {own!r}, and the path names the class {label!r}. Leave "
+                "the label out, or POST images of several classes to .../support."
+            )
     return _items(document.images, settings)
 
 
@@ -70,18 +84,9 @@ async def read_labelled_items(request: Request, settings: Settings) -> list[tupl
     document = await read_model(request, LabelledImagesIn)
     check_count(len(document.images), settings)
 
-    def labels() -> list[str]:
-        checked: dict[str, str] = {}
-        for place, image in enumerate(document.images):
-            if image.label not in checked:
-                try:
-                    checked[image.label] = checked_label(image.label)
-                except InvalidName as error:
-                    raise InvalidName(f"images[{place}].label: {error.detail}") from error
-        return [checked[image.label] for image in document.images]
-
-    found = await anyio.to_thread.run_sync(labels)
-    return list(zip(found, _items(document.images, settings), strict=True))
+    labels = await anyio.to_thread.run_sync(_labels, document.images)
+    items = _items(document.images, settings)
+    return [(label or "", item) for label, item in zip(labels, items, strict=True)]
 
 
 async def read_model(request: Request, model: type[Model]) -> Model:
@@ -107,9 +112,25 @@ def uploaded(
     data: str | LongString, filename: str, place: Path, settings: Settings
 ) -> UploadedImage:
     """An image in base64, decoded when it is read."""
-    step = ".".join(str(one) for one in place[2:])
-    shown = f"{place[0]}[{place[1]}]{step and '.'}{step}"
-    return UploadedImage(filename, partial(_decoded, data, shown, settings.max_image_bytes), shown)
+    shown = written(place)
+    called = f"{shown} ({filename!r})" if filename else shown
+    return UploadedImage(filename, partial(_decoded, data, called, settings.max_image_bytes), shown)
+
+
+def _labels(images: Sequence[AnyImage]) -> list[str | None]:
+    """The labels of images as they are kept, where they have any.
+
+    Raises:
+        InvalidName: One of them can be none.
+    """
+    checked: dict[str | None, str | None] = {None: None}
+    for place, image in enumerate(images):
+        if image.label is not None and image.label not in checked:
+            try:
+                checked[image.label] = checked_label(image.label)
+            except InvalidName as error:
+                raise InvalidName(f"images[{place}].label: {error.detail}") from error
+    return [checked[image.label] for image in images]
 
 
 def _items(images: Sequence[AnyImage], settings: Settings) -> list[Item]:
@@ -126,23 +147,21 @@ def _item(image: AnyImage, place: Path, settings: Settings) -> Item:
                 image.filename, place, image.fingerprint, given.frozen, given.corrected
             )
         case ImageReference():
-            return Reference(image.image_id, place)
+            return Reference(image.image_id, place, image.classifier)
         case ImageUrl():
             return Remote(image.url, image.filename, place)
 
 
-def _decoded(data: str | LongString, place: str, most: int) -> bytes:
+def _decoded(data: str | LongString, called: str, most: int) -> bytes:
     """In a decoder's thread, and again where it is written."""
     try:
         text = data.content() if isinstance(data, LongString) else data.encode()
         text = without_uri(text)
         if (size := decoded_size(text)) > most + 4:
-            raise ImageTooLarge(f"{place} has some {size} bytes; at most {most} are accepted.")
+            raise ImageTooLarge(f"{called} has some {size} bytes; at most {most} are accepted.")
         return decode_base64(text)
-    except Base64Error as error:
-        raise InvalidUpload(f"{place} {error}.") from error
     except ValueError as error:
-        raise InvalidUpload(f"{place} {error}.") from error
+        raise InvalidUpload(f"{called} {error}.") from error
 
 
 def _refusal(error: ValidationError) -> InvalidRequest:

@@ -9,7 +9,7 @@ import torch
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.json_documents import LongString, Path, refusal
-from service.api.uploads.embedding_rows import RowError, embedding_row
+from service.api.json_images.embedding_rows import RowError, embedding_row
 from service.images.uploaded import UploadedImage
 
 
@@ -50,15 +50,17 @@ class GivenEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A support image of the classifier, by its id.
+    """A support image, by its id.
 
     Attributes:
         image_id: The id.
         place: Where it stands.
+        classifier: Whose image it is, by its bare name; None: of the classifier that is asked.
     """
 
     image_id: str
     place: Path
+    classifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

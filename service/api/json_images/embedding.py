@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from adapters.embeddings import ImageEmbeddings
 from service.api.json_documents import written
+from service.api.json_images.items import GivenEmbedding, Item, Reference
 from service.api.offloading import run_blocking
-from service.api.uploads.items import GivenEmbedding, Item, Reference
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.images.embedded import EMBEDDING_TYPE, EmbeddedImage, digest
@@ -24,7 +25,7 @@ from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
 from service.storage.store import Store
 from service.storage.stored_images import StoredImage, stored_images
-from service.tenancy import bare
+from service.tenancy import bare, qualified, tenant_of
 
 
 async def embedded_queries(
@@ -41,7 +42,7 @@ async def embedded_queries(
     Raises:
         OtherFingerprint: A given embedding is of another recipe.
         InvalidRequest: A given embedding is none.
-        ImageNotFound, ImageNotStored: A reference leads nowhere.
+        ClassifierNotFound, ImageNotFound, ImageNotStored: A reference leads nowhere.
 
     Raises as :meth:`service.encoding.image_embedder.ImageEmbedder.query`, too.
     """
@@ -87,6 +88,7 @@ async def embedded_support(
     Raises as :func:`embedded_queries` and
     :meth:`service.encoding.image_embedder.ImageEmbedder.register`, too.
     """
+
     def known() -> list[UploadedImage | EmbeddedImage]:
         lookup = _Lookup(parts, live, items, fingerprint)
         return [lookup.support(item, views) for item in items]
@@ -108,10 +110,14 @@ class _Lookup:
         self._parts = parts
         self._name = live.name
         self._fingerprint = fingerprint
-        ids = [item.image_id for item in items if isinstance(item, Reference)]
-        self._stored = (
-            stored_images(parts.engine, live.name, live.state, ids, fingerprint) if ids else {}
-        )
+        asked: defaultdict[str, list[str]] = defaultdict(list)
+        for item in items:
+            if isinstance(item, Reference):
+                asked[self._owner(item)].append(item.image_id)
+        self._stored: dict[str, dict[str, StoredImage]] = {}
+        for name, ids in asked.items():
+            state = live.state if name == live.name else parts.registry.live(name).state
+            self._stored[name] = stored_images(parts.engine, name, state, ids, fingerprint)
 
     def query(self, item: Item) -> UploadedImage | ImageEmbeddings:
         if isinstance(item, GivenEmbedding):
@@ -168,13 +174,20 @@ class _Lookup:
         return item.embeddings(backbone.width, backbone.corrected_width)
 
     def _found(self, item: Reference) -> StoredImage:
-        if (stored := self._stored.get(item.image_id)) is None:
-            name = bare(self._name)
+        owner = self._owner(item)
+        if (stored := self._stored[owner].get(item.image_id)) is None:
+            name = bare(owner)
             raise ImageNotFound(
                 f"{written(item.place)}: classifier {name!r} has no image {item.image_id!r}. "
                 f"GET /v1/classifiers/{name}/classes/LABEL lists those of a class."
             )
         return stored
+
+    def _owner(self, item: Reference) -> str:
+        """The qualified name of the classifier whose image it is: one of the same tenant."""
+        if item.classifier is None:
+            return self._name
+        return qualified(tenant_of(self._name), item.classifier)
 
     def _upload(self, item: Reference, stored: StoredImage) -> UploadedImage:
         """A stored image as a file, to be embedded."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from adapters.embeddings import ImageEmbeddings
-from service.api.embedded_items import embedded_queries
+from service.api.json_images.embedding import embedded_queries
+from service.api.json_images.items import Item
 from service.api.offloading import run_blocking
 from service.api.predicting import answer_of
 from service.api.recipes import embedded_for
-from service.api.uploads.items import Item
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.registry.live import LiveClassifier
@@ -34,7 +34,7 @@ async def predicted_items(
         evidence: Support images named for each.
         wait: Waits for the embeddings; when it raises, what is not begun is not done.
 
-    Raises as :func:`service.api.embedded_items.embedded_queries`, too.
+    Raises as :func:`service.api.json_images.embedding.embedded_queries`, too.
     """
     asked = await run_blocking(parts.registry.live, name)
     items = await read()

@@ -1,0 +1,1 @@
+"""Images in JSON: read, received, embedded; asked about."""
