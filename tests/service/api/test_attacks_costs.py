@@ -286,6 +286,45 @@ def test_no_json_holds_the_loop_up(attacked: Attacked, case: str) -> None:
     attacked.stands(attack, mib=30)
 
 
+def image_json_attacks() -> dict[str, bytes]:
+    """Documents of images just under the limits, which are those of forms."""
+    size = 30 * MIB
+    return {
+        "one image": b'{"images": [{"data": "' + b"A" * size + b'"}]}',
+        "escapes": b'{"images": [{"data": "' + b"\\u0041" * (size // 6) + b'"}]}',
+        "backslashes": b'{"images": [{"data": "' + b"\\\\" * (size // 2) + b'"}]}',
+        "quotes": b'{"images": [{"data": "' + b'\\"' * (size // 2) + b'"}]}',
+        "no end": b'{"images": [{"data": "' + b"\\" * size,
+        "values": b'{"images": [' + b"1," * (size // 2) + b"1]}",
+        "digits": b'{"images": [' + b"1" * size + b"]}",
+        "spaces": b" " * size,
+        "many images": b'{"images": ['
+        + b",".join([b'{"data": "' + b"A" * 14_000 + b'"}'] * 2000)
+        + b"]}",
+        "numbers": b'{"images": [{"embedding": {"frozen": ['
+        + b",".join([b"0.12345678901234567"] * 90_000)
+        + b'], "corrected": [1]}, "fingerprint": "'
+        + b"0" * 64
+        + b'"}]}',
+    }
+
+
+@pytest.mark.parametrize("case", image_json_attacks())
+def test_no_json_of_images_holds_the_loop_up(attacked: Attacked, case: str) -> None:
+    content = image_json_attacks()[case]
+    assert len(content) <= 32 * MIB
+
+    def one(_: int) -> httpx.Response:
+        return attacked.normal.post_body(content, "application/json", "predict")
+
+    def attack() -> None:
+        for answer in at_once(2, one):
+            assert answer.status_code in {409, 413, 422, 503}, answer.text
+            assert len(answer.content) < 10_000
+
+    attacked.stands(attack, mib=4 * 32 + 30)
+
+
 # Answers
 
 

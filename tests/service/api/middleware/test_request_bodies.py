@@ -398,11 +398,15 @@ def test_a_refusal_of_a_body_that_came_whole_keeps_the_connection(
             assert b"connection: close" not in answer.lower()
 
 
-def test_json_for_images_is_415_however_large(small: Classifier) -> None:
+def test_json_of_images_is_as_large_as_a_form(small: Classifier) -> None:
     small.post("ant", picture(1))
     state = small.state()
     body = json.dumps({"image": "A" * 2 * SMALL["max_request_bytes"]}).encode()
     for where in ("predict", "classes/ant/images", "support"):
         answer = small.post_body(body, "application/json", where)
-        problem(answer, 415, "unsupported-media-type", "curl", "multipart/form-data", "base64")
+        problem(answer, 413, "request-too-large", "HANDFUL_MAX_REQUEST_BYTES")
+        answer = small.post_body(body[:50] + b'"}', "application/json", where)
+        problem(answer, 422, "request-validation-failed", "images is missing")
+    answer = small.post_body(body, "application/json", "suggest")
+    problem(answer, 415, "unsupported-media-type", "curl", "multipart/form-data")
     assert small.state() == state
