@@ -746,6 +746,165 @@ class TuningOut(Model):
     """
 
 
+class EmbeddingIn(Model):
+    """
+    Both embeddings of an image, as `POST /v1/embeddings` answers them; unit vectors.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    frozen: list[float] | str
+    """
+    As the encoder was trained; comparable with texts.
+    """
+    corrected: list[float] | str
+    """
+    With less intra-modal overlap.
+    """
+
+
+class ImageData(Model):
+    """
+    An image by its bytes.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str | None = None
+    """
+    Of its class, for who has it: predictions do not look at it, and where a path names a class it is that one's.
+    """
+    data: str
+    """
+    The bytes of the file in base64 (RFC 4648, either alphabet, no line breaks), or a data URI of it (`data:image/png;base64,...`).
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
+class ImageEmbedding(Model):
+    """
+    An image by its embeddings alone; its bytes are not known.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str | None = None
+    """
+    Of its class, for who has it: predictions do not look at it, and where a path names a class it is that one's.
+    """
+    embedding: EmbeddingIn
+    fingerprint: str
+    """
+    Of what has embedded it; it must be that of the classifier.
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
+class ImageReference(Model):
+    """
+    A support image of the classifier, or of another one.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str | None = None
+    """
+    Of its class, for who has it: predictions do not look at it, and where a path names a class it is that one's.
+    """
+    image_id: str
+    classifier: str | None = None
+    """
+    Whose image it is; the one that is asked by default.
+    """
+
+
+class ImagesIn(Model):
+    """
+    Images, one or more.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[ImageData | ImageEmbedding | ImageReference]
+
+
+class LabelledImageData(Model):
+    """
+    An image by its bytes, with the label of its class.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str
+    data: str
+    """
+    The bytes of the file in base64 (RFC 4648, either alphabet, no line breaks), or a data URI of it (`data:image/png;base64,...`).
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
+class LabelledImageEmbedding(Model):
+    """
+    An image by its embeddings alone, with the label of its class.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str
+    embedding: EmbeddingIn
+    fingerprint: str
+    """
+    Of what has embedded it; it must be that of the classifier.
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
+class LabelledImageReference(Model):
+    """
+    A support image, with the label of the class that it joins.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str
+    image_id: str
+    classifier: str | None = None
+    """
+    Whose image it is; the one that is asked by default.
+    """
+
+
+class LabelledImagesIn(Model):
+    """
+    Images, one or more, each with the label of its class.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[LabelledImageData | LabelledImageEmbedding | LabelledImageReference]
+
+
 class ClassList(Model):
     """
     The classes of a classifier, in the order of their registration.
