@@ -18,6 +18,8 @@ _SERVICE_LINK = re.compile(
     re.IGNORECASE,
 )
 _SERVICE_PORT = re.compile(r"HANDFUL(_\w+)?_PORT", re.IGNORECASE)
+# Of commands that ask a service.
+_OF_COMMANDS = frozenset({"URL", "KEY"})
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
 
 
@@ -48,7 +50,7 @@ def remarks(settings_cls: type[BaseSettings]) -> list[str]:
         said.append(f"Kubernetes made {', '.join(links)} for a Service; no setting is taken there")
     for name in sorted(ours):
         written = name.upper().removeprefix(PREFIX)
-        if name in links or written in known:
+        if name in links or written in known or written in _OF_COMMANDS:
             continue
         nearest = get_close_matches(written, known, n=1)
         hint = f"; did you mean {PREFIX}{nearest[0]}?" if nearest else ""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import typer
 
+from service.cli.add import add
+from service.cli.classifiers import classifiers
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
 from service.cli.doctor import doctor
@@ -28,6 +30,8 @@ app.command()(suggest)
 app.command()(demo)
 app.command()(doctor)
 app.command("re-embed")(re_embed)
+app.command()(classifiers)
+app.command()(add)
 app.command()(export)
 app.command("import")(import_)
 app.add_typer(train, name="train")

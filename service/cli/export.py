@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
+from service.cli.running_service import (
+    ClassifierArgument,
+    KeyOption,
+    UrlOption,
+    check_alone,
+    service_at,
+)
+
 
 def export(
-    classifier: Annotated[str, typer.Argument(help="Name of the classifier.")],
+    classifier: ClassifierArgument,
     file: Annotated[Path, typer.Argument(help="To be written; one that is there is replaced.")],
     images: Annotated[
         bool, typer.Option(help="Whether the images go along, which another backbone needs.")
@@ -22,8 +30,17 @@ def export(
         ),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
 ) -> None:
-    """Write a classifier as one file. Stop the service before, or ask it: GET .../export."""
+    """Write a classifier as one file: of a database that no service uses, or with --url."""
+    check_alone(url, data_dir=data_dir, faiss=faiss)
+    if url is not None:
+        with service_at(url, key) as client:
+            client.classifier(classifier).export(file, images=images)
+        typer.echo(f"classifier {classifier} of {url} is in {file} now")
+        return
+
     from service.cli.configuration import settings_with_options
     from service.cli.failure import fail
     from service.private_files import keep_private

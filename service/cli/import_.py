@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.running_service import KeyOption, UrlOption, check_alone, service_at
 from service.cli.shared_options import AdapterOption, BackboneOption, PromptsOption
 
 
@@ -22,13 +23,25 @@ def import_(
     prompts: PromptsOption = None,
     adapter: AdapterOption = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
 ) -> None:
-    """Create a classifier from a file. Stop the service before, or let it: PUT .../import.
+    """Create a classifier from a file: in a database that no service uses, or with --url.
 
     With the backbone that the file is of, it answers as the one that was exported; with another
     one its images are embedded anew, if they are in the file.
     """
     from rich.console import Console
+
+    check_alone(url, backbone=backbone, prompts=prompts, adapter=adapter, data_dir=data_dir)
+    if url is not None:
+        with service_at(url, key) as client:
+            made = client.classifier(name or file.stem).import_file(file)
+        typer.echo(
+            f"classifier {made.name} of {url} has {made.n_images} images of {made.n_classes}"
+            " classes now"
+        )
+        return
 
     from service.cli.configuration import settings_with_options
     from service.cli.failure import fail

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.running_service import KeyOption
+
 
 class PrecisionOption(StrEnum):
     """Those of :data:`adapters.recipe.Precision`, which is not imported for ``--help``."""
@@ -46,8 +48,12 @@ def re_embed(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Of the service that uses the database; that of host and port if none."),
+        typer.Option(
+            envvar="HANDFUL_URL",
+            help="Of the service that uses the database; that of host and port if none.",
+        ),
     ] = None,
+    key: KeyOption = None,
 ) -> None:
     """Embed all stored images in another precision, or with another backbone.
 
@@ -73,6 +79,7 @@ def re_embed(
             {part: value.value for part, value in recipe.items() if value is not None},
             console,
             url=url,
+            key=key,
             another_backbone=another,
         )
     except Exception as error:

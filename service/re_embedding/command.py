@@ -27,6 +27,7 @@ def re_embed(
     console: Console,
     *,
     url: str | None = None,
+    key: str | None = None,
     another_backbone: bool = False,
 ) -> str:
     """Embed a database anew.
@@ -36,6 +37,7 @@ def re_embed(
         recipe: What is to change of the recipe.
         console: For progress.
         url: Of the service that uses the database; None: that of the settings, if any does.
+        key: API key for the service.
         another_backbone: Whether it was asked for one, which no running service changes to.
 
     Returns:
@@ -45,7 +47,7 @@ def re_embed(
         StorageError: It cannot be; why, and what to do.
         BackboneError: The backbone cannot be loaded.
     """
-    service = RunningService(url or f"http://{settings.host}:{settings.port}")
+    service = RunningService(url or f"http://{settings.host}:{settings.port}", key)
     if url is not None:
         return _by_service(service, recipe, console)
     shared = sqlite_file(settings.sqlalchemy_url) is None

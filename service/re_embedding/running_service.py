@@ -22,11 +22,15 @@ class RunningService:
 
     Args:
         url: Such as http://127.0.0.1:8000.
+        key: API key, where the service asks for one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ReEmbeddingError(f"{url} is no address of a service: write http://HOST:PORT")
+        self._headers = {"content-type": "application/json"}
+        if key is not None:
+            self._headers["authorization"] = f"Bearer {key}"
         self._where = f"{url.rstrip('/')}/v1/re-embedding"
 
     def begin(self, recipe: dict[str, str]) -> dict[str, Any]:
@@ -61,7 +65,7 @@ class RunningService:
 
     def _asked(self, body: bytes | None = None) -> dict[str, Any]:
         # Its scheme was looked at.
-        request = Request(self._where, body, {"content-type": "application/json"})  # noqa: S310
+        request = Request(self._where, body, self._headers)  # noqa: S310
         try:
             with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
                 found: dict[str, Any] = json.load(answer)
