@@ -36,6 +36,8 @@ from handful_client.errors import (
 )
 from handful_client.images import AsyncImages, AsyncLabelled, ImageLike, Images, Labelled
 from handful_client.models import ClassifierSettingsIn as Settings
+from handful_client.models import EmbeddingIn as Embedding
+from handful_client.models import ImageEmbedding, ImageReference
 from handful_client.version import __version__
 
 __all__ = [
@@ -48,11 +50,14 @@ __all__ = [
     "Classifier",
     "Client",
     "Conflict",
+    "Embedding",
     "FieldError",
     "FileReason",
     "Forbidden",
     "HandfulError",
+    "ImageEmbedding",
     "ImageLike",
+    "ImageReference",
     "Images",
     "Invalid",
     "InvalidImage",

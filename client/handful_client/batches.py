@@ -6,14 +6,17 @@ cut in two (:func:`halves`).
 
 from __future__ import annotations
 
+import json
 import zipfile
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 
+from handful_client.calls import JSON, ZIP, Call, Query
 from handful_client.errors import Problem, TooLarge
-from handful_client.images import ImageFile
+from handful_client.images import ImageFile, Sent
 
 # Bytes after which a batch is sent, whatever its number of images: 16 MiB.
 _BYTES = 1 << 24
@@ -27,13 +30,25 @@ class Item:
 
     Attributes:
         position: Among all that were given.
-        file: The image.
+        image: It.
         label: Its class, where it has one.
     """
 
     position: int
-    file: ImageFile
+    image: Sent
     label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its file, where it is one."""
+        return self.image.name if isinstance(self.image, ImageFile) else f"image-{self.position}"
+
+    @property
+    def bytes(self) -> int:
+        """That it takes in memory, about."""
+        if isinstance(self.image, ImageFile):
+            return len(self.image.content)
+        return len(self.image.model_dump_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,7 @@ class Gathering:
         """Take an image; the batch, if it is full with it."""
         self._gathered.append(one)
         if isinstance(one, Item):
-            self._bytes += len(one.file.content)
+            self._bytes += one.bytes
         full = len(self._gathered) >= self.most or self._bytes >= _BYTES
         return self.rest() if full else None
 
@@ -96,7 +111,7 @@ def refused(problem: Problem, items: Sequence[Item]) -> list[RefusedImage]:
             if len(items) == 1 or repr(name) in problem.detail
         }
     return [
-        RefusedImage(item.position, item.file.name, reasons[name])
+        RefusedImage(item.position, item.name, reasons[name])
         for name, item in named(items)
         if name in reasons
     ]
@@ -116,34 +131,64 @@ def halves(items: Sequence[Item], refusal: TooLarge) -> tuple[Sequence[Item], Se
 
 def named(items: Sequence[Item]) -> list[tuple[str, Item]]:
     """The items under names that differ from each other, by which the service can tell of them."""
-    often = Counter((item.label, item.file.name) for item in items)
+    often = Counter((item.label, item.name) for item in items)
     return [
         (
-            item.file.name
-            if often[item.label, item.file.name] == 1
-            else f"{item.position}-{item.file.name}",
+            item.name if often[item.label, item.name] == 1 else f"{item.position}-{item.name}",
             item,
         )
         for item in items
     ]
 
 
-def form(items: Sequence[Item]) -> list[tuple[str, tuple[str, bytes]]]:
-    """The files of a multipart form."""
-    return [("files", (name, item.file.content)) for name, item in named(items)]
+def upload(
+    path: tuple[str, ...],
+    query: Query,
+    items: Sequence[Item],
+    *,
+    labelled: bool = False,
+) -> Call:
+    """The call that sends images: as a form, or as a zip where they have labels.
+
+    Images that are known to the service are sent as JSON, and others with them.
+    """
+    if not all(isinstance(item.image, ImageFile) for item in items):
+        content = _json_of(items, labelled)
+        return Call("POST", path, query, content=content, media_type=JSON)
+    if labelled:
+        return Call("POST", path, query, content=zip_of(items), media_type=ZIP)
+    form = [("files", (name, image.content)) for name, _, image in _files(items)]
+    return Call("POST", path, query, form=form)
 
 
 def zip_of(items: Sequence[Item]) -> bytes:
-    """A zip of ``LABEL/IMAGE`` files, whose names are UTF-8 whatever is in them."""
+    """A zip of ``LABEL/IMAGE`` files, whose names are UTF-8 whatever is in them.
+
+    Raises:
+        ValueError: A label would be another folder, or none.
+    """
     written = BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-        for name, item in _members(items):
-            archive.writestr(name, item.file.content)
+        for name, label, image in _files(items):
+            if not label or "/" in label or "\\" in label:
+                raise ValueError(f"{label!r} cannot be a label: it is empty or has a slash")
+            archive.writestr(f"{label}/{name}", image.content)
     return written.getvalue()
 
 
-def _members(items: Sequence[Item]) -> Iterator[tuple[str, Item]]:
+def _files(items: Sequence[Item]) -> Iterator[tuple[str, str, ImageFile]]:
     for name, item in named(items):
-        if not item.label or "/" in item.label or "\\" in item.label:
-            raise ValueError(f"{item.label!r} cannot be a label: it is empty or has a slash")
-        yield f"{item.label}/{name}", item
+        if isinstance(item.image, ImageFile):
+            yield name, item.label, item.image
+
+
+def _json_of(items: Sequence[Item], labelled: bool) -> bytes:
+    images = []
+    for name, item in named(items):
+        if isinstance(item.image, ImageFile):
+            data = b64encode(item.image.content).decode()
+            image: dict[str, object] = {"data": data, "filename": name}
+        else:
+            image = item.image.model_dump(mode="json", exclude_none=True, exclude={"label"})
+        images.append(image | ({"label": item.label} if labelled else {}))
+    return json.dumps({"images": images}).encode()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
 
 from handful_client.errors import InvalidImage
+from handful_client.models import ImageEmbedding, ImageReference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +32,10 @@ class Readable(Protocol):
 
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | PillowImage"
-    " | NDArray[np.uint8]"
+    " | NDArray[np.uint8] | ImageReference | ImageEmbedding"
 )
-"""An image: the path of a file, the bytes of one, an open one, or a picture in memory."""
+"""An image: the path of a file, the bytes of one, an open one, a picture in memory; or one that is
+known to the service, by its id or its embeddings."""
 
 Many: TypeAlias = "Iterable[ImageLike]"
 """Images one by one, each asked for when its turn comes."""
@@ -62,7 +64,7 @@ _ARRAY = (
 
 
 class ImageFile(NamedTuple):
-    """An image as it is sent.
+    """An image as a file to send.
 
     Attributes:
         name: Of the file, without folders.
@@ -73,11 +75,25 @@ class ImageFile(NamedTuple):
     content: bytes
 
 
+Sent: TypeAlias = "ImageFile | ImageReference | ImageEmbedding"
+"""An image as it is sent."""
+
+
+def read_image(image: object, position: int = 0) -> Sent:
+    """Read or encode one image; what the service knows already stays as it is.
+
+    Args and errors are those of :func:`image_file`.
+    """
+    if isinstance(image, ImageReference | ImageEmbedding):
+        return image
+    return image_file(image, position)
+
+
 def image_file(image: object, position: int = 0) -> ImageFile:
     """Read or encode one image.
 
     Args:
-        image: As :data:`ImageLike`.
+        image: As :data:`ImageLike`, but for what is known to the service.
         position: Names what has no name.
 
     Raises:
@@ -119,7 +135,7 @@ def is_one_image(thing: AsyncImages) -> TypeGuard[ImageLike]:
     if _is_of("numpy", "ndarray", thing):
         return cast("NDArray[Any]", thing).ndim in {2, 3}
     return (
-        isinstance(thing, bytes | bytearray | memoryview)
+        isinstance(thing, bytes | bytearray | memoryview | ImageReference | ImageEmbedding)
         or _is_of("PIL.Image", "Image", thing)
         or hasattr(thing, "read")
     )

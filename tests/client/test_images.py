@@ -161,7 +161,7 @@ def test_batches_hold_all_in_order_within_bounds(sizes: list[int], most: int) ->
     assert [one for batch in batches for one in batch] == items
     for batch in batches:
         assert 1 <= len(batch) <= most
-        assert sum(len(one.file.content) for one in to_send(batch[:-1])) < 1 << 24
+        assert sum(one.bytes for one in to_send(batch[:-1])) < 1 << 24
 
 
 def test_names_of_a_batch_differ() -> None:

@@ -16,6 +16,7 @@ from handful_client import (
     Client,
     Conflict,
     ImageLike,
+    ImageReference,
     Invalid,
     InvalidImage,
     NotFound,
@@ -104,6 +105,25 @@ def test_suggestions(classifier: Classifier, tmp_path: Path) -> None:
     assert (told.labelled, told.n_images) == (False, 4)
     told = classifier.suggest_folder(tmp_path, n=1)
     assert (told.labelled, told.n_images) == (True, 4)
+
+
+def test_images_that_the_service_knows_are_asked_about_by_their_ids(
+    client: Client, classifier: Classifier
+) -> None:
+    classifier.add("red", [coloured("red", 0), coloured("red", 1)]).add("blue", coloured("blue", 0))
+    ids = [one.id for one in classifier.get_class("red").images]
+    known = [ImageReference(image_id=one) for one in ids]
+    assert classifier.predict(known[0]).evidence[0].image_id == ids[0]
+    mixed: list[ImageLike] = [known[0], coloured("blue", 5), known[1]]
+    assert [one.label for one in classifier.predict_many(mixed)] == ["red", "blue", "red"]
+
+    other = client.classifier(f"{classifier.name}-other")
+    theirs = [ImageReference(image_id=one, classifier=classifier.name) for one in ids]
+    told = other.register_labelled([("warm", theirs[0]), ("cold", coloured("blue", 6))])
+    assert [one.label for one in told.images] == ["warm", "cold"]
+    assert other.register("warm", theirs).duplicates == 1
+    with pytest.raises(NotFound):
+        classifier.predict(ImageReference(image_id="0" * 32))
 
 
 def test_what_the_service_says_of_itself(client: Client, classifier: Classifier) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Literal, overload
 
 from handful_client._async.concurrency import in_order, in_thread
@@ -13,15 +14,14 @@ from handful_client.batches import (
     Batch,
     Item,
     RefusedImage,
-    form,
     halves,
     refused,
     to_send,
-    zip_of,
+    upload,
 )
-from handful_client.calls import ZIP, Call, Query
+from handful_client.calls import Call, Query
 from handful_client.errors import Problem, TooLarge, UnreadableAnswer
-from handful_client.images import AsyncImages, ImageLike, class_folders, image_file
+from handful_client.images import AsyncImages, ImageFile, ImageLike, class_folders, read_image
 from handful_client.models import PredictionOut, PredictionsOut, SuggestionsOut
 
 # Images of a request: so many that the encoder is busy, so few that answers keep coming.
@@ -38,7 +38,7 @@ class AsyncPredicting(AsyncNamed):
 
         Args:
             image: The path of a file, the bytes of one, an open one, an image of Pillow, an array
-                of NumPy.
+                of NumPy; or one that is known to the service, by its id or its embeddings.
             top_k: Candidates.
             evidence: Support images that are named.
             within: Seconds that the image may wait to be embedded, if fewer than the service's.
@@ -51,14 +51,14 @@ class AsyncPredicting(AsyncNamed):
         self, image: ImageLike, *, top_k: int = 5, evidence: int = 3, within: float | None = None
     ) -> PredictionsOut:
         """As ``predict``, with what the answer says beside it: the ``shift`` of recent queries."""
-        file = await in_thread(image_file, image)
-        call = Call(
-            "POST",
-            self._path("predict"),
-            {"top_k": top_k, "evidence": evidence},
-            {} if within is None else {"request-timeout": f"{within:f}"},
-            content=file.content,
-        )
+        read = await in_thread(read_image, image)
+        path, query = self._path("predict"), {"top_k": top_k, "evidence": evidence}
+        if isinstance(read, ImageFile):
+            call = Call("POST", path, query, content=read.content)
+        else:
+            call = upload(path, query, [Item(0, read)])
+        if within is not None:
+            call = replace(call, headers={"request-timeout": f"{within:f}"})
         return await self._transport.model(PredictionsOut, call)
 
     @overload
@@ -132,7 +132,7 @@ class AsyncPredicting(AsyncNamed):
         """
         items = await gathered(unlabelled(pool))
         query: Query = {"n": n, "folders": False}
-        call = Call("POST", self._path("suggest"), query, form=form(items))
+        call = upload(self._path("suggest"), query, items)
         return await self._transport.model(SuggestionsOut, call)
 
     async def suggest_folder(self, folder: str | os.PathLike[str], *, n: int = 5) -> SuggestionsOut:
@@ -140,8 +140,7 @@ class AsyncPredicting(AsyncNamed):
         labelled = await in_thread(class_folders, folder)
         items = await gathered(labelled)
         query: Query = {"n": n, "folders": True}
-        path, content = self._path("suggest"), zip_of(items)
-        call = Call("POST", path, query, content=content, media_type=ZIP)
+        call = upload(self._path("suggest"), query, items, labelled=True)
         return await self._transport.model(SuggestionsOut, call)
 
     async def _predict(
@@ -154,7 +153,7 @@ class AsyncPredicting(AsyncNamed):
         """Ask about images; ``keep`` those that are refused among the answers, by position."""
         if not items:
             return
-        call = Call("POST", self._path("predict"), query, form=form(items))
+        call = upload(self._path("predict"), query, items)
         try:
             told = (await self._transport.model(PredictionsOut, call)).predictions
         except Problem as problem:

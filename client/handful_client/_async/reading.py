@@ -15,8 +15,8 @@ from handful_client.images import (
     AsyncMany,
     ImageLike,
     files_of,
-    image_file,
     is_one_image,
+    read_image,
 )
 
 
@@ -44,7 +44,7 @@ async def batches(labelled: AsyncLabelled, most: int, keep: bool = False) -> Asy
     async for label, image in each(labelled):
         one: Item | RefusedImage
         try:
-            one = Item(position, await in_thread(image_file, image, position), label)
+            one = Item(position, await in_thread(read_image, image, position), label)
         except InvalidImage as error:
             if not keep:
                 raise

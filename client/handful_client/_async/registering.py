@@ -10,8 +10,8 @@ from typing import Self
 from handful_client._async.concurrency import in_thread
 from handful_client._async.named import AsyncNamed
 from handful_client._async.reading import batches, unlabelled
-from handful_client.batches import Item, form, halves, to_send, zip_of
-from handful_client.calls import JSON, ZIP, Call, Query
+from handful_client.batches import Item, halves, to_send, upload
+from handful_client.calls import JSON, Call, Query
 from handful_client.errors import InvalidImage, NotFound, PreconditionFailed, TooLarge
 from handful_client.images import AsyncImages, AsyncLabelled, class_folders
 from handful_client.models import RegistrationOut
@@ -67,7 +67,7 @@ class AsyncRegistering(AsyncNamed):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            return Call("POST", self._path("classes", label, "images"), query, form=form(batch))
+            return upload(self._path("classes", label, "images"), query, batch)
 
         return await self._registered(unlabelled(images), call, progress)
 
@@ -97,8 +97,7 @@ class AsyncRegistering(AsyncNamed):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            content = zip_of(batch)
-            return Call("POST", self._path("support"), query, content=content, media_type=ZIP)
+            return upload(self._path("support"), query, batch, labelled=True)
 
         return await self._registered(images, call, progress)
 

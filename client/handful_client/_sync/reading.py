@@ -15,8 +15,8 @@ from handful_client.images import (
     Labelled,
     Many,
     files_of,
-    image_file,
     is_one_image,
+    read_image,
 )
 
 
@@ -44,7 +44,7 @@ def batches(labelled: Labelled, most: int, keep: bool = False) -> Iterator[Batch
     for label, image in each(labelled):
         one: Item | RefusedImage
         try:
-            one = Item(position, in_thread(image_file, image, position), label)
+            one = Item(position, in_thread(read_image, image, position), label)
         except InvalidImage as error:
             if not keep:
                 raise
