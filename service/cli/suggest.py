@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.running_service import KeyOption, UrlOption, check_alone
 from service.cli.shared_options import (
     AdapterOption,
     BackboneOption,
@@ -20,6 +21,7 @@ from service.cli.shared_options import (
     check_prompts,
     check_templates,
 )
+from service.cli.suggestions_of_service import suggest_by_service
 
 
 def suggest(
@@ -44,7 +46,8 @@ def suggest(
     classifier: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="What handful export or GET .../export wrote, in its place."
+            metavar="FILE",
+            help="What handful export or GET .../export wrote, in its place; with --url, a name.",
         ),
     ] = None,
     folders: Annotated[
@@ -57,8 +60,27 @@ def suggest(
     backbone: BackboneOption = None,
     prompts: PromptsOption = None,
     adapter: AdapterOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Say which images of a folder to label or register next, best first."""
+    if url is not None:
+        check_alone(
+            url,
+            support=support,
+            template=template or None,
+            cache=cache,
+            no_cache=no_cache or None,
+            backbone=backbone,
+            prompts=prompts,
+            adapter=adapter,
+        )
+        if classifier is None:
+            raise typer.BadParameter("--url asks for the name of a classifier: --classifier NAME")
+        suggest_by_service(
+            folder, number, str(classifier), url, key, folders=folders, as_json=as_json
+        )
+        return
     from service.datasets.dataset import DatasetError
     from service.suggestions.known_support import KnownSupport, read_exported, read_support
     from service.suggestions.pool_folder import PoolFolder

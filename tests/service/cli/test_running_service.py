@@ -51,6 +51,21 @@ def test_a_folder_is_registered_listed_exported_and_imported(
     assert table.stderr == ""  # HANDFUL_URL is no setting that was misspelt
 
 
+def test_suggestions_are_the_services(spare: Server, folder: Path) -> None:
+    run_handful("add", "few", str(folder / "ant/0.png"), "--label", "ant", url=spare.url)
+    named = ["--classifier", "few", "-n", "2"]
+    asked = run_handful("suggest", str(folder), *named, "--json", "--url", spare.url)
+    assert asked.returncode == 0, asked.stderr
+    told = json.loads(asked.stdout)
+    assert (told["classifier"], told["labelled"], told["n_images"]) == ("few", True, 6)
+    assert [one["filename"] for one in told["duplicates"]] == ["ant/0.png"]
+    asked = run_handful("suggest", str(folder / "bee"), *named, url=spare.url)
+    assert asked.returncode == 0, asked.stderr
+    assert "of 3 images suggested" in asked.stderr
+    asked = run_handful("suggest", str(folder), "--url", spare.url)
+    assert (asked.returncode, "--classifier NAME" in asked.stderr) == (2, True)
+
+
 def test_what_the_service_refuses_is_told_and_leaves_nothing(spare: Server, tmp_path: Path) -> None:
     refused = run_handful("export", "nobody", str(tmp_path / "c.zip"), "--url", spare.url)
     assert refused.returncode == 1
