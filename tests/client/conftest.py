@@ -16,8 +16,13 @@ MOST_IMAGES = 40
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    backbone = f"local-dir:{write_tiny_vit(tmp_path_factory.mktemp('vit'), 0)}"
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One that starts quickly."""
+    return f"local-dir:{write_tiny_vit(tmp_path_factory.mktemp('vit'), 0)}"
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("client")
     with Server.ready(folder, backbone=backbone, max_images_per_request=MOST_IMAGES) as running:
         yield running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -290,6 +291,28 @@ def test_many_tasks_ask_at_once(service: Server, two_colours: Classifier) -> Non
             return [one.label for one in told]
 
     assert asyncio.run(ask()) == [("red", "blue")[i % 3 == 0] for i in range(200)]
+
+
+def test_a_service_that_has_too_much_to_do_is_waited_for(
+    tmp_path: Path, backbone: str, two_colours: Classifier
+) -> None:
+    asked = queries(90)
+
+    async def ask(url: str) -> list[str]:
+        async with AsyncClient(url, connections=45) as client:
+            classifier = client.classifier("busy")
+            told = await asyncio.gather(*(classifier.predict(one, top_k=1) for one in asked))
+            return [one.label for one in told]
+
+    with Server.ready(tmp_path, backbone=backbone, max_waiting=1) as busy:
+        with Client(busy.url) as client:
+            client.classifier("busy").import_file(two_colours.export(tmp_path / "c.zip"))
+            labels = asyncio.run(ask(busy.url))
+            metrics = client.metrics()
+        busy.stop()
+    assert labels == [("red", "blue")[i % 3 == 0] for i in range(90)]
+    refused = re.findall(r"^handful_refused_requests_total\{.*\} (\S+)", metrics, re.MULTILINE)
+    assert sum(map(float, refused)) > 0
 
 
 def test_the_asynchronous_client_does_the_same(service: Server, tmp_path: Path) -> None:
