@@ -18,6 +18,7 @@ from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.installation import check_one_faiss
+from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
 from service.re_embedding.worker import ReEmbedder
@@ -59,6 +60,7 @@ class ServiceParts:
     answering: Answering
     tuner: BackgroundTuner
     re_embedder: ReEmbedder
+    jobs: BackgroundJobs
     engine: Engine
     lock: FileLock | None
     checking: BackgroundCheck | None
@@ -159,15 +161,19 @@ class ServiceParts:
             settings,
             shared=lock is None,
         )
+        answering = Answering()
         return cls(
             re_embedder=re_embedder,
+            jobs=BackgroundJobs(
+                engine, settings, registry, embedder, texts, answering, shared=lock is None
+            ),
             settings=settings,
             backbone=backbone,
             registry=registry,
             store=store,
             embedder=embedder,
             texts=texts,
-            answering=Answering(),
+            answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             lock=lock,

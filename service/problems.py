@@ -372,6 +372,47 @@ class ImageNotStored(StatusProblem):
     status = 404
 
 
+class JobNotFound(StatusProblem):
+    """No job of that id."""
+
+    type_ = "job-not-found"
+    title = "There is no such job"
+    status = 404
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"There is no job {job_id!r}. Jobs that have ended are removed after some days "
+            "(HANDFUL_JOB_HOURS). GET /v1/jobs lists those that there are."
+        )
+
+
+class JobElsewhere(StatusProblem):
+    """Results that lie on another machine of the service."""
+
+    type_ = "job-elsewhere"
+    title = "The results of the job lie on another machine"
+    status = 409
+
+
+class FolderNotAllowed(StatusProblem):
+    """A folder of the machine that no job may read."""
+
+    type_ = "folder-not-allowed"
+    title = "That folder may not be read"
+    status = 403
+
+
+class TooManyJobs(StatusProblem):
+    """No more jobs are taken until others have ended or are deleted."""
+
+    type_ = "too-many-jobs"
+    title = "There are too many jobs"
+    status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"retry-after": "60"})
+
+
 class InternalError(StatusProblem):
     """A defect of the service; the log has the traceback."""
 

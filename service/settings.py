@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.environment import Environment
+from service.folders import Folders
 from service.hosts import Addresses, Hosts, Origins
 
 _MIB = 2**20
@@ -177,6 +178,25 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="Share of one core that a process tunes classifiers with after their changes.",
+    )
+
+    job_folders: Folders = Field(
+        [],
+        description="Folders of this machine whose images jobs may read, with all below them,"
+        " separated by commas. None by default: then jobs take zips only.",
+    )
+    max_jobs: int = Field(
+        100, gt=0, description="Most jobs of a tenant that are queued or running."
+    )
+    max_job_images: int = Field(50_000, gt=0, description="Most images of one job.")
+    max_job_bytes: int = Field(2048 * _MIB, gt=0, description="Largest zip of a job.")
+    max_jobs_bytes: int = Field(
+        8192 * _MIB,
+        gt=0,
+        description="Bytes on the disk of the zips and results of all jobs of a tenant.",
+    )
+    job_hours: float = Field(
+        72, gt=0, description="Hours for which a job that has ended keeps its results."
     )
 
     @field_validator("precision")

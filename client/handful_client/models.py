@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, RootModel
 
 from handful_client.model import Model
 
@@ -291,6 +291,41 @@ class ExpectedPoint(Model):
     """
 
 
+class FaultOut(Model):
+    """
+    The members of a problem document (RFC 9457).
+    """
+
+    type: str
+    """
+    Names the kind.
+    """
+    title: str
+    """
+    The kind, for people.
+    """
+    status: int
+    """
+    The status that a request would be answered with.
+    """
+    detail: str
+    """
+    What is wrong, and how to mend it.
+    """
+
+
+class FileErrorOut(Model):
+    """
+    A file of a job that cannot be used; the others are not concerned.
+    """
+
+    file: str
+    """
+    Its name in the zip, or below the folder.
+    """
+    problem: FaultOut
+
+
 class Health(Model):
     """
     State of the process.
@@ -377,6 +412,29 @@ class PredictedLabelOut(Model):
     """
 
 
+class ProgressOut(Model):
+    """
+    How far a job is, in files.
+    """
+
+    total: int
+    """
+    Files that the job takes.
+    """
+    done: int
+    """
+    Those that have a line among the results.
+    """
+    failed: int
+    """
+    Those of them that could not be used.
+    """
+    skipped: int
+    """
+    Files that are none of the job's: by their names no images, but what systems and tools leave beside them.
+    """
+
+
 class RankedLabelOut(Model):
     """
     A candidate answer and the two terms of its logit.
@@ -446,6 +504,17 @@ class ReEmbeddingOut(Model):
     """
     What it waits for, or has failed with.
     """
+
+
+class RegistrationLine(Model):
+    """
+    A line of the results of a registration: what became of a file.
+    """
+
+    file: str
+    label: str
+    id: str
+    status: Literal["created", "duplicate"] | str
 
 
 class ShiftOut(Model):
@@ -839,6 +908,20 @@ class ImagesIn(Model):
     images: list[ImageData | ImageEmbedding | ImageReference]
 
 
+class JobFolderIn(Model):
+    """
+    A folder of the machine that the service runs on.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    folder: str
+    """
+    Its absolute path, at or below a folder of `HANDFUL_JOB_FOLDERS`. All image files below it are taken, in the order of their names; links are not followed.
+    """
+
+
 class LabelledImageData(Model):
     """
     An image by its bytes, with the label of its class.
@@ -977,6 +1060,48 @@ class ClassifierOut(Model):
     """
 
 
+class JobOut(Model):
+    """
+    A job.
+    """
+
+    id: str
+    kind: Literal["predict", "register"] | str
+    classifier: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"] | str
+    """
+    `queued`; `running`; `done`: every file has a line among the results, also those that could not be used; `failed`: by `problem`; `cancelled`. What has ended in either way keeps the results that it has.
+    """
+    cancelling: bool
+    """
+    Whether it was told to end, which it does after the piece that it is at.
+    """
+    folder: str | None
+    """
+    What it works on; null: the zip that came with it.
+    """
+    parameters: dict[str, int | str | None]
+    """
+    As in the request.
+    """
+    progress: ProgressOut
+    errors: list[FileErrorOut]
+    """
+    The first 20 files that could not be used; the results have all.
+    """
+    problem: FaultOut | None
+    """
+    What the job has failed with.
+    """
+    waits_for: str | None
+    """
+    What keeps it from going on at the moment, such as a full disk; it is tried again every few seconds.
+    """
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+
+
 class LearningCurveOut(Model):
     """
     Accuracy against images a class.
@@ -1061,6 +1186,21 @@ class OverlapsOut(Model):
     """
 
 
+class PredictionLine(Model):
+    """
+    A line of the results of a prediction: the members of a prediction, and the file.
+    """
+
+    file: str
+    label: str
+    probability: float
+    known: bool
+    p_value: float | None
+    prediction_set: list[str] | None
+    top_k: list[RankedLabelOut]
+    evidence: list[EvidenceOut]
+
+
 class PredictionOut(Model):
     """
     The answer for one image.
@@ -1134,6 +1274,13 @@ class RegistrationOut(Model):
     """
 
 
+class ResultLine(RootModel[PredictionLine | RegistrationLine | FileErrorOut]):
+    root: PredictionLine | RegistrationLine | FileErrorOut
+    """
+    A line of results, by the kind of the job; one with a `problem` could not be used.
+    """
+
+
 class AdviceOut(Model):
     """
     What a support set needs, and what it can do without.
@@ -1177,6 +1324,18 @@ class ClassifierList(Model):
     """
 
     classifiers: list[ClassifierOut]
+
+
+class JobList(Model):
+    """
+    A page of jobs, the newest first.
+    """
+
+    jobs: list[JobOut]
+    next: str | None
+    """
+    What to send as `after` for the next page; null: this is the last.
+    """
 
 
 class ReportOut(Model):

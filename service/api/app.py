@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from adapters.collector import without_collections
 from service.api.direct_predictions import DirectPredictions
+from service.api.ending import ENDING
 from service.api.exception_handlers import handle_exceptions
 from service.api.json_images.body_schemas import body_schemas
 from service.api.limiters import Limiters
@@ -64,11 +66,12 @@ def create_app(
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async def begin() -> None:
             try:
                 with without_collections():
                     app.state.parts = await asyncio.to_thread(start, settings)
+                app.state.parts.jobs.begin()
                 READY.set(1)
                 # What has been made so far lives as long as the process. Python's collector would
                 # walk through all of it again and again, while no request is worked on.
@@ -81,9 +84,11 @@ def create_app(
         starting = asyncio.create_task(begin())
         if not answer_while_starting:
             await starting
-        yield
+        # The connections of this process set it when they are told to end.
+        yield {ENDING: asyncio.Event()}
         await starting
         if app.state.parts is not None:
+            await app.state.parts.jobs.end()
             app.state.parts.close()
         if on_exit is not None:
             on_exit()

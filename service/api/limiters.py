@@ -11,6 +11,7 @@ from fastapi import Request
 
 # Writers wait for each other in threads; with places of their own they never take the readers'.
 _WRITER_THREADS = 8
+_EVENT_STREAMS = 200
 
 
 class WriterQueues:
@@ -46,6 +47,8 @@ class Limiters:
         reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
             all cores, so more would not be done sooner, but take the places of predictions.
         suggestions: Limiter of capacity 1: images are chosen from one pool at a time.
+        event_streams: Limiter of clients that are told of jobs, each of which costs a look at the
+            database twice a second.
     """
 
     writer_queues: WriterQueues = field(default_factory=WriterQueues)
@@ -56,6 +59,9 @@ class Limiters:
     documents: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     suggestions: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    event_streams: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(_EVENT_STREAMS)
+    )
 
     @classmethod
     def of(cls, request: Request) -> Limiters:

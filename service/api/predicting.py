@@ -19,7 +19,7 @@ from service.encoding.image_embedder import Wait
 from service.images.uploaded import UploadedImage
 from service.presentation.shift import ShiftOut
 from service.registry.live import LiveClassifier
-from service.registry.predictions import Prediction
+from service.registry.predictions import Prediction, prediction_members
 from service.registry.query_batching import MOST_ROWS, check_rows
 from service.registry.query_window import QueryWindow
 from service.tenancy import bare
@@ -131,18 +131,7 @@ def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Predic
         {
             "classifier": bare(name),
             "shift": shift,
-            "predictions": [
-                {
-                    "label": one.top_k[0].label,
-                    "probability": one.top_k[0].probability,
-                    "known": one.known,
-                    "p_value": one.p_value,
-                    "prediction_set": one.prediction_set,
-                    "top_k": one.top_k,
-                    "evidence": one.evidence,
-                }
-                for one in predictions
-            ],
+            "predictions": list(map(prediction_members, predictions)),
         },
         inf_nan_mode="null",
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from service.archives.code_pages import CodePageError
-from service.archives.directory import measure_directory
+from service.archives.directory import HEADER_BYTES, Directory, measure_directory, tail_bytes
 from service.archives.names import ZIPFILE_ENCODING, member_names
 from service.images.uploaded import UploadedImage
 from service.problems import ImageTooLarge, InvalidUpload, RequestTooLarge
@@ -19,6 +20,8 @@ from service.settings import Settings
 _ENTRIES = 5
 _ENTRY_BYTES = 1024
 _ENCRYPTED = 0x1
+# Bytes of a directory on the disk that are read to count its entries.
+_ON_DISK = 2**28
 
 
 class Unpacked:
@@ -71,14 +74,14 @@ class Unpacked:
 
 
 def open_archive(
-    content: bytes, settings: Settings, unpacked: Unpacked, encoding: str | None = None
+    content: bytes | Path, settings: Settings, unpacked: Unpacked, encoding: str | None = None
 ) -> list[UploadedImage]:
     """List the files of a zip archive, without unpacking any; folders are left out.
 
     Takes milliseconds to tenths of a second; may run in any thread, and so may what it returns.
 
     Args:
-        content: The archive.
+        content: The archive, or where it lies; then it stays open as long as a file of it is held.
         settings: The limits.
         unpacked: Counts what is read, of all archives of a request.
         encoding: Of names that do not say that they are UTF-8; found out where it is None.
@@ -87,12 +90,16 @@ def open_archive(
         InvalidUpload: It is no zip or damaged, or names have an encoding that cannot be told.
         RequestTooLarge: Its directory is larger than so many images need.
     """
-    directory = measure_directory(content)
+    if isinstance(content, bytes):
+        directory = measure_directory(content)
+    else:
+        directory = _measured_on_disk(content)
     if directory is None:
         raise InvalidUpload("The zip is damaged or no zip: it has no directory at its end.")
     unpacked.add_directory(*directory)
     try:
-        archive = ZipFile(io.BytesIO(content), metadata_encoding=ZIPFILE_ENCODING)
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
+        archive = ZipFile(source, metadata_encoding=ZIPFILE_ENCODING)
         infos = [i for i in archive.infolist() if i.orig_filename[-1:] not in {"/", "\\"}]
         names = member_names(infos, encoding)
     except CodePageError as error:
@@ -104,6 +111,20 @@ def open_archive(
         UploadedImage(name, _Member(archive, info, name, settings, unpacked.add))
         for info, name in zip(infos, names, strict=True)
     ]
+
+
+def _measured_on_disk(path: Path) -> Directory | None:
+    """As :func:`measure_directory`, reading no more of a file than its end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - tail_bytes(0)))
+        announced = measure_directory(file.read())
+        if announced is None:
+            return None
+        if announced.size > _ON_DISK:
+            return Directory(announced.size // HEADER_BYTES, announced.size)
+        file.seek(max(0, size - tail_bytes(announced.size)))
+        return measure_directory(file.read())
 
 
 class _Member:

@@ -9,6 +9,8 @@ import struct
 from typing import NamedTuple
 
 _HEADER = b"PK\x01\x02"
+# The least of an entry.
+HEADER_BYTES = 46
 _END = b"PK\x05\x06"
 _END_BYTES = 22
 _LOCATOR = b"PK\x06\x07"
@@ -49,6 +51,11 @@ def measure_directory(content: bytes) -> Directory | None:
         end = at_64
     start = max(0, end - size)
     return Directory(max(announced, content.count(_HEADER, start)), size)
+
+
+def tail_bytes(directory: int) -> int:
+    """Bytes at the end of an archive that hold a directory of that size, and all behind it."""
+    return directory + _END_64_BYTES + _LOCATOR_BYTES + _END_BYTES + _LONGEST_COMMENT
 
 
 def _find_end(content: bytes) -> int | None:

@@ -9,13 +9,14 @@ from functools import partial
 from time import sleep
 from typing import Any, NamedTuple
 
+from fastapi_problem.error import StatusProblem
 from torch import Tensor
 
 from adapters.backbones.support_views import averaged
 from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
-from service.encoding.encoding_request import Answer, InvalidImages, Metadata
+from service.encoding.encoding_request import Answer, InvalidImages, Metadata, Rows
 from service.encoding.fair_queue import Priority
 from service.encoding.hand_over_metrics import HAND_OVERS
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
@@ -24,7 +25,7 @@ from service.encoding.pass_metrics import IMAGES
 from service.images.decoding import DecodedImage, decode
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
-from service.problems import ImageTooLarge
+from service.problems import ImageTooLarge, RequestTooLarge
 from service.settings import Settings
 
 # Returns once the future is done, or raises when that is not worth waiting for any more.
@@ -112,14 +113,59 @@ class ImageEmbedder:
             )
         except InvalidImages as invalid:
             raise aggregated(images, invalid.errors) from invalid
-        return [
-            embedded(embeddings=rows[0])
-            if views == 1
-            else embedded(
-                embeddings=averaged(ImageEmbeddings.concatenate(rows)), views=views, itself=rows[0]
-            )
-            for embedded, rows in answer
+        return [_whole(embedded, rows, views) for embedded, rows in answer]
+
+    async def ask_each(
+        self, images: Sequence[UploadedImage], classifier: str
+    ) -> list[ImageEmbeddings | StatusProblem]:
+        """Embed images that nobody waits for, to ask about them; queries go before them.
+
+        Whoever calls this bounds how many there are at a time: admission control does not count
+        them, and refuses no request because of them.
+
+        Returns:
+            Of each image its (1, d) rows, or what is wrong with it, in their order.
+        """
+        prepare = partial(self._decode_to_ask, priority=Priority.REGISTRATIONS)
+        answers = await self._each(images, prepare, classifier)
+        return [one if isinstance(one, StatusProblem) else one[1][0] for one in answers]
+
+    async def register_each(
+        self, images: Sequence[UploadedImage], classifier: str, views: int
+    ) -> list[EmbeddedImage | StatusProblem]:
+        """As :meth:`ask_each`, to register those that can be, with so many support views."""
+        prepare = partial(self._decode_to_keep, views)
+        answers = await self._each(images, prepare, classifier, views)
+        return [one if isinstance(one, StatusProblem) else _whole(*one, views) for one in answers]
+
+    async def _each(
+        self,
+        images: Sequence[UploadedImage],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[_Picture]]],
+        classifier: str,
+        views: int = 1,
+    ) -> list[tuple[Metadata, list[Rows]] | StatusProblem]:
+        requests = [
+            self._batcher.submit([one], prepare, classifier, Priority.REGISTRATIONS, inputs=views)
+            for one in images
         ]
+        try:
+            done = await asyncio.gather(
+                *(request.answer for request in requests), return_exceptions=True
+            )
+        finally:
+            for request in requests:
+                if not request.answer.done():
+                    self._batcher.withdraw(request)
+        answers: list[tuple[Metadata, list[Rows]] | StatusProblem] = []
+        for one in done:
+            if isinstance(one, (*IMAGE_ERRORS, RequestTooLarge)):
+                answers.append(one)
+            elif isinstance(one, BaseException):
+                raise one
+            else:
+                answers += one
+        return answers
 
     @property
     def waiting(self) -> int:
@@ -176,9 +222,11 @@ class ImageEmbedder:
             [one.pixels for one in pictures], background=background
         )
 
-    def _decode_to_ask(self, image: UploadedImage) -> tuple[None, list[_Picture]]:
+    def _decode_to_ask(
+        self, image: UploadedImage, priority: Priority = Priority.QUERIES
+    ) -> tuple[None, list[_Picture]]:
         pixels = self._backbone.preprocess(self._decode(image, image.read()).pixels)
-        return None, [_Picture(pixels, Priority.QUERIES)]
+        return None, [_Picture(pixels, priority)]
 
     def _decode(self, image: UploadedImage, content: bytes) -> DecodedImage:
         if len(content) > self._settings.max_image_bytes:
@@ -212,3 +260,13 @@ class ImageEmbedder:
         )
         pixels = self._backbone.preprocess_views(decoded.pixels, views, sha256)
         return embedded, [_Picture(view, Priority.REGISTRATIONS) for view in pixels]
+
+
+def _whole(
+    embedded: partial[EmbeddedImage], rows: list[ImageEmbeddings], views: int
+) -> EmbeddedImage:
+    """An image of a support set with the rows of its views."""
+    if views == 1:
+        return embedded(embeddings=rows[0])
+    mean = averaged(ImageEmbeddings.concatenate(rows))
+    return embedded(embeddings=mean, views=views, itself=rows[0])

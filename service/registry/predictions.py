@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.classifier import Answers
 from service.name_validation import NOT_THESE
@@ -51,6 +52,20 @@ class Prediction:
     known: bool
     p_value: float | None
     prediction_set: list[str] | None
+
+
+def prediction_members(one: Prediction) -> dict[str, Any]:
+    """The members of a prediction's JSON, as ``PredictionOut`` of the API describes them."""
+    best = one.top_k[0]
+    return {
+        "label": best.label,
+        "probability": best.probability,
+        "known": one.known,
+        "p_value": one.p_value,
+        "prediction_set": one.prediction_set,
+        "top_k": one.top_k,
+        "evidence": one.evidence,
+    }
 
 
 def too_many_labels(images: int, most: int) -> AnswerTooLarge:

@@ -11,6 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from service.api.ending import ENDING
 from service.serving import refusals
 from service.serving.connections import Connections
 from service.serving.minimum_rate import MinimumRate
@@ -229,7 +230,12 @@ class HttpConnection(HttpToolsProtocol):
     # Time, room and the end
 
     def shutdown(self) -> None:
-        """Answer what was asked, then end; a client that has just connected may still ask."""
+        """Answer what was asked, then end; a client that has just connected may still ask.
+
+        Streams without an end are told to end.
+        """
+        if (ending := self.app_state.get(ENDING)) is not None:
+            ending.set()
         if self._phase is _Phase.HEAD and not self._busy:
             self._await_last_request()
         else:

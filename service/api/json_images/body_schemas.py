@@ -7,8 +7,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from service.api.schemas.images import ImagesIn, LabelledImagesIn
+from service.api.schemas.jobs import JobFolderIn
 
-_MODELS = (ImagesIn, LabelledImagesIn)
+_MODELS = (ImagesIn, LabelledImagesIn, JobFolderIn)
 _OF_URLS = ("ImageUrl", "LabelledImageUrl")
 _TEMPLATE = "#/components/schemas/{model}"
 

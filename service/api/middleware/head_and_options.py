@@ -9,6 +9,9 @@ from service.api.allowed_methods import allowed_methods
 from service.api.exception_handlers import no_such_path
 from service.api.problem_documents import problem_answer
 
+HEAD = "handful.head"
+"""Key of a scope whose request has asked for the header fields alone: no stream need be made."""
+
 
 class HeadAndOptions:
     """ASGI middleware: HEAD is GET without the content; OPTIONS answers 204 with ``Allow``.
@@ -31,7 +34,8 @@ class HeadAndOptions:
                     message = {**message, "body": b""}
                 await send(message)
 
-            await self.app({**scope, "method": "GET"}, receive, without_content)
+            as_get = {**scope, "method": "GET", HEAD: True}
+            await self.app(as_get, receive, without_content)
         else:
             await self.app(scope, receive, send)
 

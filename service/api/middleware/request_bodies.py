@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.middleware.bytes_in_flight import Account, BytesInFlight
 from service.api.middleware.content_coding import StreamDecoder, coding
+from service.api.preferences import prefers_async
 from service.api.problem_documents import problem_answer
 from service.problems import ImageTooLarge, RequestTooLarge
 from service.settings import Settings
@@ -28,6 +29,7 @@ _IMPORT = re.compile("/v1/classifiers/[^/]+/import$")
 _IMAGES = re.compile(
     "/v1/(classifiers/[^/]+/(predict|support|similar|classes/[^/]+/images)|embeddings)$"
 )
+_JOB = re.compile("/v1/classifiers/[^/]+/(predict|support)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,24 @@ class BodyLimit:
         bytes: How many.
         setting: Which one says so.
         image: Whether it is that of an image.
+        to_disk: Whether it goes to the disk as it comes, so that not all of it is in memory.
     """
 
     bytes: int
     setting: str
     image: bool = False
+    to_disk: bool = False
 
     @classmethod
-    def of(cls, method: str, path: str, content_type: str, settings: Settings) -> BodyLimit:
+    def of(
+        cls,
+        method: str,
+        path: str,
+        content_type: str,
+        settings: Settings,
+        *,
+        asynchronous: bool = False,
+    ) -> BodyLimit:
         """The limit of a body of this type; small where nothing large is expected.
 
         Images, forms of them and zips are posted, also as JSON where images are taken; classifiers'
@@ -55,6 +67,9 @@ class BodyLimit:
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
         posted = method == "POST"
+        found = _JOB.search(path) if posted and "zip" in media_type else None
+        if found is not None and (asynchronous or found[1] == "predict"):
+            return cls(settings.max_job_bytes, "HANDFUL_MAX_JOB_BYTES", to_disk=True)
         if posted and (media_type.startswith("multipart/") or "zip" in media_type):
             return whole
         if posted and media_type.endswith(("/json", "+json")) and _IMAGES.search(path):
@@ -112,7 +127,13 @@ class RequestBodies:
                 await self.app(scope, receive, send)
                 return
             content_type = headers.get("content-type", "")
-            limit = BodyLimit.of(scope["method"], scope["path"], content_type, self.settings)
+            limit = BodyLimit.of(
+                scope["method"],
+                scope["path"],
+                content_type,
+                self.settings,
+                asynchronous=prefers_async(headers.getlist("prefer")),
+            )
             body = _Body(headers, limit, account)
             if "content-encoding" in headers:
                 decoded = MutableHeaders(scope=scope)  # what the application reads has neither
@@ -179,7 +200,8 @@ class _Body:
         if self._declared is not None:
             if self._declared > self._limit.bytes:
                 raise self._limit.exceeded(self._declared)
-            self._account.expect(self._declared)
+            if not self._limit.to_disk:
+                self._account.expect(self._declared)
 
     async def _as_sent(self, receive: Receive) -> Message:
         message = await receive()

@@ -34,6 +34,12 @@ _LINKS: dict[str, dict[str, dict[str, str]]] = {
     "post_support": dict.fromkeys(("get_image", "delete_image", "get_class"), _IMAGE)
     | dict.fromkeys(("predict", "get_report"), _NAME),
 }
+# Operations that a job may answer, and those that follow then.
+_OF_JOBS = ("predict", "post_support")
+_JOB_LINKS = {
+    follower: {"operationId": follower, "parameters": {"job_id": "$response.body#/id"}}
+    for follower in ("get_job", "delete_job", "get_results", "get_events")
+}
 _PARAMETERS = {
     "get_image": ("name", "label", "image_id"),
     "delete_image": ("name", "label", "image_id"),
@@ -56,6 +62,8 @@ def link(operation: dict[str, Any]) -> None:
         }
         for follower, values in _LINKS.get(operation["operationId"], {}).items()
     }
+    if operation["operationId"] in _OF_JOBS:
+        operation["responses"]["202"]["links"] = _JOB_LINKS
     for status, answer in operation["responses"].items():
-        if links and status.startswith("2"):
+        if links and status.startswith("2") and "links" not in answer:
             answer["links"] = links

@@ -15,9 +15,12 @@ from service.problems import (
     ClassifierNotFound,
     ClassNotFound,
     EmptyUpload,
+    FolderNotAllowed,
     ImageNotFound,
     ImageNotStored,
     ImageTooLarge,
+    InvalidName,
+    InvalidRequest,
     InvalidUpload,
     NotAnImage,
     NotReady,
@@ -27,6 +30,7 @@ from service.problems import (
     RequestTooLarge,
     StorageFull,
     StorageUnavailable,
+    TooManyJobs,
     UnsupportedMediaType,
 )
 
@@ -65,6 +69,14 @@ ITEM_PROBLEMS: tuple[StatusProblem, ...] = (
     OtherFingerprint("images[0] is an embedding of the fingerprint 5f0c..., and what it is to ..."),
 )
 """Problems of images in JSON that are given by their embeddings, or by ids."""
+JOB_PROBLEMS: tuple[StatusProblem, ...] = (
+    FolderNotAllowed("'/etc' is no folder that jobs may read. Name one by its absolute path, ..."),
+    InvalidName("'..' cannot be a label; of the files of the job these have it: ..."),
+    InvalidRequest("body.folder: Field required", errors=[]),
+    TooManyJobs("There are 100 jobs that have not ended (HANDFUL_MAX_JOBS), or their zips and ..."),
+    StorageFull("There is no room for this on the disk of /data/jobs. Free some, or DELETE ..."),
+)
+"""Problems of a request that asks for a job, beside those of its images."""
 
 
 def created(model: type[BaseModel]) -> Responses:

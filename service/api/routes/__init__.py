@@ -10,6 +10,7 @@ from service.api.routes import (
     classifiers,
     exchange,
     health,
+    jobs,
     predictions,
     re_embedding,
     reports,
@@ -26,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     reports.router,
     advice.router,
     exchange.router,
+    jobs.router,
     re_embedding.router,
     health.router,
 )

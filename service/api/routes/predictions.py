@@ -14,6 +14,7 @@ from pydantic import WithJsonSchema
 
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
+from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_job_input
 from service.api.json_images.predicting import predicted_items
 from service.api.json_images.reading import is_json
 from service.api.json_images.receiving import received_items
@@ -22,6 +23,7 @@ from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     IMAGE_PROBLEMS,
     ITEM_PROBLEMS,
+    JOB_PROBLEMS,
     classifier_problems,
 )
 from service.api.predicting import (
@@ -49,8 +51,10 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
         *IMAGE_PROBLEMS,
         *ITEM_PROBLEMS,
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
-    ),
-    openapi_extra=IMAGES_BODY,
+        *JOB_PROBLEMS,
+    )
+    | JOB_ACCEPTED,
+    openapi_extra=with_job_input(IMAGES_BODY),
 )
 async def predict(
     name: Name,
@@ -73,6 +77,7 @@ async def predict(
         ),
         WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),  # a header is never null
     ] = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
@@ -80,7 +85,12 @@ async def predict(
     fits the support images. ``known`` says whether the image looks like any class at all, and
     ``evidence`` are the support images nearest to it. ``shift`` says whether the recent queries
     look like the support images at all.
+
+    A zip, or a folder of the service's machine, is answered with 202 and a job.
     """
+    asked = {"top_k": top_k, "evidence": evidence}
+    if (job := await accepted_job(request, parts, "predict", name, asked)) is not None:
+        return job
     seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
     wait = deadline_or_disconnect(request, seconds)
     if is_json(request):

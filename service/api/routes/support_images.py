@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
+from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_job_input
 from service.api.json_images.embedding import embedded_support
 from service.api.json_images.items import Item
 from service.api.json_images.reading import is_json
@@ -20,6 +21,7 @@ from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     IMAGE_PROBLEMS,
     ITEM_PROBLEMS,
+    JOB_PROBLEMS,
     change_problems,
     classifier_problems,
 )
@@ -73,8 +75,11 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
         *ITEM_PROBLEMS,
         _TOO_MANY,
         InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
-    ),
-    openapi_extra=SUPPORT_BODY,
+        *JOB_PROBLEMS,
+    )
+    | JOB_ACCEPTED,
+    response_model=RegistrationOut,
+    openapi_extra=with_job_input(SUPPORT_BODY),
 )
 async def post_support(
     name: Name,
@@ -90,14 +95,21 @@ async def post_support(
         ),
     ] = None,
     predict: Predict = False,
-) -> RegistrationOut:
+    prefer: Prefer = None,
+) -> RegistrationOut | Response:
     """All images or none. The label is the folder in each file's name.
 
     Send a zip of ``LABEL/IMAGE`` files as the body, or multipart files named so. Folders around
     those of the classes, and folders below them, do not matter as long as it can be told which
     ones vary by class. What systems and tools leave in folders is skipped, and listed in the
     answer.
+
+    A zip with `Prefer: respond-async`, or a folder of the service's machine, is answered with 202
+    and a job, which registers what it can, some hundred images in a change.
     """
+    asked = {"filename_encoding": filename_encoding}
+    if (job := await accepted_job(request, parts, "register", name, asked)) is not None:
+        return job
     await run_blocking(parts.registry.live, name)
     if is_json(request):
         labelled = await received_labelled_items(request, parts)

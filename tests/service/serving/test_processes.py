@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from service.serving.encoder_processes import PROCESS_NAME
-from tests.service.client import Classifier
+from tests.service.client import Classifier, of_four
+from tests.service.jobs.asking import begun, ended, results
 from tests.service.pictures import picture
 from tests.service.server import Server, run_installed
 
@@ -144,6 +145,17 @@ def test_changes_at_the_same_time_are_all_kept(anyone: httpx.Client) -> None:
     gone = at_once(lambda _: anyone.delete(classifier.class_url("class 1")), 8)
     assert sorted(gone) == [204] + [404] * 7
     assert n_images(classifier) == sum(classifier.counts().values()) == 12
+
+
+def test_jobs_are_shared_and_each_file_has_one_line(anyone: httpx.Client) -> None:
+    files = {f"{'ant' if i % 2 else 'wasp'}/{i:03}.png": picture(100 + i) for i in range(300)}
+    made = [of_four(anyone, f"jobs-{i}") for i in range(5)]
+    asked = [begun(one, "support", files) for one in made]
+    assert anyone.delete(asked[-1]).status_code in (202, 204)
+    for one, where in zip(made[:-1], asked[:-1], strict=True):
+        assert ended(anyone, where)["state"] == "done"
+        assert [line["file"] for line in results(anyone, where)] == list(files)
+        assert one.counts() == {"ant": 152, "bee": 2, "wasp": 150}
 
 
 def test_a_killed_process_is_replaced_and_nothing_is_lost(

@@ -63,11 +63,13 @@ def test_options_and_refusals_allow_what_is_described(http: httpx.Client) -> Non
     for path, item in described.items():
         methods = {method.upper() for method in item}
         allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
-        options = http.options(path.format(name="a", label="b", image_id="c"))
+        options = http.options(path.format(name="a", label="b", image_id="c", job_id="d"))
         assert options.status_code == 204, path
         assert options.content == b""
         for method in {"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "TRACE"} - allowed:
-            refused = http.request(method, path.format(name="a", label="b", image_id="c"))
+            refused = http.request(
+                method, path.format(name="a", label="b", image_id="c", job_id="d")
+            )
             assert refused.status_code == 405, (method, path)
             assert set(refused.headers["allow"].split(", ")) == allowed, (method, path)
             if method != "HEAD":

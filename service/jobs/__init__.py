@@ -1,0 +1,1 @@
+"""Jobs: long work that outlives the request that asks for it, and the process that does it."""

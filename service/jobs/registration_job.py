@@ -1,0 +1,152 @@
+"""The work of a registration job: a piece of its files → support images, in one change.
+
+A piece is all or nothing, and none is lost: each is a change like that of a request. Repeating one
+changes nothing, as images are recognised by their bytes. So results say of an image that it was
+created where it came with this job, whichever process began it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import anyio.to_thread
+from fastapi_problem.error import StatusProblem
+from pydantic_core import to_json
+
+from service.encoding.recipes import RecipeEmbedders, RecipeGone
+from service.encoding.text_embedder import TextEmbedder
+from service.images.embedded import EmbeddedImage, SupportImage
+from service.images.uploaded import UploadedImage
+from service.jobs.job_folder import JobFile, lines_of
+from service.jobs.work import Piece, error_of, identified
+from service.problems import ChangedMeanwhile
+from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.registry.registered import Registered
+from service.registry.registry import Registry
+from service.registry.support_views import ViewsNeeded
+from service.storage.jobs import JobRecord
+
+# Each failure is somebody else's change of what is to be embedded.
+_ATTEMPTS = 10
+
+
+class RegistrationWork:
+    """Registers the files of a job.
+
+    Args:
+        job: The job.
+        registry: Of the classifiers.
+        embedders: Embed, behind queries.
+        texts: Embeds class names.
+        writers: Of the threads that jobs change classifiers in.
+        first: Of each support image that results tell of, by its id, the file that it came in.
+    """
+
+    # A change is tuned and written at once, while other changes of the database wait.
+    files, ahead = 256, False
+
+    def __init__(
+        self,
+        job: JobRecord,
+        registry: Registry,
+        embedders: RecipeEmbedders,
+        texts: TextEmbedder,
+        writers: anyio.CapacityLimiter,
+        first: dict[str, int],
+    ) -> None:
+        self._job = job
+        self._registry = registry
+        self._embedders = embedders
+        self._texts = texts
+        self._writers = writers
+        self._first = first
+
+    async def __call__(self, files: Sequence[JobFile], images: Sequence[UploadedImage]) -> Piece:
+        """Register a piece: those images of it that can be.
+
+        Raises:
+            StatusProblem: The classifier cannot be changed; nothing was.
+        """
+        texts = ClassTexts()
+        name = self._job.classifier
+        live = await anyio.to_thread.run_sync(self._registry.live, name)
+        views, fingerprint = live.settings.support_views, live.fingerprint
+        embedded: list[EmbeddedImage | StatusProblem] | None = None
+        for _ in range(_ATTEMPTS):
+            live = await anyio.to_thread.run_sync(self._registry.live, name)
+            identified(self._job, live.state)
+            try:
+                if embedded is None:
+                    embedder = self._embedders.of(fingerprint)
+                    embedded = await embedder.register_each(images, name, views)
+                support = [
+                    SupportImage(file.label or "", one)
+                    for file, one in zip(files, embedded, strict=True)
+                    if isinstance(one, EmbeddedImage)
+                ]
+                done: list[Registered] = []
+                if support:
+                    done = await anyio.to_thread.run_sync(
+                        self._registry.add_images, name, support, None, texts, limiter=self._writers
+                    )
+                return self._piece(files, embedded, done)
+            except TextsNeeded as needed:
+                texts = texts.with_more(await self._texts.embed(needed, name, _until_done))
+            except ViewsNeeded as needed:
+                views, fingerprint, embedded = needed.views, needed.fingerprint, None
+            except RecipeGone:
+                views, fingerprint = live.settings.support_views, live.fingerprint
+        raise ChangedMeanwhile(
+            "Others keep changing how the classifier embeds its images and class names."
+        )
+
+    def _piece(
+        self,
+        files: Sequence[JobFile],
+        embedded: Sequence[EmbeddedImage | StatusProblem],
+        done: Sequence[Registered],
+    ) -> Piece:
+        left = iter(done)
+        errors: list[dict[str, Any]] = []
+        lines = []
+        for file, image in zip(files, embedded, strict=True):
+            if isinstance(image, StatusProblem):
+                errors.append(error_of(file, image))
+                lines.append(to_json(errors[-1]))
+                continue
+            record = next(left).record
+            new = record.created_at >= self._job.created_at
+            first = self._first.setdefault(record.public_id, file.at) == file.at
+            status = "created" if new and first else "duplicate"
+            lines.append(
+                to_json(
+                    {
+                        "file": file.name,
+                        "label": file.label,
+                        "id": record.public_id,
+                        "status": status,
+                    }
+                )
+            )
+        return Piece(lines_of(lines), errors)
+
+
+def first_files(files: Sequence[JobFile], lines: Iterable[bytes]) -> dict[str, int]:
+    """The file that each support image came in first, by its id.
+
+    Args:
+        files: Of the job.
+        lines: Its results so far, in the order of the files.
+    """
+    first: dict[str, int] = {}
+    for file, line in zip(files, lines, strict=False):
+        if (image_id := json.loads(line).get("id")) is not None:
+            first.setdefault(image_id, file.at)
+    return first
+
+
+async def _until_done(answer: asyncio.Future[Any]) -> None:
+    await asyncio.wait([answer])
