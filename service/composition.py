@@ -14,6 +14,7 @@ from sqlalchemy import Engine, make_url
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe, Recipe
+from service.authentication.key_ring import KeyRing
 from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
@@ -47,6 +48,7 @@ class ServiceParts:
     """What requests are served with.
 
     Attributes:
+        keys: Those that are valid; None: none are asked for.
         lock: Of the database file, where this process has it to itself; None: others may share it.
         checking: What measures precisions beside it; None: nothing is to be measured.
     """
@@ -62,6 +64,7 @@ class ServiceParts:
     re_embedder: ReEmbedder
     jobs: BackgroundJobs
     engine: Engine
+    keys: KeyRing | None
     lock: FileLock | None
     checking: BackgroundCheck | None
 
@@ -176,6 +179,7 @@ class ServiceParts:
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
+            keys=KeyRing(engine) if settings.auth == "keys" else None,
             lock=lock,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
         )
@@ -196,6 +200,8 @@ class ServiceParts:
         self.tuner.close()
         if self.checking is not None:
             self.checking.close()
+        if self.keys is not None:
+            self.keys.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from platformdirs import user_cache_dir
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.environment import Environment
@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     root_path: str = Field(
         "", description="Path under which a reverse proxy shows the service, such as /handful."
+    )
+    auth: Literal["none", "keys", "proxy"] = Field(
+        "none",
+        description="Whom the service answers: everybody; who sends a key (handful keys create); or"
+        " whom a proxy of trusted_proxies has signed in, as its X-Forwarded-User says.",
     )
     trusted_proxies: Addresses = Field(
         [],
@@ -206,6 +211,16 @@ class Settings(BaseSettings):
         if precision == "int8" and find_spec("nncf") is None:
             raise ValueError("int8 needs NNCF; install it with: pip install 'handful[int8]'")
         return precision
+
+    @model_validator(mode="after")
+    def _proxies_that_sign_in(self) -> Self:
+        """Nobody could be believed otherwise."""
+        if self.auth == "proxy" and not self.trusted_proxies:
+            raise ValueError(
+                "HANDFUL_AUTH=proxy needs the addresses of the proxy in HANDFUL_TRUSTED_PROXIES,"
+                " such as 127.0.0.1"
+            )
+        return self
 
     @field_validator("root_path")
     @classmethod

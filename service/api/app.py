@@ -16,11 +16,13 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp
 
 from adapters.collector import without_collections
+from service.api.access_control import AccessControl
 from service.api.direct_predictions import DirectPredictions
 from service.api.ending import ENDING
 from service.api.exception_handlers import handle_exceptions
 from service.api.json_images.body_schemas import body_schemas
 from service.api.limiters import Limiters
+from service.api.middleware.access_guard import AccessGuard
 from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cors import allow_origins, cors_of_defects
 from service.api.middleware.cross_site import CrossSiteGuard, KnownHosts, known_hosts
@@ -109,9 +111,13 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))
-    describe(app, ROUTERS, body_schemas(fetches=False))
+    describe(app, ROUTERS, body_schemas(fetches=False), keys=settings.auth == "keys")
     # Each of these stands around those before it.
+    access = None
     app.add_middleware(HeadAndOptions)
+    if settings.auth != "none":
+        access = AccessControl(settings, lambda: app.state.parts)
+        app.add_middleware(AccessGuard, access=access)
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)
     app.add_middleware(RequestBodies, settings=settings, in_flight=in_flight)
@@ -132,11 +138,13 @@ def create_app(
     )
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
-    _spare_plain_queries(app, settings, in_flight)
+    _spare_plain_queries(app, settings, in_flight, access)
     return app
 
 
-def _spare_plain_queries(app: FastAPI, settings: Settings, in_flight: BytesInFlight) -> None:
+def _spare_plain_queries(
+    app: FastAPI, settings: Settings, in_flight: BytesInFlight, access: AccessControl | None
+) -> None:
     """Put the direct way around all middleware, and between them what counts requests."""
     documented = app.build_middleware_stack
 
@@ -148,6 +156,7 @@ def _spare_plain_queries(app: FastAPI, settings: Settings, in_flight: BytesInFli
             KnownHosts(known_hosts(settings)),
             lambda: app.state.parts,
             app.exception_handlers[Exception],
+            access,
         )
 
     app.build_middleware_stack = stack  # type: ignore[method-assign]

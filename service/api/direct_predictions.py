@@ -23,7 +23,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from service.access.principal import Scope as KeyScope
 from service.access.principal import principal_of
+from service.access.required_access import RequiredAccess
+from service.api.access_control import AccessControl
 from service.api.deadlines import deadline_or_disconnect
 from service.api.exception_handlers import disconnected
 from service.api.middleware.bytes_in_flight import BytesInFlight
@@ -65,7 +68,7 @@ class PlainQuery:
     """A request for predictions that every layer of the documented way would let pass.
 
     Attributes:
-        name: The classifier's, qualified.
+        name: The classifier's, bare.
         top_k: Candidates for each image.
         evidence: Support images named for each.
         seconds: That the client waits at most.
@@ -91,6 +94,7 @@ class DirectPredictions:
         hosts: Those that requests may be sent to.
         parts: What answers, once it has started.
         on_defect: What answers errors that are no client's fault.
+        access: Who may ask; None: everybody.
     """
 
     def __init__(
@@ -101,11 +105,13 @@ class DirectPredictions:
         hosts: KnownHosts,
         parts: Callable[[], ServiceParts | None],
         on_defect: ExceptionHandler,
+        access: AccessControl | None = None,
     ) -> None:
         self.documented = documented
         self.in_flight = in_flight
         self._parts = parts
         self._on_defect = on_defect
+        self._access = access
         self._path = re.compile(b"(?:%s)?%s" % (re.escape(settings.root_path.encode()), _PATH))
         self._root_path = settings.root_path
         self._image_limit = BodyLimit.of("POST", "", "image/jpeg", settings).bytes
@@ -117,7 +123,7 @@ class DirectPredictions:
         begun = perf_counter()
         parts = self._parts()
         query = None if parts is None else self.plain(scope)
-        if parts is None or query is None:
+        if parts is None or query is None or not await self._admitted(scope, query):
             await self.documented(scope, receive, send)
             return
         status, sent = 500, 0
@@ -147,6 +153,16 @@ class DirectPredictions:
                     record(TEMPLATE, "POST", status, seconds, query.length, sent)
         if body.refused:
             await self.documented(scope, body.again, send)
+
+    async def _admitted(self, scope: Scope, query: PlainQuery) -> bool:
+        """Whether it is from somebody who may ask; the documented way tells those who may not."""
+        if self._access is None:
+            return True
+        try:
+            await self._access.admit(scope, RequiredAccess(KeyScope.PREDICT, classifier=query.name))
+        except StatusProblem:
+            return False
+        return True
 
     def plain(self, scope: Scope) -> PlainQuery | None:
         """What a request asks for; None where it is not plain."""
@@ -181,8 +197,7 @@ class DirectPredictions:
             seconds = float(asked) if _SECONDS.fullmatch(asked) else 0
         if seconds == 0 or asked == b"":
             return None
-        name = qualified(principal_of(scope).tenant, path[1].decode())
-        return PlainQuery(name, top_k, evidence, seconds, form, int(length))
+        return PlainQuery(path[1].decode(), top_k, evidence, seconds, form, int(length))
 
 
 class _NotPlain(Exception):
@@ -259,7 +274,7 @@ async def _answer(parts: ServiceParts, query: PlainQuery, scope: Scope, body: _B
 
     return await predicted(
         parts,
-        query.name,
+        qualified(principal_of(scope).tenant, query.name),
         images,
         query.top_k,
         query.evidence,

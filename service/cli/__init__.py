@@ -17,6 +17,7 @@ from service.cli.doctor import doctor
 from service.cli.evaluate import evaluate
 from service.cli.export import export
 from service.cli.import_ import import_
+from service.cli.keys import keys
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.suggest import suggest
@@ -34,6 +35,7 @@ app.command()(classifiers)
 app.command()(add)
 app.command()(export)
 app.command("import")(import_)
+app.add_typer(keys, name="keys")
 app.add_typer(train, name="train")
 
 

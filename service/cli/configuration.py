@@ -20,6 +20,7 @@ def settings_with_options(**options: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         for problem in error.errors():
-            name = PREFIX + "_".join(map(str, problem["loc"][:1])).upper()
-            typer.echo(f"error: {name}: {problem['msg']}", err=True)
+            name = "_".join(map(str, problem["loc"][:1])).upper()  # none: of several together
+            shown = f"{PREFIX}{name}: " if name else ""
+            typer.echo(f"error: {shown}{problem['msg']}", err=True)
         raise typer.Exit(2) from error

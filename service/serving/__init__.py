@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from adapters.collector import without_collections
+from service.hosts import is_loopback
 from service.private_files import keep_private
 from service.serving.logging_setup import configure_logging
 from service.settings import Settings
+
+logger = logging.getLogger("handful")
 
 
 def serve(settings: Settings) -> None:
@@ -17,6 +22,13 @@ def serve(settings: Settings) -> None:
     """
     configure_logging()
     keep_private(settings)
+    if settings.auth == "none" and not is_loopback(settings.host):
+        logger.warning(
+            "whoever reaches port %d of %s may do everything here: ask for keys"
+            " (HANDFUL_AUTH=keys, handful keys create) or listen on 127.0.0.1",
+            settings.port,
+            settings.host,
+        )
     if settings.processes > 1:
         from service.serving.multi_process import serve_with_processes
 

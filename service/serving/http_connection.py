@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from fastapi_problem.error import StatusProblem
@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from service.api.ending import ENDING
+from service.access.principal import PEER_KEY
 from service.serving import refusals
 from service.serving.connections import Connections
 from service.serving.minimum_rate import MinimumRate
@@ -183,6 +184,8 @@ class HttpConnection(HttpToolsProtocol):
             self._refusal = refusals.too_many_pipelined()
         else:
             super().on_headers_complete()
+            # Before the application runs, in which proxies may say another one.
+            cast("dict[str, Any]", self.scope)[PEER_KEY] = self.client and self.client[0]
             if self._table.draining:
                 self.cycle.keep_alive = False
             if not self.pipeline:

@@ -62,7 +62,7 @@ class _Array(TypeDecorator[tuple[Any, ...]]):
     """A JSON array of one type as a tuple, or :class:`Unreadable`."""
 
     impl = JSON
-    items: ClassVar[TypeAdapter[tuple[Any, ...]]]
+    items: ClassVar[TypeAdapter[Any]]
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
         """Return what reads a stored value."""
@@ -76,14 +76,21 @@ class Strings(_Array):
     """A JSON array of strings as a tuple, or :class:`Unreadable`."""
 
     cache_ok = True
-    items = TypeAdapter(tuple[str, ...])
+    items = TypeAdapter[Any](tuple[str, ...])
+
+
+class Names(_Array):
+    """A JSON array of strings as a tuple, None where there is none, or :class:`Unreadable`."""
+
+    cache_ok = True
+    items = TypeAdapter[Any](tuple[str, ...] | None)
 
 
 class Ids(_Array):
     """A JSON array of identifiers as a tuple, or :class:`Unreadable`."""
 
     cache_ok = True
-    items = TypeAdapter(tuple[int, ...])
+    items = TypeAdapter[Any](tuple[int, ...])
 
 
 class Moment(TypeDecorator[datetime]):
@@ -357,3 +364,70 @@ class ChangeRow(Base):
     classes_removed: Mapped[tuple[int, ...]] = mapped_column(Ids)
     support_added: Mapped[tuple[int, ...]] = mapped_column(Ids)
     support_removed: Mapped[tuple[int, ...]] = mapped_column(Ids)
+
+
+class AccessVersionRow(Base):
+    """A counter of changes of keys and limits, one row: who holds them in memory asks for it."""
+
+    __tablename__ = "access_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class KeyRow(Base):
+    """A key: the digest of its text, whose it is and what its holder may do."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(16), unique=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    tenant: Mapped[str] = mapped_column(String(64), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    scopes: Mapped[tuple[str, ...]] = mapped_column(Strings)
+    classifiers: Mapped[tuple[str, ...] | None] = mapped_column(Names(none_as_null=True))
+    requests_per_second: Mapped[float | None]
+    images_per_second: Mapped[float | None]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)  # perhaps still to come
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class TenantLimitsRow(Base):
+    """Limits of a tenant; what is null is as the settings have it."""
+
+    __tablename__ = "tenant_limits"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    requests_per_second: Mapped[float | None]
+    images_per_second: Mapped[float | None]
+    classifiers: Mapped[int | None] = mapped_column(BigInteger)
+    classes: Mapped[int | None] = mapped_column(BigInteger)
+    images: Mapped[int | None] = mapped_column(BigInteger)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class AuditRow(Base):
+    """An entry of the audit log: who did what to which classifier, when, with which key.
+
+    Rows are written and, once they are old enough, deleted; never changed.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_tenant", "tenant", "id"),
+        Index("ix_audit_at", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(Moment)
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    user: Mapped[str | None] = mapped_column(String(255))
+    action: Mapped[str] = mapped_column(String(64))
+    classifier: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[dict[str, Any]] = mapped_column(Json)

@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from service import problems
+from service.access.required_access import required_access
+from service.api.openapi.key_security import with_security
 from service.api.openapi.links import link
 from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
 from service.problems import (
@@ -25,7 +27,10 @@ from service.problems import (
     InvalidName,
     InvalidPath,
     InvalidRequest,
+    KeyRequired,
+    KeysUnavailable,
     MalformedRequest,
+    NotAllowed,
     Overloaded,
     RequestHeadTooLarge,
     RequestTimeout,
@@ -54,6 +59,14 @@ class _Around:
 
 # To be extended by whatever answers before or beside the routes.
 AROUND = (
+    _Around(
+        lambda path, method, operation: required_access(method.upper(), path) is not None,
+        (
+            KeyRequired("Send a key as Authorization: Bearer KEY, or as x-api-key. ..."),
+            NotAllowed("That needs the scope write, and this key allows predict, read. ..."),
+            KeysUnavailable(),
+        ),
+    ),
     _Around(
         lambda path, method, operation: True,
         (
@@ -225,20 +238,24 @@ def _schema(status: int, kinds: dict[str, str]) -> Document:
     return schema
 
 
-def describe(app: FastAPI, routers: Iterable[APIRouter], bodies: Document) -> None:
+def describe(
+    app: FastAPI, routers: Iterable[APIRouter], bodies: Document, *, keys: bool = False
+) -> None:
     """Let the application's OpenAPI document say every answer. Made once, when it is asked for.
 
     Args:
         app: The application.
         routers: Those whose models have examples.
         bodies: Schemas of bodies that routes read by themselves, by their names.
+        keys: Whether requests need keys.
     """
     routes = [route for router in routers for route in router.routes]
     made: list[Document] = []
 
     def document() -> Document:
         if not made:
-            made.append(complete(FastAPI.openapi(app), routes, bodies))
+            described = complete(FastAPI.openapi(app), routes, bodies)
+            made.append(with_security(described) if keys else described)
         return made[0]
 
     app.openapi = document  # type: ignore[method-assign]

@@ -25,6 +25,7 @@ LABEL_SCHEMA: dict[str, Any] = {
     "format": "label",
 }
 IMAGE_ID_SCHEMA: dict[str, Any] = {"minLength": 32, "maxLength": 32, "pattern": "^[0-9a-f]{32}$"}
+KEY_ID_SCHEMA: dict[str, Any] = {"minLength": 16, "maxLength": 16, "pattern": "^[0-9a-f]{16}$"}
 _SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$"}
 
 ClassifierName = Annotated[str, Field(json_schema_extra=NAME_SCHEMA)]

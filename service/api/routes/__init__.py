@@ -11,6 +11,7 @@ from service.api.routes import (
     exchange,
     health,
     jobs,
+    keys,
     predictions,
     re_embedding,
     reports,
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     exchange.router,
     jobs.router,
     re_embedding.router,
+    keys.router,
     health.router,
 )
 """All routers, in the order of the OpenAPI document."""

@@ -1,0 +1,83 @@
+"""Access control: who a request is from, and whether they may do that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import Scope as AsgiScope
+
+from service.access.principal import PEER_KEY, SCOPE_KEY, Principal
+from service.access.required_access import RequiredAccess
+from service.authentication.credentials import TrustedProxies, key_in
+from service.composition import ServiceParts
+from service.problems import NotAllowed, NotReady
+from service.settings import Settings
+
+
+class AccessControl:
+    """Access control of one application, for all ways of its requests. For the event loop.
+
+    Args:
+        settings: Whom the service answers.
+        parts: What answers, once it has started.
+    """
+
+    def __init__(self, settings: Settings, parts: Callable[[], ServiceParts | None]) -> None:
+        self._by_keys = settings.auth == "keys"
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._parts = parts
+
+    async def admit(self, scope: AsgiScope, required: RequiredAccess) -> None:
+        """Let a request in, which is its principal's from then on; once, however often it is asked.
+
+        Nothing of the body is read.
+
+        Args:
+            scope: ASGI's, of the request.
+            required: What it needs.
+
+        Raises:
+            KeyRequired: It is from nobody who is known.
+            NotAllowed: They may not do that.
+            KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
+        """
+        if SCOPE_KEY in scope:
+            return
+        principal = await self._principal(scope)
+        check_access(principal, required)
+        scope[SCOPE_KEY] = principal
+
+    async def _principal(self, scope: AsgiScope) -> Principal:
+        if not self._by_keys:
+            return self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
+        parts = self._parts()
+        if parts is None or parts.keys is None:
+            raise NotReady(
+                "The service is starting and knows no keys yet. Try again in a few seconds; GET"
+                " /readyz tells when.",
+                headers={"retry-after": "5"},
+            )
+        return (await parts.keys.holder(key_in(scope["headers"]))).principal
+
+
+def check_access(principal: Principal, required: RequiredAccess) -> None:
+    """See that somebody may do what a request asks for.
+
+    Raises:
+        NotAllowed: They may not, which says nothing of what there is.
+    """
+    if required.operator and not principal.operates:
+        raise NotAllowed(
+            "That concerns all tenants: it needs a key of an operator, which is one of the default"
+            " tenant with the scope admin."
+        )
+    if required.scope not in principal.scopes:
+        allowed = ", ".join(sorted(principal.scopes)) or "nothing"
+        raise NotAllowed(
+            f"That needs the scope {required.scope}, and this key allows {allowed}. An"
+            " administrator makes keys with other scopes: POST /v1/keys."
+        )
+    if required.classifier is not None and not principal.may_use(required.classifier):
+        raise NotAllowed(
+            f"This key is for some classifiers, and {required.classifier[:64]!r} is none of them."
+        )

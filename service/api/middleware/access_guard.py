@@ -1,0 +1,38 @@
+"""Access guard: requests of strangers end here, before anything of their bodies is read."""
+
+from __future__ import annotations
+
+from fastapi_problem.error import StatusProblem
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.access.required_access import required_access
+from service.api.access_control import AccessControl
+from service.api.problem_documents import problem_answer
+
+
+class AccessGuard:
+    """ASGI middleware that lets in whom access control admits.
+
+    It stands where the path has one reading, and outside of whatever reads a body.
+
+    Args:
+        app: What it guards.
+        access: Decides.
+    """
+
+    def __init__(self, app: ASGIApp, access: AccessControl) -> None:
+        self.app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            required = required_access(scope["method"], path)
+            if required is not None:
+                try:
+                    await self._access.admit(scope, required)
+                except StatusProblem as problem:
+                    await problem_answer(problem)(scope, receive, send)
+                    return
+        await self.app(scope, receive, send)

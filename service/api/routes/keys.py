@@ -1,0 +1,174 @@
+"""``/v1/keys``: keys of a tenant, for its administrators; of all tenants, for operators."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.access.limits import RateLimits
+from service.access.principal import Principal, Scope, principal_of
+from service.api.dependencies import ReadyParts
+from service.api.json_route import JsonRoute
+from service.api.offloading import run_blocking
+from service.api.openapi.responses import BODY_PROBLEMS, problems
+from service.api.openapi.schema_types import KEY_ID_SCHEMA
+from service.api.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, TenantName
+from service.composition import ServiceParts
+from service.problems import (
+    InvalidSettings,
+    KeyNotFound,
+    KeysNotUsed,
+    NotAllowed,
+    StorageFull,
+    TooManyKeys,
+)
+from service.storage.keys import KeyTerms, create_key, list_keys, revoke_key, rotate_key
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=JsonRoute)
+
+_DAY = 86_400
+_FULL = StorageFull("There is no room for it on the disk. Free some, and send the request again.")
+_TOO_MANY = TooManyKeys("The tenant has 1000 valid keys, the most that it may have. Revoke ...")
+_NO_KEY = KeyNotFound("9f2c41d07ab35e86")
+
+KeyId = Annotated[
+    str,
+    Path(
+        description="The key's public id, which is its part in the middle.",
+        examples=["9f2c41d07ab35e86"],
+        json_schema_extra=KEY_ID_SCHEMA,
+    ),
+]
+OfTenant = Annotated[
+    TenantName | None,
+    Query(description="Whose keys, which an operator may say; your own tenant's by default."),
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a key",
+    responses=problems(
+        KeysNotUsed(),
+        InvalidSettings("A key with the scope admin is for all classifiers of its tenant..."),
+        _TOO_MANY,
+        _FULL,
+        *BODY_PROBLEMS,
+    ),
+)
+async def create_a_key(
+    parts: ReadyParts, request: Request, response: Response, asked: KeyIn
+) -> NewKeyOut:
+    """Its text is in this answer and nowhere else: only a digest of it is kept.
+
+    A key is of the tenant of the administrator who makes it. An operator, who is an administrator
+    of the default tenant, makes keys of any tenant, and a tenant begins with its first key.
+    """
+    principal = _administrator(request, parts)
+    terms = _terms(principal, asked)
+    key, text = await run_blocking(create_key, parts.engine, terms)
+    await _looked_at(parts)
+    response.headers["cache-control"] = "no-store"
+    return NewKeyOut.made(key, text)
+
+
+@router.get("", summary="List keys", responses=problems(KeysNotUsed()))
+async def list_the_keys(parts: ReadyParts, request: Request, tenant: OfTenant = None) -> KeyList:
+    """Keys of the tenant, without what makes them keys; also what has ended of late."""
+    principal = _administrator(request, parts)
+    keys = await run_blocking(list_keys, parts.engine, _tenant(principal, tenant))
+    return KeyList(keys=[KeyOut.of(key) for key in keys])
+
+
+@router.post(
+    "/{key_id}/rotate",
+    status_code=201,
+    summary="Replace a key",
+    responses=problems(KeysNotUsed(), _NO_KEY, _TOO_MANY, _FULL),
+)
+async def rotate_a_key(
+    key_id: KeyId,
+    parts: ReadyParts,
+    request: Request,
+    response: Response,
+    grace_seconds: Annotated[
+        int,
+        Query(ge=0, le=90 * _DAY, description="How long the old key stays valid beside the new."),
+    ] = _DAY,
+) -> NewKeyOut:
+    """Another key on the same terms; the old one ends after a while, a day by default."""
+    principal = _administrator(request, parts)
+    key, text = await run_blocking(
+        rotate_key, parts.engine, key_id, _whose(principal), timedelta(seconds=grace_seconds)
+    )
+    await _looked_at(parts)
+    response.headers["cache-control"] = "no-store"
+    return NewKeyOut.made(key, text)
+
+
+@router.delete(
+    "/{key_id}",
+    status_code=204,
+    summary="Revoke a key",
+    responses=problems(KeysNotUsed(), _NO_KEY, _FULL),
+)
+async def revoke_a_key(key_id: KeyId, parts: ReadyParts, request: Request) -> None:
+    """It is not valid any more, at once here and within 5 seconds in every other process."""
+    principal = _administrator(request, parts)
+    await run_blocking(revoke_key, parts.engine, key_id, _whose(principal))
+    await _looked_at(parts)
+
+
+def _administrator(request: Request, parts: ServiceParts) -> Principal:
+    if parts.keys is None:
+        raise KeysNotUsed
+    return principal_of(request.scope)
+
+
+def _whose(principal: Principal) -> str | None:
+    """Whose keys a principal administers; None: everybody's."""
+    return None if principal.operates else principal.tenant
+
+
+def _tenant(principal: Principal, asked: str | None) -> str:
+    if asked is None or asked == principal.tenant:
+        return principal.tenant
+    if not principal.operates:
+        raise NotAllowed("Keys of other tenants are an operator's business. Leave out the tenant.")
+    return asked
+
+
+def _terms(principal: Principal, asked: KeyIn) -> KeyTerms:
+    """Terms of a key as they were asked for.
+
+    Raises:
+        InvalidSettings: They contradict each other.
+        NotAllowed: They are of another tenant.
+    """
+    if Scope.ADMIN in asked.scopes and asked.classifiers is not None:
+        raise InvalidSettings(
+            "A key with the scope admin is for all classifiers of its tenant, as its holder can"
+            " make other keys. Leave out the classifiers, or the scope."
+        )
+    if asked.expires_at is not None and asked.expires_at <= datetime.now(UTC):
+        raise InvalidSettings("The key would have expired already: expires_at is not in the future")
+    return KeyTerms(
+        tenant=_tenant(principal, asked.tenant),
+        name=asked.name,
+        scopes=frozenset(asked.scopes),
+        classifiers=None if asked.classifiers is None else frozenset(asked.classifiers),
+        expires_at=asked.expires_at,
+        rates=RateLimits(
+            requests_per_second=asked.requests_per_second,
+            images_per_second=asked.images_per_second,
+        ),
+    )
+
+
+async def _looked_at(parts: ServiceParts) -> None:
+    """Let this process know at once what has changed."""
+    if parts.keys is not None:
+        await run_blocking(parts.keys.look)

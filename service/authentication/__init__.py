@@ -1,0 +1,1 @@
+"""Authentication: from what a request brings to who it is from."""

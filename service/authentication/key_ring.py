@@ -1,0 +1,169 @@
+"""Key ring: all valid keys in memory, as fresh as is promised of a revocation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from threading import Event, Lock, Thread
+from time import monotonic, time
+
+from sqlalchemy import Engine
+
+from service.access.key_text import id_of, matches
+from service.access.limits import NO_LIMITS, RateLimits, TenantLimits
+from service.access.principal import Principal
+from service.problems import KeyRequired, KeysUnavailable
+from service.storage.keys import Access, StoredKey, access_version, read_access
+
+logger = logging.getLogger("handful")
+
+# Seconds between two looks at the counter of changes, and after which an answer of it counts no
+# more: together less than the 5 s within which a revoked key stops.
+EVERY = 1.0
+STALE = 4.0
+# Seconds between two looks for keys that are not known: all who bring some wait for one look.
+_AGAIN = 0.05
+
+_NO_KEY = (
+    "Send a key as Authorization: Bearer KEY, or as x-api-key. An administrator makes them with "
+    "POST /v1/keys, or with handful keys create where the service runs."
+)
+_WRONG_KEY = (
+    "The key is not valid: it is none of this service's, was revoked or has expired. Ask an "
+    "administrator for another."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a key.
+
+    Attributes:
+        principal: What they are to the service.
+        rates: Rate limits of the key.
+        limits: Those of its tenant, where they were set.
+    """
+
+    principal: Principal
+    rates: RateLimits
+    limits: TenantLimits
+
+
+class KeyRing:
+    """All keys that are valid, and the limits of tenants, in the memory of a process.
+
+    A thread asks the database for one counter each second and reads keys again where it has
+    changed, so no request waits for the database once the service has started. Only a key that is
+    not known lets it be asked earlier: it may have just been made, by another process. However many
+    such keys come, that is one look in 50 ms, and none of them is remembered.
+
+    Args:
+        engine: Of the database.
+
+    Attributes:
+        used: When keys were used since somebody took this dictionary away (seconds since 1970).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.used: dict[str, float] = {}
+        self._engine = engine
+        self._lock = Lock()
+        self._access = Access(-1, {}, {})
+        self._holders: dict[str, Holder] = {}
+        self._fresh = -STALE  # when the look began that was answered last
+        self._looked = 0.0
+        self._next_look: asyncio.Future[None] | None = None
+        self._ended = Event()
+        self.look()
+        self._thread = Thread(target=self._watch, name="keys", daemon=True)
+        self._thread.start()
+
+    async def holder(self, text: str | None) -> Holder:
+        """Who holds a key; for the event loop's thread.
+
+        Args:
+            text: As it was sent; None: none was.
+
+        Raises:
+            KeyRequired: It is no valid key.
+            KeysUnavailable: Nobody knows.
+        """
+        if text is None:
+            raise KeyRequired(_NO_KEY)
+        key_id = id_of(text)
+        if key_id is None:
+            raise KeyRequired(_WRONG_KEY)
+        if key_id not in self._access.keys:
+            await self._look_soon()
+        if monotonic() - self._fresh > STALE:
+            raise KeysUnavailable
+        key = self._access.keys.get(key_id)
+        if not matches(text, key.digest if key else None) or key is None or _has_ended(key):
+            raise KeyRequired(_WRONG_KEY)
+        self.used[key_id] = time()
+        return self._holders.get(key_id) or self._held(key)
+
+    def look(self) -> None:
+        """Ask the database whether keys or limits have changed, and read them where they have."""
+        with self._lock:
+            begun = self._looked = monotonic()
+            if access_version(self._engine) != self._access.version:
+                self._access = read_access(self._engine)
+                self._holders = {}
+            self._fresh = begun
+
+    def taken_use(self) -> dict[str, float]:
+        """When keys were used since the last call."""
+        used, self.used = self.used, {}
+        return used
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._ended.set()
+        self._thread.join()
+
+    def _held(self, key: StoredKey) -> Holder:
+        terms = key.terms
+        holder = Holder(
+            Principal(
+                tenant=terms.tenant,
+                key_id=key.key_id,
+                scopes=terms.scopes,
+                classifiers=terms.classifiers,
+            ),
+            terms.rates,
+            self._access.limits.get(terms.tenant, NO_LIMITS),
+        )
+        self._holders[key.key_id] = holder
+        return holder
+
+    def _watch(self) -> None:
+        failing = False
+        while not self._ended.wait(EVERY):
+            try:
+                self.look()
+                failing = False
+            except Exception as error:  # whatever it is: keys are not taken for valid for long
+                if not failing:
+                    logger.warning("keys cannot be checked: %s", error)
+                failing = True
+
+    async def _look_soon(self) -> None:
+        """Wait for a look that begins after this call."""
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look_once())
+        await asyncio.shield(self._next_look)
+
+    async def _look_once(self) -> None:
+        await asyncio.sleep(max(0.0, self._looked + _AGAIN - monotonic()))
+        self._next_look = None  # who comes from now on needs a later one
+        try:
+            await asyncio.to_thread(self.look)
+        except Exception as error:
+            raise KeysUnavailable from error
+
+
+def _has_ended(key: StoredKey) -> bool:
+    ends = key.ends_at
+    return ends is not None and ends.timestamp() <= time()
