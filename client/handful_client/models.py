@@ -517,6 +517,13 @@ class RegistrationLine(Model):
     status: Literal["created", "duplicate"] | str
 
 
+class Scope(RootModel[Literal["read", "predict", "write", "admin"] | str]):
+    root: Literal["read", "predict", "write", "admin"] | str
+    """
+    Scope of a key (RFC 6749, 3.3): what its holder may do.
+    """
+
+
 class ShiftOut(Model):
     """
     Whether recent queries look less familiar than the support images do to each other.
@@ -1102,6 +1109,74 @@ class JobOut(Model):
     ended_at: AwareDatetime | None
 
 
+class KeyIn(Model):
+    """
+    Terms of a key that is to be made.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: str | None = None
+    """
+    What it is for, to know it again in lists.
+    """
+    scopes: list[Scope] | None = None
+    """
+    What its holder may do: look at classifiers, predict, change them, administer keys.
+    """
+    classifiers: list[str] | None = None
+    """
+    The only classifiers that it is for; all of the tenant if null.
+    """
+    expires_at: AwareDatetime | None = None
+    """
+    When it ends; when it is revoked if null.
+    """
+    requests_per_second: float | None = None
+    """
+    Most requests a second with it; none but those of the tenant if null.
+    """
+    images_per_second: float | None = None
+    """
+    Most images a second in them, likewise.
+    """
+    tenant: str | None = None
+    """
+    Whose key it is, which an operator may say; your own tenant if null.
+    """
+
+
+class KeyOut(Model):
+    """
+    A key, without what makes it one: that is told once, when it is made.
+    """
+
+    id: str
+    """
+    Public: it is in the key, and in the audit log.
+    """
+    tenant: str | None
+    """
+    Whose; null: the default tenant's.
+    """
+    name: str
+    scopes: list[Scope]
+    classifiers: list[str] | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    """
+    From when on it is not valid any more; later than now while it is rotated.
+    """
+    used_at: AwareDatetime | None
+    """
+    When it was last used, to a minute or so.
+    """
+    requests_per_second: float | None
+    images_per_second: float | None
+
+
 class LearningCurveOut(Model):
     """
     Accuracy against images a class.
@@ -1146,6 +1221,40 @@ class NearCopy(Model):
     Path of the image; `image-not-stored` where images are not kept.
     """
     copy_of: SimilarImage
+
+
+class NewKeyOut(Model):
+    """
+    A key that was just made.
+    """
+
+    id: str
+    """
+    Public: it is in the key, and in the audit log.
+    """
+    tenant: str | None
+    """
+    Whose; null: the default tenant's.
+    """
+    name: str
+    scopes: list[Scope]
+    classifiers: list[str] | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    """
+    From when on it is not valid any more; later than now while it is rotated.
+    """
+    used_at: AwareDatetime | None
+    """
+    When it was last used, to a minute or so.
+    """
+    requests_per_second: float | None
+    images_per_second: float | None
+    key: str
+    """
+    What is sent with requests. It is told here and never again.
+    """
 
 
 class OverlapOut(Model):
@@ -1336,6 +1445,14 @@ class JobList(Model):
     """
     What to send as `after` for the next page; null: this is the last.
     """
+
+
+class KeyList(Model):
+    """
+    Keys, oldest first; those that ended stay for 90 days.
+    """
+
+    keys: list[KeyOut]
 
 
 class ReportOut(Model):

@@ -11,8 +11,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.api.ending import ENDING
 from service.access.principal import PEER_KEY
+from service.api.ending import ENDING
 from service.serving import refusals
 from service.serving.connections import Connections
 from service.serving.minimum_rate import MinimumRate
