@@ -143,6 +143,30 @@ class ImportedBackbone(StatusProblem):
     status = 422
 
 
+class InvalidPrecondition(StatusProblem):
+    """``If-Match`` or ``If-None-Match`` that is no list of entity tags (RFC 9110, 13.1)."""
+
+    type_ = "invalid-precondition"
+    title = "The precondition cannot be read"
+    status = 400
+
+
+class PreconditionFailed(StatusProblem):
+    """The classifier is not in the state that the change was made for (RFC 9110, 15.5.13)."""
+
+    type_ = "precondition-failed"
+    title = "The classifier is in another state"
+    status = 412
+
+
+class InvalidCursor(StatusProblem):
+    """A cursor of a page that no answer has given, or whose place is gone."""
+
+    type_ = "invalid-cursor"
+    title = "That page cannot be found"
+    status = 422
+
+
 class NotAnImage(StatusProblem):
     """The bytes are no image of a known format."""
 

@@ -231,7 +231,9 @@ class LiveClassifier:
             elif prepared is not None:
                 self._classifier.apply(prepared)
             self.settings = taken.settings
-            self.state = self.state._replace(revision=written.revision)
+            self.state = self.state._replace(
+                revision=written.revision, content_revision=written.content_revision
+            )
             self.tuning_is_current = written.tuning_is_current
             if written.tuning is not None:
                 self.postponed = written.tuning if taken.postponed else None

@@ -51,6 +51,11 @@ class Change:
     removed: tuple[int, ...] = ()
     renewed: Mapping[int, EmbeddedImage] = field(default_factory=dict)
 
+    @property
+    def is_tuning(self) -> bool:
+        """Whether it has nothing but a tuning, of a support set that stays as it is."""
+        return self.tuning is not None and self == Change(tuning=self.tuning)
+
     def classes_kept(self, classes: Iterable[ClassRecord]) -> list[ClassRecord]:
         """Of all classes before the change those that stay, as they are after it."""
         return _kept(classes, self.classes_removed, self.classes_renewed)
@@ -79,6 +84,7 @@ class Written:
 
     Attributes:
         revision: Of the classifier after it.
+        content_revision: Of it after that, which tunings do not count up.
         settings: From now on; None: as they were.
         tuning: From now on; None: the old one stays.
         tuning_is_current: Whether the tuning is of the support set as it is now.
@@ -93,6 +99,7 @@ class Written:
     """
 
     revision: int
+    content_revision: int = 0
     settings: ClassifierSettings | None = None
     tuning: Tuning | None = None
     tuning_is_current: bool = False

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
-from service.storage.errors import Outdated
-from service.storage.statements import chunks
+from service.storage.errors import Damaged, Outdated
+from service.storage.records import State
+from service.storage.statements import STATE, chunks
 from service.storage.tables import (
     ClassifierRow,
     ClassRow,
@@ -48,7 +49,9 @@ _DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
 )
 
 
-def delete_classifier(session: Session, classifier_id: int, name: str | None) -> str:
+def delete_classifier(
+    session: Session, classifier_id: int, name: str | None
+) -> tuple[str, State | None]:
     """Delete a classifier with its classes and the images that nothing else uses.
 
     Args:
@@ -57,7 +60,7 @@ def delete_classifier(session: Session, classifier_id: int, name: str | None) ->
         name: The one that it must still have.
 
     Returns:
-        Its name.
+        Its name, and the state that it was in; None where that cannot be read.
 
     Raises:
         Outdated: It is gone already.
@@ -68,6 +71,10 @@ def delete_classifier(session: Session, classifier_id: int, name: str | None) ->
     # First of all: others that change it are done before its images are looked up.
     if (found := session.scalar(which.with_for_update())) is None:
         raise Outdated
+    try:
+        before = State(*session.execute(STATE, {"name": found}).one())
+    except Damaged:
+        before = None
     images = session.scalars(
         select(SupportRow.image_id)
         .join(ClassRow, SupportRow.class_id == ClassRow.id)
@@ -75,7 +82,7 @@ def delete_classifier(session: Session, classifier_id: int, name: str | None) ->
     )
     with letting_go(session, set(images)):
         session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
-    return found
+    return found, before
 
 
 def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:

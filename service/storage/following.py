@@ -25,6 +25,7 @@ _CLASSIFIER = select(
     ClassifierRow.tuning,
     ClassifierRow.tuning_is_current,
     ClassifierRow.revision,
+    ClassifierRow.content_revision,
     ClassifierRow.created_at,
 )
 
@@ -79,6 +80,7 @@ def _fetched(connection: Connection, row: Any, net: NetChange, own: Origin) -> W
     support, embeddings = loaded_support(connection, ordered, row.support_views, row.name, own)
     return Written(
         revision=row.revision,
+        content_revision=row.content_revision,
         # It may be stale again; the reader has an older one still.
         tuning=stored_tuning(row) if net.tuned else None,
         tuning_is_current=row.tuning_is_current,

@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from service.storage.change import Change, Written
+from service.storage.records import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Recorded:
         classifier_id: Which; the row is gone where it was deleted.
         name: Its qualified name.
         revision: After the change; None: it was deleted.
+        before: The state that it was in; None: it was created.
         change: What was asked for; None: it was created whole, or deleted.
         written: What became of it; None: it was created, or deleted.
     """
@@ -29,6 +31,7 @@ class Recorded:
     classifier_id: int
     name: str
     revision: int | None
+    before: State | None = None
     change: Change | None = None
     written: Written | None = None
 

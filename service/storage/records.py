@@ -46,12 +46,15 @@ class State(NamedTuple):
         created_at: To the microsecond, which tells those of one id apart.
         revision: One more with each change.
         fingerprint: Of the backbone and the recipe that its embeddings come from.
+        content_revision: One more with each change of settings, classes or images; a tuning that
+            comes later leaves it as it is.
     """
 
     id: int
     created_at: datetime
     revision: int
     fingerprint: str
+    content_revision: int = 0
 
     def includes(self, other: State) -> bool:
         """Whether this is ``other``, or one that came of it."""
@@ -93,6 +96,7 @@ class ClassifierRecord:
     n_classes: int
     n_images: int
     revision: int = 0
+    content_revision: int = 0
     fingerprint: str = ""
     backbone: str = ""
     problem: str | None = None
@@ -100,7 +104,9 @@ class ClassifierRecord:
     @property
     def state(self) -> State:
         """Which state of which classifier this is."""
-        return State(self.id, self.created_at, self.revision, self.fingerprint)
+        return State(
+            self.id, self.created_at, self.revision, self.fingerprint, self.content_revision
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

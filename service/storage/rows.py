@@ -39,6 +39,7 @@ def classifier_record(
         n_classes=n_classes,
         n_images=n_images,
         revision=row.revision,
+        content_revision=row.content_revision,
         fingerprint=row.fingerprint,
         backbone=backbone,
     )

@@ -16,6 +16,16 @@ from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, Support
 _CHUNK = 500
 _T = TypeVar("_T")
 
+N_IMAGES = (
+    select(func.count())
+    .select_from(SupportRow)
+    .join(ClassRow, SupportRow.class_id == ClassRow.id)
+    .where(ClassRow.classifier_id == ClassifierRow.id)
+    .correlate(ClassifierRow)
+    .scalar_subquery()
+)
+"""How many images a classifier has."""
+
 LISTING = (
     select(
         ClassifierRow,
@@ -24,12 +34,7 @@ LISTING = (
         .where(ClassRow.classifier_id == ClassifierRow.id)
         .correlate(ClassifierRow)
         .scalar_subquery(),
-        select(func.count())
-        .select_from(SupportRow)
-        .join(ClassRow, SupportRow.class_id == ClassRow.id)
-        .where(ClassRow.classifier_id == ClassifierRow.id)
-        .correlate(ClassifierRow)
-        .scalar_subquery(),
+        N_IMAGES,
     )
     .outerjoin(BackboneRow, BackboneRow.fingerprint == ClassifierRow.fingerprint)
     .order_by(ClassifierRow.name)
@@ -42,6 +47,7 @@ STATE = select(
     ClassifierRow.created_at,
     ClassifierRow.revision,
     ClassifierRow.fingerprint,
+    ClassifierRow.content_revision,
 ).where(ClassifierRow.name == bindparam("name"))
 """What a :class:`service.storage.records.State` is of, and whose it is, by the name."""
 

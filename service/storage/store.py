@@ -20,7 +20,7 @@ from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
-from service.storage.listing import listed, listed_one
+from service.storage.listing import ListedPage, Listing, listed, listed_one, listed_page
 from service.storage.query_embeddings import query_embeddings
 from service.storage.recording import Recorded, Recorder
 from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
@@ -95,6 +95,11 @@ class Store:
         with Session(self._engine) as session:
             return listed(session, self._origins.accept, tenant)
 
+    def page(self, listing: Listing) -> ListedPage:
+        """A page of a tenant's classifiers."""
+        with Session(self._engine) as session:
+            return listed_page(session, self._origins.accept, listing)
+
     def classifier(self, name: str) -> ClassifierRecord | None:
         """One classifier, or None."""
         with Session(self._engine) as session:
@@ -129,7 +134,7 @@ class Store:
             if row is None:
                 return None
             self._origins.checked(connection, row.fingerprint, f"Classifier {bare(name)!r} holds")
-            return State(row.id, row.created_at, row.revision, row.fingerprint)
+            return State(*row)
 
     def find(self, name: str) -> int | None:
         """The id of a classifier, in whatever condition it is; None if there is none."""
@@ -183,8 +188,11 @@ class Store:
             Outdated: It is gone already.
         """
         with writing(self._engine, frees=True) as session:
-            gone = delete_classifier(session, classifier_id, name)
-            self._record(session, Recorded(classifier_id=classifier_id, name=gone, revision=None))
+            gone, before = delete_classifier(session, classifier_id, name)
+            self._record(
+                session,
+                Recorded(classifier_id=classifier_id, name=gone, revision=None, before=before),
+            )
 
     def write(self, state: State, change: Change) -> Written:
         """Write one change of a classifier, whole or not at all.
@@ -222,6 +230,7 @@ class Store:
             delete_support(session, change.classes_removed, change.removed)
             written = Written(
                 revision=state.revision + 1,
+                content_revision=state.content_revision + (not change.is_tuning),
                 settings=change.settings,
                 tuning=change.tuning,
                 tuning_is_current=change.tuning is not None,
@@ -242,6 +251,7 @@ class Store:
                     classifier_id=state.id,
                     name=name,
                     revision=written.revision,
+                    before=state,
                     change=change,
                     written=written,
                 ),
@@ -326,9 +336,11 @@ def _columns(state: State, change: Change) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     if change.settings is not None:
         columns |= settings_columns(change.settings)
+    if not change.is_tuning:
+        columns["content_revision"] = ClassifierRow.content_revision + 1
     if change.tuning is None:
         return columns | stale_columns(change)
     columns |= tuning_columns(change.tuning, state.fingerprint)
-    if change == Change(tuning=change.tuning):  # of the same images and settings, later
+    if change.is_tuning:  # of the same images and settings, later
         columns["updated_at"] = ClassifierRow.updated_at
     return columns

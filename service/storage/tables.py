@@ -53,6 +53,10 @@ class Json(TypeDecorator[Any]):
     impl = JSON
     cache_ok = True
 
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Compare members as JSON does."""
+        return self.impl_instance.coerce_compared_value(op, value)
+
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
         """Return what reads a stored value."""
         return _tolerant(super().result_processor(dialect, coltype))
@@ -113,6 +117,8 @@ class Moment(TypeDecorator[datetime]):
         return _tolerant(super().result_processor(dialect, coltype))
 
 
+# JSON or SQL's NULL, never JSON's.
+_NULLABLE = Json(none_as_null=True)
 # Of a tenant and a name or a digest; SQLite, which minds no length, keeps the type that it has.
 _QUALIFIED = String(64).with_variant(String(129), "postgresql")
 
@@ -169,6 +175,8 @@ class ClassifierRow(Base):
     tuning_since: Mapped[datetime | None] = mapped_column(Moment)
     images_behind: Mapped[int] = mapped_column(server_default="0")
     revision: Mapped[int] = mapped_column(server_default="0")  # one more with each change
+    content_revision: Mapped[int] = mapped_column(server_default="0")  # but for later tunings
+    annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=_now, onupdate=_now)
 
@@ -186,6 +194,7 @@ class ClassRow(Base):
     classifier_id: Mapped[int] = mapped_column(ForeignKey("classifiers.id", ondelete="CASCADE"))
     label: Mapped[str] = mapped_column(String(255))
     text_embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
+    annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
 
 
@@ -329,6 +338,7 @@ class SupportRow(Base):
     class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="CASCADE"))
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
+    annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
 
 

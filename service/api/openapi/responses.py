@@ -8,6 +8,7 @@ from typing import Any
 from fastapi_problem.error import StatusProblem
 from pydantic import BaseModel
 
+from service.api.openapi.schema_types import ETAG_PATTERN
 from service.problems import (
     BrokenImage,
     ChangedMeanwhile,
@@ -20,6 +21,7 @@ from service.problems import (
     ImageNotStored,
     ImageTooLarge,
     InvalidName,
+    InvalidPrecondition,
     InvalidRequest,
     InvalidUpload,
     NotAnImage,
@@ -27,6 +29,7 @@ from service.problems import (
     OtherBackbone,
     OtherFingerprint,
     Overloaded,
+    PreconditionFailed,
     RequestTooLarge,
     StorageFull,
     StorageUnavailable,
@@ -84,10 +87,34 @@ def created(model: type[BaseModel]) -> Responses:
     return {201: {"model": model, "description": "Created"}}
 
 
+ETAG: Document = {
+    "ETag": {
+        "description": "Which state this is, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string", "pattern": ETAG_PATTERN},
+    }
+}
+TAGGED: Responses = {
+    200: {"headers": ETAG},
+    304: {"description": "The client has it as it is (`If-None-Match`)", "headers": ETAG},
+}
+"""Answers of a GET that has an entity tag."""
+_NOT_READ = InvalidPrecondition("If-Match is 'abc'. Send the ETag of an answer as it is, ...")
+
+
+def tagged_problems(*examples: StatusProblem) -> Responses:
+    """OpenAPI responses of a GET of a classifier that has an entity tag."""
+    return classifier_problems(*examples, _NOT_READ) | TAGGED
+
+
 def change_problems(*examples: StatusProblem) -> Responses:
     """OpenAPI responses of a route that changes a classifier."""
     return classifier_problems(
         *examples,
+        _NOT_READ,
+        PreconditionFailed(
+            "Classifier 'land-cover' is not in the state that If-Match asks for: it is "
+            '"64f0c9.12" now. ...'
+        ),
         ChangedMeanwhile("Others changed the classifier 30 times while..."),
         StorageFull("There is no room for this on the disk of the database /data/handful.db..."),
     )

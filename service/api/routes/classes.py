@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
+from service.api.conditional_requests import ChangingParts, IsUnchanged
 from service.api.dependencies import Label, Name, ReadyParts
+from service.api.entity_tags import content_tag, tagged
 from service.api.large_json import large_json
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
 from service.api.openapi.responses import (
@@ -15,9 +17,10 @@ from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     NAMING_PROBLEMS,
     change_problems,
-    classifier_problems,
     created,
+    tagged_problems,
 )
+from service.api.paging import NO_SUCH_PLACE, Page, Paged
 from service.api.schemas.support_set import ClassList, ClassOut, ClassSummary, ImageOut
 from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
@@ -25,6 +28,7 @@ from service.name_validation import as_written, checked_label
 from service.problems import ClassNotFound, InvalidName
 from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
+from service.tenancy import bare
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["support set"])
 
@@ -43,18 +47,26 @@ _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
     "/classes",
     summary="List classes",
     response_model=ClassList,
-    responses=classifier_problems(CLASSIFIER_NOT_FOUND),
+    responses=tagged_problems(CLASSIFIER_NOT_FOUND, NO_SUCH_PLACE),
 )
-async def list_classes(name: Name, parts: ReadyParts) -> Response:
-    """All classes, in the order of their registration."""
-    records, images = await run_blocking((await _live(name, parts)).records)
+async def list_classes(
+    name: Name, parts: ReadyParts, unchanged: IsUnchanged, page: Paged
+) -> Response:
+    """All classes, in the order of their registration, or with `limit` a page of them."""
+    live = await _live(name, parts)
+    tag = content_tag(live.state)  # before what it is of: never of a later state
+    if (same := unchanged(tag)) is not None:
+        return same
+    records, images = await run_blocking(live.records)
     counts = await run_blocking(lambda: Counter(record.class_id for record in images.values()))
-    return await large_json(
-        {"classifier": name},
+    shown, next_cursor = page.of(list(records.values()), lambda record: record.label)
+    answer = await large_json(
+        {"classifier": bare(name), "next_cursor": next_cursor},
         "classes",
-        records.values(),
+        shown,
         lambda record: ClassSummary(label=record.label, n_images=counts[record.id]),
     )
+    return tagged(answer, tag)
 
 
 @router.put(
@@ -64,13 +76,13 @@ async def list_classes(name: Name, parts: ReadyParts) -> Response:
     responses=created(ClassOut) | change_problems(CLASSIFIER_NOT_FOUND, *NAMING_PROBLEMS),
 )
 async def put_class(
-    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
+    name: Name, label: Label, parts: ChangingParts, request: Request, until_tuned: UntilTuned
 ) -> Response:
     """A class without images is known by its name alone (zero-shot)."""
     label = checked_label(label)
     created = await run_change_with_texts(request, parts, parts.registry.put_class, name, label)
     await until_tuned(name)
-    response = await _class(name, label, parts)
+    response = await _class(name, label, parts, Page())
     response.status_code = 201 if created else 200
     return response
 
@@ -79,11 +91,15 @@ async def put_class(
     "/classes/{label}",
     summary="Look at a class",
     response_model=ClassOut,
-    responses=classifier_problems(*_NOT_FOUND),
+    responses=tagged_problems(*_NOT_FOUND, NO_SUCH_PLACE),
 )
-async def get_class(name: Name, label: Label, parts: ReadyParts) -> Response:
-    """The class with its support images."""
-    return await _class(name, await existing_label(name, label, parts), parts)
+async def get_class(
+    name: Name, label: Label, parts: ReadyParts, unchanged: IsUnchanged, page: Paged
+) -> Response:
+    """The class with its support images, or with `limit` a page of them."""
+    label = await existing_label(name, label, parts)
+    tag = content_tag((await _live(name, parts)).state)
+    return unchanged(tag) or tagged(await _class(name, label, parts, page), tag)
 
 
 @router.delete(
@@ -93,7 +109,7 @@ async def get_class(name: Name, label: Label, parts: ReadyParts) -> Response:
     responses=change_problems(*_NOT_FOUND),
 )
 async def delete_class(
-    name: Name, label: Label, parts: ReadyParts, request: Request, until_tuned: UntilTuned
+    name: Name, label: Label, parts: ChangingParts, request: Request, until_tuned: UntilTuned
 ) -> None:
     """The other classes stay as they are."""
     label = await existing_label(name, label, parts)
@@ -122,7 +138,7 @@ async def existing_label(name: str, label: str, parts: ServiceParts) -> str:
         return written
 
 
-async def _class(name: str, label: str, parts: ServiceParts) -> Response:
+async def _class(name: str, label: str, parts: ServiceParts, page: Page) -> Response:
     records, support = await run_blocking((await _live(name, parts)).records)
     if (record := records.get(label)) is None:
         raise ClassNotFound(name, label)
@@ -130,9 +146,15 @@ async def _class(name: str, label: str, parts: ServiceParts) -> Response:
     images = await run_blocking(
         lambda: [one for one in support.values() if one.class_id == class_id]
     )
+    shown, next_cursor = page.of(images, lambda record: record.public_id)
     return await large_json(
-        {"label": label, "n_images": len(images), "classifier": name},
+        {
+            "label": label,
+            "n_images": len(images),
+            "classifier": bare(name),
+            "next_cursor": next_cursor,
+        },
         "images",
-        images,
+        shown,
         lambda record: ImageOut.model_validate(LabelledRecord(label, record)),
     )

@@ -10,7 +10,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from service.access.principal import principal_of
+from service.api.conditional_requests import ChangingParts, IsUnchanged
 from service.api.dependencies import Name, ReadyParts
+from service.api.entity_tags import content_tag, tagged
 from service.api.json_route import JsonRoute
 from service.api.large_json import large_json
 from service.api.offloading import run_blocking, run_change, run_change_with_texts
@@ -19,10 +21,11 @@ from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     NAMING_PROBLEMS,
     change_problems,
-    classifier_problems,
     created,
     problems,
+    tagged_problems,
 )
+from service.api.paging import Listed
 from service.api.schemas.classifiers import (
     ClassifierList,
     ClassifierOut,
@@ -34,11 +37,13 @@ from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.images.embedded import EmbeddedImage
 from service.name_validation import checked_label
-from service.problems import ClassifierNotFound, InvalidSettings
+from service.problems import ClassifierNotFound, InvalidCursor, InvalidSettings
 from service.storage.records import ClassifierRecord
 from service.tenancy import bare
 
 router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=JsonRoute)
+
+_LIST_PROBLEMS = problems(InvalidCursor("The cursor is none that an answer has given. ..."))
 
 
 @router.put(
@@ -53,7 +58,7 @@ router = APIRouter(prefix="/v1/classifiers", tags=["classifiers"], route_class=J
 )
 async def put_classifier(
     name: Name,
-    parts: ReadyParts,
+    parts: ChangingParts,
     request: Request,
     response: Response,
     until_tuned: UntilTuned,
@@ -81,7 +86,7 @@ async def put_classifier(
     created = await changed_with_views(request, parts, name, put)
     await until_tuned(name)
     response.status_code = 201 if created else 200
-    return await _classifier(name, parts)
+    return await classifier_shown(name, parts)
 
 
 @router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
@@ -93,12 +98,33 @@ async def list_classifiers(parts: ReadyParts, request: Request) -> Response:
     return await large_json({}, "classifiers", records, partial(_shown, parts))
 
 
+@router.get("", summary="List classifiers", response_model=ClassifierList, responses=_LIST_PROBLEMS)
+async def list_classifiers(parts: ReadyParts, request: Request, asked: Listed) -> Response:
+    """Classifiers, by name; ``problem`` tells of those that cannot answer, and why.
+
+    All of them, or with `limit` a page: `next_cursor` is the `cursor` of the next one, and null on
+    the last.
+    """
+    principal = principal_of(request.scope)
+    page = await run_blocking(parts.store.page, asked.listing(principal))
+    return await large_json(
+        {"next_cursor": None if page.last is None else asked.cursor_after(page.last)},
+        "classifiers",
+        page.records,
+        partial(_shown, parts),
+    )
+
+
 @router.get(
-    "/{name}", summary="Look at a classifier", responses=classifier_problems(CLASSIFIER_NOT_FOUND)
+    "/{name}",
+    summary="Look at a classifier",
+    response_model=ClassifierOut,
+    responses=tagged_problems(CLASSIFIER_NOT_FOUND),
 )
-async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
+async def get_classifier(name: Name, parts: ReadyParts, unchanged: IsUnchanged) -> Response:
     """Settings, size and what leave-one-out has set."""
-    return await _classifier(name, parts)
+    shown, tag = await _classifier_with_tag(name, parts)
+    return unchanged(tag) or tagged(_json(shown), tag)
 
 
 @router.delete(
@@ -107,18 +133,29 @@ async def get_classifier(name: Name, parts: ReadyParts) -> ClassifierOut:
     summary="Delete a classifier with all its images",
     responses=change_problems(CLASSIFIER_NOT_FOUND),
 )
-async def delete_classifier(name: Name, parts: ReadyParts, request: Request) -> None:
+async def delete_classifier(name: Name, parts: ChangingParts, request: Request) -> None:
     """Images that other classifiers use as well stay with those."""
     await run_change(request, parts.registry.delete, name)
 
 
-async def _classifier(name: str, parts: ServiceParts) -> ClassifierOut:
+def _json(shown: ClassifierOut) -> Response:
+    return Response(shown.model_dump_json(), media_type="application/json")
+
+
+async def classifier_shown(name: str, parts: ServiceParts) -> ClassifierOut:
+    """A classifier as it is now."""
+    shown, _ = await _classifier_with_tag(name, parts)
+    return shown
+
+
+async def _classifier_with_tag(name: str, parts: ServiceParts) -> tuple[ClassifierOut, str]:
     record = await run_blocking(parts.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
     if record.problem is not None:
         await run_blocking(parts.registry.live, name)  # tells more, and how to go on
-    return _shown(parts, record)
+    shown = _shown(parts, record)
+    return shown, content_tag(record.state, f"{record.revision}{shown.tuning.state[0]}")
 
 
 def _shown(parts: ServiceParts, record: ClassifierRecord) -> ClassifierOut:

@@ -13,6 +13,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.api.conditional_requests import ChangingParts
 from service.api.deadlines import deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.limiters import Limiters
@@ -27,7 +28,7 @@ from service.api.openapi.responses import (
     classifier_problems,
     created,
 )
-from service.api.routes.classifiers import get_classifier
+from service.api.routes.classifiers import classifier_shown
 from service.api.schemas.classifiers import ClassifierOut
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.composition import ServiceParts
@@ -134,7 +135,7 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
     },
 )
 async def import_classifier(
-    name: Name, parts: ReadyParts, request: Request, response: Response
+    name: Name, parts: ChangingParts, request: Request, response: Response
 ) -> ClassifierOut:
     """The file of an export, under any name that is free; all of it or nothing.
 
@@ -169,7 +170,7 @@ async def import_classifier(
             Import(file=file, embedded=embedded, fingerprint=fingerprint),
         )
     response.status_code = 201 if made else 200
-    return await get_classifier(name, parts)
+    return await classifier_shown(name, parts)
 
 
 async def _stored(name: str, parts: ServiceParts, request: Request) -> StoredClassifier:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from service.api.conditional_requests import ChangingParts, IsUnchanged
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
+from service.api.entity_tags import content_tag, tagged
 from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_job_input
 from service.api.json_images.embedding import embedded_support
 from service.api.json_images.items import Item
@@ -19,11 +21,12 @@ from service.api.openapi.media_types import IMAGE_TYPES, IMAGES_BODY, SUPPORT_BO
 from service.api.openapi.responses import (
     CLASS_NOT_FOUND,
     CLASSIFIER_NOT_FOUND,
+    ETAG,
     IMAGE_PROBLEMS,
     ITEM_PROBLEMS,
     JOB_PROBLEMS,
     change_problems,
-    classifier_problems,
+    tagged_problems,
 )
 from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
@@ -83,7 +86,7 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
 )
 async def post_support(
     name: Name,
-    parts: ReadyParts,
+    parts: ChangingParts,
     request: Request,
     until_tuned: UntilTuned,
     filename_encoding: Annotated[
@@ -132,7 +135,7 @@ async def post_support(
 async def post_images(
     name: Name,
     label: Label,
-    parts: ReadyParts,
+    parts: ChangingParts,
     request: Request,
     until_tuned: UntilTuned,
     predict: Predict = False,
@@ -160,17 +163,30 @@ async def post_images(
     "/classes/{label}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
-    responses=classifier_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT)
+    responses=tagged_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT)
     | {
-        200: {"content": {kind: binary(kind) for kind in IMAGE_TYPES}, "description": "As uploaded"}
+        200: {
+            "content": {kind: binary(kind) for kind in IMAGE_TYPES},
+            "description": "As uploaded",
+            "headers": ETAG,
+        }
     },
 )
 async def get_image(
-    name: Name, label: Label, image_id: ImageId, parts: ReadyParts, request: Request
+    name: Name,
+    label: Label,
+    image_id: ImageId,
+    parts: ReadyParts,
+    request: Request,
+    unchanged: IsUnchanged,
 ) -> Response:
     """The image, byte for byte as it was uploaded."""
     label = await existing_label(name, label, parts)
+    state = (await run_blocking(parts.registry.live, name)).state
     record = await run_blocking(parts.registry.image, name, label, image_id)
+    tag = content_tag(state, record.sha256)
+    if (same := unchanged(tag, digest=True)) is not None:
+        return same
     content = await run_blocking(parts.store.content, record.id)
     if content is None:
         raise ImageNotStored(
@@ -178,7 +194,7 @@ async def get_image(
             "(HANDFUL_STORE_IMAGES=false) when it came."
         )
     account_of(request).take(len(content))  # until the client has read it
-    return Response(content, media_type=record.media_type, headers=_INERT)
+    return tagged(Response(content, media_type=record.media_type, headers=_INERT), tag)
 
 
 # Uploaded bytes go back to browsers: they must never be taken for a page or a script.
@@ -198,7 +214,7 @@ async def delete_image(
     name: Name,
     label: Label,
     image_id: ImageId,
-    parts: ReadyParts,
+    parts: ChangingParts,
     request: Request,
     until_tuned: UntilTuned,
 ) -> None:

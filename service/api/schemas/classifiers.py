@@ -173,6 +173,7 @@ class ClassifierOut(_WithSettings):
 
 
 class ClassifierList(BaseModel):
-    """All classifiers, by name."""
+    """Classifiers: all, or a page of them."""
 
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
     classifiers: list[ClassifierOut]

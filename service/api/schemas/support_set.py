@@ -24,6 +24,7 @@ class ClassList(BaseModel):
     """The classes of a classifier, in the order of their registration."""
 
     classifier: ClassifierName
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
     classes: list[ClassSummary]
 
 
@@ -59,11 +60,12 @@ class ImageOut(BaseModel):
 
 
 class ClassOut(ClassSummary):
-    """A class with its support images."""
+    """A class with its support images: all, or a page of them; `n_images` counts all."""
 
     model_config = ConfigDict(json_schema_extra={"examples": []})
 
     classifier: ClassifierName
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
     images: list[ImageOut]
 
 

@@ -107,7 +107,9 @@ class Held:
         if (added := written.added()) is not None:
             images = images.with_added(added)
         return Held(
-            self.state._replace(revision=written.revision),
+            self.state._replace(
+                revision=written.revision, content_revision=written.content_revision
+            ),
             written.classes_after(self.classes),
             [records[i] for i in images.ids.tolist()],
             images.embeddings,

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, insert
 from sqlalchemy.orm import Session
 
-from service.storage.change import NewClass
+from adapters.heads import Tuning
+from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.recording import Recorded
 from service.storage.store import Store
@@ -47,6 +48,10 @@ def test_every_change_of_a_classifier_is_recorded(engine: Engine) -> None:
     store.delete_classifier(loaded(store, "acme/a").record.id)
     assert [one.name for one in kept.told] == ["acme/a"] * 3
     assert [one.revision for one in kept.told] == [0, 1, None]
+    states = [
+        one.before and (one.before.revision, one.before.content_revision) for one in kept.told
+    ]
+    assert states == [None, (0, 0), (2, 2)]
     assert len({one.classifier_id for one in kept.told}) == 1
     assert kept.told[1].written is written
     assert rows(engine, BackboneRow) == before + 2
@@ -61,3 +66,19 @@ def test_a_change_that_cannot_be_recorded_is_not_made(engine: Engine) -> None:
         write(store, "a", added=(support(1, "ant"),))
     assert loaded(store, "a").support == []
     assert rows(engine, BackboneRow) == backbones
+
+
+def test_a_tuning_that_comes_later_counts_no_content_revision(engine: Engine) -> None:
+    store = Store(engine, OWN)
+    create(store, "a", "ant")
+    write(store, "a", added=(support(1, "ant"),))
+    before = loaded(store, "a").record.state
+    assert before.content_revision == 1
+    written = store.write(before, Change(tuning=Tuning()))
+    after = loaded(store, "a").record.state
+    assert (written.revision, written.content_revision) == (2, 1)
+    assert (after.revision, after.content_revision) == (2, 1)
+    assert store.state("a") == after
+    followed = store.written_since(before)
+    assert followed is not None
+    assert followed.content_revision == 1
