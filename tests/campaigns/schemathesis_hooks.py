@@ -1,6 +1,7 @@
 """What schemathesis cannot know from the document: real files, and what can be seen; a check more.
 
-Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check.
+Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check, but for one of a
+header field.
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ LABELS = st.text(CHARACTERS, min_size=1, max_size=40).filter(
     lambda text: text.strip() and text.strip() not in {".", ".."}
 )
 schemathesis.openapi.format("label", LABELS)
+
+TAGS = st.sampled_from(["*", '"64f0c9a1.12"', '"a", W/"b"'])
+schemathesis.openapi.format("entity-tags", TAGS)
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Header fields that nobody knows are to be ignored (RFC 9110, 5.1), and refused by nobody."""
+    return "x-schemathesis-unknown-property" not in (case.headers or {})
 
 
 @schemathesis.check

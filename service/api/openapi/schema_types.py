@@ -27,11 +27,12 @@ LABEL_SCHEMA: dict[str, Any] = {
 IMAGE_ID_SCHEMA: dict[str, Any] = {"minLength": 32, "maxLength": 32, "pattern": "^[0-9a-f]{32}$"}
 KEY_ID_SCHEMA: dict[str, Any] = {"minLength": 16, "maxLength": 16, "pattern": "^[0-9a-f]{16}$"}
 # An entity tag (RFC 9110, 8.8.3); a list of them; what is in a header field is never null.
+# An entity tag (RFC 9110, 8.8.3)s, as a list or `*`. What is in a header field is never null.
 ETAG_PATTERN = r'^(W/)?"[!#-~]*"$'
 TAGS_SCHEMA: dict[str, Any] = {
     "type": "string",
-    "maxLength": 4096,
-    "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$',
+    "format": "entity-tags",
+    "examples": ['"64f0c9a1.12"', "*"],
 }
 METADATA_KEY = r"[A-Za-z0-9._-]{1,64}"
 METADATA_PATTERN = rf"^{METADATA_KEY}=.*$"
