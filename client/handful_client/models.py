@@ -1001,6 +1001,10 @@ class ClassList(Model):
     """
 
     classifier: str
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
     classes: list[ClassSummary]
 
 
@@ -1031,12 +1035,16 @@ class ClassNeed(Model):
 
 class ClassOut(Model):
     """
-    A class with its support images.
+    A class with its support images: all, or a page of them; `n_images` counts all.
     """
 
     label: str
     n_images: int
     classifier: str
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
     images: list[ImageOut]
 
 
@@ -1429,9 +1437,13 @@ class AdviceOut(Model):
 
 class ClassifierList(Model):
     """
-    All classifiers, by name.
+    Classifiers: all, or a page of them.
     """
 
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
     classifiers: list[ClassifierOut]
 
 

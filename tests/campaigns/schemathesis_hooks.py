@@ -1,7 +1,7 @@
 """What schemathesis cannot know from the document: real files, and what can be seen; a check more.
 
-Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check, but for one of a
-header field.
+Loaded by ``schemathesis run`` through SCHEMATHESIS_HOOKS. Nothing here leaves out a check, but for
+one of a header field.
 """
 
 from __future__ import annotations

@@ -128,6 +128,7 @@ def test_put_declares_a_class_by_its_name(classifier: Classifier) -> None:
         "classifier": classifier.name,
         "label": "ant",
         "n_images": 0,
+        "next_cursor": None,
         "images": [],
     }
     assert again.json() == created.json()
