@@ -26,8 +26,7 @@ LABEL_SCHEMA: dict[str, Any] = {
 }
 IMAGE_ID_SCHEMA: dict[str, Any] = {"minLength": 32, "maxLength": 32, "pattern": "^[0-9a-f]{32}$"}
 KEY_ID_SCHEMA: dict[str, Any] = {"minLength": 16, "maxLength": 16, "pattern": "^[0-9a-f]{16}$"}
-# An entity tag (RFC 9110, 8.8.3); a list of them; what is in a header field is never null.
-# An entity tag (RFC 9110, 8.8.3)s, as a list or `*`. What is in a header field is never null.
+# Entity tags (RFC 9110, 8.8.3) as a list, or `*`; what is in a header field is never null.
 ETAG_PATTERN = r'^(W/)?"[!#-~]*"$'
 TAGS_SCHEMA: dict[str, Any] = {
     "type": "string",

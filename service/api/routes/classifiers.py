@@ -89,15 +89,6 @@ async def put_classifier(
     return await classifier_shown(name, parts)
 
 
-@router.get("", summary="List classifiers", response_model=ClassifierList, responses=problems())
-async def list_classifiers(parts: ReadyParts, request: Request) -> Response:
-    """All classifiers, by name; ``problem`` tells of those that cannot answer, and why."""
-    principal = principal_of(request.scope)
-    records = await run_blocking(parts.store.classifiers, principal.tenant)
-    records = [record for record in records if principal.may_use(bare(record.name))]
-    return await large_json({}, "classifiers", records, partial(_shown, parts))
-
-
 @router.get("", summary="List classifiers", response_model=ClassifierList, responses=_LIST_PROBLEMS)
 async def list_classifiers(parts: ReadyParts, request: Request, asked: Listed) -> Response:
     """Classifiers, by name; ``problem`` tells of those that cannot answer, and why.
