@@ -18,6 +18,7 @@ from service.cli.evaluate import evaluate
 from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.keys import keys
+from service.cli.predict import predict
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.suggest import suggest
@@ -28,6 +29,7 @@ app.command()(serve)
 app.command()(evaluate)
 app.command()(diagnose)
 app.command()(suggest)
+app.command()(predict)
 app.command()(demo)
 app.command()(doctor)
 app.command("re-embed")(re_embed)
