@@ -48,6 +48,14 @@ class ImageNotFound(StatusProblem):
     status = 404
 
 
+class ModelNotFound(StatusProblem):
+    """No model of that name."""
+
+    type_ = "model-not-found"
+    title = "There is no such model"
+    status = 404
+
+
 class NoSuchPath(StatusProblem):
     """No resource can have that path."""
 

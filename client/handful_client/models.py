@@ -198,6 +198,21 @@ class DuplicateOut(Model):
     """
 
 
+class EmbeddedOut(Model):
+    """
+    The embeddings of an image or a text, unit vectors.
+    """
+
+    frozen: list[float] | str
+    """
+    As the encoder was trained: comparable with texts. Numbers, or base64 of float32 (little-endian).
+    """
+    corrected: list[float] | str | None
+    """
+    With less intra-modal overlap, for comparing images with images; null for texts.
+    """
+
+
 class EmbeddingOut(Model):
     """
     What one embedding of the images is like; null for what takes more images than there are.
@@ -227,6 +242,30 @@ class EmbeddingOut(Model):
     """
     null: names carry no meaning, or the corrected embedding does not live in the space of the texts.
     """
+
+
+class EmbeddingsOut(Model):
+    """
+    Embeddings, in the order of what was sent.
+    """
+
+    model: str
+    """
+    The name of the backbone.
+    """
+    fingerprint: str
+    """
+    Of what has embedded images; those of two fingerprints are not comparable.
+    """
+    width: int
+    """
+    Of frozen embeddings, and of texts.
+    """
+    corrected_width: int
+    """
+    Of corrected ones.
+    """
+    embeddings: list[EmbeddedOut]
 
 
 class EstimateOut(Model):
@@ -399,6 +438,31 @@ class MeasuresOut(Model):
     """
 
 
+class OpenAIEmbedding(Model):
+    """
+    The embedding of one input.
+    """
+
+    object: Literal["embedding"] | None = None
+    index: int
+    embedding: list[float] | str
+    """
+    Numbers, or base64 of float32 (little-endian).
+    """
+
+
+class OpenAIUsage(Model):
+    """
+    What was read.
+    """
+
+    prompt_tokens: int
+    """
+    Tokens of texts, about; 0 of images.
+    """
+    total_tokens: int
+
+
 class PredictedLabelOut(Model):
     """
     What an image is taken for now.
@@ -567,6 +631,41 @@ class SimilarImage(Model):
     """
     Cosine of the corrected embeddings, at most 1.
     """
+
+
+class SimilarImageOut(Model):
+    """
+    A support image, or an explicit negative (`not-these`), that resembles the query.
+    """
+
+    image_id: str
+    label: str
+    filename: str
+    similarity: float
+    """
+    Cosine similarity, rounded to a millionth.
+    """
+
+
+class SimilarOut(Model):
+    """
+    Support images, the most similar first; of equally similar ones by their ids.
+    """
+
+    classifier: str
+    compared_by: Literal["corrected", "frozen"] | str
+    """
+    The embedding by which they are compared: `corrected` with an image, `frozen` with a text.
+    """
+    total: int
+    """
+    Support images in all.
+    """
+    next: str | None
+    """
+    `cursor` of the next page; null where this is the last one.
+    """
+    images: list[SimilarImageOut]
 
 
 class SimilarityBin(Model):
@@ -822,6 +921,22 @@ class TuningOut(Model):
     """
 
 
+class EmbeddedReference(Model):
+    """
+    A support image of a classifier.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str | None = None
+    """
+    Of its class, for who has it: predictions do not look at it, and where a path names a class it is that one's.
+    """
+    image_id: str
+    classifier: str
+
+
 class EmbeddingIn(Model):
     """
     Both embeddings of an image, as `POST /v1/embeddings` answers them; unit vectors.
@@ -915,6 +1030,17 @@ class ImagesIn(Model):
     images: list[ImageData | ImageEmbedding | ImageReference]
 
 
+class ImagesToEmbed(Model):
+    """
+    Images to be embedded.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[ImageData | EmbeddedReference]
+
+
 class JobFolderIn(Model):
     """
     A folder of the machine that the service runs on.
@@ -993,6 +1119,92 @@ class LabelledImagesIn(Model):
         extra="forbid",
     )
     images: list[LabelledImageData | LabelledImageEmbedding | LabelledImageReference]
+
+
+class OpenAIImages(Model):
+    """
+    Images to be embedded, in OpenAI's shape as infinity has it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: str | None = None
+    """
+    `handful`, or the name of the backbone that is served; others are not there.
+    """
+    encoding_format: Literal["float", "base64"] | str | None = None
+    user: str | None = None
+    """
+    Not looked at.
+    """
+    input: list[str] | str
+    """
+    Data URIs or base64; URLs where the service fetches them.
+    """
+    modality: Literal["image"]
+
+
+class OpenAITexts(Model):
+    """
+    Texts to be embedded, in OpenAI's shape.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: str | None = None
+    """
+    `handful`, or the name of the backbone that is served; others are not there.
+    """
+    encoding_format: Literal["float", "base64"] | str | None = None
+    user: str | None = None
+    """
+    Not looked at.
+    """
+    input: list[str] | str
+    modality: Literal["text"] | None = None
+
+
+class SimilarToImage(Model):
+    """
+    The one image that support images are compared with.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[ImageData | ImageEmbedding | ImageReference]
+
+
+class SimilarToText(Model):
+    """
+    The text that support images are compared with.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    text: str
+    templates: list[str] | None = None
+    """
+    Texts with `{}`, into each of which each text is written; their embeddings are averaged. Without any a text is embedded as it is.
+    """
+
+
+class TextsToEmbed(Model):
+    """
+    Texts to be embedded.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    texts: list[str]
+    templates: list[str] | None = None
+    """
+    Texts with `{}`, into each of which each text is written; their embeddings are averaged. Without any a text is embedded as it is.
+    """
 
 
 class ClassList(Model):
@@ -1263,6 +1475,18 @@ class NewKeyOut(Model):
     """
     What is sent with requests. It is told here and never again.
     """
+
+
+class OpenAIEmbeddingsOut(Model):
+    """
+    Embeddings in OpenAI's shape: the frozen ones, by which images and texts are comparable.
+    """
+
+    object: Literal["list"] | None = None
+    model: str
+    fingerprint: str
+    usage: OpenAIUsage
+    data: list[OpenAIEmbedding]
 
 
 class OverlapOut(Model):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Header
+from pydantic import WithJsonSchema
 from starlette.requests import ClientDisconnect, Request
 
 from service.encoding.image_embedder import Wait
@@ -12,6 +14,18 @@ from service.problems import DeadlineExceeded
 
 # Most answers are there by then, and watching the client costs a task.
 _PROMPT = 0.05
+
+RequestTimeout = Annotated[
+    float | None,
+    Header(
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that the images may wait to be embedded, counted from when the"
+        " whole request is here. The service has a limit of its own; the smaller one counts.",
+        examples=[0.5],
+    ),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),  # a header is never null
+]
 
 
 def deadline_or_disconnect(request: Request, seconds: float | None = None) -> Wait:

@@ -63,6 +63,10 @@ class LongString:
             raise ValueError("has very many escapes (\\u0041); write its characters as they are")
         return self.text().encode()
 
+    def beginning(self) -> str:
+        """Its first few characters, as they are written."""
+        return self.body[self.begin : min(self.end, self.begin + 16)].decode("latin-1")
+
     def text(self) -> str:
         """The string; of a long one this holds other threads up.
 

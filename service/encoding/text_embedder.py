@@ -136,6 +136,38 @@ class TextEmbedder:
             self._admission.release(len(needed.labels) * len(templates), classifier, priority)
         return ClassTexts.of(needed, [rows[label] for label in needed.labels])
 
+    async def embed_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
+        """Embed n texts as they are; nothing is looked up or kept, as nobody may ask for it again.
+
+        Args:
+            prompts: One or more.
+            key: Its requests take turns with those of others.
+            wait: Waits for all of them; when it raises, what is not begun is not done.
+
+        Returns:
+            (n, d) unit rows, in their order.
+
+        Raises:
+            Overloaded: Too much waits already; nothing was embedded.
+        """
+        priority, n = Priority.REGISTRATIONS, len(prompts)
+        self._admission.admit(n, key, priority)
+        self.waiting[priority] += n
+        try:
+            lengths = await anyio.to_thread.run_sync(self._backbone.text_lengths, prompts)
+            order = sorted(range(n), key=lengths.__getitem__)
+            pending = self._passes.submit([prompts[i] for i in order], key)
+            try:
+                await wait(pending.answer)
+                rows = pending.answer.result()
+            finally:
+                if not pending.answer.done():
+                    self._passes.withdraw(pending)
+        finally:
+            self.waiting[priority] -= n
+            self._admission.release(n, key, priority)
+        return rows[torch.tensor(order).argsort()]
+
     def close(self) -> None:
         """Stop the thread once the pass under way is done."""
         self._passes.close()

@@ -44,7 +44,7 @@ max-examples = {scenarios}
 positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 404, 409, 412, 429, "5xx"]
 negative_data_rejection.expected-statuses = [{refused}, 412, "5xx"]
 
-# All checks, with the expectations of schemathesis, but for one answer of one operation: clients
+# All checks, with the expectations of schemathesis, but for one answer of three operations: clients
 # say with `Request-Timeout` how long they wait, down to nanoseconds, and 504 is what they ask for.
 # Nobody but the service can know a cursor, and others are refused.
 [[operations]]
@@ -52,7 +52,7 @@ include-operation-id = ["list_classifiers", "list_classes", "get_class"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 404, 409, 422, "5xx"]
 
 [[operations]]
-include-operation-id = "predict"
+include-operation-id = ["predict", "embed", "similar"]
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 504]
 """
 

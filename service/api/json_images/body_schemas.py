@@ -6,10 +6,27 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from service.api.schemas.embeddings import (
+    ImagesToEmbed,
+    OpenAIImages,
+    OpenAITexts,
+    TextsToEmbed,
+)
 from service.api.schemas.images import ImagesIn, LabelledImagesIn
 from service.api.schemas.jobs import JobFolderIn
+from service.api.schemas.similar import SimilarToImage, SimilarToText
 
-_MODELS = (ImagesIn, LabelledImagesIn, JobFolderIn)
+_MODELS = (
+    ImagesIn,
+    LabelledImagesIn,
+    ImagesToEmbed,
+    TextsToEmbed,
+    OpenAITexts,
+    OpenAIImages,
+    SimilarToImage,
+    SimilarToText,
+    JobFolderIn,
+)
 _OF_URLS = ("ImageUrl", "LabelledImageUrl")
 _TEMPLATE = "#/components/schemas/{model}"
 

@@ -21,7 +21,6 @@ from service.problems import (
     InvalidUpload,
     OtherFingerprint,
 )
-from service.registry.live import LiveClassifier
 from service.storage.records import SupportRecord
 from service.storage.store import Store
 from service.storage.stored_images import StoredImage, stored_images
@@ -29,14 +28,16 @@ from service.tenancy import bare, qualified, tenant_of
 
 
 async def embedded_queries(
-    parts: ServiceParts, items: Sequence[Item], live: LiveClassifier, wait: Wait
+    parts: ServiceParts, items: Sequence[Item], name: str, fingerprint: str, wait: Wait
 ) -> ImageEmbeddings:
     """Embeddings of images that someone wants an answer about, in their order.
 
     Args:
         parts: Of the service.
         items: One or more.
-        live: The classifier that is asked, whose recipe it is.
+        name: The qualified name of the classifier that is asked, or another one of its tenant,
+            under which turns are taken.
+        fingerprint: Of the recipe.
         wait: Waits for the encoder; when it raises, what is not begun is not done.
 
     Raises:
@@ -48,16 +49,16 @@ async def embedded_queries(
     """
 
     def known() -> list[UploadedImage | ImageEmbeddings]:
-        lookup = _Lookup(parts, live, items, live.fingerprint)
+        lookup = _Lookup(parts, name, items, fingerprint)
         return [lookup.query(item) for item in items]
 
     found = await run_blocking(known)
     files = [one for one in found if isinstance(one, UploadedImage)]
     if len(files) == len(found):
-        return await parts.embedder.query(files, live.name, wait, live.fingerprint)
+        return await parts.embedder.query(files, name, wait, fingerprint)
     rows: Iterator[ImageEmbeddings] = iter(())
     if files:
-        queries = await parts.embedder.query(files, live.name, wait, live.fingerprint)
+        queries = await parts.embedder.query(files, name, wait, fingerprint)
         rows = iter([queries[i : i + 1] for i in range(len(queries))])
     return ImageEmbeddings.concatenate(
         [next(rows) if isinstance(one, UploadedImage) else one for one in found]
@@ -67,7 +68,7 @@ async def embedded_queries(
 async def embedded_support(
     parts: ServiceParts,
     items: Sequence[Item],
-    live: LiveClassifier,
+    name: str,
     wait: Wait,
     fingerprint: str,
     views: int,
@@ -77,7 +78,7 @@ async def embedded_support(
     Args:
         parts: Of the service.
         items: One or more.
-        live: The classifier.
+        name: The classifier's.
         wait: Waits for the encoder; when it raises, what is not begun is not done.
         fingerprint: Of the recipe that it is of.
         views: The support views that it asks for.
@@ -90,13 +91,13 @@ async def embedded_support(
     """
 
     def known() -> list[UploadedImage | EmbeddedImage]:
-        lookup = _Lookup(parts, live, items, fingerprint)
+        lookup = _Lookup(parts, name, items, fingerprint)
         return [lookup.support(item, views) for item in items]
 
     found = await run_blocking(known)
     files = [one for one in found if isinstance(one, UploadedImage)]
     made = iter(
-        await parts.embedder.register(files, live.name, wait, fingerprint, views) if files else ()
+        await parts.embedder.register(files, name, wait, fingerprint, views) if files else ()
     )
     return [next(made) if isinstance(one, UploadedImage) else one for one in found]
 
@@ -105,19 +106,19 @@ class _Lookup:
     """What is known of items without the encoder; blocks."""
 
     def __init__(
-        self, parts: ServiceParts, live: LiveClassifier, items: Sequence[Item], fingerprint: str
+        self, parts: ServiceParts, name: str, items: Sequence[Item], fingerprint: str
     ) -> None:
         self._parts = parts
-        self._name = live.name
+        self._name = name
         self._fingerprint = fingerprint
         asked: defaultdict[str, list[str]] = defaultdict(list)
         for item in items:
             if isinstance(item, Reference):
                 asked[self._owner(item)].append(item.image_id)
         self._stored: dict[str, dict[str, StoredImage]] = {}
-        for name, ids in asked.items():
-            state = live.state if name == live.name else parts.registry.live(name).state
-            self._stored[name] = stored_images(parts.engine, name, state, ids, fingerprint)
+        for owner, ids in asked.items():
+            state = parts.registry.live(owner).state
+            self._stored[owner] = stored_images(parts.engine, owner, state, ids, fingerprint)
 
     def query(self, item: Item) -> UploadedImage | ImageEmbeddings:
         if isinstance(item, GivenEmbedding):

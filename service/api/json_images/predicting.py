@@ -41,7 +41,7 @@ async def predicted_items(
     check_rows(asked, len(items), top_k, evidence)
 
     async def embedded(live: LiveClassifier) -> ImageEmbeddings:
-        return await embedded_queries(parts, items, live, wait)
+        return await embedded_queries(parts, items, name, live.fingerprint, wait)
 
     live, queries = await embedded_for(parts, name, embedded)
     window = live.window

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio.to_thread
 from pydantic import BaseModel, ValidationError
@@ -63,14 +63,14 @@ async def read_items(request: Request, settings: Settings, label: str | None = N
     """
     document = await read_model(request, ImagesIn)
     check_count(len(document.images), settings)
-    labels = await anyio.to_thread.run_sync(_labels, document.images)
+    labels = await labels_of(document.images)
     for place, own in enumerate(labels):
         if None not in (label, own) and own != label:
             raise OtherLabel(
                 f"images[{place}].label is {own!r}, and the path names the class {label!r}. Leave "
                 "the label out, or POST images of several classes to .../support."
             )
-    return _items(document.images, settings)
+    return items_of(document.images, settings)
 
 
 async def read_labelled_items(request: Request, settings: Settings) -> list[tuple[str, Item]]:
@@ -83,14 +83,24 @@ async def read_labelled_items(request: Request, settings: Settings) -> list[tupl
     """
     document = await read_model(request, LabelledImagesIn)
     check_count(len(document.images), settings)
-
-    labels = await anyio.to_thread.run_sync(_labels, document.images)
-    items = _items(document.images, settings)
+    labels = await labels_of(document.images)
+    items = items_of(document.images, settings)
     return [(label or "", item) for label, item in zip(labels, items, strict=True)]
 
 
 async def read_model(request: Request, model: type[Model]) -> Model:
-    """The body, as a model of it; the long strings of which stay where they are.
+    """The body, as a model of it; as :func:`read_one_of`."""
+    return await read_one_of(request, lambda _: model)
+
+
+async def read_one_of(
+    request: Request, choose: Callable[[Mapping[str, Any]], type[Model]]
+) -> Model:
+    """The body, as a model of it; its long strings stay where they are.
+
+    Args:
+        request: Its body is read.
+        choose: Says of a document which model it is to be; may raise.
 
     Raises:
         InvalidRequest: It is not as described; says where.
@@ -101,11 +111,27 @@ async def read_model(request: Request, model: type[Model]) -> Model:
     def read() -> Model:
         document = read_document(body)
         try:
-            return model.model_validate(document)
+            return choose(document).model_validate(document)
         except ValidationError as error:
             raise _refusal(error) from error
 
     return await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).documents)
+
+
+def inputs_of(inputs: Sequence[str | LongString], settings: Settings) -> list[Item]:
+    """Images in OpenAI's shape: data URIs, base64, URLs."""
+    return [_input(one, ("input", place), settings) for place, one in enumerate(inputs)]
+
+
+def _input(written: str | LongString, place: Path, settings: Settings) -> Item:
+    begin = written.beginning() if isinstance(written, LongString) else written
+    if not begin.lower().startswith(("http:", "https:")):
+        return uploaded(written, "", place, settings)
+    try:
+        url = written.text() if isinstance(written, LongString) else written
+    except ValueError as error:
+        raise refusal([(place, str(error))]) from error
+    return Remote(url, "", place)
 
 
 def uploaded(
@@ -117,12 +143,16 @@ def uploaded(
     return UploadedImage(filename, partial(_decoded, data, called, settings.max_image_bytes), shown)
 
 
-def _labels(images: Sequence[AnyImage]) -> list[str | None]:
+async def labels_of(images: Sequence[AnyImage]) -> list[str | None]:
     """The labels of images as they are kept, where they have any.
 
     Raises:
         InvalidName: One of them can be none.
     """
+    return await anyio.to_thread.run_sync(_labels, images)
+
+
+def _labels(images: Sequence[AnyImage]) -> list[str | None]:
     checked: dict[str | None, str | None] = {None: None}
     for place, image in enumerate(images):
         if image.label is not None and image.label not in checked:
@@ -133,7 +163,8 @@ def _labels(images: Sequence[AnyImage]) -> list[str | None]:
     return [checked[image.label] for image in images]
 
 
-def _items(images: Sequence[AnyImage], settings: Settings) -> list[Item]:
+def items_of(images: Sequence[AnyImage], settings: Settings) -> list[Item]:
+    """Images of a document, in their order."""
     return [_item(image, ("images", place), settings) for place, image in enumerate(images)]
 
 
@@ -149,7 +180,7 @@ def _item(image: AnyImage, place: Path, settings: Settings) -> Item:
         case ImageReference():
             return Reference(image.image_id, place, image.classifier)
         case ImageUrl():
-            return Remote(image.url, image.filename, place)
+            return Remote(image.url, image.filename, (*place, "url"))
 
 
 def _decoded(data: str | LongString, called: str, most: int) -> bytes:

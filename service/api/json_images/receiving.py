@@ -26,8 +26,7 @@ async def received_items(
     Raises as :func:`service.api.json_images.reading.read_items`, too.
     """
     items = await read_items(request, parts.settings, label)
-    _check_references(request, items)
-    return await _fetched(items)
+    return await fetched(request, parts, items)
 
 
 async def received_labelled_items(request: Request, parts: ServiceParts) -> list[tuple[str, Item]]:
@@ -37,9 +36,7 @@ async def received_labelled_items(request: Request, parts: ServiceParts) -> list
     :func:`service.api.json_images.reading.read_labelled_items`.
     """
     labelled = await read_labelled_items(request, parts.settings)
-    items = [item for _, item in labelled]
-    _check_references(request, items)
-    items = await _fetched(items)
+    items = await fetched(request, parts, [item for _, item in labelled])
     return [(label, item) for (label, _), item in zip(labelled, items, strict=True)]
 
 
@@ -58,9 +55,16 @@ def _check_references(request: Request, items: Sequence[Item]) -> None:
             checked_classifier(name)
 
 
-async def _fetched(items: Sequence[Item]) -> list[Item]:
+async def fetched(request: Request, parts: ServiceParts, items: Sequence[Item]) -> list[Item]:
+    """Images of a request with those in hand that it names by URL.
+
+    Raises:
+        InvalidRequest: There are some, and the service fetches none.
+        ClassifierNotFound: One of a classifier is named that whoever asks may not read.
+    """
+    _check_references(request, items)
     remote = [
-        ((*item.place, "url"), "is a URL, and this service fetches none (HANDFUL_FETCH_FROM)")
+        (item.place, "is a URL, and this service fetches none (HANDFUL_FETCH_FROM)")
         for item in items
         if isinstance(item, Remote)
     ]

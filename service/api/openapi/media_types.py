@@ -16,12 +16,13 @@ def binary(media_type: str) -> dict[str, Any]:
     return {"schema": {"type": "string", "format": "binary", "contentMediaType": media_type}}
 
 
-def files(description: str, example: str) -> dict[str, Any]:
+def files(description: str, example: str, **bounds: int) -> dict[str, Any]:
     """OpenAPI media type object of a form with one or many images.
 
     Args:
         description: What the files are.
         example: A file name.
+        **bounds: Keywords of JSON Schema for how many they are.
     """
     return {
         "schema": {
@@ -32,6 +33,7 @@ def files(description: str, example: str) -> dict[str, Any]:
                     "items": {"type": "string", "format": "binary"},
                     "minItems": 1,
                     "description": description,
+                    **bounds,
                 }
             },
             "required": ["files"],
@@ -51,13 +53,15 @@ def files(description: str, example: str) -> dict[str, Any]:
     }
 
 
-def json_of(model: str) -> dict[str, Any]:
+def json_of(*models: str) -> dict[str, Any]:
     """OpenAPI media type object of a body in JSON.
 
     Args:
-        model: Its name, of those that :func:`service.api.openapi.document.describe` is given.
+        *models: Names of what it may be, of those that
+            :func:`service.api.openapi.document.describe` is given.
     """
-    return {"schema": {"$ref": f"#/components/schemas/{model}"}}
+    references = [{"$ref": f"#/components/schemas/{model}"} for model in models]
+    return {"schema": references[0] if len(references) == 1 else {"oneOf": references}}
 
 
 IMAGES_BODY: dict[str, Any] = {
@@ -70,6 +74,29 @@ IMAGES_BODY: dict[str, Any] = {
         }
         | {"application/json": json_of("ImagesIn")}
         | {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},
+    }
+}
+EMBEDDED_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **IMAGES_BODY["requestBody"]["content"],
+            "application/json": json_of(
+                "ImagesToEmbed", "TextsToEmbed", "OpenAITexts", "OpenAIImages"
+            ),
+        },
+    }
+}
+SIMILAR_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **IMAGES_BODY["requestBody"]["content"],
+            "multipart/form-data": files(
+                "One image file; the field's name does not matter.", "a.jpg", maxItems=1
+            ),
+            "application/json": json_of("SimilarToImage", "SimilarToText"),
+        },
     }
 }
 SUPPORT_BODY: dict[str, Any] = {

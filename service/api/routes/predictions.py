@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import WithJsonSchema
+from fastapi import APIRouter, Query, Request, Response
 
-from service.api.deadlines import deadline_or_disconnect
+from service.api.deadlines import RequestTimeout, deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_job_input
 from service.api.json_images.predicting import predicted_items
@@ -66,17 +65,7 @@ async def predict(
     evidence: Annotated[
         int, Query(ge=0, le=MOST_EVIDENCE, description="Support images named for each image.")
     ] = EVIDENCE,
-    request_timeout: Annotated[
-        float | None,
-        Header(
-            gt=0,
-            allow_inf_nan=False,
-            description="Seconds that the images may wait to be embedded, counted from when the"
-            " whole request is here. The service has a limit of its own; the smaller one counts.",
-            examples=[0.5],
-        ),
-        WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),  # a header is never null
-    ] = None,
+    request_timeout: RequestTimeout = None,
     prefer: Prefer = None,
 ) -> Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.

@@ -191,7 +191,7 @@ async def get_image(
     if content is None:
         raise ImageNotStored(
             "The image supports its class, but the service was told not to keep images "
-            "(HANDFUL_STORE_IMAGES=false) when it came."
+            "(HANDFUL_STORE_IMAGES=false) when it came, or its embeddings alone were sent."
         )
     account_of(request).take(len(content))  # until the client has read it
     return tagged(Response(content, media_type=record.media_type, headers=_INERT), tag)
@@ -247,7 +247,7 @@ async def _register(
     live = await run_blocking(parts.registry.live, name)
 
     async def embed(wait: Wait, fingerprint: str, views: int) -> list[EmbeddedImage]:
-        return await embedded_support(parts, images, live, wait, fingerprint, views)
+        return await embedded_support(parts, images, name, wait, fingerprint, views)
 
     async with texts_ahead(request, parts, name, needed) as texts:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -46,13 +47,13 @@ _LONG = {"most": _LONGEST_TEXT}
 def _data(value: Any) -> Any:
     if isinstance(value, str | LongString):
         return value
-    raise PydanticCustomError("string_type", "is no string; write base64, or a data URI of it")
+    raise PydanticCustomError("data_type", "is no string; write base64, or a data URI of it")
 
 
 def _numbers(value: Any) -> Any:
     if isinstance(value, str | LongString | list):
         return value
-    raise PydanticCustomError("list_type", "is neither a list of numbers nor base64 of them")
+    raise PydanticCustomError("row_type", "is neither a list of numbers nor base64 of them")
 
 
 ShortText = BeforeValidator(_short)
@@ -87,21 +88,23 @@ Row = Annotated[
 ]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What is not known might change what is meant, and is refused."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 Label = Annotated[ClassLabel, ShortText]
 
 
-class EmbeddingIn(_Strict):
+class EmbeddingIn(Strict):
     """Both embeddings of an image, as `POST /v1/embeddings` answers them; unit vectors."""
 
     frozen: Row = Field(description="As the encoder was trained; comparable with texts.")
     corrected: Row = Field(description="With less intra-modal overlap.")
 
 
-class _Image(_Strict):
+class _Image(Strict):
     label: Label | None = Field(
         default=None,
         description="Of its class, for who has it: predictions do not look at it, and where a path"
@@ -172,15 +175,16 @@ class LabelledImageUrl(ImageUrl):
     label: Label
 
 
-def _kind(value: Any) -> str | None:
+def kind_of(value: Any, kinds: Sequence[str] = KINDS) -> str | None:
+    """Which one of some members an object has; None where it has not exactly one."""
     if not isinstance(value, dict):
         return None
-    given = [kind for kind in KINDS if kind in value]
+    given = [kind for kind in kinds if kind in value]
     return given[0] if len(given) == 1 else None
 
 
 _ONE_KIND = Discriminator(
-    _kind,
+    kind_of,
     custom_error_type="image_kind",
     custom_error_message="is no object with exactly one of data, embedding, image_id and url",
 )
@@ -199,25 +203,25 @@ AnyLabelledImage = Annotated[
     _ONE_KIND,
 ]
 
-_PIXEL = (
+PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGO0qbBhwAaYsIoOWgkAwKgBAIFUYHAA"
     "AAAASUVORK5CYII="
 )
 
 
-class ImagesIn(_Strict):
+class ImagesIn(Strict):
     """Images, one or more."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"images": [{"data": _PIXEL}]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"images": [{"data": PIXEL}]}]})
 
     images: list[AnyImage] = Field(min_length=1)
 
 
-class LabelledImagesIn(_Strict):
+class LabelledImagesIn(Strict):
     """Images, one or more, each with the label of its class."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"images": [{"data": _PIXEL, "label": "forest"}]}]}
+        json_schema_extra={"examples": [{"images": [{"data": PIXEL, "label": "forest"}]}]}
     )
 
     images: list[AnyLabelledImage] = Field(min_length=1)

@@ -53,6 +53,8 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
         ("POST", "/v1/classifiers/{name}/classes/{label}/images"),
         ("POST", "/v1/classifiers/{name}/predict"),
         ("POST", "/v1/classifiers/{name}/suggest"),
+        ("POST", "/v1/classifiers/{name}/similar"),
+        ("POST", "/v1/embeddings"),
         ("GET", "/v1/classifiers/{name}/report"),
         ("GET", "/v1/classifiers/{name}/export"),
     ]:

@@ -23,6 +23,8 @@ PROMISED = {
     ("post", "/v1/classifiers/{name}/support"),
     ("post", "/v1/classifiers/{name}/predict"),
     ("post", "/v1/classifiers/{name}/suggest"),
+    ("post", "/v1/classifiers/{name}/similar"),
+    ("post", "/v1/embeddings"),
     ("get", "/v1/classifiers/{name}/report"),
     ("get", "/v1/classifiers/{name}/report.html"),
     ("get", "/v1/classifiers/{name}/report.png"),
