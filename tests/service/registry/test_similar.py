@@ -79,7 +79,8 @@ DIRECTIONS = st.lists(st.integers(0, 7), max_size=30)
 
 
 def pages(state: Snapshot, query: Tensor, limit: int) -> list[Page]:
-    found, cursor = [], None
+    found: list[Page] = []
+    cursor = None
     while not found or cursor is not None:
         found.append(page_of_similar(state, query, "corrected", limit, cursor))
         cursor = found[-1].following

@@ -140,8 +140,8 @@ def test_embeddings_that_are_none_are_refused(http: httpx.Client, classifier: Cl
     refused(*described, "images[1].embedding.corrected is neither", corrected=None)
     refused(*described, "images[1].embedding.frozen", "character 2", frozen="AA!")
     body = {"images": [{"embedding": good, "fingerprint": "0" * 64}]}
-    answer = http.post(f"{classifier.url}/predict", json=body)
-    problem(answer, 409, "other-fingerprint", "0" * 64, fingerprint)
+    asked = http.post(f"{classifier.url}/predict", json=body)
+    problem(asked, 409, "other-fingerprint", "0" * 64, fingerprint)
     assert classifier.counts() == {"ant": 0}
 
 
@@ -271,8 +271,9 @@ def test_stored_images_have_theirs(http: httpx.Client) -> None:
 
 
 def test_images_wait_no_longer_than_asked(http: httpx.Client) -> None:
-    sent = {"json": {"images": data(*range(20))}, "headers": {"request-timeout": "1e-9"}}
-    problem(http.post(URL, **sent), 504, "deadline-exceeded")
+    sent = {"images": data(*range(20))}
+    answer = http.post(URL, json=sent, headers={"request-timeout": "1e-9"})
+    problem(answer, 504, "deadline-exceeded")
     body = json.dumps({"texts": ["a"]})
     answer = http.post(URL, content=body, headers={"content-type": "application/problem+json"})
     assert answer.status_code == 200
