@@ -11,8 +11,10 @@ from __future__ import annotations
 from handful_client import models
 from handful_client._async.classifier import AsyncClassifier
 from handful_client._async.client import AsyncClient
+from handful_client._async.jobs import AsyncJob
 from handful_client._sync.classifier import Classifier
 from handful_client._sync.client import Client
+from handful_client._sync.jobs import Job
 from handful_client.batches import RefusedImage
 from handful_client.errors import (
     AnswerTimeout,
@@ -45,6 +47,7 @@ __all__ = [
     "AsyncClassifier",
     "AsyncClient",
     "AsyncImages",
+    "AsyncJob",
     "AsyncLabelled",
     "BadRequest",
     "Classifier",
@@ -61,6 +64,7 @@ __all__ = [
     "Images",
     "Invalid",
     "InvalidImage",
+    "Job",
     "Labelled",
     "NoAnswer",
     "NotFound",

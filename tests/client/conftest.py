@@ -24,7 +24,8 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("client")
-    with Server.ready(folder, backbone=backbone, max_images_per_request=MOST_IMAGES) as running:
+    settings = {"max_images_per_request": MOST_IMAGES, "job_folders": folder}
+    with Server.ready(folder, backbone=backbone, **settings) as running:
         yield running
         running.stop()
         assert "Traceback" not in running.log.read_text()

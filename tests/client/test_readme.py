@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from handful_client import AsyncClassifier, AsyncClient, Classifier, Client
+from handful_client import AsyncClassifier, AsyncClient, AsyncJob, Classifier, Client, Job
 
 from tests.service.pictures import patches
 from tests.service.server import Server
@@ -40,10 +41,12 @@ def test_the_examples_run_as_written(
         source = example.replace("http://localhost:8000", service.url)
         exec(compile(source, "README.md", "exec"), {})
         told.append(capsys.readouterr().out.split("\n"))
-    quick_start, many, wrong, asynchronous = told
+    quick_start, many, background, wrong, asynchronous = told
     assert quick_start[0].startswith("grass 0.")
     assert [line.split()[1] for line in many[:2]] == ["grass", "grass"]
     assert many[2].startswith("photos/none.jpg cannot be read: ")
+    assert background[-4] == "2 of 2"
+    assert [json.loads(line)["label"] for line in background[-3:-1]] == ["grass"] * 2
     assert wrong == ["classifier-not-found", ""]
     assert asynchronous == ["grass", "grass", "grass", ""]
 
@@ -56,7 +59,11 @@ def test_the_quick_start_takes_ten_lines_from_the_installation() -> None:
 
 @pytest.mark.parametrize(
     ("title", "kinds"),
-    [("client", (Client, AsyncClient)), ("classifier", (Classifier, AsyncClassifier))],
+    [
+        ("client", (Client, AsyncClient)),
+        ("classifier", (Classifier, AsyncClassifier)),
+        ("job", (Job, AsyncJob)),
+    ],
 )
 def test_the_tables_name_every_method(title: str, kinds: tuple[type, type]) -> None:
     [table] = re.findall(rf"\| `{title}` \|.*?\n\n", README, re.DOTALL)

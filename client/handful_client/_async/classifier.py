@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
 from handful_client.calls import JSON, Call, Query
@@ -22,7 +23,7 @@ from handful_client.models import (
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class AsyncClassifier(AsyncRegistering, AsyncPredicting):
+class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncStartingJobs):
     """One classifier; made by the client's ``classifier``."""
 
     async def put(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar
 
 import httpx2
@@ -96,6 +97,14 @@ class AsyncTransport:
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    async def lines(self, call: Call) -> AsyncIterator[bytes]:
+        """The lines of the answer, which is read whole before the first, onto the disk."""
+        with TemporaryFile() as file:
+            await self._answered(call, file)
+            file.seek(0)
+            for line in file:
+                yield line
 
     async def _answered(self, call: Call, file: BinaryIO | None = None) -> bytes:
         """The body of the answer, or nothing where it is written to a file.

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
 from handful_client.calls import JSON, Call, Query
@@ -22,7 +23,7 @@ from handful_client.models import (
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class Classifier(Registering, Predicting):
+class Classifier(Registering, Predicting, StartingJobs):
     """One classifier; made by the client's ``classifier``."""
 
     def put(

@@ -9,12 +9,15 @@ from typing import Literal, Self
 import httpx2
 
 from handful_client._sync.classifier import Classifier
+from handful_client._sync.jobs import Job
 from handful_client._sync.transport import Transport
-from handful_client.calls import JSON, Call
+from handful_client.calls import JSON, Call, Query
 from handful_client.models import (
     ClassifierList,
     ClassifierOut,
     Health,
+    JobList,
+    JobOut,
     ReEmbeddingIn,
     ReEmbeddingOut,
 )
@@ -95,6 +98,26 @@ class Client:
     def metrics(self) -> str:
         """Metrics in the text format of Prometheus."""
         return (self._transport.content(Call("GET", ("metrics",)))).decode()
+
+    def job(self, id: str) -> Job:  # noqa: A002 - as the API has it
+        """A job by its id; asks for nothing."""
+        return Job(self._transport, id)
+
+    def jobs(
+        self,
+        *,
+        classifier: str | None = None,
+        state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None,
+    ) -> Iterator[JobOut]:
+        """Jobs, the newest first; of a classifier, or in a state."""
+        after: str | None = None
+        while True:
+            query: Query = {"classifier": classifier, "state": state, "after": after, "limit": 100}
+            page = self._transport.model(JobList, Call("GET", ("v1", "jobs"), query))
+            for one in page.jobs:
+                yield one
+            if (after := page.next) is None:
+                return
 
     def re_embedding(self) -> ReEmbeddingOut:
         """Where a move of the database to another recipe of embeddings stands."""

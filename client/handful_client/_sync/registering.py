@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Self
 
 from handful_client._sync.concurrency import in_thread
 from handful_client._sync.named import Named
 from handful_client._sync.reading import batches, unlabelled
 from handful_client.batches import Item, halves, to_send, upload
-from handful_client.calls import JSON, Call, Query
-from handful_client.errors import InvalidImage, NotFound, PreconditionFailed, TooLarge
+from handful_client.calls import Call, Query
+from handful_client.errors import InvalidImage, TooLarge
 from handful_client.images import Images, Labelled, class_folders
 from handful_client.models import RegistrationOut
 
@@ -105,12 +104,12 @@ class Registering(Named):
         call: Callable[[Sequence[Item]], Call],
         progress: Progress | None,
     ) -> RegistrationOut:
-        """Register batches, one after the other, as a classifier takes one change at a time."""
+        """Register batches, one after the other: a classifier takes one change at a time."""
         told = RegistrationOut(classifier=self.name, created=0, duplicates=0, images=[], skipped=[])
 
         def register(items: Sequence[Item]) -> None:
             try:
-                part = self._made(call(items))
+                part = self._created(RegistrationOut, call(items))
             except TooLarge as refusal:
                 for half in halves(items, refusal):
                     register(half)
@@ -127,21 +126,6 @@ class Registering(Named):
         if not told.images and not told.skipped:
             raise InvalidImage("no image was given")
         return told
-
-    def _made(self, call: Call) -> RegistrationOut:
-        """Register what is in a call, if need be in a classifier that is created for it."""
-        try:
-            return self._transport.model(RegistrationOut, call)
-        except NotFound as missing:
-            if missing.type != "classifier-not-found":
-                raise
-        # Whoever else has created it meanwhile has chosen its settings.
-        new = Call(
-            "PUT", self._path(), headers={"if-none-match": "*"}, content=b"{}", media_type=JSON
-        )
-        with suppress(PreconditionFailed):
-            self._transport.content(new)
-        return self._transport.model(RegistrationOut, call)
 
 
 def _told(predict: bool, wait_tuned: bool) -> Query:

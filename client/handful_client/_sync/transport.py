@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar
 
 import httpx2
@@ -96,6 +97,14 @@ class Transport:
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def lines(self, call: Call) -> Iterator[bytes]:
+        """The lines of the answer, which is read whole before the first, onto the disk."""
+        with TemporaryFile() as file:
+            self._answered(call, file)
+            file.seek(0)
+            for line in file:
+                yield line
 
     def _answered(self, call: Call, file: BinaryIO | None = None) -> bytes:
         """The body of the answer, or nothing where it is written to a file.
