@@ -29,6 +29,7 @@ MODELS = Path("models.py")
 BY_HAND = {"__init__.py", "concurrency.py"}
 HEADER = '"""Models of the API, made of its OpenAPI document by `make client`."""'
 SYNCHRONOUS = {
+    "AsyncAdministration": "Administration",
     "AsyncClassifier": "Classifier",
     "AsyncClient": "Client",
     "AsyncFileBody": "FileBody",

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 import httpx2
 
+from handful_client._async.administration import AsyncAdministration
 from handful_client._async.classifier import AsyncClassifier
 from handful_client._async.jobs import AsyncJob
 from handful_client._async.transport import AsyncTransport
@@ -23,7 +24,7 @@ from handful_client.models import (
 )
 
 
-class AsyncClient:
+class AsyncClient(AsyncAdministration):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 import httpx2
 
+from handful_client._sync.administration import Administration
 from handful_client._sync.classifier import Classifier
 from handful_client._sync.jobs import Job
 from handful_client._sync.transport import Transport
@@ -23,7 +24,7 @@ from handful_client.models import (
 )
 
 
-class Client:
+class Client(Administration):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use

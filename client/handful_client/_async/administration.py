@@ -1,0 +1,47 @@
+"""What administrators of a tenant, and operators of a service, ask of it."""
+
+from __future__ import annotations
+
+from handful_client._async.transport import AsyncTransport
+from handful_client.calls import JSON, Call, Query
+from handful_client.models import KeyIn, KeyList, KeyOut, NewKeyOut
+
+
+class AsyncAdministration:
+    """Keys of a tenant; they need the scope ``admin``."""
+
+    _transport: AsyncTransport
+
+    async def list_keys(self, *, tenant: str | None = None) -> list[KeyOut]:
+        """Keys of the tenant, without what makes them keys.
+
+        Args:
+            tenant: Another one, which an operator may say.
+        """
+        query: Query = {"tenant": tenant}
+        return (await self._transport.model(KeyList, Call("GET", ("v1", "keys"), query))).keys
+
+    async def make_key(self, terms: KeyIn | None = None) -> NewKeyOut:
+        """Make a key; its text is in this answer and nowhere else.
+
+        Args:
+            terms: Those left out take their default.
+        """
+        content = (terms or KeyIn()).model_dump_json(exclude_unset=True).encode()
+        call = Call("POST", ("v1", "keys"), content=content, media_type=JSON)
+        return await self._transport.model(NewKeyOut, call)
+
+    async def rotate_key(self, key_id: str, *, grace_seconds: int = 86_400) -> NewKeyOut:
+        """Make a key on the terms of another one, which ends some time later.
+
+        Args:
+            key_id: Its public id.
+            grace_seconds: How long it stays valid beside the new one.
+        """
+        query: Query = {"grace_seconds": grace_seconds}
+        call = Call("POST", ("v1", "keys", key_id, "rotate"), query)
+        return await self._transport.model(NewKeyOut, call)
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Let a key not be valid any more."""
+        await self._transport.content(Call("DELETE", ("v1", "keys", key_id)))

@@ -1,0 +1,64 @@
+"""The client at a service that asks for keys, and the keys of its administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from handful_client import Client, Forbidden, NotFound, Unauthorized
+from handful_client.models import KeyIn
+
+from tests.client.coloured import coloured
+from tests.service.server import Server, run_handful
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Iterator[tuple[str, str]]:
+    """The URL of a service that asks for keys, and the one of its administrator."""
+    folder: Path = tmp_path_factory.mktemp("locked")
+    scopes = "admin,read,predict,write"
+    made = run_handful("keys", "create", "--scopes", scopes, "--data-dir", str(folder))
+    assert made.returncode == 0, made.stderr
+    with Server.ready(folder, backbone=backbone, auth="keys") as running:
+        yield running.url, made.stdout.strip().splitlines()[-1]
+        running.stop()
+
+
+def test_a_key_opens_what_it_is_for(locked: tuple[str, str]) -> None:
+    url, key = locked
+    with Client(url) as stranger:
+        assert stranger.ready().status == "ready"
+        with pytest.raises(Unauthorized) as refused:
+            list(stranger.classifiers())
+        assert refused.value.type == "key-required"
+    with Client(url, key=key) as operator:
+        colours = operator.classifier("colours")
+        colours.add("red", coloured("red", 0)).add("blue", coloured("blue", 0))
+        made = operator.make_key(KeyIn(name="camera", scopes=["predict"], classifiers=["colours"]))
+        assert [one.name for one in operator.list_keys() if one.id == made.id] == ["camera"]
+        with Client(url, key=made.key) as camera:
+            assert camera.classifier("colours").predict(coloured("red", 5)).label == "red"
+            with pytest.raises(Forbidden):
+                camera.classifier("colours").add("red", coloured("red", 1))
+            with pytest.raises(Forbidden):
+                camera.list_keys()
+        again = operator.rotate_key(made.id, grace_seconds=0)
+        for text, valid in ((made.key, False), (again.key, True)):
+            with Client(url, key=text) as camera:
+                if valid:
+                    assert camera.classifier("colours").predict(coloured("red", 6)).label == "red"
+                else:
+                    with pytest.raises(Unauthorized):
+                        camera.classifier("colours").predict(coloured("red", 6))
+        operator.revoke_key(again.id)
+        with pytest.raises(NotFound):
+            operator.revoke_key("0" * 16)
+
+
+def test_commands_give_the_key_by_the_environment(locked: tuple[str, str]) -> None:
+    url, key = locked
+    assert run_handful("classifiers", "--json", url=url, key=key).returncode == 0
+    refused = run_handful("classifiers", "--json", "--url", url)
+    assert refused.returncode == 1
+    assert "key-required" in refused.stderr
