@@ -16,6 +16,8 @@ from handful_client import (
     Classifier,
     Client,
     Conflict,
+    Embedding,
+    ImageEmbedding,
     ImageLike,
     ImageReference,
     Invalid,
@@ -125,6 +127,34 @@ def test_images_that_the_service_knows_are_asked_about_by_their_ids(
     assert other.register("warm", theirs).duplicates == 1
     with pytest.raises(NotFound):
         classifier.predict(ImageReference(image_id="0" * 32))
+
+
+def test_embeddings_stand_for_their_images(client: Client, classifier: Classifier) -> None:
+    asked = [coloured(("red", "blue")[i % 2], 50 + i) for i in range(70)]
+    told = client.embed(asked)
+    assert len(told.embeddings) == 70
+    assert client.embed(asked[69]).embeddings[0].frozen == pytest.approx(told.embeddings[69].frozen)
+    [packed] = client.embed(asked[0], encoding="base64").embeddings
+    known = [
+        ImageEmbedding(
+            embedding=Embedding.model_validate(one.model_dump()), fingerprint=told.fingerprint
+        )
+        for one in (*told.embeddings[1:3], packed)
+    ]
+    classifier.register("red", known[1])
+    classifier.register("blue", known[0])
+    assert classifier.predict(known[2]).label == "red"
+    assert [one.label for one in classifier.similar(asked[5])] == ["blue", "red"]
+    assert [one.label for one in classifier.similar(known[2], n=1)] == ["red"]
+
+
+def test_texts_find_images(client: Client, classifier: Classifier) -> None:
+    classifier.register("red", [coloured("red", i) for i in range(4)])
+    assert len(classifier.similar_to_text("red", templates=["a {} square"], n=3)) == 3
+    told = client.embed_texts(["red", "blue"], templates=["a {} square", "a {} thing"])
+    assert [one.corrected for one in told.embeddings] == [None, None]
+    with pytest.raises(InvalidImage, match="no image was given"):
+        client.embed([])
 
 
 def test_what_the_service_says_of_itself(client: Client, classifier: Classifier) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
+from handful_client._async.similar import AsyncSimilar
 from handful_client.calls import JSON, Call, Query
 from handful_client.models import (
     AdviceOut,
@@ -23,7 +24,7 @@ from handful_client.models import (
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncStartingJobs):
+class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStartingJobs):
     """One classifier; made by the client's ``classifier``."""
 
     async def put(

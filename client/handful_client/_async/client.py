@@ -10,6 +10,7 @@ import httpx2
 
 from handful_client._async.administration import AsyncAdministration
 from handful_client._async.classifier import AsyncClassifier
+from handful_client._async.embedding import AsyncEmbedder
 from handful_client._async.jobs import AsyncJob
 from handful_client._async.transport import AsyncTransport
 from handful_client.calls import JSON, Call, Query
@@ -24,7 +25,7 @@ from handful_client.models import (
 )
 
 
-class AsyncClient(AsyncAdministration):
+class AsyncClient(AsyncAdministration, AsyncEmbedder):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use

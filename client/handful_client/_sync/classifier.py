@@ -9,6 +9,7 @@ from typing import Literal
 from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
+from handful_client._sync.similar import Similar
 from handful_client.calls import JSON, Call, Query
 from handful_client.models import (
     AdviceOut,
@@ -23,7 +24,7 @@ from handful_client.models import (
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class Classifier(Registering, Predicting, StartingJobs):
+class Classifier(Registering, Predicting, Similar, StartingJobs):
     """One classifier; made by the client's ``classifier``."""
 
     def put(

@@ -10,6 +10,7 @@ import httpx2
 
 from handful_client._sync.administration import Administration
 from handful_client._sync.classifier import Classifier
+from handful_client._sync.embedding import Embedder
 from handful_client._sync.jobs import Job
 from handful_client._sync.transport import Transport
 from handful_client.calls import JSON, Call, Query
@@ -24,7 +25,7 @@ from handful_client.models import (
 )
 
 
-class Client(Administration):
+class Client(Administration, Embedder):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use
