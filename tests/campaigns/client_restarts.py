@@ -38,7 +38,16 @@ def main() -> None:
     with TemporaryDirectory(prefix="handful-client-") as place:
         (Path(place) / "vit").mkdir()
         backbone = f"local-dir:{write_tiny_vit(Path(place) / 'vit', 0)}"
-        command = [HANDFUL, "serve", "--port", port, "--data-dir", place, "--backbone", backbone]
+        command: list[str | Path] = [
+            HANDFUL,
+            "serve",
+            "--port",
+            port,
+            "--data-dir",
+            place,
+            "--backbone",
+            backbone,
+        ]
         done = threading.Event()
         with (
             Client(f"http://127.0.0.1:{port}", patience=120) as client,
