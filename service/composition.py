@@ -38,6 +38,7 @@ from service.storage.recipe_move import RecipeMoves
 from service.storage.recording import Recorder
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
+from service.storage.tenant_limits import OwnedLimits
 from service.thread_pools import one_thread_a_call
 
 logger = logging.getLogger("handful")
@@ -48,7 +49,7 @@ class ServiceParts:
     """What requests are served with.
 
     Attributes:
-        keys: Those that are valid; None: none are asked for.
+        keys: Those that are valid, and limits of tenants; None: everybody may do everything.
         lock: Of the database file, where this process has it to itself; None: others may share it.
         checking: What measures precisions beside it; None: nothing is to be measured.
     """
@@ -126,6 +127,10 @@ class ServiceParts:
             own = replace(own, fingerprint=kept)
         check_fingerprints(engine, own)
         store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
+        keys = None
+        if settings.auth != "none":
+            keys = KeyRing(engine, settings.tenant_limits)
+            store = store.recording([OwnedLimits(keys.limits)])
         registry = Registry(
             store,
             backbone,
@@ -179,7 +184,7 @@ class ServiceParts:
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
-            keys=KeyRing(engine) if settings.auth == "keys" else None,
+            keys=keys,
             lock=lock,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
         )

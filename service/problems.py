@@ -521,3 +521,29 @@ class KeysNotUsed(StatusProblem):
             "This service asks for no keys, so nobody who reaches it may make or end any. Start it "
             "with HANDFUL_AUTH=keys; the first key is made where it runs: handful keys create."
         )
+
+
+class RateLimited(StatusProblem):
+    """More a second than the key or its tenant may send (RFC 6585, 4)."""
+
+    type_ = "rate-limited"
+    title = "That is too much in so short a time"
+    status = 429
+
+
+class QuotaExceeded(StatusProblem):
+    """The tenant would own more than it may; nothing was written."""
+
+    type_ = "quota-exceeded"
+    title = "The tenant may own no more"
+    status = 403
+
+    def __init__(self, what: str, limit: int, used: int) -> None:
+        super().__init__(
+            f"The tenant would have {used} {what}, and may have {limit}. Nothing was changed: "
+            "delete what is not needed any more, or ask who operates the service for more. GET "
+            "/v1/usage shows limits and use.",
+            what=what,
+            limit=limit,
+            used=used,
+        )

@@ -11,6 +11,7 @@ from platformdirs import user_cache_dir
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.access.limits import TenantLimits
 from service.environment import Environment
 from service.folders import Folders
 from service.hosts import Addresses, Hosts, Origins
@@ -32,6 +33,20 @@ class Settings(BaseSettings):
         "none",
         description="Whom the service answers: everybody; who sends a key (handful keys create); or"
         " whom a proxy of trusted_proxies has signed in, as its X-Forwarded-User says.",
+    )
+    tenant_requests_per_second: float | None = Field(
+        None, gt=0, description="Most requests a second of a tenant that was given no other limit."
+    )
+    tenant_images_per_second: float | None = Field(
+        None, gt=0, description="Most images a second in them, likewise."
+    )
+    tenant_classifiers: int | None = Field(
+        None, gt=0, description="Most classifiers of a tenant that was given no other limit."
+    )
+    tenant_classes: int | None = Field(None, gt=0, description="Most classes in all of them.")
+    tenant_images: int | None = Field(None, gt=0, description="Most support images in all of them.")
+    tenant_bytes: int | None = Field(
+        None, gt=0, description="Most bytes of these images, as they were uploaded."
     )
     trusted_proxies: Addresses = Field(
         [],
@@ -244,6 +259,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given to the constructor, then the environment."""
         return init_settings, Environment(settings_cls)
+
+    @property
+    def tenant_limits(self) -> TenantLimits:
+        """Limits of tenants that were given none."""
+        return TenantLimits(
+            requests_per_second=self.tenant_requests_per_second,
+            images_per_second=self.tenant_images_per_second,
+            classifiers=self.tenant_classifiers,
+            classes=self.tenant_classes,
+            images=self.tenant_images,
+            bytes=self.tenant_bytes,
+        )
 
     @property
     def sqlalchemy_url(self) -> str:

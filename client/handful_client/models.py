@@ -935,6 +935,16 @@ class EmbeddedReference(Model):
     """
     image_id: str
     classifier: str
+class UseOf(Model):
+    """
+    Something that a tenant owns, and how much of it it may own.
+    """
+
+    used: int
+    limit: int | None
+    """
+    The most; null: there is no limit.
+    """
 
 
 class EmbeddingIn(Model):
@@ -1619,6 +1629,38 @@ class ResultLine(RootModel[PredictionLine | RegistrationLine | FileErrorOut]):
     root: PredictionLine | RegistrationLine | FileErrorOut
     """
     A line of results, by the kind of the job; one with a `problem` could not be used.
+    """
+
+
+class UsageOut(Model):
+    """
+    Limits and use of a tenant.
+    """
+
+    tenant: str | None
+    """
+    Whose; null: the default tenant's.
+    """
+    requests_per_second: float | None
+    """
+    Of all its keys together, if limited.
+    """
+    images_per_second: float | None
+    """
+    In these requests, if limited.
+    """
+    classifiers: UseOf
+    classes: UseOf
+    """
+    Of all classifiers.
+    """
+    images: UseOf
+    """
+    Support images of all classifiers.
+    """
+    bytes: UseOf
+    """
+    Of these images, as they were uploaded; each counts once.
     """
 
 

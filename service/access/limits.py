@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class TenantLimits(RateLimits):
     images: int | None = None
     bytes: int | None = None
 
-    def over(self, defaults: Self) -> Self:
+    def over(self, defaults: TenantLimits) -> TenantLimits:
         """These limits, with defaults in the place of those that were not set."""
         chosen = {
             field.name: getattr(defaults, field.name)
@@ -43,7 +42,7 @@ class TenantLimits(RateLimits):
             else getattr(self, field.name)
             for field in fields(self)
         }
-        return type(self)(**chosen)
+        return TenantLimits(**chosen)
 
 
 #: What of a tenant's property is limited.

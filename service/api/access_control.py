@@ -9,8 +9,11 @@ from starlette.types import Scope as AsgiScope
 from service.access.principal import PEER_KEY, SCOPE_KEY, Principal
 from service.access.required_access import RequiredAccess
 from service.authentication.credentials import TrustedProxies, key_in
+from service.authentication.key_ring import Holder
 from service.composition import ServiceParts
 from service.problems import NotAllowed, NotReady
+from service.quotas.gcra import Meters
+from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 from service.settings import Settings
 
 
@@ -20,9 +23,13 @@ class AccessControl:
     Args:
         settings: Whom the service answers.
         parts: What answers, once it has started.
+        meters: Where requests and images are counted.
     """
 
-    def __init__(self, settings: Settings, parts: Callable[[], ServiceParts | None]) -> None:
+    def __init__(
+        self, settings: Settings, parts: Callable[[], ServiceParts | None], meters: Meters
+    ) -> None:
+        self._meters = meters
         self._by_keys = settings.auth == "keys"
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._parts = parts
@@ -39,17 +46,19 @@ class AccessControl:
         Raises:
             KeyRequired: It is from nobody who is known.
             NotAllowed: They may not do that.
+            RateLimited: They have sent too much of late.
             KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
         """
         if SCOPE_KEY in scope:
             return
-        principal = await self._principal(scope)
-        check_access(principal, required)
-        scope[SCOPE_KEY] = principal
+        holder = await self._holder(scope)
+        check_access(holder.principal, required)
+        if holder.policies:
+            scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, self._meters)
+            quota.take("requests", 1)
+        scope[SCOPE_KEY] = holder.principal
 
-    async def _principal(self, scope: AsgiScope) -> Principal:
-        if not self._by_keys:
-            return self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
+    async def _holder(self, scope: AsgiScope) -> Holder:
         parts = self._parts()
         if parts is None or parts.keys is None:
             raise NotReady(
@@ -57,7 +66,10 @@ class AccessControl:
                 " /readyz tells when.",
                 headers={"retry-after": "5"},
             )
-        return (await parts.keys.holder(key_in(scope["headers"]))).principal
+        if self._by_keys:
+            return await parts.keys.holder(key_in(scope["headers"]))
+        principal = self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
+        return Holder(principal, tuple(parts.keys.tenant_policies(principal.tenant)))
 
 
 def check_access(principal: Principal, required: RequiredAccess) -> None:

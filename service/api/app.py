@@ -34,6 +34,7 @@ from service.api.openapi.document import describe
 from service.api.request_metrics import CountedRequests
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
+from service.quotas.gcra import Meters, ProcessMeters
 from service.reports.report_cache import ReportCache
 from service.settings import Settings
 
@@ -55,6 +56,7 @@ def create_app(
     *,
     answer_while_starting: bool = True,
     on_exit: Callable[[], None] | None = None,
+    meters: Meters | None = None,
 ) -> FastAPI:
     """Build the application; it answers at once and is ready when its parts have started.
 
@@ -65,6 +67,7 @@ def create_app(
         answer_while_starting: Whether it takes requests before it is ready, which it refuses with
             503; otherwise it begins to when it is ready, as where other processes serve so long.
         on_exit: Called last, when it has shut down.
+        meters: Where requests are counted for rate limits; None: in this process alone.
     """
 
     @asynccontextmanager
@@ -116,7 +119,7 @@ def create_app(
     access = None
     app.add_middleware(HeadAndOptions)
     if settings.auth != "none":
-        access = AccessControl(settings, lambda: app.state.parts)
+        access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
         app.add_middleware(AccessGuard, access=access)
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)

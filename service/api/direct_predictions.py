@@ -29,6 +29,7 @@ from service.access.required_access import RequiredAccess
 from service.api.access_control import AccessControl
 from service.api.deadlines import deadline_or_disconnect
 from service.api.exception_handlers import disconnected
+from service.api.image_quota import count_images
 from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cross_site import KnownHosts
 from service.api.middleware.request_bodies import BodyLimit
@@ -45,6 +46,7 @@ from service.api.uploads.image_uploads import bare_image, read_images
 from service.composition import ServiceParts
 from service.images.uploaded import UploadedImage
 from service.name_validation import CLASSIFIER
+from service.quotas.request_quota import QUOTA_KEY
 from service.settings import Settings
 from service.tenancy import qualified
 
@@ -133,7 +135,7 @@ class DirectPredictions:
             try:
                 content = await _answer(parts, query, scope, body)
                 status, sent = 200, len(content)
-                await send(_start(content))
+                await send(_start(content, scope))
                 await send({"type": "http.response.body", "body": content})
             except ClientDisconnect:
                 answer = disconnected()
@@ -141,6 +143,8 @@ class DirectPredictions:
                 await answer(scope, receive, send)
             except StatusProblem as problem:
                 answer = problem_answer(problem)
+                if (quota := scope.get(QUOTA_KEY)) is not None:
+                    answer.raw_headers += quota.fields()
                 status, sent = problem.status, len(answer.body)
                 await answer(scope, receive, send)
             except _NotPlain:
@@ -270,7 +274,9 @@ async def _answer(parts: ServiceParts, query: PlainQuery, scope: Scope, body: _B
     async def images() -> list[UploadedImage]:
         if query.form:
             return await read_images(request, parts.settings)
-        return bare_image(await body.whole())
+        images = bare_image(await body.whole())
+        count_images(scope, len(images))
+        return images
 
     return await predicted(
         parts,
@@ -282,9 +288,11 @@ async def _answer(parts: ServiceParts, query: PlainQuery, scope: Scope, body: _B
     )
 
 
-def _start(content: bytes) -> Message:
+def _start(content: bytes, scope: Scope) -> Message:
     length = str(len(content)).encode()
     headers = [(b"content-length", length), (b"content-type", b"application/json")]
+    if (quota := scope.get(QUOTA_KEY)) is not None:
+        headers += quota.fields()
     return {"type": "http.response.start", "status": 200, "headers": headers}
 
 

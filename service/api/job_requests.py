@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 from pydantic import ValidationError
 
+from service.api.image_quota import count_images
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.openapi.media_types import binary, json_of
 from service.api.preferences import prefers_async
@@ -20,9 +22,9 @@ from service.api.schemas.jobs import JobFolderIn, JobOut
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.composition import ServiceParts
 from service.jobs.accepting import Asked
-from service.problems import InvalidRequest
+from service.problems import FolderNotAllowed, InvalidRequest
 from service.storage.jobs import JobKind
-from service.tenancy import tenant_of
+from service.tenancy import DEFAULT_TENANT, tenant_of
 
 # Bytes of a JSON document that names a folder, which is a path and little else.
 _SHORT = re.compile("[0-9]{1,5}")
@@ -94,6 +96,10 @@ async def accepted_job(
     is_zip = media_type in ZIP_TYPES and (asynchronous or kind == "predict")
     if not is_zip and folder is None:
         return None
+    if folder is not None and tenant_of(name) != DEFAULT_TENANT:
+        raise FolderNotAllowed(
+            "Folders of the machine are its operator's, who is of the default tenant. Send a zip."
+        )
     account = account_of(request)
     job = await parts.jobs.accept(
         Asked(
@@ -104,6 +110,7 @@ async def accepted_job(
             zip=request.stream() if folder is None else None,
             folder=folder,
             written=lambda size: account.take(-size),
+            counted=partial(count_images, request.scope),
         )
     )
     applied = {"preference-applied": "respond-async"} if asynchronous else {}

@@ -11,9 +11,10 @@ from time import monotonic, time
 from sqlalchemy import Engine
 
 from service.access.key_text import id_of, matches
-from service.access.limits import NO_LIMITS, RateLimits, TenantLimits
+from service.access.limits import NO_LIMITS, TenantLimits
 from service.access.principal import Principal
 from service.problems import KeyRequired, KeysUnavailable
+from service.quotas.request_quota import Policy, policies_of
 from service.storage.keys import Access, StoredKey, access_version, read_access
 
 logger = logging.getLogger("handful")
@@ -41,13 +42,11 @@ class Holder:
 
     Attributes:
         principal: What they are to the service.
-        rates: Rate limits of the key.
-        limits: Those of its tenant, where they were set.
+        policies: What they may send a second, with that key and in that tenant.
     """
 
     principal: Principal
-    rates: RateLimits
-    limits: TenantLimits
+    policies: tuple[Policy, ...]
 
 
 class KeyRing:
@@ -60,14 +59,16 @@ class KeyRing:
 
     Args:
         engine: Of the database.
+        defaults: Limits of tenants that were given none.
 
     Attributes:
         used: When keys were used since somebody took this dictionary away (seconds since 1970).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, defaults: TenantLimits = NO_LIMITS) -> None:
         self.used: dict[str, float] = {}
         self._engine = engine
+        self._defaults = defaults
         self._lock = Lock()
         self._access = Access(-1, {}, {})
         self._holders: dict[str, Holder] = {}
@@ -113,6 +114,14 @@ class KeyRing:
                 self._holders = {}
             self._fresh = begun
 
+    def limits(self, tenant: str) -> TenantLimits:
+        """Limits of a tenant."""
+        return self._access.limits.get(tenant, NO_LIMITS).over(self._defaults)
+
+    def tenant_policies(self, tenant: str) -> list[Policy]:
+        """What a tenant may send a second, with all its keys together."""
+        return policies_of(self.limits(tenant), "tenant", tenant)
+
     def taken_use(self) -> dict[str, float]:
         """When keys were used since the last call."""
         used, self.used = self.used, {}
@@ -132,8 +141,10 @@ class KeyRing:
                 scopes=terms.scopes,
                 classifiers=terms.classifiers,
             ),
-            terms.rates,
-            self._access.limits.get(terms.tenant, NO_LIMITS),
+            (
+                *policies_of(terms.rates, "key", key.key_id),
+                *self.tenant_policies(terms.tenant),
+            ),
         )
         self._holders[key.key_id] = holder
         return holder

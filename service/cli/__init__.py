@@ -19,6 +19,7 @@ from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.keys import keys
 from service.cli.predict import predict
+from service.cli.limits import limits
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.suggest import suggest
@@ -38,6 +39,7 @@ app.command()(add)
 app.command()(export)
 app.command("import")(import_)
 app.add_typer(keys, name="keys")
+app.add_typer(limits, name="limits")
 app.add_typer(train, name="train")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from service.cli.database import opened_database
 
+if TYPE_CHECKING:
     from service.storage.keys import StoredKey
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the service (HANDFUL_AUTH=keys).")
@@ -76,7 +74,7 @@ def create(
             requests_per_second=requests_per_second, images_per_second=images_per_second
         ),
     )
-    with _database(data_dir) as engine:
+    with opened_database(data_dir) as engine:
         key, text = create_key(engine, terms)
     typer.echo(f"key {key.key_id}; keep it, it is not shown again:", err=True)
     typer.echo(text)
@@ -93,7 +91,7 @@ def list_(
 
     from service.storage.keys import list_keys
 
-    with _database(data_dir) as engine:
+    with opened_database(data_dir) as engine:
         found = list_keys(engine, tenant)
     table = Table(box=None)
     for column in ("id", "tenant", "name", "scopes", "classifiers", "created", "ends", "used"):
@@ -127,7 +125,7 @@ def rotate(
     for_so_long = _span(grace)
     if for_so_long is None:
         raise typer.BadParameter(f"--grace: {grace!r} is no time such as 1d, 12h or 30m")
-    with _database(data_dir) as engine:
+    with opened_database(data_dir) as engine:
         key, text = rotate_key(engine, key_id, None, for_so_long)
     typer.echo(f"key {key.key_id}; keep it, it is not shown again:", err=True)
     typer.echo(text)
@@ -138,28 +136,9 @@ def revoke(key_id: _KeyId, data_dir: _DataDir = None) -> None:
     """End a key: within 5 seconds no running service takes it."""
     from service.storage.keys import revoke_key
 
-    with _database(data_dir) as engine:
+    with opened_database(data_dir) as engine:
         revoke_key(engine, key_id, None)
     typer.echo(f"revoked {key_id}", err=True)
-
-
-@contextmanager
-def _database(data_dir: Path | None) -> Iterator[Engine]:
-    from service.cli.configuration import settings_with_options
-    from service.cli.failure import fail
-    from service.private_files import keep_private
-    from service.storage.engine import open_database
-
-    settings = settings_with_options(data_dir=data_dir)
-    keep_private(settings)
-    try:
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-    except Exception as error:
-        fail(error)
 
 
 def _parts(written: str) -> list[str]:

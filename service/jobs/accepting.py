@@ -47,6 +47,7 @@ class Asked:
         zip: The bytes of a zip, piece by piece; None: ``folder`` is the input.
         folder: A folder of this machine.
         written: Told of bytes of the zip that are no longer in memory.
+        counted: Told of how many files it is; what it raises refuses the job.
     """
 
     kind: JobKind
@@ -56,6 +57,7 @@ class Asked:
     zip: AsyncIterator[bytes] | None = None
     folder: str | None = None
     written: Callable[[int], None] = lambda _: None
+    counted: Callable[[int], None] = lambda _: None
 
 
 class Accepting:
@@ -104,6 +106,7 @@ class Accepting:
             files, skipped = await anyio.to_thread.run_sync(
                 self._listed, folder, asked, limiter=self._reading
             )
+            asked.counted(len(files))
             job = JobRecord(
                 id=job_id,
                 tenant=asked.tenant,

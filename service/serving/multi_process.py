@@ -27,6 +27,7 @@ from filelock import FileLock
 from uvicorn.config import STARTUP_FAILURE
 
 from adapters.collector import without_collections
+from service.quotas.shared_meters import SharedMeters
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.encoder_processes import EncoderProcesses, encoder_path
 from service.serving.graceful_shutdown import handle_termination_signals
@@ -104,6 +105,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
                 partial(_start_in_turn, shared, started),
                 answer_while_starting=False,
                 on_exit=_remove_this_process,
+                meters=SharedMeters(shared / "rate-limits"),
             )
         )
     except Exception as error:

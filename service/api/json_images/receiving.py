@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from service.access.principal import Scope, principal_of
+from service.api.image_quota import count_images
 from service.api.json_documents import refusal
 from service.api.json_images.items import Item, Reference, Remote
 from service.api.json_images.reading import read_items, read_labelled_items
@@ -61,7 +62,9 @@ async def fetched(request: Request, parts: ServiceParts, items: Sequence[Item]) 
     Raises:
         InvalidRequest: There are some, and the service fetches none.
         ClassifierNotFound: One of a classifier is named that whoever asks may not read.
+        RateLimited: There are more than may be sent.
     """
+    count_images(request.scope, len(items))
     _check_references(request, items)
     remote = [
         (item.place, "is a URL, and this service fetches none (HANDFUL_FETCH_FROM)")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fastapi_problem.error import StatusProblem
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.required_access import required_access
 from service.api.access_control import AccessControl
 from service.api.problem_documents import problem_answer
+from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 
 
 class AccessGuard:
@@ -33,6 +34,21 @@ class AccessGuard:
                 try:
                     await self._access.admit(scope, required)
                 except StatusProblem as problem:
-                    await problem_answer(problem)(scope, receive, send)
+                    await problem_answer(problem)(scope, receive, _telling(scope, send))
                     return
+                send = _telling(scope, send)
         await self.app(scope, receive, send)
+
+
+def _telling(scope: Scope, send: Send) -> Send:
+    """``send``, with what is left of the quota in the head of the answer."""
+    quota: RequestQuota | None = scope.get(QUOTA_KEY)
+    if quota is None:
+        return send
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *quota.fields()]}
+        await send(message)
+
+    return told

@@ -19,7 +19,7 @@ def allow_origins(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=_METHODS,
             allow_headers=["*"],
-            expose_headers=["Retry-After"],
+            expose_headers=["Retry-After", "RateLimit", "RateLimit-Policy"],
             allow_private_network=True,
         )
 

@@ -32,6 +32,8 @@ from service.problems import (
     MalformedRequest,
     NotAllowed,
     Overloaded,
+    QuotaExceeded,
+    RateLimited,
     RequestHeadTooLarge,
     RequestTimeout,
     RequestTooLarge,
@@ -65,7 +67,14 @@ AROUND = (
             KeyRequired("Send a key as Authorization: Bearer KEY, or as x-api-key. ..."),
             NotAllowed("That needs the scope write, and this key allows predict, read. ..."),
             KeysUnavailable(),
+            RateLimited("That is more than the 5 requests a second that this key may send. ..."),
         ),
+    ),
+    _Around(
+        lambda path, method, operation: (
+            method in ("put", "post") and path.startswith("/v1/classifiers/")
+        ),
+        (QuotaExceeded("images", 1000, 1012),),
     ),
     _Around(
         lambda path, method, operation: True,

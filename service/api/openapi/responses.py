@@ -40,6 +40,21 @@ from service.problems import (
 Document = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 PROBLEM_JSON = "application/problem+json"
+_RATE_LIMIT_FIELDS: Document = {
+    "Retry-After": {
+        "description": "Seconds after which to send the request again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "RateLimit-Policy": {
+        "description": "Rate limits: each with its quota `q` in a window of `w` seconds"
+        " (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of each (`r`), and seconds until there is more (`t`).",
+        "schema": {"type": "string"},
+    },
+}
 
 CLASSIFIER_NOT_FOUND = ClassifierNotFound("land-cover")
 CLASS_NOT_FOUND = ClassNotFound("land-cover", "forest")
@@ -165,6 +180,8 @@ def _answer(status: int, group: Iterable[StatusProblem]) -> Document:
             }
         },
     }
+    if status == 429:
+        answer["headers"] = _RATE_LIMIT_FIELDS
     if status == 503:
         answer["headers"] = {
             "Retry-After": {

@@ -19,6 +19,7 @@ from service.api.routes import (
     similar,
     suggestions,
     support_images,
+    usage,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     re_embedding.router,
     keys.router,
+    usage.router,
     health.router,
 )
 """All routers, in the order of the OpenAPI document."""

@@ -123,7 +123,7 @@ async def revoke_a_key(key_id: KeyId, parts: ReadyParts, request: Request) -> No
 
 
 def _administrator(request: Request, parts: ServiceParts) -> Principal:
-    if parts.keys is None:
+    if parts.settings.auth != "keys":
         raise KeysNotUsed
     return principal_of(request.scope)
 

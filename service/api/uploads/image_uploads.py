@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import anyio.to_thread
 from starlette.requests import Request
 
+from service.api.image_quota import count_images
 from service.api.limiters import Limiters
 from service.api.uploads.bodies import body_of, media_type_of
 from service.api.uploads.multipart import FormFile, form_files, too_many
@@ -53,7 +54,9 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
             for file in await form_files(request, settings)
         ]
     elif media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
-        return bare_image(await body_of(request))
+        images = bare_image(await body_of(request))
+        count_images(request.scope, len(images))
+        return images
     else:
         raise UnsupportedMediaType(
             f"{_described(media_type)} Send one or many files as multipart/form-data "
@@ -63,6 +66,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
     if not images:
         raise _no_image()
     check_names(images)
+    count_images(request.scope, len(images))
     return images
 
 
@@ -120,10 +124,12 @@ async def read_labelled_images(
         RequestTooLarge: There is too much of it.
     """
     files = await files_and_zips(request, settings)
-    return await anyio.to_thread.run_sync(
+    upload = await anyio.to_thread.run_sync(
         lambda: labelled(grouped(files, settings, encoding), settings),
         limiter=Limiters.of(request).archives,
     )
+    count_images(request.scope, len(upload.labelled))
+    return upload
 
 
 async def files_and_zips(request: Request, settings: Settings) -> list[FormFile]:

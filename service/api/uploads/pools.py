@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 from starlette.requests import Request
 
+from service.api.image_quota import count_images
 from service.api.limiters import Limiters
 from service.api.uploads.image_uploads import (
     check_count,
@@ -75,7 +76,9 @@ async def read_pool(
             upload.skipped,
         )
 
-    return await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).archives)
+    pool = await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).archives)
+    count_images(request.scope, len(pool.images))
+    return pool
 
 
 def _is_flat(images: Sequence[UploadedImage]) -> bool:

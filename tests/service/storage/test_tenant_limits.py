@@ -1,0 +1,106 @@
+"""What tenants may own: counted in the transaction of a change, each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import pytest
+from sqlalchemy import Engine
+
+from service.access.limits import OWNED, TenantLimits
+from service.problems import QuotaExceeded
+from service.storage.change import NewClass
+from service.storage.engine import open_database
+from service.storage.errors import Outdated
+from service.storage.store import Store
+from service.storage.tenant_limits import OwnedLimits, set_limits, stored_limits, usage
+from tests.service.postgres import fresh_database, url
+from tests.service.stored import OWN, create, loaded, support, write
+
+LIMITS = TenantLimits(classifiers=2, classes=3, images=4)
+
+
+def limited(engine: Engine, limits: TenantLimits = LIMITS) -> Store:
+    """A store in which the tenant ``lab`` is limited."""
+    given: Callable[[str], TenantLimits] = lambda tenant: (  # noqa: E731
+        limits if tenant == "lab" else TenantLimits()
+    )
+    return Store(engine, OWN).recording([OwnedLimits(given)])
+
+
+def used(engine: Engine, tenant: str) -> list[int]:
+    owned = asdict(usage(engine, tenant))
+    return [owned[what] for what in OWNED[:3]]
+
+
+def test_a_tenant_owns_up_to_its_limits_and_no_more(engine: Engine) -> None:
+    store = limited(engine)
+    create(store, "lab/a", "ant", "bee")
+    create(store, "lab/b", "cat")
+    for name in ("lab/c", "lab/d"):
+        with pytest.raises(QuotaExceeded) as refused:
+            create(store, name)
+        assert "3 classifiers, and may have 2" in str(refused.value.detail)
+    with pytest.raises(QuotaExceeded):
+        write(store, "lab/b", classes_added=(NewClass(label="dog"),))
+    write(store, "lab/a", added=tuple(support(i, "ant") for i in range(3)))
+    with pytest.raises(QuotaExceeded) as refused:
+        write(store, "lab/b", added=(support(7, "cat"), support(8, "cat")))
+    assert refused.value.extras == {"what": "images", "limit": 4, "used": 5}
+    assert used(engine, "lab") == [2, 3, 3]
+    write(store, "lab/b", added=(support(7, "cat"),))
+    create(store, "other/c", "x", "y", "z", "w")  # nobody else is concerned
+    store.delete_classifier(loaded(store, "lab/a").record.id)
+    assert used(engine, "lab") == [1, 1, 1]
+    write(store, "lab/b", classes_added=(NewClass(label="dog"), NewClass(label="eel")))
+
+
+def test_less_than_there_is_lets_everything_be_deleted(engine: Engine) -> None:
+    create(Store(engine, OWN), "lab/a", "ant", "bee", "cat", "dog")
+    store = limited(engine, TenantLimits(classes=1))
+    with pytest.raises(QuotaExceeded):
+        write(store, "lab/a", classes_added=(NewClass(label="eel"),))
+    first = loaded(store, "lab/a").classes[0]
+    write(store, "lab/a", classes_removed=(first.id,))
+    store.delete_classifier(loaded(store, "lab/a").record.id)
+
+
+@pytest.fixture
+def server() -> Iterator[Engine]:
+    with fresh_database() as database:
+        engine = open_database(url(database))
+        yield engine
+        engine.dispose()
+
+
+def test_changes_at_the_same_time_do_not_go_beyond_together(server: Engine) -> None:
+    store = limited(server, TenantLimits(classes=10))
+    for i in range(6):
+        create(store, f"lab/c{i}")
+
+    def add(i: int) -> int:
+        done = 0
+        for j in range(4):
+            try:
+                write(store, f"lab/c{i}", classes_added=(NewClass(label=f"l{j}"),))
+                done += 1
+            except (QuotaExceeded, Outdated):
+                pass
+        return done
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(add, range(6))) == 10
+    assert usage(server, "lab").classes == 10
+
+
+def test_limits_are_kept(engine: Engine) -> None:
+    assert stored_limits(engine, "lab") == TenantLimits()
+    for limits in (LIMITS, TenantLimits(bytes=2**40, requests_per_second=0.5)):
+        set_limits(engine, "lab", limits)
+        assert stored_limits(engine, "lab") == limits
+    assert stored_limits(engine, "other") == TenantLimits()
+    assert LIMITS.over(TenantLimits(images=9, bytes=5)) == TenantLimits(
+        classifiers=2, classes=3, images=4, bytes=5
+    )
