@@ -921,6 +921,18 @@ class TuningOut(Model):
     """
 
 
+class UseOf(Model):
+    """
+    Something that a tenant owns, and how much of it it may own.
+    """
+
+    used: int
+    limit: int | None
+    """
+    The most; null: there is no limit.
+    """
+
+
 class EmbeddedReference(Model):
     """
     A support image of a classifier.
@@ -935,16 +947,6 @@ class EmbeddedReference(Model):
     """
     image_id: str
     classifier: str
-class UseOf(Model):
-    """
-    Something that a tenant owns, and how much of it it may own.
-    """
-
-    used: int
-    limit: int | None
-    """
-    The most; null: there is no limit.
-    """
 
 
 class EmbeddingIn(Model):

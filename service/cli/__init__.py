@@ -18,8 +18,8 @@ from service.cli.evaluate import evaluate
 from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.keys import keys
-from service.cli.predict import predict
 from service.cli.limits import limits
+from service.cli.predict import predict
 from service.cli.re_embed import re_embed
 from service.cli.serve import serve
 from service.cli.suggest import suggest
