@@ -167,6 +167,38 @@ class PreconditionFailed(StatusProblem):
     status = 412
 
 
+class InvalidIdempotencyKey(StatusProblem):
+    """An ``Idempotency-Key`` that is none."""
+
+    type_ = "invalid-idempotency-key"
+    title = "The Idempotency-Key cannot be read"
+    status = 400
+
+
+class IdempotencyKeyInUse(StatusProblem):
+    """A request with the same ``Idempotency-Key`` is being carried out."""
+
+    type_ = "idempotency-key-in-use"
+    title = "That request is being carried out"
+    status = 409
+
+
+class IdempotencyKeyReused(StatusProblem):
+    """The ``Idempotency-Key`` is that of another request."""
+
+    type_ = "idempotency-key-reused"
+    title = "The Idempotency-Key is that of another request"
+    status = 422
+
+
+class AlreadyCarriedOut(StatusProblem):
+    """The change was made before, once, and what was answered is not known any more."""
+
+    type_ = "already-carried-out"
+    title = "The change was made already"
+    status = 409
+
+
 class InvalidCursor(StatusProblem):
     """A cursor of a page that no answer has given, or whose place is gone."""
 

@@ -27,6 +27,7 @@ from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cors import allow_origins, cors_of_defects
 from service.api.middleware.cross_site import CrossSiteGuard, KnownHosts, known_hosts
 from service.api.middleware.head_and_options import HeadAndOptions
+from service.api.middleware.idempotency import Idempotency
 from service.api.middleware.path_normalisation import UnambiguousPaths
 from service.api.middleware.request_bodies import RequestBodies
 from service.api.middleware.root_path import RootPath
@@ -118,6 +119,7 @@ def create_app(
     # Each of these stands around those before it.
     access = None
     app.add_middleware(HeadAndOptions)
+    app.add_middleware(Idempotency, parts=lambda: app.state.parts)
     if settings.auth != "none":
         access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
         app.add_middleware(AccessGuard, access=access)

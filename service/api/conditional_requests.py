@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 
 from service.api.dependencies import Name, ReadyParts
 from service.api.entity_tags import EntityTags
+from service.api.middleware.idempotency import SCOPE_KEY
 from service.api.offloading import run_blocking
-from service.api.openapi.schema_types import TAGS_SCHEMA
+from service.api.openapi.schema_types import IDEMPOTENCY_KEY_SCHEMA, TAGS_SCHEMA
 from service.api.preconditions import Preconditions
 from service.composition import ServiceParts
 
@@ -52,6 +53,7 @@ class Unchanged:
 
 
 async def _changing_parts(
+    request: Request,
     name: Name,
     parts: ReadyParts,
     if_match: Annotated[
@@ -71,7 +73,18 @@ async def _changing_parts(
         ),
         WithJsonSchema(TAGS_SCHEMA),
     ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="A random string, such as a UUID, for this change: it is made once, and"
+            " whoever sends the request again within a day, with the same key, gets the same answer"
+            " (`Idempotent-Replayed: true`).",
+        ),
+        WithJsonSchema(IDEMPOTENCY_KEY_SCHEMA),
+    ] = None,
 ) -> ServiceParts:
+    if idempotency_key is not None and (keyed := request.scope.get(SCOPE_KEY)) is not None:
+        keyed.begin()
     preconditions = Preconditions.of(name, if_match, if_none_match)
     if preconditions is None:
         return parts

@@ -61,8 +61,14 @@ _BARE = frozenset(
     for kind in ("jpeg", "png", "webp", "gif", "bmp", "tiff", "heic", "heif", "avif")
 ) | {b"application/octet-stream"}
 _FORM = b"multipart/form-data;"
-# What browsers say for the cross-site guard and CORS, and codings of bodies.
-_UNUSUAL = (b"origin", b"sec-fetch-site", b"content-encoding", b"transfer-encoding")
+# What browsers say for the cross-site guard and CORS, codings of bodies, keys to be looked at.
+_UNUSUAL = (
+    b"origin",
+    b"sec-fetch-site",
+    b"content-encoding",
+    b"transfer-encoding",
+    b"idempotency-key",
+)
 
 
 @dataclass(frozen=True, slots=True)

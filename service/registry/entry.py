@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
-from service.problems import PreconditionFailed, StorageFull, StorageUnavailable
+from service.problems import (
+    IdempotencyKeyInUse,
+    PreconditionFailed,
+    StorageFull,
+    StorageUnavailable,
+)
 from service.registry.live import LiveClassifier
 from service.storage.errors import Outdated
 
@@ -62,7 +67,7 @@ def committing(entry: Entry, live: LiveClassifier) -> Iterator[None]:
             if entry.live is live:
                 entry.outdated = True
             raise
-        except (PreconditionFailed, StorageFull, StorageUnavailable):
+        except (PreconditionFailed, IdempotencyKeyInUse, StorageFull, StorageUnavailable):
             raise
         except BaseException:
             if entry.live is live:

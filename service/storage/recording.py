@@ -23,6 +23,7 @@ class Recorded:
         classifier_id: Which; the row is gone where it was deleted.
         name: Its qualified name.
         revision: After the change; None: it was deleted.
+        content_revision: After it.
         before: The state that it was in; None: it was created.
         change: What was asked for; None: it was created whole, or deleted.
         written: What became of it; None: it was created, or deleted.
@@ -31,6 +32,7 @@ class Recorded:
     classifier_id: int
     name: str
     revision: int | None
+    content_revision: int = 0
     before: State | None = None
     change: Change | None = None
     written: Written | None = None

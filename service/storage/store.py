@@ -251,6 +251,7 @@ class Store:
                     classifier_id=state.id,
                     name=name,
                     revision=written.revision,
+                    content_revision=written.content_revision,
                     before=state,
                     change=change,
                     written=written,

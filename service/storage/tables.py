@@ -441,3 +441,23 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(64))
     classifier: Mapped[str | None] = mapped_column(String(64))
     details: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class IdempotencyRow(Base):
+    """A request with an ``Idempotency-Key`` that was carried out, and its answer.
+
+    Found by a digest of tenant, key of the client and ``Idempotency-Key``. The row comes with the
+    change; the answer, compressed, when it is built.
+    """
+
+    __tablename__ = "idempotency_keys"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    request: Mapped[str] = mapped_column(String(32))  # random, of one sending of it
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    classifier: Mapped[str | None] = mapped_column(String(64))
+    content_revision: Mapped[int | None]
+    status: Mapped[int | None]
+    headers: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)

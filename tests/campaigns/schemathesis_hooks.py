@@ -59,6 +59,7 @@ schemathesis.openapi.format("label", LABELS)
 
 TAGS = st.sampled_from(["*", '"64f0c9a1.12"', '"a", W/"b"'])
 schemathesis.openapi.format("entity-tags", TAGS)
+schemathesis.openapi.format("idempotency-key", st.uuids(version=4).map(str))
 
 
 @schemathesis.hook

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from service.api.openapi.schema_types import ETAG_PATTERN
 from service.problems import (
+    AlreadyCarriedOut,
     BrokenImage,
     ChangedMeanwhile,
     ClassifierDamaged,
@@ -17,9 +18,12 @@ from service.problems import (
     ClassNotFound,
     EmptyUpload,
     FolderNotAllowed,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
     ImageNotFound,
     ImageNotStored,
     ImageTooLarge,
+    InvalidIdempotencyKey,
     InvalidName,
     InvalidPrecondition,
     InvalidRequest,
@@ -121,6 +125,14 @@ def tagged_problems(*examples: StatusProblem) -> Responses:
     return classifier_problems(*examples, _NOT_READ) | TAGGED
 
 
+_KEYED = (
+    InvalidIdempotencyKey("The Idempotency-Key is not one string of 1 to 255 printable ASCII ..."),
+    IdempotencyKeyInUse("Another request with this Idempotency-Key is being carried out. ..."),
+    IdempotencyKeyReused("This Idempotency-Key came with another request in the last day, ..."),
+    AlreadyCarriedOut("The change was made, once, by the first request with this ..."),
+)
+
+
 def change_problems(*examples: StatusProblem) -> Responses:
     """OpenAPI responses of a route that changes a classifier."""
     return classifier_problems(
@@ -130,6 +142,7 @@ def change_problems(*examples: StatusProblem) -> Responses:
             "Classifier 'land-cover' is not in the state that If-Match asks for: it is "
             '"64f0c9.12" now. ...'
         ),
+        *_KEYED,
         ChangedMeanwhile("Others changed the classifier 30 times while..."),
         StorageFull("There is no room for this on the disk of the database /data/handful.db..."),
     )

@@ -33,6 +33,7 @@ TAGS_SCHEMA: dict[str, Any] = {
     "format": "entity-tags",
     "examples": ['"64f0c9a1.12"', "*"],
 }
+IDEMPOTENCY_KEY_SCHEMA: dict[str, Any] = {"type": "string", "format": "idempotency-key"}
 METADATA_KEY = r"[A-Za-z0-9._-]{1,64}"
 METADATA_PATTERN = rf"^{METADATA_KEY}=.*$"
 _SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$"}
