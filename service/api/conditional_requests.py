@@ -9,11 +9,12 @@ from pydantic import WithJsonSchema
 
 from service.api.dependencies import Name, ReadyParts
 from service.api.entity_tags import EntityTags
-from service.api.middleware.idempotency import SCOPE_KEY
+from service.api.middleware.idempotency import SCOPE_KEY, KeyedRequest
 from service.api.offloading import run_blocking
 from service.api.openapi.schema_types import IDEMPOTENCY_KEY_SCHEMA, TAGS_SCHEMA
 from service.api.preconditions import Preconditions
 from service.composition import ServiceParts
+from service.storage.idempotency import IdempotencyKeys
 
 
 class Unchanged:
@@ -83,8 +84,9 @@ async def _changing_parts(
         WithJsonSchema(IDEMPOTENCY_KEY_SCHEMA),
     ] = None,
 ) -> ServiceParts:
-    if idempotency_key is not None and (keyed := request.scope.get(SCOPE_KEY)) is not None:
-        keyed.begin()
+    keyed: KeyedRequest | None = request.scope.get(SCOPE_KEY)
+    if keyed is not None and idempotency_key is not None:
+        parts = parts.recording([await keyed.begin(IdempotencyKeys(parts.engine), request)])
     preconditions = Preconditions.of(name, if_match, if_none_match)
     if preconditions is None:
         return parts

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.api.allowed_methods import allowed_methods
+from service.api.replayed import Replayed
 from service.problems import InternalError, InvalidRequest, MethodNotAllowed, NoSuchPath
 
 logger = logging.getLogger("handful")
@@ -44,6 +45,7 @@ def handle_exceptions(app: FastAPI, cors: CorsConfiguration | None) -> None:
     )
     add_exception_handler(app, handler)
     app.add_exception_handler(ClientDisconnect, _client_disconnected)
+    app.add_exception_handler(Replayed, _replayed)
 
 
 def _log_defect(request: Request, error: Exception) -> None:
@@ -67,6 +69,12 @@ def _validation_problem(
 
 def _client_disconnected(_: Request, __: Exception) -> Response:
     return disconnected()
+
+
+def _replayed(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Replayed):
+        raise error
+    return error.answer
 
 
 def disconnected() -> Response:

@@ -20,6 +20,9 @@ class RequestFingerprint:
 
     Args:
         scope: ASGI's.
+
+    Attributes:
+        whole: Whether all of the body has come.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -28,7 +31,7 @@ class RequestFingerprint:
         self._boundary = found[1].encode() if found else b""
         self._left = b""
         self._digest = hashlib.sha256()
-        self._whole = False
+        self.whole = False
         for part in (
             scope["method"],
             scope["path"],
@@ -55,7 +58,7 @@ class RequestFingerprint:
             self._left = rest[len(rest) - kept :]
         else:
             self._digest.update(piece)
-        self._whole = not more
+        self.whole = not more
 
     def of_head(self) -> str:
         """That of a request whose body nobody reads."""
@@ -63,4 +66,4 @@ class RequestFingerprint:
 
     def __call__(self) -> str:
         """The fingerprint, as far as the body was read: all of it, or nothing."""
-        return self._digest.hexdigest() if self._whole else self.of_head()
+        return self._digest.hexdigest() if self.whole else self.of_head()

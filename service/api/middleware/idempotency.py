@@ -15,13 +15,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
-from fastapi_problem.error import StatusProblem
+from fastapi import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.principal import principal_of
-from service.api.dependencies import RECORDERS
-from service.api.problem_documents import problem_answer
+from service.api.replayed import Replayed
 from service.api.request_fingerprint import RequestFingerprint
 from service.composition import ServiceParts
 from service.problems import (
@@ -35,7 +34,7 @@ from service.storage.idempotency import IN_USE, CarriedOut, IdempotencyKeys, Kep
 
 # Where a request's key stands in its ASGI scope.
 SCOPE_KEY = "handful.idempotency"
-_FIELD = b"idempotency-key"
+_FIELD, _REPLAYED = b"idempotency-key", b"idempotent-replayed"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _KEY = re.compile(rb'[ \t]*(?:"([!#-\[\]-~ ]{1,255})"|([!#-~]{1,255}))[ \t]*')
 # Of an answer that is kept, before it is compressed.
@@ -46,42 +45,65 @@ _HEADERS = {b"content-type", b"etag", b"location", b"cache-control", b"preferenc
 
 
 class KeyedRequest:
-    """A request with a key.
+    """A request with a key, in its ASGI scope.
 
     Args:
-        digest: Of tenant, key of the client and idempotency key.
-        in_flight: Digests of those that this process carries out.
-        fingerprint: Of the request.
+        scope: ASGI's.
+        given: Values of the header field.
+        in_flight: Digests of keys whose requests this process carries out.
     """
 
-    def __init__(self, digest: str, in_flight: set[str], fingerprint: RequestFingerprint) -> None:
-        self.mark = RequestMark(digest, uuid.uuid4().hex, fingerprint)
-        self.changes = False
+    def __init__(self, scope: Scope, given: list[bytes], in_flight: set[str]) -> None:
+        self.fingerprint = RequestFingerprint(scope)
+        self.mark: RequestMark | None = None
+        self._scope = scope
+        self._given = given
         self._in_flight = in_flight
 
-    def begin(self) -> None:
-        """Begin a change, of which the key says that it is made once.
+    async def begin(self, keys: IdempotencyKeys, request: Request) -> RequestMark:
+        """Begin a change that is made once.
+
+        Args:
+            keys: Of the database.
+            request: Whose body is read if it was carried out before.
+
+        Returns:
+            The recorder that marks it.
 
         Raises:
-            IdempotencyKeyInUse: It is being made.
+            Replayed: It was carried out.
+            InvalidIdempotencyKey: The key is none.
+            IdempotencyKeyInUse: It is being carried out.
+            IdempotencyKeyReused: The key is that of another request.
+            AlreadyCarriedOut: It was carried out, and the answer was not kept.
         """
-        if self.changes:
-            return
-        if self.mark.digest in self._in_flight:
+        digest = _digest(self._scope, self._given)
+        if digest in self._in_flight:
             raise IN_USE
-        self._in_flight.add(self.mark.digest)
-        self.changes = True
+        self._in_flight.add(digest)
+        self.mark = mark = RequestMark(digest, uuid.uuid4().hex, self.fingerprint)
+        found = await anyio.to_thread.run_sync(keys.find, digest)
+        if found is not None:
+            if found.fingerprint != self.fingerprint.of_head():
+                if not self.fingerprint.whole:
+                    async for _ in request.stream():
+                        pass
+                if found.fingerprint != self.fingerprint():
+                    raise _REUSED
+            raise Replayed(_again(found))
+        return mark
 
     def end(self) -> None:
         """It is answered."""
-        if self.changes:
+        if self.mark is not None:
             self._in_flight.discard(self.mark.digest)
 
 
 class Idempotency:
-    """ASGI middleware; requests without the header field pass it by.
+    """ASGI middleware that keeps the answers of changes which were begun with a key.
 
-    It stands inside of whatever tells who a request is from, and of what bounds bodies.
+    Requests without the header field pass it by. It stands inside of whatever tells who a request
+    is from, and of what bounds bodies.
 
     Args:
         app: What carries requests out.
@@ -99,48 +121,23 @@ class Idempotency:
             await self.app(scope, receive, send)
             return
         given = [value for name, value in scope["headers"] if name == _FIELD]
-        if not given or (parts := self._parts()) is None:
+        if not given:
             await self.app(scope, receive, send)
             return
-        try:
-            digest = _digest(scope, given)
-            if digest in self._in_flight:
-                raise IN_USE
-            keys = IdempotencyKeys(parts.engine)
-            found = await anyio.to_thread.run_sync(keys.find, digest)
-            if found is not None:
-                await (await _again(found, scope, receive))(scope, receive, send)
-                return
-        except StatusProblem as problem:
-            await problem_answer(problem)(scope, receive, send)
-            return
-        await self._first(digest, keys, scope, receive, send)
-
-    async def _first(
-        self, digest: str, keys: IdempotencyKeys, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Carry a request out, and keep its answer."""
-        fingerprint = RequestFingerprint(scope)
-        request = KeyedRequest(digest, self._in_flight, fingerprint)
-        scope[SCOPE_KEY] = request
-        scope[RECORDERS] = [*scope.get(RECORDERS, ()), request.mark]
+        request = scope[SCOPE_KEY] = KeyedRequest(scope, given, self._in_flight)
 
         async def read() -> Message:
             message = await receive()
             if message["type"] == "http.request":
-                fingerprint.feed(message.get("body", b""), more=message.get("more_body", False))
+                more = message.get("more_body", False)
+                request.fingerprint.feed(message.get("body", b""), more=more)
             return message
 
         held: list[Message] = []
 
         async def kept(message: Message) -> None:
             """Send an answer when it is kept, unless it is none of a change or too large."""
-            started = held or (
-                message["type"] == "http.response.start"
-                and message["status"] < 300
-                and (request.changes or request.mark.marked)
-            )
-            if not started:
+            if not held and not _is_to_be_kept(message, request.mark):
                 await send(message)
                 return
             held.append(message)
@@ -149,10 +146,7 @@ class Idempotency:
             if more and size <= _MOST_BYTES:
                 return
             if not more and size <= _MOST_BYTES:
-                mark = request.mark
-                given = mark.digest, mark.request, mark.fingerprint(), _answer(held)
-                with suppress(StorageUnavailable, StorageFull):  # the change is made all the same
-                    await anyio.to_thread.run_sync(keys.keep, *given)
+                await self._keep(request, _answer(held))
             messages, held[:] = list(held), []
             for one in messages:
                 await send(one)
@@ -161,6 +155,22 @@ class Idempotency:
             await self.app(scope, read, kept)
         finally:
             request.end()
+
+    async def _keep(self, request: KeyedRequest, answer: KeptAnswer) -> None:
+        if (mark := request.mark) is None or (parts := self._parts()) is None:
+            return
+        keys, fingerprint = IdempotencyKeys(parts.engine), request.fingerprint()
+        with suppress(StorageUnavailable, StorageFull):  # the change is made all the same
+            await anyio.to_thread.run_sync(
+                keys.keep, mark.digest, mark.request, fingerprint, answer
+            )
+
+
+def _is_to_be_kept(message: Message, mark: RequestMark | None) -> bool:
+    """Whether it begins the answer to a change that was carried out."""
+    if mark is None or message["type"] != "http.response.start" or message["status"] >= 300:
+        return False
+    return all(name != _REPLAYED for name, _ in message["headers"])
 
 
 def _digest(scope: Scope, given: list[bytes]) -> str:
@@ -180,28 +190,19 @@ def _digest(scope: Scope, given: list[bytes]) -> str:
     return hashlib.sha256(who + (key[1] or key[2])).hexdigest()
 
 
-async def _again(found: CarriedOut, scope: Scope, receive: Receive) -> Response:
+_REUSED = IdempotencyKeyReused(
+    "This Idempotency-Key came with another request in the last day, which was carried out: another"
+    " method, path, parameters or body. Send this one with a new key."
+)
+
+
+def _again(found: CarriedOut) -> Response:
     """The answer to a request that was carried out.
 
     Raises:
-        IdempotencyKeyReused: It was another one.
+        IdempotencyKeyInUse: It is about to be answered.
         AlreadyCarriedOut: The answer was not kept.
-        StatusProblem: The body is refused.
     """
-    fingerprint = RequestFingerprint(scope)
-    if found.fingerprint != fingerprint.of_head():
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return Response(status_code=400)  # who has hung up hears nothing of it
-            more = message.get("more_body", False)
-            fingerprint.feed(message.get("body", b""), more=more)
-        if found.fingerprint != fingerprint():
-            raise IdempotencyKeyReused(
-                "This Idempotency-Key came with another request in the last day, which was carried"
-                " out: another method, path, parameters or body. Send this one with a new key."
-            )
     if found.answer is None and datetime.now(UTC) - found.created_at < _ANSWERED:
         raise IN_USE
     if found.answer is None:
@@ -215,7 +216,7 @@ async def _again(found: CarriedOut, scope: Scope, receive: Receive) -> Response:
             classifier=found.classifier,
             revision=revision,
         )
-    headers = {**found.answer.headers, "idempotent-replayed": "true"}
+    headers = {**found.answer.headers, _REPLAYED.decode(): "true"}
     return Response(found.answer.body, found.answer.status, headers)
 
 
