@@ -11,7 +11,7 @@ import zipfile
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 
 from handful_client.calls import JSON, ZIP, Call, Query
@@ -147,18 +147,26 @@ def upload(
     items: Sequence[Item],
     *,
     labelled: bool = False,
+    registers: bool = False,
 ) -> Call:
     """The call that sends images: as a form, or as a zip where they have labels.
 
     Images that are known to the service are sent as JSON, and others with them.
+
+    Args:
+        path: Of the call.
+        query: Its parameters.
+        items: The images.
+        labelled: Whether their labels go along.
+        registers: Whether it changes the classifier.
     """
+    call = Call("POST", path, query, reads=not registers, same=registers)
     if not all(isinstance(item.image, ImageFile) for item in items):
-        content = _json_of(items, labelled)
-        return Call("POST", path, query, content=content, media_type=JSON)
+        return replace(call, content=_json_of(items, labelled), media_type=JSON)
     if labelled:
-        return Call("POST", path, query, content=zip_of(items), media_type=ZIP)
+        return replace(call, content=zip_of(items), media_type=ZIP)
     form = [("files", (name, image.content)) for name, _, image in _files(items)]
-    return Call("POST", path, query, form=form)
+    return replace(call, form=form)
 
 
 def zip_of(items: Sequence[Item]) -> bytes:

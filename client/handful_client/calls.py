@@ -32,6 +32,9 @@ class Call:
         media_type: Of the body.
         form: Files of a multipart form, in place of a body.
         file: A file to be sent as the body, read piece by piece.
+        reads: Whether it changes nothing, although it is no GET.
+        same: Whether, made twice, it does what it does made once: the service recognises what is
+            there.
     """
 
     method: str
@@ -42,11 +45,13 @@ class Call:
     media_type: str = "application/octet-stream"
     form: Form | None = None
     file: Path | None = None
+    reads: bool = False
+    same: bool = False
 
     def sent_headers(self) -> dict[str, str]:
-        """Header fields of all attempts: attempts of one call have one idempotency key."""
+        """Header fields of all attempts: attempts of one change have one idempotency key."""
         headers = dict(self.headers)
-        if self.method == "POST":
+        if self.method != "GET" and not self.reads:
             headers["idempotency-key"] = str(uuid.uuid4())
         if self.form is not None:
             # Of the call, so that each attempt has the same bytes.

@@ -16,6 +16,7 @@ from handful_client import (
     AnswerTimeout,
     AsyncClient,
     Client,
+    Conflict,
     Invalid,
     NoAnswer,
     NotFound,
@@ -76,10 +77,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def check_same(server: Hostile, count: int) -> None:
-    """All attempts are one call: the same key, the same bytes."""
+    """All attempts are one call, of the same bytes."""
     assert len(server.received) == count
-    assert len({one.headers["idempotency-key"] for one in server.received}) == 1
     assert {one.body for one in server.received} == {b"image"}
+    assert not any("idempotency-key" in one.headers for one in server.received)  # changes nothing
     assert {one.headers["authorization"] for one in server.received} == {f"Bearer {KEY}"}
 
 
@@ -132,11 +133,48 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
     assert all(0 <= seconds <= 1 for seconds in pauses)
 
 
-def test_two_calls_have_two_keys(asking: Ask) -> None:
-    with hostile(GOOD, GOOD) as server:
-        asking(server.url)
-        asking(server.url)
-    assert len({one.headers["idempotency-key"] for one in server.received}) == 2
+REGISTERED = answer(
+    201,
+    b'{"classifier": "c", "created": 1, "duplicates": 0, "images": [{"id": "0", "label": "a",'
+    b' "filename": "image-0", "status": "created", "before": null, "after": null}],'
+    b' "skipped": []}',
+)
+LOST = problem(409, "already-carried-out")
+
+
+def keys(server: Hostile) -> list[str]:
+    return [one.headers["idempotency-key"] for one in server.received]
+
+
+@pytest.mark.usefixtures("pauses")
+def test_attempts_of_one_change_have_one_key_and_the_same_bytes() -> None:
+    broken = [b"", problem(503, "overloaded"), answer(200, b"{", length=9)]
+    with hostile(*broken, REGISTERED, REGISTERED) as server, Client(server.url) as client:
+        client.classifier("c").register("a", b"image")
+        client.classifier("c").register("a", b"image")
+    *first, second = keys(server)
+    assert len(set(first)) == 1
+    assert second not in first
+    assert len({one.body for one in server.received[:4]}) == 1
+    with hostile(b"", answer(204), answer(204)) as server, Client(server.url) as client:
+        client.classifier("c").delete()
+        client.classifier("c").delete_class("a")
+    first_key, again, other = keys(server)
+    assert first_key == again != other
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_change_whose_answer_is_lost_is_made_once() -> None:
+    with hostile(b"", LOST, REGISTERED) as server, Client(server.url) as client:
+        assert client.classifier("c").register("a", b"image").images
+    first, again, anew = keys(server)
+    assert first == again != anew  # images that are there are recognised
+    with hostile(b"", LOST) as server, Client(server.url) as client:
+        client.classifier("c").delete_image("a", "0")  # is done
+    with hostile(b"", LOST) as server, Client(server.url) as client:
+        with pytest.raises(Conflict) as raised:
+            client.make_key()
+        assert raised.value.type == "already-carried-out"
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ class AsyncEmbedder:
             {"encoding_format": encoding},
             content=asked.model_dump_json(exclude_none=True).encode(),
             media_type=JSON,
+            reads=True,
         )
         return await self._transport.model(EmbeddingsOut, call)
 

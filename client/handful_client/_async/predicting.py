@@ -54,7 +54,7 @@ class AsyncPredicting(AsyncNamed):
         read = await in_thread(read_image, image)
         path, query = self._path("predict"), {"top_k": top_k, "evidence": evidence}
         if isinstance(read, ImageFile):
-            call = Call("POST", path, query, content=read.content)
+            call = Call("POST", path, query, content=read.content, reads=True)
         else:
             call = upload(path, query, [Item(0, read)])
         if within is not None:

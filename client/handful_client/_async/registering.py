@@ -66,7 +66,7 @@ class AsyncRegistering(AsyncNamed):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            return upload(self._path("classes", label, "images"), query, batch)
+            return upload(self._path("classes", label, "images"), query, batch, registers=True)
 
         return await self._registered(unlabelled(images), call, progress)
 
@@ -96,7 +96,7 @@ class AsyncRegistering(AsyncNamed):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            return upload(self._path("support"), query, batch, labelled=True)
+            return upload(self._path("support"), query, batch, labelled=True, registers=True)
 
         return await self._registered(images, call, progress)
 

@@ -40,7 +40,8 @@ class AsyncSimilar(AsyncNamed):
         """
         asked = SimilarToText(text=text, templates=list(templates) or None)
         content = asked.model_dump_json(exclude_none=True).encode()
-        call = Call("POST", self._path("similar"), content=content, media_type=JSON)
+        path = self._path("similar")
+        call = Call("POST", path, content=content, media_type=JSON, reads=True)
         return await self._nearest(call, n)
 
     async def _nearest(self, call: Call, n: int) -> list[SimilarImageOut]:

@@ -26,6 +26,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 _CONNECT_SECONDS = 5.0
 _PIECE = 1 << 20
+# The change was made by an attempt before, whose answer is lost.
+_CARRIED_OUT = "already-carried-out"
 
 
 class AsyncTransport:
@@ -111,8 +113,8 @@ class AsyncTransport:
 
         There are as many attempts as are needed.
 
-        Each may be repeated: GET, PUT and DELETE by what they mean (RFC 9110, 9.2.2), POST
-        by its idempotency key. A time-out is not, as the service may be at work still.
+        Each may be repeated: what changes nothing, and changes by their idempotency key. A
+        time-out is not, as the service may be at work still.
 
         Raises:
             Problem: The service refuses, and it does not pass.
@@ -143,7 +145,11 @@ class AsyncTransport:
                     return content
                 asked = seconds_asked(response.headers.get("retry-after"))
                 problem = problem_of(response.status_code, content, asked)
-                if not passes(problem):
+                if problem.type == _CARRIED_OUT and call.method == "DELETE":
+                    return b""
+                if problem.type == _CARRIED_OUT and call.same:
+                    headers |= call.sent_headers()  # as another call, which changes nothing more
+                elif not passes(problem):
                     raise problem
                 failure: HandfulError = problem
             except httpx2.ConnectTimeout as error:

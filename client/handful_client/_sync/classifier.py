@@ -43,6 +43,7 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
             _waiting(wait_tuned),
             content=settings.model_dump_json(exclude_unset=True).encode(),
             media_type=JSON,
+            same=True,
         )
         return self._transport.model(ClassifierOut, call)
 
@@ -65,7 +66,7 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
 
     def put_class(self, label: str, *, wait_tuned: bool = False) -> ClassOut:
         """Declare a class by its name alone; it is then known zero-shot."""
-        call = Call("PUT", self._path("classes", label), _waiting(wait_tuned))
+        call = Call("PUT", self._path("classes", label), _waiting(wait_tuned), same=True)
         return self._transport.model(ClassOut, call)
 
     def delete_class(self, label: str, *, wait_tuned: bool = False) -> None:
@@ -114,7 +115,8 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
 
     def import_file(self, file: str | os.PathLike[str]) -> ClassifierOut:
         """Create the classifier of a file that ``export`` wrote, under this name."""
-        call = Call("PUT", self._path("import"), file=Path(file), media_type=_FILE_TYPE)
+        path = self._path("import")
+        call = Call("PUT", path, file=Path(file), media_type=_FILE_TYPE, same=True)
         return self._transport.model(ClassifierOut, call)
 
 

@@ -74,6 +74,7 @@ class Embedder:
             {"encoding_format": encoding},
             content=asked.model_dump_json(exclude_none=True).encode(),
             media_type=JSON,
+            reads=True,
         )
         return self._transport.model(EmbeddingsOut, call)
 

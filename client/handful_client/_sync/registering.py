@@ -64,7 +64,7 @@ class Registering(Named):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            return upload(self._path("classes", label, "images"), query, batch)
+            return upload(self._path("classes", label, "images"), query, batch, registers=True)
 
         return self._registered(unlabelled(images), call, progress)
 
@@ -94,7 +94,7 @@ class Registering(Named):
         query = _told(predict, wait_tuned)
 
         def call(batch: Sequence[Item]) -> Call:
-            return upload(self._path("support"), query, batch, labelled=True)
+            return upload(self._path("support"), query, batch, labelled=True, registers=True)
 
         return self._registered(images, call, progress)
 
