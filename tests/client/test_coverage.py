@@ -14,6 +14,7 @@ CLIENT = {
     "create_a_key": "make_key",
     "embed": "embed embed_texts",
     "get_re_embedding": "re_embedding",
+    "get_usage": "usage",
     "healthz": "health",
     "list_classifiers": "classifiers",
     "list_jobs": "jobs",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handful_client import Client, Forbidden, NotFound, Unauthorized
+from handful_client import Client, Forbidden, NotFound, TooManyRequests, Unauthorized
 from handful_client.models import KeyIn
 
 from tests.client.coloured import coloured
@@ -54,6 +54,23 @@ def test_a_key_opens_what_it_is_for(locked: tuple[str, str]) -> None:
         operator.revoke_key(again.id)
         with pytest.raises(NotFound):
             operator.revoke_key("0" * 16)
+
+
+def test_limits_are_told_and_waited_for(locked: tuple[str, str]) -> None:
+    url, key = locked
+    with Client(url, key=key) as operator:
+        limited = operator.make_key(KeyIn(requests_per_second=20))
+        few = operator.classifier("few").add("red", coloured("red", 0))
+        few.add("blue", coloured("blue", 0))
+        assert operator.usage().classifiers.used >= 1
+    with Client(url, key=limited.key) as client:
+        answers = client.classifier("few").predict_many([coloured("red", 3)] * 30, batch=1)
+        assert [one.label for one in answers] == ["red"] * 30
+    with Client(url, key=limited.key, patience=0) as client:
+        answers = client.classifier("few").predict_many([coloured("red", 3)] * 60, batch=1)
+        with pytest.raises(TooManyRequests) as refused:
+            list(answers)
+        assert refused.value.retry_after is not None
 
 
 def test_commands_give_the_key_by_the_environment(locked: tuple[str, str]) -> None:

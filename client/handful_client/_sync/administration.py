@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from handful_client._sync.transport import Transport
 from handful_client.calls import JSON, Call, Query
-from handful_client.models import KeyIn, KeyList, KeyOut, NewKeyOut
+from handful_client.models import KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
 
 
 class Administration:
-    """Keys of a tenant; they need the scope ``admin``."""
+    """Use and keys of a tenant; keys need the scope ``admin``."""
 
     _transport: Transport
+
+    def usage(self) -> UsageOut:
+        """What the tenant owns, and its limits."""
+        return self._transport.model(UsageOut, Call("GET", ("v1", "usage")))
 
     def list_keys(self, *, tenant: str | None = None) -> list[KeyOut]:
         """Keys of the tenant, without what makes them keys.
