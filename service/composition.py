@@ -18,6 +18,7 @@ from service.authentication.key_ring import KeyRing
 from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
+from service.fetching import Fetcher, fetcher_of
 from service.installation import check_one_faiss
 from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
@@ -52,6 +53,7 @@ class ServiceParts:
         keys: Those that are valid, and limits of tenants; None: everybody may do everything.
         lock: Of the database file, where this process has it to itself; None: others may share it.
         checking: What measures precisions beside it; None: nothing is to be measured.
+        fetcher: Fetches images that are given by URL; None: none are.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class ServiceParts:
     keys: KeyRing | None
     lock: FileLock | None
     checking: BackgroundCheck | None
+    fetcher: Fetcher | None = None
 
     @classmethod
     def start(
@@ -187,6 +190,7 @@ class ServiceParts:
             keys=keys,
             lock=lock,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
+            fetcher=fetcher_of(settings.fetch_from, settings.max_image_bytes),
         )
 
     def recording(self, recorders: Iterable[Recorder]) -> ServiceParts:

@@ -295,6 +295,14 @@ class EmptyUpload(StatusProblem):
     status = 422
 
 
+class CannotFetch(StatusProblem):
+    """An image that is given by its URL cannot be fetched."""
+
+    type_ = "cannot-fetch"
+    title = "The image cannot be fetched"
+    status = 422
+
+
 class InvalidUpload(StatusProblem):
     """The body cannot be taken apart."""
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.access.limits import TenantLimits
 from service.environment import Environment
+from service.fetching.sources import Sources
 from service.folders import Folders
 from service.hosts import Addresses, Hosts, Origins
 
@@ -162,6 +163,16 @@ class Settings(BaseSettings):
         " least recently used are dropped and read from the database when they are asked for.",
     )
 
+    fetch_from: Sources = Field(
+        [],
+        description="Hosts that images may be fetched from which are given by URL, separated by"
+        " commas: images.example.com, *.example.com, images.example.com:8443,"
+        " http://images.example.com; none by default.",
+    )
+    fetch_seconds: float = Field(
+        10, gt=0, description="Longest that fetching the images of a request may take."
+    )
+
     cache_exact_up_to: int = Field(
         20_000,
         gt=0,
@@ -236,6 +247,16 @@ class Settings(BaseSettings):
                 " such as 127.0.0.1"
             )
         return self
+
+    @field_validator("fetch_from")
+    @classmethod
+    def _can_fetch(cls, fetch_from: list[str]) -> list[str]:
+        """Before anything is done."""
+        if fetch_from and find_spec("httpx2") is None:
+            raise ValueError(
+                "fetching images needs HTTPX; install it with: pip install 'handful[fetch]'"
+            )
+        return fetch_from
 
     @field_validator("root_path")
     @classmethod

@@ -20,6 +20,7 @@ LATE = {
     "service/api/routes/reports.py": "matplotlib, which most services never need",
     "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
+    "service/fetching/__init__.py": "HTTPX, where images are fetched",
     "service/training/run_folder.py": "matplotlib, at the end of a training",
     "adapters/kept/load.py": "open_clip and what it brings, where nothing is kept yet",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",

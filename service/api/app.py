@@ -115,7 +115,9 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))
-    describe(app, ROUTERS, body_schemas(fetches=False), keys=settings.auth == "keys")
+    describe(
+        app, ROUTERS, body_schemas(fetches=bool(settings.fetch_from)), keys=settings.auth == "keys"
+    )
     # Each of these stands around those before it.
     access = None
     app.add_middleware(HeadAndOptions)

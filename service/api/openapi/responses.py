@@ -12,6 +12,7 @@ from service.api.openapi.schema_types import ETAG_PATTERN
 from service.problems import (
     AlreadyCarriedOut,
     BrokenImage,
+    CannotFetch,
     ChangedMeanwhile,
     ClassifierDamaged,
     ClassifierNotFound,
@@ -89,6 +90,7 @@ ITEM_PROBLEMS: tuple[StatusProblem, ...] = (
     ImageNotFound("images[0].image_id: classifier 'land-cover' has no image '0b54...'. ..."),
     ImageNotStored("images[0].image_id: of the image '0b54...' nothing is kept that could be ..."),
     OtherFingerprint("images[0] is an embedding of the fingerprint 5f0c..., and what it is to ..."),
+    CannotFetch("images[0].url is answered with a redirect (302); none is followed."),
 )
 """Problems of images in JSON that are given by their embeddings, or by ids."""
 JOB_PROBLEMS: tuple[StatusProblem, ...] = (

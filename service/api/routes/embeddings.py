@@ -48,7 +48,7 @@ from service.api.uploads.image_uploads import check_count, read_images
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.encoding.recipes import RecipeGone
-from service.problems import DeadlineExceeded, InvalidName, ModelNotFound
+from service.problems import DeadlineExceeded, InvalidName, ModelNotFound, OtherFingerprint
 from service.tenancy import qualified
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])
@@ -70,7 +70,7 @@ _MODELS: Mapping[str, type[Strict]] = {"images": ImagesToEmbed, "texts": TextsTo
         InvalidName("images[0].label: '..' cannot be a label: slashes, '.' and '..' mean folders."),
         ModelNotFound("There is no model 'text-embedding-3-small'; this service has 'handful'."),
         *IMAGE_PROBLEMS,
-        *(one for one in ITEM_PROBLEMS if one.status == 404),
+        *(one for one in ITEM_PROBLEMS if not isinstance(one, OtherFingerprint)),
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
     ),
     openapi_extra=EMBEDDED_BODY,
