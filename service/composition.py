@@ -14,6 +14,7 @@ from sqlalchemy import Engine, make_url
 from adapters.cache import CacheSettings, brute_force_on
 from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe, Recipe
+from service.authentication.bookkeeping import Bookkeeping
 from service.authentication.key_ring import KeyRing
 from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
@@ -51,6 +52,7 @@ class ServiceParts:
 
     Attributes:
         keys: Those that are valid, and limits of tenants; None: everybody may do everything.
+        bookkeeping: What is written of keys in the background; None: there are none.
         lock: Of the database file, where this process has it to itself; None: others may share it.
         checking: What measures precisions beside it; None: nothing is to be measured.
         fetcher: Fetches images that are given by URL; None: none are.
@@ -68,6 +70,7 @@ class ServiceParts:
     jobs: BackgroundJobs
     engine: Engine
     keys: KeyRing | None
+    bookkeeping: Bookkeeping | None
     lock: FileLock | None
     checking: BackgroundCheck | None
     fetcher: Fetcher | None = None
@@ -188,6 +191,7 @@ class ServiceParts:
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             keys=keys,
+            bookkeeping=(None if keys is None else Bookkeeping(engine, keys, settings.audit_days)),
             lock=lock,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
             fetcher=fetcher_of(settings.fetch_from, settings.max_image_bytes),
@@ -209,6 +213,8 @@ class ServiceParts:
         self.tuner.close()
         if self.checking is not None:
             self.checking.close()
+        if self.bookkeeping is not None:
+            self.bookkeeping.close()
         if self.keys is not None:
             self.keys.close()
         self.engine.dispose()

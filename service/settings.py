@@ -35,6 +35,13 @@ class Settings(BaseSettings):
         description="Whom the service answers: everybody; who sends a key (handful keys create); or"
         " whom a proxy of trusted_proxies has signed in, as its X-Forwarded-User says.",
     )
+    audit_days: float = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="Days that entries of the audit log are kept; 0 for no log. There is one where"
+        " auth is not none.",
+    )
     tenant_requests_per_second: float | None = Field(
         None, gt=0, description="Most requests a second of a tenant that was given no other limit."
     )

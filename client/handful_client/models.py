@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, RootModel
 
@@ -29,6 +29,44 @@ class AgainstTextsOut(Model):
     uniformity: float | None
     """
     Of images and names together. Lower is more evenly spread.
+    """
+
+
+class AuditEntry(Model):
+    """
+    Something that was done, or was refused.
+    """
+
+    id: str
+    at: AwareDatetime
+    action: str
+    """
+    `classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `re-embedding`; `refused`, with how many `times` within seconds.
+    """
+    classifier: str | None
+    key_id: str | None
+    """
+    Of the key that it was done with.
+    """
+    user: str | None
+    """
+    Who did it, where a proxy says; `(command)`: whoever is at the machine.
+    """
+    details: dict[str, Any]
+    """
+    What was asked for, and what came of it: counts, revisions, labels.
+    """
+
+
+class AuditPage(Model):
+    """
+    Entries, the newest first.
+    """
+
+    entries: list[AuditEntry]
+    next: str | None
+    """
+    For `before`, to get the page after this one.
     """
 
 

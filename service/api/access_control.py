@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.types import Scope as AsgiScope
 
-from service.access.principal import PEER_KEY, SCOPE_KEY, Principal
+from service.access.principal import PEER_KEY, SCOPE_KEY, Principal, principal_of
 from service.access.required_access import RequiredAccess
+from service.api.dependencies import RECORDERS
+from service.api.offloading import run_blocking
 from service.authentication.credentials import TrustedProxies, key_in
 from service.authentication.key_ring import Holder
 from service.composition import ServiceParts
@@ -15,6 +18,11 @@ from service.problems import NotAllowed, NotReady
 from service.quotas.gcra import Meters
 from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 from service.settings import Settings
+from service.storage.audit import AuditRecorder, Entry, shortened, write_entries
+
+_SAFE = frozenset({"GET", "HEAD"})
+_EXPORT = re.compile(r"^/v1/classifiers/[^/]+/export(?:\.faiss\.zip)?$")
+_CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")
 
 
 class AccessControl:
@@ -30,6 +38,7 @@ class AccessControl:
         self, settings: Settings, parts: Callable[[], ServiceParts | None], meters: Meters
     ) -> None:
         self._meters = meters
+        self._audits = settings.audit_days > 0
         self._by_keys = settings.auth == "keys"
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._parts = parts
@@ -52,11 +61,42 @@ class AccessControl:
         if SCOPE_KEY in scope:
             return
         holder = await self._holder(scope)
-        check_access(holder.principal, required)
+        try:
+            check_access(holder.principal, required)
+        except NotAllowed:
+            parts = self._parts()
+            if parts is not None and parts.bookkeeping is not None:
+                parts.bookkeeping.refused(
+                    holder.principal, scope["method"], scope["path"], required.classifier
+                )
+            raise
         if holder.policies:
             scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, self._meters)
             quota.take("requests", 1)
         scope[SCOPE_KEY] = holder.principal
+
+    async def audit(self, scope: AsgiScope, path: str) -> None:
+        """Let what a request changes be written down with it, and what it takes home before it.
+
+        Args:
+            scope: ASGI's, of a request that was let in.
+            path: Decoded, without the root path.
+        """
+        parts = self._parts()
+        if parts is None or not self._audits:
+            return
+        principal, method = principal_of(scope), scope["method"]
+        request = f"{method} {path}"
+        if method not in _SAFE:
+            scope.setdefault(RECORDERS, []).append(AuditRecorder(principal, request))
+        action = "classifier.exported" if method in _SAFE and _EXPORT.search(path) else None
+        if method not in _SAFE and path == "/v1/re-embedding":
+            action = "re-embedding"
+        if action is not None:
+            found = _CLASSIFIER.match(path)
+            name = found[1] if found else None
+            entry = Entry.by(principal, action, name, request=shortened(request))
+            await run_blocking(write_entries, parts.engine, [entry])
 
     async def _holder(self, scope: AsgiScope) -> Holder:
         parts = self._parts()

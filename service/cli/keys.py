@@ -46,6 +46,7 @@ def create(
 
     from service.access.limits import RateLimits
     from service.api.schemas.keys import KeyIn
+    from service.storage.audit import AuditedKeys
     from service.storage.keys import KeyTerms, create_key
 
     try:
@@ -75,7 +76,7 @@ def create(
         ),
     )
     with opened_database(data_dir) as engine:
-        key, text = create_key(engine, terms)
+        key, text = create_key(engine, terms, AuditedKeys(None))
     typer.echo(f"key {key.key_id}; keep it, it is not shown again:", err=True)
     typer.echo(text)
 
@@ -120,13 +121,14 @@ def rotate(
     data_dir: _DataDir = None,
 ) -> None:
     """Make a key on the terms of another one, which ends after a while."""
+    from service.storage.audit import AuditedKeys
     from service.storage.keys import rotate_key
 
     for_so_long = _span(grace)
     if for_so_long is None:
         raise typer.BadParameter(f"--grace: {grace!r} is no time such as 1d, 12h or 30m")
     with opened_database(data_dir) as engine:
-        key, text = rotate_key(engine, key_id, None, for_so_long)
+        key, text = rotate_key(engine, key_id, None, for_so_long, AuditedKeys(None))
     typer.echo(f"key {key.key_id}; keep it, it is not shown again:", err=True)
     typer.echo(text)
 
@@ -134,10 +136,11 @@ def rotate(
 @keys.command()
 def revoke(key_id: _KeyId, data_dir: _DataDir = None) -> None:
     """End a key: within 5 seconds no running service takes it."""
+    from service.storage.audit import AuditedKeys
     from service.storage.keys import revoke_key
 
     with opened_database(data_dir) as engine:
-        revoke_key(engine, key_id, None)
+        revoke_key(engine, key_id, None, AuditedKeys(None))
     typer.echo(f"revoked {key_id}", err=True)
 
 

@@ -33,6 +33,7 @@ class AccessGuard:
             if required is not None:
                 try:
                     await self._access.admit(scope, required)
+                    await self._access.audit(scope, path)
                 except StatusProblem as problem:
                     await problem_answer(problem)(scope, receive, _telling(scope, send))
                     return

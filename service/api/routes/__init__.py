@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from service.api.routes import (
     advice,
+    audit,
     classes,
     classifiers,
     embeddings,
@@ -37,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     re_embedding.router,
     keys.router,
     usage.router,
+    audit.router,
     health.router,
 )
 """All routers, in the order of the OpenAPI document."""

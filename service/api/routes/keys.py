@@ -14,16 +14,16 @@ from service.api.json_route import JsonRoute
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import BODY_PROBLEMS, problems
 from service.api.openapi.schema_types import KEY_ID_SCHEMA
-from service.api.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, TenantName
+from service.api.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, OfTenant, tenant_asked
 from service.composition import ServiceParts
 from service.problems import (
     InvalidSettings,
     KeyNotFound,
     KeysNotUsed,
-    NotAllowed,
     StorageFull,
     TooManyKeys,
 )
+from service.storage.audit import AuditedKeys
 from service.storage.keys import KeyTerms, create_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=JsonRoute)
@@ -40,10 +40,6 @@ KeyId = Annotated[
         examples=["9f2c41d07ab35e86"],
         json_schema_extra=KEY_ID_SCHEMA,
     ),
-]
-OfTenant = Annotated[
-    TenantName | None,
-    Query(description="Whose keys, which an operator may say; your own tenant's by default."),
 ]
 
 
@@ -69,7 +65,7 @@ async def create_a_key(
     """
     principal = _administrator(request, parts)
     terms = _terms(principal, asked)
-    key, text = await run_blocking(create_key, parts.engine, terms)
+    key, text = await run_blocking(create_key, parts.engine, terms, _recorder(principal, parts))
     await _looked_at(parts)
     response.headers["cache-control"] = "no-store"
     return NewKeyOut.made(key, text)
@@ -79,7 +75,7 @@ async def create_a_key(
 async def list_the_keys(parts: ReadyParts, request: Request, tenant: OfTenant = None) -> KeyList:
     """Keys of the tenant, without what makes them keys; also what has ended of late."""
     principal = _administrator(request, parts)
-    keys = await run_blocking(list_keys, parts.engine, _tenant(principal, tenant))
+    keys = await run_blocking(list_keys, parts.engine, tenant_asked(principal, tenant))
     return KeyList(keys=[KeyOut.of(key) for key in keys])
 
 
@@ -102,7 +98,12 @@ async def rotate_a_key(
     """Another key on the same terms; the old one ends after a while, a day by default."""
     principal = _administrator(request, parts)
     key, text = await run_blocking(
-        rotate_key, parts.engine, key_id, _whose(principal), timedelta(seconds=grace_seconds)
+        rotate_key,
+        parts.engine,
+        key_id,
+        _whose(principal),
+        timedelta(seconds=grace_seconds),
+        _recorder(principal, parts),
     )
     await _looked_at(parts)
     response.headers["cache-control"] = "no-store"
@@ -118,7 +119,9 @@ async def rotate_a_key(
 async def revoke_a_key(key_id: KeyId, parts: ReadyParts, request: Request) -> None:
     """It is not valid any more, at once here and within 5 seconds in every other process."""
     principal = _administrator(request, parts)
-    await run_blocking(revoke_key, parts.engine, key_id, _whose(principal))
+    await run_blocking(
+        revoke_key, parts.engine, key_id, _whose(principal), _recorder(principal, parts)
+    )
     await _looked_at(parts)
 
 
@@ -128,17 +131,13 @@ def _administrator(request: Request, parts: ServiceParts) -> Principal:
     return principal_of(request.scope)
 
 
+def _recorder(principal: Principal, parts: ServiceParts) -> AuditedKeys | None:
+    return AuditedKeys(principal) if parts.settings.audit_days else None
+
+
 def _whose(principal: Principal) -> str | None:
     """Whose keys a principal administers; None: everybody's."""
     return None if principal.operates else principal.tenant
-
-
-def _tenant(principal: Principal, asked: str | None) -> str:
-    if asked is None or asked == principal.tenant:
-        return principal.tenant
-    if not principal.operates:
-        raise NotAllowed("Keys of other tenants are an operator's business. Leave out the tenant.")
-    return asked
 
 
 def _terms(principal: Principal, asked: KeyIn) -> KeyTerms:
@@ -156,7 +155,7 @@ def _terms(principal: Principal, asked: KeyIn) -> KeyTerms:
     if asked.expires_at is not None and asked.expires_at <= datetime.now(UTC):
         raise InvalidSettings("The key would have expired already: expires_at is not in the future")
     return KeyTerms(
-        tenant=_tenant(principal, asked.tenant),
+        tenant=tenant_asked(principal, asked.tenant),
         name=asked.name,
         scopes=frozenset(asked.scopes),
         classifiers=None if asked.classifiers is None else frozenset(asked.classifiers),

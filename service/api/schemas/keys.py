@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.access.principal import Scope
+from service.access.principal import Principal, Scope
 from service.name_validation import CLASSIFIER
+from service.problems import NotAllowed
 from service.storage.keys import StoredKey
 from service.tenancy import DEFAULT_TENANT
 
@@ -17,6 +19,25 @@ _MOST_PER_SECOND = 1e6
 
 TenantName = Annotated[str, StringConstraints(pattern=rf"^{CLASSIFIER}$")]
 PerSecond = Annotated[float, Field(gt=0, le=_MOST_PER_SECOND, allow_inf_nan=False)]
+
+
+OfTenant = Annotated[
+    TenantName | None,
+    Query(description="Whose keys, which an operator may say; your own tenant's by default."),
+]
+
+
+def tenant_asked(principal: Principal, asked: str | None) -> str:
+    """Whose keys or log a request is about.
+
+    Raises:
+        NotAllowed: They are another tenant's.
+    """
+    if asked is None or asked == principal.tenant:
+        return principal.tenant
+    if not principal.operates:
+        raise NotAllowed("Other tenants are an operator's business. Leave out the tenant.")
+    return asked
 
 
 class KeyIn(BaseModel):

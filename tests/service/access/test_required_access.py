@@ -18,6 +18,7 @@ EXPECTED = {
         ("post", "/v1/re-embedding"),
         ("delete", "/v1/re-embedding"),
         ("get", "/v1/keys"),
+        ("get", "/v1/audit"),
         ("post", "/v1/keys"),
         ("post", "/v1/keys/{key_id}/rotate"),
         ("delete", "/v1/keys/{key_id}"),

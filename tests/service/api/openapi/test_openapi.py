@@ -48,6 +48,7 @@ PROMISED = {
     ("get", "/v1/re-embedding"),
     ("delete", "/v1/re-embedding"),
     ("get", "/v1/usage"),
+    ("get", "/v1/audit"),
     ("get", "/v1/keys"),
     ("post", "/v1/keys"),
     ("post", "/v1/keys/{key_id}/rotate"),

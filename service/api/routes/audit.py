@@ -1,0 +1,120 @@
+"""``/v1/audit``: the audit log of a tenant, for its administrators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from service.access.principal import principal_of
+from service.api.dependencies import ReadyParts
+from service.api.offloading import run_blocking
+from service.api.openapi.responses import problems
+from service.api.openapi.schema_types import KEY_ID_SCHEMA, NAME_SCHEMA
+from service.api.schemas.keys import OfTenant, tenant_asked
+from service.storage.audit import Filters, Logged, audit_page
+
+router = APIRouter(prefix="/v1/audit", tags=["keys"])
+
+_PAGE, _MOST = 100, 1000
+
+
+class AuditEntry(BaseModel):
+    """Something that was done, or was refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "b5e4bb2d7d4f4ad6a2ad0c3f5a4e4b0f",
+                    "at": "2026-11-02T08:31:00Z",
+                    "action": "classifier.changed",
+                    "classifier": "land-cover",
+                    "key_id": "9f2c41d07ab35e86",
+                    "user": None,
+                    "details": {
+                        "request": "POST /v1/classifiers/land-cover/classes/forest/images",
+                        "revision": 7,
+                        "images_added": 3,
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str
+    at: datetime
+    action: str = Field(
+        description="`classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`,"
+        " `.rotated`, `.revoked`; `re-embedding`; `refused`, with how many `times` within seconds."
+    )
+    classifier: str | None
+    key_id: str | None = Field(description="Of the key that it was done with.")
+    user: str | None = Field(
+        description="Who did it, where a proxy says; `(command)`: whoever is at the machine."
+    )
+    details: dict[str, Any] = Field(
+        description="What was asked for, and what came of it: counts, revisions, labels."
+    )
+
+
+class AuditPage(BaseModel):
+    """Entries, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"entries": [], "next": None}]})
+
+    entries: list[AuditEntry]
+    next: str | None = Field(description="For `before`, to get the page after this one.")
+
+
+@router.get("", summary="Read the audit log", responses=problems())
+async def read_audit_log(
+    parts: ReadyParts,
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=_MOST, description="Most entries of a page.")] = _PAGE,
+    before: Annotated[
+        str | None,
+        Query(pattern="^[0-9a-f]{32}$", description="Older than that entry: `next` of a page."),
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Not before that time.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before that time.")] = None,
+    key_id: Annotated[
+        str | None,
+        Query(description="Done with that key.", json_schema_extra=KEY_ID_SCHEMA, max_length=64),
+    ] = None,
+    classifier: Annotated[
+        str | None,
+        Query(description="Done to that classifier.", json_schema_extra=NAME_SCHEMA, max_length=64),
+    ] = None,
+    action: Annotated[
+        str | None, Query(description="Of that kind, as `key.created`.", max_length=64)
+    ] = None,
+    tenant: OfTenant = None,
+) -> AuditPage:
+    """Of the tenant of the key; an operator may ask for that of another one.
+
+    Changes are written in the transaction that makes them, so both are there or neither. Entries
+    are kept for `HANDFUL_AUDIT_DAYS` days. Contents of images and keys are in none.
+    """
+    whose = tenant_asked(principal_of(request.scope), tenant)
+    filters = Filters(since=since, until=until, key_id=key_id, classifier=classifier, action=action)
+    found = await run_blocking(audit_page, parts.engine, whose, filters, limit + 1, before)
+    page = found[:limit]
+    return AuditPage(
+        entries=[_shown(entry) for entry in page],
+        next=page[-1].id if len(found) > limit else None,
+    )
+
+
+def _shown(entry: Logged) -> AuditEntry:
+    return AuditEntry(
+        id=entry.id,
+        at=entry.at,
+        action=entry.action,
+        classifier=entry.classifier,
+        key_id=entry.key_id,
+        user=entry.user,
+        details=dict(entry.details),
+    )
