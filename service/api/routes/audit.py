@@ -12,7 +12,6 @@ from service.access.principal import principal_of
 from service.api.dependencies import ReadyParts
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import problems
-from service.api.openapi.schema_types import KEY_ID_SCHEMA, NAME_SCHEMA
 from service.api.schemas.keys import OfTenant, tenant_asked
 from service.storage.audit import Filters, Logged, audit_page
 
@@ -82,7 +81,7 @@ async def read_audit_log(
     until: Annotated[AwareDatetime | None, Query(description="Before that time.")] = None,
     key_id: Annotated[
         str | None,
-        Query(description="Done with that key.", json_schema_extra=KEY_ID_SCHEMA, max_length=64),
+        Query(description="Done with the key of that id.", max_length=64),
     ] = None,
     classifier: Annotated[
         str | None,
