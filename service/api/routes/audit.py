@@ -85,7 +85,7 @@ async def read_audit_log(
     ] = None,
     classifier: Annotated[
         str | None,
-        Query(description="Done to that classifier.", json_schema_extra=NAME_SCHEMA, max_length=64),
+        Query(description="Done to the classifier of that name.", max_length=64),
     ] = None,
     action: Annotated[
         str | None, Query(description="Of that kind, as `key.created`.", max_length=64)
