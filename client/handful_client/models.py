@@ -699,9 +699,9 @@ class SimilarOut(Model):
     """
     Support images in all.
     """
-    next: str | None
+    next_cursor: str | None
     """
-    `cursor` of the next page; null where this is the last one.
+    `cursor` of the next page; null on the last.
     """
     images: list[SimilarImageOut]
 
@@ -1759,9 +1759,9 @@ class JobList(Model):
     """
 
     jobs: list[JobOut]
-    next: str | None
+    next_cursor: str | None
     """
-    What to send as `after` for the next page; null: this is the last.
+    `cursor` of the next page; null on the last.
     """
 
 

@@ -112,13 +112,18 @@ class AsyncClient(AsyncAdministration, AsyncEmbedder):
         state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None,
     ) -> AsyncIterator[JobOut]:
         """Jobs, the newest first; of a classifier, or in a state."""
-        after: str | None = None
+        cursor: str | None = None
         while True:
-            query: Query = {"classifier": classifier, "state": state, "after": after, "limit": 100}
+            query: Query = {
+                "classifier": classifier,
+                "state": state,
+                "cursor": cursor,
+                "limit": 100,
+            }
             page = await self._transport.model(JobList, Call("GET", ("v1", "jobs"), query))
             for one in page.jobs:
                 yield one
-            if (after := page.next) is None:
+            if (cursor := page.next_cursor) is None:
                 return
 
     async def re_embedding(self) -> ReEmbeddingOut:

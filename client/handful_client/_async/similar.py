@@ -51,6 +51,6 @@ class AsyncSimilar(AsyncNamed):
             query = {"limit": min(_PAGE, n - len(found)), "cursor": cursor}
             page = await self._transport.model(SimilarOut, replace(call, query=query))
             found += page.images
-            if (cursor := page.next) is None:
+            if (cursor := page.next_cursor) is None:
                 break
         return found

@@ -112,13 +112,18 @@ class Client(Administration, Embedder):
         state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None,
     ) -> Iterator[JobOut]:
         """Jobs, the newest first; of a classifier, or in a state."""
-        after: str | None = None
+        cursor: str | None = None
         while True:
-            query: Query = {"classifier": classifier, "state": state, "after": after, "limit": 100}
+            query: Query = {
+                "classifier": classifier,
+                "state": state,
+                "cursor": cursor,
+                "limit": 100,
+            }
             page = self._transport.model(JobList, Call("GET", ("v1", "jobs"), query))
             for one in page.jobs:
                 yield one
-            if (after := page.next) is None:
+            if (cursor := page.next_cursor) is None:
                 return
 
     def re_embedding(self) -> ReEmbeddingOut:

@@ -65,9 +65,12 @@ async def list_jobs(
     parts: ReadyParts,
     request: Request,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="Most jobs of a page.")] = _PAGE,
-    after: Annotated[
+    cursor: Annotated[
         str | None,
-        Query(pattern=_CURSOR, description="Where the page begins: `next` of the one before it."),
+        Query(
+            pattern=_CURSOR,
+            description="Where the page begins: `next_cursor` of the one before it.",
+        ),
     ] = None,
     state: Annotated[JobState | None, Query(description="Only jobs in that state.")] = None,
     classifier: Annotated[
@@ -83,14 +86,14 @@ async def list_jobs(
         names = frozenset({classifier}) if names is None else names & {classifier}
     asked = None if names is None else [qualified(principal.tenant, name) for name in names]
     found = await run_blocking(
-        parts.jobs.stored.page, principal.tenant, limit + 1, _cursor(after), state, asked
+        parts.jobs.stored.page, principal.tenant, limit + 1, _place(cursor), state, asked
     )
     page = found[:limit]
     following = None
     if len(found) > limit:
         last = page[-1]
         following = f"{(last.created_at - _EPOCH) // timedelta(microseconds=1)}-{last.id}"
-    return JobList(jobs=list(map(JobOut.of, page)), next=following)
+    return JobList(jobs=list(map(JobOut.of, page)), next_cursor=following)
 
 
 @router.get("/{job_id}", summary="Get a job", responses=problems(_NOT_FOUND))
@@ -200,11 +203,11 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
     return StreamingResponse(events, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _cursor(after: str | None) -> tuple[datetime, str] | None:
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
     """What a page begins after."""
-    if after is None:
+    if cursor is None:
         return None
-    at, _, job_id = after.partition("-")
+    at, _, job_id = cursor.partition("-")
     return _EPOCH + timedelta(microseconds=int(at)), job_id
 
 

@@ -59,7 +59,7 @@ async def similar(
         str | None,
         Query(
             pattern=r"^-?[0-9]{1,7}\.[0-9a-f]{32}$",
-            description="`next` of the page before; with the same image or text.",
+            description="`next_cursor` of the page before; with the same image or text.",
             examples=["811204.0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1"],
         ),
     ] = None,
@@ -107,7 +107,7 @@ async def similar(
         "classifier": bare(name),
         "compared_by": view,
         "total": page.total,
-        "next": None if page.following is None else str(page.following),
+        "next_cursor": None if page.following is None else str(page.following),
     }
     return await large_json(fields, "images", page.neighbours, _shown)
 

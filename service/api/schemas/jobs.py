@@ -140,12 +140,12 @@ class JobOut(BaseModel):
 class JobList(BaseModel):
     """A page of jobs, the newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"jobs": [_JOB], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"jobs": [_JOB], "next_cursor": None}]}
+    )
 
     jobs: list[JobOut]
-    next: str | None = Field(
-        description="What to send as `after` for the next page; null: this is the last."
-    )
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
 
 
 class PredictionLine(BaseModel):

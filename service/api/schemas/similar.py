@@ -55,7 +55,7 @@ class SimilarOut(BaseModel):
                     "classifier": "land-cover",
                     "compared_by": "corrected",
                     "total": 32,
-                    "next": "811204.0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
+                    "next_cursor": "811204.0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
                     "images": [
                         {
                             "image_id": "0b54c1a2f6e84bb0b6c5d1f6b7a3a9f1",
@@ -75,7 +75,5 @@ class SimilarOut(BaseModel):
         " with a text."
     )
     total: int = Field(description="Support images in all.")
-    next: str | None = Field(
-        description="`cursor` of the next page; null where this is the last one."
-    )
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
     images: list[SimilarImageOut]

@@ -217,8 +217,8 @@ def test_jobs_are_listed_page_by_page_and_removed(http: httpx.Client, made: Clas
     assert newest == asked[::-1]
     assert list(pages(http, classifier=made.name, state="failed")) == []
     assert len(list(pages(http))) >= 3
-    problem(http.get("/v1/jobs?after=1"), 422, "request-validation-failed")
-    problem(http.get(f"/v1/jobs?after={'9' * 18}-{'0' * 32}"), 422, "request-validation-failed")
+    problem(http.get("/v1/jobs?cursor=1"), 422, "request-validation-failed")
+    problem(http.get(f"/v1/jobs?cursor={'9' * 18}-{'0' * 32}"), 422, "request-validation-failed")
     problem(http.get(f"/v1/jobs/{'0' * 32}"), 404, "job-not-found")
     for what in ("results", "events"):
         problem(http.get(f"/v1/jobs/{'0' * 32}/{what}"), 404, "job-not-found")
@@ -231,11 +231,11 @@ def test_jobs_are_listed_page_by_page_and_removed(http: httpx.Client, made: Clas
 def pages(http: httpx.Client, **asked: str) -> Iterator[dict[str, object]]:
     following: str | None = ""
     while following is not None:
-        after = {"after": following} if following else {}
+        after = {"cursor": following} if following else {}
         page = http.get("/v1/jobs", params={"limit": 2, **asked, **after}).raise_for_status().json()
         assert len(page["jobs"]) <= 2
         yield from page["jobs"]
-        following = page["next"]
+        following = page["next_cursor"]
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def data(seed: int) -> Json:
 def test_the_nearest_come_first_as_evidence_has_them(twelve: Classifier) -> None:
     found = similar(twelve, data(30), limit=13)
     assert (found["classifier"], found["compared_by"]) == (twelve.name, "corrected")
-    assert (found["total"], found["next"], len(found["images"])) == (13, None, 13)
+    assert (found["total"], found["next_cursor"], len(found["images"])) == (13, None, 13)
     [prediction] = twelve.predictions(picture(30), evidence=5)
     for one, evidence in zip(found["images"], prediction["evidence"], strict=False):
         assert one["similarity"] == pytest.approx(evidence["similarity"], abs=1e-5)
@@ -60,12 +60,12 @@ def test_pages_follow_each_other(twelve: Classifier) -> None:
     while True:
         page = similar(twelve, body, **parameters)
         found += page["images"]
-        if page["next"] is None:
+        if page["next_cursor"] is None:
             break
-        parameters["cursor"] = page["next"]
+        parameters["cursor"] = page["next_cursor"]
     assert found == whole
     past = similar(twelve, body, cursor="-1000000." + "f" * 32)
-    assert (past["images"], past["next"], past["total"]) == ([], None, 13)
+    assert (past["images"], past["next_cursor"], past["total"]) == ([], None, 13)
 
 
 def test_one_image_in_any_form_is_looked_for(twelve: Classifier) -> None:
@@ -95,7 +95,7 @@ def test_a_text_finds_what_it_says(twelve: Classifier) -> None:
 
 def test_nothing_is_similar_where_nothing_is(classifier: Classifier) -> None:
     found = similar(classifier, data(1))
-    assert (found["images"], found["total"], found["next"]) == ([], 0, None)
+    assert (found["images"], found["total"], found["next_cursor"]) == ([], 0, None)
 
 
 REFUSED: dict[str, tuple[Json, str]] = {
