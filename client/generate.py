@@ -30,6 +30,7 @@ BY_HAND = {"__init__.py", "concurrency.py"}
 HEADER = '"""Models of the API, made of its OpenAPI document by `make client`."""'
 SYNCHRONOUS = {
     "AsyncAdministration": "Administration",
+    "AsyncClasses": "Classes",
     "AsyncClassifier": "Classifier",
     "AsyncClient": "Client",
     "AsyncEmbedder": "Embedder",

@@ -14,7 +14,7 @@ import httpx2
 from handful_client.version import __version__
 
 Form = Sequence[tuple[str, tuple[str, bytes]]]
-Query = Mapping[str, str | int | float | bool | None]
+Query = Mapping[str, str | int | float | bool | Sequence[str] | None]
 JSON = "application/json"
 ZIP = "application/zip"
 
@@ -62,13 +62,20 @@ class Call:
             headers["content-length"] = str(self.file.stat().st_size)
         return headers
 
-    def sent_query(self) -> dict[str, str]:
-        """The parameters as the API writes them."""
-        return {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in self.query.items()
-            if value is not None
-        }
+    def sent_query(self) -> httpx2.QueryParams:
+        """The parameters as the API writes them; a sequence as one for each of its values."""
+        sent: list[tuple[str, str | int | float | bool | None]] = []
+        for name, value in self.query.items():
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                sent += [(name, one) for one in value]
+            elif value is not None:
+                sent.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
+        return httpx2.QueryParams(sent)
+
+
+def waiting(wait_tuned: bool) -> Query:
+    """The parameter that lets a change be answered once the classifier is tuned."""
+    return {"wait": "tuned" if wait_tuned else None}
 
 
 def base_of(url: str) -> str:

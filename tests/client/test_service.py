@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import handful_client._sync.client
 import numpy as np
 import pytest
 from handful_client import (
@@ -23,6 +24,7 @@ from handful_client import (
     Invalid,
     InvalidImage,
     NotFound,
+    PreconditionFailed,
     RefusedImage,
     Settings,
     TooLarge,
@@ -84,6 +86,40 @@ def test_classes_images_and_files(classifier: Classifier, tmp_path: Path) -> Non
     assert classifier.import_file(exported).n_images == 1
     with pytest.raises(NotFound):
         classifier.image("red", "0" * 32)
+
+
+def test_of_two_who_saw_the_same_one_changes_it(classifier: Classifier) -> None:
+    classifier.if_absent().add("red", [coloured("red", i) for i in range(3)])
+    with pytest.raises(PreconditionFailed):
+        classifier.if_absent().put()
+    tag = classifier.tag()
+    mine, theirs = classifier.if_match(tag), classifier.if_match(tag)
+    mine.put_class("blue")
+    for change in (
+        lambda: theirs.put_class("green"),
+        lambda: theirs.delete_class("red"),
+        lambda: theirs.add("red", coloured("red", 9)),
+        theirs.put,
+        theirs.delete,
+    ):
+        with pytest.raises(PreconditionFailed) as refused:
+            change()
+        assert refused.value.type == "precondition-failed"
+    assert [(one.label, one.n_images) for one in classifier.classes()] == [("red", 3), ("blue", 0)]
+    classifier.if_match("*").delete_class("red")
+
+
+def test_classifiers_are_listed_page_by_page(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"listed-{i}" for i in range(5)]
+    for name in names:
+        client.classifier(name).put()
+    monkeypatch.setattr(handful_client._sync.client, "_PAGE", 2)
+    assert [one.name for one in client.classifiers(prefix="listed-")] == names
+    backwards = client.classifiers(prefix="listed-", descending=True, problem=False)
+    assert [one.name for one in backwards] == names[::-1]
+    assert [*client.classifiers(prefix="listed-", metadata={"team": "a", "of": "b"})] == []
 
 
 def test_reports_and_advice(classifier: Classifier) -> None:

@@ -6,25 +6,25 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from handful_client._async.classes import AsyncClasses
 from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
 from handful_client._async.similar import AsyncSimilar
-from handful_client.calls import JSON, Call, Query
+from handful_client.calls import JSON, Call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
     ClassifierSettingsIn,
-    ClassList,
-    ClassOut,
-    ClassSummary,
     ReportOut,
 )
 
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStartingJobs):
+class AsyncClassifier(
+    AsyncClasses, AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStartingJobs
+):
     """One classifier; made by the client's ``classifier``."""
 
     async def put(
@@ -40,12 +40,12 @@ class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStar
         call = Call(
             "PUT",
             self._path(),
-            _waiting(wait_tuned),
+            waiting(wait_tuned),
             content=settings.model_dump_json(exclude_unset=True).encode(),
             media_type=JSON,
             same=True,
         )
-        return await self._transport.model(ClassifierOut, call)
+        return await self._transport.model(ClassifierOut, self._changing(call))
 
     async def get(self) -> ClassifierOut:
         """Settings, size, and what leave-one-out has set."""
@@ -53,36 +53,7 @@ class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStar
 
     async def delete(self) -> None:
         """Delete it with all its images."""
-        await self._transport.content(Call("DELETE", self._path()))
-
-    async def classes(self) -> list[ClassSummary]:
-        """Its classes, in the order of their registration, with how many images each has."""
-        call = Call("GET", self._path("classes"))
-        return (await self._transport.model(ClassList, call)).classes
-
-    async def get_class(self, label: str) -> ClassOut:
-        """A class with its images."""
-        return await self._transport.model(ClassOut, Call("GET", self._path("classes", label)))
-
-    async def put_class(self, label: str, *, wait_tuned: bool = False) -> ClassOut:
-        """Declare a class by its name alone; it is then known zero-shot."""
-        call = Call("PUT", self._path("classes", label), _waiting(wait_tuned), same=True)
-        return await self._transport.model(ClassOut, call)
-
-    async def delete_class(self, label: str, *, wait_tuned: bool = False) -> None:
-        """Delete a class with its images."""
-        call = Call("DELETE", self._path("classes", label), _waiting(wait_tuned))
-        await self._transport.content(call)
-
-    async def image(self, label: str, image_id: str) -> bytes:
-        """The file of a support image, as it was registered."""
-        path = self._path("classes", label, "images", image_id)
-        return await self._transport.content(Call("GET", path))
-
-    async def delete_image(self, label: str, image_id: str, *, wait_tuned: bool = False) -> None:
-        """Delete a support image."""
-        path = self._path("classes", label, "images", image_id)
-        await self._transport.content(Call("DELETE", path, _waiting(wait_tuned)))
+        await self._transport.content(self._changing(Call("DELETE", self._path())))
 
     async def advice(self) -> AdviceOut:
         """Whether there are images enough, which class needs more, and which images can go."""
@@ -117,8 +88,4 @@ class AsyncClassifier(AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStar
         """Create the classifier of a file that ``export`` wrote, under this name."""
         path = self._path("import")
         call = Call("PUT", path, file=Path(file), media_type=_FILE_TYPE, same=True)
-        return await self._transport.model(ClassifierOut, call)
-
-
-def _waiting(wait_tuned: bool) -> Query:
-    return {"wait": "tuned" if wait_tuned else None}
+        return await self._transport.model(ClassifierOut, self._changing(call))

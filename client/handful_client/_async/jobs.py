@@ -105,7 +105,7 @@ class AsyncStartingJobs(AsyncNamed):
 
         The classifier is created if it is not there.
         """
-        return await self._begun(self._path("support"), {}, images, server_folder, create=True)
+        return await self._begun(self._path("support"), {}, images, server_folder, register=True)
 
     async def _begun(
         self,
@@ -114,7 +114,7 @@ class AsyncStartingJobs(AsyncNamed):
         images: str | os.PathLike[str] | None,
         server_folder: str | None,
         *,
-        create: bool = False,
+        register: bool = False,
     ) -> AsyncJob:
         headers = {"prefer": "respond-async"}
         if (images is None) == (server_folder is None):
@@ -126,6 +126,6 @@ class AsyncStartingJobs(AsyncNamed):
             else:
                 archive = await in_thread(archive_of, images, Path(place))
                 call = Call("POST", path, query, headers, file=archive, media_type=ZIP)
-            ask = self._created if create else self._transport.model
+            ask = self._created if register else self._transport.model
             told = await ask(JobOut, call)
         return AsyncJob(self._transport, told.id)

@@ -8,9 +8,9 @@ from typing import Self
 
 from handful_client._async.concurrency import in_thread
 from handful_client._async.named import AsyncNamed
-from handful_client._async.reading import batches, unlabelled
+from handful_client._async.reading import batches, gathered, unlabelled
 from handful_client.batches import Item, halves, to_send, upload
-from handful_client.calls import Call, Query
+from handful_client.calls import Call, Query, waiting
 from handful_client.errors import InvalidImage, TooLarge
 from handful_client.images import AsyncImages, AsyncLabelled, class_folders
 from handful_client.models import RegistrationOut
@@ -113,6 +113,8 @@ class AsyncRegistering(AsyncNamed):
             try:
                 part = await self._created(RegistrationOut, call(items))
             except TooLarge as refusal:
+                if self._conditions:
+                    raise
                 for half in halves(items, refusal):
                     await register(half)
                 return
@@ -123,6 +125,9 @@ class AsyncRegistering(AsyncNamed):
             if progress is not None:
                 progress(len(told.images) + len(told.skipped))
 
+        if self._conditions:  # which hold for one request
+            await register(await gathered(labelled))
+            return told
         async for batch in batches(labelled, _BATCH):
             await register(to_send(batch))
         if not told.images and not told.skipped:
@@ -131,4 +136,4 @@ class AsyncRegistering(AsyncNamed):
 
 
 def _told(predict: bool, wait_tuned: bool) -> Query:
-    return {"predict": predict or None, "wait": "tuned" if wait_tuned else None}
+    return {"predict": predict or None, **waiting(wait_tuned)}

@@ -90,6 +90,21 @@ class AsyncTransport:
                 " a version of this client or newer?"
             ) from error
 
+    async def tag(self, call: Call) -> str:
+        """The ETag of the answer.
+
+        Raises:
+            UnreadableAnswer: It has none.
+        """
+        found: list[str] = []
+        await self._answered(call, tags=found)
+        if not found:
+            raise UnreadableAnswer(
+                f"the answer to {call.method} {address(self.url, call.path)} has no ETag: the"
+                " service is older than this client"
+            )
+        return found[0]
+
     async def save(self, call: Call, path: Path) -> None:
         """Write the body of the answer to a file, which is there whole or not at all."""
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -108,13 +123,18 @@ class AsyncTransport:
             for line in file:
                 yield line
 
-    async def _answered(self, call: Call, file: BinaryIO | None = None) -> bytes:
+    async def _answered(
+        self, call: Call, file: BinaryIO | None = None, tags: list[str] | None = None
+    ) -> bytes:
         """The body of the answer, or nothing where it is written to a file.
 
-        There are as many attempts as are needed.
+        There are as many attempts as are needed. Each may be repeated: what changes nothing, and
+        changes by their idempotency key. A time-out is not, as the service may be at work still.
 
-        Each may be repeated: what changes nothing, and changes by their idempotency key. A
-        time-out is not, as the service may be at work still.
+        Args:
+            call: What is asked.
+            file: Where the body of an answer goes.
+            tags: Gets its ETag, if it has one.
 
         Raises:
             Problem: The service refuses, and it does not pass.
@@ -142,6 +162,8 @@ class AsyncTransport:
                         return b""
                     content = await response.aread()
                 if response.is_success:
+                    if tags is not None and (tag := response.headers.get("etag")):
+                        tags.append(tag)
                     return content
                 asked = seconds_asked(response.headers.get("retry-after"))
                 problem = problem_of(response.status_code, content, asked)

@@ -6,25 +6,23 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from handful_client._sync.classes import Classes
 from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
 from handful_client._sync.similar import Similar
-from handful_client.calls import JSON, Call, Query
+from handful_client.calls import JSON, Call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
     ClassifierSettingsIn,
-    ClassList,
-    ClassOut,
-    ClassSummary,
     ReportOut,
 )
 
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class Classifier(Registering, Predicting, Similar, StartingJobs):
+class Classifier(Classes, Registering, Predicting, Similar, StartingJobs):
     """One classifier; made by the client's ``classifier``."""
 
     def put(
@@ -40,12 +38,12 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
         call = Call(
             "PUT",
             self._path(),
-            _waiting(wait_tuned),
+            waiting(wait_tuned),
             content=settings.model_dump_json(exclude_unset=True).encode(),
             media_type=JSON,
             same=True,
         )
-        return self._transport.model(ClassifierOut, call)
+        return self._transport.model(ClassifierOut, self._changing(call))
 
     def get(self) -> ClassifierOut:
         """Settings, size, and what leave-one-out has set."""
@@ -53,36 +51,7 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
 
     def delete(self) -> None:
         """Delete it with all its images."""
-        self._transport.content(Call("DELETE", self._path()))
-
-    def classes(self) -> list[ClassSummary]:
-        """Its classes, in the order of their registration, with how many images each has."""
-        call = Call("GET", self._path("classes"))
-        return (self._transport.model(ClassList, call)).classes
-
-    def get_class(self, label: str) -> ClassOut:
-        """A class with its images."""
-        return self._transport.model(ClassOut, Call("GET", self._path("classes", label)))
-
-    def put_class(self, label: str, *, wait_tuned: bool = False) -> ClassOut:
-        """Declare a class by its name alone; it is then known zero-shot."""
-        call = Call("PUT", self._path("classes", label), _waiting(wait_tuned), same=True)
-        return self._transport.model(ClassOut, call)
-
-    def delete_class(self, label: str, *, wait_tuned: bool = False) -> None:
-        """Delete a class with its images."""
-        call = Call("DELETE", self._path("classes", label), _waiting(wait_tuned))
-        self._transport.content(call)
-
-    def image(self, label: str, image_id: str) -> bytes:
-        """The file of a support image, as it was registered."""
-        path = self._path("classes", label, "images", image_id)
-        return self._transport.content(Call("GET", path))
-
-    def delete_image(self, label: str, image_id: str, *, wait_tuned: bool = False) -> None:
-        """Delete a support image."""
-        path = self._path("classes", label, "images", image_id)
-        self._transport.content(Call("DELETE", path, _waiting(wait_tuned)))
+        self._transport.content(self._changing(Call("DELETE", self._path())))
 
     def advice(self) -> AdviceOut:
         """Whether there are images enough, which class needs more, and which images can go."""
@@ -117,8 +86,4 @@ class Classifier(Registering, Predicting, Similar, StartingJobs):
         """Create the classifier of a file that ``export`` wrote, under this name."""
         path = self._path("import")
         call = Call("PUT", path, file=Path(file), media_type=_FILE_TYPE, same=True)
-        return self._transport.model(ClassifierOut, call)
-
-
-def _waiting(wait_tuned: bool) -> Query:
-    return {"wait": "tuned" if wait_tuned else None}
+        return self._transport.model(ClassifierOut, self._changing(call))

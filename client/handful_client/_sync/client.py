@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
@@ -23,6 +23,9 @@ from handful_client.models import (
     ReEmbeddingIn,
     ReEmbeddingOut,
 )
+
+# Classifiers of a page.
+_PAGE = 200
 
 
 class Client(Administration, Embedder):
@@ -79,11 +82,40 @@ class Client(Administration, Embedder):
         """A classifier by its name, whether it is there or not; asks for nothing."""
         return Classifier(self._transport, name)
 
-    def classifiers(self) -> Iterator[ClassifierOut]:
-        """All classifiers, by name."""
-        call = Call("GET", ("v1", "classifiers"))
-        for one in (self._transport.model(ClassifierList, call)).classifiers:
-            yield one
+    def classifiers(
+        self,
+        *,
+        prefix: str = "",
+        metadata: Mapping[str, str] | None = None,
+        problem: bool | None = None,
+        order: Literal["name", "created", "updated", "images"] = "name",
+        descending: bool = False,
+    ) -> Iterator[ClassifierOut]:
+        """All classifiers, page by page, or some of them.
+
+        Args:
+            prefix: Only those whose names begin so.
+            metadata: Only those with all of it.
+            problem: Only those that cannot answer, or with False that can.
+            order: What they are ordered by.
+            descending: Whether the greatest comes first.
+        """
+        asked: dict[str, str | int | float | bool | Sequence[str] | None] = {
+            "limit": _PAGE,
+            "prefix": prefix or None,
+            "metadata": [f"{name}={value}" for name, value in (metadata or {}).items()],
+            "problem": problem,
+            "order": order,
+            "descending": descending,
+        }
+        while True:
+            call = Call("GET", ("v1", "classifiers"), asked)
+            page = self._transport.model(ClassifierList, call)
+            for one in page.classifiers:
+                yield one
+            if (cursor := page.next_cursor) is None:
+                return
+            asked["cursor"] = cursor
 
     def ready(self) -> Health:
         """Wait until the service can answer, within the client's patience.

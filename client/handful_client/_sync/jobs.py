@@ -105,7 +105,7 @@ class StartingJobs(Named):
 
         The classifier is created if it is not there.
         """
-        return self._begun(self._path("support"), {}, images, server_folder, create=True)
+        return self._begun(self._path("support"), {}, images, server_folder, register=True)
 
     def _begun(
         self,
@@ -114,7 +114,7 @@ class StartingJobs(Named):
         images: str | os.PathLike[str] | None,
         server_folder: str | None,
         *,
-        create: bool = False,
+        register: bool = False,
     ) -> Job:
         headers = {"prefer": "respond-async"}
         if (images is None) == (server_folder is None):
@@ -126,6 +126,6 @@ class StartingJobs(Named):
             else:
                 archive = in_thread(archive_of, images, Path(place))
                 call = Call("POST", path, query, headers, file=archive, media_type=ZIP)
-            ask = self._created if create else self._transport.model
+            ask = self._created if register else self._transport.model
             told = ask(JobOut, call)
         return Job(self._transport, told.id)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from typing import Self
 
 from handful_client._sync.transport import Answer, Transport
 from handful_client.calls import JSON, Call
@@ -16,22 +19,47 @@ class Named:
         name: The classifier's.
     """
 
-    def __init__(self, transport: Transport, name: str) -> None:
+    def __init__(
+        self, transport: Transport, name: str, conditions: Mapping[str, str] | None = None
+    ) -> None:
         self._transport = transport
         self.name = name
+        self._conditions = dict(conditions or {})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.url!r}, {self.name!r})"
 
+    def tag(self) -> str:
+        """The ETag of settings, classes and images as they are now, for :meth:`if_match`."""
+        return self._transport.tag(Call("GET", self._path()))
+
+    def if_match(self, tag: str) -> Self:
+        """The same classifier, which is changed only if it is as it was when it had that tag.
+
+        Otherwise changes raise :class:`handful_client.PreconditionFailed`. ``*``: only if there is
+        such a classifier.
+        """
+        return type(self)(self._transport, self.name, {"if-match": tag})
+
+    def if_absent(self) -> Self:
+        """The same classifier, which is changed only if it is not there: created, that is."""
+        return type(self)(self._transport, self.name, {"if-none-match": "*"})
+
     def _path(self, *segments: str) -> tuple[str, ...]:
         return ("v1", "classifiers", self.name, *segments)
 
+    def _changing(self, call: Call) -> Call:
+        """A call that changes the classifier, under the conditions that it has."""
+        if not self._conditions:
+            return call
+        return replace(call, headers={**call.headers, **self._conditions}, same=False)
+
     def _created(self, model: type[Answer], call: Call) -> Answer:
-        """The answer to a call, if need be of a classifier that is created for it."""
+        """The answer to a change, if need be of a classifier that is created for it."""
         try:
-            return self._transport.model(model, call)
+            return self._transport.model(model, self._changing(call))
         except NotFound as missing:
-            if missing.type != "classifier-not-found":
+            if missing.type != "classifier-not-found" or self._conditions:
                 raise
         # Whoever else has created it meanwhile has chosen its settings.
         new = Call(

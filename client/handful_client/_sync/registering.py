@@ -8,9 +8,9 @@ from typing import Self
 
 from handful_client._sync.concurrency import in_thread
 from handful_client._sync.named import Named
-from handful_client._sync.reading import batches, unlabelled
+from handful_client._sync.reading import batches, gathered, unlabelled
 from handful_client.batches import Item, halves, to_send, upload
-from handful_client.calls import Call, Query
+from handful_client.calls import Call, Query, waiting
 from handful_client.errors import InvalidImage, TooLarge
 from handful_client.images import Images, Labelled, class_folders
 from handful_client.models import RegistrationOut
@@ -111,6 +111,8 @@ class Registering(Named):
             try:
                 part = self._created(RegistrationOut, call(items))
             except TooLarge as refusal:
+                if self._conditions:
+                    raise
                 for half in halves(items, refusal):
                     register(half)
                 return
@@ -121,6 +123,9 @@ class Registering(Named):
             if progress is not None:
                 progress(len(told.images) + len(told.skipped))
 
+        if self._conditions:  # which hold for one request
+            register(gathered(labelled))
+            return told
         for batch in batches(labelled, _BATCH):
             register(to_send(batch))
         if not told.images and not told.skipped:
@@ -129,4 +134,4 @@ class Registering(Named):
 
 
 def _told(predict: bool, wait_tuned: bool) -> Query:
-    return {"predict": predict or None, "wait": "tuned" if wait_tuned else None}
+    return {"predict": predict or None, **waiting(wait_tuned)}
