@@ -20,6 +20,7 @@ CLIENT = {
     "list_jobs": "jobs",
     "list_the_keys": "list_keys",
     "metrics": "metrics",
+    "read_audit_log": "audit",
     "readyz": "ready",
     "revoke_a_key": "revoke_key",
     "rotate_a_key": "rotate_key",

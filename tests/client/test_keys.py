@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,10 @@ def test_limits_are_told_and_waited_for(locked: tuple[str, str]) -> None:
         few = operator.classifier("few").add("red", coloured("red", 0))
         few.add("blue", coloured("blue", 0))
         assert operator.usage().classifiers.used >= 1
+        done = [one.action for one in operator.audit(classifier="few")]
+        assert done == ["classifier.changed"] * 2 + ["classifier.created"]
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        assert [*operator.audit(since=tomorrow)] == []
     with Client(url, key=limited.key) as client:
         answers = client.classifier("few").predict_many([coloured("red", 3)] * 30, batch=1)
         assert [one.label for one in answers] == ["red"] * 30

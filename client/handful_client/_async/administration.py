@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
 from handful_client._async.transport import AsyncTransport
 from handful_client.calls import JSON, Call, Query
-from handful_client.models import KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
+from handful_client.models import AuditEntry, AuditPage, KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
+
+# Entries of a page.
+_PAGE = 500
 
 
 class AsyncAdministration:
-    """Use and keys of a tenant; keys need the scope ``admin``."""
+    """Use, keys and audit log of a tenant; the latter need the scope ``admin``."""
 
     _transport: AsyncTransport
 
     async def usage(self) -> UsageOut:
         """What the tenant owns, and its limits."""
         return await self._transport.model(UsageOut, Call("GET", ("v1", "usage")))
+
+    async def audit(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        key_id: str | None = None,
+        classifier: str | None = None,
+        action: str | None = None,
+        tenant: str | None = None,
+    ) -> AsyncIterator[AuditEntry]:
+        """What was done, or refused, the newest first.
+
+        Args:
+            since: Not before that time, which has a time zone.
+            until: Before that time.
+            key_id: With the key of that id.
+            classifier: To that one.
+            action: Of that kind, as ``key.created``.
+            tenant: Another one's, which an operator may say.
+        """
+        asked: dict[str, str | int | float | bool | Sequence[str] | None] = {
+            "limit": _PAGE,
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
+            "key_id": key_id,
+            "classifier": classifier,
+            "action": action,
+            "tenant": tenant,
+        }
+        while True:
+            page = await self._transport.model(AuditPage, Call("GET", ("v1", "audit"), asked))
+            for one in page.entries:
+                yield one
+            if page.next is None:
+                return
+            asked["before"] = page.next
 
     async def list_keys(self, *, tenant: str | None = None) -> list[KeyOut]:
         """Keys of the tenant, without what makes them keys.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
@@ -59,12 +58,15 @@ class AsyncNamed:
         try:
             return await self._transport.model(model, self._changing(call))
         except NotFound as missing:
-            if missing.type != "classifier-not-found" or self._conditions:
+            if missing.type != "classifier-not-found" or "if-match" in self._conditions:
                 raise
-        # Whoever else has created it meanwhile has chosen its settings.
         new = Call(
             "PUT", self._path(), headers={"if-none-match": "*"}, content=b"{}", media_type=JSON
         )
-        with suppress(PreconditionFailed):
+        try:
             await self._transport.content(new)
+        except PreconditionFailed:
+            if self._conditions:
+                raise
+            # Whoever else has created it meanwhile has chosen its settings.
         return await self._transport.model(model, call)
