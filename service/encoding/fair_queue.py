@@ -1,4 +1,4 @@
-"""Fair queue: round-robin between classifiers, in two priority classes."""
+"""Fair queue: round-robin between tenants, then between classifiers, in two priority classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from service.tenancy import tenant_of
 
 T = TypeVar("T", bound=Hashable)
 
@@ -23,14 +25,17 @@ class Priority(StrEnum):
 class FairQueue(Generic[T]):
     """A fair queue: two priority classes, within each round-robin between keys.
 
-    A key's items keep their order.
+    Keys are qualified names: tenants take turns, and within a tenant its keys. A key's items keep
+    their order.
 
-    An item waits at most for one item of each other key of its class, however many those have.
-    Every operation costs O(1) an item. Not thread-safe.
+    When a tenant has its turn, the key has it that has waited longest; so an item waits at most for
+    one item of each other key of its tenant, and for one of each other tenant at each of those
+    turns, however many keys and items others have. Every operation costs O(1) an item. Not
+    thread-safe.
     """
 
     def __init__(self) -> None:
-        self._queues = {priority: _RoundRobin[T]() for priority in Priority}
+        self._queues = {priority: _Tenants[T]() for priority in Priority}
         self._ahead = 0
 
     def __len__(self) -> int:
@@ -73,8 +78,48 @@ class FairQueue(Generic[T]):
         return taken
 
 
+class _Tenants(Generic[T]):
+    """Round-robin scheduling of one priority class: tenants take turns."""
+
+    def __init__(self) -> None:
+        # The first tenant has its turn next. One without items has no entry.
+        self._tenants: OrderedDict[str, _RoundRobin[T]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, item: T, key: str) -> None:
+        tenant = tenant_of(key)
+        keys = self._tenants.get(tenant)
+        if keys is None:
+            keys = self._tenants[tenant] = _RoundRobin()
+        keys.put(item, key)
+        self._length += 1
+
+    def take(self) -> T:
+        tenant, keys = next(iter(self._tenants.items()))
+        item = keys.take()
+        self._length -= 1
+        if keys:
+            self._tenants.move_to_end(tenant)
+        else:
+            del self._tenants[tenant]
+        return item
+
+    def discard(self, item: T, key: str) -> bool:
+        tenant = tenant_of(key)
+        keys = self._tenants.get(tenant)
+        if keys is None or not keys.discard(item, key):
+            return False
+        self._length -= 1
+        if not keys:
+            del self._tenants[tenant]
+        return True
+
+
 class _RoundRobin(Generic[T]):
-    """Round-robin scheduling of one priority class: its keys take turns."""
+    """Round-robin scheduling of one tenant: its keys take turns."""
 
     def __init__(self) -> None:
         # The first key has its turn next. A key without items has no entry.

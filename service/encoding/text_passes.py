@@ -15,6 +15,7 @@ from torch import Tensor
 
 from service.encoding.fair_queue import REGISTRATION_SHARE, Priority
 from service.encoding.throughput import Throughput
+from service.tenancy import tenant_of
 
 SIZE = Histogram("handful_text_batch_size", "Texts in one pass.", buckets=(1, 2, 4, 8, 16, 32, 64))
 SECONDS = Histogram("handful_text_seconds", "Duration of one pass of the text tower.")
@@ -92,8 +93,8 @@ class TextPasses:
         self._encode = encode
         self._queries_wait = queries_wait
         self._wait = Condition()
-        # The first key has its turn next. A key without prompts that wait has no entry.
-        self._queue: OrderedDict[str, deque[PendingTexts]] = OrderedDict()
+        # By tenant, then by key; the first has its turn next. What has no prompts has no entry.
+        self._queue: OrderedDict[str, OrderedDict[str, deque[PendingTexts]]] = OrderedDict()
         self._closed = False
         self._last = 0.0
         WAITING.labels(Priority.REGISTRATIONS)  # told from the start
@@ -105,13 +106,14 @@ class TextPasses:
 
         Args:
             prompts: Those of a length are best beside each other: the longest of a pass decides.
-            key: Requests of different keys take turns.
+            key: A qualified name: tenants take turns, and within a tenant its keys.
         """
         pending = PendingTexts(prompts, asyncio.get_running_loop().create_future())
         with self._wait:
             if not self._queue:
                 self.throughput.begin(monotonic())
-            self._queue.setdefault(key, deque()).append(pending)
+            keys = self._queue.setdefault(tenant_of(key), OrderedDict())
+            keys.setdefault(key, deque()).append(pending)
             WAITING.labels(Priority.REGISTRATIONS).inc(len(prompts))
             self._wait.notify_all()
         return pending
@@ -129,7 +131,12 @@ class TextPasses:
             self._wait.notify_all()
         self._thread.join()
         with self._wait:
-            left = [pending for waiting in self._queue.values() for pending in waiting]
+            left = [
+                pending
+                for keys in self._queue.values()
+                for waiting in keys.values()
+                for pending in waiting
+            ]
         for pending in left:
             self.withdraw(pending)
 
@@ -158,22 +165,23 @@ class TextPasses:
         return True
 
     def _next_batch(self, *, short: bool) -> list[tuple[PendingTexts, Sequence[str]]]:
-        """Prompts of the next pass: of each key as many as of another, while they have them."""
-        most = SHARED if len(self._queue) > 1 else ALONE
+        """Prompts of the next pass: as many of each tenant, and of each key, while they have them.
+
+        Whose turn did not come is first in the next.
+        """
+        alone = len(self._queue) == 1 and len(next(iter(self._queue.values()))) == 1
+        most = ALONE if alone else SHARED
         most = BESIDE_QUERIES if short else most
         batch: list[tuple[PendingTexts, Sequence[str]]] = []
         while most and self._queue:
-            each = max(1, most // len(self._queue))
-            key, waiting = self._queue.popitem(last=False)
-            pending = waiting[0]
-            some = pending.prompts[pending.begun : pending.begun + each]
-            pending.begun += len(some)
-            most -= len(some)
-            batch.append((pending, some))
-            if not pending.left:
-                waiting.popleft()
-            if waiting:
-                self._queue[key] = waiting
+            share = max(1, most // len(self._queue))
+            for _ in range(min(most, len(self._queue))):
+                tenant, keys = self._queue.popitem(last=False)
+                some = _share_of(keys, share)
+                most -= sum(len(prompts) for _, prompts in some)
+                batch += some
+                if keys:
+                    self._queue[tenant] = keys
         return batch
 
     def _pass(self, batch: Sequence[tuple[PendingTexts, Sequence[str]]]) -> None:
@@ -216,9 +224,32 @@ class TextPasses:
         WAITING.labels(Priority.REGISTRATIONS).dec(
             len(pending.prompts) - sum(map(len, pending.rows))
         )
-        for key, waiting in self._queue.items():
-            if pending in waiting:
-                waiting.remove(pending)
-                if not waiting:
-                    del self._queue[key]
-                return
+        for tenant, keys in self._queue.items():
+            for key, waiting in keys.items():
+                if pending in waiting:
+                    waiting.remove(pending)
+                    if not waiting:
+                        del keys[key]
+                    if not keys:
+                        del self._queue[tenant]
+                    return
+
+
+def _share_of(
+    keys: OrderedDict[str, deque[PendingTexts]], most: int
+) -> list[tuple[PendingTexts, Sequence[str]]]:
+    """Take prompts of one tenant, of each key as many as of another."""
+    taken: list[tuple[PendingTexts, Sequence[str]]] = []
+    while most and keys:
+        each = max(1, most // len(keys))
+        key, waiting = keys.popitem(last=False)
+        pending = waiting[0]
+        some = pending.prompts[pending.begun : pending.begun + each]
+        pending.begun += len(some)
+        most -= len(some)
+        taken.append((pending, some))
+        if not pending.left:
+            waiting.popleft()
+        if waiting:
+            keys[key] = waiting
+    return taken

@@ -65,7 +65,7 @@ CLASSIFIER_NOT_FOUND = ClassifierNotFound("land-cover")
 CLASS_NOT_FOUND = ClassNotFound("land-cover", "forest")
 NAMING_PROBLEMS: tuple[StatusProblem, ...] = (
     RequestTooLarge("The classifier would have 10000 classes times 100 templates, which are..."),
-    Overloaded("20000 texts of class names wait already, and no more are admitted. Send the..."),
+    Overloaded("As many texts of class names wait as are admitted. Send the request..."),
 )
 """Problems of a change that names classes."""
 BODY_PROBLEMS: tuple[StatusProblem, ...] = (
@@ -83,7 +83,7 @@ IMAGE_PROBLEMS: tuple[StatusProblem, ...] = (
     InvalidUpload("The multipart body is cut short: its last boundary is missing."),
     EmptyUpload("Send at least one image file, for instance curl -F files=@a.jpg."),
     UnsupportedMediaType("The body is 'text/html'. Send one or many files as ..."),
-    Overloaded("256 images wait already, and no more are admitted. Send the request again in 3 s."),
+    Overloaded("As many images wait as are admitted (HANDFUL_MAX_WAITING). Send the..."),
 )
 """Problems of a body of images."""
 ITEM_PROBLEMS: tuple[StatusProblem, ...] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from service.name_validation import CLASSIFIER
 
@@ -38,6 +38,15 @@ METADATA_KEY = r"[A-Za-z0-9._-]{1,64}"
 METADATA_PATTERN = rf"^{METADATA_KEY}=.*$"
 _SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$"}
 
+
+def _written(value: object) -> object:
+    if not isinstance(value, str) or "-" not in value[1:]:
+        raise ValueError("write a time as 2026-11-02T08:31:00Z")
+    return value
+
+
+PointInTime = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A time as RFC 3339 has it; not a number of seconds, which pydantic would take."""
 ClassifierName = Annotated[str, Field(json_schema_extra=NAME_SCHEMA)]
 ClassLabel = Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]
 ImageIdentifier = Annotated[str, Field(json_schema_extra=IMAGE_ID_SCHEMA)]

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.access.principal import principal_of
 from service.api.dependencies import ReadyParts
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import problems
+from service.api.openapi.schema_types import PointInTime
 from service.api.schemas.keys import OfTenant, tenant_asked
 from service.storage.audit import Filters, Logged, audit_page
 
@@ -77,8 +78,8 @@ async def read_audit_log(
         str | None,
         Query(pattern="^[0-9a-f]{32}$", description="Older than that entry: `next` of a page."),
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before that time.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before that time.")] = None,
+    since: Annotated[PointInTime | None, Query(description="Not before that time.")] = None,
+    until: Annotated[PointInTime | None, Query(description="Before that time.")] = None,
     key_id: Annotated[
         str | None,
         Query(description="Done with the key of that id.", max_length=64),

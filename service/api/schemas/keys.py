@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.access.principal import Principal, Scope
+from service.api.openapi.schema_types import PointInTime
 from service.name_validation import CLASSIFIER
 from service.problems import NotAllowed
 from service.storage.keys import StoredKey
@@ -71,7 +72,7 @@ class KeyIn(BaseModel):
     classifiers: (
         Annotated[list[TenantName], Field(min_length=1, max_length=MOST_CLASSIFIERS)] | None
     ) = Field(None, description="The only classifiers that it is for; all of the tenant if null.")
-    expires_at: AwareDatetime | None = Field(
+    expires_at: PointInTime | None = Field(
         None, description="When it ends; when it is revoked if null."
     )
     requests_per_second: PerSecond | None = Field(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from service.encoding.fair_queue import REGISTRATION_SHARE, FairQueue, Priority
+from service.tenancy import tenant_of
 
-KEYS = st.sampled_from("abc")
+KEYS = st.sampled_from(["a", "b", "c", "lab/a", "lab/b", "shop/a"])
 LANES = st.sampled_from(list(Priority))
 Item = tuple[Priority, str, int]
 
@@ -24,6 +25,8 @@ class Queue(RuleBasedStateMachine):
         self.waiting: dict[tuple[Priority, str], list[Item]] = defaultdict(list)
         # How often each waiting key was passed over by each other key of its priority.
         self.passed: dict[tuple[Priority, str], dict[str, int]] = {}
+        # ... and each waiting tenant by each other tenant.
+        self.tenants_passed: dict[tuple[Priority, str], dict[str, int]] = {}
         self.queries_in_a_row = 0
         self.number = 0
 
@@ -34,6 +37,9 @@ class Queue(RuleBasedStateMachine):
 
     @rule(key=KEYS, priority=LANES, count=st.integers(1, 6))
     def put(self, key: str, priority: Priority, count: int) -> None:
+        tenant = tenant_of(key)
+        if tenant not in map(tenant_of, self.priority(priority)):
+            self.tenants_passed[priority, tenant] = defaultdict(int)
         for _ in range(count):
             if not self.waiting[priority, key]:
                 self.passed[priority, key] = defaultdict(int)
@@ -65,10 +71,16 @@ class Queue(RuleBasedStateMachine):
 
     def turn(self, priority: Priority, key: str) -> None:
         self.passed[priority, key] = defaultdict(int)
-        for other in self.priority(priority):
-            if other != key:
+        mine = tenant_of(key)
+        self.tenants_passed[priority, mine] = defaultdict(int)
+        waiting = self.priority(priority)
+        for other in waiting:
+            if other != key and tenant_of(other) == mine:
                 self.passed[priority, other][key] += 1
                 assert self.passed[priority, other][key] <= 1, "a key had two turns"
+        for tenant in set(map(tenant_of, waiting)) - {mine}:
+            self.tenants_passed[priority, tenant][mine] += 1
+            assert self.tenants_passed[priority, tenant][mine] <= 1, "a tenant had two turns"
 
     @rule(most=st.integers(1, 9))
     def take(self, most: int) -> None:
