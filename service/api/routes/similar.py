@@ -13,6 +13,7 @@ from adapters.embeddings import View
 from service.api.deadlines import RequestTimeout, deadline_or_disconnect
 from service.api.dependencies import Name, ReadyParts
 from service.api.embedded_texts import embedded_texts
+from service.api.image_quota import count_images
 from service.api.json_documents import refusal
 from service.api.json_images.embedding import embedded_queries
 from service.api.json_images.items import Item
@@ -79,6 +80,7 @@ async def similar(
     asked = await read_one_of(request, _model) if is_json(request) else None
     if isinstance(asked, SimilarToText):
         view = "frozen"
+        count_images(request.scope, 1)  # a text costs what an image does
         query = await embedded_texts(parts, [asked.text], asked.templates, name, wait)
     else:
         items: list[Item]
