@@ -119,11 +119,12 @@ class ClassifierExists(StatusProblem):
     title = "There is a classifier of that name"
     status = 409
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, detail: str | None = None) -> None:
         name = bare(name)
         super().__init__(
-            f"There is a classifier {name!r}, and it is not the one in the file. Import it under "
-            f"another name, or DELETE /v1/classifiers/{name} first."
+            detail
+            or f"There is a classifier {name!r}, and it is not the one in the file. Import it"
+            f" under another name, or DELETE /v1/classifiers/{name} first."
         )
 
 
@@ -141,6 +142,20 @@ class OtherLabel(StatusProblem):
     type_ = "other-label"
     title = "The image has the label of another class"
     status = 409
+
+
+class ClassExists(StatusProblem):
+    """A class was to be called as another one is."""
+
+    type_ = "class-exists"
+    title = "There is a class of that label"
+    status = 409
+
+    def __init__(self, classifier: str, label: str) -> None:
+        super().__init__(
+            f"Classifier {bare(classifier)!r} has a class {label!r} already. Merge the two"
+            f" (POST .../classes/{label}/merge), or choose another label."
+        )
 
 
 class ImportedBackbone(StatusProblem):

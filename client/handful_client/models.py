@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, RootModel
+from pydantic import AwareDatetime, ConfigDict, Field, RootModel, constr
 
 from handful_client.model import Model
 
@@ -67,6 +67,21 @@ class AuditPage(Model):
     next: str | None
     """
     For `before`, to get the page after this one.
+class Annotations(Model):
+    """
+    Notes and metadata of a classifier, a class or an image; nothing is made of them.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    notes: str | None = None
+    """
+    For people.
+    """
+    metadata: dict[constr(pattern=r"^[A-Za-z0-9._-]{1,64}$"), str] | None = None
+    """
+    Strings by keys of letters, digits, `.`, `_` and `-`.
     """
 
 
@@ -207,6 +222,14 @@ class ConfusionMatrix(Model):
     Of the rows and of the columns.
     """
     rows: list[list[int]]
+
+
+class DeletedOut(Model):
+    """
+    How many images were deleted.
+    """
+
+    deleted: int
 
 
 class DoneOf(Model):
@@ -403,6 +426,28 @@ class FileErrorOut(Model):
     problem: FaultOut
 
 
+class FromClassifier(Model):
+    """
+    The classifier that classes and images are taken over of.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    from_: str = Field(..., alias="from")
+
+
+class FromLabels(Model):
+    """
+    The classes whose images are moved, and which are deleted.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    from_: list[str] = Field(..., alias="from")
+
+
 class Health(Model):
     """
     State of the process.
@@ -424,6 +469,29 @@ class ImageOut(Model):
     width: int
     height: int
     created_at: AwareDatetime
+
+
+class ImagesToDelete(Model):
+    """
+    Support images of any classes, by their ids.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[str]
+
+
+class ImagesToMove(Model):
+    """
+    Support images, and the class that they are to be of.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    images: list[str]
+    to: str
 
 
 class MeasuredPoint(Model):
@@ -473,6 +541,21 @@ class MeasuresOut(Model):
     corrected: EmbeddingOut
     """
     After: the embedding that images are compared by.
+    """
+
+
+class MovedOut(Model):
+    """
+    What became of images that were moved or taken over.
+    """
+
+    added: int
+    """
+    Images that their class has now and had not.
+    """
+    duplicates: int
+    """
+    Images that it had already, byte for byte.
     """
 
 
@@ -883,6 +966,28 @@ class TakenFor(Model):
     """
     The three most probable classes at most.
     """
+
+
+class ToClassifier(Model):
+    """
+    The name that a classifier is to have.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    to: str
+
+
+class ToLabel(Model):
+    """
+    The label that a class is to have.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    to: str
 
 
 class Tuned(Model):
@@ -1330,6 +1435,14 @@ class ClassifierOut(Model):
     updated_at: AwareDatetime
     """
     When settings, classes or images were changed last; a tuning that came later is not counted.
+    """
+    notes: str
+    """
+    What people wrote of it.
+    """
+    metadata: dict[str, str]
+    """
+    What they wrote of it for programs.
     """
     problem: str | None
     """

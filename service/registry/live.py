@@ -250,6 +250,13 @@ class LiveClassifier:
             if change.tuning is not None or refitted is not None:
                 self._look_anew()
 
+    def renumber(self, written: Written) -> None:
+        """Take over a change that left all as it is but the revision; as :meth:`apply`."""
+        with self._state_lock:
+            self.state = self.state._replace(
+                revision=written.revision, content_revision=written.content_revision
+            )
+
     def _with_other_settings(self, written: Written, taken: TakenOver) -> FewShotClassifier:
         """Another classifier of the support set after a change that brings settings."""
         before, change = self._classifier, taken.of_head

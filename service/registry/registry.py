@@ -32,6 +32,7 @@ from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
 from service.registry.optimistic_concurrency import retried_if_outdated
 from service.registry.registered import Registered, all_registered, taken_for
+from service.registry.reshaping import Reshaping
 from service.registry.retuning import Retuning
 from service.registry.support_views import check_views, renewed
 from service.registry.tuning_queue import TuningQueue
@@ -67,6 +68,7 @@ class Registry:
     Attributes:
         change_over: Changes a classifier over to another recipe.
         imports: Creates classifiers from files.
+        reshaping: Copies, renames and merges classifiers and classes, and moves images.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Registry:
         self.tune = Retuning(store, self._loaded, self.tunings, shared=freshness.blocks)
         self.change_over = ChangingOver(store, backbone, self._loaded, cache, self.tunings)
         self.imports = Imports(store, backbone, self._loaded, limits)
+        self.reshaping = Reshaping(store, self._loaded, self._changes, self._definitions)
 
     def recording(self, recorders: Iterable[Recorder]) -> Self:
         """This registry, with recorders of the changes that are made through it; costs nothing.
@@ -100,6 +103,7 @@ class Registry:
         registry._store = store = self._store.recording(recorders)
         registry._changes = ChangeMaker(store, self._backbone, self.tunings)
         registry.imports = Imports(store, self._backbone, self._loaded, self._limits)
+        registry.reshaping = Reshaping(store, self._loaded, registry._changes, self._definitions)
         return registry
 
     # Reading

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +15,35 @@ from adapters.growing_support import GrowingSupport
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
-from service.storage.records import ClassRecord, SupportRecord
+from service.storage.records import ClassRecord, State, SupportRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewClass:
-    """A class to be declared; ``text`` is the (d,) unit embedding of its name, or None."""
+    """A class to be declared; ``text`` is the (d,) unit embedding of its name, or None.
+
+    One that was there before keeps when it was made, its notes and metadata.
+    """
 
     label: str
     text: Tensor | None = None
+    created_at: datetime | None = None
+    annotations: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an image keeps that was a support image before, here or in another classifier.
+
+    Attributes:
+        public_id: Its id; None: it gets a new one.
+        created_at: When it was registered.
+        annotations: Its notes and metadata, as they are stored; None: none.
+    """
+
+    public_id: str | None
+    created_at: datetime
+    annotations: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +62,9 @@ class Change:
         added: Support images to add; their labels are of classes that stay or are added.
         removed: Ids of support images to remove, of classes that stay.
         renewed: Support images that stay, all of them, with other embeddings, by their ids.
+        identities: Of those of ``added`` that keep one, by their places; their bytes are stored.
+        relabelled: Ids of those of ``classes_renewed`` that have another label.
+        sources: Other classifiers that images of ``added`` are of, which must be in these states.
     """
 
     settings: ClassifierSettings | None = None
@@ -50,6 +75,9 @@ class Change:
     added: tuple[SupportImage, ...] = ()
     removed: tuple[int, ...] = ()
     renewed: Mapping[int, EmbeddedImage] = field(default_factory=dict)
+    identities: Mapping[int, Identity] = field(default_factory=dict)
+    relabelled: frozenset[int] = frozenset()
+    sources: tuple[State, ...] = ()
 
     @property
     def is_tuning(self) -> bool:
@@ -135,13 +163,16 @@ class Written:
 
 
 def renewed_support(support: SupportSet, images: Mapping[int, EmbeddedImage]) -> SupportSet:
-    """A support set with other embeddings of its images, by their ids; as it is if none are given.
+    """A support set with other embeddings of images, by their ids; as it is if none are given.
 
     Costs a copy.
     """
     if not images:
         return support
-    rows = [images[i].embeddings for i in support.ids.tolist()]
+    rows = [
+        images[i].embeddings if i in images else support.embeddings[place : place + 1]
+        for place, i in enumerate(support.ids.tolist())
+    ]
     return SupportSet(support.ids, support.labels, ImageEmbeddings.concatenate(rows))
 
 

@@ -21,6 +21,9 @@ _IDS = select(_CLASSES.c.label, _CLASSES.c.id).where(
     _CLASSES.c.classifier_id == bindparam("classifier_id"), _CLASSES.c.label.in_(_SOME)
 )
 _INSERT = insert(_CLASSES)
+_RELABEL = (
+    update(_CLASSES).where(_CLASSES.c.id == bindparam("of")).values(label=bindparam("new_label"))
+)
 _RENEW = (
     update(_CLASSES)
     .where(_CLASSES.c.id == bindparam("of"))
@@ -44,7 +47,8 @@ def write_classes(
             "classifier_id": classifier_id,
             "label": new.label,
             "text_embedding": blob(new.text),
-            "created_at": now,
+            "annotations": new.annotations,
+            "created_at": new.created_at or now,
         }
         for new in classes
     ]
@@ -54,7 +58,12 @@ def write_classes(
         found = session.execute(_IDS, {"classifier_id": classifier_id, "some": some})
         ids |= {row.label: row.id for row in found}
     return [
-        ClassRecord(id=ids[new.label], label=new.label, created_at=now, text=new.text)
+        ClassRecord(
+            id=ids[new.label],
+            label=new.label,
+            created_at=new.created_at or now,
+            text=new.text,
+        )
         for new in classes
     ]
 
@@ -65,3 +74,13 @@ def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
         session.connection().execute(
             _RENEW, [{"of": record.id, "text": blob(record.text)} for record in classes]
         )
+
+
+def write_labels(session: Session, classes: Sequence[ClassRecord]) -> None:
+    """Write other labels of classes, which may be those that others of them had."""
+    connection = session.connection()
+    # No label begins with a space, so these are nobody's.
+    aside = [{"of": one.id, "new_label": f" {one.id}"} for one in classes]
+    for rows in (aside, [{"of": one.id, "new_label": one.label} for one in classes]):
+        if rows:
+            connection.execute(_RELABEL, rows)

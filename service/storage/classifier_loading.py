@@ -12,7 +12,7 @@ from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone, refused
 from service.storage.loaded_rows import CLASSES, loaded_classes, loaded_support, support_of
-from service.storage.records import StoredClassifier
+from service.storage.records import ClassifierRecord, ClassRecord, StoredClassifier
 from service.storage.rows import classifier_record
 from service.storage.tables import ClassifierRow, ClassRow, SupportRow
 from service.tenancy import bare
@@ -83,3 +83,23 @@ def _load(
         support=support,
         embeddings=embeddings,
     )
+
+
+def loaded_record(connection: Connection, name: str) -> ClassifierRecord | None:
+    """The row of a classifier, without its classes and images counted; None: there is none.
+
+    Raises:
+        ClassifierDamaged: Something in it cannot be read.
+    """
+    row = connection.execute(_CLASSIFIER, {"name": name}).one_or_none()
+    if row is None:
+        return None
+    try:
+        return classifier_record(row, 0, 0)
+    except Damaged as error:
+        raise ClassifierDamaged(name, str(error)) from error
+
+
+def classes_of(connection: Connection, classifier_id: int) -> list[ClassRecord]:
+    """Classes of a classifier, in the order of their registration."""
+    return loaded_classes(connection.execute(_CLASSES, {"classifier_id": classifier_id}).all())

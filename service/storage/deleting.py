@@ -85,10 +85,14 @@ def delete_classifier(
     return found, before
 
 
-def delete_support(session: Session, classes: Sequence[int], support: Sequence[int]) -> None:
+@contextmanager
+def removing_support(
+    session: Session, classes: Sequence[int], support: Sequence[int]
+) -> Iterator[None]:
     """Delete classes with their support images, and other support images.
 
-    An image goes with the last that it supports. Costs what is deleted.
+    An image goes with the last that it supports, when the block ends: what the block adds keeps it.
+    Costs what is deleted.
 
     Args:
         session: Of the transaction.
@@ -105,6 +109,7 @@ def delete_support(session: Session, classes: Sequence[int], support: Sequence[i
             session.execute(_DELETE_CLASSES, {"some": some})
         for some in chunks(support):
             session.execute(_DELETE_SUPPORT, {"some": some})
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,6 +33,7 @@ class WholeClass:
     label: str
     text: Tensor | None
     created_at: datetime | None
+    annotations: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class WholeImage:
     image: EmbeddedImage
     is_kept: bool
     created_at: datetime
+    annotations: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class WholeClassifier:
         tuning_state: Whether that is of the images.
         classes: In the order of their registration.
         images: In the order of theirs; their labels are of these classes.
+        annotations: Its notes and metadata; so it is with classes and images.
     """
 
     settings: ClassifierSettings
@@ -72,6 +76,7 @@ class WholeClassifier:
     tuning_state: TuningState
     classes: Sequence[WholeClass]
     images: Sequence[WholeImage]
+    annotations: dict[str, Any] | None = None
 
 
 def write_whole(
@@ -104,6 +109,7 @@ def write_whole(
     row = ClassifierRow(
         name=name,
         tenant=tenant,
+        annotations=whole.annotations,
         **settings_columns(whole.settings),
         **tuning_columns(whole.tuning, own.fingerprint)
         | {
@@ -120,6 +126,7 @@ def write_whole(
             classifier_id=row.id,
             label=one.label,
             text_embedding=blob(one.text),
+            annotations=one.annotations,
             created_at=one.created_at or now,
         )
         for one in whole.classes
@@ -157,6 +164,7 @@ def _write_images(
             class_id=class_ids[one.label],
             image_id=known[one.image.sha256].id,
             filename=storable(one.image.filename),
+            annotations=one.annotations,
             created_at=one.created_at,
         )
         for one in images

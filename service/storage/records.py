@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -84,6 +84,7 @@ class ClassifierRecord:
         updated_at: When its settings, classes or images were changed last.
         backbone: Name of the one that embedded it.
         problem: Why it cannot answer, if it cannot; settings and tuning are the defaults then.
+        annotations: Notes and metadata, as they are stored; None: none.
     """
 
     id: int
@@ -100,6 +101,7 @@ class ClassifierRecord:
     fingerprint: str = ""
     backbone: str = ""
     problem: str | None = None
+    annotations: dict[str, Any] | None = None
 
     @property
     def state(self) -> State:

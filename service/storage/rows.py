@@ -42,6 +42,7 @@ def classifier_record(
         content_revision=row.content_revision,
         fingerprint=row.fingerprint,
         backbone=backbone,
+        annotations=row.annotations if isinstance(row.annotations, dict) else None,
     )
 
 

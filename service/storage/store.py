@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from typing import Any, Self, cast
 
 from sqlalchemy import CursorResult, Engine, bindparam, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from torch import Tensor
 
 from service.storage.accepted_origins import AcceptedOrigins
+from service.storage.annotations import (
+    Annotations,
+    annotations_of_classes,
+    annotations_of_images,
+    write_annotations,
+)
 from service.storage.change import Change, Written
-from service.storage.change_log import log_change
-from service.storage.class_rows import write_classes, write_texts
-from service.storage.classifier_loading import load_classifier
-from service.storage.deleting import delete_classifier, delete_support
+from service.storage.change_log import log_change, log_not_followable
+from service.storage.class_rows import write_classes, write_labels, write_texts
+from service.storage.classifier_loading import classes_of, load_classifier, loaded_record
+from service.storage.deleting import delete_classifier, removing_support
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
 from service.storage.following import written_since
 from service.storage.importing import WholeClassifier, write_whole
+from service.storage.kept_support import KeptSupport, kept_support
 from service.storage.listing import ListedPage, Listing, listed, listed_one, listed_page
 from service.storage.query_embeddings import query_embeddings
 from service.storage.recording import Recorded, Recorder
-from service.storage.records import ClassifierRecord, State, StoredClassifier, SupportRecord
+from service.storage.records import (
+    ClassifierRecord,
+    ClassRecord,
+    State,
+    StoredClassifier,
+    SupportRecord,
+)
 from service.storage.rows import settings_columns, tuning_columns
+from service.storage.sources import check_sources
 from service.storage.statements import STATE, next_revision, stale_columns
 from service.storage.support_lookup import registered, support_image
 from service.storage.support_rows import renew_support, write_support
@@ -167,13 +182,19 @@ class Store:
                 session, Recorded(classifier_id=row.id, name=name, revision=0, change=change)
             )
 
-    def create_whole(self, name: str, whole: WholeClassifier) -> None:
+    def create_whole(self, name: str, whole: WholeClassifier, *sources: State) -> None:
         """Write a new classifier with its images, in one transaction.
+
+        Args:
+            name: Its name.
+            whole: The classifier.
+            sources: Classifiers that its images are of, which must be in these states.
 
         Raises as :func:`service.storage.importing.write_whole`.
         """
         with writing(self._engine) as session:
             own = self._origins.checked(session.connection(), whole.fingerprint, "The file holds")
+            check_sources(session, sources)
             made = write_whole(session, name, whole, own, keep=self._store_images)
             self._record(session, Recorded(classifier_id=made, name=name, revision=0))
 
@@ -223,41 +244,122 @@ class Store:
             updated = session.execute(following.values(**_columns(state, change)))
             if cast("CursorResult[Any]", updated).rowcount == 0:
                 raise self._not_changed(session, state)
-            write_texts(session, change.classes_renewed)
             name = _name(session, state)
             tenant = tenant_of(name)
+            check_sources(session, change.sources)
+            write_texts(session, change.classes_renewed)
+            write_labels(
+                session, [one for one in change.classes_renewed if one.id in change.relabelled]
+            )
             renew_support(session, tenant, tuple(change.renewed.values()), own)
-            delete_support(session, change.classes_removed, change.removed)
+            with removing_support(session, change.classes_removed, change.removed):
+                classes = write_classes(session, state.id, change.classes_added)
+                support = write_support(
+                    session,
+                    tenant,
+                    state.id,
+                    change.added,
+                    own,
+                    keep=self._store_images,
+                    identities=change.identities,
+                )
             written = Written(
                 revision=state.revision + 1,
                 content_revision=state.content_revision + (not change.is_tuning),
                 settings=change.settings,
                 tuning=change.tuning,
                 tuning_is_current=change.tuning is not None,
-                classes=write_classes(session, state.id, change.classes_added),
+                classes=classes,
                 classes_renewed=change.classes_renewed,
                 classes_removed=change.classes_removed,
-                support=write_support(
-                    session, tenant, state.id, change.added, own, keep=self._store_images
-                ),
+                support=support,
                 embeddings=change.embeddings_added(),
                 removed=change.removed,
                 renewed=change.renewed,
             )
             log_change(session, state.id, change, written)
-            self._record(
-                session,
-                Recorded(
-                    classifier_id=state.id,
-                    name=name,
-                    revision=written.revision,
-                    content_revision=written.content_revision,
-                    before=state,
-                    change=change,
-                    written=written,
-                ),
-            )
+            self._record(session, _recorded(name, state, change, written))
             return written
+
+    def rename(self, state: State, name: str, to: str) -> None:
+        """Give a classifier another name.
+
+        Raises:
+            Outdated: It is in another state, or somebody has just taken that name.
+        """
+        with writing(self._engine) as session:
+            values = {"name": to, "content_revision": ClassifierRow.content_revision + 1}
+            written = self._renumbered(session, state, values)
+            log_not_followable(session, state.id, written.revision)
+            self._record(session, _recorded(name, state, Change(), written))
+
+    def annotate(
+        self,
+        state: State,
+        class_id: int | None,
+        support_id: int | None,
+        annotations: Annotations | None,
+    ) -> Written:
+        """Write notes and metadata of a classifier, a class or an image.
+
+        Raises:
+            Outdated: The classifier is in another state, or gone.
+        """
+        with writing(self._engine) as session:
+            values = {"content_revision": ClassifierRow.content_revision + 1}
+            written = self._renumbered(session, state, values)
+            write_annotations(session, state.id, class_id, support_id, annotations)
+            log_change(session, state.id, Change(), written)
+            self._record(session, _recorded(_name(session, state), state, Change(), written))
+            return written
+
+    def _renumbered(self, session: Session, state: State, values: dict[str, Any]) -> Written:
+        """Count a change up that leaves classes, images and tuning as they are."""
+        try:
+            updated = session.execute(next_revision(state).values(**values))
+        except IntegrityError as error:
+            raise Outdated from error
+        if cast("CursorResult[Any]", updated).rowcount == 0:
+            raise self._not_changed(session, state)
+        return Written(revision=state.revision + 1, content_revision=state.content_revision + 1)
+
+    def kept_support(
+        self,
+        name: str,
+        *,
+        public_ids: Sequence[str] | None = None,
+        class_ids: Sequence[int] | None = None,
+    ) -> tuple[ClassifierRecord, list[KeptSupport]] | None:
+        """A classifier, and support images of it that are to be so elsewhere; None: there is none.
+
+        Args:
+            name: Its name.
+            public_ids: Those that are asked for; None: all.
+            class_ids: Those of these classes; None: of all.
+        """
+        with one_state(self._engine) as connection:
+            record = loaded_record(connection, name)
+            if record is None:
+                return None
+            own = self._origins.checked(
+                connection, record.fingerprint, f"Classifier {bare(name)!r} holds"
+            )
+            return record, kept_support(
+                connection, record, own, public_ids=public_ids, class_ids=class_ids
+            )
+
+    def classes(self, of: ClassifierRecord) -> list[tuple[ClassRecord, Annotations | None]]:
+        """Classes of a classifier, in the order of their registration, and notes of them."""
+        with one_state(self._engine) as connection:
+            found = annotations_of_classes(connection, of.id)
+            return [(one, found.get(one.label)) for one in classes_of(connection, of.id)]
+
+    def annotations(self, classifier_id: int, class_id: int | None) -> dict[Any, Annotations]:
+        """Notes and metadata of all classes by label, or of the images of one by their ids."""
+        with self._engine.connect() as connection:
+            if class_id is None:
+                return dict(annotations_of_classes(connection, classifier_id))
+            return dict(annotations_of_images(connection, class_id))
 
     def written_since(self, state: State) -> Written | None:
         """The net effect of all changes after a state, at a cost of what they changed.
@@ -325,6 +427,18 @@ class Store:
             what = f"Classifier {bare(found.name)!r} holds"
             self._origins.checked(session.connection(), found.fingerprint, what)
         return Outdated()
+
+
+def _recorded(name: str, state: State, change: Change, written: Written) -> Recorded:
+    return Recorded(
+        classifier_id=state.id,
+        name=name,
+        revision=written.revision,
+        content_revision=written.content_revision,
+        before=state,
+        change=change,
+        written=written,
+    )
 
 
 def _name(session: Session, state: State) -> str:

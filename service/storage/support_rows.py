@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, insert, select
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.problems import InvalidUpload
+from service.storage.change import Identity
 from service.storage.deleting import letting_go
 from service.storage.fingerprints import Origin
 from service.storage.image_rows import write_contents, write_images
@@ -28,6 +30,7 @@ _CLASS_IDS = select(_CLASSES.label, _CLASSES.id).where(
 _ADD = insert(_SUPPORT)
 _IDS = select(_SUPPORT.c.public_id, _SUPPORT.c.id).where(_SUPPORT.c.public_id.in_(_SOME))
 
+NO_IDENTITIES: Mapping[int, Identity] = MappingProxyType({})
 # Of the column; the end of a longer name tells more than its beginning.
 _MAX_FILENAME = 255
 
@@ -40,6 +43,7 @@ def write_support(
     own: Origin,
     *,
     keep: bool,
+    identities: Mapping[int, Identity] = NO_IDENTITIES,
 ) -> list[SupportRecord]:
     """Write support images of a classifier; each content is stored once, whatever it supports.
 
@@ -50,6 +54,7 @@ def write_support(
         images: To write.
         own: What their embeddings come from.
         keep: Whether their bytes are kept.
+        identities: Of those that keep theirs, by their places.
 
     Returns:
         Their records, with new identifiers, in the order of the images.
@@ -67,17 +72,20 @@ def write_support(
         class_ids |= {row.label: row.id for row in found}
     known = write_images(session, tenant, [image for _, image in images], own)
     if keep:
-        write_contents(session, images, known)
+        new = [image for place, image in enumerate(images) if place not in identities]
+        write_contents(session, new, known)
     now = datetime.now(UTC)
+    as_before = [identities.get(place) for place in range(len(images))]
     rows: list[dict[str, Any]] = [
         {
-            "public_id": uuid.uuid4().hex,
+            "public_id": (before and before.public_id) or uuid.uuid4().hex,
             "class_id": class_ids[label],
             "image_id": known[image.sha256].id,
             "filename": storable(image.filename[-_MAX_FILENAME:]),
-            "created_at": now,
+            "annotations": before and before.annotations,
+            "created_at": now if before is None else before.created_at,
         }
-        for label, image in images
+        for (label, image), before in zip(images, as_before, strict=True)
     ]
     session.execute(_ADD, rows)
     ids: dict[str, int] = {}
@@ -94,7 +102,7 @@ def write_support(
             media_type=known[image.sha256].media_type,
             width=known[image.sha256].width,
             height=known[image.sha256].height,
-            created_at=now,
+            created_at=row["created_at"],
         )
         for row, (_, image) in zip(rows, images, strict=True)
     ]

@@ -62,6 +62,7 @@ _RATE_LIMIT_FIELDS: Document = {
 }
 
 CLASSIFIER_NOT_FOUND = ClassifierNotFound("land-cover")
+IMAGE_NOT_FOUND = ImageNotFound("Classifier 'land-cover' has no image 0b54.... Nothing was ...")
 CLASS_NOT_FOUND = ClassNotFound("land-cover", "forest")
 NAMING_PROBLEMS: tuple[StatusProblem, ...] = (
     RequestTooLarge("The classifier would have 10000 classes times 100 templates, which are..."),

@@ -158,6 +158,9 @@ def _shown(parts: ServiceParts, record: ClassifierRecord) -> ClassifierOut:
             **{field.name: getattr(record, field.name) for field in fields(record)},
             "name": bare(record.name),
             "settings": dict(record.settings),
+            "notes": "",
+            "metadata": {},
+            **(record.annotations or {}),
             "tuning": {
                 **{field.name: getattr(tuning, field.name) for field in fields(tuning)},
                 "head": tuning.head or record.settings.method,

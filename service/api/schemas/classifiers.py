@@ -151,6 +151,8 @@ class ClassifierOut(_WithSettings):
                     },
                     "created_at": "2026-01-01T12:00:00Z",
                     "updated_at": "2026-01-01T12:00:05Z",
+                    "notes": "From the flight of May.",
+                    "metadata": {"team": "maps"},
                     "problem": None,
                 }
             ]
@@ -166,6 +168,8 @@ class ClassifierOut(_WithSettings):
         description="When settings, classes or images were changed last; a tuning that came later"
         " is not counted."
     )
+    notes: str = Field(description="What people wrote of it.")
+    metadata: dict[str, str] = Field(description="What they wrote of it for programs.")
     problem: str | None = Field(
         description="Why this classifier cannot answer, if it cannot: another backbone embedded"
         " it, or what is stored of it is damaged."

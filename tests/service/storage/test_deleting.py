@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from service.classifier_settings import ClassifierSettings
 from service.storage.change import Change, NewClass
-from service.storage.deleting import delete_support
+from service.storage.deleting import removing_support
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.store import Store
@@ -63,7 +63,8 @@ def test_an_image_that_two_classifiers_let_go_of_at_once_is_gone(engine: Engine)
     first, second = (loaded(store, name) for name in "ab")
     with ThreadPoolExecutor(1) as threads:
         with writing(engine) as session:
-            delete_support(session, [], [first.support[0].id])
+            with removing_support(session, [], [first.support[0].id]):
+                pass
             change = Change(removed=(second.support[0].id,))
             other = threads.submit(store.write, second.record.state, change)
             one_waits(engine)
@@ -114,7 +115,8 @@ def test_views_that_one_lets_go_of_while_another_takes_them_are_there(
     with ThreadPoolExecutor(1) as threads:
         with writing(engine) as session:
             if deletes_first:
-                delete_support(session, [], removal.removed)
+                with removing_support(session, [], removal.removed):
+                    pass
                 change = Change(tuning=TUNING, added=(image,))
                 other = threads.submit(store.write, new.record.state, change)
             else:
