@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, RootModel, constr
+from pydantic import AwareDatetime, ConfigDict, Field, RootModel
 
 from handful_client.model import Model
 
@@ -29,6 +29,24 @@ class AgainstTextsOut(Model):
     uniformity: float | None
     """
     Of images and names together. Lower is more evenly spread.
+    """
+
+
+class Annotations(Model):
+    """
+    Notes and metadata of a classifier, a class or an image; nothing is made of them.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    notes: str | None = None
+    """
+    For people.
+    """
+    metadata: dict[str, str] | None = Field(None, max_length=32)
+    """
+    Strings by keys of 64 characters at most. Lists can ask for keys of letters, digits, `.`, `_` and `-`.
     """
 
 
@@ -67,21 +85,6 @@ class AuditPage(Model):
     next: str | None
     """
     For `before`, to get the page after this one.
-class Annotations(Model):
-    """
-    Notes and metadata of a classifier, a class or an image; nothing is made of them.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    notes: str | None = None
-    """
-    For people.
-    """
-    metadata: dict[constr(pattern=r"^[A-Za-z0-9._-]{1,64}$"), str] | None = None
-    """
-    Strings by keys of letters, digits, `.`, `_` and `-`.
     """
 
 

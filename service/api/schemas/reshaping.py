@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from service.api.openapi.schema_types import (
-    METADATA_KEY,
     ClassifierName,
     ClassLabel,
     ImageIdentifier,
@@ -15,6 +14,9 @@ from service.api.openapi.schema_types import (
 
 MOST_IMAGES = 10_000
 """Images that one request names at most."""
+
+
+_LONGEST_KEY = 64
 
 
 class _Sent(BaseModel):
@@ -123,14 +125,19 @@ class Annotations(BaseModel):
     notes: str = Field(
         default="", max_length=4000, pattern=r"^[^\x00]*$", description="For people."
     )
-    metadata: dict[
-        Annotated[str, Field(pattern=f"^{METADATA_KEY}$")],
-        Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")],
-    ] = Field(
+    metadata: dict[str, Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]] = Field(
         default_factory=dict,
         max_length=32,
-        description="Strings by keys of letters, digits, `.`, `_` and `-`.",
+        description="Strings by keys of 64 characters at most. Lists can ask for keys of letters,"
+        " digits, `.`, `_` and `-`.",
     )
+
+    @field_validator("metadata")
+    @classmethod
+    def _short_keys(cls, sent: dict[str, str]) -> dict[str, str]:
+        if any(len(key) > _LONGEST_KEY for key in sent):
+            raise ValueError(f"a key has {_LONGEST_KEY} characters at most")
+        return sent
 
     def stored(self) -> dict[str, Any] | None:
         """As it is stored; None where there is nothing."""
