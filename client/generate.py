@@ -53,7 +53,8 @@ SYNCHRONOUS = {
 # What schemas say to those who check; a client takes what comes.
 _CHECKS = {
     "default", "examples", "exclusiveMaximum", "exclusiveMinimum", "format", "maxItems",
-    "maxLength", "maximum", "minItems", "minLength", "minimum", "not", "pattern", "title",
+    "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minimum", "not", "pattern",
+    "propertyNames", "title",
 }  # fmt: skip
 
 Document = dict[str, Any]
@@ -164,6 +165,8 @@ def _plain(schema: Any, *, answer: bool) -> Any:
         for name, value in schema.items()
         if name not in _CHECKS or (name == "format" and value == "date-time")
     }
+    if "patternProperties" in plain:
+        [plain["additionalProperties"]] = plain.pop("patternProperties").values()
     if answer and "enum" in plain:
         open_ended = {"anyOf": [{key: plain[key] for key in ("type", "enum")}, {"type": "string"}]}
         return {key: one for key, one in plain.items() if key not in {"type", "enum"}} | open_ended
