@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -71,6 +72,21 @@ class Call:
             elif value is not None:
                 sent.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
         return httpx2.QueryParams(sent)
+
+
+def json_call(
+    method: str,
+    path: tuple[str, ...],
+    document: Mapping[str, object],
+    query: Query | None = None,
+    *,
+    reads: bool = False,
+    same: bool = False,
+) -> Call:
+    """A call whose body is a JSON document; other arguments are those of :class:`Call`."""
+    content = json.dumps(document).encode()
+    call = Call(method, path, query or {}, content=content, media_type=JSON)
+    return replace(call, reads=reads, same=same)
 
 
 def waiting(wait_tuned: bool) -> Query:

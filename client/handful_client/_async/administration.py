@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from handful_client._async.transport import AsyncTransport
-from handful_client.calls import JSON, Call, Query
+from handful_client.calls import Call, Query, json_call
 from handful_client.models import AuditEntry, AuditPage, KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
 
 # Entries of a page.
@@ -74,8 +74,8 @@ class AsyncAdministration:
         Args:
             terms: Those left out take their default.
         """
-        content = (terms or KeyIn()).model_dump_json(exclude_unset=True).encode()
-        call = Call("POST", ("v1", "keys"), content=content, media_type=JSON)
+        document = (terms or KeyIn()).model_dump(mode="json", exclude_unset=True)
+        call = json_call("POST", ("v1", "keys"), document)
         return await self._transport.model(NewKeyOut, call)
 
     async def rotate_key(self, key_id: str, *, grace_seconds: int = 86_400) -> NewKeyOut:

@@ -11,7 +11,7 @@ from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
 from handful_client._async.similar import AsyncSimilar
-from handful_client.calls import JSON, Call, waiting
+from handful_client.calls import Call, json_call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
@@ -37,14 +37,8 @@ class AsyncClassifier(
             wait_tuned: Answer once it is tuned, within a time that the service sets.
         """
         settings = settings or ClassifierSettingsIn()
-        call = Call(
-            "PUT",
-            self._path(),
-            waiting(wait_tuned),
-            content=settings.model_dump_json(exclude_unset=True).encode(),
-            media_type=JSON,
-            same=True,
-        )
+        document = settings.model_dump(mode="json", exclude_unset=True)
+        call = json_call("PUT", self._path(), document, waiting(wait_tuned), same=True)
         return await self._transport.model(ClassifierOut, self._changing(call))
 
     async def get(self) -> ClassifierOut:

@@ -13,7 +13,7 @@ from handful_client._async.classifier import AsyncClassifier
 from handful_client._async.embedding import AsyncEmbedder
 from handful_client._async.jobs import AsyncJob
 from handful_client._async.transport import AsyncTransport
-from handful_client.calls import JSON, Call, Query
+from handful_client.calls import Call, Query, json_call
 from handful_client.models import (
     ClassifierList,
     ClassifierOut,
@@ -175,12 +175,8 @@ class AsyncClient(AsyncAdministration, AsyncEmbedder):
             resizing: What resizes pictures before it.
         """
         recipe = ReEmbeddingIn(precision=precision, resizing=resizing)
-        call = Call(
-            "POST",
-            ("v1", "re-embedding"),
-            content=recipe.model_dump_json(exclude_none=True).encode(),
-            media_type=JSON,
-        )
+        document = recipe.model_dump(mode="json", exclude_none=True)
+        call = json_call("POST", ("v1", "re-embedding"), document)
         return await self._transport.model(ReEmbeddingOut, call)
 
     async def cancel_re_embedding(self) -> ReEmbeddingOut:

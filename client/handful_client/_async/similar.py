@@ -8,7 +8,7 @@ from dataclasses import replace
 from handful_client._async.concurrency import in_thread
 from handful_client._async.named import AsyncNamed
 from handful_client.batches import Item, upload
-from handful_client.calls import JSON, Call
+from handful_client.calls import Call, json_call
 from handful_client.images import ImageLike, read_image
 from handful_client.models import SimilarImageOut, SimilarOut, SimilarToText
 
@@ -39,9 +39,8 @@ class AsyncSimilar(AsyncNamed):
             n: How many, at most.
         """
         asked = SimilarToText(text=text, templates=list(templates) or None)
-        content = asked.model_dump_json(exclude_none=True).encode()
-        path = self._path("similar")
-        call = Call("POST", path, content=content, media_type=JSON, reads=True)
+        document = asked.model_dump(exclude_none=True)
+        call = json_call("POST", self._path("similar"), document, reads=True)
         return await self._nearest(call, n)
 
     async def _nearest(self, call: Call, n: int) -> list[SimilarImageOut]:

@@ -11,7 +11,7 @@ from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
 from handful_client._sync.similar import Similar
-from handful_client.calls import JSON, Call, waiting
+from handful_client.calls import Call, json_call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
@@ -35,14 +35,8 @@ class Classifier(Classes, Registering, Predicting, Similar, StartingJobs):
             wait_tuned: Answer once it is tuned, within a time that the service sets.
         """
         settings = settings or ClassifierSettingsIn()
-        call = Call(
-            "PUT",
-            self._path(),
-            waiting(wait_tuned),
-            content=settings.model_dump_json(exclude_unset=True).encode(),
-            media_type=JSON,
-            same=True,
-        )
+        document = settings.model_dump(mode="json", exclude_unset=True)
+        call = json_call("PUT", self._path(), document, waiting(wait_tuned), same=True)
         return self._transport.model(ClassifierOut, self._changing(call))
 
     def get(self) -> ClassifierOut:

@@ -9,7 +9,7 @@ from handful_client._sync.concurrency import in_order
 from handful_client._sync.reading import batches, unlabelled
 from handful_client._sync.transport import Transport
 from handful_client.batches import Batch, Item, halves, to_send, upload
-from handful_client.calls import JSON, Call, Query
+from handful_client.calls import Query, json_call
 from handful_client.errors import HandfulError, InvalidImage, TooLarge
 from handful_client.images import Images
 from handful_client.models import EmbeddingsOut, TextsToEmbed
@@ -68,14 +68,8 @@ class Embedder:
             encoding: As for ``embed``.
         """
         asked = TextsToEmbed(texts=list(texts), templates=list(templates) or None)
-        call = Call(
-            "POST",
-            _PATH,
-            {"encoding_format": encoding},
-            content=asked.model_dump_json(exclude_none=True).encode(),
-            media_type=JSON,
-            reads=True,
-        )
+        document = asked.model_dump(exclude_none=True)
+        call = json_call("POST", _PATH, document, {"encoding_format": encoding}, reads=True)
         return self._transport.model(EmbeddingsOut, call)
 
 

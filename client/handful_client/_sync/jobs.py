@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,7 @@ from handful_client._sync.concurrency import in_thread, pause
 from handful_client._sync.named import Named
 from handful_client._sync.transport import Transport
 from handful_client.archives import archive_of
-from handful_client.calls import JSON, ZIP, Call, Query
+from handful_client.calls import ZIP, Call, Query, json_call
 from handful_client.models import (
     FileErrorOut,
     JobFolderIn,
@@ -121,8 +122,8 @@ class StartingJobs(Named):
             raise TypeError("give the path of a zip or a folder, or server_folder=, and not both")
         with TemporaryDirectory(prefix="handful-client-") as place:
             if images is None:
-                content = JobFolderIn(folder=str(server_folder)).model_dump_json().encode()
-                call = Call("POST", path, query, headers, content=content, media_type=JSON)
+                document = JobFolderIn(folder=str(server_folder)).model_dump()
+                call = replace(json_call("POST", path, document, query), headers=headers)
             else:
                 archive = in_thread(archive_of, images, Path(place))
                 call = Call("POST", path, query, headers, file=archive, media_type=ZIP)
