@@ -44,7 +44,7 @@ class Annotations(Model):
     """
     For people.
     """
-    metadata: dict[str, str] | None = Field(None, max_length=32)
+    metadata: dict[str, str] | None = None
     """
     Strings by keys of 64 characters at most. Lists can ask for keys of letters, digits, `.`, `_` and `-`.
     """
