@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -63,13 +64,12 @@ def test_options_and_refusals_allow_what_is_described(http: httpx.Client) -> Non
     for path, item in described.items():
         methods = {method.upper() for method in item}
         allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
-        options = http.options(path.format(name="a", label="b", image_id="c", job_id="d"))
+        sent = re.sub(r"\{\w+\}", "a", path)
+        options = http.options(sent)
         assert options.status_code == 204, path
         assert options.content == b""
         for method in {"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "TRACE"} - allowed:
-            refused = http.request(
-                method, path.format(name="a", label="b", image_id="c", job_id="d")
-            )
+            refused = http.request(method, sent)
             assert refused.status_code == 405, (method, path)
             assert set(refused.headers["allow"].split(", ")) == allowed, (method, path)
             if method != "HEAD":
