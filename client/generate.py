@@ -42,6 +42,7 @@ SYNCHRONOUS = {
     "AsyncNamed": "Named",
     "AsyncPredicting": "Predicting",
     "AsyncRegistering": "Registering",
+    "AsyncReshaping": "Reshaping",
     "AsyncSimilar": "Similar",
     "AsyncStartingJobs": "StartingJobs",
     "AsyncTransport": "Transport",

@@ -10,6 +10,7 @@ from handful_client._async.classes import AsyncClasses
 from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
+from handful_client._async.reshaping import AsyncReshaping
 from handful_client._async.similar import AsyncSimilar
 from handful_client.calls import Call, json_call, waiting
 from handful_client.models import (
@@ -23,7 +24,12 @@ _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
 class AsyncClassifier(
-    AsyncClasses, AsyncRegistering, AsyncPredicting, AsyncSimilar, AsyncStartingJobs
+    AsyncClasses,
+    AsyncRegistering,
+    AsyncReshaping,
+    AsyncPredicting,
+    AsyncSimilar,
+    AsyncStartingJobs,
 ):
     """One classifier; made by the client's ``classifier``."""
 

@@ -10,6 +10,7 @@ from handful_client._sync.classes import Classes
 from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
+from handful_client._sync.reshaping import Reshaping
 from handful_client._sync.similar import Similar
 from handful_client.calls import Call, json_call, waiting
 from handful_client.models import (
@@ -22,7 +23,14 @@ from handful_client.models import (
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
-class Classifier(Classes, Registering, Predicting, Similar, StartingJobs):
+class Classifier(
+    Classes,
+    Registering,
+    Reshaping,
+    Predicting,
+    Similar,
+    StartingJobs,
+):
     """One classifier; made by the client's ``classifier``."""
 
     def put(
