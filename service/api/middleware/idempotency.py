@@ -170,7 +170,11 @@ def _is_to_be_kept(message: Message, mark: RequestMark | None) -> bool:
     """Whether it begins the answer to a change that was carried out."""
     if mark is None or message["type"] != "http.response.start" or message["status"] >= 300:
         return False
-    return all(name != _REPLAYED for name, _ in message["headers"])
+    # What may be stored nowhere is not stored here: a key that was just made.
+    return all(
+        name != _REPLAYED and not (name == b"cache-control" and value == b"no-store")
+        for name, value in message["headers"]
+    )
 
 
 def _digest(scope: Scope, given: list[bytes]) -> str:
@@ -186,7 +190,7 @@ def _digest(scope: Scope, given: list[bytes]) -> str:
             " quotes or without. Send a random one for each change, such as a UUID."
         )
     principal = principal_of(scope)
-    who = f"{principal.tenant}\n{principal.key_id or ''}\n".encode()
+    who = f"{principal.tenant}\n{principal.key_id or ''}\n{principal.user or ''}\n".encode()
     return hashlib.sha256(who + (key[1] or key[2])).hexdigest()
 
 

@@ -40,7 +40,7 @@ _SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "
 
 
 def _written(value: object) -> object:
-    if not isinstance(value, str) or "-" not in value[1:]:
+    if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value[1:]):
         raise ValueError("write a time as 2026-11-02T08:31:00Z")
     return value
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import inspect
 
+from service.storage.engine import open_database
 from tests.service.client import Classifier, of_four, problem
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
@@ -183,6 +186,26 @@ def test_administrators_have_their_own_tenant_operators_all(keyed: Keyed) -> Non
         assert http.delete(f"/v1/keys/{rotated.json()['id']}").status_code == 204
         with keyed.client(rotated.json()["key"]) as ended:
             problem(ended.get("/v1/classifiers"), 401, "key-required", "revoked")
+
+
+def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed) -> None:
+    once = {"idempotency-key": "made-once"}
+    with keyed.client(keyed.operator) as http:
+        made = http.post("/v1/keys", json={"name": "once"}, headers=once).json()
+        rotated = http.post(f"/v1/keys/{made['id']}/rotate", headers={"idempotency-key": "r"})
+    database = open_database(f"sqlite:///{keyed.server.data_dir / 'handful.db'}")
+    with database.connect() as connection:
+        stored = b"".join(
+            zlib.decompress(value) if value[:1] == b"\x78" else value
+            for table in inspect(database).get_table_names()
+            for row in connection.exec_driver_sql(f"SELECT * FROM {table}")
+            for one in row
+            if (value := one if isinstance(one, bytes) else str(one).encode())
+        )
+    database.dispose()
+    assert made["id"].encode() in stored
+    for key in (made["key"], rotated.json()["key"]):
+        assert key.split("_", 2)[2].encode() not in stored
 
 
 @pytest.mark.parametrize(
