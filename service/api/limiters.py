@@ -42,8 +42,8 @@ class Limiters:
             and none of them is one that answers need.
         archives: Limiter of capacity 1: at most one directory of a zip is read at a time. It is
             Python that reads them, beside the event loop.
-        documents: Limiter of capacity 1: at most one JSON document of images is parsed at a time,
-            for the same reason.
+        documents: Limiter of capacity 1: at most one large JSON document of images is parsed at a
+            time, for the same reason.
         reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
             all cores, so more would not be done sooner, but take the places of predictions.
         suggestions: Limiter of capacity 1: images are chosen from one pool at a time.

@@ -31,6 +31,8 @@ from service.problems import ImageTooLarge, InvalidName, InvalidRequest, Invalid
 from service.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
+# Bytes of a document up to which it is parsed beside others, as other JSON is.
+_SMALL = 2**20
 # What pydantic says of members that are there too many, or missing.
 _PHRASES = {
     "extra_forbidden": "is nothing that is read here; leave it out",
@@ -115,7 +117,9 @@ async def read_one_of(
         except ValidationError as error:
             raise _refusal(error) from error
 
-    return await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).documents)
+    # Small ones wait for no large one.
+    turns = Limiters.of(request).documents if len(body) > _SMALL else None
+    return await anyio.to_thread.run_sync(read, limiter=turns)
 
 
 def inputs_of(inputs: Sequence[str | LongString], settings: Settings) -> list[Item]:
