@@ -39,7 +39,7 @@ from handful_client.errors import (
 from handful_client.images import AsyncImages, AsyncLabelled, ImageLike, Images, Labelled
 from handful_client.models import ClassifierSettingsIn as Settings
 from handful_client.models import EmbeddingIn as Embedding
-from handful_client.models import ImageEmbedding, ImageReference
+from handful_client.models import ImageEmbedding, ImageReference, ImageUrl
 from handful_client.version import __version__
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "ImageEmbedding",
     "ImageLike",
     "ImageReference",
+    "ImageUrl",
     "Images",
     "Invalid",
     "InvalidImage",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
 
 from handful_client.errors import InvalidImage
-from handful_client.models import ImageEmbedding, ImageReference
+from handful_client.models import ImageEmbedding, ImageReference, ImageUrl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,10 +32,10 @@ class Readable(Protocol):
 
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | PillowImage"
-    " | NDArray[np.uint8] | ImageReference | ImageEmbedding"
+    " | NDArray[np.uint8] | ImageReference | ImageEmbedding | ImageUrl"
 )
-"""An image: the path of a file, the bytes of one, an open one, a picture in memory; or one that is
-known to the service, by its id or its embeddings."""
+"""An image: the path of a file, the bytes of one, an open one, a picture in memory; or one that the
+service knows or gets by itself: by its id, its embeddings, or its URL."""
 
 Many: TypeAlias = "Iterable[ImageLike]"
 """Images one by one, each asked for when its turn comes."""
@@ -55,6 +55,7 @@ Labelled: TypeAlias = "Iterable[tuple[str, ImageLike]]"
 AsyncLabelled: TypeAlias = "Labelled | AsyncIterable[tuple[str, ImageLike]]"
 """The same, at once or asynchronously."""
 
+_BYTES = bytes | bytearray | memoryview
 # Modes that a PNG holds; others are converted.
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 _ARRAY = (
@@ -75,7 +76,7 @@ class ImageFile(NamedTuple):
     content: bytes
 
 
-Sent: TypeAlias = "ImageFile | ImageReference | ImageEmbedding"
+Sent: TypeAlias = "ImageFile | ImageReference | ImageEmbedding | ImageUrl"
 """An image as it is sent."""
 
 
@@ -84,7 +85,7 @@ def read_image(image: object, position: int = 0) -> Sent:
 
     Args and errors are those of :func:`image_file`.
     """
-    if isinstance(image, ImageReference | ImageEmbedding):
+    if isinstance(image, ImageReference | ImageEmbedding | ImageUrl):
         return image
     return image_file(image, position)
 
@@ -108,7 +109,7 @@ def image_file(image: object, position: int = 0) -> ImageFile:
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidImage(f"{str(path)!r} cannot be read: {why}") from error
     name = f"image-{position}"
-    if isinstance(image, bytes | bytearray | memoryview):
+    if isinstance(image, _BYTES):
         return ImageFile(name, bytes(image))
     if _is_of("PIL.Image", "Image", image):
         return ImageFile(f"{name}.png", _png(cast("PillowImage", image)))
@@ -135,7 +136,7 @@ def is_one_image(thing: AsyncImages) -> TypeGuard[ImageLike]:
     if _is_of("numpy", "ndarray", thing):
         return cast("NDArray[Any]", thing).ndim in {2, 3}
     return (
-        isinstance(thing, bytes | bytearray | memoryview | ImageReference | ImageEmbedding)
+        isinstance(thing, _BYTES | ImageReference | ImageEmbedding | ImageUrl)
         or _is_of("PIL.Image", "Image", thing)
         or hasattr(thing, "read")
     )

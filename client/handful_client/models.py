@@ -1177,6 +1177,28 @@ class ImageReference(Model):
     """
 
 
+class ImageUrl(Model):
+    """
+    An image that the service fetches from a host of HANDFUL_FETCH_FROM.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str | None = None
+    """
+    Of its class, for who has it: predictions do not look at it, and where a path names a class it is that one's.
+    """
+    url: str
+    """
+    https, or http where that is allowed.
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
 class ImagesIn(Model):
     """
     Images, one or more.
@@ -1185,7 +1207,7 @@ class ImagesIn(Model):
     model_config = ConfigDict(
         extra="forbid",
     )
-    images: list[ImageData | ImageEmbedding | ImageReference]
+    images: list[ImageData | ImageEmbedding | ImageReference | ImageUrl]
 
 
 class ImagesToEmbed(Model):
@@ -1196,7 +1218,7 @@ class ImagesToEmbed(Model):
     model_config = ConfigDict(
         extra="forbid",
     )
-    images: list[ImageData | EmbeddedReference]
+    images: list[ImageData | EmbeddedReference | ImageUrl]
 
 
 class JobFolderIn(Model):
@@ -1268,6 +1290,25 @@ class LabelledImageReference(Model):
     """
 
 
+class LabelledImageUrl(Model):
+    """
+    An image that the service fetches, with the label of its class.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: str
+    url: str
+    """
+    https, or http where that is allowed.
+    """
+    filename: str | None = None
+    """
+    A name for it, for answers and messages; its folders mean nothing.
+    """
+
+
 class LabelledImagesIn(Model):
     """
     Images, one or more, each with the label of its class.
@@ -1276,7 +1317,9 @@ class LabelledImagesIn(Model):
     model_config = ConfigDict(
         extra="forbid",
     )
-    images: list[LabelledImageData | LabelledImageEmbedding | LabelledImageReference]
+    images: list[
+        LabelledImageData | LabelledImageEmbedding | LabelledImageReference | LabelledImageUrl
+    ]
 
 
 class OpenAIImages(Model):
@@ -1332,7 +1375,7 @@ class SimilarToImage(Model):
     model_config = ConfigDict(
         extra="forbid",
     )
-    images: list[ImageData | ImageEmbedding | ImageReference]
+    images: list[ImageData | ImageEmbedding | ImageReference | ImageUrl]
 
 
 class SimilarToText(Model):

@@ -17,6 +17,7 @@ from handful_client import (
     AsyncClient,
     Client,
     Conflict,
+    ImageUrl,
     Invalid,
     NoAnswer,
     NotFound,
@@ -283,6 +284,22 @@ def test_a_path_before_the_services_stays() -> None:
     with hostile(ready) as server, Client(f"{server.url}/handful/") as client:
         assert client.ready().status == "ready"
     assert server.received[0].line == "GET /handful/readyz HTTP/1.1"
+
+
+def test_urls_are_sent_beside_files_and_not_fetched_here() -> None:
+    told = json.loads(ANSWER)
+    told["predictions"] *= 2
+    asked = [ImageUrl(url="https://images.example/a.jpg"), b"image"]
+    with hostile(answer(200, json.dumps(told).encode())) as server, Client(server.url) as client:
+        assert len(list(client.classifier("c").predict_many(asked))) == 2
+    [sent] = server.received
+    assert sent.headers["content-type"] == "application/json"
+    assert json.loads(sent.body) == {
+        "images": [
+            {"url": "https://images.example/a.jpg"},
+            {"data": "aW1hZ2U=", "filename": "image-1"},
+        ]
+    }
 
 
 def test_members_and_values_that_are_new_are_taken() -> None:
