@@ -17,6 +17,7 @@ from handful_client import (
     AsyncClient,
     Client,
     Conflict,
+    ImageLike,
     ImageUrl,
     Invalid,
     NoAnswer,
@@ -289,7 +290,7 @@ def test_a_path_before_the_services_stays() -> None:
 def test_urls_are_sent_beside_files_and_not_fetched_here() -> None:
     told = json.loads(ANSWER)
     told["predictions"] *= 2
-    asked = [ImageUrl(url="https://images.example/a.jpg"), b"image"]
+    asked: list[ImageLike] = [ImageUrl(url="https://images.example/a.jpg"), b"image"]
     with hostile(answer(200, json.dumps(told).encode())) as server, Client(server.url) as client:
         assert len(list(client.classifier("c").predict_many(asked))) == 2
     [sent] = server.received
