@@ -6,7 +6,7 @@ setting is a field here, its column with a migration (``service/storage/``), and
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -94,6 +94,24 @@ class ClassifierSettings(BaseModel):
         " when an image is registered, and nothing when a query is answered. Another number for a"
         " classifier with images embeds all of them again, which takes that they were kept. With"
         " more than one, far more images are called unknown than `false_rejection_rate` says.",
+    )
+    remember: Literal["none", "unknown", "uncertain", "all"] = Field(
+        default="none",
+        description="Which queries are remembered with their answers, to be judged by people:"
+        " `unknown` ones; `uncertain` ones too, whose prediction set has not one label, or, without"
+        " a coverage, whose best class leads the next by less than 0.3; or `all`.",
+    )
+    remember_most: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="Most queries that are remembered; beyond them the oldest are forgotten.",
+    )
+    remember_days: float = Field(
+        default=30,
+        gt=0,
+        le=3650,
+        description="Days after which a remembered query is forgotten.",
     )
     coverage: float | None = Field(
         default=None,

@@ -20,6 +20,7 @@ from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.fetching import Fetcher, fetcher_of
+from service.inbox.remembering import Remembering
 from service.installation import check_one_faiss
 from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
@@ -33,6 +34,7 @@ from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
+from service.storage.inbox import Inboxes
 from service.storage.lock import lock_database
 from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.prompt_cache import PromptCache
@@ -68,6 +70,8 @@ class ServiceParts:
     tuner: BackgroundTuner
     re_embedder: ReEmbedder
     jobs: BackgroundJobs
+    inboxes: Inboxes
+    remembering: Remembering
     engine: Engine
     keys: KeyRing | None
     bookkeeping: Bookkeeping | None
@@ -176,7 +180,10 @@ class ServiceParts:
             shared=lock is None,
         )
         answering = Answering()
+        inboxes = Inboxes(engine)
         return cls(
+            inboxes=inboxes,
+            remembering=Remembering(inboxes, store_images=settings.store_images),
             re_embedder=re_embedder,
             jobs=BackgroundJobs(
                 engine, settings, registry, embedder, texts, answering, shared=lock is None
@@ -210,6 +217,7 @@ class ServiceParts:
         self.embedder.close()
         self.texts.close()
         self.answering.close()
+        self.remembering.close()
         self.tuner.close()
         if self.checking is not None:
             self.checking.close()

@@ -459,6 +459,21 @@ class ImageNotStored(StatusProblem):
     status = 404
 
 
+class RememberedNotFound(StatusProblem):
+    """No query of that id is in the inbox: it was judged, or forgotten, or never there."""
+
+    type_ = "not-in-the-inbox"
+    title = "There is nothing of that id in the inbox"
+    status = 404
+
+    def __init__(self, classifier: str, public_id: str) -> None:
+        name = bare(classifier)
+        super().__init__(
+            f"The inbox of classifier {name!r} has nothing of the id {public_id!r}: it was judged "
+            f"already, or forgotten. GET /v1/classifiers/{name}/inbox lists what it has."
+        )
+
+
 class JobNotFound(StatusProblem):
     """No job of that id."""
 

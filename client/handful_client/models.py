@@ -9,6 +9,29 @@ from pydantic import AwareDatetime, ConfigDict, Field, RootModel
 from handful_client.model import Model
 
 
+class AccuracyOut(Model):
+    """
+    What verdicts say of the queries of a time.
+    """
+
+    begin: AwareDatetime
+    end: AwareDatetime
+    judged: int
+    right: int
+    accuracy: float | None
+    """
+    null where nothing was judged.
+    """
+    low: float | None
+    """
+    Lower end of its 95 % interval (Wilson, 1927).
+    """
+    high: float | None
+    """
+    Upper end.
+    """
+
+
 class AgainstTextsOut(Model):
     """
     Images against the names of their classes; distances are those of unit vectors.
@@ -121,6 +144,15 @@ class CalibrationOut(Model):
     """
 
 
+class CandidateOut(Model):
+    """
+    A class that the query may have been of.
+    """
+
+    label: str
+    probability: float
+
+
 class ClassReport(Model):
     """
     How well a class's own images are told from those of the other classes.
@@ -195,6 +227,18 @@ class ClassifierSettingsIn(Model):
     """
     Views of each support image that are embedded and averaged: the image, and random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder when an image is registered, and nothing when a query is answered. Another number for a classifier with images embeds all of them again, which takes that they were kept. With more than one, far more images are called unknown than `false_rejection_rate` says.
     """
+    remember: Literal["none", "unknown", "uncertain", "all"] | None = None
+    """
+    Which queries are remembered with their answers, to be judged by people: `unknown` ones; `uncertain` ones too, whose prediction set has not one label, or, without a coverage, whose best class leads the next by less than 0.3; or `all`.
+    """
+    remember_most: int | None = None
+    """
+    Most queries that are remembered; beyond them the oldest are forgotten.
+    """
+    remember_days: float | None = None
+    """
+    Days after which a remembered query is forgotten.
+    """
     coverage: float | None = None
     """
     How often the prediction set of an image should hold its class; null: no prediction sets.
@@ -203,6 +247,17 @@ class ClassifierSettingsIn(Model):
     """
     Classes to declare by name. Classes that exist already stay as they are.
     """
+
+
+class ConfirmIn(Model):
+    """
+    The answer was right. It counts in the accuracy; nothing is registered.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    action: Literal["confirm"]
 
 
 class Confusion(Model):
@@ -225,6 +280,29 @@ class ConfusionMatrix(Model):
     Of the rows and of the columns.
     """
     rows: list[list[int]]
+
+
+class CorrectIn(Model):
+    """
+    The picture is of that class, whatever the answer was: it is registered there.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    action: Literal["correct"]
+    label: str
+
+
+class DeleteIn(Model):
+    """
+    It is forgotten, and counts nowhere.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    action: Literal["delete"]
 
 
 class DeletedOut(Model):
@@ -497,6 +575,16 @@ class ImagesToMove(Model):
     to: str
 
 
+class InboxImage(Model):
+    """
+    The support image that an action has made, or found.
+    """
+
+    id: str
+    label: str
+    status: Literal["created", "duplicate"] | str
+
+
 class MeasuredPoint(Model):
     """
     What parts of the support set made of the images that they left out.
@@ -703,6 +791,55 @@ class RegistrationLine(Model):
     label: str
     id: str
     status: Literal["created", "duplicate"] | str
+
+
+class RejectIn(Model):
+    """
+    The picture is of no class: it is registered as an explicit negative (`not-these`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    action: Literal["reject"]
+
+
+class RememberedOut(Model):
+    """
+    A query with its answer.
+    """
+
+    id: str
+    asked_at: AwareDatetime
+    why: Literal["unknown", "uncertain", "all"] | str
+    """
+    Why it is remembered: `unknown`; `uncertain`, as its prediction set has not one label, or the best class leads the next by less than 0.3; `all`, as all are.
+    """
+    filename: str
+    """
+    As the client named it; may be empty.
+    """
+    media_type: str
+    has_picture: bool
+    """
+    Whether the picture was kept, which is at `.../image` then.
+    """
+    revision: int
+    """
+    Of the classifier that answered.
+    """
+    label: str
+    """
+    What it was answered with.
+    """
+    probability: float
+    known: bool
+    p_value: float | None
+    prediction_set: list[str] | None
+    candidates: list[CandidateOut]
+    """
+    The most probable classes, five at most.
+    """
 
 
 class Scope(RootModel[Literal["read", "predict", "write", "admin"] | str]):
@@ -1408,6 +1545,34 @@ class TextsToEmbed(Model):
     """
 
 
+class AccuracyOverTime(Model):
+    """
+    Accuracy over time, by the verdicts on remembered answers.
+    """
+
+    classifier: str
+    remember: Literal["none", "unknown", "uncertain", "all"] | str
+    """
+    What is remembered now. The accuracy is that of what was remembered and judged: of all queries only where all are.
+    """
+    windows: list[AccuracyOut]
+    """
+    The oldest first; the last ends now.
+    """
+    together: AccuracyOut
+    """
+    All of them.
+    """
+    waiting: int
+    """
+    Queries in the inbox, which nobody has judged.
+    """
+    shift: ShiftOut | None
+    """
+    As in answers to queries.
+    """
+
+
 class ClassList(Model):
     """
     The classes of a classifier, in the order of their registration.
@@ -1472,6 +1637,9 @@ class ClassifierOut(Model):
     names_carry_meaning: bool
     false_rejection_rate: float
     support_views: int
+    remember: Literal["none", "unknown", "uncertain", "all"] | str
+    remember_most: int
+    remember_days: float
     coverage: float | None
     backbone: str
     n_classes: int
@@ -1493,6 +1661,40 @@ class ClassifierOut(Model):
     problem: str | None
     """
     Why this classifier cannot answer, if it cannot: another backbone embedded it, or what is stored of it is damaged.
+    """
+
+
+class InboxActionOut(Model):
+    """
+    What became of a remembered query, which is in the inbox no more.
+    """
+
+    id: str
+    action: Literal["confirm", "correct", "reject", "delete"] | str
+    right: bool | None
+    """
+    Whether the answer was right, by this; null where that is not told.
+    """
+    image: InboxImage | None
+    """
+    Where it is registered; null: nowhere.
+    """
+
+
+class InboxOut(Model):
+    """
+    A page of an inbox, the newest first.
+    """
+
+    classifier: str
+    items: list[RememberedOut]
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
+    shift: ShiftOut | None
+    """
+    Whether the recent queries look less familiar than the support images do, as in answers to queries.
     """
 
 

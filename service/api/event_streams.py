@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 import anyio
 from fastapi import Request
@@ -16,6 +17,15 @@ from service.api.ending import ENDING
 from service.storage.jobs import JobRecord
 
 MEDIA_TYPE = "text/event-stream"
+EVENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "An event: its fields.",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "end"]},
+        "id": {"type": "string", "description": "For `Last-Event-ID`."},
+        "data": {"type": "string", "description": "The job, as JSON."},
+    },
+}
 
 # Seconds between two looks at a job, and of silence after which a comment is sent: proxies and
 # clients take longer ones for a connection that is lost.

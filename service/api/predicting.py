@@ -89,7 +89,10 @@ async def predicted(
     predictions = tried[-1].predictions if tried else None
     if predictions is None:
         predictions = await parts.answering.predict(live, queries, top_k, evidence)
-    return await answer_of(name, window, predictions)
+    content = await answer_of(name, window, predictions)
+    if live.settings.remember != "none":
+        parts.remembering.offer(live, images, queries, predictions)
+    return content
 
 
 async def answer_of(name: str, window: QueryWindow, predictions: list[Prediction]) -> bytes:

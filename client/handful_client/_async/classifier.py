@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from handful_client._async.classes import AsyncClasses
+from handful_client._async.inbox import AsyncInbox
 from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
@@ -30,6 +31,7 @@ class AsyncClassifier(
     AsyncPredicting,
     AsyncSimilar,
     AsyncStartingJobs,
+    AsyncInbox,
 ):
     """One classifier; made by the client's ``classifier``."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from handful_client._sync.classes import Classes
+from handful_client._sync.inbox import Inbox
 from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
@@ -30,6 +31,7 @@ class Classifier(
     Predicting,
     Similar,
     StartingJobs,
+    Inbox,
 ):
     """One classifier; made by the client's ``classifier``."""
 

@@ -12,6 +12,7 @@ from service.api.predicting import answer_of
 from service.api.recipes import embedded_for
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
+from service.images.uploaded import UploadedImage
 from service.registry.live import LiveClassifier
 from service.registry.query_batching import check_rows
 
@@ -46,4 +47,9 @@ async def predicted_items(
     live, queries = await embedded_for(parts, name, embedded)
     window = live.window
     predictions = await parts.answering.predict(live, queries, top_k, evidence)
-    return await answer_of(name, window, predictions)
+    content = await answer_of(name, window, predictions)
+    if live.settings.remember != "none":
+        for i, item in enumerate(items):  # of others there is no picture that could be looked at
+            if isinstance(item, UploadedImage):
+                parts.remembering.offer(live, [item], queries[i : i + 1], [predictions[i]])
+    return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import anyio
@@ -12,8 +11,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from service.access.principal import principal_of
+from service.api.cursors import Cursor, cursor_of, position
 from service.api.dependencies import ReadyParts
-from service.api.event_streams import MEDIA_TYPE, job_events, last_event
+from service.api.event_streams import EVENT_SCHEMA, MEDIA_TYPE, job_events, last_event
 from service.api.limiters import Limiters
 from service.api.middleware.head_and_options import HEAD
 from service.api.offloading import run_blocking
@@ -51,8 +51,6 @@ Found = Annotated[JobRecord, Depends(_found)]
 """The job of the id in the path, if whoever asks may know of it."""
 # Jobs of a page, where that is not asked, and at most.
 _PAGE, _MOST = 20, 100
-_CURSOR = r"^[0-9]{1,17}-[0-9a-f]{32}$"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FOUND = JobNotFound("6f1c0c3f5a4e4b0f8f0a5f0b7c9d2e11")
 _ELSEWHERE = JobElsewhere("The results of the job lie on another machine of the service. Send ...")
 _FULL = StorageFull("There is no room for it on the disk. Free some, and send the request again.")
@@ -65,13 +63,7 @@ async def list_jobs(
     parts: ReadyParts,
     request: Request,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="Most jobs of a page.")] = _PAGE,
-    cursor: Annotated[
-        str | None,
-        Query(
-            pattern=_CURSOR,
-            description="Where the page begins: `next_cursor` of the one before it.",
-        ),
-    ] = None,
+    cursor: Cursor = None,
     state: Annotated[JobState | None, Query(description="Only jobs in that state.")] = None,
     classifier: Annotated[
         str | None,
@@ -86,13 +78,12 @@ async def list_jobs(
         names = frozenset({classifier}) if names is None else names & {classifier}
     asked = None if names is None else [qualified(principal.tenant, name) for name in names]
     found = await run_blocking(
-        parts.jobs.stored.page, principal.tenant, limit + 1, _place(cursor), state, asked
+        parts.jobs.stored.page, principal.tenant, limit + 1, position(cursor), state, asked
     )
     page = found[:limit]
     following = None
     if len(found) > limit:
-        last = page[-1]
-        following = f"{(last.created_at - _EPOCH) // timedelta(microseconds=1)}-{last.id}"
+        following = cursor_of(page[-1].created_at, page[-1].id)
     return JobList(jobs=list(map(JobOut.of, page)), next_cursor=following)
 
 
@@ -172,7 +163,7 @@ async def get_results(job: Found, parts: ReadyParts) -> Response:
     )
     | {
         200: {
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {MEDIA_TYPE: {"schema": EVENT_SCHEMA}},
             "description": "Server-sent events `progress` and `end`, with a `Job` as data",
         },
         204: {"description": "The job has ended, and the client knows how"},
@@ -201,14 +192,6 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
         return Response(headers=headers, media_type=MEDIA_TYPE)
     events = job_events(request, look, JobOut.of, limiter)
     return StreamingResponse(events, headers=headers, media_type=MEDIA_TYPE)
-
-
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
-    """What a page begins after."""
-    if cursor is None:
-        return None
-    at, _, job_id = cursor.partition("-")
-    return _EPOCH + timedelta(microseconds=int(at)), job_id
 
 
 async def _blocks(folder: JobFolder, size: int) -> AsyncIterator[bytes]:

@@ -116,9 +116,11 @@ async def post_support(
     await run_blocking(parts.registry.live, name)
     if is_json(request):
         labelled = await received_labelled_items(request, parts)
-        return await _register(name, labelled, (), parts, request, until_tuned, predict=predict)
+        return await register_items(
+            name, labelled, (), parts, request, until_tuned, predict=predict
+        )
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
-    return await _register(
+    return await register_items(
         name, upload.labelled, upload.skipped, parts, request, until_tuned, predict=predict
     )
 
@@ -152,9 +154,11 @@ async def post_images(
     await run_blocking(parts.registry.live, name)
     if is_json(request):
         labelled = [(label, item) for item in await received_items(request, parts, label)]
-        return await _register(name, labelled, (), parts, request, until_tuned, predict=predict)
+        return await register_items(
+            name, labelled, (), parts, request, until_tuned, predict=predict
+        )
     upload = await read_class_images(request, parts.settings, label)
-    return await _register(
+    return await register_items(
         name, upload.labelled, upload.skipped, parts, request, until_tuned, predict=predict
     )
 
@@ -194,11 +198,11 @@ async def get_image(
             "(HANDFUL_STORE_IMAGES=false) when it came, or its embeddings alone were sent."
         )
     account_of(request).take(len(content))  # until the client has read it
-    return tagged(Response(content, media_type=record.media_type, headers=_INERT), tag)
+    return tagged(Response(content, media_type=record.media_type, headers=INERT), tag)
 
 
 # Uploaded bytes go back to browsers: they must never be taken for a page or a script.
-_INERT = {
+INERT = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",
 }
@@ -224,7 +228,7 @@ async def delete_image(
     await until_tuned(name)
 
 
-async def _register(
+async def register_items(
     name: str,
     labelled: Sequence[tuple[str, Item]],
     skipped: Sequence[FileReason],
@@ -234,6 +238,19 @@ async def _register(
     *,
     predict: bool,
 ) -> RegistrationOut:
+    """Register images with their labels, all of them or none.
+
+    Args:
+        name: The classifier's.
+        labelled: One or more.
+        skipped: Files to be named in the answer.
+        parts: Of the service.
+        request: Whose client waits.
+        until_tuned: Called when it is done.
+        predict: Whether to say what each is taken for, before and after.
+
+    Raises as :meth:`service.registry.registry.Registry.add_images`, and as embedding does.
+    """
     images = [image for _, image in labelled]
     labels = [label for label, _ in labelled]
     needed = await run_blocking(parts.registry.check_room, name, labels)

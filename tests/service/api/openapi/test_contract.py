@@ -155,7 +155,7 @@ def test_names_labels_and_ids_have_patterns(document: Json) -> None:
         "image_id": IMAGE_ID_SCHEMA,
         "key_id": KEY_ID_SCHEMA,
     }
-    schemas["job_id"] = IMAGE_ID_SCHEMA
+    schemas |= dict.fromkeys(("job_id", "item_id"), IMAGE_ID_SCHEMA)
     seen = set()
     for _, _, operation in operations(document):
         for parameter in operation.get("parameters", ()):
