@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from tests.service.pictures import picture
 
-NAMES = ["a", "b", "land-cover"]
-LABELS = ["ant", "bee", "not-these"]
+NAMES = ["a", "a", "a", "b", "land-cover"]
+LABELS = ["ant", "ant", "bee", "not-these"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ WHAT: dict[str, Send] = {
     "copy": lambda http, step, _: http.post(f"{_url(step)}/copy", json={"to": "b"}),
     "rename": lambda http, step, _: http.post(f"{_url(step)}/rename", json={"to": "c"}),
     "merge": lambda http, step, _: http.post(f"{_url(step)}/merge", json={"from": "b"}),
-    "annotate": lambda http, step, _: http.put(f"{_url(step)}/annotations", json={"note": "mine"}),
+    "annotate": lambda http, step, _: http.put(f"{_url(step)}/annotations", json={"notes": "mine"}),
     "similar": lambda http, step, _: http.post(
         f"{_url(step)}/similar",
         content=picture(step.pictures[0]),
@@ -123,7 +123,17 @@ STEPS = st.builds(
     st.sampled_from(LABELS),
     st.lists(st.integers(1, 6), min_size=1, max_size=3).map(tuple),
 )
-SEQUENCES = st.lists(STEPS, min_size=4, max_size=14)
+# Most sequences begin with a classifier of two classes, and so have something to ask.
+_BEGINNING = [
+    Step("create", "a", "ant", (1,)),
+    Step("register", "a", "ant", (1, 2)),
+    Step("register", "a", "bee", (3, 4)),
+]
+SEQUENCES = st.builds(
+    lambda begun, steps: [*_BEGINNING, *steps] if begun else steps,
+    st.sampled_from([True, True, True, False]),
+    st.lists(STEPS, min_size=4, max_size=14),
+)
 
 _DRAWN = re.compile(rb"\b[0-9a-f]{32}\b|handful_[0-9a-f]{16}_[\w-]{43}|\b[0-9a-f]{16}\b")
 _CLOCK = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
