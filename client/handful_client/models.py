@@ -82,7 +82,7 @@ class AuditEntry(Model):
     at: AwareDatetime
     action: str
     """
-    `classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `re-embedding`; `refused`, with how many `times` within seconds.
+    `classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times` within seconds.
     """
     classifier: str | None
     key_id: str | None

@@ -14,8 +14,10 @@ from typing import Annotated, Any
 from fastapi import Header, Request, Response
 from pydantic import ValidationError
 
+from service.access.principal import principal_of
 from service.api.image_quota import count_images
 from service.api.middleware.bytes_in_flight import account_of
+from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary, json_of
 from service.api.preferences import prefers_async
 from service.api.schemas.jobs import JobFolderIn, JobOut
@@ -23,8 +25,9 @@ from service.api.uploads.image_uploads import ZIP_TYPES
 from service.composition import ServiceParts
 from service.jobs.accepting import Asked
 from service.problems import FolderNotAllowed, InvalidRequest
+from service.storage.audit import Entry, write_entries
 from service.storage.jobs import JobKind
-from service.tenancy import DEFAULT_TENANT, tenant_of
+from service.tenancy import DEFAULT_TENANT, bare, tenant_of
 
 # Bytes of a JSON document that names a folder, which is a path and little else.
 _SHORT = re.compile("[0-9]{1,5}")
@@ -113,6 +116,16 @@ async def accepted_job(
             counted=partial(count_images, request.scope),
         )
     )
+    if parts.bookkeeping is not None and parts.settings.audit_days:
+        entry = Entry.by(
+            principal_of(request.scope),
+            "job.begun",
+            bare(name),
+            job=job.id,
+            kind=str(kind),
+            files=job.total,
+        )
+        await run_blocking(write_entries, parts.engine, [entry])
     applied = {"preference-applied": "respond-async"} if asynchronous else {}
     root_path = request.scope.get("root_path", "")
     return Response(

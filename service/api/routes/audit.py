@@ -48,7 +48,8 @@ class AuditEntry(BaseModel):
     at: datetime
     action: str = Field(
         description="`classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`,"
-        " `.rotated`, `.revoked`; `re-embedding`; `refused`, with how many `times` within seconds."
+        " `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times`"
+        " within seconds."
     )
     classifier: str | None
     key_id: str | None = Field(description="Of the key that it was done with.")

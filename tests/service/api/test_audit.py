@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -75,6 +77,25 @@ def test_every_change_is_there_with_its_key(keyed: Keyed) -> None:
         assert len(entries(http, action="classifier.changed")) == 3
         assert entries(http, key_id="0" * 16) == []
         assert entries(http, since=(datetime.now(UTC) + timedelta(hours=1)).isoformat()) == []
+
+
+def test_jobs_are_there_with_who_asked_for_them(keyed: Keyed) -> None:
+    key = keyed.key(tenant="jobs", scopes=["admin", "read", "write"])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ant/1.png", picture(1))
+    with keyed.client(key) as http:
+        mine = Classifier(http, "mine")
+        mine.put().raise_for_status()
+        asked = http.post(
+            f"{mine.url}/support",
+            content=packed.getvalue(),
+            headers={"content-type": "application/zip", "prefer": "respond-async"},
+        )
+        assert asked.status_code == 202, asked.text
+        [begun] = entries(http, action="job.begun")
+        assert begun["details"]["job"] == asked.json()["id"]
+        assert (begun["key_id"], begun["classifier"]) == (key.split("_")[1], "mine")
 
 
 def test_pages_hold_all_entries_once(keyed: Keyed) -> None:
