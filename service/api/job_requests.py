@@ -15,6 +15,7 @@ from fastapi import Header, Request, Response
 from pydantic import ValidationError
 
 from service.access.principal import principal_of
+from service.api.dependencies import RECORDERS
 from service.api.image_quota import count_images
 from service.api.middleware.bytes_in_flight import account_of
 from service.api.offloading import run_blocking
@@ -24,6 +25,7 @@ from service.api.schemas.jobs import JobFolderIn, JobOut
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.composition import ServiceParts
 from service.jobs.accepting import Asked
+from service.jobs.audited import audited_by
 from service.problems import FolderNotAllowed, InvalidRequest
 from service.storage.audit import Entry, write_entries
 from service.storage.jobs import JobKind
@@ -104,6 +106,9 @@ async def accepted_job(
             "Folders of the machine are its operator's, who is of the default tenant. Send a zip."
         )
     account = account_of(request)
+    if request.scope.get(RECORDERS):  # what the job changes is written down with it, too
+        principal = principal_of(request.scope)
+        parameters = parameters | audited_by(principal)
     job = await parts.jobs.accept(
         Asked(
             kind=kind,

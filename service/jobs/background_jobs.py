@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.jobs.accepting import Accepting, Asked
+from service.jobs.audited import recorders_of
 from service.jobs.job_folder import JobFile, JobFolder, JobFolders
 from service.jobs.job_run import JobRun
 from service.jobs.prediction_job import PredictionWork
@@ -175,9 +176,8 @@ class BackgroundJobs:
         if job.kind == "predict":
             return PredictionWork(job, self._registry, self._embedders, self._answering)
         first = first_files(files, folder.lines(job.result_bytes))
-        return RegistrationWork(
-            job, self._registry, self._embedders, self._texts, self._writers, first
-        )
+        registry = self._registry.recording(recorders_of(job))
+        return RegistrationWork(job, registry, self._embedders, self._texts, self._writers, first)
 
     def _clean(self) -> None:
         """Remove jobs that ended long ago, and folders that belong to none."""

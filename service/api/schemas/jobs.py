@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
 from service.api.schemas.predictions import EvidenceOut, RankedLabelOut
+from service.jobs.audited import shown_parameters
 from service.storage.jobs import FIRST_ERRORS, JobKind, JobRecord, JobState
 from service.tenancy import bare
 
@@ -124,7 +125,7 @@ class JobOut(BaseModel):
             state=job.state,
             cancelling=job.cancelling and not job.ended,
             folder=job.folder,
-            parameters=job.parameters,
+            parameters=shown_parameters(job),
             progress=ProgressOut(
                 total=job.total, done=job.done, failed=job.failed_files, skipped=job.skipped
             ),
