@@ -34,6 +34,7 @@ from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
+from service.storage.housekeeping import Housekeeping
 from service.storage.inbox import Inboxes
 from service.storage.lock import lock_database
 from service.storage.moved_embeddings import MovedEmbeddings
@@ -73,6 +74,7 @@ class ServiceParts:
     inboxes: Inboxes
     remembering: Remembering
     engine: Engine
+    housekeeping: Housekeeping
     keys: KeyRing | None
     bookkeeping: Bookkeeping | None
     lock: FileLock | None
@@ -136,7 +138,13 @@ class ServiceParts:
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
         check_fingerprints(engine, own)
-        store = Store(engine, own, store_images=settings.store_images, accepts=embedder.can_embed)
+        store = Store(
+            engine,
+            own,
+            store_images=settings.store_images,
+            accepts=embedder.can_embed,
+            keeps_history=settings.history_days > 0,
+        )
         keys = None
         if settings.auth != "none":
             keys = KeyRing(engine, settings.tenant_limits)
@@ -197,6 +205,7 @@ class ServiceParts:
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
+            housekeeping=Housekeeping(engine, settings.history_days),
             keys=keys,
             bookkeeping=(None if keys is None else Bookkeeping(engine, keys, settings.audit_days)),
             lock=lock,
@@ -213,6 +222,7 @@ class ServiceParts:
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
+        self.housekeeping.close()
         self.re_embedder.close()
         self.embedder.close()
         self.texts.close()

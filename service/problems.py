@@ -158,6 +158,14 @@ class ClassExists(StatusProblem):
         )
 
 
+class CannotRevert(StatusProblem):
+    """What a classifier was at a revision cannot be brought back."""
+
+    type_ = "cannot-revert"
+    title = "That revision cannot be brought back"
+    status = 409
+
+
 class ImportedBackbone(StatusProblem):
     """A classifier's file holds embeddings of another backbone, and not all of its images."""
 

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         description="Whom the service answers: everybody; who sends a key (handful keys create); or"
         " whom a proxy of trusted_proxies has signed in, as its X-Forwarded-User says.",
     )
+    history_days: float = Field(
+        7,
+        ge=0,
+        description="How long what a change has removed can be brought back; 0: not at all.",
+    )
     audit_days: float = Field(
         90,
         ge=0,

@@ -675,6 +675,53 @@ class OpenAIUsage(Model):
     total_tokens: int
 
 
+class PastChangeOut(Model):
+    """
+    A change of settings, classes or images, in short.
+    """
+
+    revision: int
+    """
+    Content revision after it; `to` of a revert to it.
+    """
+    at: AwareDatetime
+    key_id: str | None
+    """
+    The key that it was made with; null: without one.
+    """
+    what: str
+    """
+    `changed`, `renamed` (the classifier) or `annotated`.
+    """
+    reverted_to: int | None
+    """
+    The revision that it brought back, if it did.
+    """
+    classes_added: list[str]
+    """
+    The first 20 labels.
+    """
+    n_classes_added: int
+    classes_removed: list[str]
+    """
+    The first 20 labels.
+    """
+    n_classes_removed: int
+    classes_renamed: dict[str, str]
+    """
+    New labels by old ones.
+    """
+    images_added: int
+    """
+    Images that were moved count as added and removed.
+    """
+    images_removed: int
+    settings: bool
+    """
+    Whether settings were changed.
+    """
+
+
 class PredictedLabelOut(Model):
     """
     What an image is taken for now.
@@ -1662,6 +1709,23 @@ class ClassifierOut(Model):
     """
     Why this classifier cannot answer, if it cannot: another backbone embedded it, or what is stored of it is damaged.
     """
+
+
+class HistoryOut(Model):
+    """
+    Changes of a classifier, the last first.
+    """
+
+    classifier: str
+    revision: int
+    """
+    The content revision that it is at.
+    """
+    oldest_revision: int
+    """
+    The oldest one that can be brought back.
+    """
+    changes: list[PastChangeOut]
 
 
 class InboxActionOut(Model):

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 
+from service.access.principal import principal_of
 from service.api.dependencies import Name, ReadyParts
 from service.api.entity_tags import EntityTags
 from service.api.middleware.idempotency import SCOPE_KEY, KeyedRequest
@@ -14,6 +15,7 @@ from service.api.offloading import run_blocking
 from service.api.openapi.schema_types import IDEMPOTENCY_KEY_SCHEMA, TAGS_SCHEMA
 from service.api.preconditions import Preconditions
 from service.composition import ServiceParts
+from service.storage.history import HistoryActor
 from service.storage.idempotency import IdempotencyKeys
 
 
@@ -87,6 +89,8 @@ async def _changing_parts(
     keyed: KeyedRequest | None = request.scope.get(SCOPE_KEY)
     if keyed is not None and idempotency_key is not None:
         parts = parts.recording([await keyed.begin(IdempotencyKeys(parts.engine), request)])
+    if (key_id := principal_of(request.scope).key_id) is not None:
+        parts = parts.recording([HistoryActor(key_id)])
     preconditions = Preconditions.of(name, if_match, if_none_match)
     if preconditions is None:
         return parts

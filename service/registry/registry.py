@@ -34,6 +34,7 @@ from service.registry.optimistic_concurrency import retried_if_outdated
 from service.registry.registered import Registered, all_registered, taken_for
 from service.registry.reshaping import Reshaping
 from service.registry.retuning import Retuning
+from service.registry.reverting import Reverting
 from service.registry.support_views import check_views, renewed
 from service.registry.tuning_queue import TuningQueue
 from service.storage.change import Change
@@ -68,6 +69,7 @@ class Registry:
     Attributes:
         change_over: Changes a classifier over to another recipe.
         imports: Creates classifiers from files.
+        revert: Brings back what a classifier was.
         reshaping: Copies, renames and merges classifiers and classes, and moves images.
     """
 
@@ -93,6 +95,7 @@ class Registry:
         self.change_over = ChangingOver(store, backbone, self._loaded, cache, self.tunings)
         self.imports = Imports(store, backbone, self._loaded, limits)
         self.reshaping = Reshaping(store, self._loaded, self._changes, self._definitions)
+        self.revert = Reverting(store, self._loaded, self._changes)
 
     def recording(self, recorders: Iterable[Recorder]) -> Self:
         """This registry, with recorders of the changes that are made through it; costs nothing.
@@ -104,6 +107,7 @@ class Registry:
         registry._changes = ChangeMaker(store, self._backbone, self.tunings)
         registry.imports = Imports(store, self._backbone, self._loaded, self._limits)
         registry.reshaping = Reshaping(store, self._loaded, registry._changes, self._definitions)
+        registry.revert = Reverting(store, self._loaded, registry._changes)
         return registry
 
     # Reading

@@ -64,6 +64,7 @@ class Change:
         renewed: Support images that stay, all of them, with other embeddings, by their ids.
         identities: Of those of ``added`` that keep one, by their places; their bytes are stored.
         relabelled: Ids of those of ``classes_renewed`` that have another label.
+        reverts_to: The content revision that it brings back, if it does.
         sources: Other classifiers that images of ``added`` are of, which must be in these states.
     """
 
@@ -78,6 +79,7 @@ class Change:
     identities: Mapping[int, Identity] = field(default_factory=dict)
     relabelled: frozenset[int] = frozenset()
     sources: tuple[State, ...] = ()
+    reverts_to: int | None = None
 
     @property
     def is_tuning(self) -> bool:

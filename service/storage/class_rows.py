@@ -32,9 +32,9 @@ _RENEW = (
 
 
 def write_classes(
-    session: Session, classifier_id: int, classes: Sequence[NewClass]
+    session: Session, classifier_id: int, classes: Sequence[NewClass], revision: int = 0
 ) -> list[ClassRecord]:
-    """Write new classes of a classifier.
+    """Write new classes of a classifier, which are there from a content revision on.
 
     Returns:
         Their records, with new identifiers, in the order of the classes.
@@ -47,6 +47,7 @@ def write_classes(
             "classifier_id": classifier_id,
             "label": new.label,
             "text_embedding": blob(new.text),
+            "since_revision": revision,
             "annotations": new.annotations,
             "created_at": new.created_at or now,
         }

@@ -13,6 +13,7 @@ from service.storage.errors import Damaged, Outdated
 from service.storage.records import State
 from service.storage.statements import STATE, chunks
 from service.storage.tables import (
+    ArchivedSupportRow,
     ClassifierRow,
     ClassRow,
     ImageRow,
@@ -25,6 +26,7 @@ from service.storage.tables import (
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _IMAGES, _CLASSES, _SUPPORT = map(table_of, (ImageRow, ClassRow, SupportRow))
 _CLASSIFIERS, _VIEWS = map(table_of, (ClassifierRow, ViewsRow))
+_ARCHIVED = table_of(ArchivedSupportRow)
 _IMAGES_OF_CLASSES = select(_SUPPORT.c.image_id).where(_SUPPORT.c.class_id.in_(_SOME))
 _IMAGES_OF_SUPPORT = select(_SUPPORT.c.image_id).where(_SUPPORT.c.id.in_(_SOME))
 _DELETE_CLASSES = delete(_CLASSES).where(_CLASSES.c.id.in_(_SOME))
@@ -36,10 +38,13 @@ _LOCK_IMAGES = (
     .with_for_update(key_share=True)
 )
 _DELETE_UNUSED = delete(_IMAGES).where(
-    _IMAGES.c.id.in_(_SOME), ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id)
+    _IMAGES.c.id.in_(_SOME),
+    ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id),
+    ~exists().where(_ARCHIVED.c.image_id == _IMAGES.c.id),
 )
 _DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
     _VIEWS.c.image_id.in_(_SOME),
+    ~exists().where(_ARCHIVED.c.image_id == _VIEWS.c.image_id),
     ~select(_SUPPORT.c.id)
     .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
     .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
@@ -80,7 +85,8 @@ def delete_classifier(
         .join(ClassRow, SupportRow.class_id == ClassRow.id)
         .where(ClassRow.classifier_id == classifier_id)
     )
-    with letting_go(session, set(images)):
+    archived = select(_ARCHIVED.c.image_id).where(_ARCHIVED.c.classifier_id == classifier_id)
+    with letting_go(session, {*images, *session.scalars(archived)}):
         session.execute(delete(ClassifierRow).where(ClassifierRow.id == classifier_id))
     return found, before
 

@@ -18,6 +18,7 @@ from service.storage.annotations import (
     annotations_of_images,
     write_annotations,
 )
+from service.storage.archive import forget, stored_settings, write_history
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change, log_not_followable
 from service.storage.class_rows import write_classes, write_labels, write_texts
@@ -26,6 +27,7 @@ from service.storage.deleting import delete_classifier, removing_support
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
 from service.storage.following import written_since
+from service.storage.history import ContentAt, PastChange, content_at, oldest_revision, past_changes
 from service.storage.importing import WholeClassifier, write_whole
 from service.storage.kept_support import KeptSupport, kept_support
 from service.storage.listing import ListedPage, Listing, listed, listed_one, listed_page
@@ -65,6 +67,7 @@ class Store:
         store_images: Whether the bytes of images are kept from now on.
         accepts: Whether this process embeds under another fingerprint, too: that of another recipe
             of the same backbone, while a database moves from one to the other. May block.
+        keeps_history: Whether what a change removes is kept, to be brought back.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class Store:
         *,
         store_images: bool = True,
         accepts: Callable[[str], bool] = refused,
+        keeps_history: bool = True,
     ) -> None:
         self._engine = engine
         self._store_images = store_images
+        self._keeps_history = keeps_history
         self._origins = AcceptedOrigins(engine, own, accepts)
         self._recorders: tuple[Recorder, ...] = ()
 
@@ -239,6 +244,9 @@ class Store:
             own = self._origins.checked(
                 session.connection(), state.fingerprint, "The classifier holds"
             )
+            before = None
+            if change.settings is not None:  # of the same revision, or nothing is written
+                before = stored_settings(session, state.id)
             # First of all: other writers of this classifier wait here until this change is whole.
             following = next_revision(state)
             updated = session.execute(following.values(**_columns(state, change)))
@@ -247,13 +255,16 @@ class Store:
             name = _name(session, state)
             tenant = tenant_of(name)
             check_sources(session, change.sources)
+            revision = state.content_revision + (not change.is_tuning)
+            if not change.is_tuning:
+                self._remember(session, state.id, revision, change, before)
             write_texts(session, change.classes_renewed)
-            write_labels(
-                session, [one for one in change.classes_renewed if one.id in change.relabelled]
-            )
             renew_support(session, tenant, tuple(change.renewed.values()), own)
             with removing_support(session, change.classes_removed, change.removed):
-                classes = write_classes(session, state.id, change.classes_added)
+                write_labels(
+                    session, [one for one in change.classes_renewed if one.id in change.relabelled]
+                )
+                classes = write_classes(session, state.id, change.classes_added, revision)
                 support = write_support(
                     session,
                     tenant,
@@ -262,10 +273,11 @@ class Store:
                     own,
                     keep=self._store_images,
                     identities=change.identities,
+                    revision=revision,
                 )
             written = Written(
                 revision=state.revision + 1,
-                content_revision=state.content_revision + (not change.is_tuning),
+                content_revision=revision,
                 settings=change.settings,
                 tuning=change.tuning,
                 tuning_is_current=change.tuning is not None,
@@ -291,6 +303,7 @@ class Store:
             values = {"name": to, "content_revision": ClassifierRow.content_revision + 1}
             written = self._renumbered(session, state, values)
             log_not_followable(session, state.id, written.revision)
+            self._remember(session, state.id, written.content_revision, Change(), None, "renamed")
             self._record(session, _recorded(name, state, Change(), written))
 
     def annotate(
@@ -310,8 +323,53 @@ class Store:
             written = self._renumbered(session, state, values)
             write_annotations(session, state.id, class_id, support_id, annotations)
             log_change(session, state.id, Change(), written)
+            self._remember(session, state.id, written.content_revision, Change(), None, "annotated")
             self._record(session, _recorded(_name(session, state), state, Change(), written))
             return written
+
+    def _remember(
+        self,
+        session: Session,
+        classifier_id: int,
+        revision: int,
+        change: Change,
+        settings_before: dict[str, Any] | None,
+        what: str = "changed",
+    ) -> None:
+        if self._keeps_history:
+            write_history(session, classifier_id, revision, change, settings_before, what)
+        else:  # what was kept before has a gap from now on
+            forget(session, classifier_id, revision)
+
+    def history(
+        self, record: ClassifierRecord, limit: int, before: int | None
+    ) -> tuple[list[PastChange], int]:
+        """Changes of a classifier, the last first, and the oldest revision that is known."""
+        with one_state(self._engine) as connection:
+            changes = past_changes(connection, record.id, limit, before)
+            return changes, oldest_revision(connection, record)
+
+    def content_at(
+        self, name: str, revision: int
+    ) -> tuple[ClassifierRecord, ContentAt] | int | None:
+        """A classifier, and what its content was; else the oldest known revision, or None."""
+        with one_state(self._engine) as connection:
+            record = loaded_record(connection, name)
+            if record is None:
+                return None
+            own = self._origins.checked(
+                connection, record.fingerprint, f"Classifier {bare(name)!r} holds"
+            )
+            content = content_at(connection, record, own, revision)
+            return oldest_revision(connection, record) if content is None else (record, content)
+
+    def forget_history(self, classifier_id: int) -> None:
+        """Let go of all that is kept of a classifier's past, at once."""
+        with writing(self._engine, frees=True) as session:
+            lock = select(ClassifierRow.content_revision).where(ClassifierRow.id == classifier_id)
+            revision = session.scalar(lock.with_for_update())
+            if revision is not None:
+                forget(session, classifier_id, revision)
 
     def _renumbered(self, session: Session, state: State, values: dict[str, Any]) -> Written:
         """Count a change up that leaves classes, images and tuning as they are."""

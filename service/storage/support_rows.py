@@ -44,6 +44,7 @@ def write_support(
     *,
     keep: bool,
     identities: Mapping[int, Identity] = NO_IDENTITIES,
+    revision: int = 0,
 ) -> list[SupportRecord]:
     """Write support images of a classifier; each content is stored once, whatever it supports.
 
@@ -55,6 +56,7 @@ def write_support(
         own: What their embeddings come from.
         keep: Whether their bytes are kept.
         identities: Of those that keep theirs, by their places.
+        revision: Of the content, from which on they are there.
 
     Returns:
         Their records, with new identifiers, in the order of the images.
@@ -82,6 +84,7 @@ def write_support(
             "class_id": class_ids[label],
             "image_id": known[image.sha256].id,
             "filename": storable(image.filename[-_MAX_FILENAME:]),
+            "since_revision": revision,
             "annotations": before and before.annotations,
             "created_at": now if before is None else before.created_at,
         }

@@ -196,6 +196,7 @@ class ClassRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     classifier_id: Mapped[int] = mapped_column(ForeignKey("classifiers.id", ondelete="CASCADE"))
     label: Mapped[str] = mapped_column(String(255))
+    since_revision: Mapped[int] = mapped_column(server_default="0")  # of the content
     text_embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
     annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
@@ -406,6 +407,7 @@ class SupportRow(Base):
     class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="CASCADE"))
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
+    since_revision: Mapped[int] = mapped_column(server_default="0")  # of the content
     annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
 
@@ -529,3 +531,54 @@ class IdempotencyRow(Base):
     status: Mapped[int | None]
     headers: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class HistoryRow(Base):
+    """A change of a classifier's content: when, by which key, and what it changed, in short."""
+
+    __tablename__ = "history"
+
+    classifier_id: Mapped[int] = mapped_column(
+        ForeignKey("classifiers.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True)  # of the content, after it
+    at: Mapped[datetime] = mapped_column(Moment, index=True)
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    changed: Mapped[dict[str, Any]] = mapped_column(Json)
+    settings_before: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
+
+
+class ArchivedClassRow(Base):
+    """A class as it was from one content revision until another one removed or renamed it."""
+
+    __tablename__ = "archived_classes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    classifier_id: Mapped[int] = mapped_column(
+        ForeignKey("classifiers.id", ondelete="CASCADE"), index=True
+    )
+    class_id: Mapped[int]
+    label: Mapped[str] = mapped_column(String(255))
+    annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    since_revision: Mapped[int]
+    until_revision: Mapped[int]
+
+
+class ArchivedSupportRow(Base):
+    """A support image as it was from one content revision until another; it keeps its image."""
+
+    __tablename__ = "archived_support"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    classifier_id: Mapped[int] = mapped_column(
+        ForeignKey("classifiers.id", ondelete="CASCADE"), index=True
+    )
+    public_id: Mapped[str] = mapped_column(String(32))
+    class_id: Mapped[int]
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    annotations: Mapped[dict[str, Any] | None] = mapped_column(_NULLABLE)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    since_revision: Mapped[int]
+    until_revision: Mapped[int]

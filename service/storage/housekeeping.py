@@ -1,0 +1,64 @@
+"""Housekeeping: what was kept for a while is let go of when that is over, by a thread."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from service.problems import StorageFull, StorageUnavailable
+from service.storage.archive import forget
+from service.storage.idempotency import IdempotencyKeys
+from service.storage.tables import HistoryRow
+from service.storage.transactions import writing
+
+logger = logging.getLogger("handful")
+
+_PAUSE = timedelta(hours=1)
+
+
+def forget_old_history(engine: Engine, before: datetime) -> None:
+    """Let go of changes of all classifiers before a time, and of what these had removed."""
+    with Session(engine) as session:
+        found = session.execute(
+            select(HistoryRow.classifier_id, func.max(HistoryRow.revision))
+            .where(HistoryRow.at < before)
+            .group_by(HistoryRow.classifier_id)
+        ).all()
+    for classifier_id, revision in found:
+        with writing(engine, frees=True) as session:
+            forget(session, classifier_id, revision)
+
+
+class Housekeeping:
+    """Does so at the start and each hour, until it is closed.
+
+    Args:
+        engine: Of the database.
+        history_days: How long what a change has removed is kept.
+    """
+
+    def __init__(self, engine: Engine, history_days: float) -> None:
+        self._engine = engine
+        self._kept = timedelta(days=history_days)
+        self._closed = Event()
+        self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(1.0):
+            try:
+                forget_old_history(self._engine, datetime.now(UTC) - self._kept)
+                IdempotencyKeys(self._engine).forget_expired()
+            except (StorageFull, StorageUnavailable) as problem:
+                logger.warning("what is old could not be let go of: %s", problem.detail)
+            if self._closed.wait(_PAUSE.total_seconds()):
+                return
