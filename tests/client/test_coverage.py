@@ -69,27 +69,8 @@ CLASSIFIER = {
 }
 JOB = {"delete_job": "delete", "get_job": "get wait", "get_results": "results"}
 # Told by others: `wait` asks from time to time.
-WITHOUT = {"get_events"}
-WITHOUT = {
-    "get_events",
-    # What becomes of whole classifiers and classes has no method yet.
-    "copy_classifier",
-    "delete_history",
-    "delete_images",
-    "get_annotations",
-    "get_class_annotations",
-    "get_history",
-    "get_image_annotations",
-    "merge_classes",
-    "merge_classifier",
-    "move_images",
-    "put_annotations",
-    "put_class_annotations",
-    "put_image_annotations",
-    "rename_class",
-    "rename_classifier",
-    "revert",
-}
+# Undo has no method yet.
+WITHOUT = {"get_events", "delete_history", "get_history", "revert"}
 
 
 def test_every_operation_has_a_method() -> None:
