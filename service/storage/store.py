@@ -77,7 +77,7 @@ class Store:
         *,
         store_images: bool = True,
         accepts: Callable[[str], bool] = refused,
-        keeps_history: bool = True,
+        keeps_history: bool = False,
     ) -> None:
         self._engine = engine
         self._store_images = store_images

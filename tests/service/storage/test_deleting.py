@@ -56,7 +56,7 @@ def one_waits(engine: Engine) -> None:
 
 
 def test_an_image_that_two_classifiers_let_go_of_at_once_is_gone(engine: Engine) -> None:
-    store = Store(engine, OWN, keeps_history=False)
+    store = Store(engine, OWN)
     for name in "ab":
         create(store, name, "ant")
         write(store, name, added=(support(1, "ant"),))
