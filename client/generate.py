@@ -40,6 +40,7 @@ SYNCHRONOUS = {
     "AsyncLabelled": "Labelled",
     "AsyncMany": "Many",
     "AsyncNamed": "Named",
+    "AsyncHistory": "History",
     "AsyncInbox": "Inbox",
     "AsyncPredicting": "Predicting",
     "AsyncRegistering": "Registering",

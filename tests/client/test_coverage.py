@@ -29,6 +29,7 @@ CLASSIFIER = {
     "copy_classifier": "copy",
     "delete_class": "delete_class",
     "delete_classifier": "delete",
+    "delete_history": "forget_history",
     "delete_image": "delete_image",
     "delete_images": "delete_images",
     "export_classifier": "export",
@@ -39,6 +40,7 @@ CLASSIFIER = {
     "get_class_annotations": "annotations",
     "get_classifier": "get",
     "get_drawing": "report_file",
+    "get_history": "history",
     "get_image": "image",
     "get_image_annotations": "annotations",
     "get_page": "report_file",
@@ -64,13 +66,14 @@ CLASSIFIER = {
     "put_image_annotations": "annotate",
     "rename_class": "rename_class",
     "rename_classifier": "rename",
+    "revert": "revert",
     "similar": "similar similar_to_text",
     "suggest_images": "suggest suggest_folder",
 }
 JOB = {"delete_job": "delete", "get_job": "get wait", "get_results": "results"}
 # Told by others: `wait` asks from time to time.
 # Undo has no method yet.
-WITHOUT = {"get_events", "delete_history", "get_history", "revert"}
+WITHOUT = {"get_events"}
 
 
 def test_every_operation_has_a_method() -> None:

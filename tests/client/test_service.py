@@ -131,6 +131,18 @@ def test_classifiers_and_classes_are_put_into_another_order(classifier: Classifi
         copy.annotations(image_id=reds[0])
 
 
+def test_a_change_is_undone(classifier: Classifier) -> None:
+    classifier.add("red", coloured("red", 0)).add("blue", coloured("blue", 0))
+    before = next(iter(classifier.history())).revision
+    classifier.delete_class("red")
+    last = next(iter(classifier.history()))
+    assert (last.classes_removed, last.images_removed) == (["red"], 1)
+    assert classifier.revert(before).n_images == 2
+    assert {one.label for one in classifier.classes()} == {"red", "blue"}
+    assert len(list(classifier.history())) >= 4
+    classifier.forget_history()
+
+
 def test_classifiers_are_listed_page_by_page(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from handful_client._async.classes import AsyncClasses
+from handful_client._async.history import AsyncHistory
 from handful_client._async.inbox import AsyncInbox
 from handful_client._async.jobs import AsyncStartingJobs
 from handful_client._async.predicting import AsyncPredicting
@@ -31,6 +32,7 @@ class AsyncClassifier(
     AsyncPredicting,
     AsyncSimilar,
     AsyncStartingJobs,
+    AsyncHistory,
     AsyncInbox,
 ):
     """One classifier; made by the client's ``classifier``."""

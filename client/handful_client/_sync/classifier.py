@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from handful_client._sync.classes import Classes
+from handful_client._sync.history import History
 from handful_client._sync.inbox import Inbox
 from handful_client._sync.jobs import StartingJobs
 from handful_client._sync.predicting import Predicting
@@ -31,6 +32,7 @@ class Classifier(
     Predicting,
     Similar,
     StartingJobs,
+    History,
     Inbox,
 ):
     """One classifier; made by the client's ``classifier``."""
