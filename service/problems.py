@@ -575,8 +575,8 @@ class KeyNotFound(StatusProblem):
     title = "There is no such key"
     status = 404
 
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no key {key_id[:64]!r}. GET /v1/keys lists those there are.")
+    def __init__(self, key_id: str, advice: str = "GET /v1/keys lists those there are.") -> None:
+        super().__init__(f"There is no key {key_id[:64]!r} that is valid. {advice}")
 
 
 class TooManyKeys(StatusProblem):

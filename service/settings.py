@@ -11,7 +11,7 @@ from platformdirs import user_cache_dir
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.access.limits import TenantLimits
+from service.access.limits import LEAST_PER_SECOND, TenantLimits
 from service.environment import Environment
 from service.fetching.sources import Sources
 from service.folders import Folders
@@ -48,10 +48,12 @@ class Settings(BaseSettings):
         " auth is not none.",
     )
     tenant_requests_per_second: float | None = Field(
-        None, gt=0, description="Most requests a second of a tenant that was given no other limit."
+        None,
+        ge=LEAST_PER_SECOND,
+        description="Most requests a second of a tenant that was given no other limit.",
     )
     tenant_images_per_second: float | None = Field(
-        None, gt=0, description="Most images a second in them, likewise."
+        None, ge=LEAST_PER_SECOND, description="Most images a second in them, likewise."
     )
     tenant_classifiers: int | None = Field(
         None, gt=0, description="Most classifiers of a tenant that was given no other limit."

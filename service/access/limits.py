@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+LEAST_PER_SECOND = 0.001
+"""The lowest rate: one in a quarter of an hour. A much lower one has no window in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:

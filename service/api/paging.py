@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import Field, WithJsonSchema
 
 from service.access.principal import Principal
-from service.api.openapi.schema_types import METADATA_PATTERN
+from service.api.openapi.schema_types import METADATA_PATTERN, TEXT_PATTERN
+from service.name_validation import CLASSIFIER
 from service.problems import InvalidCursor
 from service.storage.listing import Listing
 from service.storage.records import ClassifierRecord
@@ -25,6 +27,8 @@ from service.tenancy import bare
 T = TypeVar("T")
 MOST = 1000
 """Items of a page at most."""
+# That a database can count.
+_MOST_IMAGES = 2**62
 NO_SUCH_PLACE = InvalidCursor("What the page before ended with is gone. Begin with the first page.")
 
 Limit = Annotated[
@@ -82,7 +86,12 @@ class ListedClassifiers:
         limit: Limit = None,
         cursor: Cursor = None,
         prefix: Annotated[
-            str, Query(max_length=64, description="Only those whose names begin so.")
+            str,
+            Query(
+                max_length=64,
+                pattern=TEXT_PATTERN,
+                description="Only those whose names begin so.",
+            ),
         ] = "",
         metadata: Annotated[
             list[Annotated[str, Field(max_length=600, pattern=METADATA_PATTERN)]],
@@ -141,12 +150,16 @@ def _place(cursor: str, order: str) -> tuple[str | int | datetime, str]:
     found = _read(cursor)
     try:
         of, key, name = found
-        if of != order or not isinstance(name, str):
+        if of != order or not re.fullmatch(CLASSIFIER, name):
             raise ValueError
         if order == "images":
-            return int(key), name
-        return (datetime.fromisoformat(key) if order in {"created", "updated"} else str(key)), name
-    except (TypeError, ValueError) as error:
+            if not 0 <= (images := int(key)) <= _MOST_IMAGES:
+                raise ValueError
+            return images, name
+        if order == "name":
+            return name, name
+        return datetime.fromisoformat(key).astimezone(UTC), name
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidCursor(
             f"The cursor is of a list in another order than {order!r}. Ask for the first page, and"
             " for the next one with the same parameters."

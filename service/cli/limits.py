@@ -34,7 +34,7 @@ def set_(
     """Limit a tenant; what is left out stays. Also beside a running service, which soon follows."""
     import re
 
-    from service.access.limits import TenantLimits
+    from service.access.limits import LEAST_PER_SECOND, TenantLimits
     from service.name_validation import CLASSIFIER
     from service.storage.tenant_limits import set_limits, stored_limits
 
@@ -48,6 +48,11 @@ def set_(
         "images": images,
         "bytes": bytes,
     }
+    for option, rate in (("requests", requests_per_second), ("images", images_per_second)):
+        if rate is not None and 0 < rate < LEAST_PER_SECOND:
+            raise typer.BadParameter(
+                f"--{option}-per-second is at least {LEAST_PER_SECOND:g}, or 0"
+            )
     given = {name: value or None for name, value in asked.items() if value is not None}
     with opened_database(data_dir) as engine:
         now = TenantLimits(**asdict(stored_limits(engine, tenant)) | given)

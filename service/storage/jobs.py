@@ -6,6 +6,7 @@ All look-ups by clients have the tenant among their conditions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 # Errors that a job tells of itself; all of them are among its results.
 FIRST_ERRORS = 20
+_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,8 @@ class Jobs:
 
     def get(self, job_id: str, tenant: str) -> JobRecord | None:
         """A job of a tenant, or None; costs one row."""
+        if not _ID.fullmatch(job_id):  # PostgreSQL refuses what is no text
+            return None
         with Session(self._engine) as session:
             row = session.scalar(select(JobRow).where(_of(job_id, tenant)))
             return None if row is None else _record(row)

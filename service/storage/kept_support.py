@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
@@ -16,6 +17,8 @@ from service.storage.loaded_rows import loaded_support, support_of
 from service.storage.records import ClassifierRecord, SupportRecord
 from service.storage.statements import chunks
 from service.storage.tables import ClassRow, SupportRow
+
+_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 
 
 class KeptSupport(NamedTuple):
@@ -57,7 +60,8 @@ def kept_support(
     found = found.where(ClassRow.classifier_id == of.id)
     parts: list[ColumnElement[bool]] = []
     if public_ids is not None:
-        parts = [SupportRow.public_id.in_(some) for some in chunks(public_ids)]
+        ids = list(filter(_PUBLIC_ID.fullmatch, public_ids))  # PostgreSQL refuses what is no text
+        parts = [SupportRow.public_id.in_(some) for some in chunks(ids)]
     elif class_ids is not None:
         parts = [SupportRow.class_id.in_(some) for some in chunks(class_ids)]
     statements = [found.where(part) for part in parts] if parts else [found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from service.storage.transactions import one_state, writing
 MOST_KEYS = 1000
 # How long a key that has ended is still listed.
 _LISTED = timedelta(days=90)
+_ID = re.compile("[0-9a-f]{16}")
 
 _VERSION = select(AccessVersionRow.version)
 
@@ -77,6 +79,10 @@ class StoredKey:
         """When it ceases, or has ceased, to be valid; None: it does not."""
         ends = [end for end in (self.terms.expires_at, self.revoked_at) if end is not None]
         return min(ends, default=None)
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether it is not valid any more."""
+        return self.ends_at is not None and self.ends_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,8 @@ def rotate_key(
     """
     with writing(engine) as session:
         row = _row(session, key_id, tenant)
+        if (before := _stored(row)) is None or before.has_ended(datetime.now(UTC)):
+            raise KeyNotFound(key_id, "It has ended already, and is not made anew; make another.")
         old = _ended(session, row, grace)
         made, new = _made(session, old.terms)
         if record is not None:
@@ -222,6 +230,8 @@ def _valid(now: datetime) -> Select[Any]:
 
 
 def _row(session: Session, key_id: str, tenant: str | None) -> KeyRow:
+    if not _ID.fullmatch(key_id):  # PostgreSQL refuses what is no text
+        raise KeyNotFound(key_id)
     asked = select(KeyRow).where(KeyRow.key_id == key_id)
     if tenant is not None:
         asked = asked.where(KeyRow.tenant == tenant)

@@ -100,11 +100,15 @@ class Ids(_Array):
 class Moment(TypeDecorator[datetime]):
     """A point in time, or :class:`Unreadable`.
 
-    SQLite keeps no time zone, so UTC is put back on what it returns.
+    SQLite keeps no time zone, so it is given UTC, which is put back on what it returns.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Take a time of any zone."""
+        return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time in UTC."""

@@ -6,9 +6,10 @@ is wrong.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from service.name_validation import CLASSIFIER
 
@@ -35,7 +36,9 @@ TAGS_SCHEMA: dict[str, Any] = {
 }
 IDEMPOTENCY_KEY_SCHEMA: dict[str, Any] = {"type": "string", "format": "idempotency-key"}
 METADATA_KEY = r"[A-Za-z0-9._-]{1,64}"
-METADATA_PATTERN = rf"^{METADATA_KEY}=.*$"
+# Text that any database keeps: PostgreSQL has none with NUL.
+TEXT_PATTERN = r"^[^\x00]*$"
+METADATA_PATTERN = rf"^{METADATA_KEY}=[^\x00]*$"
 _SHA256_SCHEMA: dict[str, Any] = {"minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$"}
 
 
@@ -45,8 +48,15 @@ def _written(value: object) -> object:
     return value
 
 
-PointInTime = Annotated[AwareDatetime, BeforeValidator(_written)]
-"""A time as RFC 3339 has it; not a number of seconds, which pydantic would take."""
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("write a time of the years 1 to 9999, in UTC") from None
+
+
+PointInTime = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_utc)]
+"""A time as RFC 3339 has it, in UTC; not a number of seconds, which pydantic would take."""
 ClassifierName = Annotated[str, Field(json_schema_extra=NAME_SCHEMA)]
 ClassLabel = Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]
 ImageIdentifier = Annotated[str, Field(json_schema_extra=IMAGE_ID_SCHEMA)]

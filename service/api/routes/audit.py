@@ -12,7 +12,7 @@ from service.access.principal import principal_of
 from service.api.dependencies import ReadyParts
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import problems
-from service.api.openapi.schema_types import PointInTime
+from service.api.openapi.schema_types import TEXT_PATTERN, PointInTime
 from service.api.schemas.keys import OfTenant, tenant_asked
 from service.storage.audit import Filters, Logged, audit_page
 
@@ -83,14 +83,19 @@ async def read_audit_log(
     until: Annotated[PointInTime | None, Query(description="Before that time.")] = None,
     key_id: Annotated[
         str | None,
-        Query(description="Done with the key of that id.", max_length=64),
+        Query(description="Done with the key of that id.", max_length=64, pattern=TEXT_PATTERN),
     ] = None,
     classifier: Annotated[
         str | None,
-        Query(description="Done to the classifier of that name.", max_length=64),
+        Query(
+            description="Done to the classifier of that name.",
+            max_length=64,
+            pattern=TEXT_PATTERN,
+        ),
     ] = None,
     action: Annotated[
-        str | None, Query(description="Of that kind, as `key.created`.", max_length=64)
+        str | None,
+        Query(description="Of that kind, as `key.created`.", max_length=64, pattern=TEXT_PATTERN),
     ] = None,
     tenant: OfTenant = None,
 ) -> AuditPage:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from service.access.limits import LEAST_PER_SECOND
 from service.access.principal import Principal, Scope
 from service.api.openapi.schema_types import PointInTime
 from service.name_validation import CLASSIFIER
@@ -19,7 +20,7 @@ MOST_CLASSIFIERS = 1000
 _MOST_PER_SECOND = 1e6
 
 TenantName = Annotated[str, StringConstraints(pattern=rf"^{CLASSIFIER}$")]
-PerSecond = Annotated[float, Field(gt=0, le=_MOST_PER_SECOND, allow_inf_nan=False)]
+PerSecond = Annotated[float, Field(ge=LEAST_PER_SECOND, le=_MOST_PER_SECOND, allow_inf_nan=False)]
 
 
 OfTenant = Annotated[

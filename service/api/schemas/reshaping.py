@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
@@ -17,6 +18,8 @@ MOST_IMAGES = 10_000
 
 
 _LONGEST_KEY = 64
+# What UTF-8 and PostgreSQL can hold.
+_IS_TEXT = re.compile(r"[^\x00\ud800-\udfff]*")
 
 
 class _Sent(BaseModel):
@@ -137,6 +140,8 @@ class Annotations(BaseModel):
     def _short_keys(cls, sent: dict[str, str]) -> dict[str, str]:
         if any(len(key) > _LONGEST_KEY for key in sent):
             raise ValueError(f"a key has {_LONGEST_KEY} characters at most")
+        if any(not _IS_TEXT.fullmatch(key) for key in sent):
+            raise ValueError("a key holds U+0000, or half of a character (a lone surrogate)")
         return sent
 
     def stored(self) -> dict[str, Any] | None:

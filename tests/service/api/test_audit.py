@@ -6,7 +6,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import httpx2 as httpx
 import pytest
@@ -76,7 +76,10 @@ def test_every_change_is_there_with_its_key(keyed: Keyed) -> None:
         ]
         assert len(entries(http, action="classifier.changed")) == 3
         assert entries(http, key_id="0" * 16) == []
-        assert entries(http, since=(datetime.now(UTC) + timedelta(hours=1)).isoformat()) == []
+        for zone in (UTC, timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))):
+            soon, before = (datetime.now(zone) + timedelta(minutes=m) for m in (1, -1))
+            assert entries(http, since=soon.isoformat()) == []
+            assert len(entries(http, since=before.isoformat())) >= len(told)
 
 
 def test_jobs_are_there_with_who_asked_for_them(keyed: Keyed) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx2 as httpx
@@ -217,8 +219,10 @@ def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed) -> None:
         ({"secret": "mine"}, "request-validation-failed", "secret"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "invalid-settings", "expired"),
         ({"expires_at": "2030-01-01T00:00:00"}, "request-validation-failed", "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "request-validation-failed", "9999, in UTC"),
         ({"scopes": ["admin"], "classifiers": ["a"]}, "invalid-settings", "all classifiers"),
         ({"requests_per_second": 0}, "request-validation-failed", "requests_per_second"),
+        ({"images_per_second": 1e-300}, "request-validation-failed", "images_per_second"),
     ],
 )
 def test_terms_that_cannot_be_are_refused(
@@ -226,6 +230,26 @@ def test_terms_that_cannot_be_are_refused(
 ) -> None:
     with keyed.client(keyed.operator) as http:
         problem(http.post("/v1/keys", json=terms), 422, kind, told)
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_key_ends_when_it_was_said_whatever_the_time_zone(keyed: Keyed, hours: int) -> None:
+    end = datetime.now(timezone(timedelta(hours=hours))) + timedelta(seconds=3)
+    key = keyed.key(scopes=["read"], name=f"zone {hours}", expires_at=end.isoformat())
+    with keyed.client(key) as http, keyed.client(keyed.operator) as operator:
+        assert http.get("/v1/classifiers").status_code == 200
+        found = [k for k in operator.get("/v1/keys").json()["keys"] if k["id"] in key]
+        assert datetime.fromisoformat(found[0]["expires_at"]) == end
+        while datetime.now(UTC) < end:
+            time.sleep(0.1)
+        problem(http.get("/v1/classifiers"), 401, "key-required")
+
+
+def test_a_key_that_has_ended_is_not_made_anew(keyed: Keyed) -> None:
+    with keyed.client(keyed.operator) as http:
+        made = http.post("/v1/keys", json={"scopes": ["read"]}).json()["id"]
+        assert http.delete(f"/v1/keys/{made}").status_code == 204
+        problem(http.post(f"/v1/keys/{made}/rotate"), 404, "key-not-found", "ended")
 
 
 def test_the_command_manages_keys_beside_the_service(keyed: Keyed) -> None:

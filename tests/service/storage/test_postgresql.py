@@ -17,11 +17,12 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.problems import InvalidUpload, OtherBackbone, StorageUnavailable
+from service.problems import InvalidUpload, KeyNotFound, OtherBackbone, StorageUnavailable
 from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin
+from service.storage.keys import revoke_key
 from service.storage.store import Store
 from service.storage.tables import Base
 from tests.service.client import Classifier, of_four, problem
@@ -151,6 +152,11 @@ def test_a_file_name_with_nul_is_refused_and_nothing_is_written(
     assert len(made.add_images("a", [("ant", image(50))])) == 1
 
 
+def test_a_key_whose_id_has_nul_is_none(engine: Engine) -> None:
+    with pytest.raises(KeyNotFound):
+        revoke_key(engine, "\0", None)
+
+
 def test_another_programs_tables_are_refused_by_name(database: str) -> None:
     engine = open_database(url(database))
     with engine.begin() as connection:
@@ -251,6 +257,21 @@ def test_without_its_database_server_a_service_answers_503_and_goes_on_after(two
             two.wire.mend()
         assert made.predictions(picture(1)) == answer
         assert made.post("ant", picture(9)).status_code == 201
+        http.delete(made.url).raise_for_status()
+
+
+def test_text_that_postgresql_has_not_is_refused_or_nobodys(two: Two) -> None:
+    with two.here.client() as http:
+        made = of_four(http, "nul")
+        for parameters in ({"prefix": "\0"}, {"metadata": "a=\0"}):
+            answer = http.get("/v1/classifiers", params=parameters)
+            problem(answer, 422, "request-validation-failed")
+        for name in ("key_id", "classifier", "action"):
+            answer = http.get("/v1/audit", params={name: "\0"})
+            problem(answer, 422, "request-validation-failed")
+        problem(http.get("/v1/jobs/%00"), 404, "job-not-found")
+        answer = http.post(f"{made.url}/images/delete", json={"images": ["\0"]})
+        problem(answer, 404, "image-not-found")
         http.delete(made.url).raise_for_status()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 
 import httpx2 as httpx
@@ -94,6 +96,26 @@ def test_a_cursor_that_is_none_is_refused(listed: httpx.Client) -> None:
     by_name = listed.get("/v1/classifiers", params={"limit": 1}).json()["next_cursor"]
     other = listed.get("/v1/classifiers", params={"order": "images", "cursor": by_name})
     problem(other, 422, "invalid-cursor")
+
+
+@pytest.mark.parametrize(
+    ("order", "place"),
+    [
+        ("images", [10**30, "a"]),
+        ("images", [-1, "a"]),
+        ("images", [1, "a/b"]),
+        ("name", ["a", "\ud800"]),
+        ("name", ["a", "\0"]),
+        ("created", ["0001-01-01T00:00:00+14:00", "a"]),
+        ("updated", ["", "a"]),
+    ],
+)
+def test_a_cursor_that_somebody_has_made_up_is_refused(
+    listed: httpx.Client, order: str, place: list[object]
+) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([order, *place]).encode()).decode().rstrip("=")
+    answer = listed.get("/v1/classifiers", params={"order": order, "cursor": cursor})
+    problem(answer, 422, "invalid-cursor", "first page")
     for limit in (0, 1001):
         asked = listed.get("/v1/classifiers", params={"limit": limit})
         problem(asked, 422, "request-validation-failed", "limit")

@@ -177,3 +177,10 @@ def test_notes_are_kept_found_and_part_of_the_state(http: httpx.Client) -> None:
     for wrong in ({"metadata": {"a" * 65: "x"}}, {"metadata": {"a": 1}}, {"notes": "x" * 4001}):
         answer = http.put(f"{made.url}/annotations", json=wrong)
         problem(answer, 422, "request-validation-failed")
+    for key in (r"\u0000", r"\ud800"):
+        answer = http.put(
+            f"{made.url}/annotations",
+            content=f'{{"metadata": {{"{key}": "x"}}}}',
+            headers={"content-type": "application/json"},
+        )
+        problem(answer, 422, "request-validation-failed")
