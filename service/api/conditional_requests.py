@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
@@ -94,8 +95,10 @@ async def _changing_parts(
     preconditions = Preconditions.of(name, if_match, if_none_match)
     if preconditions is None:
         return parts
-    preconditions.check(await run_blocking(parts.store.state, name))
-    return parts.recording([preconditions])
+    state = await run_blocking(parts.store.state, name)
+    preconditions.check(state)
+    found = None if state is None else state.id
+    return parts.recording([replace(preconditions, classifier_id=found)])
 
 
 IsUnchanged = Annotated[Unchanged, Depends()]

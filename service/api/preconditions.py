@@ -27,11 +27,13 @@ class Preconditions:
         name: The classifier's qualified name.
         match: ``If-Match``.
         none_match: ``If-None-Match``.
+        classifier_id: Of the classifier; None: there was none.
     """
 
     name: str
     match: EntityTags | None
     none_match: EntityTags | None
+    classifier_id: int | None = None
 
     @classmethod
     def of(cls, name: str, if_match: str | None, if_none_match: str | None) -> Self | None:
@@ -75,3 +77,6 @@ class Preconditions:
         """Check in the transaction of the change. Raises as :meth:`check`."""
         if recorded.name == self.name:
             self.check(recorded.before)
+        for source in recorded.sources:
+            if source.id == self.classifier_id:  # a copy changes nothing of what is copied
+                self.check(source)

@@ -27,6 +27,7 @@ class Recorded:
         before: The state that it was in; None: it was created.
         change: What was asked for; None: it was created whole, or deleted.
         written: What became of it; None: it was created, or deleted.
+        sources: States of the classifiers that it was created from.
     """
 
     classifier_id: int
@@ -36,6 +37,7 @@ class Recorded:
     before: State | None = None
     change: Change | None = None
     written: Written | None = None
+    sources: tuple[State, ...] = ()
 
 
 class Recorder(Protocol):

@@ -201,7 +201,9 @@ class Store:
             own = self._origins.checked(session.connection(), whole.fingerprint, "The file holds")
             check_sources(session, sources)
             made = write_whole(session, name, whole, own, keep=self._store_images)
-            self._record(session, Recorded(classifier_id=made, name=name, revision=0))
+            self._record(
+                session, Recorded(classifier_id=made, name=name, revision=0, sources=sources)
+            )
 
     def delete_classifier(self, classifier_id: int, name: str | None = None) -> None:
         """Delete a classifier with its classes and the images that nothing else uses.

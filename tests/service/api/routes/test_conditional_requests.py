@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from adapters.backbones import Backbone
+from service.api.entity_tags import content_tag
+from service.api.preconditions import Preconditions
+from service.problems import PreconditionFailed
+from service.storage.engine import open_database
 from tests.service.client import Classifier, files, of_four, problem
 from tests.service.pictures import picture
+from tests.service.registries import fill, plain_store, registry
 from tests.service.server import Server
 
 Send = Callable[[Classifier, dict[str, str]], httpx.Response]
@@ -132,3 +140,18 @@ def test_of_many_who_saw_the_same_state_one_changes_it(spare: Server) -> None:
             thread.join()
         assert sorted(answers) == [201] + [412] * 7
         assert len(made.counts()) == 3
+
+
+def test_a_copy_is_of_the_state_that_was_seen(tmp_path: Path, backbone: Backbone) -> None:
+    """Also where somebody changes the classifier after the first look at the precondition."""
+    store = plain_store(open_database(f"sqlite:///{tmp_path / 'handful.db'}"), backbone)
+    made = registry(store, backbone)
+    fill(made, "a")
+    seen = made.live("a").state
+    asked = Preconditions.of("a", content_tag(seen), None)
+    assert asked is not None
+    copying = made.recording([replace(asked, classifier_id=seen.id)]).reshaping
+    made.put_class("a", "another")
+    with pytest.raises(PreconditionFailed):
+        copying.copy("a", "b")
+    assert store.find("b") is None
