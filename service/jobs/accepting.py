@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from service.settings import Settings
 from service.storage.jobs import JobKind, JobRecord, Jobs
 from service.storage.records import State
 
-# Zips that are received at a time by a process.
+# Zips of a tenant that are received at a time by a process.
 _RECEIVING = 8
 # Bytes that are written in one call.
 _BLOCK = 2**20
@@ -77,7 +78,7 @@ class Accepting:
         self._folders = folders
         self._registry = registry
         self._settings = settings
-        self._receiving = 0
+        self._receiving = Counter[str]()
         # It is Python that reads directories of zips, beside the event loop.
         self._reading = anyio.CapacityLimiter(1)
 
@@ -139,15 +140,15 @@ class Accepting:
         return live.state
 
     async def _received(self, folder: JobFolder, asked: Asked) -> int:
-        if self._receiving >= _RECEIVING:
+        if self._receiving[asked.tenant] >= _RECEIVING:
             raise TooManyJobs(
-                f"{_RECEIVING} zips are being received already. Send this one in a minute."
+                f"{_RECEIVING} of your zips are being received already. Send this one in a minute."
             )
-        self._receiving += 1
+        self._receiving[asked.tenant] += 1
         try:
             return await self._written(folder, asked)
         finally:
-            self._receiving -= 1
+            self._receiving -= Counter((asked.tenant,))  # drops those that are at 0
 
     async def _written(self, folder: JobFolder, asked: Asked) -> int:
         size, pieces, waiting = 0, list[bytes](), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -137,9 +138,7 @@ class BackgroundJobs:
         waiting = [job for job in waiting if job.id not in self._running]
         left = False
         while waiting and len(self._running) < _AT_ONCE:
-            busy = {(job.tenant, job.classifier) for job, _ in self._running.values()}
-            free = (job for job in waiting if (job.tenant, job.classifier) not in busy)
-            job = next(free, waiting[0])
+            job = next_job(waiting, [one for one, _ in self._running.values()])
             waiting.remove(job)
             folder = self.folders.of(job.id)
             with ExitStack() as claim:
@@ -199,3 +198,15 @@ class BackgroundJobs:
                         # It may have become a job since it was looked for.
                         if mine and not self.stored.known([job_id]):
                             folder.remove()
+
+
+def next_job(waiting: Sequence[JobRecord], running: Sequence[JobRecord]) -> JobRecord:
+    """Whose turn it is: of the tenant that has the fewest at work, of a classifier that has none.
+
+    Args:
+        waiting: One or more, the oldest first.
+        running: Those that are worked on here.
+    """
+    tenants = Counter(job.tenant for job in running)
+    busy = {(job.tenant, job.classifier) for job in running}
+    return min(waiting, key=lambda job: (tenants[job.tenant], (job.tenant, job.classifier) in busy))

@@ -188,7 +188,8 @@ class JobRun:
                 images = list(JobInput.taken(job.folder, files, self._settings).images)
             return files, images, self._work_of(job, self._folder, files)
         except (OSError, ValueError, LookupError) as error:
+            logger.warning("job %s: %s is gone or damaged: %s", job.id, self._folder.path, error)
             raise JobFailed(
-                f"What the job works on is gone from {self._folder.path}, or damaged ({error}). "
-                "Send it again as another job."
+                "What the job works on is gone from the disk, or damaged; the log tells which file."
+                " Send it again as another job."
             ) from error
