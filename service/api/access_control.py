@@ -20,6 +20,8 @@ from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 from service.settings import Settings
 from service.storage.audit import AuditRecorder, Entry, shortened, write_entries
 
+# ASGI scope: whether a refusal of it was noted; the documented way asks again after the direct one.
+_REFUSED = "handful.refused"
 _SAFE = frozenset({"GET", "HEAD"})
 _EXPORT = re.compile(r"^/v1/classifiers/[^/]+/export(?:\.faiss\.zip)?$")
 _CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")
@@ -65,7 +67,9 @@ class AccessControl:
             check_access(holder.principal, required)
         except NotAllowed:
             parts = self._parts()
-            if parts is not None and parts.bookkeeping is not None:
+            told = scope.setdefault(_REFUSED, False)
+            scope[_REFUSED] = True
+            if not told and parts is not None and parts.bookkeeping is not None:
                 parts.bookkeeping.refused(
                     holder.principal, scope["method"], scope["path"], required.classifier
                 )

@@ -48,12 +48,12 @@ async def job_events(
 ) -> AsyncIterator[bytes]:
     """Events of a job, each with the whole job as it is: ``progress``, in the end ``end``.
 
-    The stream ends with the job, when the job is removed, and when the process is told to end;
-    then the client comes again, and is told by another process what it has missed.
+    The stream ends with the job, when the job is removed or the key ends, and when the process is
+    told to end; then the client comes again, and is told by another process what it has missed.
 
     Args:
         request: Whose client is told.
-        look: Reads the job; None once it is gone.
+        look: Reads the job; None once it is gone, or the client may not know of it any more.
         shown: The JSON of it.
         limiter: Of streams, which are counted there.
     """

@@ -24,16 +24,23 @@ _UNTRUSTED = (
 
 
 def key_in(headers: Headers) -> str | None:
-    """The key that a request brings: as a bearer token (RFC 6750, 2.1), or as ``x-api-key``."""
-    key = None
+    """The key that a request brings: as a bearer token (RFC 6750, 2.1), or as ``x-api-key``.
+
+    Raises:
+        KeyRequired: It brings several: whoever reads another one than this does would take it for
+            somebody else's.
+    """
+    keys = set[str]()
     for name, value in headers:
         if name == b"authorization":
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer":
-                return token.strip()
+                keys.add(token.strip())
         elif name == b"x-api-key":
-            key = value.decode("latin-1").strip()
-    return key
+            keys.add(value.decode("latin-1").strip())
+    if len(keys) > 1:
+        raise KeyRequired("The request brings different keys. Send one, in one header field.")
+    return next(iter(keys), None)
 
 
 class TrustedProxies:

@@ -105,6 +105,11 @@ class KeyRing:
         self.used[key_id] = time()
         return self._holders.get(key_id) or self._held(key)
 
+    def is_valid(self, key_id: str) -> bool:
+        """Whether a key that was valid once still is, as far as is known."""
+        key = self._access.keys.get(key_id)
+        return key is not None and not _has_ended(key) and monotonic() - self._fresh <= STALE
+
     def look(self) -> None:
         """Ask the database whether keys or limits have changed, and read them where they have."""
         with self._lock:

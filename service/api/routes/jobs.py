@@ -184,7 +184,11 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
             "instead."
         )
 
+    key_id = principal_of(request.scope).key_id
+
     async def look() -> JobRecord | None:
+        if key_id is not None and parts.keys is not None and not parts.keys.is_valid(key_id):
+            return None
         return await run_blocking(parts.jobs.stored.get, job.id, job.tenant)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}

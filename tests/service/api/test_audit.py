@@ -156,6 +156,19 @@ def test_refusals_are_counted_and_cannot_fill_the_log(keyed: Keyed) -> None:
         assert first["classifier"] == "a"
 
 
+def test_a_refused_query_is_counted_once_whichever_way_it_takes(keyed: Keyed) -> None:
+    admin = keyed.key(tenant="queried", scopes=["admin"])
+    with keyed.client(keyed.key(tenant="queried", scopes=["read"])) as http:
+        for _ in range(3):
+            problem(Classifier(http, "a").predict(picture(1)), 403, "not-allowed")
+    with keyed.client(admin) as http:
+        deadline = time.monotonic() + 15
+        while not (told := entries(http, action="refused")):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert sum(one["details"]["times"] for one in told) <= 3
+
+
 def test_old_entries_are_forgotten(engine: Engine) -> None:
     ann = Principal(tenant="lab", user="ann")
     write_entries(engine, [Entry.by(ann, "classifier.exported", "a")])

@@ -20,7 +20,7 @@ USER = (b"x-forwarded-user", b"ann@example.com")
         ({b"authorization": b"Basic abc"}, None),
         ({b"x-api-key": b"abc"}, "abc"),
         ({b"authorization": b"Basic abc", b"x-api-key": b"def"}, "def"),
-        ({b"x-api-key": b"def", b"authorization": b"Bearer abc"}, "abc"),
+        ({b"x-api-key": b"abc", b"authorization": b"Bearer abc"}, "abc"),
         ({b"authorization": b"Bearer"}, ""),
     ],
 )
@@ -28,6 +28,20 @@ def test_a_key_is_a_bearer_token_or_has_a_field_of_its_own(
     fields: dict[bytes, bytes], key: str | None
 ) -> None:
     assert key_in(list(fields.items())) == key
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(b"x-api-key", b"def"), (b"authorization", b"Bearer abc")],
+        [(b"authorization", b"Bearer abc"), (b"authorization", b"Bearer def")],
+        [(b"x-api-key", b"abc"), (b"x-api-key", b"def")],
+    ],
+)
+def test_different_keys_in_one_request_are_nobodys(fields: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(KeyRequired) as refused:
+        key_in(fields)
+    assert "different keys" in str(refused.value.detail)
 
 
 def test_a_trusted_proxy_says_who_asks() -> None:
