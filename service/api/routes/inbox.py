@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from service.api.conditional_requests import ChangingParts
 from service.api.cursors import Cursor, cursor_of, position
 from service.api.dependencies import Name, ReadyParts
 from service.api.json_images.items import GivenEmbedding, Item
@@ -183,7 +184,7 @@ async def judge(
     name: Name,
     item_id: ItemId,
     asked: InboxActionIn,
-    parts: ReadyParts,
+    parts: ChangingParts,
     request: Request,
     until_tuned: UntilTuned,
 ) -> InboxActionOut:

@@ -167,6 +167,32 @@ def test_what_is_no_action_is_refused_and_changes_nothing(made: Classifier) -> N
     assert inbox(made, 1) == [item]
 
 
+def test_judging_takes_preconditions_and_idempotency_keys_as_changes_do(made: Classifier) -> None:
+    for number in (50, 51):
+        made.predictions(picture(number))
+    second, first = inbox(made, 2)
+    url, body = f"{made.url}/inbox/{first['id']}", {"action": "correct", "label": "bee"}
+    refused = made.http.post(url, json=body, headers={"if-match": '"another"'})
+    problem(refused, 412, "precondition-failed")
+    tag = made.http.get(made.url).headers["etag"]
+    once = {"idempotency-key": "judged-first", "if-match": tag}
+    answer = made.http.post(url, json=body, headers=once)
+    assert answer.status_code == 200, answer.text
+    again = made.http.post(url, json=body, headers=once)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (answer.json(), "true")
+    confirmed = [
+        made.http.post(
+            f"{made.url}/inbox/{second['id']}",
+            json={"action": "confirm"},
+            headers={"idempotency-key": "judged-second"},
+        )
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in confirmed] == [200, 200]
+    assert confirmed[0].json() == confirmed[1].json()
+    assert inbox(made, 0) == []
+
+
 def test_of_many_who_judge_at_once_one_does(made: Classifier) -> None:
     for seed in range(80, 86):
         made.predictions(picture(seed))
