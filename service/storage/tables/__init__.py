@@ -1,0 +1,78 @@
+"""The tables. Their history is in ``migrations/``; change both together."""
+
+from __future__ import annotations
+
+from service.storage.tables.access import (
+    AccessVersionRow,
+    AuditRow,
+    IdempotencyRow,
+    KeyRow,
+    TenantLimitsRow,
+)
+from service.storage.tables.base import Base, table_of
+from service.storage.tables.classifiers import (
+    BackboneRow,
+    ChangeRow,
+    ClassifierRow,
+    ClassRow,
+    SupportRow,
+)
+from service.storage.tables.columns import (
+    NULLABLE_JSON,
+    QUALIFIED,
+    Ids,
+    Json,
+    Moment,
+    Names,
+    Strings,
+    Unreadable,
+    now,
+)
+from service.storage.tables.history import ArchivedClassRow, ArchivedSupportRow, HistoryRow
+from service.storage.tables.images import (
+    ContentRow,
+    ImageRow,
+    PromptRow,
+    ReEmbeddedRow,
+    ReEmbeddingRow,
+    ViewsRow,
+)
+from service.storage.tables.inbox import RememberedContentRow, RememberedRow, VerdictRow
+from service.storage.tables.jobs import JobRow
+
+__all__ = [
+    "NULLABLE_JSON",
+    "QUALIFIED",
+    "AccessVersionRow",
+    "ArchivedClassRow",
+    "ArchivedSupportRow",
+    "AuditRow",
+    "BackboneRow",
+    "Base",
+    "ChangeRow",
+    "ClassRow",
+    "ClassifierRow",
+    "ContentRow",
+    "HistoryRow",
+    "IdempotencyRow",
+    "Ids",
+    "ImageRow",
+    "JobRow",
+    "Json",
+    "KeyRow",
+    "Moment",
+    "Names",
+    "PromptRow",
+    "ReEmbeddedRow",
+    "ReEmbeddingRow",
+    "RememberedContentRow",
+    "RememberedRow",
+    "Strings",
+    "SupportRow",
+    "TenantLimitsRow",
+    "Unreadable",
+    "VerdictRow",
+    "ViewsRow",
+    "now",
+    "table_of",
+]
