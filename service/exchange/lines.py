@@ -55,7 +55,7 @@ _Count = Annotated[int, Field(ge=0, lt=2**31)]
 _MEDIA_TYPES = (*(kind.media_type for kind in ImageFormat), EMBEDDING_TYPE)
 _Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
-# The row's widths (service/storage/tables.py).
+# The row's widths (service/storage/tables/).
 _FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_printable)]
 _Part = Annotated[str, StringConstraints(max_length=255)]
 

@@ -22,7 +22,7 @@ from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageId
 KINDS = ("data", "embedding", "image_id", "url")
 """Members of which an image has exactly one."""
 
-# Of the column (service/storage/tables.py).
+# Of the column (service/storage/tables/).
 _MOST_NAME = 255
 _NAME = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 # Bytes in which a text of so many characters may be written, escapes and all.
