@@ -277,6 +277,7 @@ def test_a_defect_is_the_same_problem_either_way(
         assert service.ask(plain(), noted)[0] == 500
         answers.append(head)
     assert answers[0] == answers[1]
+    assert "a defect" not in repr(answers)  # which is in the log alone
     assert sum("failed" in one.message for one in caplog.records) == 2
 
 

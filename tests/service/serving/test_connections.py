@@ -86,6 +86,24 @@ def test_bytes_that_are_no_http_are_answered_with_400(url: str, sent: bytes) -> 
     said(url, sent).problem(400, "malformed-request", "HTTP/1.1")
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"content-length: 3\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+        b"content-length: 3\r\ncontent-length: 4\r\n",
+        b"content-length: +3\r\n",
+        b"content-length : 3\r\n",
+        b"transfer-encoding: chunked, identity\r\n",
+    ],
+)
+def test_a_body_with_two_ends_is_answered_with_400(url: str, framing: bytes) -> None:
+    """What two programs on the way could take for different requests (request smuggling)."""
+    said(url, b"POST /healthz HTTP/1.1\r\nhost: localhost\r\n" + framing + b"\r\nabc").problem(
+        400, "malformed-request", "HTTP/1.1"
+    )
+
+
 @pytest.mark.parametrize("hosts", [b"", b"host: localhost\r\nHost: localhost\r\n"])
 def test_a_request_without_its_one_host_is_answered_with_400(url: str, hosts: bytes) -> None:
     said(url, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n").problem(
