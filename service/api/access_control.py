@@ -124,11 +124,16 @@ def check_access(principal: Principal, required: RequiredAccess) -> None:
     """
     if required.operator and not principal.operates:
         raise NotAllowed(
-            "That concerns all tenants: it needs a key of an operator, which is one of the default"
-            " tenant with the scope admin."
+            "That concerns all tenants: it needs an operator, who has the scope admin in the"
+            " default tenant, by a key or by what the proxy says."
         )
     if required.scope not in principal.scopes:
         allowed = ", ".join(sorted(principal.scopes)) or "nothing"
+        if principal.user is not None:
+            raise NotAllowed(
+                f"That needs the scope {required.scope}, and the proxy that signed you in allows"
+                f" {allowed}. Whoever runs it says what users may do by X-Forwarded-Scopes."
+            )
         raise NotAllowed(
             f"That needs the scope {required.scope}, and this key allows {allowed}. An"
             " administrator makes keys with other scopes: POST /v1/keys."

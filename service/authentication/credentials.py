@@ -16,7 +16,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 _TENANT = re.compile(CLASSIFIER)
 _USER = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
-_ORDINARY = frozenset({Scope.READ, Scope.PREDICT, Scope.WRITE})
+# Of whom the proxy says no more than who they are.
+_LEAST = frozenset({Scope.READ, Scope.PREDICT})
 _UNTRUSTED = (
     "This service is asked through a proxy that signs users in, and the request does not come from"
     " it. Use the proxy's address."
@@ -47,8 +48,9 @@ class TrustedProxies:
     """Proxies that sign users in, and say who they are.
 
     They send ``X-Forwarded-User``, and may send ``X-Forwarded-Tenant`` (the default tenant without)
-    and ``X-Forwarded-Scopes`` (read, predict and write without), separated by spaces or commas.
-    Nobody else is believed, and nothing else is let in.
+    and ``X-Forwarded-Scopes`` (read and predict without), separated by spaces or commas. A tenant
+    that is empty is none, scopes that are empty allow nothing. Nobody else is believed, and nothing
+    else is let in.
 
     Args:
         addresses: Addresses and networks; ``*`` for all.
@@ -75,15 +77,21 @@ class TrustedProxies:
         if peer is None or not self._is_trusted(peer):
             raise NotAllowed(_UNTRUSTED)
         user = _only(headers, b"x-forwarded-user")
-        tenant = _only(headers, b"x-forwarded-tenant") or DEFAULT_TENANT
+        tenant = _only(headers, b"x-forwarded-tenant")
         scopes = _only(headers, b"x-forwarded-scopes")
         if not user or not _USER.fullmatch(user):
             raise KeyRequired("The proxy does not say who signed in, by one X-Forwarded-User.")
-        if tenant and not _TENANT.fullmatch(tenant):
+        if tenant == "":
+            raise KeyRequired(
+                "The proxy does not say whose classifiers the request is about: X-Forwarded-Tenant"
+                " is empty. Let it send the tenant of whoever signed in, or refuse them."
+            )
+        if tenant is not None and not _TENANT.fullmatch(tenant):
             raise KeyRequired(
                 "X-Forwarded-Tenant names no tenant: 1 to 64 letters, digits, '.', '_' or '-'."
             )
-        return Principal(tenant=tenant, user=user, scopes=_scopes(scopes))
+        whose = DEFAULT_TENANT if tenant is None else tenant
+        return Principal(tenant=whose, user=user, scopes=_scopes(scopes))
 
     def _within(self, peer: str) -> bool:
         if self._all:
@@ -111,6 +119,6 @@ def _only(headers: Headers, name: bytes) -> str | None:
 
 def _scopes(written: str | None) -> frozenset[Scope]:
     if written is None:
-        return _ORDINARY
+        return _LEAST
     known = {str(scope) for scope in Scope}
     return frozenset(Scope(one) for one in re.split(r"[\s,]+", written) if one in known)

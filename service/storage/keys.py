@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Select, bindparam, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.access.key_text import NewKey, new_key
-from service.access.limits import NO_RATES, RateLimits, TenantLimits
+from service.access.limits import LEAST_PER_SECOND, NO_RATES, RateLimits, TenantLimits
 from service.access.principal import Scope
 from service.problems import KeyNotFound, TooManyKeys
+from service.storage.errors import Damaged
 from service.storage.tables import (
     AccessVersionRow,
     KeyRow,
@@ -24,11 +27,15 @@ from service.storage.tables import (
 )
 from service.storage.transactions import one_state, writing
 
+logger = logging.getLogger("handful.storage")
+
 # Valid keys of a tenant: all of them are in memory.
 MOST_KEYS = 1000
 # How long a key that has ended is still listed.
 _LISTED = timedelta(days=90)
 _ID = re.compile("[0-9a-f]{16}")
+# What a driver, or what makes values of what it read, says of a row that is damaged.
+_NOT_READ = (DBAPIError, Damaged, TypeError, ValueError)
 
 _VERSION = select(AccessVersionRow.version)
 
@@ -114,9 +121,9 @@ def read_access(engine: Engine) -> Access:
     """All keys that are valid, and all limits. A key that cannot be read is none."""
     with one_state(engine) as connection, Session(connection) as session:
         version = session.scalars(_VERSION).one()
-        keys = map(_stored, session.scalars(_valid(datetime.now(UTC))))
+        keys = _readable(session, _valid(datetime.now(UTC)))
         limits = {row.tenant: limits_of(row) for row in session.scalars(select(TenantLimitsRow))}
-        return Access(version, {key.key_id: key for key in keys if key is not None}, limits)
+        return Access(version, {key.key_id: key for key in keys}, limits)
 
 
 def list_keys(engine: Engine, tenant: str | None) -> list[StoredKey]:
@@ -125,7 +132,7 @@ def list_keys(engine: Engine, tenant: str | None) -> list[StoredKey]:
         asked = select(KeyRow).order_by(KeyRow.id)
         if tenant is not None:
             asked = asked.where(KeyRow.tenant == tenant)
-        return [key for key in map(_stored, session.scalars(asked)) if key is not None]
+        return _readable(session, asked)
 
 
 def create_key(
@@ -222,6 +229,27 @@ def limits_of(row: TenantLimitsRow) -> TenantLimits:
     )
 
 
+def _readable(session: Session, asked: Select[Any]) -> list[StoredKey]:
+    """Keys that are asked for. One that cannot be read is none, and costs no other one."""
+    try:
+        found = [(row.id, _stored(row)) for row in session.scalars(asked)]
+    except _NOT_READ:  # of one row, for all of them: one by one, then
+        ids = list(session.scalars(asked.with_only_columns(KeyRow.id)))
+        found = [(one, _read_alone(session, one)) for one in ids]
+    for row_id, key in found:
+        if key is None:
+            logger.warning("the key of row %d in the table keys cannot be read: it is none", row_id)
+    return [key for _, key in found if key is not None]
+
+
+def _read_alone(session: Session, row_id: int) -> StoredKey | None:
+    try:
+        row = session.scalars(select(KeyRow).where(KeyRow.id == row_id)).one_or_none()
+        return None if row is None else _stored(row)
+    except _NOT_READ:
+        return None
+
+
 def _valid(now: datetime) -> Select[Any]:
     return select(KeyRow).where(
         or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > now),
@@ -308,6 +336,12 @@ def _stored(row: KeyRow) -> StoredKey | None:
     )
     if any(isinstance(one, Unreadable) for one in read):
         return None
+    texts = (row.key_id, row.tenant, row.name)
+    if not (isinstance(row.digest, bytes) and all(isinstance(one, str) for one in texts)):
+        return None
+    for rate in (row.requests_per_second, row.images_per_second):
+        if rate is not None and not (isinstance(rate, (int, float)) and rate >= LEAST_PER_SECOND):
+            return None
     known = {str(scope) for scope in Scope}
     return StoredKey(
         key_id=row.key_id,

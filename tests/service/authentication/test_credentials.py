@@ -48,7 +48,8 @@ def test_a_trusted_proxy_says_who_asks() -> None:
     proxies = TrustedProxies(["10.0.0.0/8", "::1"])
     plain = proxies.principal("10.1.2.3", [USER])
     assert (plain.user, plain.tenant) == ("ann@example.com", "")
-    assert plain.scopes == {Scope.READ, Scope.PREDICT, Scope.WRITE}
+    assert plain.scopes == {Scope.READ, Scope.PREDICT}
+    assert proxies.principal("::1", [USER, (b"x-forwarded-scopes", b" ")]).scopes == set()
     assert not plain.operates
     more = [USER, (b"x-forwarded-tenant", b"lab"), (b"x-forwarded-scopes", b"admin, read nothing")]
     told = proxies.principal("::1", more)
@@ -70,6 +71,8 @@ def test_nobody_else_is_believed(peer: str | None) -> None:
         [(b"x-forwarded-user", b"")],
         [USER, (b"x-forwarded-user", b"root")],
         [USER, (b"x-forwarded-tenant", b"a/b")],
+        [USER, (b"x-forwarded-tenant", b"")],
+        [USER, (b"x-forwarded-tenant", b" ")],
         [USER, (b"x-forwarded-tenant", b"a"), (b"x-forwarded-tenant", b"b")],
         [(b"x-forwarded-user", b"a\x01b")],
     ],

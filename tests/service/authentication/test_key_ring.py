@@ -17,7 +17,16 @@ from service.authentication import key_ring
 from service.authentication.key_ring import KeyRing
 from service.problems import KeyNotFound, KeyRequired, KeysUnavailable, TooManyKeys
 from service.storage import keys
-from service.storage.keys import KeyTerms, create_key, list_keys, revoke_key, rotate_key
+from service.storage.engine import open_database
+from service.storage.keys import (
+    KeyTerms,
+    create_key,
+    list_keys,
+    read_access,
+    revoke_key,
+    rotate_key,
+)
+from tests.service.postgres import fresh_database, url
 
 TERMS = KeyTerms(tenant="lab", scopes=frozenset({Scope.READ}), classifiers=frozenset({"a"}))
 
@@ -153,6 +162,57 @@ def test_a_tenant_has_no_more_keys_than_fit_into_memory(
     create_key(engine, KeyTerms(tenant="other", scopes=TERMS.scopes))
     revoke_key(engine, first.key_id, "lab")
     create_key(engine, TERMS)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "digest = 'no bytes'",
+        "scopes = '['",
+        "classifiers = '7'",
+        "created_at = 'noon'",
+        "name = CAST(x'ff' AS TEXT)",
+        "tenant = CAST(x'ff' AS TEXT)",
+        "requests_per_second = 'many'",
+        "images_per_second = 0.0",
+    ],
+)
+def test_a_key_that_cannot_be_read_costs_no_other(
+    engine: Engine, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, before = create_key(engine, TERMS)
+    _, damaged = create_key(engine, TERMS)
+    _, after = create_key(engine, TERMS)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE keys SET {damage} WHERE id = 2")
+    ring = KeyRing(engine)
+    try:
+        assert [asked(ring, text) for text in (before, damaged, after)] == [
+            "lab",
+            "KeyRequired",
+            "lab",
+        ]
+    finally:
+        ring.close()
+    assert "row 2" in caplog.text
+    assert [one.key_id for one in list_keys(engine, None)] == [
+        text.split("_")[1] for text in (before, after)
+    ]
+
+
+def test_a_key_that_postgresql_cannot_hand_over_costs_no_other() -> None:
+    with fresh_database() as database:
+        engine = open_database(url(database))
+        try:
+            _, damaged = create_key(engine, TERMS)
+            _, text = create_key(engine, TERMS)
+            with engine.begin() as connection:  # a year that Python does not know
+                connection.exec_driver_sql("UPDATE keys SET expires_at = 'infinity' WHERE id = 1")
+            access = read_access(engine)
+            assert list(access.keys) == [text.split("_")[1]]
+            assert damaged.split("_")[1] not in access.keys
+        finally:
+            engine.dispose()
 
 
 def test_nothing_of_a_secret_is_in_the_database(engine: Engine, tmp_path: object) -> None:

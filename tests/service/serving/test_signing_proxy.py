@@ -10,7 +10,11 @@ from tests.service.client import Classifier, of_four, problem
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
-ANN = {"x-forwarded-user": "ann@example.com", "x-forwarded-tenant": "lab"}
+ANN = {
+    "x-forwarded-user": "ann@example.com",
+    "x-forwarded-tenant": "lab",
+    "x-forwarded-scopes": "read predict write",
+}
 
 
 def test_the_proxy_says_who_asks_and_only_the_proxy(tmp_path: Path, vit: str) -> None:
@@ -26,6 +30,12 @@ def test_the_proxy_says_who_asks_and_only_the_proxy(tmp_path: Path, vit: str) ->
         problem(http.get("/metrics"), 403, "not-allowed", "operator")
         elsewhere = http.get("/v1/classifiers", headers={"x-forwarded-tenant": "other"})
         assert elsewhere.json()["classifiers"] == []
+        nobodys = http.get("/v1/classifiers", headers={"x-forwarded-tenant": ""})
+        problem(nobodys, 401, "key-required", "X-Forwarded-Tenant")
+        for little in ("", "read"):
+            refused = http.post("/v1/classifiers/a/predict", headers={"x-forwarded-scopes": little})
+            told = problem(refused, 403, "not-allowed", "X-Forwarded-Scopes")
+            assert "/v1/keys" not in told["detail"]
         # What a client claims beside what the proxy says, and an address of its own.
         twice = [("x-forwarded-tenant", "other"), *ANN.items()]
         refused = httpx.get(f"{running.url}/v1/classifiers", headers=twice)
