@@ -173,10 +173,14 @@ class BackgroundJobs:
 
     def _work_of(self, job: JobRecord, folder: JobFolder, files: Sequence[JobFile]) -> Work:
         if job.kind == "predict":
-            return PredictionWork(job, self._registry, self._embedders, self._answering)
+            return PredictionWork(
+                job, self._registry, self._embedders, self._answering, self.stored
+            )
         first = first_files(files, folder.lines(job.result_bytes))
         registry = self._registry.recording(recorders_of(job))
-        return RegistrationWork(job, registry, self._embedders, self._texts, self._writers, first)
+        return RegistrationWork(
+            job, registry, self._embedders, self._texts, self._writers, first, self.stored
+        )
 
     def _clean(self) -> None:
         """Remove jobs that ended long ago, and folders that belong to none."""

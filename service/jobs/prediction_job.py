@@ -14,13 +14,13 @@ from adapters.embeddings import ImageEmbeddings
 from service.encoding.recipes import RecipeEmbedders, RecipeGone
 from service.images.uploaded import UploadedImage
 from service.jobs.job_folder import JobFile, lines_of
-from service.jobs.work import Piece, error_of, identified
+from service.jobs.work import Piece, by_name, error_of, identified
 from service.problems import AnswerTooLarge
 from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction, prediction_members
 from service.registry.query_batching import Answering
 from service.registry.registry import Registry
-from service.storage.jobs import JobRecord
+from service.storage.jobs import JobRecord, Jobs
 
 
 class PredictionWork:
@@ -31,6 +31,7 @@ class PredictionWork:
         registry: Of the classifiers.
         embedders: Embed, behind queries.
         answering: Computes answers.
+        jobs: Where the classifier's name is read.
     """
 
     # Files of a piece: a few batches of the encoder, and a tenth of a second or two.
@@ -42,7 +43,9 @@ class PredictionWork:
         registry: Registry,
         embedders: RecipeEmbedders,
         answering: Answering,
+        jobs: Jobs,
     ) -> None:
+        self._jobs = jobs
         self._job = job
         self._registry = registry
         self._embedders = embedders
@@ -54,8 +57,12 @@ class PredictionWork:
         Raises:
             StatusProblem: The classifier cannot answer.
         """
+        return await by_name(self._jobs, self._job, lambda name: self._piece(name, files, images))
+
+    async def _piece(
+        self, name: str, files: Sequence[JobFile], images: Sequence[UploadedImage]
+    ) -> Piece:
         while True:
-            name = self._job.classifier
             live = self._registry.in_memory(name)
             if live is None:
                 live = await anyio.to_thread.run_sync(self._registry.live, name)

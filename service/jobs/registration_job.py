@@ -15,19 +15,21 @@ from typing import Any
 import anyio.to_thread
 from fastapi_problem.error import StatusProblem
 from pydantic_core import to_json
+from sqlalchemy.orm import Session
 
 from service.encoding.recipes import RecipeEmbedders, RecipeGone
 from service.encoding.text_embedder import TextEmbedder
 from service.images.embedded import EmbeddedImage, SupportImage
 from service.images.uploaded import UploadedImage
 from service.jobs.job_folder import JobFile, lines_of
-from service.jobs.work import Piece, error_of, identified
+from service.jobs.work import Piece, by_name, error_of, identified
 from service.problems import ChangedMeanwhile
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.registered import Registered
 from service.registry.registry import Registry
 from service.registry.support_views import ViewsNeeded
-from service.storage.jobs import JobRecord
+from service.storage.jobs import JobRecord, Jobs
+from service.storage.recording import Recorded
 
 # Each failure is somebody else's change of what is to be embedded.
 _ATTEMPTS = 10
@@ -43,6 +45,7 @@ class RegistrationWork:
         texts: Embeds class names.
         writers: Of the threads that jobs change classifiers in.
         first: Of each support image that results tell of, by its id, the file that it came in.
+        jobs: Where the classifier's name is read.
     """
 
     # A change is tuned and written at once, while other changes of the database wait.
@@ -56,9 +59,11 @@ class RegistrationWork:
         texts: TextEmbedder,
         writers: anyio.CapacityLimiter,
         first: dict[str, int],
+        jobs: Jobs,
     ) -> None:
+        self._jobs = jobs
         self._job = job
-        self._registry = registry
+        self._registry = registry.recording([self._identified])
         self._embedders = embedders
         self._texts = texts
         self._writers = writers
@@ -70,8 +75,14 @@ class RegistrationWork:
         Raises:
             StatusProblem: The classifier cannot be changed; nothing was.
         """
+        return await by_name(
+            self._jobs, self._job, lambda name: self._registered(name, files, images)
+        )
+
+    async def _registered(
+        self, name: str, files: Sequence[JobFile], images: Sequence[UploadedImage]
+    ) -> Piece:
         texts = ClassTexts()
-        name = self._job.classifier
         live = await anyio.to_thread.run_sync(self._registry.live, name)
         views, fingerprint = live.settings.support_views, live.fingerprint
         embedded: list[EmbeddedImage | StatusProblem] | None = None
@@ -102,6 +113,11 @@ class RegistrationWork:
         raise ChangedMeanwhile(
             "Others keep changing how the classifier embeds its images and class names."
         )
+
+    def _identified(self, session: Session, recorded: Recorded) -> None:
+        """Undo a change of another classifier, which has just taken the name."""
+        if recorded.before is not None:
+            identified(self._job, recorded.before)
 
     def _piece(
         self,

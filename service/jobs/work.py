@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import anyio.to_thread
 from fastapi_problem.error import StatusProblem
 
 from service.images.uploaded import UploadedImage
 from service.jobs.job_folder import JobFile
 from service.problems import ClassifierNotFound
-from service.storage.jobs import JobRecord
+from service.storage.jobs import JobRecord, Jobs
 from service.storage.records import State
 
 
@@ -66,6 +67,28 @@ def document_of(problem: StatusProblem) -> dict[str, Any]:
         "status": problem.status,
         "detail": problem.detail or "",
     }
+
+
+async def by_name(jobs: Jobs, job: JobRecord, do: Callable[[str], Awaitable[Piece]]) -> Piece:
+    """Do a piece by the name that the job's classifier has now: it may be renamed at any time.
+
+    Args:
+        jobs: Where the name is read.
+        job: The job.
+        do: Does the piece, and raises ``ClassifierNotFound`` where the name is not its any more.
+
+    Raises:
+        ClassifierNotFound: It is gone.
+    """
+    name = await anyio.to_thread.run_sync(jobs.name_of, job)
+    while name is not None:
+        try:
+            return await do(name)
+        except ClassifierNotFound:
+            before, name = name, await anyio.to_thread.run_sync(jobs.name_of, job)
+            if name == before:
+                raise
+    raise ClassifierNotFound(job.classifier)
 
 
 def identified(job: JobRecord, state: State) -> None:

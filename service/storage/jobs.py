@@ -15,7 +15,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.storage.tables import JobRow
+from service.storage.records import State
+from service.storage.tables import ClassifierRow, JobRow
 from service.storage.transactions import writing
 
 JobKind = Literal["predict", "register"]
@@ -222,6 +223,14 @@ class Jobs:
             row.version += 1
             return not row.cancelling
 
+    def name_of(self, job: JobRecord) -> str | None:
+        """The qualified name that a job's classifier has now; None: it is gone. Costs one row."""
+        with self._engine.connect() as connection:
+            asked = select(ClassifierRow.name, ClassifierRow.created_at)
+            row = connection.execute(asked.where(ClassifierRow.id == job.classifier_id)).first()
+        # Ids are given again.
+        return None if row is None or row.created_at != job.classifier_created_at else row.name
+
     def wait(self, job_id: str, waits_for: str) -> bool:
         """Say what keeps a job from going on; whether it is to go on at all."""
         with writing(self._engine) as session:
@@ -260,6 +269,15 @@ class Jobs:
         with Session(self._engine) as session:
             found = session.execute(select(JobRow.id, JobRow.state).where(JobRow.id.in_(ids)))
             return {row.id: row.state for row in found}
+
+
+def rename_in_jobs(session: Session, state: State, to: str) -> None:
+    """Tell jobs of a classifier its new name, in the transaction that gives it."""
+    session.execute(
+        update(JobRow)
+        .where(JobRow.classifier_id == state.id, JobRow.classifier_created_at == state.created_at)
+        .values(classifier=to, version=JobRow.version + 1)
+    )
 
 
 def _of(job_id: str, tenant: str) -> ColumnElement[bool]:

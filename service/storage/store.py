@@ -25,6 +25,7 @@ from service.storage.deleting import delete_classifier, removing_support
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
 from service.storage.importing import WholeClassifier, write_whole
+from service.storage.jobs import rename_in_jobs
 from service.storage.reader import Reader
 from service.storage.recording import Recorded, Recorder
 from service.storage.records import (
@@ -222,7 +223,7 @@ class Store(Reader):
             return written
 
     def rename(self, state: State, name: str, to: str) -> None:
-        """Give a classifier another name.
+        """Give a classifier another name, which its jobs follow.
 
         Raises:
             Outdated: It is in another state, or somebody has just taken that name.
@@ -231,6 +232,7 @@ class Store(Reader):
             values = {"name": to, "content_revision": ClassifierRow.content_revision + 1}
             written = self._renumbered(session, state, values)
             log_not_followable(session, state.id, written.revision)
+            rename_in_jobs(session, state, to)
             self._remember(session, state.id, written.content_revision, Change(), None, "renamed")
             self._record(session, _recorded(name, state, Change(), written))
 

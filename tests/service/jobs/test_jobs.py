@@ -290,6 +290,24 @@ def test_a_job_of_a_classifier_that_is_deleted_fails(
         ended(http, where)
 
 
+def test_jobs_go_on_when_their_classifier_is_renamed(
+    http: httpx.Client, made: Classifier, slow: Callable[[], str]
+) -> None:
+    files = {f"ant/{i:03}.png": picture(i) for i in range(40, 100)}
+    asked = [slow(), slow(), begun(made, "support", files)]
+    to = f"{made.name[:50]}-now"
+    http.post(f"{made.url}/rename", json={"to": to}).raise_for_status()
+    made.put()  # another one of the old name, which gets nothing
+    for where in asked:
+        job = ended(http, where)
+        assert (job["state"], job["classifier"]) == ("done", to), job
+        assert len(results(http, where)) == job["progress"]["total"]
+    renamed = Classifier(http, to)
+    assert renamed.counts()["ant"] == 62
+    assert made.counts() == {}
+    assert {f"/v1/jobs/{one['id']}" for one in pages(http, classifier=to)} == set(asked)
+
+
 def test_events_tell_of_progress_and_the_end_and_go_on_where_they_were(
     http: httpx.Client, slow: Callable[[], str]
 ) -> None:
