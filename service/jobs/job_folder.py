@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -25,6 +26,8 @@ from typing import IO, Any, NamedTuple
 from filelock import FileLock
 
 from service.problems import StorageFull, StorageUnavailable
+
+logger = logging.getLogger("handful")
 
 # Left free on the disk, for the database: so many bytes, or that part of a small disk.
 _FREE, _PART = 64 * 2**20, 16
@@ -227,9 +230,11 @@ def written_or_refused(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise _full(path) from error
+        why = error.strerror or type(error).__name__
+        logger.warning("storage-unavailable: the folder of jobs %s cannot be used: %s", path, error)
         raise StorageUnavailable(
-            f"The folder of jobs {path} cannot be used ({error.strerror or error}). Look at its "
-            "disk and its mode (HANDFUL_DATA_DIR). Nothing was changed; send the request again."
+            f"The folder of jobs cannot be used ({why}). Look at its disk and its mode "
+            "(HANDFUL_DATA_DIR). Nothing was changed; send the request again."
         ) from error
 
 
@@ -239,8 +244,9 @@ def lines_of(objects: Iterable[bytes]) -> bytes:
 
 
 def _full(path: Path) -> StorageFull:
+    logger.warning("storage-full: the disk of %s is full", path)
     return StorageFull(
-        f"There is no room for this on the disk of {path}. Free some, or DELETE jobs that have "
+        "There is no room for this on the disk of the jobs. Free some, or DELETE jobs that have "
         "ended, whose results take room. Nothing was changed."
     )
 

@@ -1,5 +1,7 @@
 """Failures of the database, told as problems that name the cause and the mend.
 
+Where the database is stands in the log, and not in problems: these go to tenants.
+
 One listener on the engine translates what its driver raises, whichever statement it was. What is
 a defect of ours (a syntax error, a constraint) stays what it is.
 """
@@ -91,7 +93,7 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
 
     Args:
         engine: Whose.
-        name: What the database is called in messages.
+        name: What the database is called in the log.
         file: Where an SQLite database lies.
         patience: Is told of waits that were in vain.
     """
@@ -108,7 +110,6 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
         committing = context.connection is not None and context.statement is None
         problem = problem_of(
             error,
-            name,
             file,
             disconnected=context.is_disconnect,
             committing=committing and context.is_disconnect,
@@ -123,7 +124,6 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
 
 def problem_of(
     error: BaseException,
-    name: str,
     file: Path | None,
     *,
     disconnected: bool = False,
@@ -133,50 +133,46 @@ def problem_of(
 
     Args:
         error: As the driver raised it.
-        name: What the database is called in messages.
         file: Where an SQLite database lies.
         disconnected: Whether the driver lost its connection with it.
         committing: Whether that was while it waited for the answer to a commit.
     """
     if isinstance(error, sqlite3.Error):
-        return _of_sqlite(error, name, file)
+        return _of_sqlite(error, file)
     if committing:
-        return _unavailable(name, _POSTGRESQL["08"], _UNKNOWN)
+        return _unavailable(_POSTGRESQL["08"], _UNKNOWN)
     code: Any = getattr(error, "sqlstate", None)
     if code == "53100":
         return StorageFull(
-            f"The disk of the database server ({name}) is full. Free space there. Nothing was"
-            " changed; deleting goes on if the server's log still has room."
+            "The disk of the database server is full. Free space there. Nothing was changed;"
+            " deleting goes on if the server's log still has room."
         )
     if isinstance(code, str):
         for cause in (code, code[:3], code[:2]):
             if cause in _POSTGRESQL:
-                return _unavailable(name, _POSTGRESQL[cause])
+                return _unavailable(_POSTGRESQL[cause])
     if disconnected or (code is None and type(error).__name__ == "OperationalError"):
-        return _unavailable(name, _POSTGRESQL["08"])
+        return _unavailable(_POSTGRESQL["08"])
     return None
 
 
-def full(file: Path | None, name: str) -> StorageFull:
+def full() -> StorageFull:
     """The problem of a disk that has no room for a write."""
-    where = "its file system" if file is None else f"the file system of {file.parent}"
     return StorageFull(
-        f"There is no room for this on the disk of the database {name}. Free some on {where}. "
+        "There is no room for this on the disk of the database. Free some on its file system. "
         "Nothing was changed. Deleting images, classes and classifiers goes on while there is a "
         "little left, and makes room for others in the database; where even that is refused, "
         "delete less at a time."
     )
 
 
-def _of_sqlite(
-    error: sqlite3.Error, name: str, file: Path | None
-) -> StorageFull | StorageUnavailable | None:
+def _of_sqlite(error: sqlite3.Error, file: Path | None) -> StorageFull | StorageUnavailable | None:
     # "SQLITE_IOERR_FSYNC": the second word is the primary result code.
     code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
     code = _LIKE.get(code, code)
     if code == "FULL" or (code in ("IOERR", "CANTOPEN") and _no_room(file)):
-        return full(file, name)
-    return _unavailable(name, _SQLITE[code]) if code in _SQLITE else None
+        return full()
+    return _unavailable(_SQLITE[code]) if code in _SQLITE else None
 
 
 def _no_room(file: Path | None) -> bool:
@@ -186,5 +182,5 @@ def _no_room(file: Path | None) -> bool:
         return False
 
 
-def _unavailable(name: str, cause: str, then: str = _AGAIN) -> StorageUnavailable:
-    return StorageUnavailable(f"The database {name} cannot be used now. {cause} {then}")
+def _unavailable(cause: str, then: str = _AGAIN) -> StorageUnavailable:
+    return StorageUnavailable(f"The database cannot be used now. {cause} {then}")

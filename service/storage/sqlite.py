@@ -83,15 +83,15 @@ class SQLiteFile:
         except OSError as error:
             logger.warning("storage-unavailable: %s is gone: %s", self.path, error.strerror)
             raise StorageUnavailable(
-                f"The database {self.path} is gone ({error.strerror}). Put its folder back with "
-                "all that was in it, or stop the service and start it with another. Nothing was "
-                "changed."
+                f"The database is gone ({error.strerror}). Put its folder (HANDFUL_DATA_DIR) back "
+                "with all that was in it, or stop the service and start it with another. Nothing "
+                "was changed."
             ) from error
         if (found.st_dev, found.st_ino) != self._identity:
             logger.warning("storage-unavailable: %s is another file now", self.path)
             raise StorageUnavailable(
-                f"Another file is in the place of the database {self.path}. Restart the service "
-                "to use that one. Nothing was changed."
+                "Another file is in the place of the database. Restart the service to use that "
+                "one. Nothing was changed."
             )
 
     @contextmanager
@@ -106,8 +106,9 @@ class SQLiteFile:
             StorageUnavailable: The writers before took too long, or the file is gone.
         """
         if not self._writer_lock.acquire(timeout=self._seconds * _TURNS):
+            logger.warning("storage-unavailable: writers of %s take too long", self.path)
             raise StorageUnavailable(
-                f"Others have been writing to the database {self.path} for {_TURNS} times "
+                f"Others have been writing to the database for {_TURNS} times "
                 "HANDFUL_DATABASE_SECONDS. Nothing was changed; send the request again."
             )
         try:
@@ -115,7 +116,7 @@ class SQLiteFile:
             if not frees:
                 if not self.reserve.keep():
                     logger.warning("storage-full: the disk of %s is full", self.path)
-                    raise full(self.path, str(self.path))
+                    raise full()
                 yield
             elif self._was_full or self.reserve.scarce:
                 yield from self._deleting_on_a_full_disk()

@@ -99,7 +99,7 @@ JOB_PROBLEMS: tuple[StatusProblem, ...] = (
     InvalidName("'..' cannot be a label; of the files of the job these have it: ..."),
     InvalidRequest("body.folder: Field required", errors=[]),
     TooManyJobs("There are 100 jobs that have not ended (HANDFUL_MAX_JOBS), or their zips and ..."),
-    StorageFull("There is no room for this on the disk of /data/jobs. Free some, or DELETE ..."),
+    StorageFull("There is no room for this on the disk of the jobs. Free some, or DELETE ..."),
 )
 """Problems of a request that asks for a job, beside those of its images."""
 
@@ -147,7 +147,7 @@ def change_problems(*examples: StatusProblem) -> Responses:
         ),
         *_KEYED,
         ChangedMeanwhile("Others changed the classifier 30 times while..."),
-        StorageFull("There is no room for this on the disk of the database /data/handful.db..."),
+        StorageFull("There is no room for this on the disk of the database. Free some ..."),
     )
 
 
@@ -169,9 +169,7 @@ def problems(*examples: StatusProblem, storage: bool = True) -> Responses:
     """
     common: list[StatusProblem] = [NotReady("The backbone is still loading.")]
     if storage:
-        common.append(
-            StorageUnavailable("The database /data/handful.db cannot be used now. Another process")
-        )
+        common.append(StorageUnavailable("The database cannot be used now. Another process"))
     return problem_responses((*examples, *common))
 
 

@@ -84,7 +84,7 @@ def test_on_a_full_disk_writes_are_507_and_reading_predicting_and_deleting_go_on
             http.put(kept.class_url("wasp")),
             Classifier(http, "new").put(),
         ):
-            problem(refused, 507, "storage-full", "Free some on the file system of", "Deleting")
+            problem(refused, 507, "storage-full", "Free some on its file system", "Deleting")
         assert http.get("/v1/classifiers/new").status_code == 404
         assert kept.predictions(large(1)) == answer
         assert kept.state() == before
