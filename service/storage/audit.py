@@ -15,7 +15,7 @@ from service.access.principal import Principal
 from service.storage.change import Change
 from service.storage.keys import StoredKey
 from service.storage.recording import Recorded
-from service.storage.tables import AuditRow, Unreadable, table_of
+from service.storage.tables import AuditRow, ClassifierRow, Unreadable, table_of
 from service.storage.transactions import writing
 from service.tenancy import bare
 
@@ -117,17 +117,20 @@ class AuditRecorder:
             what = "deleted"
         elif recorded.written is None:
             what = "created"
-        details = {"revision": recorded.revision} | _told(recorded.change)
-        add_entry(
-            session,
-            Entry.by(
-                self._principal,
-                f"classifier.{what}",
-                bare(recorded.name),
-                request=shortened(self._request),
-                **details,
-            ),
-        )
+        details = {"revision": recorded.revision} | _told(session, recorded)
+        name = bare(recorded.name)
+        if recorded.renamed_to is None:
+            self._add(session, what, name, details)
+            return
+        # Two entries: whoever looks for either name finds what has become of it.
+        new = bare(recorded.renamed_to)
+        self._add(session, "renamed", name, {**details, "renamed_to": new})
+        self._add(session, "renamed", new, {**details, "renamed_from": name})
+
+    def _add(self, session: Session, what: str, name: str, details: dict[str, Any]) -> None:
+        request = shortened(self._request)
+        entry = Entry.by(self._principal, f"classifier.{what}", name, request=request, **details)
+        add_entry(session, entry)
 
 
 class AuditedKeys:
@@ -228,9 +231,9 @@ def shortened(text: str) -> str:
     return text if len(text) <= _TEXT else text[:_TEXT] + "…"
 
 
-def _told(change: Change | None) -> dict[str, Any]:
-    if change is None:
-        return {}
+def _told(session: Session, recorded: Recorded) -> dict[str, Any]:
+    """What a change was about: counts, labels, and what it was made of."""
+    change = Change() if recorded.change is None else recorded.change
     counts = {
         "classes_added": len(change.classes_added),
         "classes_removed": len(change.classes_removed),
@@ -242,6 +245,15 @@ def _told(change: Change | None) -> dict[str, Any]:
         told["labels"] = [one.label for one in change.classes_added[:_LISTED]]
     if change.settings is not None:
         told["settings"] = True
+    before = recorded.labels_before
+    if removed := [before[one] for one in change.classes_removed if one in before]:
+        told["labels_removed"] = removed[:_LISTED]
+    after = {one.id: one.label for one in change.classes_renewed}
+    if renamed := {before[one]: after[one] for one in sorted(change.relabelled) if one in before}:
+        told["labels_renamed"] = dict(list(renamed.items())[:_LISTED])
+    if sources := [one.id for one in (*recorded.sources, *change.sources)][:_LISTED]:
+        names = session.scalars(select(ClassifierRow.name).where(ClassifierRow.id.in_(sources)))
+        told["sources"] = sorted(map(bare, names))
     return told
 
 

@@ -77,6 +77,15 @@ def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
         )
 
 
+def labels_of(session: Session, class_ids: Sequence[int]) -> dict[int, str]:
+    """Labels of classes by their ids; asks for nothing where there are none."""
+    found: dict[int, str] = {}
+    for some in chunks(class_ids):
+        rows = session.execute(select(ClassRow.id, ClassRow.label).where(ClassRow.id.in_(some)))
+        found |= {row.id: row.label for row in rows}
+    return found
+
+
 def write_labels(session: Session, classes: Sequence[ClassRecord]) -> None:
     """Write other labels of classes, which may be those that others of them had."""
     connection = session.connection()

@@ -6,7 +6,8 @@ entry, the mark that a request was carried out, what a support set was before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -28,6 +29,8 @@ class Recorded:
         change: What was asked for; None: it was created whole, or deleted.
         written: What became of it; None: it was created, or deleted.
         sources: States of the classifiers that it was created from.
+        renamed_to: Its qualified name from now on; None: it keeps the one that it has.
+        labels_before: Labels of classes that are removed or get another one, by their ids.
     """
 
     classifier_id: int
@@ -38,6 +41,8 @@ class Recorded:
     change: Change | None = None
     written: Written | None = None
     sources: tuple[State, ...] = ()
+    renamed_to: str | None = None
+    labels_before: Mapping[int, str] = field(default_factory=dict)
 
 
 class Recorder(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from dataclasses import replace
 from typing import Any, Self, cast
 
 from sqlalchemy import CursorResult, Engine, bindparam, select
@@ -20,7 +21,7 @@ from service.storage.annotations import (
 from service.storage.archive import forget, stored_settings, write_history
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change, log_not_followable
-from service.storage.class_rows import write_classes, write_labels, write_texts
+from service.storage.class_rows import labels_of, write_classes, write_labels, write_texts
 from service.storage.deleting import delete_classifier, removing_support
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
@@ -187,6 +188,7 @@ class Store(Reader):
             revision = state.content_revision + (not change.is_tuning)
             if not change.is_tuning:
                 self._remember(session, state.id, revision, change, before)
+            before_labels = labels_of(session, (*change.classes_removed, *change.relabelled))
             write_texts(session, change.classes_renewed)
             renew_support(session, tenant, tuple(change.renewed.values()), own)
             with removing_support(session, change.classes_removed, change.removed):
@@ -219,7 +221,8 @@ class Store(Reader):
                 renewed=change.renewed,
             )
             log_change(session, state.id, change, written)
-            self._record(session, _recorded(name, state, change, written))
+            recorded = _recorded(name, state, change, written)
+            self._record(session, replace(recorded, labels_before=before_labels))
             return written
 
     def rename(self, state: State, name: str, to: str) -> None:
@@ -234,7 +237,8 @@ class Store(Reader):
             log_not_followable(session, state.id, written.revision)
             rename_in_jobs(session, state, to)
             self._remember(session, state.id, written.content_revision, Change(), None, "renamed")
-            self._record(session, _recorded(name, state, Change(), written))
+            renamed = _recorded(name, state, Change(), written)
+            self._record(session, replace(renamed, renamed_to=to))
 
     def annotate(
         self,

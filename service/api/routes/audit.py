@@ -47,7 +47,8 @@ class AuditEntry(BaseModel):
     id: str
     at: datetime
     action: str = Field(
-        description="`classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`,"
+        description="`classifier.created`, `.changed`, `.renamed` (an entry for either name),"
+        " `.deleted`, `.exported`; `key.created`,"
         " `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times`"
         " within seconds."
     )
@@ -57,7 +58,8 @@ class AuditEntry(BaseModel):
         description="Who did it, where a proxy says; `(command)`: whoever is at the machine."
     )
     details: dict[str, Any] = Field(
-        description="What was asked for, and what came of it: counts, revisions, labels."
+        description="What was asked for, and what came of it: counts, revisions, labels,"
+        " names that were given up or taken, classifiers whose images were taken."
     )
 
 

@@ -82,6 +82,28 @@ def test_every_change_is_there_with_its_key(keyed: Keyed) -> None:
             assert len(entries(http, since=before.isoformat())) >= len(told)
 
 
+def test_renames_copies_and_merges_say_of_what(keyed: Keyed) -> None:
+    key = keyed.key(tenant="reshapes", scopes=["admin", "read", "write"])
+    with keyed.client(key) as http:
+        url = of_four(http, "first").url
+        http.post(f"{url}/copy", json={"to": "copied"}).raise_for_status()
+        assert Classifier(http, "copied").post("ant", picture(9)).status_code == 201
+        http.post(f"{url}/merge", json={"from": "copied"}).raise_for_status()
+        http.post(f"{url}/classes/ant/rename", json={"to": "emmet"}).raise_for_status()
+        http.post(f"{url}/classes/emmet/merge", json={"from": ["bee"]}).raise_for_status()
+        http.post(f"{url}/rename", json={"to": "second"}).raise_for_status()
+        [renamed] = entries(http, classifier="second")
+        assert renamed["action"] == "classifier.renamed"
+        assert renamed["details"]["renamed_from"] == "first"
+        told = [one["details"] for one in entries(http, classifier="first", limit=4)]
+        assert told[0]["renamed_to"] == "second"
+        assert told[1]["labels_removed"] == ["bee"]
+        assert told[2]["labels_renamed"] == {"ant": "emmet"}
+        assert told[3]["sources"] == ["copied"]
+        copy = entries(http, classifier="copied")[-1]
+        assert copy["details"]["sources"] == ["first"]
+
+
 def test_jobs_are_there_with_who_asked_for_them(keyed: Keyed) -> None:
     key = keyed.key(tenant="jobs", scopes=["admin", "read", "write"])
     packed = io.BytesIO()
