@@ -145,10 +145,11 @@ class ServiceParts:
             accepts=embedder.can_embed,
             keeps_history=settings.history_days > 0,
         )
-        keys = None
+        keys = owned = None
         if settings.auth != "none":
             keys = KeyRing(engine, settings.tenant_limits)
-            store = store.recording([OwnedLimits(keys.limits)])
+            owned = OwnedLimits(keys.limits)
+            store = store.recording([owned])
         registry = Registry(
             store,
             backbone,
@@ -188,7 +189,7 @@ class ServiceParts:
             shared=lock is None,
         )
         answering = Answering()
-        inboxes = Inboxes(engine)
+        inboxes = Inboxes(engine, owned)
         return cls(
             inboxes=inboxes,
             remembering=Remembering(inboxes, store_images=settings.store_images),

@@ -30,8 +30,8 @@ logger = logging.getLogger("handful")
 
 QUERIES = Counter(
     "handful_remembered_queries_total",
-    "Queries that were to be remembered: kept, there already, or dropped because too many waited"
-    " or the database could not be used.",
+    "Queries that were to be remembered: kept, there already, or dropped because too many waited,"
+    " the tenant may own no more bytes, or the database could not be used.",
     ["outcome"],
 )
 

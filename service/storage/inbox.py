@@ -21,6 +21,7 @@ from service.storage.tables import (
     VerdictRow,
     table_of,
 )
+from service.storage.tenant_limits import OwnedLimits
 from service.storage.transactions import writing
 
 Why = Literal["unknown", "uncertain", "all"]
@@ -93,10 +94,12 @@ class Inboxes:
 
     Args:
         engine: Of the database.
+        limits: That nothing is remembered beyond; None: there are none.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, limits: OwnedLimits | None = None) -> None:
         self._engine = engine
+        self._limits = limits
 
     def remember(
         self,
@@ -119,10 +122,14 @@ class Inboxes:
 
         Returns:
             How many are new.
+
+        Raises:
+            QuotaExceeded: The tenant may not own as many bytes; none is written.
         """
         of = ClassifierRow.id == classifier_id, ClassifierRow.created_at == created_at
         with writing(self._engine) as session:
-            if session.scalar(select(ClassifierRow.id).where(*of).with_for_update()) is None:
+            tenant = session.scalar(select(ClassifierRow.tenant).where(*of).with_for_update())
+            if tenant is None:
                 return 0
             asked = [one.sha256 for one in queries]
             known = set(
@@ -141,6 +148,8 @@ class Inboxes:
                     session.add(RememberedContentRow(remembered_id=row.id, content=one.content))
             session.flush()
             _forget(session, classifier_id, most, days)
+            if self._limits is not None and any(one.content for one in new.values()):
+                self._limits.check(session, tenant, ("bytes",))
         return len(new)
 
     def page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +18,7 @@ from service.storage.tables import (
     ClassifierRow,
     ClassRow,
     ContentRow,
+    RememberedRow,
     SupportRow,
     TenantLimitsRow,
 )
@@ -74,9 +75,21 @@ class OwnedLimits:
         Raises:
             QuotaExceeded: It may not.
         """
-        tenant = tenant_of(recorded.name)
+        self.check(session, tenant_of(recorded.name), _added(recorded))
+
+    def check(self, session: Session, tenant: str, added: Sequence[str]) -> None:
+        """Look whether a tenant may own what it owns now.
+
+        Args:
+            session: Of the transaction that has added to it.
+            tenant: Whose.
+            added: What it has added to.
+
+        Raises:
+            QuotaExceeded: It may not.
+        """
         limits = self._limits(tenant)
-        limited = {what: most for what in _added(recorded) if (most := getattr(limits, what))}
+        limited = {what: most for what in added if (most := getattr(limits, what))}
         if limited and session.get_bind().dialect.name == "postgresql":
             # Changes of one tenant wait for each other here, as all do in SQLite.
             session.execute(select(func.pg_advisory_xact_lock(_lock_of(tenant))))
@@ -122,10 +135,16 @@ def _statements() -> dict[str, Select[Any]]:
         "images": from_support.with_only_columns(func.count(SupportRow.id)),
     }
     whose = ClassifierRow.tenant == bindparam("tenant")
+    registered = select(func.coalesce(func.sum(func.length(ContentRow.content)), 0)).where(
+        ContentRow.image_id.in_(from_support.where(whose))
+    )
+    remembered = (
+        select(func.coalesce(func.sum(RememberedRow.size), 0))
+        .join(ClassifierRow, RememberedRow.classifier_id == ClassifierRow.id)
+        .where(whose)
+    )
     return {what: statement.where(whose) for what, statement in count.items()} | {
-        "bytes": select(func.sum(func.length(ContentRow.content))).where(
-            ContentRow.image_id.in_(from_support.where(whose))
-        )
+        "bytes": select(registered.scalar_subquery() + remembered.scalar_subquery())
     }
 
 

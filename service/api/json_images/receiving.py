@@ -10,6 +10,8 @@ from threading import Lock
 from starlette.requests import Request
 
 from service.access.principal import Scope, principal_of
+from service.access.required_access import RequiredAccess
+from service.api.access_control import check_access
 from service.api.deadlines import deadline_or_disconnect
 from service.api.image_quota import count_images
 from service.api.json_documents import refusal, written
@@ -21,7 +23,7 @@ from service.fetching import Fetcher, FetchError
 from service.file_reasons import FileReason, members
 from service.images.uploaded import UploadedImage
 from service.name_validation import checked_classifier
-from service.problems import CannotFetch, ClassifierNotFound, RequestTooLarge
+from service.problems import CannotFetch, RequestTooLarge
 
 _NAMED = 20
 # Requests that one may lead to elsewhere.
@@ -34,7 +36,7 @@ async def received_items(
     """The images of a JSON body, of the class with that label if one is named.
 
     Raises:
-        ClassifierNotFound: One of a classifier is named that whoever asks may not read.
+        NotAllowed: One of a classifier is named that whoever asks may not read.
 
     Raises as :func:`service.api.json_images.reading.read_items`, too.
     """
@@ -57,15 +59,12 @@ def _check_references(request: Request, items: Sequence[Item]) -> None:
     """See that whoever asks may read the other classifiers whose images are named.
 
     Raises:
-        ClassifierNotFound: They may not, which says nothing of whether there is one.
+        NotAllowed: They may not, which says nothing of whether there is one.
     """
     principal = principal_of(request.scope)
     for item in items:
         if isinstance(item, Reference) and (name := item.classifier) is not None:
-            named = principal.classifiers is None or name in principal.classifiers
-            if not (named and Scope.READ in principal.scopes):
-                raise ClassifierNotFound(checked_classifier(name))
-            checked_classifier(name)
+            check_access(principal, RequiredAccess(Scope.READ, classifier=checked_classifier(name)))
 
 
 async def fetched(request: Request, parts: ServiceParts, items: Sequence[Item]) -> list[Item]:
@@ -75,7 +74,7 @@ async def fetched(request: Request, parts: ServiceParts, items: Sequence[Item]) 
         InvalidRequest: There are some, and the service fetches none.
         RequestTooLarge: There are too many.
         CannotFetch: Some cannot be fetched; all of them are named.
-        ClassifierNotFound: One of a classifier is named that whoever asks may not read.
+        NotAllowed: One of a classifier is named that whoever asks may not read.
         RateLimited: There are more than may be sent.
         Overloaded: There is no room for their bytes.
     """

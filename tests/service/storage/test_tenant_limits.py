@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine
@@ -14,10 +15,11 @@ from service.problems import QuotaExceeded
 from service.storage.change import NewClass
 from service.storage.engine import open_database
 from service.storage.errors import Outdated
+from service.storage.inbox import Inboxes, Query
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits, set_limits, stored_limits, usage
 from tests.service.postgres import fresh_database, url
-from tests.service.stored import OWN, create, loaded, support, write
+from tests.service.stored import OWN, create, embeddings, loaded, support, write
 
 LIMITS = TenantLimits(classifiers=2, classes=3, images=4)
 
@@ -65,6 +67,47 @@ def test_less_than_there_is_lets_everything_be_deleted(engine: Engine) -> None:
     first = loaded(store, "lab/a").classes[0]
     write(store, "lab/a", classes_removed=(first.id,))
     store.delete_classifier(loaded(store, "lab/a").record.id)
+
+
+def query(number: int, content: bytes | None) -> Query:
+    return Query(
+        public_id=f"{number:032x}",
+        asked_at=datetime.now(UTC),
+        why="all",
+        sha256=f"{number:064x}",
+        filename=f"{number}.png",
+        media_type="image/png",
+        content=content,
+        fingerprint=OWN.fingerprint,
+        embeddings=embeddings(number),
+        revision=1,
+        label="ant",
+        probability=1.0,
+        known=True,
+        p_value=None,
+        prediction_set=None,
+        candidates=[],
+    )
+
+
+def test_remembered_pictures_are_bytes_that_a_tenant_owns(engine: Engine) -> None:
+    create(Store(engine, OWN), "lab/a", "ant")
+    create(Store(engine, OWN), "other/a", "ant")
+    inboxes = Inboxes(engine, OwnedLimits(lambda _: TenantLimits(bytes=100)))
+    state = loaded(Store(engine, OWN), "lab/a").record.state
+
+    def remember(*queries: Query, most: int = 10) -> int:
+        return inboxes.remember(state.id, state.created_at, queries, most, 30)
+
+    assert remember(query(1, b"x" * 60)) == 1
+    assert (usage(engine, "lab").bytes, usage(engine, "other").bytes) == (60, 0)
+    with pytest.raises(QuotaExceeded):
+        remember(query(2, b"x" * 60))
+    assert inboxes.count(state.id) == 1
+    assert remember(query(1, b"x" * 60)) == 0  # it is there
+    assert remember(query(3, None)) == 1  # no bytes are kept of it
+    assert remember(query(4, b"x" * 60), most=1) == 1  # in the place of older ones
+    assert usage(engine, "lab").bytes == 60
 
 
 @pytest.fixture
