@@ -82,7 +82,7 @@ class AuditEntry(Model):
     at: AwareDatetime
     action: str
     """
-    `classifier.created`, `.changed`, `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times` within seconds.
+    `classifier.created`, `.changed`, `.renamed` (an entry for either name), `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times` within seconds.
     """
     classifier: str | None
     key_id: str | None
@@ -95,7 +95,7 @@ class AuditEntry(Model):
     """
     details: dict[str, Any]
     """
-    What was asked for, and what came of it: counts, revisions, labels.
+    What was asked for, and what came of it: counts, revisions, labels, names that were given up or taken, classifiers whose images were taken.
     """
 
 
