@@ -105,9 +105,9 @@ class AuditPage(Model):
     """
 
     entries: list[AuditEntry]
-    next: str | None
+    next_cursor: str | None
     """
-    For `before`, to get the page after this one.
+    `cursor` of the next page; null on the last.
     """
 
 
@@ -1726,6 +1726,10 @@ class HistoryOut(Model):
     The oldest one that can be brought back.
     """
     changes: list[PastChangeOut]
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
 
 
 class InboxActionOut(Model):

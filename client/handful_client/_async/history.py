@@ -17,16 +17,16 @@ class AsyncHistory(AsyncNamed):
 
     async def history(self) -> AsyncIterator[PastChangeOut]:
         """Changes of settings, classes and images, the last first."""
-        before: int | None = None
+        cursor: str | None = None
         while True:
-            query = {"limit": _PAGE, "before": before}
+            query = {"limit": _PAGE, "cursor": cursor}
             call = Call("GET", self._path("history"), query)
-            changes = (await self._transport.model(HistoryOut, call)).changes
-            for one in changes:
+            page = await self._transport.model(HistoryOut, call)
+            for one in page.changes:
                 yield one
-            if len(changes) < _PAGE:
+            if page.next_cursor is None:
                 return
-            before = changes[-1].revision
+            cursor = page.next_cursor
 
     async def revert(self, to: int, *, wait_tuned: bool = False) -> ClassifierOut:
         """Bring back what it was, as one more change.

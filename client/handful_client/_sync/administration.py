@@ -55,9 +55,9 @@ class Administration:
             page = self._transport.model(AuditPage, Call("GET", ("v1", "audit"), asked))
             for one in page.entries:
                 yield one
-            if page.next is None:
+            if page.next_cursor is None:
                 return
-            asked["before"] = page.next
+            asked["cursor"] = page.next_cursor
 
     def list_keys(self, *, tenant: str | None = None) -> list[KeyOut]:
         """Keys of the tenant, without what makes them keys.

@@ -66,10 +66,12 @@ class AuditEntry(BaseModel):
 class AuditPage(BaseModel):
     """Entries, the newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"entries": [], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"entries": [], "next_cursor": None}]}
+    )
 
     entries: list[AuditEntry]
-    next: str | None = Field(description="For `before`, to get the page after this one.")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
 
 
 @router.get("", summary="Read the audit log", responses=problems())
@@ -77,9 +79,12 @@ async def read_audit_log(
     parts: ReadyParts,
     request: Request,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="Most entries of a page.")] = _PAGE,
-    before: Annotated[
+    cursor: Annotated[
         str | None,
-        Query(pattern="^[0-9a-f]{32}$", description="Older than that entry: `next` of a page."),
+        Query(
+            pattern="^[0-9a-f]{32}$",
+            description="`next_cursor` of the page before, asked with the same parameters.",
+        ),
     ] = None,
     since: Annotated[PointInTime | None, Query(description="Not before that time.")] = None,
     until: Annotated[PointInTime | None, Query(description="Before that time.")] = None,
@@ -108,11 +113,11 @@ async def read_audit_log(
     """
     whose = tenant_asked(principal_of(request.scope), tenant)
     filters = Filters(since=since, until=until, key_id=key_id, classifier=classifier, action=action)
-    found = await run_blocking(audit_page, parts.engine, whose, filters, limit + 1, before)
+    found = await run_blocking(audit_page, parts.engine, whose, filters, limit + 1, cursor)
     page = found[:limit]
     return AuditPage(
         entries=[_shown(entry) for entry in page],
-        next=page[-1].id if len(found) > limit else None,
+        next_cursor=page[-1].id if len(found) > limit else None,
     )
 
 

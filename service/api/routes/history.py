@@ -73,6 +73,7 @@ class HistoryOut(BaseModel):
                             "settings": False,
                         }
                     ],
+                    "next_cursor": None,
                 }
             ]
         }
@@ -82,6 +83,7 @@ class HistoryOut(BaseModel):
     revision: int = Field(description="The content revision that it is at.")
     oldest_revision: int = Field(description="The oldest one that can be brought back.")
     changes: list[PastChangeOut]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
 
 
 @router.get(
@@ -93,15 +95,18 @@ async def get_history(
     name: Name,
     parts: ReadyParts,
     limit: Annotated[int, Query(ge=1, le=1000, description="Changes at most.")] = 100,
-    before: Annotated[
-        int | None, Query(ge=0, le=2**31 - 1, description="Only changes before this revision.")
+    cursor: Annotated[
+        str | None,
+        Query(pattern="^[0-9]{1,9}$", description="`next_cursor` of the page before."),
     ] = None,
 ) -> HistoryOut:
     """Changes of settings, classes and images, the last first; tunings are none."""
     record = await run_blocking(parts.store.classifier, name)
     if record is None:
         raise ClassifierNotFound(name)
-    changes, oldest = await run_blocking(parts.store.history, record, limit, before)
+    before = None if cursor is None else int(cursor)
+    found, oldest = await run_blocking(parts.store.history, record, limit + 1, before)
+    changes = found[:limit]
     return HistoryOut(
         classifier=bare(name),
         revision=record.content_revision,
@@ -110,6 +115,7 @@ async def get_history(
             PastChangeOut(revision=one.revision, at=one.at, key_id=one.key_id, **one.changed)
             for one in changes
         ],
+        next_cursor=str(changes[-1].revision) if len(found) > limit else None,
     )
 
 

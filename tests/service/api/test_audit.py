@@ -128,15 +128,15 @@ def test_pages_hold_all_entries_once(keyed: Keyed) -> None:
         for i in range(7):
             assert Classifier(http, f"c{i}").put().status_code == 201
         seen: list[str] = []
-        before: dict[str, str] = {}
+        cursor: dict[str, str] = {}
         while True:
-            page = http.get("/v1/audit", params={"limit": 3, **before}).json()
+            page = http.get("/v1/audit", params={"limit": 3, **cursor}).json()
             seen += [one["id"] for one in page["entries"]]
-            if page["next"] is None:
+            if page["next_cursor"] is None:
                 break
-            before = {"before": page["next"]}
+            cursor = {"cursor": page["next_cursor"]}
         assert len(seen) == len(set(seen)) == 8
-        assert entries(http, before="0" * 32) == []
+        assert entries(http, cursor="0" * 32) == []
 
 
 def test_tenants_have_logs_of_their_own(keyed: Keyed) -> None:
@@ -146,7 +146,7 @@ def test_tenants_have_logs_of_their_own(keyed: Keyed) -> None:
         assert Classifier(first, "secret").put().status_code == 201
         assert "secret" not in str(entries(second))
         theirs = entries(first)[0]["id"]
-        assert entries(second, before=theirs) == []
+        assert entries(second, cursor=theirs) == []
         refused = second.get("/v1/audit", params={"tenant": "one"})
         problem(refused, 403, "not-allowed", "operator")
     with keyed.client(keyed.operator) as operator:
