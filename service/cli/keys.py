@@ -75,7 +75,7 @@ def create(
             requests_per_second=requests_per_second, images_per_second=images_per_second
         ),
     )
-    with opened_database(data_dir) as engine:
+    with opened_database(data_dir, makes=True) as engine:
         key, text = create_key(engine, terms, AuditedKeys(None))
     typer.echo(f"key {key.key_id}; keep it, it is not shown again:", err=True)
     typer.echo(text)
@@ -159,10 +159,11 @@ def _span(written: str) -> timedelta | None:
 def _moment(written: str) -> datetime | None:
     if not written:
         return None
-    if (span := _span(written)) is not None:
-        return datetime.now(UTC) + span
+    span = _span(written)
+    if span is not None and not span:
+        raise typer.BadParameter(f"--expires: {written!r} is no time; 1m is the shortest")
     try:
-        moment = datetime.fromisoformat(written)
+        moment = datetime.fromisoformat(written) if span is None else datetime.now(UTC) + span
     except ValueError as error:
         raise typer.BadParameter(
             f"--expires: {written!r} is neither a time such as 90d, 12h or 30m nor a date such as"

@@ -54,7 +54,7 @@ def set_(
                 f"--{option}-per-second is at least {LEAST_PER_SECOND:g}, or 0"
             )
     given = {name: value or None for name, value in asked.items() if value is not None}
-    with opened_database(data_dir) as engine:
+    with opened_database(data_dir, makes=True) as engine:
         now = TenantLimits(**asdict(stored_limits(engine, tenant)) | given)
         set_limits(engine, tenant, now)
     _print(tenant, asdict(now))

@@ -285,9 +285,32 @@ def test_the_command_manages_keys_beside_the_service(keyed: Keyed) -> None:
     revoked = run_handful("keys", "revoke", "0" * 16, "--data-dir", str(folder))
     assert revoked.returncode == 1
     assert "no key" in revoked.stderr
-    for wrong in (["--scopes", "all"], ["--expires", "x"], ["--tenant", "a/b"]):
+    for wrong in (
+        ["--scopes", "all"],
+        ["--expires", "x"],
+        ["--expires", "0d"],
+        ["--tenant", "a/b"],
+    ):
         refused = run_handful("keys", "create", *wrong, "--data-dir", str(folder))
         assert refused.returncode == 2, wrong
+
+
+def test_only_what_keeps_something_makes_a_database(tmp_path: Path) -> None:
+    wrong = tmp_path / "mistyped"
+    for command in (
+        ["keys", "list"],
+        ["keys", "rotate", "0" * 16],
+        ["keys", "revoke", "0" * 16],
+        ["limits", "show"],
+    ):
+        refused = run_handful(*command, "--data-dir", str(wrong))
+        assert refused.returncode == 1, command
+        assert "there is no database" in refused.stderr
+        assert not wrong.exists()
+    new = run_handful("keys", "create", "--data-dir", str(wrong))
+    assert new.returncode == 0, new.stderr
+    assert "makes a new database" in new.stderr
+    assert run_handful("keys", "list", "--data-dir", str(wrong)).returncode == 0
 
 
 def test_the_document_says_which_scope_an_operation_needs(keyed: Keyed) -> None:

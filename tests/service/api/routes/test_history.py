@@ -62,6 +62,16 @@ def test_a_deleted_class_comes_back_with_its_images(http: httpx.Client) -> None:
     assert http.get(f"{made.class_url('ant')}/images/{image['id']}").content == picture(1)
     history = http.get(f"{made.url}/history").json()
     assert (history["revision"], history["oldest_revision"]) == (4, 0)
+    assert history["next_cursor"] is None
+    paged: list[Json] = []
+    asked: dict[str, str | int] = {"limit": 3}
+    while True:
+        page = http.get(f"{made.url}/history", params=asked).raise_for_status().json()
+        paged += page["changes"]
+        if page["next_cursor"] is None:
+            break
+        asked["cursor"] = page["next_cursor"]
+    assert paged == history["changes"]
     undone, deleted, *_ = history["changes"]
     assert (undone["revision"], undone["reverted_to"], undone["images_added"]) == (4, at, 2)
     assert (deleted["classes_removed"], deleted["images_removed"]) == (["ant"], 2)
