@@ -91,7 +91,9 @@ class IdempotencyKeys:
             answer=answer,
         )
 
-    def keep(self, digest: str, request: str, fingerprint: str, answer: KeptAnswer) -> None:
+    def keep(
+        self, digest: str, request: str, fingerprint: str, answer: KeptAnswer
+    ) -> CarriedOut | None:
         """Keep the answer of a request, whether it has changed something or not.
 
         Args:
@@ -99,6 +101,9 @@ class IdempotencyKeys:
             request: Which sending of it; another one's answer stays.
             fingerprint: Of the request.
             answer: To be kept.
+
+        Returns:
+            None: It is kept. Else what was carried out by another process meanwhile, which stays.
         """
         columns = {
             "status": answer.status,
@@ -108,13 +113,16 @@ class IdempotencyKeys:
         with writing(self._engine) as session:
             mine = update(_KEYS).where(_KEYS.c.digest == digest, _KEYS.c.request == request)
             if session.connection().execute(mine.values(columns)).rowcount:
-                return
+                return None
             _forget_expired(session)
             given = {"digest": digest, "request": request, "fingerprint": fingerprint, **columns}
             try:
                 session.execute(insert(_KEYS), [{**given, "created_at": datetime.now(UTC)}])
             except IntegrityError:  # somebody else was quicker to do nothing
                 session.rollback()
+            else:
+                return None
+        return self.find(digest)
 
     def forget_expired(self) -> None:
         """Let go of all that is older than a day."""

@@ -146,7 +146,10 @@ class Idempotency:
             if more and size <= _MOST_BYTES:
                 return
             if not more and size <= _MOST_BYTES:
-                await self._keep(request, _answer(held))
+                other = await self._keep(request, _answer(held))
+                if other is not None:  # one key has one answer, whichever process gives it
+                    await _again(other)(scope, receive, send)
+                    return
             messages, held[:] = list(held), []
             for one in messages:
                 await send(one)
@@ -156,14 +159,18 @@ class Idempotency:
         finally:
             request.end()
 
-    async def _keep(self, request: KeyedRequest, answer: KeptAnswer) -> None:
+    async def _keep(self, request: KeyedRequest, answer: KeptAnswer) -> CarriedOut | None:
+        """Keep an answer; returns the same request, where another process has answered it."""
         if (mark := request.mark) is None or (parts := self._parts()) is None:
-            return
+            return None
         keys, fingerprint = IdempotencyKeys(parts.engine), request.fingerprint()
         with suppress(StorageUnavailable, StorageFull):  # the change is made all the same
-            await anyio.to_thread.run_sync(
+            other = await anyio.to_thread.run_sync(
                 keys.keep, mark.digest, mark.request, fingerprint, answer
             )
+            if other is not None and other.answer and other.fingerprint == fingerprint:
+                return other
+        return None
 
 
 def _is_to_be_kept(message: Message, mark: RequestMark | None) -> bool:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from service.api.middleware.idempotency import SCOPE_KEY, Idempotency
+from service.storage.idempotency import IdempotencyKeys
 from tests.service.client import Classifier, files, of_four, problem
 from tests.service.pictures import picture
 from tests.service.server import Server
@@ -57,6 +66,43 @@ def test_a_change_that_changes_nothing_is_answered_again_too(spare: Server) -> N
         again = http.put(made.class_url("ant"), headers=sent)
         assert (again.status_code, again.content) == (200, first.content)
         assert list(made.counts()) == ["bee"]
+
+
+def test_two_processes_that_change_nothing_at_once_give_one_answer(engine: Engine) -> None:
+    async def answered() -> list[tuple[bytes, bool]]:
+        both_began = asyncio.Barrier(2)
+
+        async def process(number: int) -> tuple[bytes, bool]:
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                await scope[SCOPE_KEY].begin(IdempotencyKeys(engine), Request(scope, receive))
+                await both_began.wait()
+                await Response(f"of process {number}")(scope, receive, send)
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": b""}
+
+            sent: list[Message] = []
+
+            async def send(message: Message) -> None:
+                sent.append(message)
+
+            parts: Any = SimpleNamespace(engine=engine)
+            scope = {
+                "type": "http",
+                "method": "PUT",
+                "path": "/v1/classifiers/a",
+                "query_string": b"",
+                "headers": [(b"idempotency-key", b"one")],
+            }
+            await Idempotency(app, lambda: parts)(scope, receive, send)
+            start, body = sent
+            return body["body"], (b"idempotent-replayed", b"true") in start["headers"]
+
+        return list(await asyncio.gather(process(1), process(2)))
+
+    (first, first_again), (second, second_again) = asyncio.run(answered())
+    assert first == second
+    assert {first_again, second_again} == {False, True}
 
 
 def test_another_request_needs_another_key(spare: Server) -> None:
