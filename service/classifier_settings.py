@@ -108,7 +108,7 @@ class ClassifierSettings(BaseModel):
         description="Most queries that are remembered; beyond them the oldest are forgotten.",
     )
     remember_days: float = Field(
-        default=30,
+        default=30.0,
         gt=0,
         le=3650,
         description="Days after which a remembered query is forgotten.",

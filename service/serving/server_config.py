@@ -43,7 +43,12 @@ def server_config(
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
-        headers=[("cross-origin-resource-policy", policy)],
+        headers=[
+            ("cross-origin-resource-policy", policy),
+            # What clients have sent comes back to browsers as what it was sent as.
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),  # paths hold names of classifiers and classes
+        ],
         timeout_graceful_shutdown=cancel_seconds(settings.shutdown_seconds),  # type: ignore[arg-type]
     )
 

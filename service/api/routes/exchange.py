@@ -202,7 +202,6 @@ async def _attachment(pieces: Iterator[bytes], media_type: str, filename: str) -
         headers={
             "content-disposition": f'attachment; filename="{filename}"',
             "cache-control": "no-cache",
-            "x-content-type-options": "nosniff",
         },
     )
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _PROBLEMS = classifier_problems(CLASSIFIER_NOT_FOUND)
 # The next image that is registered changes the report.
-_HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
+_HEADERS = {"cache-control": "no-cache"}
 
 
 @router.get(

@@ -202,10 +202,7 @@ async def get_image(
 
 
 # Uploaded bytes go back to browsers: they must never be taken for a page or a script.
-INERT = {
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
-}
+INERT = {"content-security-policy": "default-src 'none'; sandbox"}
 
 
 @router.delete(

@@ -116,6 +116,13 @@ def test_options_of_the_server_as_a_whole_are_answered(url: str) -> None:
     assert said(url, head("GET", "*", connection="close")).statuses == [404]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/v1/classifiers", "/nothing", "/nothing\t"])
+def test_no_answer_is_sniffed_and_no_page_is_told_of_paths(url: str, path: str) -> None:
+    told = said(url, head("GET", path, connection="close")).told.lower()
+    assert told.count(b"x-content-type-options: nosniff\r\n") == 1
+    assert told.count(b"referrer-policy: no-referrer\r\n") == 1
+
+
 def test_a_request_of_http_1_0_needs_no_host(url: str) -> None:
     assert said(url, b"GET /healthz HTTP/1.0\r\n\r\n").statuses == [200]
 
