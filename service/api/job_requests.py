@@ -13,11 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from service.access.principal import principal_of
 from service.api.dependencies import RECORDERS
 from service.api.image_quota import count_images
+from service.api.keyed_requests import request_mark
 from service.api.middleware.bytes_in_flight import account_of
+from service.api.middleware.idempotency import kept_answer
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary, json_of
 from service.api.preferences import prefers_async
@@ -28,7 +31,7 @@ from service.jobs.accepting import Asked
 from service.jobs.audited import audited_by
 from service.problems import FolderNotAllowed, InvalidRequest
 from service.storage.audit import Entry, write_entries
-from service.storage.jobs import JobKind
+from service.storage.jobs import JobKind, JobRecord
 from service.tenancy import DEFAULT_TENANT, bare, tenant_of
 
 # Bytes of a JSON document that names a folder, which is a path and little else.
@@ -90,7 +93,8 @@ async def accepted_job(
     Returns:
         The answer; None where it asks for no job.
 
-    Raises as :class:`service.jobs.accepting.Accepting`.
+    Raises as :class:`service.jobs.accepting.Accepting` and
+    :func:`service.api.keyed_requests.request_mark`.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     asynchronous = prefers_async(request.headers.getlist("prefer"))
@@ -105,6 +109,20 @@ async def accepted_job(
         raise FolderNotAllowed(
             "Folders of the machine are its operator's, who is of the default tenant. Send a zip."
         )
+    mark = await request_mark(request, parts)
+
+    def answer(job: JobRecord) -> Response:
+        applied = {"preference-applied": "respond-async"} if asynchronous else {}
+        root_path = request.scope.get("root_path", "")
+        where = {"location": f"{root_path}/v1/jobs/{job.id}"}
+        body = JobOut.of(job).model_dump_json()
+        return Response(body, 202, where | applied, "application/json")
+
+    def marked(session: Session, job: JobRecord) -> None:
+        """Keep the answer with the job: whoever asks again gets it, whenever the process ends."""
+        if mark is not None:
+            mark.answered(session, kept_answer(answer(job)))
+
     account = account_of(request)
     if request.scope.get(RECORDERS):  # what the job changes is written down with it, too
         principal = principal_of(request.scope)
@@ -119,6 +137,7 @@ async def accepted_job(
             folder=folder,
             written=lambda size: account.take(-size),
             counted=partial(count_images, request.scope),
+            record=marked,
         )
     )
     if parts.bookkeeping is not None and parts.settings.audit_days:
@@ -131,14 +150,7 @@ async def accepted_job(
             files=job.total,
         )
         await run_blocking(write_entries, parts.engine, [entry])
-    applied = {"preference-applied": "respond-async"} if asynchronous else {}
-    root_path = request.scope.get("root_path", "")
-    return Response(
-        JobOut.of(job).model_dump_json(),
-        202,
-        {"location": f"{root_path}/v1/jobs/{job.id}", **applied},
-        "application/json",
-    )
+    return answer(job)
 
 
 def _folder(body: bytes) -> str | None:

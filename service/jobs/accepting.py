@@ -27,7 +27,7 @@ from service.jobs.job_input import JobInput, files_to_ask, files_to_register
 from service.problems import EmptyUpload, TooManyJobs
 from service.registry.registry import Registry
 from service.settings import Settings
-from service.storage.jobs import JobKind, JobRecord, Jobs
+from service.storage.jobs import JobKind, JobRecord, JobRecorder, Jobs
 from service.storage.records import State
 
 # Zips of a tenant that are received at a time by a process.
@@ -49,6 +49,7 @@ class Asked:
         folder: A folder of this machine.
         written: Told of bytes of the zip that are no longer in memory.
         counted: Told of how many files it is; what it raises refuses the job.
+        record: Writes something down of it, in its transaction; what it raises refuses the job.
     """
 
     kind: JobKind
@@ -59,6 +60,7 @@ class Asked:
     folder: str | None = None
     written: Callable[[int], None] = lambda _: None
     counted: Callable[[int], None] = lambda _: None
+    record: JobRecorder | None = None
 
 
 class Accepting:
@@ -124,7 +126,7 @@ class Accepting:
                 created_at=datetime.now(UTC),
             )
             most = self._settings.max_jobs, self._settings.max_jobs_bytes
-            if not await anyio.to_thread.run_sync(self._jobs.add, job, *most):
+            if not await anyio.to_thread.run_sync(self._jobs.add, job, *most, asked.record):
                 raise self._too_many()
             taken.pop_all()
         return job

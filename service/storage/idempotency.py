@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -48,9 +49,9 @@ class CarriedOut:
     Attributes:
         fingerprint: Of the request.
         created_at: When it was.
-        classifier: Bare name of the one that it changed last; None: it changed nothing.
+        classifier: Bare name of the one that it changed last; None: it changed none.
         content_revision: Of that after it; None: it was deleted, or nothing was changed.
-        answer: None: the process ended before it was kept.
+        answer: None: the process ended before it was kept, or it is one that is kept nowhere.
     """
 
     fingerprint: str
@@ -105,11 +106,7 @@ class IdempotencyKeys:
         Returns:
             None: It is kept. Else what was carried out by another process meanwhile, which stays.
         """
-        columns = {
-            "status": answer.status,
-            "headers": answer.headers,
-            "body": zlib.compress(answer.body, 1),
-        }
+        columns = _columns(answer)
         with writing(self._engine) as session:
             mine = update(_KEYS).where(_KEYS.c.digest == digest, _KEYS.c.request == request)
             if session.connection().execute(mine.values(columns)).rowcount:
@@ -152,11 +149,26 @@ class RequestMark:
         Raises:
             IdempotencyKeyInUse: Another request with the key was quicker.
         """
-        _forget_expired(session)
         state = {
             "classifier": bare(recorded.name),
             "content_revision": None if recorded.revision is None else recorded.content_revision,
         }
+        self._write(session, state)
+
+    def answered(self, session: Session, answer: KeptAnswer | None) -> None:
+        """Mark a request that changes no classifier, in the transaction of what it does.
+
+        Args:
+            session: Of the transaction.
+            answer: What repetitions are answered; None: that is kept nowhere.
+
+        Raises:
+            IdempotencyKeyInUse: Another request with the key was quicker.
+        """
+        self._write(session, {} if answer is None else _columns(answer))
+
+    def _write(self, session: Session, state: dict[str, Any]) -> None:
+        _forget_expired(session)
         given = {
             "digest": self.digest,
             "request": self.request,
@@ -172,6 +184,14 @@ class RequestMark:
         except IntegrityError:
             raise IN_USE from None
         self.marked = True
+
+
+def _columns(answer: KeptAnswer) -> dict[str, Any]:
+    return {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": zlib.compress(answer.body, 1),
+    }
 
 
 def _oldest() -> datetime:

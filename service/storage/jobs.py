@@ -7,7 +7,7 @@ All look-ups by clients have the tenant among their conditions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -63,6 +63,8 @@ class JobRecord:
         return self.state in ENDED
 
 
+JobRecorder = Callable[[Session, JobRecord], None]
+"""Writes something down of a new job, in its transaction."""
 _FIELDS = tuple(JobRecord.__dataclass_fields__)
 
 
@@ -98,13 +100,20 @@ class Jobs:
         with Session(self._engine) as session:
             return _held(session, tenant)
 
-    def add(self, job: JobRecord, most: int, most_bytes: int) -> bool:
+    def add(
+        self,
+        job: JobRecord,
+        most: int,
+        most_bytes: int,
+        record: JobRecorder | None = None,
+    ) -> bool:
         """Write a new job; whether there was room for it beside the others of its tenant.
 
         Args:
             job: The job.
             most: Jobs that have not ended.
             most_bytes: Of inputs and results.
+            record: Called in the transaction; what it raises undoes it.
         """
         with writing(self._engine) as session:
             waiting, size = _held(session, job.tenant)
@@ -112,6 +121,8 @@ class Jobs:
                 return False
             values = {name: getattr(job, name) for name in _FIELDS}
             session.add(JobRow(**values | {"first_errors": list(job.first_errors)}))
+            if record is not None:
+                record(session, job)
         return True
 
     def get(self, job_id: str, tenant: str) -> JobRecord | None:

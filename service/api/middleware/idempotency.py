@@ -214,6 +214,12 @@ def _again(found: CarriedOut) -> Response:
         IdempotencyKeyInUse: It is about to be answered.
         AlreadyCarriedOut: The answer was not kept.
     """
+    if found.answer is None and found.classifier is None:
+        raise AlreadyCarriedOut(
+            "A key was made, once, by the first request with this Idempotency-Key. Its text was in"
+            " the answer to that, and is kept nowhere. If it was lost, revoke that key, which GET"
+            " /v1/keys lists, and make another with a new Idempotency-Key."
+        )
     if found.answer is None and datetime.now(UTC) - found.created_at < _ANSWERED:
         raise IN_USE
     if found.answer is None:
@@ -229,6 +235,12 @@ def _again(found: CarriedOut) -> Response:
         )
     headers = {**found.answer.headers, _REPLAYED.decode(): "true"}
     return Response(found.answer.body, found.answer.status, headers)
+
+
+def kept_answer(response: Response) -> KeptAnswer:
+    """What is kept of an answer."""
+    start = {"status": response.status_code, "headers": response.raw_headers}
+    return _answer([start, {"body": bytes(response.body)}])
 
 
 def _answer(messages: list[Message]) -> KeptAnswer:

@@ -128,12 +128,13 @@ def tagged_problems(*examples: StatusProblem) -> Responses:
     return classifier_problems(*examples, _NOT_READ) | TAGGED
 
 
-_KEYED = (
+KEYED_PROBLEMS: tuple[StatusProblem, ...] = (
     InvalidIdempotencyKey("The Idempotency-Key is not one string of 1 to 255 printable ASCII ..."),
     IdempotencyKeyInUse("Another request with this Idempotency-Key is being carried out. ..."),
     IdempotencyKeyReused("This Idempotency-Key came with another request in the last day, ..."),
     AlreadyCarriedOut("The change was made, once, by the first request with this ..."),
 )
+"""Problems of a request with an ``Idempotency-Key``."""
 
 
 def change_problems(*examples: StatusProblem) -> Responses:
@@ -145,7 +146,7 @@ def change_problems(*examples: StatusProblem) -> Responses:
             "Classifier 'land-cover' is not in the state that If-Match asks for: it is "
             '"64f0c9.12" now. ...'
         ),
-        *_KEYED,
+        *KEYED_PROBLEMS,
         ChangedMeanwhile("Others changed the classifier 30 times while..."),
         StorageFull("There is no room for this on the disk of the database. Free some ..."),
     )

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from service.access.limits import RateLimits
 from service.access.principal import Principal, Scope, principal_of
 from service.api.dependencies import ReadyParts
 from service.api.json_route import JsonRoute
+from service.api.keyed_requests import IdempotencyKey, request_mark
 from service.api.offloading import run_blocking
-from service.api.openapi.responses import BODY_PROBLEMS, problems
+from service.api.openapi.responses import BODY_PROBLEMS, KEYED_PROBLEMS, problems
 from service.api.openapi.schema_types import KEY_ID_SCHEMA
 from service.api.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, OfTenant, tenant_asked
 from service.composition import ServiceParts
@@ -24,7 +26,16 @@ from service.problems import (
     TooManyKeys,
 )
 from service.storage.audit import AuditedKeys
-from service.storage.keys import KeyTerms, create_key, list_keys, revoke_key, rotate_key
+from service.storage.idempotency import RequestMark
+from service.storage.keys import (
+    KeyRecorder,
+    KeyTerms,
+    StoredKey,
+    create_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=JsonRoute)
 
@@ -53,19 +64,26 @@ KeyId = Annotated[
         _TOO_MANY,
         _FULL,
         *BODY_PROBLEMS,
+        *KEYED_PROBLEMS,
     ),
 )
 async def create_a_key(
-    parts: ReadyParts, request: Request, response: Response, asked: KeyIn
+    parts: ReadyParts,
+    request: Request,
+    response: Response,
+    asked: KeyIn,
+    idempotency_key: IdempotencyKey = None,
 ) -> NewKeyOut:
     """Its text is in this answer and nowhere else: only a digest of it is kept.
 
     A key is of the tenant of the administrator who makes it. An operator, who is an administrator
-    of the default tenant, makes keys of any tenant, and a tenant begins with its first key.
+    of the default tenant, makes keys of any tenant, and a tenant begins with its first key. With an
+    `Idempotency-Key` one is made, and whoever sends the request again is told so (409).
     """
     principal = _administrator(request, parts)
     terms = _terms(principal, asked)
-    key, text = await run_blocking(create_key, parts.engine, terms, _recorder(principal, parts))
+    recorder = _recorder(principal, parts, await request_mark(request, parts))
+    key, text = await run_blocking(create_key, parts.engine, terms, recorder)
     await _looked_at(parts)
     response.headers["cache-control"] = "no-store"
     return NewKeyOut.made(key, text)
@@ -83,7 +101,7 @@ async def list_the_keys(parts: ReadyParts, request: Request, tenant: OfTenant = 
     "/{key_id}/rotate",
     status_code=201,
     summary="Replace a key",
-    responses=problems(KeysNotUsed(), _NO_KEY, _TOO_MANY, _FULL),
+    responses=problems(KeysNotUsed(), _NO_KEY, _TOO_MANY, _FULL, *KEYED_PROBLEMS),
 )
 async def rotate_a_key(
     key_id: KeyId,
@@ -94,16 +112,18 @@ async def rotate_a_key(
         int,
         Query(ge=0, le=90 * _DAY, description="How long the old key stays valid beside the new."),
     ] = _DAY,
+    idempotency_key: IdempotencyKey = None,
 ) -> NewKeyOut:
     """Another key on the same terms; the old one ends after a while, a day by default."""
     principal = _administrator(request, parts)
+    recorder = _recorder(principal, parts, await request_mark(request, parts))
     key, text = await run_blocking(
         rotate_key,
         parts.engine,
         key_id,
         _whose(principal),
         timedelta(seconds=grace_seconds),
-        _recorder(principal, parts),
+        recorder,
     )
     await _looked_at(parts)
     response.headers["cache-control"] = "no-store"
@@ -131,8 +151,18 @@ def _administrator(request: Request, parts: ServiceParts) -> Principal:
     return principal_of(request.scope)
 
 
-def _recorder(principal: Principal, parts: ServiceParts) -> AuditedKeys | None:
-    return AuditedKeys(principal) if parts.settings.audit_days else None
+def _recorder(
+    principal: Principal, parts: ServiceParts, mark: RequestMark | None = None
+) -> KeyRecorder:
+    audited = AuditedKeys(principal) if parts.settings.audit_days else None
+
+    def record(session: Session, action: str, key: StoredKey) -> None:
+        if mark is not None and action == "key.created":
+            mark.answered(session, None)
+        if audited is not None:
+            audited(session, action, key)
+
+    return record
 
 
 def _whose(principal: Principal) -> str | None:

@@ -17,12 +17,14 @@ from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_jo
 from service.api.json_images.predicting import predicted_items
 from service.api.json_images.reading import is_json
 from service.api.json_images.receiving import received_items
+from service.api.keyed_requests import IdempotencyKey
 from service.api.openapi.media_types import IMAGES_BODY
 from service.api.openapi.responses import (
     CLASSIFIER_NOT_FOUND,
     IMAGE_PROBLEMS,
     ITEM_PROBLEMS,
     JOB_PROBLEMS,
+    KEYED_PROBLEMS,
     classifier_problems,
 )
 from service.api.predicting import (
@@ -51,6 +53,7 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["predictions"])
         *ITEM_PROBLEMS,
         DeadlineExceeded("There was no answer within 0.5 s, and it is not worked on any more..."),
         *JOB_PROBLEMS,
+        *KEYED_PROBLEMS,
     )
     | JOB_ACCEPTED,
     openapi_extra=with_job_input(IMAGES_BODY),
@@ -67,6 +70,7 @@ async def predict(
     ] = EVIDENCE,
     request_timeout: RequestTimeout = None,
     prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Label and probability of each image, with the reasons: terms of the logit and evidence.
 
@@ -75,7 +79,8 @@ async def predict(
     ``evidence`` are the support images nearest to it. ``shift`` says whether the recent queries
     look like the support images at all.
 
-    A zip, or a folder of the service's machine, is answered with 202 and a job.
+    A zip, or a folder of the service's machine, is answered with 202 and a job, of which there is
+    one however often it is asked for with the same `Idempotency-Key`.
     """
     asked = {"top_k": top_k, "evidence": evidence}
     if (job := await accepted_job(request, parts, "predict", name, asked)) is not None:

@@ -17,9 +17,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.middleware.idempotency import SCOPE_KEY, Idempotency
-from service.storage.idempotency import IdempotencyKeys
+from service.problems import IdempotencyKeyInUse
+from service.storage.idempotency import IdempotencyKeys, KeptAnswer, RequestMark
+from service.storage.jobs import JobRecord, Jobs
 from tests.service.client import Classifier, files, of_four, problem
-from tests.service.pictures import picture
+from tests.service.pictures import picture, zipped
 from tests.service.server import Server
 
 
@@ -205,6 +207,64 @@ def test_predictions_may_have_a_key_and_are_made_each_time(spare: Server) -> Non
             answer = http.post(f"{made.url}/predict", **image)  # type: ignore[arg-type]
             assert answer.status_code == 200
             assert "idempotent-replayed" not in answer.headers
+
+
+@pytest.mark.parametrize("what", ["predict", "support"])
+def test_a_job_is_begun_once_however_often_it_is_asked_for(spare: Server, what: str) -> None:
+    with spare.client() as http:
+        made, sent = of_four(http, f"job-once-{what}"), key()
+        headers = {**sent, "content-type": "application/zip", "prefer": "respond-async"}
+        archive = zipped({"ant/1.png": picture(9)})
+        url = f"{made.url}/{what}"
+        first, again = (http.post(url, content=archive, headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code) == (202, 202)
+        assert again.content == first.content
+        for name in ("location", "preference-applied", "content-type"):
+            assert again.headers[name] == first.headers[name]
+        assert again.headers["idempotent-replayed"] == "true"
+        jobs = http.get("/v1/jobs", params={"classifier": made.name}).json()["jobs"]
+        assert len(jobs) == 1
+        other = http.post(url, content=zipped({"ant/1.png": picture(8)}), headers=headers)
+        problem(other, 422, "idempotency-key-reused")
+        headers["idempotency-key"] = "a" * 256
+        problem(http.post(url, content=archive, headers=headers), 400, "invalid-idempotency-key")
+
+
+def test_the_answer_of_a_job_is_kept_with_it(engine: Engine) -> None:
+    jobs, keys = Jobs(engine), IdempotencyKeys(engine)
+    answer = KeptAnswer(status=202, headers={"location": "/v1/jobs/1"}, body=b"{}")
+
+    def ask(digest: str, most: int) -> bool:
+        mark = RequestMark(digest, uuid.uuid4().hex, lambda: "f" * 64)
+        job = a_job(uuid.uuid4().hex)
+        return jobs.add(job, most, 10, lambda session, _: mark.answered(session, answer))
+
+    assert ask("a" * 64, 10)
+    found = keys.find("a" * 64)
+    assert found is not None
+    assert found.answer == answer
+    with pytest.raises(IdempotencyKeyInUse):
+        ask("a" * 64, 10)
+    assert jobs.held("") == (1, 0)
+    assert not ask("b" * 64, 1)  # there is no room
+    assert keys.find("b" * 64) is None
+
+
+def a_job(job_id: str) -> JobRecord:
+    now = datetime.now(UTC)
+    return JobRecord(
+        id=job_id,
+        tenant="",
+        kind="predict",
+        classifier="t",
+        classifier_id=1,
+        classifier_created_at=now,
+        parameters={},
+        folder=None,
+        place="here",
+        total=1,
+        created_at=now,
+    )
 
 
 def test_one_classifier_is_no_matter_of_another(spare: Server) -> None:

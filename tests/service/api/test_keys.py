@@ -263,6 +263,22 @@ def test_events_of_a_job_end_with_the_key(keyed: Keyed) -> None:
         made.http.delete(made.url).raise_for_status()
 
 
+def test_a_key_is_made_once_however_often_it_is_asked_for(keyed: Keyed) -> None:
+    with keyed.client(keyed.operator) as http:
+        sent, terms = {"idempotency-key": "make-one"}, {"scopes": ["read"], "name": "asked-once"}
+        first = http.post("/v1/keys", json=terms, headers=sent)
+        assert first.status_code == 201
+        again = http.post("/v1/keys", json=terms, headers=sent)
+        problem(again, 409, "already-carried-out", "GET /v1/keys")
+        other = http.post("/v1/keys", json={"scopes": ["write"]}, headers=sent)
+        problem(other, 422, "idempotency-key-reused")
+        rotate, sent = f"/v1/keys/{first.json()['id']}/rotate", {"idempotency-key": "rotate-it"}
+        assert http.post(rotate, headers=sent).status_code == 201
+        problem(http.post(rotate, headers=sent), 409, "already-carried-out", "GET /v1/keys")
+        keys = http.get("/v1/keys").json()["keys"]
+        assert sum(one["name"] == "asked-once" for one in keys) == 2  # and the one in its place
+
+
 def test_a_key_that_has_ended_is_not_made_anew(keyed: Keyed) -> None:
     with keyed.client(keyed.operator) as http:
         made = http.post("/v1/keys", json={"scopes": ["read"]}).json()["id"]
