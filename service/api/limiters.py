@@ -32,6 +32,23 @@ class WriterQueues:
         return self._locks.setdefault(classifier, asyncio.Lock())
 
 
+class EventStreams:
+    """Limiters of clients that are told of jobs: one a tenant, so none takes another one's places.
+
+    Each client costs a look at the database twice a second.
+    """
+
+    def __init__(self) -> None:
+        # A limiter lives as long as somebody holds a place of it.
+        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+
+    def of(self, tenant: str) -> anyio.CapacityLimiter:
+        """The limiter of one tenant."""
+        if (limiter := self._limiters.get(tenant)) is None:
+            limiter = self._limiters[tenant] = anyio.CapacityLimiter(_EVENT_STREAMS)
+        return limiter
+
+
 @dataclass(frozen=True, slots=True)
 class Limiters:
     """The limiters of one application, made with it. For the event loop's thread.
@@ -47,8 +64,7 @@ class Limiters:
         reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
             all cores, so more would not be done sooner, but take the places of predictions.
         suggestions: Limiter of capacity 1: images are chosen from one pool at a time.
-        event_streams: Limiter of clients that are told of jobs, each of which costs a look at the
-            database twice a second.
+        event_streams: Limiters of clients that are told of jobs, one a tenant.
     """
 
     writer_queues: WriterQueues = field(default_factory=WriterQueues)
@@ -59,9 +75,7 @@ class Limiters:
     documents: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     suggestions: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
-    event_streams: anyio.CapacityLimiter = field(
-        default_factory=lambda: anyio.CapacityLimiter(_EVENT_STREAMS)
-    )
+    event_streams: EventStreams = field(default_factory=EventStreams)
 
     @classmethod
     def of(cls, request: Request) -> Limiters:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Engine, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.storage.records import State
@@ -140,6 +140,8 @@ class Jobs:
         after: tuple[datetime, str] | None = None,
         state: JobState | None = None,
         classifiers: Sequence[str] | None = None,
+        *,
+        of_living: bool = False,
     ) -> list[JobRecord]:
         """Jobs of a tenant, the newest first.
 
@@ -149,6 +151,7 @@ class Jobs:
             after: The one before the first, by its time and id.
             state: That they are in; None: any.
             classifiers: Qualified names of those that they are of; None: any.
+            of_living: Whether these must be there still, and be no others of that name.
         """
         asked = select(JobRow).where(JobRow.tenant == tenant)
         if after is not None:
@@ -159,6 +162,12 @@ class Jobs:
             asked = asked.where(JobRow.state == state)
         if classifiers is not None:
             asked = asked.where(JobRow.classifier.in_(classifiers))
+        if of_living:
+            same = and_(
+                ClassifierRow.id == JobRow.classifier_id,
+                ClassifierRow.created_at == JobRow.classifier_created_at,
+            )
+            asked = asked.where(exists().where(same))
         newest = asked.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(most)
         with Session(self._engine) as session:
             return [_record(row) for row in session.scalars(newest)]

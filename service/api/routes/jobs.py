@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from service.access.principal import principal_of
+from service.access.principal import Principal, principal_of
 from service.api.cursors import Cursor, cursor_of, position
 from service.api.dependencies import ReadyParts
 from service.api.event_streams import EVENT_SCHEMA, MEDIA_TYPE, job_events, last_event
@@ -20,6 +20,7 @@ from service.api.offloading import run_blocking
 from service.api.openapi.responses import problems
 from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, NAME_SCHEMA
 from service.api.schemas.jobs import JobList, JobOut, ResultLine
+from service.composition import ServiceParts
 from service.jobs.job_folder import JobFolder
 from service.name_validation import checked_classifier
 from service.problems import InvalidName, JobElsewhere, JobNotFound, StorageFull, TooManyJobs
@@ -39,12 +40,23 @@ JobId = Annotated[
 
 
 async def _found(job_id: JobId, parts: ReadyParts, request: Request) -> JobRecord:
-    principal = principal_of(request.scope)
-    job = await run_blocking(parts.jobs.stored.get, job_id, principal.tenant)
-    names = principal.classifiers
-    if job is None or (names is not None and bare(job.classifier) not in names):
+    job = await run_blocking(_known, parts, principal_of(request.scope), job_id)
+    if job is None:
         raise JobNotFound(job_id)
     return job
+
+
+def _known(parts: ServiceParts, principal: Principal, job_id: str) -> JobRecord | None:
+    """A job, if somebody may know of it.
+
+    A key that is for some classifiers may know of jobs of these, but of none whose classifier was
+    deleted: the key may be for another one of that name.
+    """
+    job = parts.jobs.stored.get(job_id, principal.tenant)
+    if job is None or principal.classifiers is None:
+        return job
+    mine = bare(job.classifier) in principal.classifiers
+    return job if mine and parts.jobs.stored.name_of(job) == job.classifier else None
 
 
 Found = Annotated[JobRecord, Depends(_found)]
@@ -70,7 +82,10 @@ async def list_jobs(
         Query(description="Only jobs of that classifier.", json_schema_extra=NAME_SCHEMA),
     ] = None,
 ) -> JobList:
-    """The newest first."""
+    """The newest first.
+
+    A key that is for some classifiers is not told of jobs of a classifier that was deleted.
+    """
     principal = principal_of(request.scope)
     names = principal.classifiers
     if classifier is not None:
@@ -78,7 +93,13 @@ async def list_jobs(
         names = frozenset({classifier}) if names is None else names & {classifier}
     asked = None if names is None else [qualified(principal.tenant, name) for name in names]
     found = await run_blocking(
-        parts.jobs.stored.page, principal.tenant, limit + 1, position(cursor), state, asked
+        parts.jobs.stored.page,
+        principal.tenant,
+        limit + 1,
+        position(cursor),
+        state,
+        asked,
+        of_living=principal.classifiers is not None,
     )
     page = found[:limit]
     following = None
@@ -159,7 +180,8 @@ async def get_results(job: Found, parts: ReadyParts) -> Response:
     summary="Follow a job",
     response_class=Response,
     responses=problems(
-        _NOT_FOUND, TooManyJobs("200 clients follow jobs already. GET the job from time to time...")
+        _NOT_FOUND,
+        TooManyJobs("200 clients follow jobs of yours already. GET the job..."),
     )
     | {
         200: {
@@ -177,19 +199,20 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
     """
     if job.ended and last_event(request) == job.version:
         return Response(status_code=204)  # clients come again unless they are told so
-    limiter = Limiters.of(request).event_streams
+    limiter = Limiters.of(request).event_streams.of(job.tenant)
     if limiter.available_tokens < 1:
         raise TooManyJobs(
-            f"{limiter.total_tokens:g} clients follow jobs already. GET the job from time to time "
-            "instead."
+            f"{limiter.total_tokens:g} clients follow jobs of yours already. GET the job from time to "
+            "time instead."
         )
 
-    key_id = principal_of(request.scope).key_id
+    principal = principal_of(request.scope)
+    key_id = principal.key_id
 
     async def look() -> JobRecord | None:
         if key_id is not None and parts.keys is not None and not parts.keys.is_valid(key_id):
             return None
-        return await run_blocking(parts.jobs.stored.get, job.id, job.tenant)
+        return await run_blocking(_known, parts, principal, job.id)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     if request.scope.get(HEAD):

@@ -16,7 +16,7 @@ from sqlalchemy import inspect
 
 from service.storage.engine import open_database
 from tests.service.client import Classifier, of_four, problem
-from tests.service.jobs.asking import begun
+from tests.service.jobs.asking import begun, ended
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
@@ -277,6 +277,23 @@ def test_a_key_is_made_once_however_often_it_is_asked_for(keyed: Keyed) -> None:
         problem(http.post(rotate, headers=sent), 409, "already-carried-out", "GET /v1/keys")
         keys = http.get("/v1/keys").json()["keys"]
         assert sum(one["name"] == "asked-once" for one in keys) == 2  # and the one in its place
+
+
+def test_jobs_of_a_deleted_classifier_are_not_those_of_another_of_its_name(keyed: Keyed) -> None:
+    key = keyed.key(scopes=["read"], classifiers=["successor"])
+    with keyed.client(keyed.operator) as operator, keyed.client(key) as http:
+        made = of_four(operator, "successor")
+        where = begun(made, "predict", {"1.png": picture(1)})
+        ended(operator, where)
+        assert http.get(f"{where}/results").status_code == 200
+        assert len(http.get("/v1/jobs").json()["jobs"]) == 1
+        operator.delete(made.url).raise_for_status()
+        made.put().raise_for_status()
+        for path in ("", "/results", "/events"):
+            problem(http.get(f"{where}{path}"), 404, "job-not-found")
+        assert http.get("/v1/jobs").json()["jobs"] == []
+        assert operator.get(f"{where}/results").status_code == 200
+        operator.delete(made.url).raise_for_status()
 
 
 def test_a_key_that_has_ended_is_not_made_anew(keyed: Keyed) -> None:
