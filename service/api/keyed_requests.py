@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Header, Request
+from pydantic import WithJsonSchema
 
 from service.api.middleware.idempotency import SCOPE_KEY, KeyedRequest
+from service.api.openapi.schema_types import IDEMPOTENCY_KEY_SCHEMA
 from service.composition import ServiceParts
 from service.storage.idempotency import IdempotencyKeys, RequestMark
 
@@ -16,6 +18,7 @@ IdempotencyKey = Annotated[
         description="A random string, such as a UUID, for this request: what it makes is made once,"
         " however often it is sent within a day."
     ),
+    WithJsonSchema(IDEMPOTENCY_KEY_SCHEMA),
 ]
 """Documents the header field; :func:`request_mark` reads it."""
 

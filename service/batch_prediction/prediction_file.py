@@ -71,7 +71,14 @@ class PredictionFile:
         self.failed = 0
         self._path = path
         self._lines = path.suffix.lower() == ".jsonl"
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            opened = os.open(path, flags | os.O_EXCL, 0o666)
+            self._is_new = True
+        except FileExistsError:
+            opened = os.open(path, flags, 0o666)
+            self._is_new = False
+        self._file = os.fdopen(opened, "r+b")
         try:
             self._claim()
             self._go_on(classifier)
@@ -95,6 +102,8 @@ class PredictionFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None and self._is_new and not self.done:  # nothing was predicted
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
     def _claim(self) -> None:

@@ -202,8 +202,8 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
     limiter = Limiters.of(request).event_streams.of(job.tenant)
     if limiter.available_tokens < 1:
         raise TooManyJobs(
-            f"{limiter.total_tokens:g} clients follow jobs of yours already. GET the job from time to "
-            "time instead."
+            f"{limiter.total_tokens:g} clients follow jobs of yours already. GET the job from time "
+            "to time instead."
         )
 
     principal = principal_of(request.scope)

@@ -61,6 +61,7 @@ def test_a_service_is_asked_and_a_table_written(
     nobody = run_handful("predict", "nobody", str(folder), out_of_nobody, url=spare.url)
     assert nobody.returncode == 1
     assert "no classifier 'nobody'" in nobody.stderr
+    assert not (tmp_path / "nobody.csv").exists()
     for wrong in (["--out", "a.txt"], [f"--out={out}", "--data-dir", "."]):
         refused = run_handful("predict", "predicted", str(folder), *wrong, url=spare.url)
         assert refused.returncode == 2
