@@ -15,7 +15,8 @@ from service.access.limits import NO_LIMITS, TenantLimits
 from service.access.principal import Principal
 from service.problems import KeyRequired, KeysUnavailable
 from service.quotas.request_quota import Policy, policies_of
-from service.storage.keys import Access, StoredKey, access_version, read_access
+from service.storage.keys import Access, access_version, read_access
+from service.storage.stored_keys import StoredKey
 
 logger = logging.getLogger("handful")
 

@@ -11,7 +11,7 @@ import typer
 from service.cli.database import opened_database
 
 if TYPE_CHECKING:
-    from service.storage.keys import StoredKey
+    from service.storage.stored_keys import StoredKey
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the service (HANDFUL_AUTH=keys).")
 
@@ -47,7 +47,8 @@ def create(
     from service.access.limits import RateLimits
     from service.api.schemas.keys import KeyIn
     from service.storage.audit import AuditedKeys
-    from service.storage.keys import KeyTerms, create_key
+    from service.storage.keys import create_key
+    from service.storage.stored_keys import KeyTerms
 
     try:
         asked = KeyIn(

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from service.access.principal import Principal
 from service.storage.change import Change
-from service.storage.keys import StoredKey
 from service.storage.recording import Recorded
+from service.storage.stored_keys import StoredKey
 from service.storage.tables import AuditRow, ClassifierRow, Unreadable, table_of
 from service.storage.transactions import writing
 from service.tenancy import bare

@@ -2,94 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Select, bindparam, func, or_, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.access.key_text import NewKey, new_key
-from service.access.limits import LEAST_PER_SECOND, NO_RATES, RateLimits, TenantLimits
-from service.access.principal import Scope
+from service.access.limits import TenantLimits
 from service.problems import KeyNotFound, TooManyKeys
-from service.storage.errors import Damaged
+from service.storage.stored_keys import KeyTerms, StoredKey, readable_keys, stored_key
 from service.storage.tables import (
     AccessVersionRow,
     KeyRow,
     TenantLimitsRow,
-    Unreadable,
     table_of,
 )
 from service.storage.transactions import one_state, writing
-
-logger = logging.getLogger("handful.storage")
 
 # Valid keys of a tenant: all of them are in memory.
 MOST_KEYS = 1000
 # How long a key that has ended is still listed.
 _LISTED = timedelta(days=90)
 _ID = re.compile("[0-9a-f]{16}")
-# What a driver, or what makes values of what it read, says of a row that is damaged.
-_NOT_READ = (DBAPIError, Damaged, TypeError, ValueError)
+
 
 _VERSION = select(AccessVersionRow.version)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyTerms:
-    """Terms of a key: what is decided when it is made.
-
-    Attributes:
-        tenant: Whose.
-        name: What it is for.
-        scopes: What its holder may do.
-        classifiers: Bare names of those that it is for; None: all of the tenant.
-        expires_at: When it ends; None: when it is revoked.
-        rates: Its rate limits, beside those of its tenant.
-    """
-
-    tenant: str
-    name: str = ""
-    scopes: frozenset[Scope]
-    classifiers: frozenset[str] | None = None
-    expires_at: datetime | None = None
-    rates: RateLimits = NO_RATES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
-    """A key as it is stored.
-
-    Attributes:
-        key_id: Public id.
-        digest: Of its text.
-        terms: What was decided.
-        created_at: When it was made.
-        revoked_at: From when on it is not valid any more; None: it was not revoked.
-        used_at: About when it was last used; None: never.
-    """
-
-    key_id: str
-    digest: bytes
-    terms: KeyTerms
-    created_at: datetime
-    revoked_at: datetime | None
-    used_at: datetime | None
-
-    @property
-    def ends_at(self) -> datetime | None:
-        """When it ceases, or has ceased, to be valid; None: it does not."""
-        ends = [end for end in (self.terms.expires_at, self.revoked_at) if end is not None]
-        return min(ends, default=None)
-
-    def has_ended(self, now: datetime) -> bool:
-        """Whether it is not valid any more."""
-        return self.ends_at is not None and self.ends_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +62,7 @@ def read_access(engine: Engine) -> Access:
     """All keys that are valid, and all limits. A key that cannot be read is none."""
     with one_state(engine) as connection, Session(connection) as session:
         version = session.scalars(_VERSION).one()
-        keys = _readable(session, _valid(datetime.now(UTC)))
+        keys = readable_keys(session, _valid(datetime.now(UTC)))
         limits = {row.tenant: limits_of(row) for row in session.scalars(select(TenantLimitsRow))}
         return Access(version, {key.key_id: key for key in keys}, limits)
 
@@ -132,7 +73,7 @@ def list_keys(engine: Engine, tenant: str | None) -> list[StoredKey]:
         asked = select(KeyRow).order_by(KeyRow.id)
         if tenant is not None:
             asked = asked.where(KeyRow.tenant == tenant)
-        return _readable(session, asked)
+        return readable_keys(session, asked)
 
 
 def create_key(
@@ -175,7 +116,7 @@ def rotate_key(
     """
     with writing(engine) as session:
         row = _row(session, key_id, tenant)
-        if (before := _stored(row)) is None or before.has_ended(datetime.now(UTC)):
+        if (before := stored_key(row)) is None or before.has_ended(datetime.now(UTC)):
             raise KeyNotFound(key_id, "It has ended already, and is not made anew; make another.")
         old = _ended(session, row, grace)
         made, new = _made(session, old.terms)
@@ -229,27 +170,6 @@ def limits_of(row: TenantLimitsRow) -> TenantLimits:
     )
 
 
-def _readable(session: Session, asked: Select[Any]) -> list[StoredKey]:
-    """Keys that are asked for. One that cannot be read is none, and costs no other one."""
-    try:
-        found = [(row.id, _stored(row)) for row in session.scalars(asked)]
-    except _NOT_READ:  # of one row, for all of them: one by one, then
-        ids = list(session.scalars(asked.with_only_columns(KeyRow.id)))
-        found = [(one, _read_alone(session, one)) for one in ids]
-    for row_id, key in found:
-        if key is None:
-            logger.warning("the key of row %d in the table keys cannot be read: it is none", row_id)
-    return [key for _, key in found if key is not None]
-
-
-def _read_alone(session: Session, row_id: int) -> StoredKey | None:
-    try:
-        row = session.scalars(select(KeyRow).where(KeyRow.id == row_id)).one_or_none()
-        return None if row is None else _stored(row)
-    except _NOT_READ:
-        return None
-
-
 def _valid(now: datetime) -> Select[Any]:
     return select(KeyRow).where(
         or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > now),
@@ -275,7 +195,7 @@ def _ended(session: Session, row: KeyRow, grace: timedelta) -> StoredKey:
     if row.revoked_at is None or row.revoked_at > end:
         row.revoked_at = end
     session.flush()
-    found = _stored(row)
+    found = stored_key(row)
     if found is None:
         raise KeyNotFound(row.key_id)
     return found
@@ -322,42 +242,4 @@ def _made(session: Session, terms: KeyTerms) -> tuple[StoredKey, NewKey]:
             used_at=None,
         ),
         new,
-    )
-
-
-def _stored(row: KeyRow) -> StoredKey | None:
-    """A key as it is stored; None where that cannot be read."""
-    read: Sequence[object] = (
-        row.scopes,
-        row.classifiers,
-        row.created_at,
-        row.expires_at,
-        row.revoked_at,
-    )
-    if any(isinstance(one, Unreadable) for one in read):
-        return None
-    texts = (row.key_id, row.tenant, row.name)
-    if not (isinstance(row.digest, bytes) and all(isinstance(one, str) for one in texts)):
-        return None
-    for rate in (row.requests_per_second, row.images_per_second):
-        if rate is not None and not (isinstance(rate, (int, float)) and rate >= LEAST_PER_SECOND):
-            return None
-    known = {str(scope) for scope in Scope}
-    return StoredKey(
-        key_id=row.key_id,
-        digest=row.digest,
-        terms=KeyTerms(
-            tenant=row.tenant,
-            name=row.name,
-            scopes=frozenset(Scope(scope) for scope in row.scopes if scope in known),
-            classifiers=None if row.classifiers is None else frozenset(row.classifiers),
-            expires_at=row.expires_at,
-            rates=RateLimits(
-                requests_per_second=row.requests_per_second,
-                images_per_second=row.images_per_second,
-            ),
-        ),
-        created_at=row.created_at,
-        revoked_at=row.revoked_at,
-        used_at=None if isinstance(row.used_at, Unreadable) else row.used_at,
     )

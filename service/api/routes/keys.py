@@ -27,15 +27,8 @@ from service.problems import (
 )
 from service.storage.audit import AuditedKeys
 from service.storage.idempotency import RequestMark
-from service.storage.keys import (
-    KeyRecorder,
-    KeyTerms,
-    StoredKey,
-    create_key,
-    list_keys,
-    revoke_key,
-    rotate_key,
-)
+from service.storage.keys import KeyRecorder, create_key, list_keys, revoke_key, rotate_key
+from service.storage.stored_keys import KeyTerms, StoredKey
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=JsonRoute)
 

@@ -13,7 +13,7 @@ from service.access.principal import Principal, Scope
 from service.api.openapi.schema_types import PointInTime
 from service.name_validation import CLASSIFIER
 from service.problems import NotAllowed
-from service.storage.keys import StoredKey
+from service.storage.stored_keys import StoredKey
 from service.tenancy import DEFAULT_TENANT
 
 MOST_CLASSIFIERS = 1000

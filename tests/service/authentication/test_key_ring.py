@@ -19,13 +19,13 @@ from service.problems import KeyNotFound, KeyRequired, KeysUnavailable, TooManyK
 from service.storage import keys
 from service.storage.engine import open_database
 from service.storage.keys import (
-    KeyTerms,
     create_key,
     list_keys,
     read_access,
     revoke_key,
     rotate_key,
 )
+from service.storage.stored_keys import KeyTerms
 from tests.service.postgres import fresh_database, url
 
 TERMS = KeyTerms(tenant="lab", scopes=frozenset({Scope.READ}), classifiers=frozenset({"a"}))

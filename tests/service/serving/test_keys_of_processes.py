@@ -11,7 +11,8 @@ import httpx2 as httpx
 from service.access.limits import RateLimits
 from service.access.principal import Scope
 from service.storage.engine import open_database
-from service.storage.keys import KeyTerms, create_key, revoke_key
+from service.storage.keys import create_key, revoke_key
+from service.storage.stored_keys import KeyTerms
 from tests.service.server import Server
 
 CONNECTIONS = 24
