@@ -191,6 +191,13 @@ def test_administrators_have_their_own_tenant_operators_all(keyed: Keyed) -> Non
             problem(ended.get("/v1/classifiers"), 401, "key-required", "revoked")
 
 
+def unpacked(value: bytes) -> bytes:
+    try:
+        return zlib.decompress(value)
+    except zlib.error:  # a digest, perhaps, which may begin as anything
+        return b""
+
+
 def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed) -> None:
     once = {"idempotency-key": "made-once"}
     with keyed.client(keyed.operator) as http:
@@ -199,7 +206,7 @@ def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed) -> None:
     database = open_database(f"sqlite:///{keyed.server.data_dir / 'handful.db'}")
     with database.connect() as connection:
         stored = b"".join(
-            zlib.decompress(value) if value[:1] == b"\x78" else value
+            value + unpacked(value)
             for table in inspect(database).get_table_names()
             for row in connection.exec_driver_sql(f"SELECT * FROM {table}")
             for one in row
