@@ -20,6 +20,7 @@ MEDIA_TYPE = "text/event-stream"
 EVENT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "An event: its fields.",
+    "required": ["event", "id", "data"],
     "properties": {
         "event": {"type": "string", "enum": ["progress", "end"]},
         "id": {"type": "string", "description": "For `Last-Event-ID`."},

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2 as httpx
+import jsonschema
 import pytest
 from PIL import Image
 
+from service.api.event_streams import EVENT_SCHEMA
 from tests.service.client import Classifier, of_four, problem
 from tests.service.jobs.asking import ASYNC, ask, begun, ended, results
 from tests.service.pictures import encoded, picture, zipped
@@ -325,6 +327,8 @@ def test_events_tell_of_progress_and_the_end_and_go_on_where_they_were(
                 fields = {}
     assert [one["event"] for one in told[:-1]] == ["progress"] * (len(told) - 1)
     assert told[-1]["event"] == "end"
+    for event in told:
+        jsonschema.validate(event, EVENT_SCHEMA)  # of an event, as OpenAPI 3.1 has it
     numbers = [int(one["id"]) for one in told]
     assert numbers == sorted(set(numbers))
     assert '"done":200' in told[-1]["data"]
