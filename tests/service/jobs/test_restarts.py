@@ -6,11 +6,12 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from PIL import Image
 
@@ -45,7 +46,8 @@ def test_a_killed_job_goes_on_and_no_line_is_lost_or_there_twice(tmp_path: Path,
                 made = of_four(http, "t")
                 asked = {what: begun(made, what, files) for what in ("predict", "support")}
             if kill < KILLS:
-                time.sleep(dice.uniform(0.02, 0.4))
+                under_way(http, asked.values(), sum(found[-2:]))
+                time.sleep(dice.uniform(0, 0.2))
                 running.kill()
                 found += done_of(tmp_path)
                 continue
@@ -66,6 +68,19 @@ def test_a_killed_job_goes_on_and_no_line_is_lost_or_there_twice(tmp_path: Path,
             assert Classifier(http, "t").counts() == {"ant": 2 + 240, "bee": 2, "wasp": 300}
             assert not (tmp_path / "jobs" / where.rpartition("/")[2] / "input.zip").exists()
             assert running.stop() == 0
+
+
+def under_way(http: httpx.Client, jobs: Iterable[str], done: int) -> None:
+    """Wait until more files are done than that, or all."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        told = [http.get(where).raise_for_status().json() for where in jobs]
+        if sum(job["progress"]["done"] for job in told) > done:
+            return
+        if all(job["state"] == "done" for job in told):
+            return
+        time.sleep(0.02)
+    raise AssertionError(told)
 
 
 def done_of(data_dir: Path) -> list[int]:
