@@ -6,7 +6,6 @@ All look-ups by clients have the tenant among their conditions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, and_, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.storage.records import State
+from service.storage.records import PUBLIC_ID, State
 from service.storage.tables import ClassifierRow, JobRow
 from service.storage.transactions import writing
 
@@ -24,7 +23,6 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 # Errors that a job tells of itself; all of them are among its results.
 FIRST_ERRORS = 20
-_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +125,7 @@ class Jobs:
 
     def get(self, job_id: str, tenant: str) -> JobRecord | None:
         """A job of a tenant, or None; costs one row."""
-        if not _ID.fullmatch(job_id):  # PostgreSQL refuses what is no text
+        if not PUBLIC_ID.fullmatch(job_id):
             return None
         with Session(self._engine) as session:
             row = session.scalar(select(JobRow).where(_of(job_id, tenant)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
@@ -14,11 +13,9 @@ from service.images.embedded import EmbeddedImage
 from service.storage.change import Identity
 from service.storage.fingerprints import Origin
 from service.storage.loaded_rows import loaded_support, support_of
-from service.storage.records import ClassifierRecord, SupportRecord
+from service.storage.records import PUBLIC_ID, ClassifierRecord, SupportRecord
 from service.storage.statements import chunks
 from service.storage.tables import ClassRow, SupportRow
-
-_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 
 
 class KeptSupport(NamedTuple):
@@ -60,7 +57,7 @@ def kept_support(
     found = found.where(ClassRow.classifier_id == of.id)
     parts: list[ColumnElement[bool]] = []
     if public_ids is not None:
-        ids = list(filter(_PUBLIC_ID.fullmatch, public_ids))  # PostgreSQL refuses what is no text
+        ids = list(filter(PUBLIC_ID.fullmatch, public_ids))
         parts = [SupportRow.public_id.in_(some) for some in chunks(ids)]
     elif class_ids is not None:
         parts = [SupportRow.class_id.in_(some) for some in chunks(class_ids)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +12,10 @@ from torch import Tensor
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
+
+#: What the ids of images and jobs in answers look like. Whatever else clients send is nobody's, and
+#: is not looked up: PostgreSQL refuses what is no text.
+PUBLIC_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

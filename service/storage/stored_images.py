@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,12 @@ from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
 from service.storage.loaded_rows import RECORDS, loaded_record
 from service.storage.re_embedded import Blobs, re_embedded
-from service.storage.records import State, SupportRecord
+from service.storage.records import PUBLIC_ID, State, SupportRecord
 from service.storage.rows import embedding_rows
 from service.storage.statements import chunks
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
 from service.storage.transactions import one_state
 
-_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _OF_CLASSIFIER = (
     RECORDS.add_columns(
@@ -71,7 +69,7 @@ def stored_images(
     Raises:
         ClassifierDamaged: One of them cannot be read.
     """
-    asked = sorted({one for one in public_ids if _PUBLIC_ID.fullmatch(one)})
+    asked = sorted({one for one in public_ids if PUBLIC_ID.fullmatch(one)})
     rows: list[Any] = []
     with one_state(engine) as connection:
         for some in chunks(asked):

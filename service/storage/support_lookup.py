@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam
 
 from service.storage.loaded_rows import RECORDS, loaded_record
-from service.storage.records import SupportRecord
+from service.storage.records import PUBLIC_ID, SupportRecord
 from service.storage.statements import chunks
 from service.storage.tables import ClassRow, ImageRow, SupportRow
 from service.tenancy import bare, qualified
 
-_PUBLIC_ID = re.compile("[0-9a-f]{32}")
 _IN_CLASSES = RECORDS.add_columns(ClassRow.label).join(ClassRow, SupportRow.class_id == ClassRow.id)
 # Made once: that is most of its cost.
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
@@ -52,7 +50,7 @@ def support_image(
     Raises:
         Damaged: It cannot be read.
     """
-    if not _PUBLIC_ID.fullmatch(public_id):  # PostgreSQL refuses what is no text
+    if not PUBLIC_ID.fullmatch(public_id):
         return None
     row = connection.execute(
         _IN_CLASSES.where(
