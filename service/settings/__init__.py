@@ -1,0 +1,55 @@
+"""Every setting, read from the environment as ``HANDFUL_...``; one module for each subject."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.environment import Environment
+from service.settings.access import AccessSettings
+from service.settings.classifiers import ClassifierMemorySettings
+from service.settings.encoding import EncodingSettings
+from service.settings.fetching import FetchingSettings
+from service.settings.jobs import JobSettings
+from service.settings.limits import LimitSettings
+from service.settings.serving import ServingSettings
+from service.settings.storage import StorageSettings
+
+
+class Settings(
+    ServingSettings,
+    AccessSettings,
+    EncodingSettings,
+    StorageSettings,
+    LimitSettings,
+    ClassifierMemorySettings,
+    FetchingSettings,
+    JobSettings,
+    BaseSettings,
+):
+    """Settings of the service; command line options of the same name win over these."""
+
+    model_config = SettingsConfigDict(env_prefix="HANDFUL_", extra="ignore")
+
+    @model_validator(mode="after")
+    def _proxies_that_sign_in(self) -> Self:
+        """Nobody could be believed otherwise."""
+        if self.auth == "proxy" and not self.trusted_proxies:
+            raise ValueError(
+                "HANDFUL_AUTH=proxy needs the addresses of the proxy in HANDFUL_TRUSTED_PROXIES,"
+                " such as 127.0.0.1"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given to the constructor, then the environment."""
+        return init_settings, Environment(settings_cls)
