@@ -122,6 +122,21 @@ class ClassifierDamaged(StatusProblem):
         )
 
 
+class ImageDamaged(StatusProblem):
+    """The bytes of an image are kept outside the database, and not there or others."""
+
+    type_ = "image-damaged"
+    title = "The stored image is damaged"
+    status = 500
+
+    def __init__(self, damage: str) -> None:
+        super().__init__(
+            f"The bytes of this image {damage}. The others are not concerned, and it still counts "
+            "in its class. Restore its object from a backup (the log says which), or DELETE the "
+            "image and register it again."
+        )
+
+
 class ImageNotStored(StatusProblem):
     """The image was registered while images were not kept."""
 

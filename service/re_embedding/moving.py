@@ -9,7 +9,7 @@ from fastapi_problem.error import StatusProblem
 from adapters.encoder import Encoder
 from adapters.rest import Rest
 from service.images.decoding import DecodedImage, decode
-from service.problems import ClassifierDamaged
+from service.problems import ClassifierDamaged, ImageDamaged
 from service.registry.reembedding import embedded
 from service.registry.registry import Registry
 from service.settings import Settings
@@ -105,6 +105,8 @@ class Moving:
                 refused += [f"{use}: It was not kept." for use in self._stale.uses(image.id)]
                 continue
             try:
+                if isinstance(content, ImageDamaged):
+                    raise content
                 pixels = self._settings.max_image_pixels
                 pictures.append(decode(content, pixels, "It", side=encoder.image_size))
                 ready.append(image)

@@ -15,7 +15,7 @@ from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
 from service.encoder import origin_of
 from service.images.decoding import DecodedImage, decode
-from service.problems import ClassifierDamaged, OtherBackbone
+from service.problems import ClassifierDamaged, ImageDamaged, OtherBackbone
 from service.registry.fitting import class_set, class_texts, new_classifier, support_set
 from service.registry.negatives import id_of_negatives, parted
 from service.settings import Settings
@@ -173,7 +173,9 @@ def _check(
         )
 
 
-def _decoded(content: bytes, backbone: Encoder, settings: Settings) -> DecodedImage:
+def _decoded(content: bytes | ImageDamaged, backbone: Encoder, settings: Settings) -> DecodedImage:
+    if isinstance(content, ImageDamaged):
+        raise content
     return decode(content, settings.max_image_pixels, "It", side=backbone.image_size)
 
 

@@ -12,10 +12,17 @@ from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
 from service.problems import RememberedNotFound
+from service.storage.contents import (
+    HELD_OF_REMEMBERED,
+    OBJECT_OF_REMEMBERED,
+    Contents,
+    KeptBytes,
+)
 from service.storage.recording import Recorded
 from service.storage.rows import blob, embedding_rows
 from service.storage.tables import (
     ClassifierRow,
+    ContentObjectRow,
     RememberedContentRow,
     RememberedRow,
     VerdictRow,
@@ -30,7 +37,7 @@ Verdict = Literal["confirm", "correct", "reject"]
 MOST_BYTES = 2**30
 # Days for which verdicts are kept.
 VERDICT_DAYS = 730
-_ROWS, _CONTENTS = table_of(RememberedRow), table_of(RememberedContentRow)
+_ROWS = table_of(RememberedRow)
 # All but embeddings and bytes, which lists do not need.
 _LISTED = [column for column in _ROWS.c if column.name not in ("frozen", "corrected")]
 
@@ -95,10 +102,17 @@ class Inboxes:
     Args:
         engine: Of the database.
         limits: That nothing is remembered beyond; None: there are none.
+        contents: Bytes of pictures; None: all are in the database.
     """
 
-    def __init__(self, engine: Engine, limits: OwnedLimits | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: OwnedLimits | None = None,
+        contents: Contents | None = None,
+    ) -> None:
         self._engine = engine
+        self._contents = Contents(engine) if contents is None else contents
         self._limits = limits
 
     def remember(
@@ -196,11 +210,18 @@ class Inboxes:
             return connection.scalar(counted) or 0
 
     def content(self, remembered_id: int) -> bytes | None:
-        """The bytes of a picture; None: they were not kept, or are gone."""
+        """The bytes of a picture; None: they were not kept, or the query is gone.
+
+        Raises:
+            ImageDamaged: They were kept, and are gone or others.
+        """
         with self._engine.connect() as connection:
-            return connection.scalar(
-                select(_CONTENTS.c.content).where(_CONTENTS.c.remembered_id == remembered_id)
-            )
+            row = connection.execute(
+                select(*HELD_OF_REMEMBERED)
+                .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
+                .where(RememberedContentRow.remembered_id == remembered_id)
+            ).one_or_none()
+        return None if row is None else self._contents.read(KeptBytes.of(row))
 
     def embeddings(self, remembered_id: int) -> ImageEmbeddings | None:
         """The (1, d) embeddings of a query; None: it is gone."""

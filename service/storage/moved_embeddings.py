@@ -26,8 +26,10 @@ from sqlalchemy.orm import Session, aliased
 
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
+from service.problems import ImageDamaged
 from service.storage.change_log import log_not_followable
 from service.storage.classifier_loading import load_classifier
+from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.re_embedded import Blobs, write_re_embedded
@@ -37,6 +39,7 @@ from service.storage.stale import StaleImage
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
+    ContentObjectRow,
     ContentRow,
     ImageRow,
     ReEmbeddedRow,
@@ -71,10 +74,12 @@ class MovedEmbeddings:
     Args:
         engine: Of the database.
         own: What its embeddings come from, but for the fingerprint.
+        contents: Bytes of its images; None: all are in the database.
     """
 
-    def __init__(self, engine: Engine, own: Origin) -> None:
+    def __init__(self, engine: Engine, own: Origin, contents: Contents | None = None) -> None:
         self._engine = engine
+        self._contents = Contents(engine) if contents is None else contents
         self._own = own
 
     def missing(self, target: str, after: int, most: int) -> list[StaleImage]:
@@ -136,11 +141,13 @@ class MovedEmbeddings:
             }
             write_re_embedded(session, beside, target)
 
-    def contents(self, image_ids: list[int]) -> dict[int, bytes]:
-        """The bytes of images that are still there, by their ids."""
-        with Session(self._engine) as session:
-            found = select(ContentRow.image_id, ContentRow.content)
-            return dict(session.execute(found.where(ContentRow.image_id.in_(image_ids))).all())
+    def contents(self, image_ids: list[int]) -> dict[int, bytes | ImageDamaged]:
+        """The bytes of images that are still there, or their damage, by their ids."""
+        found = select(ContentRow.image_id, *HELD).outerjoin(ContentObjectRow, OBJECT)
+        with self._engine.connect() as connection:
+            rows = connection.execute(found.where(ContentRow.image_id.in_(image_ids))).all()
+        read = self._contents.read_all(KeptBytes.of(row) for row in rows)
+        return dict(zip((row.image_id for row in rows), read, strict=True))
 
     def classifiers(self, target: str) -> list[str]:
         """Names of those that are not of that recipe yet."""

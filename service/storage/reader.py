@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from service.storage.annotations import (
 )
 from service.storage.change import Written
 from service.storage.classifier_loading import classes_of, load_classifier, loaded_record
+from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
 from service.storage.fingerprints import Origin, refused
 from service.storage.following import written_since
 from service.storage.history import ContentAt, PastChange, content_at, oldest_revision, past_changes
@@ -32,9 +33,16 @@ from service.storage.records import (
 )
 from service.storage.statements import STATE
 from service.storage.support_lookup import registered, support_image
-from service.storage.tables import ClassifierRow, ContentRow, SupportRow
+from service.storage.tables import ClassifierRow, ContentObjectRow, ContentRow, SupportRow
 from service.storage.transactions import one_state
 from service.tenancy import bare, tenant_of
+
+_HELD = (
+    select(*HELD)
+    .join(SupportRow, SupportRow.image_id == ContentRow.image_id)
+    .outerjoin(ContentObjectRow, OBJECT)
+    .where(SupportRow.id == bindparam("support_id"))
+)
 
 
 class Reader:
@@ -48,12 +56,19 @@ class Reader:
         own: What the embeddings of this service come from.
         accepts: Whether this process embeds under another fingerprint, too: that of another recipe
             of the same backbone, while a database moves from one to the other. May block.
+        contents: Bytes of its images; None: all are in the database.
     """
 
     def __init__(
-        self, engine: Engine, own: Origin, *, accepts: Callable[[str], bool] = refused
+        self,
+        engine: Engine,
+        own: Origin,
+        *,
+        accepts: Callable[[str], bool] = refused,
+        contents: Contents | None = None,
     ) -> None:
         self._engine = engine
+        self._contents = Contents(engine) if contents is None else contents
         self._origins = AcceptedOrigins(engine, own, accepts)
 
     @property
@@ -202,13 +217,14 @@ class Reader:
             return support_image(connection, classifier_id, label, public_id)
 
     def content(self, support_id: int) -> bytes | None:
-        """The bytes of a support image; None if they were not kept."""
-        with Session(self._engine) as session:
-            return session.scalar(
-                select(ContentRow.content)
-                .join(SupportRow, SupportRow.image_id == ContentRow.image_id)
-                .where(SupportRow.id == support_id)
-            )
+        """The bytes of a support image; None if they were not kept.
+
+        Raises:
+            ImageDamaged: They were, and are gone or others.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(_HELD, {"support_id": support_id}).one_or_none()
+        return None if row is None else self._contents.read(KeptBytes.of(row))
 
     def kept_images(self, public_ids: Collection[str]) -> set[str]:
         """Those of some hundred support images whose bytes were kept; reads none of the bytes."""

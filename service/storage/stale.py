@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
+from service.problems import ImageDamaged
 from service.storage.change import Change
 from service.storage.change_log import log_not_followable
 from service.storage.class_rows import write_texts
 from service.storage.classifier_loading import load_classifier
+from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.query_embeddings import query_embeddings
@@ -26,6 +28,7 @@ from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
     ClassRow,
+    ContentObjectRow,
     ContentRow,
     ImageRow,
     SupportRow,
@@ -53,10 +56,17 @@ class StaleImage:
 
 
 class StaleEmbeddings:
-    """What is left to embed anew under a fingerprint."""
+    """What is left to embed anew under a fingerprint.
 
-    def __init__(self, engine: Engine, own: Origin) -> None:
+    Args:
+        engine: Of the database.
+        own: What embeddings come from now.
+        contents: Bytes of its images; None: all are in the database.
+    """
+
+    def __init__(self, engine: Engine, own: Origin, contents: Contents | None = None) -> None:
         self._engine = engine
+        self._contents = Contents(engine) if contents is None else contents
         self._own = own
         self._fingerprint = own.fingerprint
 
@@ -80,16 +90,12 @@ class StaleEmbeddings:
             for image_id, key, content_id in rows
         ]
 
-    def contents(self, image_ids: list[int]) -> list[bytes]:
-        """The bytes of images, in the order of their ids."""
-        with Session(self._engine) as session:
-            return list(
-                session.scalars(
-                    select(ContentRow.content)
-                    .where(ContentRow.image_id.in_(image_ids))
-                    .order_by(ContentRow.image_id)
-                )
-            )
+    def contents(self, image_ids: list[int]) -> list[bytes | ImageDamaged]:
+        """The bytes of images, or their damage, in the order of their ids."""
+        found = select(*HELD).outerjoin(ContentObjectRow, OBJECT).order_by(ContentRow.image_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(found.where(ContentRow.image_id.in_(image_ids))).all()
+        return list(self._contents.read_all(KeptBytes.of(row) for row in rows))
 
     def uses(self, image_id: int) -> list[str]:
         """Where the service shows an image: a path for each class that it supports."""

@@ -22,6 +22,7 @@ from service.storage.archive import forget, stored_settings, write_history
 from service.storage.change import Change, Written
 from service.storage.change_log import log_change, log_not_followable
 from service.storage.class_rows import labels_of, write_classes, write_labels, write_texts
+from service.storage.contents import Contents
 from service.storage.deleting import delete_classifier, removing_support
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, check_no_other, refused
@@ -59,6 +60,7 @@ class Store(Reader):
         accepts: Whether this process embeds under another fingerprint, too: that of another recipe
             of the same backbone, while a database moves from one to the other. May block.
         keeps_history: Whether what a change removes is kept, to be brought back.
+        contents: Bytes of its images; None: all are in the database.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Store(Reader):
         store_images: bool = True,
         accepts: Callable[[str], bool] = refused,
         keeps_history: bool = False,
+        contents: Contents | None = None,
     ) -> None:
-        super().__init__(engine, own, accepts=accepts)
+        super().__init__(engine, own, accepts=accepts, contents=contents)
         self._store_images = store_images
         self._keeps_history = keeps_history
         self._recorders: tuple[Recorder, ...] = ()

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from service.access.limits import OWNED, TenantLimits
 from service.problems import QuotaExceeded
+from service.storage.contents import OBJECT
 from service.storage.keys import count_change, limits_of
 from service.storage.recording import Recorded
 from service.storage.tables import (
     ClassifierRow,
     ClassRow,
+    ContentObjectRow,
     ContentRow,
     RememberedRow,
     SupportRow,
@@ -135,8 +137,12 @@ def _statements() -> dict[str, Select[Any]]:
         "images": from_support.with_only_columns(func.count(SupportRow.id)),
     }
     whose = ClassifierRow.tenant == bindparam("tenant")
-    registered = select(func.coalesce(func.sum(func.length(ContentRow.content)), 0)).where(
-        ContentRow.image_id.in_(from_support.where(whose))
+    size = func.coalesce(ContentObjectRow.nbytes, func.length(ContentRow.content))
+    registered = (
+        select(func.coalesce(func.sum(size), 0))
+        .select_from(ContentRow)
+        .outerjoin(ContentObjectRow, OBJECT)
+        .where(ContentRow.image_id.in_(from_support.where(whose)))
     )
     remembered = (
         select(func.coalesce(func.sum(RememberedRow.size), 0))

@@ -28,6 +28,7 @@ from service.storage.tables.columns import (
     Unreadable,
     now,
 )
+from service.storage.tables.contents import ContentObjectRow, ContentStoreRow
 from service.storage.tables.history import ArchivedClassRow, ArchivedSupportRow, HistoryRow
 from service.storage.tables.images import (
     ContentRow,
@@ -52,7 +53,9 @@ __all__ = [
     "ChangeRow",
     "ClassRow",
     "ClassifierRow",
+    "ContentObjectRow",
     "ContentRow",
+    "ContentStoreRow",
     "HistoryRow",
     "IdempotencyRow",
     "Ids",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
 from service.storage.tables.columns import QUALIFIED, Moment, now
+from service.storage.tables.contents import of_objects
 
 
 class ImageRow(Base):
@@ -89,14 +90,19 @@ class ReEmbeddedRow(Base):
 
 
 class ContentRow(Base):
-    """The bytes of an image, apart, so that loading embeddings does not read past them."""
+    """The bytes of an image, apart, so that loading embeddings does not read past them.
+
+    Where they are outside the database ``content`` is empty, and ``object_id`` says where they are.
+    """
 
     __tablename__ = "image_contents"
+    __table_args__ = (of_objects("image_contents"),)
 
     image_id: Mapped[int] = mapped_column(
         ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
     )
     content: Mapped[bytes] = mapped_column(LargeBinary)
+    object_id: Mapped[int | None] = mapped_column(ForeignKey("content_objects.id"))
 
 
 class PromptRow(Base):

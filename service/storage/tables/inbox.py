@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
 from service.storage.tables.columns import Json, Moment
+from service.storage.tables.contents import of_objects
 
 
 class RememberedRow(Base):
@@ -46,14 +47,16 @@ class RememberedRow(Base):
 
 
 class RememberedContentRow(Base):
-    """The bytes of a remembered picture."""
+    """The bytes of a remembered picture, as those of :class:`ContentRow`."""
 
     __tablename__ = "remembered_contents"
+    __table_args__ = (of_objects("remembered_contents"),)
 
     remembered_id: Mapped[int] = mapped_column(
         ForeignKey("remembered.id", ondelete="CASCADE"), primary_key=True
     )
     content: Mapped[bytes] = mapped_column(LargeBinary)
+    object_id: Mapped[int | None] = mapped_column(ForeignKey("content_objects.id"))
 
 
 class VerdictRow(Base):

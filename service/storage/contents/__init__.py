@@ -1,0 +1,21 @@
+"""Bytes of images: in the database, in a folder, or in a bucket; rows say where each one's are."""
+
+from __future__ import annotations
+
+from service.storage.contents.contents import Contents
+from service.storage.contents.kept_bytes import (
+    HELD,
+    HELD_OF_REMEMBERED,
+    OBJECT,
+    OBJECT_OF_REMEMBERED,
+    KeptBytes,
+)
+
+__all__ = [
+    "HELD",
+    "HELD_OF_REMEMBERED",
+    "OBJECT",
+    "OBJECT_OF_REMEMBERED",
+    "Contents",
+    "KeptBytes",
+]
