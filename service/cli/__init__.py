@@ -10,6 +10,7 @@ from __future__ import annotations
 import typer
 
 from service.cli.add import add
+from service.cli.backup import backup
 from service.cli.classifiers import classifiers
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
@@ -19,8 +20,10 @@ from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.keys import keys
 from service.cli.limits import limits
+from service.cli.migrate_store import migrate_store
 from service.cli.predict import predict
 from service.cli.re_embed import re_embed
+from service.cli.restore import restore
 from service.cli.serve import serve
 from service.cli.suggest import suggest
 from service.cli.train import train
@@ -38,6 +41,9 @@ app.command()(classifiers)
 app.command()(add)
 app.command()(export)
 app.command("import")(import_)
+app.command()(backup)
+app.command()(restore)
+app.command("migrate-store")(migrate_store)
 app.add_typer(keys, name="keys")
 app.add_typer(limits, name="limits")
 app.add_typer(train, name="train")

@@ -15,7 +15,7 @@ from service.storage.errors import StorageError
 from service.storage.location import parsed, shown
 from service.storage.ours import check_ours
 from service.storage.postgresql import open_server, wait_for_migrations
-from service.storage.sqlite import open_sqlite
+from service.storage.sqlite import SQLiteFile, open_sqlite
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -34,19 +34,7 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
         StorageError: It cannot be reached, it is another program's, or a newer version of
             Handful wrote it.
     """
-    file = None
-    try:
-        if parsed(url).get_backend_name() == "sqlite":
-            engine, file = open_sqlite(url, seconds)
-        else:
-            engine = open_server(url, seconds)
-    except (ImportError, NoSuchModuleError) as error:
-        raise StorageError(
-            f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
-            "handful[postgres] and write postgresql+psycopg://"
-        ) from error
-    if engine.dialect.is_async:
-        raise StorageError(f"{shown(url)} names an asynchronous driver; use another one")
+    engine, file = connect(url, seconds)
     try:
         _migrate(engine, url)
         if file is not None:
@@ -60,16 +48,55 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
     return engine
 
 
-def _migrate(engine: Engine, url: str) -> None:
+def connect(url: str, seconds: float = 10.0) -> tuple[Engine, SQLiteFile | None]:
+    """Connect, and leave the tables as they are.
+
+    Args:
+        url: An SQLAlchemy URL. An SQLite file is made if it is not there.
+        seconds: Longest wait for a lock or a connection, from now on.
+
+    Returns:
+        An engine whose failures come as problems, and the file of an SQLite database.
+
+    Raises:
+        StorageError: There is no driver for it, or the file is another program's.
+    """
+    file = None
+    try:
+        if parsed(url).get_backend_name() == "sqlite":
+            engine, file = open_sqlite(url, seconds)
+        else:
+            engine = open_server(url, seconds)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StorageError(
+            f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
+            "handful[postgres] and write postgresql+psycopg://"
+        ) from error
+    if engine.dialect.is_async:
+        raise StorageError(f"{shown(url)} names an asynchronous driver; use another one")
+    return engine, file
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables up to a revision, in the transaction of the connection.
+
+    Raises:
+        alembic.util.CommandError: This version of Handful does not know the revision, or that
+            which the tables are at.
+    """
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, revision)
+
+
+def _migrate(engine: Engine, url: str) -> None:
     try:
         with engine.execution_options(writes=True).begin() as connection:
             if engine.dialect.name == "postgresql":
                 wait_for_migrations(connection)
             _check_ours(connection, shown(url), shared=engine.dialect.name != "sqlite")
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            upgrade(connection)
     except alembic.util.CommandError as error:
         raise StorageError(
             f"{shown(url)} was written by another version of Handful ({error}); use that version, "
