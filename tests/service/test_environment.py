@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,3 +160,43 @@ def test_all_that_kubernetes_makes_of_a_service_is_recognised(
 @given(st.sampled_from(sorted(Settings.model_fields)), st.text(max_size=20))
 def test_a_setting_is_no_service_link(name: str, value: str) -> None:
     assert not is_service_link(f"HANDFUL_{name.upper()}", value) or "://" in value
+
+
+def test_a_setting_may_be_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = "postgresql+psycopg://handful:p%40ss@postgres/handful"
+    (tmp_path / "url").write_text(f"{url}\n")
+    environment.setenv("HANDFUL_DATABASE_URL_FILE", str(tmp_path / "url"))
+    assert Settings().database_url == url
+    assert Settings(database_url="sqlite://").database_url == "sqlite://"
+    assert remarks(Settings) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "said"),
+    [
+        (None, {}, "No such file"),
+        (b"\xff\xfe", {}, "no UTF-8"),
+        (b"sqlite://", {"HANDFUL_DATABASE_URL": "sqlite://"}, "both set"),
+    ],
+)
+def test_a_file_of_a_setting_that_cannot_be_used_ends_the_command(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: bytes | None,
+    beside: dict[str, str],
+    said: str,
+) -> None:
+    if content is not None:
+        (tmp_path / "url").write_bytes(content)
+    for name, value in {"HANDFUL_DATABASE_URL_FILE": str(tmp_path / "url"), **beside}.items():
+        environment.setenv(name, value)
+    done = CliRunner().invoke(app, ["serve"])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "HANDFUL_DATABASE_URL_FILE" in done.output
+
+
+def test_a_file_of_no_setting_is_warned_of(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HANDFUL_DATABASE_FILE", "/run/secrets/url")
+    [remark] = remarks(Settings)
+    assert "HANDFUL_DATABASE_FILE is no setting" in remark
