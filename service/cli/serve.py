@@ -27,6 +27,9 @@ def serve(
     processes: Annotated[
         int | None, typer.Option(help="Processes that serve, for a fast GPU; 1 by default.")
     ] = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Serve by a Ray of this machine; needs handful[ray].")
+    ] = False,
 ) -> None:
     """Run the service. Every other setting is an environment variable HANDFUL_..."""
     from service.cli.configuration import settings_with_options
@@ -40,7 +43,10 @@ def serve(
         data_dir=data_dir,
         processes=processes,
     )
-    from service.serving import serve as run
+    if ray:
+        from service.ray.local_cluster import serve_with_ray as run
+    else:
+        from service.serving import serve as run
 
     try:
         run(settings)

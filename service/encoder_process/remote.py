@@ -6,19 +6,15 @@ import logging
 from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from adapters.backbones.antialias_framing import resized_by
-from adapters.backbones.backbone import ensemble, prompt
-from adapters.backbones.geometry import framing_of
-from adapters.backbones.support_views import support_views
 from adapters.embeddings import ImageEmbeddings
 from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.connection import Connection
+from service.encoder_process.described import DescribedEncoder
 from service.encoder_process.description import Description
 from service.encoder_process.endpoint import Endpoint, reach
 from service.encoder_process.pool import ConnectionPool
@@ -35,19 +31,11 @@ _SLOTS = 4
 _LEAST = 8
 
 
-class _Correction(NamedTuple):
-    name: str
-    joint: bool
-
-
-class RemoteEncoder:
+class RemoteEncoder(DescribedEncoder):
     """A backbone in other processes, as :class:`adapters.encoder.Encoder` describes one.
 
-    Pictures are framed here and embedded there. While no encoder process lives, whoever encodes is
-    refused; if another one lives, what broke off is done again there.
-
-    Attributes:
-        description: What the encoder process told.
+    While no encoder process lives, whoever encodes is refused; if another one lives, what broke off
+    is done again there.
 
     Args:
         paths: Gives the path of each encoder's Unix socket, by its number.
@@ -68,19 +56,14 @@ class RemoteEncoder:
         on_other: Callable[[str], None] = logger.critical,
     ) -> None:
         first = reach(paths(0), recipe)
-        of = self.description = first.description
+        of = first.description
         self._slots = slots_each(of, processes)
-        self.recipe = of.recipe
-        self.name, self.logit_scale = of.name, of.logit_scale
-        self.model_fingerprint, self.fingerprint = of.model_fingerprint, of.fingerprint
-        self.width, self.corrected_width = of.width, of.corrected_width
-        self.templates = of.templates
-        self.correction = _Correction(of.correction, of.joint)
-        self.device = torch.device(of.device)
-        self.engine = f"{of.engine}, in a process of its own"
-        self.batch, self.passes = self._slots, of.encoders * of.connections
-        self.image_size = min(of.height, of.breadth)
-        self.preprocess = resized_by(of.resizing, framing_of(of.geometry))
+        super().__init__(
+            of,
+            "in a process of its own",
+            batch=self._slots,
+            passes=of.encoders * of.connections,
+        )
         self._images, self._texts = ConnectionPool(), ConnectionPool()
         self._endpoints = [
             Endpoint(
@@ -96,20 +79,10 @@ class RemoteEncoder:
         ]
         self._endpoints[0].settled.wait()
 
-    shared = True
-
     @property
     def available(self) -> bool:
         """Whether an encoder process lives."""
         return any(endpoint.alive for endpoint in self._endpoints)
-
-    def preprocess_views(self, image: Image.Image, n: int, seed: str) -> list[Tensor]:
-        """(H, W, 3) uint8 pixels of n support views of an image, of which the first is itself."""
-        return [self.preprocess(view) for view in support_views(image, n, seed, self.image_size)]
-
-    def encode_images(self, pixels: Tensor) -> ImageEmbeddings:
-        """Embed (n, H, W, 3) uint8 images. Raises as :meth:`encode_pictures`."""
-        return self.encode_pictures(list(pixels))
 
     def encode_pictures(
         self, pictures: Sequence[Tensor], *, background: bool = False
@@ -135,22 +108,6 @@ class RemoteEncoder:
         if not texts:
             return torch.empty(0, self.width)
         return self._done_twice(self._texts, lambda connection: connection.encode_texts(texts))
-
-    def text_lengths(self, texts: Sequence[str]) -> list[int]:
-        """How long n texts are, in characters: the tokenizer is elsewhere."""
-        return [len(text) for text in texts]
-
-    def encode_classes(self, labels: Sequence[str], templates: Sequence[str] = ()) -> Tensor:
-        """Embed N class names as (N, d) unit vectors, averaged over templates."""
-        templates = self.templates_for(templates)
-        texts = [prompt(label, template) for label in labels for template in templates]
-        return ensemble(self.encode_texts(texts), len(templates))
-
-    def templates_for(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """The templates that class names are written into where these are asked for."""
-        if self.description.fixed_templates:
-            return self.templates
-        return tuple(asked) or self.templates
 
     def close(self) -> None:
         """Let the encoder processes go."""

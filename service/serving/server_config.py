@@ -29,8 +29,6 @@ def server_config(
         connections: Those of a process, or of each process that will be spawned.
         application: Makes the application, in the event loop of the process that serves it.
     """
-    # What another site's page may embed without reading it: nothing, unless a site may read.
-    policy = "cross-origin" if settings.cors_origins else "same-origin"
     return uvicorn.Config(
         application,
         factory=True,
@@ -43,14 +41,21 @@ def server_config(
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
-        headers=[
-            ("cross-origin-resource-policy", policy),
-            # What clients have sent comes back to browsers as what it was sent as.
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),  # paths hold names of classifiers and classes
-        ],
+        headers=headers_of_answers(settings),
         timeout_graceful_shutdown=cancel_seconds(settings.shutdown_seconds),  # type: ignore[arg-type]
     )
+
+
+def headers_of_answers(settings: Settings) -> list[tuple[str, str]]:
+    """Header fields of every answer, whatever it says."""
+    # What another site's page may embed without reading it: nothing, unless a site may read.
+    policy = "cross-origin" if settings.cors_origins else "same-origin"
+    return [
+        ("cross-origin-resource-policy", policy),
+        # What clients have sent comes back to browsers as what it was sent as.
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),  # paths hold names of classifiers and classes
+    ]
 
 
 class CancelledAsEnded:

@@ -1,0 +1,1 @@
+"""The service as an application of Ray Serve: ingress replicas before encoder replicas."""
