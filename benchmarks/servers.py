@@ -20,15 +20,19 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def handful(source: Path | None = None, /, **settings: object) -> Iterator[Service]:
+def handful(
+    source: Path | None = None, /, *, ray: bool = False, **settings: object
+) -> Iterator[Service]:
     """A service with an empty database.
 
     Args:
         source: Another checkout whose service it is, such as one of an earlier version.
+        ray: Whether it is served by a Ray of this machine.
         settings: Those of ``HANDFUL_...``, in small letters; others are as in the environment.
     """
     with tempfile.TemporaryDirectory(prefix="handful-data-") as folder:
         command = [sys.executable, "-m", "service.cli", "serve", "--port", PORT]
+        command += ["--ray"] * ray
         environment = {f"HANDFUL_{name.upper()}": str(value) for name, value in settings.items()}
         if source is not None:  # before the folder that it runs in
             environment |= {"PYTHONPATH": str(source.resolve()), "PYTHONSAFEPATH": "1"}

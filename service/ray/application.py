@@ -23,6 +23,7 @@ _ENCODER = {
     "max_ongoing_requests": 64,
     "health_check_period_s": 5,
     "logging_config": _LOGGING,
+    "max_surge_percent": 25,
 }
 # Of an ingress replica. Beyond what is worked on and waits Ray's proxies answer 503.
 _INGRESS = {
@@ -30,6 +31,7 @@ _INGRESS = {
     "max_queued_requests": 1024,
     "health_check_period_s": 5,
     "graceful_shutdown_timeout_s": 30,
+    "max_surge_percent": 25,
     "logging_config": _LOGGING,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -26,8 +27,6 @@ logger = logging.getLogger("handful")
 
 APPLICATION = "handful"
 """Name of the application in Ray Serve."""
-# Nothing is told to Ray's makers, and nobody is warned of a change that does not touch us.
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 def serve_with_ray(settings: Settings) -> None:
@@ -47,7 +46,7 @@ def serve_with_ray(settings: Settings) -> None:
     keep_private(settings)
     check_settings(settings, replicas=settings.processes)
     settings = settings.model_copy(update={"port": _port(settings)})
-    os.environ |= _ENVIRONMENT
+    os.environ |= _environment()
     with TemporaryDirectory(prefix="ray-") as folder, _ray(folder):
         ended = _told_to_end()  # after Ray has set handlers of its own
         from ray import serve  # with PyTorch and all else
@@ -69,9 +68,20 @@ def serve_with_ray(settings: Settings) -> None:
             serve.shutdown()
 
 
+def _environment() -> dict[str, str]:
+    """What Ray is started with: its processes listen on all addresses, and ask for a token."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Nobody is to be warned of a change that does not touch us.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
+
+
 @contextmanager
 def _ray(folder: str) -> Iterator[None]:
-    """A Ray that listens for nobody else, with all its files in a folder."""
+    """A Ray of this machine, with all its files in a folder."""
     import ray
 
     ray.init(
@@ -79,7 +89,6 @@ def _ray(folder: str) -> Iterator[None]:
         include_dashboard=False,
         configure_logging=False,
         _temp_dir=folder,
-        _node_ip_address="127.0.0.1",
     )
     try:
         yield

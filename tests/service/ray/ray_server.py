@@ -16,7 +16,7 @@ import psutil
 
 from tests.service.server import HANDFUL
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 class RayServer:
