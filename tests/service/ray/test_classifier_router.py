@@ -74,7 +74,7 @@ def predict(name: str) -> str:
 def test_a_classifier_has_a_replica_whatever_it_is_asked_and_by_whichever_proxy() -> None:
     async def check() -> None:
         one, other = router("a", "b", "c", "d"), router("d", "c", "b", "a")
-        first = Counter()
+        first: Counter[str] = Counter()
         for number in range(400):
             order = await ranked(one, predict(f"c{number}"))
             assert order == await ranked(other, f"/v1/classifiers/c{number}", number)
