@@ -27,6 +27,7 @@ from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
 from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
+from service.registry.early_following import EarlyFollowing
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
@@ -38,6 +39,7 @@ from service.storage.housekeeping import Housekeeping
 from service.storage.inbox import Inboxes
 from service.storage.lock import lock_database
 from service.storage.moved_embeddings import MovedEmbeddings
+from service.storage.notifications import Notifications
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
 from service.storage.recording import Recorder
@@ -58,6 +60,8 @@ class ServiceParts:
         bookkeeping: What is written of keys in the background; None: there are none.
         lock: Of the database file, where this process has it to itself; None: others may share it.
         checking: What measures precisions beside it; None: nothing is to be measured.
+        notifications: Hears of what other processes change; None: there are none, or no others.
+        following: Brings classifiers up to date that they change.
         fetcher: Fetches images that are given by URL; None: none are.
     """
 
@@ -79,6 +83,8 @@ class ServiceParts:
     bookkeeping: Bookkeeping | None
     lock: FileLock | None
     checking: BackgroundCheck | None
+    notifications: Notifications | None
+    following: EarlyFollowing | None
     fetcher: Fetcher | None = None
 
     @classmethod
@@ -145,6 +151,9 @@ class ServiceParts:
             accepts=embedder.can_embed,
             keeps_history=settings.history_days > 0,
         )
+        notifications = None if lock is not None else Notifications.of(engine)
+        if notifications is not None:
+            store = store.recording([notifications])
         keys = owned = None
         if settings.auth != "none":
             keys = KeyRing(engine, settings.tenant_limits)
@@ -190,13 +199,25 @@ class ServiceParts:
         )
         answering = Answering()
         inboxes = Inboxes(engine, owned)
+        jobs = BackgroundJobs(
+            engine, settings, registry, embedder, texts, answering, shared=lock is None
+        )
+        following = None
+        if notifications is not None:
+            following = EarlyFollowing(registry.follow)
+            notifications.begin(
+                {
+                    "classifier": following.heard,
+                    "access": lambda _: None if keys is None else keys.wake(),
+                    "jobs": lambda _: jobs.wake(),
+                    "re-embedding": lambda _: re_embedder.wake(),
+                }
+            )
         return cls(
             inboxes=inboxes,
             remembering=Remembering(inboxes, store_images=settings.store_images),
             re_embedder=re_embedder,
-            jobs=BackgroundJobs(
-                engine, settings, registry, embedder, texts, answering, shared=lock is None
-            ),
+            jobs=jobs,
             settings=settings,
             backbone=backbone,
             registry=registry,
@@ -210,6 +231,8 @@ class ServiceParts:
             keys=keys,
             bookkeeping=(None if keys is None else Bookkeeping(engine, keys, settings.audit_days)),
             lock=lock,
+            notifications=notifications,
+            following=following,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
             fetcher=fetcher_of(settings.fetch_from, settings.max_image_bytes),
         )
@@ -223,6 +246,10 @@ class ServiceParts:
 
     def close(self) -> None:
         """Stop the threads and let go of the database."""
+        if self.notifications is not None:
+            self.notifications.close()
+        if self.following is not None:
+            self.following.close()
         self.housekeeping.close()
         self.re_embedder.close()
         self.embedder.close()
@@ -236,6 +263,7 @@ class ServiceParts:
             self.bookkeeping.close()
         if self.keys is not None:
             self.keys.close()
+        self.store.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

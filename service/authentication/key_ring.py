@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
-from time import monotonic, time
+from time import monotonic, sleep, time
 
 from sqlalchemy import Engine
 
@@ -76,7 +76,7 @@ class KeyRing:
         self._fresh = -STALE  # when the look began that was answered last
         self._looked = 0.0
         self._next_look: asyncio.Future[None] | None = None
-        self._ended = Event()
+        self._ended, self._woken = False, Event()
         self.look()
         self._thread = Thread(target=self._watch, name="keys", daemon=True)
         self._thread.start()
@@ -135,8 +135,13 @@ class KeyRing:
 
     def close(self) -> None:
         """Stop the thread."""
-        self._ended.set()
+        self._ended = True
+        self._woken.set()
         self._thread.join()
+
+    def wake(self) -> None:
+        """Keys or limits were changed by others: look now; does not block."""
+        self._woken.set()
 
     def _held(self, key: StoredKey) -> Holder:
         terms = key.terms
@@ -157,7 +162,12 @@ class KeyRing:
 
     def _watch(self) -> None:
         failing = False
-        while not self._ended.wait(EVERY):
+        while True:
+            if self._woken.wait(EVERY) and not self._ended:
+                sleep(max(0.0, self._looked + _AGAIN - monotonic()))  # however many change keys
+            self._woken.clear()
+            if self._ended:
+                return
             try:
                 self.look()
                 failing = False

@@ -89,9 +89,11 @@ class BackgroundJobs:
         self._running: dict[str, tuple[JobRecord, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
+        self._on: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
         """Work on jobs from now on, those first that were begun before."""
+        self._on = asyncio.get_running_loop()
         self._loop = asyncio.create_task(self._run())
 
     async def end(self) -> None:
@@ -109,6 +111,12 @@ class BackgroundJobs:
         job = await self._accepting(asked)
         self._wake.set()
         return job
+
+    def wake(self) -> None:
+        """Others have taken a job in; for any thread, does not block."""
+        if self._on is not None:
+            with suppress(RuntimeError):  # it has just ended
+                self._on.call_soon_threadsafe(self._wake.set)
 
     async def _run(self) -> None:
         cleaned = -_CLEAN

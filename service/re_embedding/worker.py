@@ -127,6 +127,10 @@ class ReEmbedder:
         self._asked.set()
         self._thread.join(_AGAIN)
 
+    def wake(self) -> None:
+        """Others have begun a move, or turned one back; does not block."""
+        self._asked.set()
+
     # The thread
 
     def _run(self) -> None:

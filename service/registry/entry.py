@@ -41,6 +41,7 @@ class Entry:
         users: How many threads hold or await these locks (a reference count). Only an entry
             without any may be evicted: with two entries there could be two classifiers of a name.
         nbytes: What ``live`` took when it was last counted.
+        asked: Whether it was used since it last followed others of its own accord.
     """
 
     writer: Lock = field(default_factory=Lock)
@@ -50,6 +51,7 @@ class Entry:
     outdated: bool = False
     users: int = 0
     nbytes: int = 0
+    asked: bool = False
 
 
 @contextmanager

@@ -45,6 +45,10 @@ class AlwaysFresh:
 class RevisionCheck:
     """For several processes on one database: compares revisions, at the cost of one row.
 
+    The row is read after the question, if together with those of others who ask at the same time
+    (:mod:`service.storage.latest_states`). So whoever asks after a change was acknowledged, by
+    whichever process, is answered from that change or a later one.
+
     Args:
         store: Of the database that others write to as well.
     """
@@ -56,7 +60,7 @@ class RevisionCheck:
 
     def is_fresh(self, live: LiveClassifier, commit_gate: Lock) -> bool:
         """Whether its revision is the one in the database, or a later one."""
-        state = self._store.state(live.name)
+        state = self._store.latest_state(live.name)
         if state is None:
             return False
         # Memory is perhaps about to follow a change of this process.

@@ -142,6 +142,16 @@ class LoadedClassifiers:
                     self._account(name, entry)
                     self._evict()
 
+    def follow(self, name: str) -> None:
+        """Bring a classifier in memory up to date, if it was used since this was last done.
+
+        So one that others change and nobody here asks about costs nothing but the first time.
+        """
+        with self.kept(name) as entry:
+            if entry is not None and entry.live is not None and entry.asked:
+                entry.asked = False
+                self.load(entry, name)
+
     def load(self, entry: Entry, name: str) -> LiveClassifier | None:
         """The classifier of an entry in use; None if there is none of that name.
 
@@ -212,6 +222,7 @@ class LoadedClassifiers:
         with self._index_lock:
             entry = self._entries.setdefault(name, Entry())
             entry.users += 1
+            entry.asked = True
         try:
             yield entry
         finally:

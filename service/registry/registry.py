@@ -150,6 +150,10 @@ class Registry:
             return None
         return TextsNeeded(basis.settings.templates, fresh)
 
+    def follow(self, name: str) -> None:
+        """Have a classifier that is in memory follow what others have changed, if it is in use."""
+        self._loaded.follow(name)
+
     # Writing
 
     @retried_if_outdated

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, and_, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from service.storage.notifications import announce
 from service.storage.records import PUBLIC_ID, State
 from service.storage.tables import ClassifierRow, JobRow
 from service.storage.transactions import writing
@@ -121,6 +122,7 @@ class Jobs:
             session.add(JobRow(**values | {"first_errors": list(job.first_errors)}))
             if record is not None:
                 record(session, job)
+            announce(session, "jobs")
         return True
 
     def get(self, job_id: str, tenant: str) -> JobRecord | None:

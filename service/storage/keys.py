@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from service.access.key_text import NewKey, new_key
 from service.access.limits import TenantLimits
 from service.problems import KeyNotFound, TooManyKeys
+from service.storage.notifications import announce
 from service.storage.stored_keys import KeyTerms, StoredKey, readable_keys, stored_key
 from service.storage.tables import (
     AccessVersionRow,
@@ -156,6 +157,7 @@ def note_use(engine: Engine, used: Mapping[str, datetime]) -> None:
 def count_change(session: Session) -> None:
     """Let everybody know, once the transaction is done, that keys or limits have changed."""
     session.execute(update(AccessVersionRow).values(version=AccessVersionRow.version + 1))
+    announce(session, "access")
 
 
 def limits_of(row: TenantLimitsRow) -> TenantLimits:

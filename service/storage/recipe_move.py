@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from service.problems import ReEmbeddingUnderWay
 from service.storage.fingerprints import Origin, lock_backbones, remember
 from service.storage.moved_embeddings import lacking
+from service.storage.notifications import announce
 from service.storage.tables import (
     ClassifierRow,
     ContentRow,
@@ -104,6 +105,7 @@ class RecipeMoves:
                 raise ReEmbeddingUnderWay
             row.failed, row.error = False, None
             flush_or_outdated(session)
+            announce(session, "re-embedding")
             return _move(row)
 
     def turn_back(self) -> Move | None:
@@ -120,6 +122,7 @@ class RecipeMoves:
                 row.source, row.target = row.target, row.source
                 row.going_back = True
             row.failed, row.error = False, None
+            announce(session, "re-embedding")
             return _move(row)
 
     def claim(self, worker: str, *, alone: bool = False) -> Move | None:

@@ -124,8 +124,8 @@ def test_who_asks_while_a_change_is_taken_over_does_not_read_it_all_again(
     class Slow(Store):
         loads = 0
 
-        def state(self, name: str) -> Any:
-            found = super().state(name)
+        def latest_state(self, name: str) -> Any:
+            found = super().latest_state(name)
             if written.is_set():
                 looked.set()
             return found

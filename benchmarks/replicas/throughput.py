@@ -1,0 +1,107 @@
+"""Throughput of several replicas with an encoder of fixed cost."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.load import Plan, Report, Request, Service, load, running
+from benchmarks.load.service import PORT
+from benchmarks.photographs import queries
+from benchmarks.published import Row
+from benchmarks.replicas.database import Processors, fresh_database, statistics
+from benchmarks.servers import PREDICT, register
+from tests.tiny_vit import write_tiny_vit
+
+# Connections to each replica: always some wait, so that its encoder never rests.
+_CONNECTIONS = 16
+_WARM_UP = 1.0
+# Shares of what there is from which on it counts as full.
+_FULL = 0.9
+
+
+@contextmanager
+def replicas(
+    number: int, seconds: float, url: str, folder: Path, backbone: str
+) -> Iterator[list[Service]]:
+    """So many services with the stand-in, on one database."""
+    command = [sys.executable, "-m", "benchmarks.replicas.stand_in", str(seconds), PORT]
+    environment = {
+        "HANDFUL_DATABASE_URL": url,
+        "HANDFUL_DATA_DIR": str(folder),
+        "HANDFUL_BACKBONE": backbone,
+        "HANDFUL_PRECISION": "float32",
+        "OMP_NUM_THREADS": "1",
+    }
+    with ExitStack() as stack:
+        yield [stack.enter_context(running(command, "/readyz", environment)) for _ in range(number)]
+
+
+def asked(services: Sequence[Service], seconds: float) -> list[Report]:
+    """Ask all of them at the same time, each by a generator of its own."""
+    requests = [Request.post(PREDICT, file, "image/jpeg") for file in queries()]
+    plans = [Plan(one.port, requests, _CONNECTIONS, seconds, _WARM_UP) for one in services]
+    with ThreadPoolExecutor(len(plans)) as threads:
+        return list(threads.map(load, plans))
+
+
+def measured(cost: float, numbers: Sequence[int], seconds: float) -> list[Row]:
+    """A row for each number of replicas.
+
+    Args:
+        cost: Seconds that an image takes in the encoder.
+        numbers: Of replicas; the first is what the others are compared with.
+        seconds: Of each measurement.
+    """
+    rows: list[Row] = []
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="handful-replicas-") as place:
+        folder = Path(place)
+        (folder / "vit").mkdir()
+        backbone = f"local-dir:{write_tiny_vit(folder / 'vit')}"
+        for number in numbers:
+            with (
+                fresh_database() as url,
+                replicas(number, cost, url, folder / "data", backbone) as services,
+            ):
+                register(services[0])
+                asked(services, 0.5)
+                processors = Processors([one.process.pid for one in services])
+                before, begun = statistics(url), perf_counter()
+                reports = asked(services, seconds)
+                took = perf_counter() - begun
+                used, after = processors.used(), statistics(url)
+            errors = sum(report.errors for report in reports)
+            if errors:
+                raise SystemExit(f"{errors} of the requests were not answered")
+            rate = sum(report.throughput for report in reports)
+            first = rate / number if not rows else float(rows[0]["images/s"]) / numbers[0]
+            latencies = sorted(one for report in reports for one in report.latencies)
+            busy = used["all"] / took / cores
+            rows.append(
+                {
+                    "ms an image": 1000 * cost,
+                    "replicas": number,
+                    "images/s": rate,
+                    "of linear": rate / (first * number),
+                    "of the encoders": rate * cost / number,
+                    "p50 ms": 1000 * latencies[len(latencies) // 2],
+                    "services, cores": used["services"] / took,
+                    "PostgreSQL, cores": used["postgresql"] / took,
+                    "all, of the cores": busy,
+                    "transactions/s": (after["transactions"] - before["transactions"]) / took,
+                    "full": _what_is_full(rate * cost / number, busy),
+                }
+            )
+    return rows
+
+
+def _what_is_full(encoders: float, cores: float) -> str:
+    full = [name for name, share in (("encoders", encoders), ("cores", cores)) if share >= _FULL]
+    return " and ".join(full) or "nothing"
