@@ -154,6 +154,7 @@ class Parts:
 
     keys: object
     bookkeeping: None = None
+    meters: None = None
 
 
 def check_alone() -> None:
@@ -178,7 +179,7 @@ def check_alone() -> None:
                         scope = {"type": "http", "headers": fields}
                         await access.admit(scope, needed)
                         if (quota := scope.get("handful.quota")) is not None:
-                            quota.take("images", 1)  # type: ignore[attr-defined]
+                            await quota.take("images", 1)  # type: ignore[attr-defined]
                             quota.fields()  # type: ignore[attr-defined]
                     return (time.perf_counter() - begun) / 20_000 * 1e6
 

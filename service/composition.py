@@ -33,6 +33,7 @@ from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
+from service.storage.database_meters import DatabaseMeters
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.housekeeping import Housekeeping
@@ -62,6 +63,7 @@ class ServiceParts:
         checking: What measures precisions beside it; None: nothing is to be measured.
         notifications: Hears of what other processes change; None: there are none, or no others.
         following: Brings classifiers up to date that they change.
+        meters: Where requests are counted that all replicas count together; None: they do not.
         fetcher: Fetches images that are given by URL; None: none are.
     """
 
@@ -85,6 +87,7 @@ class ServiceParts:
     checking: BackgroundCheck | None
     notifications: Notifications | None
     following: EarlyFollowing | None
+    meters: DatabaseMeters | None
     fetcher: Fetcher | None = None
 
     @classmethod
@@ -154,6 +157,7 @@ class ServiceParts:
         notifications = None if lock is not None else Notifications.of(engine)
         if notifications is not None:
             store = store.recording([notifications])
+        meters = DatabaseMeters(engine) if settings.rate_limits == "database" else None
         keys = owned = None
         if settings.auth != "none":
             keys = KeyRing(engine, settings.tenant_limits)
@@ -233,6 +237,7 @@ class ServiceParts:
             lock=lock,
             notifications=notifications,
             following=following,
+            meters=meters,
             checking=BackgroundCheck.if_needed(settings, backbone.model_fingerprint),
             fetcher=fetcher_of(settings.fetch_from, settings.max_image_bytes),
         )
@@ -264,6 +269,8 @@ class ServiceParts:
         if self.keys is not None:
             self.keys.close()
         self.store.close()
+        if self.meters is not None:
+            self.meters.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

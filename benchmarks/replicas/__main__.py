@@ -17,7 +17,8 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.published import publish
-from benchmarks.replicas.agreement import changes, checks
+from benchmarks.replicas.agreement import changes, checks, rates
+from benchmarks.replicas.following import following
 from benchmarks.replicas.throughput import measured
 
 
@@ -26,16 +27,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    what = ("throughput", "checks", "changes")
+    what = ("throughput", "checks", "changes", "following", "rates")
     parser.add_argument("what", nargs="?", choices=what, default="throughput")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--cost", type=float, nargs="+", default=[40, 4], help="ms an image")
+    parser.add_argument("--rounds", type=int, default=200, help="of following")
     options = parser.parse_args()
     if options.what == "checks":
         publish("replicas_checks", "A look at a revision", checks(options.seconds))
     elif options.what == "changes":
         publish("replicas_changes", "Changes of one image", changes(options.seconds))
+    elif options.what == "following":
+        publish("replicas_following", "A query of one image", following(options.rounds))
+    elif options.what == "rates":
+        publish("replicas_rates", "A request against two rate limits", rates(options.seconds))
     else:
         rows = [
             row

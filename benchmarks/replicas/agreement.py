@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,9 @@ from benchmarks.published import Row
 from benchmarks.replicas.database import Processors, fresh_database, statistics
 from service.classifier_settings import ClassifierSettings
 from service.images.embedded import EmbeddedImage, SupportImage
+from service.quotas.gcra import Charge
 from service.storage.change import Change, NewClass
+from service.storage.database_meters import DatabaseMeters
 from service.storage.engine import open_database
 from service.storage.fingerprints import Origin
 from service.storage.notifications import CHANNEL, Notifications
@@ -180,4 +183,49 @@ def changes(seconds: float) -> list[Row]:
                         "all cores, ms a change": 1e3 * used["all"] / len(took),
                     }
                 )
+    return rows
+
+
+def rates(seconds: float) -> list[Row]:
+    """What a request waits for two buckets in the database, alone and beside others."""
+    rows: list[Row] = []
+    with store(0) as (_, engine, _made):
+        for clients in (1, 16, 64):
+            meters = DatabaseMeters(engine)
+            charges = [Charge("key", 1, 1e6), Charge("tenant", 1, 1e6)]
+
+            async def client(
+                until: float, meters: DatabaseMeters = meters, charges: list[Charge] = charges
+            ) -> list[float]:
+                took = []
+                while (begun := time.perf_counter()) < until:
+                    found = meters.take(charges)
+                    if isinstance(found, list):
+                        raise SystemExit("the database does not answer")
+                    await found
+                    took.append(time.perf_counter() - begun)
+                return took
+
+            async def together(
+                clients: int = clients,
+                client: Callable[[float], Any] = client,
+            ) -> list[float]:
+                until = time.perf_counter() + seconds
+                each = await asyncio.gather(*(client(until) for _ in range(clients)))
+                return [one for some in each for one in some]
+
+            processors, begun = Processors([]), time.perf_counter()
+            took = asyncio.run(together())
+            lasted, used = time.perf_counter() - begun, processors.used()
+            meters.close()
+            rows.append(
+                {
+                    "requests at a time": clients,
+                    "p50 ms": 1e3 * percentile(took, 0.5),
+                    "p99 ms": 1e3 * percentile(took, 0.99),
+                    "requests/s": len(took) / lasted,
+                    "PostgreSQL, us a request": 1e6 * used["postgresql"] / len(took),
+                    "all cores, us a request": 1e6 * used["all"] / len(took),
+                }
+            )
     return rows

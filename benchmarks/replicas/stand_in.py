@@ -1,11 +1,12 @@
 """A service whose encoder takes a fixed time an image, and no processor.
 
-    python -m benchmarks.replicas.stand_in SECONDS PORT
+    python -m benchmarks.replicas.stand_in SECONDS PORT [quiet] [uncombined]
 
 Settings are those of ``HANDFUL_...``. All is as in ``handful serve`` but for the pass of the image
 tower: it sleeps, as a thread does that waits for an accelerator, and makes the embedding of some of
 the pixels. So what a service does besides can be measured on a machine whose cores one encoder
-would take.
+would take. ``quiet`` has it hear no notifications; ``uncombined`` has it look at a revision in a
+transaction of its own for each query, as before there were combined reads.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from service.serving.graceful_shutdown import handle_termination_signals
 from service.serving.logging_setup import configure_logging
 from service.serving.server_config import CancelledAsEnded, server_config
 from service.settings import Settings
+from service.storage.notifications import Notifications
+from service.storage.reader import Reader
 
 # Images of a pass.
 _BATCH = 8
@@ -86,6 +89,10 @@ def load(seconds: float, settings: Settings, recipe: Recipe | ChooseRecipe) -> A
 def main() -> None:
     """Serve until told to end."""
     configure_logging()
+    if "quiet" in sys.argv:
+        Notifications.of = classmethod(lambda *_: None)  # type: ignore[assignment, method-assign]
+    if "uncombined" in sys.argv:
+        Reader.latest_state = Reader.state  # type: ignore[method-assign]
     seconds, settings = float(sys.argv[1]), Settings(port=int(sys.argv[2]))
     connections, ready = Connections(ConnectionLimits.of(settings)), threading.Event()
 

@@ -28,17 +28,18 @@ _FULL = 0.9
 
 @contextmanager
 def replicas(
-    number: int, seconds: float, url: str, folder: Path, backbone: str
+    number: int, seconds: float, url: str | None, folder: Path, backbone: str, *words: str
 ) -> Iterator[list[Service]]:
-    """So many services with the stand-in, on one database."""
-    command = [sys.executable, "-m", "benchmarks.replicas.stand_in", str(seconds), PORT]
+    """So many services with the stand-in, on one database; or one on SQLite."""
+    command = [sys.executable, "-m", "benchmarks.replicas.stand_in", str(seconds), PORT, *words]
     environment = {
-        "HANDFUL_DATABASE_URL": url,
         "HANDFUL_DATA_DIR": str(folder),
         "HANDFUL_BACKBONE": backbone,
         "HANDFUL_PRECISION": "float32",
         "OMP_NUM_THREADS": "1",
     }
+    if url is not None:
+        environment["HANDFUL_DATABASE_URL"] = url
     with ExitStack() as stack:
         yield [stack.enter_context(running(command, "/readyz", environment)) for _ in range(number)]
 

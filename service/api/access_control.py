@@ -33,7 +33,7 @@ class AccessControl:
     Args:
         settings: Whom the service answers.
         parts: What answers, once it has started.
-        meters: Where requests and images are counted.
+        meters: Where requests and images are counted, if not in the database.
     """
 
     def __init__(
@@ -75,9 +75,14 @@ class AccessControl:
                 )
             raise
         if holder.policies:
-            scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, self._meters)
-            quota.take("requests", 1)
+            meters = self._shared_meters() or self._meters
+            scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, meters)
+            await quota.take("requests", 1)
         scope[SCOPE_KEY] = holder.principal
+
+    def _shared_meters(self) -> Meters | None:
+        parts = self._parts()
+        return None if parts is None else parts.meters
 
     async def audit(self, scope: AsgiScope, path: str) -> None:
         """Let what a request changes be written down with it, and what it takes home before it.

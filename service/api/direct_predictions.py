@@ -281,7 +281,7 @@ async def _answer(parts: ServiceParts, query: PlainQuery, scope: Scope, body: _B
         if query.form:
             return await read_images(request, parts.settings)
         images = bare_image(await body.whole())
-        count_images(scope, len(images))
+        await count_images(scope, len(images))
         return images
 
     return await predicted(

@@ -8,7 +8,7 @@ from typing import Any
 from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 
 
-def count_images(scope: Mapping[str, Any], number: int) -> None:
+async def count_images(scope: Mapping[str, Any], number: int) -> None:
     """Count images of a request.
 
     Args:
@@ -20,4 +20,4 @@ def count_images(scope: Mapping[str, Any], number: int) -> None:
     """
     quota: RequestQuota | None = scope.get(QUOTA_KEY)
     if quota is not None:
-        quota.take("images", number)
+        await quota.take("images", number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,10 @@ _RECEIVING = 8
 _BLOCK = 2**20
 
 
+async def _uncounted(_: int) -> None:
+    """No quota is to be counted for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a client asks a job for.
@@ -59,7 +63,7 @@ class Asked:
     zip: AsyncIterator[bytes] | None = None
     folder: str | None = None
     written: Callable[[int], None] = lambda _: None
-    counted: Callable[[int], None] = lambda _: None
+    counted: Callable[[int], Awaitable[None]] = _uncounted
     record: JobRecorder | None = None
 
 
@@ -109,7 +113,7 @@ class Accepting:
             files, skipped = await anyio.to_thread.run_sync(
                 self._listed, folder, asked, limiter=self._reading
             )
-            asked.counted(len(files))
+            await asked.counted(len(files))
             job = JobRecord(
                 id=job_id,
                 tenant=asked.tenant,

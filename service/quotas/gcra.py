@@ -10,7 +10,7 @@ a number in shared memory, is all that this is (:mod:`service.quotas.shared_mete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -57,8 +57,11 @@ class Balance:
 class Meters(Protocol):
     """Buckets by their names."""
 
-    def take(self, charges: Sequence[Charge]) -> list[Balance]:
+    def take(self, charges: Sequence[Charge]) -> list[Balance] | Awaitable[list[Balance]]:
         """Take all charges, or none where a bucket has not enough; never blocks for long.
+
+        Returns:
+            What each bucket has; to be waited for where the numbers are elsewhere.
 
         A bucket that is full gives more than it holds, and is waited for the longer: so no request
         is too large for ever.

@@ -78,7 +78,7 @@ class RequestQuota:
         self._meters = meters
         self._balances: dict[str, Balance] = {}
 
-    def take(self, unit: Unit, amount: int) -> None:
+    async def take(self, unit: Unit, amount: int) -> None:
         """Take so much, of all policies or of none.
 
         Raises:
@@ -88,7 +88,8 @@ class RequestQuota:
         if not asked:
             return
         charges = [Charge(one.bucket, amount, one.per_second) for one in asked]
-        balances = self._meters.take(charges)
+        found = self._meters.take(charges)
+        balances = found if isinstance(found, list) else await found
         self._balances |= {one.name: left for one, left in zip(asked, balances, strict=True)}
         longest = max(range(len(asked)), key=lambda i: balances[i].wait)
         if balances[longest].wait:

@@ -43,6 +43,19 @@ class Settings(
             )
         return self
 
+    @model_validator(mode="after")
+    def _rates_that_are_shared(self) -> Self:
+        """By a server that all replicas reach; processes of one machine share them without."""
+        if self.rate_limits == "database" and not self.sqlalchemy_url.startswith(
+            "postgresql+psycopg:"
+        ):
+            raise ValueError(
+                "HANDFUL_RATE_LIMITS=database needs HANDFUL_DATABASE_URL=postgresql+psycopg://...;"
+                " on SQLite one machine serves, which counts for itself (HANDFUL_RATE_LIMITS="
+                "machine)"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -24,6 +24,11 @@ class AccessSettings(BaseModel):
         description="Days that entries of the audit log are kept; 0 for no log. There is one where"
         " auth is not none.",
     )
+    rate_limits: Literal["machine", "database"] = Field(
+        "machine",
+        description="What counts requests and images for rate limits: each machine for itself, or"
+        " the PostgreSQL database for all replicas together, at a statement or two a request.",
+    )
     tenant_requests_per_second: float | None = Field(
         None,
         ge=LEAST_PER_SECOND,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.archive import forget
+from service.storage.errors import Outdated
 from service.storage.idempotency import IdempotencyKeys
 from service.storage.tables import HistoryRow
 from service.storage.transactions import writing
@@ -58,6 +59,8 @@ class Housekeeping:
             try:
                 forget_old_history(self._engine, datetime.now(UTC) - self._kept)
                 IdempotencyKeys(self._engine).forget_expired()
+            except Outdated:
+                pass  # another replica lets go of the same, at the same time
             except (StorageFull, StorageUnavailable) as problem:
                 logger.warning("what is old could not be let go of: %s", problem.detail)
             if self._closed.wait(_PAUSE.total_seconds()):

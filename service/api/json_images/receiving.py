@@ -78,7 +78,7 @@ async def fetched(request: Request, parts: ServiceParts, items: Sequence[Item]) 
         RateLimited: There are more than may be sent.
         Overloaded: There is no room for their bytes.
     """
-    count_images(request.scope, len(items))
+    await count_images(request.scope, len(items))
     _check_references(request, items)
     remote = [item for item in items if isinstance(item, Remote)]
     if not remote:

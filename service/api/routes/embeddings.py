@@ -104,7 +104,7 @@ async def embed(
         return await _own(embed, *await embed.images(images), encoding_format)
     asked = await read_one_of(request, _model)
     if isinstance(asked, TextsToEmbed):
-        count_images(request.scope, len(asked.texts))  # texts cost what images do
+        await count_images(request.scope, len(asked.texts))  # texts cost what images do
         rows = await embedded_texts(parts, asked.texts, asked.templates, key, wait)
         return await _own(embed, rows, None, parts.store.fingerprint, encoding_format)
     if isinstance(asked, ImagesToEmbed):
@@ -119,7 +119,7 @@ async def embed(
         return await _as_openai(embed, frozen, fingerprint, 0, asked.encoding_format)
     if isinstance(asked, OpenAITexts):
         _check_model(asked.model, parts)
-        count_images(request.scope, len(asked.input))
+        await count_images(request.scope, len(asked.input))
         rows = await embedded_texts(parts, asked.input, (), key, wait)
         tokens = sum(await run_blocking(parts.backbone.text_lengths, asked.input))
         fingerprint = parts.store.fingerprint

@@ -80,7 +80,7 @@ async def similar(
     asked = await read_one_of(request, _model) if is_json(request) else None
     if isinstance(asked, SimilarToText):
         view = "frozen"
-        count_images(request.scope, 1)  # a text costs what an image does
+        await count_images(request.scope, 1)  # a text costs what an image does
         query = await embedded_texts(parts, [asked.text], asked.templates, name, wait)
     else:
         items: list[Item]

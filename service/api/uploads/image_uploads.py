@@ -55,7 +55,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
         ]
     elif media_type.startswith("image/") or media_type in {"", "application/octet-stream"}:
         images = bare_image(await body_of(request))
-        count_images(request.scope, len(images))
+        await count_images(request.scope, len(images))
         return images
     else:
         raise UnsupportedMediaType(
@@ -66,7 +66,7 @@ async def read_images(request: Request, settings: Settings) -> list[UploadedImag
     if not images:
         raise _no_image()
     check_names(images)
-    count_images(request.scope, len(images))
+    await count_images(request.scope, len(images))
     return images
 
 
@@ -128,7 +128,7 @@ async def read_labelled_images(
         lambda: labelled(grouped(files, settings, encoding), settings),
         limiter=Limiters.of(request).archives,
     )
-    count_images(request.scope, len(upload.labelled))
+    await count_images(request.scope, len(upload.labelled))
     return upload
 
 

@@ -77,7 +77,7 @@ async def read_pool(
         )
 
     pool = await anyio.to_thread.run_sync(read, limiter=Limiters.of(request).archives)
-    count_images(request.scope, len(pool.images))
+    await count_images(request.scope, len(pool.images))
     return pool
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from service.access.limits import RateLimits
 from service.problems import RateLimited
-from service.quotas.gcra import Charge, Meters, ProcessMeters
+from service.quotas.gcra import Charge, ProcessMeters
 from service.quotas.request_quota import RequestQuota, policies_of
 from service.quotas.shared_meters import SharedMeters
 
@@ -63,9 +64,7 @@ def test_it_gives_what_token_buckets_give(
     for bucket in buckets:
         bucket.at = clock.now
     with tempfile.TemporaryDirectory() as folder:
-        meters: Meters = (
-            SharedMeters(Path(folder) / "meters", clock) if shared else ProcessMeters(clock)
-        )
+        meters = SharedMeters(Path(folder) / "meters", clock) if shared else ProcessMeters(clock)
         for pause, which, amount in steps:
             clock.now += pause
             [balance] = meters.take([Charge(f"b{which}", amount, rates[which])])
@@ -81,7 +80,7 @@ def test_it_gives_what_token_buckets_give(
 @pytest.mark.parametrize("shared", [False, True])
 def test_all_charges_are_taken_or_none(tmp_path: Path, shared: bool) -> None:
     clock = Clock()
-    meters: Meters = SharedMeters(tmp_path / "m", clock) if shared else ProcessMeters(clock)
+    meters = SharedMeters(tmp_path / "m", clock) if shared else ProcessMeters(clock)
     many, few = Charge("many", 1, 10), Charge("few", 1, 1)
     assert [one.wait for one in meters.take([many, few])] == [0, 0]
     refused = meters.take([many, few])
@@ -142,8 +141,8 @@ def test_header_fields_tell_what_is_left() -> None:
     meters = ProcessMeters(clock)
     quota = RequestQuota(policies, meters)
     assert quota.fields() == []
-    quota.take("requests", 1)
-    quota.take("images", 3)
+    asyncio.run(quota.take("requests", 1))
+    asyncio.run(quota.take("images", 3))
     told = dict(quota.fields())
     assert told[b"ratelimit-policy"] == (
         b'"key-requests";q=2;w=1, "tenant-requests";q=1;w=2, "tenant-images";q=10;w=1'
@@ -152,8 +151,8 @@ def test_header_fields_tell_what_is_left() -> None:
         b'"key-requests";r=1, "tenant-requests";r=0;t=2, "tenant-images";r=7'
     )
     with pytest.raises(RateLimited) as refused:
-        RequestQuota(policies, meters).take("requests", 1)
+        asyncio.run(RequestQuota(policies, meters).take("requests", 1))
     assert (refused.value.headers or {})["retry-after"] == "2"
     assert "tenant" in str(refused.value.detail)
     clock.now += 2
-    RequestQuota(policies, meters).take("requests", 1)
+    asyncio.run(RequestQuota(policies, meters).take("requests", 1))
