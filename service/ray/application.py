@@ -17,7 +17,6 @@ INGRESS, ENCODER = "Ingress", "Encoder"
 
 # Requests are counted in /metrics, and by Ray; a line for each would cost more than counting.
 _LOGGING = {"enable_access_log": False}
-_ROUTER = "service.ray.classifier_router:ClassifierRouter"
 # Of an encoder replica: some batches, so that the next one is there when a pass ends.
 _ENCODER = {
     "max_ongoing_requests": 64,
@@ -33,6 +32,9 @@ _INGRESS = {
     "graceful_shutdown_timeout_s": 30,
     "max_surge_percent": 25,
     "logging_config": _LOGGING,
+    "request_router_config": RequestRouterConfig(
+        request_router_class="service.ray.classifier_router:ClassifierRouter"
+    ),
 }
 
 
@@ -58,7 +60,6 @@ def application(
     replicas = serve.deployment(
         serve.ingress()(IngressReplica),
         name=INGRESS,
-        request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
         **_INGRESS | ingress,
     )
     return replicas.bind(encoders.bind(settings), settings)
