@@ -28,6 +28,8 @@ def passes(problem: Problem) -> bool:
     """Whether a refusal is one that passes by itself."""
     if problem.status == 409:
         return problem.retry_after is not None
+    if problem.status == 500:
+        return problem.type == "about:blank"  # of Ray's proxy, whose replica has died
     return problem.status in _PASSING and problem.type not in _LASTING
 
 

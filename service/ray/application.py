@@ -28,6 +28,7 @@ _ENCODER = {
 _INGRESS = {
     "max_ongoing_requests": 256,
     "max_queued_requests": 1024,
+    "backpressure_config": {"retry_after_s": 1},
     "health_check_period_s": 5,
     "graceful_shutdown_timeout_s": 30,
     "max_surge_percent": 25,

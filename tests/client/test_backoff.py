@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from handful_client.backoff import Backoff, seconds_asked
+from handful_client.backoff import Backoff, passes, seconds_asked
+from handful_client.errors import problem_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,8 @@ def test_dates_are_read_and_the_past_is_now() -> None:
     assert later == pytest.approx(3600, abs=60)
     assert seconds_asked(format_datetime(now - timedelta(hours=1), usegmt=True)) == 0
     assert seconds_asked("Sun Nov  6 08:49:37 1994") == 0  # asctime, as RFC 9110 has it too
+
+
+def test_a_proxy_whose_replica_died_is_asked_again_and_a_defect_of_the_service_is_not() -> None:
+    assert passes(problem_of(500, b"Internal Server Error"))
+    assert not passes(problem_of(500, b'{"type": "internal-error", "title": "The service failed"}'))
