@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fastapi_problem.error import StatusProblem
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.problems import StorageFull, StorageUnavailable
@@ -37,7 +38,9 @@ def told_as_moving_errors(name: str) -> Iterator[None]:
             "was left there"
         ) from error
     except StorageUnavailable as error:
-        raise MovingError(f"{name}: {_said(error.__cause__ or error)}") from error
+        cause = error.__cause__
+        told = error if cause is None or isinstance(cause, StatusProblem) else cause
+        raise MovingError(f"{name}: {_said(told)}") from error
     except Damaged as error:
         raise MovingError(f"{name} is damaged: {error}") from error
     except Outdated as error:  # a row that is referred to is missing, or is there twice
@@ -48,4 +51,5 @@ def told_as_moving_errors(name: str) -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     """In one line; drivers tell of a failure in several."""
-    return " ".join(str(error).split())[:500]
+    told = error.detail if isinstance(error, StatusProblem) else str(error)
+    return " ".join(str(told).split())[:500]
