@@ -6,10 +6,13 @@ import asyncio
 from time import monotonic
 from typing import Any
 
+from fastapi_problem.error import StatusProblem
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.problem_documents import problem_answer
 from service.serving.connections import ConnectionLimits
-from service.serving.refusals import slow_body
+from service.serving.http_connection import MAX_FIELDS
+from service.serving.refusals import head_too_large, not_one_host, slow_body, too_many_fields
 from service.serving.server_config import headers_of_answers
 from service.settings import Settings
 
@@ -17,10 +20,10 @@ from service.settings import Settings
 class BehindProxy:
     """Gives requests and answers what they would have from ``service/serving/http_connection.py``.
 
-    Requests: the state of the application's lifespan, and an end to bodies that stand still or
-    are too slow. Answers: the header fields of all of them. The address of a connection's other
-    end is not among it: the proxy may have taken that from what the client wrote, so no reverse
-    proxy is believed who its users are.
+    Requests: the state of the application's lifespan, refusals of heads that are too large or do
+    not name one host, and an end to bodies that stand still or are too slow. Answers: the header
+    fields of all of them. The address of a connection's other end is not among it: the proxy may
+    have taken that from what the client wrote, so no reverse proxy is believed who its users are.
 
     Args:
         app: The application.
@@ -41,6 +44,9 @@ class BehindProxy:
             self._state = scope.setdefault("state", {})
             await self.app(scope, receive, send)
             return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
         scope["state"] = self._state.copy()
 
         async def send_with_headers(message: Message) -> None:
@@ -48,7 +54,22 @@ class BehindProxy:
                 message["headers"] = [*message.get("headers", ()), *self._headers]
             await send(message)
 
+        if (refusal := self._refusal(scope)) is not None:
+            await problem_answer(refusal)(scope, receive, send_with_headers)
+            return
         await self.app(scope, _Body(receive, self._limits).receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> StatusProblem | None:
+        fields: list[tuple[bytes, bytes]] = scope["headers"]
+        if len(fields) > MAX_FIELDS:
+            return too_many_fields(len(fields), MAX_FIELDS)
+        head = len(scope["raw_path"]) + len(scope["query_string"])
+        if head + sum(len(name) + len(value) for name, value in fields) > self._limits.head_bytes:
+            return head_too_large(self._limits)
+        hosts = sum(name == b"host" for name, _ in fields)
+        if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
+            return not_one_host(hosts)
+        return None
 
 
 class _Body:

@@ -10,7 +10,7 @@ from typing import Any
 from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
 from ray.serve.request_router import PendingRequest, RunningReplica
 
-_CLASSIFIER = re.compile(r"/v1/classifiers/([^/:]+)")
+_CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")  # behind a path of a reverse proxy, too
 # A replica is passed over that has more than so many times the requests of an average one, and more
 # than so many.
 _BOUND, _FEW = 1.25, 4
@@ -62,5 +62,5 @@ def _classifier_of(request: PendingRequest) -> str | None:
     if not request.args or not isinstance(request.args[0], bytes):
         return None
     scope = pickle.loads(request.args[0])._asgi_scope  # noqa: S301, made by this proxy
-    found = _CLASSIFIER.match(scope["path"])
+    found = _CLASSIFIER.search(scope["path"])
     return found and found[1]

@@ -18,7 +18,17 @@ from service.settings import Settings
 LIMITS = Settings(stall_seconds=0.2, min_bytes_per_second=1000)
 
 
-def asked(app: ASGIApp, *messages: Message | float) -> list[Message]:
+HEAD: dict[str, Any] = {
+    "type": "http",
+    "state": {"proxy": 1},
+    "http_version": "1.1",
+    "raw_path": b"/v1/classifiers",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost")],
+}
+
+
+def asked(app: ASGIApp, *messages: Message | float, head: dict[str, Any] = HEAD) -> list[Message]:
     """What is sent to a request whose messages come after one another, or after some seconds."""
 
     async def run() -> list[Message]:
@@ -36,7 +46,7 @@ def asked(app: ASGIApp, *messages: Message | float) -> list[Message]:
 
         around = BehindProxy(app, LIMITS)
         await around({"type": "lifespan"}, receive, send)
-        await around({"type": "http", "state": {"proxy": 1}}, receive, send)
+        await around(dict(head), receive, send)
         return sent
 
     return asyncio.run(run())
@@ -83,6 +93,29 @@ def test_state_of_the_lifespan_and_header_fields() -> None:
         b"x-content-type-options": b"nosniff",
         b"referrer-policy": b"no-referrer",
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"headers": []}, 400),
+        ({"headers": [(b"host", b"a"), (b"host", b"b")]}, 400),
+        ({"headers": [*HEAD["headers"], (b"a", b"b" * 2**16)]}, 431),
+        ({"raw_path": b"/" * 2**17}, 431),
+        ({"headers": [*HEAD["headers"], *[(b"a", b"b")] * 128]}, 431),
+        ({"headers": [], "http_version": "1.0"}, 200),
+    ],
+    ids=["no host", "two hosts", "large field", "large path", "many fields", "HTTP/1.0"],
+)
+def test_heads_that_are_refused(changed: dict[str, Any], status: int) -> None:
+    async def nothing(_: Scope, __: Receive) -> None: ...
+
+    start, *_ = asked(application(nothing, []), head=HEAD | changed)
+    assert start["status"] == status
+
+
+def test_no_connection_is_upgraded() -> None:
+    assert asked(application(read, []), head={"type": "websocket"}) == [{"type": "websocket.close"}]
 
 
 @pytest.mark.parametrize(
