@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from time import perf_counter
 
@@ -33,6 +34,7 @@ from service.registry.limits import SizeLimits
 from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
+from service.storage.contents import Contents, Sweeper
 from service.storage.database_meters import DatabaseMeters
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
@@ -81,6 +83,8 @@ class ServiceParts:
     remembering: Remembering
     engine: Engine
     housekeeping: Housekeeping
+    contents: Contents
+    sweeper: Sweeper
     keys: KeyRing | None
     bookkeeping: Bookkeeping | None
     lock: FileLock | None
@@ -147,12 +151,14 @@ class ServiceParts:
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
         check_fingerprints(engine, own)
+        contents = Contents.opened(engine, settings.images, settings.database_seconds)
         store = Store(
             engine,
             own,
             store_images=settings.store_images,
             accepts=embedder.can_embed,
             keeps_history=settings.history_days > 0,
+            contents=contents,
         )
         notifications = None if lock is not None else Notifications.of(engine)
         if notifications is not None:
@@ -194,15 +200,15 @@ class ServiceParts:
         re_embedder = ReEmbedder(
             store,
             moves,
-            MovedEmbeddings(engine, own),
+            MovedEmbeddings(engine, own, contents),
             registry,
             embedder,
-            StaleEmbeddings(engine, own),
+            StaleEmbeddings(engine, own, contents),
             settings,
             shared=lock is None,
         )
         answering = Answering()
-        inboxes = Inboxes(engine, owned)
+        inboxes = Inboxes(engine, owned, contents)
         jobs = BackgroundJobs(
             engine, settings, registry, embedder, texts, answering, shared=lock is None
         )
@@ -232,6 +238,8 @@ class ServiceParts:
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             housekeeping=Housekeeping(engine, settings.history_days),
+            contents=contents,
+            sweeper=contents.sweeper(timedelta(hours=settings.images_grace_hours)),
             keys=keys,
             bookkeeping=(None if keys is None else Bookkeeping(engine, keys, settings.audit_days)),
             lock=lock,
@@ -256,6 +264,7 @@ class ServiceParts:
         if self.following is not None:
             self.following.close()
         self.housekeeping.close()
+        self.sweeper.close()
         self.re_embedder.close()
         self.embedder.close()
         self.texts.close()
@@ -271,6 +280,7 @@ class ServiceParts:
         self.store.close()
         if self.meters is not None:
             self.meters.close()
+        self.contents.close()
         self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

@@ -29,13 +29,14 @@ from service.name_validation import checked_classifier
 from service.precision.database_recipe import DatabaseRecipe
 from service.problems import ClassifierNotFound
 from service.registry.class_texts import ClassTexts, TextsNeeded
-from service.registry.exporting import exported
+from service.registry.exporting import contents_in_order, exported
 from service.registry.freshness import RevisionCheck
 from service.registry.importing import Import, has_to_be_embedded
 from service.registry.index_file import write_index_files
 from service.registry.limits import SizeLimits
 from service.registry.registry import Registry
 from service.settings import Settings
+from service.storage.contents import Contents
 from service.storage.engine import open_database
 from service.storage.exporting import origin_of_classifier
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
@@ -63,18 +64,20 @@ def export_classifier(
         StorageError: The database cannot be used.
         OSError: A file cannot be written.
     """
+    seconds = settings.database_seconds
     with _database(settings) as engine:
         origin = origin_of_classifier(engine, checked_classifier(name))
         if origin is None:
             raise ClassifierNotFound(name)
-        store = Store(engine, origin)
+        store = Store(engine, origin, contents=Contents.opened(engine, None, seconds))
         if (stored := store.load(name)) is None:
             raise ClassifierNotFound(name)
         kept = 0
+        read = contents_in_order(store, stored)
 
         def content(place: int) -> bytes | None:
             nonlocal kept
-            found = store.content(stored.support[place].id) if images else None
+            found = read(place) if images else None
             kept += found is not None
             return found
 
@@ -116,7 +119,8 @@ def import_classifier(
         backbone = load_backbone(DatabaseRecipe(asked, stored_fingerprints(engine)))
         own = origin_of(backbone, settings)
         check_fingerprints(engine, own)
-        store = Store(engine, own, store_images=settings.store_images)
+        contents = Contents.opened(engine, settings.images, settings.database_seconds)
+        store = Store(engine, own, store_images=settings.store_images, contents=contents)
         imports = Registry(
             store,
             backbone,

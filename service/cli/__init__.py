@@ -21,6 +21,7 @@ from service.cli.import_ import import_
 from service.cli.keys import keys
 from service.cli.limits import limits
 from service.cli.migrate_store import migrate_store
+from service.cli.move_images import move_images
 from service.cli.predict import predict
 from service.cli.re_embed import re_embed
 from service.cli.restore import restore
@@ -37,6 +38,7 @@ app.command()(predict)
 app.command()(demo)
 app.command()(doctor)
 app.command("re-embed")(re_embed)
+app.command("move-images")(move_images)
 app.command()(classifiers)
 app.command()(add)
 app.command()(export)

@@ -12,7 +12,7 @@ from service.exchange.contents import (
     TuningState,
 )
 from service.exchange.reading import MOST_IMAGES, ReadLimits, read_classifier
-from service.exchange.writing import file_pieces, write_file
+from service.exchange.writing import file_pieces, no_content, write_file
 
 __all__ = [
     "MOST_IMAGES",
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "TuningState",
     "file_pieces",
+    "no_content",
     "read_classifier",
     "write_file",
 ]

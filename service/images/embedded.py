@@ -28,6 +28,18 @@ def digest(embeddings: ImageEmbeddings, fingerprint: str) -> str:
     return found.hexdigest()
 
 
+class Placed(NamedTuple):
+    """Bytes that are outside the database already.
+
+    Attributes:
+        id: The row of their object.
+        nbytes: How many they are.
+    """
+
+    id: int
+    nbytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedImage:
     """An uploaded image with all that is worth keeping of it.
@@ -43,6 +55,7 @@ class EmbeddedImage:
         embeddings: One row, of its support views.
         views: How many these are.
         itself: One row, of the image alone; None where that is not known, or the only view.
+        placed: Where its bytes were put; None: they go to the database, if anywhere.
     """
 
     filename: str
@@ -55,6 +68,7 @@ class EmbeddedImage:
     embeddings: ImageEmbeddings
     views: int = 1
     itself: ImageEmbeddings | None = None
+    placed: Placed | None = None
 
     @property
     def plain(self) -> ImageEmbeddings | None:

@@ -17,6 +17,7 @@ from service.registry.freshness import RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.registry import Registry
 from service.settings import Settings
+from service.storage.contents import Contents
 from service.storage.fingerprints import stored_fingerprints
 from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
@@ -61,6 +62,7 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
     before = moves.progress(target)
     source = next(iter(sorted(stored - {target})), target)
     moves.begin(source, target)
+    contents = Contents.opened(engine, None, settings.database_seconds)
     store = Store(engine, own, accepts=lambda fingerprint: fingerprint in (source, target))
     registry = Registry(
         store,
@@ -81,8 +83,7 @@ def move_database(engine: Engine, encoder: Encoder, settings: Settings, console:
                     f"{now.classifiers} classifiers"
                 )
 
-        stale = StaleEmbeddings(engine, own)
-        Moving(moves, MovedEmbeddings(engine, own), registry, stale, settings, step, no_rest)(
-            encoder
-        )
+        stale = StaleEmbeddings(engine, own, contents)
+        embeddings = MovedEmbeddings(engine, own, contents)
+        Moving(moves, embeddings, registry, stale, settings, step, no_rest)(encoder)
     return before.images - before.images_done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
 
 import torch
@@ -14,7 +15,9 @@ from service.exchange import (
     Source,
     TuningState,
 )
+from service.problems import ImageDamaged
 from service.storage.fingerprints import Origin
+from service.storage.reader import Reader
 from service.storage.records import StoredClassifier
 
 
@@ -66,6 +69,23 @@ def exported(stored: StoredClassifier, origin: Origin) -> ExportedClassifier:
             for record in stored.support
         ],
     )
+
+
+def contents_in_order(store: Reader, stored: StoredClassifier) -> Callable[[int], bytes | None]:
+    """Gives the bytes of each distinct image once, in the order in which a file holds them.
+
+    Some are read ahead where they are outside the database. One whose bytes are damaged is left
+    out, as one that was not kept; the log says which.
+    """
+    first = {record.sha256: record.id for record in reversed(stored.support)}
+    distinct = dict.fromkeys(record.sha256 for record in stored.support)
+    found = store.contents(first[sha256] for sha256 in distinct)
+
+    def content(_: int) -> bytes | None:
+        read = next(found)
+        return None if isinstance(read, ImageDamaged) else read
+
+    return content
 
 
 def _file_name(path: str | None) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.encoder import Encoder
 from service.exchange import ClassifierFile
+from service.images.embedded import SupportImage
 from service.problems import ClassifierExists
 from service.registry.class_texts import ClassTexts
 from service.registry.importing import Import, is_the_same, whole
@@ -63,7 +66,15 @@ class Imports:
                 return False
             found = given.file.classifier
             self._limits.check(len(found.classes), found.settings, self._backbone)
-            self._store.create_whole(name, whole(given, self._backbone, texts))
+            made = whole(given, self._backbone, texts)
+            new = [SupportImage(one.label, one.image) for one in made.images if one.is_kept]
+            with self._store.placed(name, new) as put:
+                places = iter(put)
+                images = [
+                    replace(one, image=next(places).image) if one.is_kept else one
+                    for one in made.images
+                ]
+                self._store.create_whole(name, replace(made, images=images))
             return True
 
 

@@ -20,6 +20,7 @@ from service.registry.fitting import class_set, class_texts, new_classifier, sup
 from service.registry.negatives import id_of_negatives, parted
 from service.settings import Settings
 from service.storage.change import Change
+from service.storage.contents import Contents
 from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import remember
 from service.storage.query_embeddings import with_queries
@@ -47,7 +48,8 @@ def re_embed(engine: Engine, backbone: Encoder, settings: Settings, console: Con
     """
     own = origin_of(backbone, settings)
     remember(engine, own)
-    stale = StaleEmbeddings(engine, own)
+    contents = Contents.opened(engine, None, settings.database_seconds)
+    stale = StaleEmbeddings(engine, own, contents)
     count = _embed(stale, backbone, settings, console)
     damaged = []
     for name in track(stale.classifiers(), "tuning classifiers", console=console):
@@ -158,12 +160,13 @@ def _check(
     is changed does the service start with the old backbone, so that they can be deleted.
     """
     refused: list[str] = []
-    for image in track(images, f"looking at {len(images)} images", console=console):
-        for content in stale.contents([image.id]):
-            try:
-                _decoded(content, backbone, settings)
-            except StatusProblem as error:
-                refused += [f"{use}: {error.detail}" for use in stale.uses(image.id)]
+    shown = track(images, f"looking at {len(images)} images", console=console)
+    read = stale.read(image.id for image in images)
+    for image, content in zip(shown, read, strict=True):
+        try:
+            _decoded(content, backbone, settings)
+        except StatusProblem as error:
+            refused += [f"{use}: {error.detail}" for use in stale.uses(image.id)]
     if refused:
         more = len(refused) - _NAMED
         raise StorageError(

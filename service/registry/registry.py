@@ -255,11 +255,10 @@ class Registry:
             change = Change(removed=(self._find_image(basis, label, image_id).id,))
             self._changes.make(entry, live, basis, change)
 
-    @retried_if_outdated
     def add_images(
         self,
         name: str,
-        images: Sequence[SupportImage],
+        images: Sequence[tuple[str, EmbeddedImage]],
         top_k: int | None = None,
         texts: ClassTexts = NO_TEXTS,
     ) -> list[Registered]:
@@ -284,6 +283,13 @@ class Registry:
             ViewsNeeded: The images are embedded with other support views than it asks for, or in
                 another recipe than it is of.
         """
+        with self._store.placed(name, images) as put:
+            return self._add_images(name, put, top_k, texts)
+
+    @retried_if_outdated
+    def _add_images(
+        self, name: str, images: Sequence[SupportImage], top_k: int | None, texts: ClassTexts
+    ) -> list[Registered]:
         with self._loaded.changing(name) as (entry, live, basis):
             check_views(images, basis.settings.support_views, basis.state.fingerprint)
             fresh = basis.fresh([label for label, _ in images])

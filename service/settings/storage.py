@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+
+from service.settings.image_location import checked_location
 
 
 class StorageSettings(BaseModel):
@@ -24,11 +26,26 @@ class StorageSettings(BaseModel):
         description="Keep the uploaded images. Without them, support images cannot be looked at"
         " and a change of backbone needs them registered again.",
     )
+    images: str | None = Field(
+        None,
+        description="Where the bytes of images go: a folder (file:///PATH), or a bucket"
+        " (s3://BUCKET/PREFIX, gs://, az://; handful[buckets]); the database by default.",
+    )
+    images_grace_hours: float = Field(
+        24,
+        gt=0,
+        description="How long a folder or bucket keeps the bytes of an image that is gone.",
+    )
     history_days: float = Field(
         7,
         ge=0,
         description="How long what a change has removed can be brought back; 0: not at all.",
     )
+
+    @field_validator("images")
+    @classmethod
+    def _place_of_images(cls, value: str | None) -> str | None:
+        return None if not value else checked_location(value)
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.images.embedded import EmbeddedImage, SupportImage
+from service.images.embedded import EmbeddedImage, Placed, SupportImage
+from service.storage.contents import refer
 from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
 from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.statements import chunks
@@ -180,19 +181,29 @@ def write_contents(
 
     Of those of which embeddings alone are known there is nothing to keep.
     """
-    contents = {known[image.sha256].id: image.read for _, image in images if image.read is not None}
+    contents = {known[image.sha256].id: image for _, image in images if image.read is not None}
     kept: set[int] = set()
     for some in chunks(list(contents)):
         kept |= set(session.scalars(_KEPT, {"some": some}))
     rows: list[dict[str, Any]] = []
+    outside: list[dict[str, Any]] = []
+    used: list[Placed] = []
     size = 0
-    for image_id, read in contents.items():
-        if image_id not in kept:
+    for image_id, image in contents.items():
+        if image_id in kept or image.read is None:
+            continue
+        if image.placed is not None:
+            used.append(image.placed)
+            outside.append({"image_id": image_id, "content": b"", "object_id": image.placed.id})
+        else:
             # A few at a time, so that those of an archive are never all in memory.
-            rows.append({"image_id": image_id, "content": read()})
+            rows.append({"image_id": image_id, "content": image.read()})
             size += len(rows[-1]["content"])
         if size >= _AT_A_TIME:
             session.execute(_KEEP, rows)
             rows, size = [], 0
     if rows:
         session.execute(_KEEP, rows)
+    if used:
+        refer(session, used)
+        session.execute(_KEEP, outside)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
+from service.images.embedded import Placed
 from service.problems import RememberedNotFound
 from service.storage.contents import (
     HELD_OF_REMEMBERED,
     OBJECT_OF_REMEMBERED,
     Contents,
     KeptBytes,
+    refer,
 )
 from service.storage.recording import Recorded
 from service.storage.rows import blob, embedding_rows
@@ -30,6 +34,7 @@ from service.storage.tables import (
 )
 from service.storage.tenant_limits import OwnedLimits
 from service.storage.transactions import writing
+from service.tenancy import bare, qualified
 
 Why = Literal["unknown", "uncertain", "all"]
 Verdict = Literal["confirm", "correct", "reject"]
@@ -141,30 +146,47 @@ class Inboxes:
             QuotaExceeded: The tenant may not own as many bytes; none is written.
         """
         of = ClassifierRow.id == classifier_id, ClassifierRow.created_at == created_at
-        with writing(self._engine) as session:
+        with self._placed(classifier_id, queries) as placed, writing(self._engine) as session:
             tenant = session.scalar(select(ClassifierRow.tenant).where(*of).with_for_update())
             if tenant is None:
                 return 0
-            asked = [one.sha256 for one in queries]
-            known = set(
-                session.scalars(
-                    select(_ROWS.c.sha256).where(
-                        _ROWS.c.classifier_id == classifier_id, _ROWS.c.sha256.in_(asked)
-                    )
-                )
-            )
+            known = _known(session, classifier_id, queries)
             new = {one.sha256: one for one in queries if one.sha256 not in known}
             for one in new.values():
                 row = RememberedRow(**_columns(classifier_id, one))
                 session.add(row)
                 session.flush()
-                if one.content is not None:
+                if (put := placed.get(one.sha256)) is not None:
+                    refer(session, [put])
+                    session.add(
+                        RememberedContentRow(remembered_id=row.id, content=b"", object_id=put.id)
+                    )
+                elif one.content is not None:
                     session.add(RememberedContentRow(remembered_id=row.id, content=one.content))
             session.flush()
             _forget(session, classifier_id, most, days)
             if self._limits is not None and any(one.content for one in new.values()):
                 self._limits.check(session, tenant, ("bytes",))
         return len(new)
+
+    @contextmanager
+    def _placed(self, classifier_id: int, queries: Sequence[Query]) -> Iterator[dict[str, Placed]]:
+        """Put bytes of queries that are new where they are kept; by their SHA-256."""
+        if self._contents.target is None:
+            yield {}
+            return
+        with Session(self._engine) as session:
+            tenant = session.scalar(
+                select(ClassifierRow.tenant).where(ClassifierRow.id == classifier_id)
+            )
+            known = _known(session, classifier_id, queries)
+        new = {
+            qualified(tenant or "", one.sha256): partial(bytes, one.content)
+            for one in queries
+            if one.content is not None and one.sha256 not in known
+        }
+        with self._contents.placed(new) as found:
+            yield {bare(key): put for key, put in found.items()}
 
     def page(
         self,
@@ -314,6 +336,18 @@ class Judgement:
                 VerdictRow.asked_at < now - timedelta(days=VERDICT_DAYS),
             )
         )
+
+
+def _known(session: Session, classifier_id: int, queries: Sequence[Query]) -> set[str]:
+    """Those of some pictures that an inbox has, by their SHA-256."""
+    asked = [one.sha256 for one in queries]
+    return set(
+        session.scalars(
+            select(_ROWS.c.sha256).where(
+                _ROWS.c.classifier_id == classifier_id, _ROWS.c.sha256.in_(asked)
+            )
+        )
+    )
 
 
 def _of(classifier_id: int, public_id: str) -> ColumnElement[bool]:

@@ -147,7 +147,11 @@ class MovedEmbeddings:
         with self._engine.connect() as connection:
             rows = connection.execute(found.where(ContentRow.image_id.in_(image_ids))).all()
         read = self._contents.read_all(KeptBytes.of(row) for row in rows)
-        return dict(zip((row.image_id for row in rows), read, strict=True))
+        return {
+            row.image_id: content
+            for row, content in zip(rows, read, strict=True)
+            if content is not None
+        }
 
     def classifiers(self, target: str) -> list[str]:
         """Names of those that are not of that recipe yet."""

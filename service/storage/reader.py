@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
+from service.problems import ImageDamaged
 from service.storage.accepted_origins import AcceptedOrigins
 from service.storage.annotations import (
     Annotations,
@@ -241,9 +242,22 @@ class Reader:
         Raises:
             ImageDamaged: They were, and are gone or others.
         """
+        held = self._held(support_id)
+        return None if held is None else self._contents.read(held)
+
+    def _held(self, support_id: int) -> KeptBytes | None:
         with self._engine.connect() as connection:
             row = connection.execute(_HELD, {"support_id": support_id}).one_or_none()
-        return None if row is None else self._contents.read(KeptBytes.of(row))
+        return None if row is None else KeptBytes.of(row)
+
+    def contents(self, support_ids: Iterable[int]) -> Iterator[bytes | ImageDamaged | None]:
+        """The bytes of support images in their order, some of them read ahead.
+
+        Yields:
+            Bytes, or their damage; None where they were not kept, or are gone meanwhile.
+        """
+        rows = map(self._held, support_ids)
+        return self._contents.read_all(rows)
 
     def kept_images(self, public_ids: Collection[str]) -> set[str]:
         """Those of some hundred support images whose bytes were kept; reads none of the bytes."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import CursorResult, Engine, or_, select, update
+from sqlalchemy import CursorResult, Engine, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -36,6 +36,10 @@ from service.storage.tables import (
 )
 from service.storage.transactions import one_state, writing
 from service.tenancy import bare
+
+_HELD = (
+    select(*HELD).outerjoin(ContentObjectRow, OBJECT).where(ContentRow.image_id == bindparam("of"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,17 @@ class StaleEmbeddings:
 
     def contents(self, image_ids: list[int]) -> list[bytes | ImageDamaged]:
         """The bytes of images, or their damage, in the order of their ids."""
-        found = select(*HELD).outerjoin(ContentObjectRow, OBJECT).order_by(ContentRow.image_id)
+        return list(self.read(sorted(image_ids)))
+
+    def read(self, image_ids: Iterable[int]) -> Iterator[bytes | ImageDamaged]:
+        """The bytes of images, or their damage, in their order; one is in memory, or a few."""
+        for content in self._contents.read_all(map(self._held, image_ids)):
+            yield ImageDamaged("are gone") if content is None else content
+
+    def _held(self, image_id: int) -> KeptBytes | None:
         with self._engine.connect() as connection:
-            rows = connection.execute(found.where(ContentRow.image_id.in_(image_ids))).all()
-        return list(self._contents.read_all(KeptBytes.of(row) for row in rows))
+            row = connection.execute(_HELD, {"of": image_id}).one_or_none()
+        return None if row is None else KeptBytes.of(row)
 
     def uses(self, image_id: int) -> list[str]:
         """Where the service shows an image: a path for each class that it supports."""

@@ -5,7 +5,8 @@ Each write is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self, cast
@@ -14,6 +15,7 @@ from sqlalchemy import CursorResult, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from service.images.embedded import EmbeddedImage, SupportImage
 from service.storage.annotations import (
     Annotations,
     write_annotations,
@@ -77,6 +79,21 @@ class Store(Reader):
         self._store_images = store_images
         self._keeps_history = keeps_history
         self._recorders: tuple[Recorder, ...] = ()
+
+    def placed(
+        self, name: str, images: Sequence[tuple[str, EmbeddedImage]]
+    ) -> AbstractContextManager[list[SupportImage]]:
+        """Put bytes of images that a classifier is to be given where they are kept.
+
+        Before the change, so that none refers to bytes that are not there. Those that no change
+        of the block has referred to are cleared away at its end.
+
+        Raises:
+            StorageUnavailable, StorageFull: They cannot be put.
+        """
+        if not self._store_images:
+            return nullcontext([SupportImage(*one) for one in images])
+        return self._contents.placed_images(tenant_of(name), images)
 
     def recording(self, recorders: Iterable[Recorder]) -> Self:
         """This store, with recorders of the changes that are made through it; costs nothing."""

@@ -33,7 +33,7 @@ from service.api.schemas.classifiers import ClassifierOut
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.composition import ServiceParts
 from service.encoding.file_images import embed_images
-from service.exchange import ReadLimits, file_pieces, read_classifier
+from service.exchange import ReadLimits, file_pieces, no_content, read_classifier
 from service.exchange.streamed_zip import PIECE, streamed_zip
 from service.problems import (
     ClassifierExists,
@@ -44,7 +44,7 @@ from service.problems import (
     Overloaded,
     UnsupportedMediaType,
 )
-from service.registry.exporting import exported
+from service.registry.exporting import contents_in_order, exported
 from service.registry.importing import Import, has_to_be_embedded
 from service.registry.index_file import write_index_files
 from service.storage.fingerprints import Origin
@@ -88,8 +88,7 @@ async def export_classifier(
     """
     stored = await _stored(name, parts, request)
 
-    def content(place: int) -> bytes | None:
-        return parts.store.content(stored.support[place].id) if images else None
+    content = contents_in_order(parts.store, stored) if images else no_content
 
     def pieces() -> Iterator[bytes]:  # in a thread, from the first on
         yield from file_pieces(exported(stored, _origin(stored, parts)), content)

@@ -10,6 +10,8 @@ from service.storage.contents.kept_bytes import (
     OBJECT_OF_REMEMBERED,
     KeptBytes,
 )
+from service.storage.contents.placing import refer
+from service.storage.contents.sweeping import Sweeper
 
 __all__ = [
     "HELD",
@@ -18,4 +20,6 @@ __all__ = [
     "OBJECT_OF_REMEMBERED",
     "Contents",
     "KeptBytes",
+    "Sweeper",
+    "refer",
 ]
