@@ -43,7 +43,13 @@ from service.images.uploaded import UploadedImage
 from service.inbox.accuracy import accuracy_windows, window_of
 from service.name_validation import NOT_THESE, checked_label
 from service.presentation.shift import ShiftOut
-from service.problems import ImageNotStored, InvalidName, OtherFingerprint, RememberedNotFound
+from service.problems import (
+    ImageDamaged,
+    ImageNotStored,
+    InvalidName,
+    OtherFingerprint,
+    RememberedNotFound,
+)
 from service.storage.inbox import Judgement, Remembered
 from service.tenancy import bare
 
@@ -150,7 +156,7 @@ async def get_remembered(name: Name, item_id: ItemId, parts: ReadyParts) -> Reme
     "/{item_id:remembered}/image",
     summary="Get the picture of a remembered query",
     response_class=Response,
-    responses=classifier_problems(CLASSIFIER_NOT_FOUND, _NONE, _NOT_KEPT)
+    responses=classifier_problems(CLASSIFIER_NOT_FOUND, _NONE, _NOT_KEPT, ImageDamaged("are gone"))
     | {
         200: {
             "content": {kind: binary(kind) for kind in (*IMAGE_TYPES, "application/octet-stream")},

@@ -41,6 +41,7 @@ from service.images.embedded import EmbeddedImage, SupportImage
 from service.name_validation import checked_label
 from service.problems import (
     AnswerTooLarge,
+    ImageDamaged,
     ImageNotFound,
     ImageNotStored,
     InvalidUpload,
@@ -167,7 +168,7 @@ async def post_images(
     "/classes/{label}/images/{image_id}",
     summary="Get a support image",
     response_class=Response,
-    responses=tagged_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT)
+    responses=tagged_problems(*_NOT_FOUND, _NO_IMAGE, _NOT_KEPT, ImageDamaged("are gone"))
     | {
         200: {
             "content": {kind: binary(kind) for kind in IMAGE_TYPES},

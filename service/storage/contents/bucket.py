@@ -89,7 +89,7 @@ class Bucket:
             for key in keys:
                 self.delete([key])
 
-    def keys(self) -> Iterator[str]:
+    def all_keys(self) -> Iterator[str]:
         """Keys of all objects."""
         pages = self._asked(lambda store: iter(obstore.list(store)))
         while (page := self._asked(lambda _: next(pages, None))) is not None:

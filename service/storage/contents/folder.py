@@ -91,7 +91,7 @@ class Folder:
             for folder in folders:
                 _sync(folder)
 
-    def keys(self) -> Iterator[str]:
+    def all_keys(self) -> Iterator[str]:
         """Names of all files, as keys."""
         with self._told():
             self._check()
