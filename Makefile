@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser helm client chart clean
+.PHONY: install demo serve test lint types docs unit coverage browser helm prometheus client chart clean
 
 install: $(INSTALLED)
 
@@ -50,12 +50,12 @@ chart: install
 # processor, up to four (docs/architecture.md, "Tests").
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-unit: install browser helm
+unit: install browser helm prometheus
 	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
 	$(PYTEST) -m "not alone" $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
-coverage: install browser helm
+coverage: install browser helm prometheus
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not alone" $(PARALLEL) --cov --cov-report=term
 
@@ -71,6 +71,17 @@ helm: $(BIN)/helm
 $(BIN)/helm: tests/deploy/install_helm.py | install
 	$(BIN)/python tests/deploy/install_helm.py $@ || \
 		echo "Helm cannot be installed: the tests of the chart are skipped"
+
+# For the tests of the dashboard and the alerts. The two programs of Debian's package are put beside
+# Python, so that no daemon is installed, and none runs.
+prometheus: install
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool || ! command -v apt-get >/dev/null || \
+		{ folder=$$(mktemp -d) && { test "$$(id -u)" != 0 || apt-get update -qq; } && \
+		(cd $$folder && apt-get download -qq -o APT::Sandbox::User=root prometheus) && \
+		dpkg-deb --extract $$folder/prometheus_*.deb $$folder && \
+		cp $$folder/usr/bin/prometheus $$folder/usr/bin/promtool $(BIN)/; rm -rf $$folder; } >/dev/null 2>&1; \
+	command -v promtool >/dev/null || test -x $(BIN)/promtool || \
+		echo "Prometheus cannot be had: the tests of the dashboard and the alerts are skipped"
 
 clean:
 	rm -rf $(VENV) site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 
 import typer
@@ -9,14 +10,27 @@ from fastapi_problem.error import StatusProblem
 
 from adapters.backbones import BackboneError
 from service.storage.errors import StorageError
+from service.telemetry.logs import lines_are_json
+from service.telemetry.tracing import TelemetryError
 
-EXPECTED: tuple[type[Exception], ...] = (BackboneError, StorageError, StatusProblem)
+logger = logging.getLogger("handful")
+
+EXPECTED: tuple[type[Exception], ...] = (
+    BackboneError,
+    StorageError,
+    StatusProblem,
+    TelemetryError,
+)
 """What the user can mend, as the message says how; anything else is a defect of ours."""
 
 
 def tell(error: Exception, expected: tuple[type[Exception], ...] = EXPECTED) -> None:
     """Print an error's message; a traceback before it if the error is not an expected one."""
+    message = error.detail if isinstance(error, StatusProblem) else error
+    if lines_are_json():
+        defect = None if isinstance(error, expected) else error
+        logger.critical("%s", message, exc_info=defect)
+        return
     if not isinstance(error, expected):
         traceback.print_exception(error)
-    message = error.detail if isinstance(error, StatusProblem) else error
     typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)

@@ -38,7 +38,7 @@ def imported(program: str) -> set[str]:
 @pytest.mark.parametrize(
     ("program", "most", "without"),
     [
-        ("import service.api.app", 2750, HEAVY),
+        ("import service.api.app", 2780, HEAVY),
         ("import service.cli", 500, (*HEAVY, "torch", "fastapi", "sqlalchemy", "scipy", "numpy")),
     ],
     ids=["the serving application", "the command line"],

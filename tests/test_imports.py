@@ -22,6 +22,7 @@ LATE = {
     "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
     "service/fetching/__init__.py": "HTTPX, where images are fetched",
+    "service/telemetry/tracing.py": "OpenTelemetry's SDK, where traces are asked for",
     "service/training/run_folder.py": "matplotlib, at the end of a training",
     "adapters/kept/load.py": "open_clip and what it brings, where nothing is kept yet",
     "service/storage/contents/opening.py": "obstore, where images are kept in a bucket",

@@ -11,12 +11,13 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp
 
 from adapters.collector import without_collections
 from service.api.access_control import AccessControl
+from service.api.access_log import AccessLog
 from service.api.direct_predictions import DirectPredictions
 from service.api.ending import ENDING
 from service.api.exception_handlers import handle_exceptions
@@ -32,14 +33,21 @@ from service.api.middleware.path_normalisation import UnambiguousPaths
 from service.api.middleware.request_bodies import RequestBodies
 from service.api.middleware.root_path import RootPath
 from service.api.openapi.document import describe
+from service.api.process_metrics import tell_ready
 from service.api.request_metrics import CountedRequests
+from service.api.request_tracing import TracedRequests
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
 from service.quotas.gcra import Meters, ProcessMeters
 from service.reports.report_cache import ReportCache
 from service.settings import Settings
+from service.telemetry.tracing import Tracing
 
-READY = Gauge("handful_ready_processes", "Processes that can answer.", multiprocess_mode="livesum")
+# Seconds for what is still to be told of requests, at the end.
+_LAST_SPANS = 0.5
+
+# FastAPI's would be sent wherever OTEL_ variables say, with query parameters, and twice.
+_NO_SPANS_OF_ITS_OWN = dict.fromkeys(("tracing", "metrics", "logs", "auto_configure"), False)
 
 _DESCRIPTION = """
 Register a few images a class, get predictions at once; nothing is trained.
@@ -58,6 +66,7 @@ def create_app(
     answer_while_starting: bool = True,
     on_exit: Callable[[], None] | None = None,
     meters: Meters | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Build the application; it answers at once and is ready when its parts have started.
 
@@ -69,6 +78,7 @@ def create_app(
             503; otherwise it begins to when it is ready, as where other processes serve so long.
         on_exit: Called last, when it has shut down.
         meters: Where requests are counted for rate limits; None: in this process alone.
+        tracing: That of this process; None: nothing is traced.
     """
 
     @asynccontextmanager
@@ -78,7 +88,7 @@ def create_app(
                 with without_collections():
                     app.state.parts = await asyncio.to_thread(start, settings)
                 app.state.parts.jobs.begin()
-                READY.set(1)
+                tell_ready(app.state.parts)
                 # What has been made so far lives as long as the process. Python's collector would
                 # walk through all of it again and again, while no request is worked on.
                 gc.freeze()
@@ -96,6 +106,8 @@ def create_app(
         if app.state.parts is not None:
             await app.state.parts.jobs.end()
             app.state.parts.close()
+        if tracing is not None:
+            tracing.close(min(_LAST_SPANS, settings.shutdown_seconds / 10))
         if on_exit is not None:
             on_exit()
 
@@ -107,6 +119,7 @@ def create_app(
         lifespan=lifespan,
         root_path=settings.root_path,
         generate_unique_id_function=lambda route: route.name,  # functions of generated clients
+        telemetry=_NO_SPANS_OF_ITS_OWN,
         redirect_slashes=False,  # never send a DELETE on to another path
     )
     app.state.parts = None
@@ -145,18 +158,26 @@ def create_app(
     )
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
-    _spare_plain_queries(app, settings, in_flight, access)
+    _spare_plain_queries(app, settings, in_flight, access, traced=tracing is not None)
     return app
 
 
 def _spare_plain_queries(
-    app: FastAPI, settings: Settings, in_flight: BytesInFlight, access: AccessControl | None
+    app: FastAPI,
+    settings: Settings,
+    in_flight: BytesInFlight,
+    access: AccessControl | None,
+    *,
+    traced: bool,
 ) -> None:
-    """Put the direct way around all middleware, and between them what counts requests."""
+    """Put the direct way around all middleware, and between them what counts requests.
+
+    What traces and writes down each request stands around both ways, where it is asked for.
+    """
     documented = app.build_middleware_stack
 
     def stack() -> ASGIApp:
-        return DirectPredictions(
+        whole: ASGIApp = DirectPredictions(
             CountedRequests(documented()),
             settings,
             in_flight,
@@ -165,5 +186,8 @@ def _spare_plain_queries(
             app.exception_handlers[Exception],
             access,
         )
+        if settings.access_log:
+            whole = AccessLog(whole)
+        return TracedRequests(whole, settings.root_path) if traced else whole
 
     app.build_middleware_stack = stack  # type: ignore[method-assign]

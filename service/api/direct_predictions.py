@@ -41,7 +41,7 @@ from service.api.predicting import (
     predicted,
 )
 from service.api.problem_documents import problem_answer
-from service.api.request_metrics import record
+from service.api.request_metrics import ACTIVE, record
 from service.api.uploads.image_uploads import bare_image, read_images
 from service.composition import ServiceParts
 from service.images.uploaded import UploadedImage
@@ -136,6 +136,7 @@ class DirectPredictions:
             return
         status, sent = 500, 0
         answer: Response
+        ACTIVE.inc()
         with self.in_flight.account(scope) as account:
             body = _Body(query, receive, partial(self.in_flight.take, account))
             try:
@@ -158,9 +159,10 @@ class DirectPredictions:
             except Exception as error:
                 await ServerErrorMiddleware(_raising(error), self._on_defect)(scope, receive, send)
             finally:
+                ACTIVE.dec()
                 if not body.refused:
                     seconds = perf_counter() - begun
-                    record(TEMPLATE, "POST", status, seconds, query.length, sent)
+                    record(scope, TEMPLATE, status, seconds, query.length, sent)
         if body.refused:
             await self.documented(scope, body.again, send)
 

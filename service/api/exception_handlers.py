@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +20,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.api.allowed_methods import allowed_methods
+from service.api.process_metrics import PROBLEMS
 from service.api.replayed import Replayed
+from service.api.request_metrics import UNCOUNTED
 from service.problems import InternalError, InvalidRequest, MethodNotAllowed, NoSuchPath
 
 logger = logging.getLogger("handful")
@@ -41,6 +44,7 @@ def handle_exceptions(app: FastAPI, cors: CorsConfiguration | None) -> None:
         http_exception_handler=_routing_problem,
         request_validation_handler=_validation_problem,
         pre_hooks=[_log_defect],
+        post_hooks=[_count],
         cors=cors,
     )
     add_exception_handler(app, handler)
@@ -53,6 +57,15 @@ def _log_defect(request: Request, error: Exception) -> None:
     if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
         # As a literal: a path may hold line feeds and what terminals obey.
         logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
+
+
+def _count(
+    content: dict[str, Any], request: Request, response: Response
+) -> tuple[dict[str, Any], Response]:
+    """Count it; what probes are told is no refusal."""
+    if request.url.path not in UNCOUNTED:
+        PROBLEMS.labels(content["type"]).inc()
+    return content, response
 
 
 def _validation_problem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
@@ -22,6 +23,7 @@ from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction, prediction_members
 from service.registry.query_batching import MOST_ROWS, check_rows
 from service.registry.query_window import QueryWindow
+from service.telemetry.request_trace import RequestTrace, current_trace
 from service.tenancy import bare
 
 # Query parameters of a request: their values where they are left out, and the most of them.
@@ -68,7 +70,7 @@ async def predicted(
     tried: list[_AtOnce] = []
 
     async def embedded(live: LiveClassifier) -> ImageEmbeddings:
-        tried.append(_AtOnce(live, top_k, evidence))
+        tried.append(_AtOnce(live, top_k, evidence, current_trace()))
         return await parts.embedder.query(images, name, wait, live.fingerprint, tried[-1])
 
     async def received_and_embedded(fingerprint: str) -> ImageEmbeddings:
@@ -116,16 +118,21 @@ class _AtOnce:
     """The answer to a lone query, by the thread that has embedded it.
 
     Attributes:
+        trace: Of the request; None: it is not traced.
         predictions: The answer; None as long as there is none.
     """
 
     live: LiveClassifier
     top_k: int
     evidence: int
+    trace: RequestTrace | None = None
     predictions: list[Prediction] | None = None
 
     def __call__(self, queries: ImageEmbeddings) -> None:
+        begun = perf_counter()
         self.predictions = self.live.predict(queries, self.top_k, self.evidence)
+        if self.trace is not None:
+            self.trace.add("classify", begun, perf_counter())
 
 
 def predictions_json(name: str, shift: ShiftOut | None, predictions: list[Prediction]) -> bytes:

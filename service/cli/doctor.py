@@ -11,6 +11,8 @@ import typer
 
 from service.cli.shared_options import AdapterOption, BackboneOption, PromptsOption
 
+_COLOURS = {"ok": None, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
+
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -19,11 +21,12 @@ def doctor(
     adapter: AdapterOption = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
 ) -> None:
-    """Say what is installed and what would serve, and why nothing quicker does.
+    """Say what is installed and what would serve, and whether what it stands on is sound.
 
-    Exits with 1, and the reason, where handful serve could not start with these settings. The
-    database is not opened, nor the port.
+    Exits with 1, and the reasons, where handful serve could not start or work with these settings.
+    The database is only read, and nothing listens on the port.
     """
+    from service.checkup import check_up
     from service.cli.configuration import settings_with_options
     from service.installation import check_one_faiss, versions
 
@@ -40,12 +43,20 @@ def doctor(
     # Whatever is missing or broken, in whichever library: the reason is what was asked for.
     except Exception as error:
         report["reason"] = str(error) or type(error).__name__
+    report["checks"] = {
+        each.subject: list(map(asdict, each.findings)) for each in check_up(settings)
+    }
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         _print(report)
-    if not report["serves"]:
+    if _problems(report) or not report["serves"]:
         raise typer.Exit(1)
+
+
+def _problems(report: dict[str, Any]) -> int:
+    found = [one["status"] for findings in report["checks"].values() for one in findings]
+    return found.count("problem")
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -56,8 +67,17 @@ def _print(report: dict[str, Any]) -> None:
             typer.echo(f"\n{name}: {report[name]['used']}")
             for remark in report[name]["remarks"]:
                 typer.echo(f"  {remark}")
+    for subject, findings in report["checks"].items():
+        typer.echo(f"\n{subject}:")
+        for one in findings:
+            typer.secho(f"  {one['status']:<9}{one['found']}", fg=_COLOURS[one["status"]])
+            if one["mend"]:
+                typer.echo(f"           {one['mend']}")
     typer.echo("")
-    if report["serves"]:
+    problems = _problems(report)
+    if problems:
+        typer.secho(f"error: {problems} problems above", err=True, fg=typer.colors.RED)
+    if report["serves"] and not problems:
         typer.echo("handful serve can start")
-    else:
+    elif not report["serves"]:
         typer.secho(f"error: {report['reason']}", err=True, fg=typer.colors.RED)

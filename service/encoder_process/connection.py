@@ -20,6 +20,7 @@ from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.description import Description
 from service.encoder_process.frames import Frame, Kind, receive, send, send_with_descriptor
 from service.encoder_process.slots import Layout, Slots
+from service.telemetry.propagation import told_context
 
 Purpose = Literal["watch", "images", "texts"]
 # Of what the kernel takes as the path of a Unix socket, 108 bytes with a zero.
@@ -106,7 +107,7 @@ class Connection:
         count = len(pictures)
         # Written straight to where the encoder reads them.
         torch.stack(list(pictures), out=self._slots.pixels[:count])
-        send(self._socket, Frame(Kind.IMAGES, count, background))
+        send(self._socket, Frame(Kind.IMAGES, count, background, told_context()))
         _checked(receive(self._socket))
         # Copied, as the slots are used again.
         return ImageEmbeddings(

@@ -20,10 +20,10 @@ class Kind(IntEnum):
 
     To an encoder process: ``OPEN`` asks for a backbone; ``RECIPE`` says in which recipe; ``SLOTS``
     hands over shared memory, the descriptor of whose file comes along; ``IMAGES`` says that the
-    first so many slots are to be embedded; ``TEXTS`` brings texts. From it: ``MODEL`` tells its
-    fingerprint, by which the recipe is to be chosen; ``DESCRIPTION`` of the backbone, or
-    ``REFUSED`` with the reason; ``DONE``, the rows are in the slots; ``ROWS`` of texts; ``FAILED``,
-    with the reason.
+    first so many slots are to be embedded, and for which trace; ``TEXTS`` brings texts. From it:
+    ``MODEL`` tells its fingerprint, by which the recipe is to be chosen; ``DESCRIPTION`` of the
+    backbone, or ``REFUSED`` with the reason; ``DONE``, the rows are in the slots; ``ROWS`` of
+    texts; ``FAILED``, with the reason.
     """
 
     OPEN = 1

@@ -18,6 +18,7 @@ from service.encoder_process.frames import Closed, Frame, Kind, receive, send
 from service.encoder_process.slots import Slots
 from service.encoding.fair_queue import FairQueue, Priority
 from service.encoding.pass_metrics import IMAGES
+from service.telemetry.request_trace import RequestTrace, continued_trace
 
 logger = logging.getLogger("handful")
 
@@ -48,10 +49,16 @@ class Request:
         missing: How many are not encoded. Slots are somebody else's only when none is: a pass of
             some of them may still run when another one has failed.
         error: Why a pass of some of them has failed; empty if none has.
+        trace: That of the span which asks for it; None: it is not traced.
+        since: When it came, by ``perf_counter``.
     """
 
-    def __init__(self, session: Session, count: int, priority: Priority) -> None:
+    def __init__(
+        self, session: Session, count: int, priority: Priority, trace: RequestTrace | None = None
+    ) -> None:
         self.session = session
+        self.trace = trace
+        self.since = perf_counter()
         self.count = count
         self.priority = priority
         self.missing = count
@@ -200,7 +207,8 @@ class ImagePasses:
             self._forget(session)
             return
         priority = Priority.REGISTRATIONS if frame.background else Priority.QUERIES
-        request = session.request = Request(session, frame.items, priority)
+        trace = continued_trace(frame.payload)
+        request = session.request = Request(session, frame.items, priority, trace)
         with self._lock:
             for slot in range(frame.items):
                 self._queue.put(Waiting(request, slot), session.process, priority)
@@ -222,8 +230,8 @@ class ImagePasses:
         )
 
     def _pass(self, runs: Sequence[Run]) -> None:
+        start = perf_counter()
         try:
-            start = perf_counter()
             rows = self._encode([run.pixels for run in runs])
             at = 0
             for run in runs:
@@ -231,7 +239,9 @@ class ImagePasses:
                 at += run.images
             IMAGES.size.observe(at)
             IMAGES.seconds.observe(perf_counter() - start)
+            _trace(runs, start)
         except Exception as error:
+            _trace(runs, start, error)
             logger.exception("a pass failed")
             self._count(runs, f"{type(error).__name__}: {error}")
             return
@@ -264,6 +274,16 @@ def _runs(batch: Iterable[Waiting]) -> list[Run]:
         first.setdefault(request, slot)
         counts[request] = counts.get(request, 0) + 1
     return [Run(each, slice(start, start + counts[each])) for each, start in first.items()]
+
+
+def _trace(runs: Sequence[Run], begun: float, error: Exception | None = None) -> None:
+    """Write a pass down in the traces of those whose slots were in it."""
+    size = sum(run.images for run in runs)
+    for request, images in ((run.request, run.images) for run in runs):
+        if request.trace is not None:
+            told = {"handful.batch.size": size, "handful.batch.own": images}
+            request.trace.add("queue", request.since, begun, {"handful.queue": "encoder process"})
+            request.trace.add("pass", begun, perf_counter(), told, error)
 
 
 def _has_ended(connection: socket.socket) -> bool:

@@ -18,6 +18,9 @@ REFUSED = prometheus_client.Counter(
     "handful_refused_requests", "Requests refused because too much waits.", ["lane"]
 )
 
+for each in Priority:
+    REFUSED.labels(each)  # told from the start
+
 
 class Backlog(Protocol):
     """A backlog: how much waits, by priority class, and the throughput that works it off."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Condition, Lock
+from time import perf_counter
 from typing import Any
 
 from service.encoding.encoding_request import (
@@ -87,6 +88,7 @@ class EncodingQueues:
 
     def _begin_next(self, request: EncodingRequest[File, Metadata]) -> None:
         image = request.pending.pop()
+        image.since = perf_counter()
         request.started.add(image)
         self._files.put(image, request.key, request.priority)
         self._file_waits.notify()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from service.encoding.fair_queue import Priority
+from service.telemetry.request_trace import current_trace
 
 File = TypeVar("File")
 Metadata = TypeVar("Metadata")
@@ -39,6 +40,7 @@ class EncodingRequest(Generic[File, Metadata]):
         item_errors: Errors of single images, after which the others are still decoded.
         errors: Those that there were, by the place of the image.
         at_once: What is done with the rows where nothing else waits.
+        trace: What its spans are written to; None: it is not traced.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class EncodingRequest(Generic[File, Metadata]):
         self.priority = priority
         self.over = False
         self.at_once: Callable[[Rows], None] | None = None
+        self.trace = current_trace()
         self.pending = [PendingImage(self, i, file) for i, file in enumerate(files)][::-1]
         self.started: set[PendingImage[File, Metadata]] = set()
         self.done: Answer[Metadata] = [None] * len(files)  # type: ignore[list-item]
@@ -71,9 +74,10 @@ class PendingImage(Generic[File, Metadata]):
     Attributes:
         rows: What the encoder gave for each input, where it has.
         missing: How many inputs are not encoded.
+        since: When it began to wait for what comes next, by ``perf_counter``.
     """
 
-    __slots__ = ("file", "inputs", "metadata", "missing", "number", "request", "rows")
+    __slots__ = ("file", "inputs", "metadata", "missing", "number", "request", "rows", "since")
 
     def __init__(self, request: EncodingRequest[File, Metadata], number: int, file: File) -> None:
         self.request = request
@@ -83,6 +87,7 @@ class PendingImage(Generic[File, Metadata]):
         self.inputs: Sequence[Any]
         self.rows: list[Rows] = [None] * request.inputs
         self.missing = request.inputs
+        self.since = 0.0
 
 
 class EncoderInput(NamedTuple):

@@ -22,6 +22,7 @@ from service.encoding.encoding_request import (
     resolve,
 )
 from service.encoding.fair_queue import Priority
+from service.encoding.observation import ObservedPass, decoded, embedded
 from service.encoding.pass_metrics import IMAGES, Metrics
 from service.encoding.throughput import Throughput
 
@@ -163,18 +164,22 @@ class MicroBatcher(EncodingQueues):
     def _decode(self, image: PendingImage[Any, Any]) -> None:
         request, finished = image.request, []
         lone: list[EncoderInput] = []
+        begun = perf_counter()
         try:
             metadata, inputs = request.prepare(image.file)
         except request.item_errors as error:
             # The frames of its traceback would hold the file's bytes until all are decoded.
             error.__traceback__ = error.__cause__ = error.__context__ = None
+            decoded(image, begun, error)
             with self._lock:
                 if not request.over:
                     request.errors[image.number] = error
                     finished = self._done([image, *self._undecided(request)])
         except BaseException as error:
+            decoded(image, begun, error)
             self._fail([request], error)
         else:
+            decoded(image, begun)
             with self._lock:
                 if request.errors and not request.over:
                     finished = self._done([image])
@@ -227,6 +232,7 @@ class MicroBatcher(EncodingQueues):
         self._pixels_wait.notify()  # of an encoder that had to leave some
 
     def _encode_batch(self, batch: list[EncoderInput]) -> None:
+        observed = ObservedPass(batch)
         try:
             start = perf_counter()
             rows = self._encode(self._collate([image.inputs[place] for image, place in batch]))
@@ -235,7 +241,9 @@ class MicroBatcher(EncodingQueues):
             self._metrics.seconds.observe(seconds)
             if len(batch) == self._max_batch:
                 self._whole_batch = seconds
+            observed.end()
         except BaseException as error:
+            observed.end(error)
             with self._lock:
                 self._end_pass(batch)
             self._fail([one.request for one in batch], error)
@@ -250,6 +258,7 @@ class MicroBatcher(EncodingQueues):
                 if image.missing == 0 and not image.request.over:
                     image.request.done[image.number] = (image.metadata, image.rows)
                     whole.append(image)
+            embedded(whole)
             finished = self._done(whole)
             at_once = None
             if len(batch) == 1 and finished and not (self._files or self._pixels):

@@ -29,6 +29,7 @@ from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.jobs import JobKind, JobRecord, JobRecorder, Jobs
 from service.storage.records import State
+from service.telemetry.propagation import told_context
 
 # Zips of a tenant that are received at a time by a process.
 _RECEIVING = 8
@@ -196,6 +197,7 @@ class Accepting:
             files, skipped = files_to_register(images, self._settings, backslashes=backslashes)
             labels = list(dict.fromkeys(file.label or "" for file in files))
             self._registry.check_room(asked.classifier, labels)
+        folder.write_trace(told_context())
         folder.write_files(files)
         return files, skipped
 

@@ -35,6 +35,12 @@ logger = logging.getLogger("handful")
 
 RUNNING = Gauge("handful_running_jobs", "Jobs that are worked on.", multiprocess_mode="livesum")
 
+WAITING = Gauge(
+    "handful_waiting_jobs",
+    "Jobs of this machine that nobody has begun.",
+    multiprocess_mode="livemostrecent",
+)
+
 # Jobs that a process works on at a time: one that is long does not hold up all others.
 _AT_ONCE = 2
 # Seconds between two looks at what other processes have taken in, or left behind.
@@ -144,6 +150,7 @@ class BackgroundJobs:
             return False
         waiting = await anyio.to_thread.run_sync(self.stored.unfinished, place)
         waiting = [job for job in waiting if job.id not in self._running]
+        WAITING.set(sum(job.state == "queued" for job in waiting))
         left = False
         while waiting and len(self._running) < _AT_ONCE:
             job = next_job(waiting, [one for one, _ in self._running.values()])

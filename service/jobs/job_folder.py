@@ -4,6 +4,7 @@
     JOBS/ID/lock            held by the process that works on the job
     JOBS/ID/input.zip       of a job that a zip was sent for
     JOBS/ID/files.jsonl     the files it takes, a line each
+    JOBS/ID/trace           the span of the request that asked for it, where that was traced
     JOBS/ID/results.jsonl   what became of them, a line each
 
 Results are appended and brought to the disk before the database counts them. What lies behind the
@@ -59,6 +60,7 @@ class JobFolder:
         self.path = path
         self.input = path / "input.zip"
         self._files = path / "files.jsonl"
+        self._trace = path / "trace"
         self.results = path / "results.jsonl"
 
     def make(self) -> None:
@@ -84,6 +86,18 @@ class JobFolder:
             self.results.touch()
             sync_folder(self.path)
             sync_folder(self.path.parent)
+
+    def write_trace(self, told: bytes) -> None:
+        """Keep the span of the request that asks for the job; nothing depends on it."""
+        if told:
+            with suppress(OSError):
+                self._trace.write_bytes(told)
+
+    def trace(self) -> bytes:
+        """What :meth:`write_trace` has kept; empty: nothing."""
+        with suppress(OSError):
+            return self._trace.read_bytes()
+        return b""
 
     def files(self) -> list[JobFile]:
         """What the job is to take.

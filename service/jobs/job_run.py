@@ -18,12 +18,18 @@ from service.jobs.work import JobFailed, Piece, Work, document_of
 from service.problems import InternalError
 from service.settings import Settings
 from service.storage.errors import Outdated
-from service.storage.jobs import JobRecord, Jobs, JobState, Step
+from service.storage.jobs import ENDED, JobRecord, Jobs, JobState, Step
+from service.telemetry.propagation import link_to
+from service.telemetry.request_trace import own_trace, traced_part
 
 logger = logging.getLogger("handful")
 
 T = TypeVar("T")
 
+JOBS = Counter("handful_jobs_total", "Jobs that have ended.", ["kind", "outcome"])
+for _kind in ("predict", "register"):
+    for _outcome in ENDED:
+        JOBS.labels(_kind, _outcome)  # told from the start
 FILES = Counter("handful_job_files_total", "Files that jobs have worked on.", ["kind", "outcome"])
 
 # Seconds until what the service cannot do at the moment is tried again.
@@ -67,10 +73,13 @@ class JobRun:
         """Work until the job has ended, or this is cancelled: then another run goes on."""
         state: JobState = "done"
         problem: StatusProblem | None = None
+        told = await anyio.to_thread.run_sync(self._folder.trace)
+        about = {"handful.job.id": self._job.id, "handful.job.kind": self._job.kind}
         try:
             if self._job.cancelling:
                 raise _Cancelled
-            await self._do_all()
+            with own_trace("job", about, link_to(told)):
+                await self._do_all()
         except _Cancelled:
             state = "cancelled"
         except StatusProblem as error:
@@ -100,7 +109,8 @@ class JobRun:
             some = slice(start, start + work.files)
 
             async def do() -> Piece:
-                return await work(files[some], images[some])
+                with traced_part("piece", {"handful.files": len(files[some])}):
+                    return await work(files[some], images[some])
 
             return asyncio.create_task(self._until_passed(do))
 
@@ -172,6 +182,7 @@ class JobRun:
             except (StatusProblem, Outdated) as error:
                 logger.warning("job %s has ended, which cannot be written: %s", self._job.id, error)
                 await asyncio.sleep(_AGAIN)
+        JOBS.labels(self._job.kind, state).inc()
         await anyio.to_thread.run_sync(self._folder.drop_input)
         logger.info("job %s: %s", self._job.id, state)
 

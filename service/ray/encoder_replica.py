@@ -51,10 +51,10 @@ class EncoderReplica:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        prepare_replica()
+        settings = settings or Settings()
+        prepare_replica(settings)
         # Read where they lie: in Ray's object store, where nobody may write.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-        settings = settings or Settings()
         self._hosted = HostedBackbones(
             partial(_load, settings), _recipe_of_start(settings), settings.max_batch
         )

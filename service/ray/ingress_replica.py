@@ -19,6 +19,7 @@ from service.ray.fitting_settings import check_settings
 from service.ray.ray_encoder import RayEncoder
 from service.ray.replica_process import prepare_replica
 from service.settings import Settings
+from service.telemetry.tracing import start_tracing
 
 logger = logging.getLogger("handful")
 
@@ -35,9 +36,9 @@ class IngressReplica:
     """
 
     def __init__(self, encoders: DeploymentHandle, settings: Settings | None = None) -> None:
-        prepare_replica()
-        self._encoders = encoders
         self._settings = settings or Settings()
+        prepare_replica(self._settings)
+        self._encoders = encoders
         self._defect: str | None = None
         check_settings(self._settings, replicas=serve.get_replica_context().world_size)
 
@@ -52,6 +53,7 @@ class IngressReplica:
                 self._settings,
                 start=partial(ServiceParts.start, load=load),
                 answer_while_starting=False,
+                tracing=start_tracing("service"),
             )
         return BehindProxy(app, self._settings)
 

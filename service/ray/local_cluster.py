@@ -42,7 +42,7 @@ def serve_with_ray(settings: Settings) -> None:
     """
     if find_spec("ray") is None:
         raise SettingsError("--ray needs Ray; install it with: pip install 'handful[ray]'")
-    configure_logging()
+    configure_logging(settings)
     keep_private(settings)
     check_settings(settings, replicas=settings.processes)
     settings = settings.model_copy(update={"port": _port(settings)})

@@ -15,6 +15,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.registry.core_share import CoreShare
 from service.registry.tuning_queue import TuningQueue
 from service.storage.errors import Outdated
+from service.telemetry.request_trace import own_trace
 
 logger = logging.getLogger("handful")
 
@@ -77,7 +78,9 @@ class BackgroundTuner:
 
         while (name := self._queue.take()) is not None:
             started = perf_counter()
-            outcome = self._outcome(name, rest)
+            with own_trace("tune", {}, self._queue.begun_by(name)) as span:
+                outcome = self._outcome(name, rest)
+                span.set_attribute("handful.outcome", outcome)
             seconds = perf_counter() - started
             if outcome != "nothing":
                 TUNINGS.labels(outcome).inc()

@@ -11,6 +11,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.problems import AnswerTooLarge
 from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction, too_many_labels
+from service.telemetry.request_trace import traced_part
 
 # More threads that compute would only wait for each other and for the interpreter's lock.
 _THREADS = 2
@@ -61,6 +62,12 @@ class Answering:
             NoClasses: There is no class to choose from.
             AnswerTooLarge: Their prediction sets hold too many labels.
         """
+        with traced_part("classify"):
+            return await self._answered(live, queries, top_k, evidence)
+
+    async def _answered(
+        self, live: LiveClassifier, queries: ImageEmbeddings, top_k: int, evidence: int
+    ) -> list[Prediction]:
         if len(queries) > min(live.block, max(1, MOST_ROWS // max(1, len(live.classes)))):
             return await self._in_blocks(live, queries, top_k, evidence)
         loop = asyncio.get_running_loop()

@@ -8,6 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
 
+from opentelemetry.trace import Link
+from prometheus_client import Gauge
+
+from service.telemetry.request_trace import link_to_current
+
+WAITING = Gauge(
+    "handful_waiting_tunings",
+    "Classifiers whose tuning is behind.",
+    multiprocess_mode="livesum",
+)
+
 # A try that was for nothing is followed by a pause of its own length, then of twice that, of four
 # times: up to so many times, and so many seconds.
 _MOST_DOUBLINGS = 5
@@ -40,6 +51,7 @@ class TuningQueue:
         self._pauses: dict[str, _Pause] = {}
         self._running: str | None = None
         self._waiting: dict[str, list[Told]] = {}
+        self._begun_by: dict[str, Link] = {}
         self._closed = False
 
     def tell(self, name: str, delay: float = 0.0) -> None:
@@ -50,11 +62,15 @@ class TuningQueue:
             delay: Seconds until it is looked at; those of a pause after tries for nothing come on
                 top.
         """
+        link = link_to_current()
         with self._changed:
+            if link is not None:
+                self._begun_by[name] = link
             due = self._clock() + delay
             if (pause := self._pauses.get(name)) is not None:
                 due = max(due, pause.until)
             self._due[name] = min(due, self._due.get(name, due))
+            WAITING.set(len(self._due))
             self._changed.notify_all()
 
     def take(self, patience: float | None = None) -> str | None:
@@ -70,6 +86,7 @@ class TuningQueue:
                 name = next((name for name, due in self._due.items() if due <= now), None)
                 if name is not None:
                     del self._due[name]
+                    WAITING.set(len(self._due))
                     self._running = name
                     return name
                 ends = [*self._due.values(), *([] if end is None else [end])]
@@ -101,6 +118,11 @@ class TuningQueue:
             settled = self._take_settled(name)
         for told in settled:
             told()
+
+    def begun_by(self, name: str) -> Link | None:
+        """The span that told of it last, which is forgotten; None: none that is traced."""
+        with self._changed:
+            return self._begun_by.pop(name, None)
 
     def running(self, name: str) -> bool:
         """Whether it is being tuned just now."""
@@ -137,6 +159,8 @@ class TuningQueue:
         with self._changed:
             self._closed = True
             self._due.clear()
+            WAITING.set(0)
+            self._begun_by.clear()
             told = [one for waiting in self._waiting.values() for one in waiting]
             self._waiting.clear()
             self._changed.notify_all()

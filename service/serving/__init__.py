@@ -9,6 +9,7 @@ from service.hosts import is_loopback
 from service.private_files import keep_private
 from service.serving.logging_setup import configure_logging
 from service.settings import Settings
+from service.telemetry.tracing import collector
 
 logger = logging.getLogger("handful")
 
@@ -18,9 +19,11 @@ def serve(settings: Settings) -> None:
 
     Raises:
         Exception: It cannot start; why.
+        TelemetryError: Traces cannot be sent as the environment asks for.
         SystemExit: The port cannot be used, which was said.
     """
-    configure_logging()
+    configure_logging(settings)
+    collector()  # whether traces can be sent as is asked for
     keep_private(settings)
     if settings.auth == "none" and not is_loopback(settings.host):
         logger.warning(

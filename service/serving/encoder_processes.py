@@ -17,6 +17,7 @@ from pathlib import Path
 from adapters.collector import without_collections
 from service.serving.logging_setup import configure_logging
 from service.settings import Settings
+from service.telemetry.tracing import Tracing, start_tracing
 
 logger = logging.getLogger("handful")
 
@@ -140,14 +141,18 @@ def _run(settings: Settings, listening: socket.socket, supervisor: Connection, n
     # their last request; this one ends with who started it.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(supervisor,), name="supervisor", daemon=True).start()
+    configure_logging(settings)
+    tracing = start_tracing("encoder")
+    ends = (supervisor, tracing)
+    threading.Thread(target=_end_with, args=ends, name="supervisor", daemon=True).start()
     with without_collections():
         from service.encoder_process.process import encode_for_all  # imports PyTorch
 
-    configure_logging()
     encode_for_all(settings, listening, supervisor, number)
 
 
-def _end_with(supervisor: Connection) -> None:
+def _end_with(supervisor: Connection, tracing: Tracing | None) -> None:
     wait([supervisor])  # nothing is ever sent: it is the end
+    if tracing is not None:
+        tracing.close(_ENDS / 2)
     os._exit(0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+from service.settings import Settings
+from service.telemetry.logs import configure
 
 
-def configure_logging() -> None:
+def configure_logging(settings: Settings) -> None:
     """Set up logging for this process."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
-    for chatty in ("alembic", "faiss", "service.storage.failures.BoundedPool"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    configure(settings.log_format, settings.log_level)

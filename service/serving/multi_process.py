@@ -36,6 +36,7 @@ from service.serving.server_config import CancelledAsEnded, server_config
 from service.serving.supervisor import Supervisor
 from service.settings import Settings
 from service.storage.lock import lock_database
+from service.telemetry.tracing import start_tracing
 
 if TYPE_CHECKING:
     from adapters.recipe import ChooseRecipe, Recipe
@@ -88,6 +89,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
     give_up = partial(_give_up, shared)
     started = threading.Event()
     try:
+        configure_logging(settings)
         _end_with_parent()
         # A terminal sends SIGINT to all of them, and the one that started them sends SIGTERM on.
         handle_termination_signals(
@@ -96,7 +98,6 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
         with without_collections():
             from service.api.app import create_app  # imports PyTorch
 
-        configure_logging()
         _remove_dead_processes(shared)
         return CancelledAsEnded(
             create_app(
@@ -106,6 +107,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
                 answer_while_starting=False,
                 on_exit=_remove_this_process,
                 meters=SharedMeters(shared / "rate-limits"),
+                tracing=start_tracing("service"),
             )
         )
     except Exception as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import LOGGING_CONFIG
 
 from service.serving.connections import Connections
 from service.serving.graceful_shutdown import cancel_seconds
@@ -39,6 +40,9 @@ def server_config(
         ws="none",  # a connection that is upgraded would leave its limits behind
         # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
         access_log=False,
+        # None: lines go to the handler that this process has.
+        log_config=None if settings.log_format == "json" else LOGGING_CONFIG,
+        log_level=settings.log_level,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
         headers=headers_of_answers(settings),

@@ -14,6 +14,7 @@ from service.serving.graceful_shutdown import handle_termination_signals
 from service.serving.logging_setup import configure_logging
 from service.serving.server_config import CancelledAsEnded, server_config
 from service.settings import Settings
+from service.telemetry.tracing import start_tracing
 
 
 def serve_in_this_process(settings: Settings) -> None:
@@ -23,7 +24,8 @@ def serve_in_this_process(settings: Settings) -> None:
         Exception: The parts cannot start; why.
         SystemExit: The port cannot be used, which was said.
     """
-    configure_logging()
+    configure_logging(settings)
+    tracing = start_tracing("service")
     failures: list[Exception] = []
     ready = threading.Event()
     connections = Connections(ConnectionLimits.of(settings))
@@ -42,7 +44,7 @@ def serve_in_this_process(settings: Settings) -> None:
 
     def application() -> CancelledAsEnded:
         handle_termination_signals(connections, settings.shutdown_seconds, ready, stop)
-        return CancelledAsEnded(create_app(settings, give_up, start))
+        return CancelledAsEnded(create_app(settings, give_up, start, tracing=tracing))
 
     server = uvicorn.Server(server_config(settings, connections, application))
     server.run()

@@ -16,6 +16,7 @@ from service.settings.jobs import JobSettings
 from service.settings.limits import LimitSettings
 from service.settings.serving import ServingSettings
 from service.settings.storage import StorageSettings
+from service.settings.telemetry import TelemetrySettings
 
 
 class Settings(
@@ -27,6 +28,7 @@ class Settings(
     ClassifierMemorySettings,
     FetchingSettings,
     JobSettings,
+    TelemetrySettings,
     BaseSettings,
 ):
     """Settings of the service; command line options of the same name win over these."""

@@ -13,11 +13,12 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import StorageError
 from service.storage.location import parsed, shown
+from service.storage.observation import observe
 from service.storage.ours import check_ours
 from service.storage.postgresql import open_server, wait_for_migrations
 from service.storage.sqlite import SQLiteFile, open_sqlite
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def open_database(url: str, seconds: float = 10.0) -> Engine:
@@ -72,6 +73,7 @@ def connect(url: str, seconds: float = 10.0) -> tuple[Engine, SQLiteFile | None]
             f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
             "handful[postgres] and write postgresql+psycopg://"
         ) from error
+    observe(engine)
     if engine.dialect.is_async:
         raise StorageError(f"{shown(url)} names an asynchronous driver; use another one")
     return engine, file
@@ -85,7 +87,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
             which the tables are at.
     """
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     alembic.command.upgrade(config, revision)
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import Damaged, Outdated
+from service.storage.observation import ERRORS
 from service.storage.patience import Patience
 
 logger = logging.getLogger("handful.storage")
@@ -104,8 +105,10 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
         if context.is_pre_ping and context.is_disconnect:
             return  # the pool makes another connection
         if getattr(error, "sqlstate", None) in _QUICKER:
+            ERRORS.labels("outdated").inc()
             raise Outdated from error
         if str(error).startswith("Could not decode to UTF-8"):
+            ERRORS.labels("damaged").inc()
             raise Damaged("a text in it is no UTF-8") from error
         committing = context.connection is not None and context.statement is None
         problem = problem_of(
@@ -116,6 +119,7 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
         )
         if problem is None:
             return
+        ERRORS.labels(problem.type_).inc()
         if isinstance(problem, StorageUnavailable):
             patience.lose()
         logger.warning("%s: %s (%s)", problem.type_, " ".join(str(error).split()), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Insert
@@ -11,7 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.storage.errors import Outdated
+from service.storage.observation import WRITE_SECONDS
 from service.storage.sqlite import SQLiteFile
+from service.telemetry.request_trace import traced_part
 
 
 def one_state(engine: Engine) -> Connection:
@@ -37,12 +40,15 @@ def writing(engine: Engine, *, frees: bool = False) -> Iterator[Session]:
         Outdated: A row that it rests on was changed by another transaction meanwhile.
     """
     file: SQLiteFile | None = engine.get_execution_options().get("file")
+    begun = perf_counter()
     with (
+        traced_part("write", {"db.system.name": engine.dialect.name}),
         nullcontext() if file is None else file.exclusively(frees=frees),
         Session(engine.execution_options(writes=True)) as session,
         session.begin(),
     ):
         yield session
+    WRITE_SECONDS.observe(perf_counter() - begun)
 
 
 def flush_or_outdated(session: Session) -> None:

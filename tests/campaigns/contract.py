@@ -101,12 +101,14 @@ def run_schemathesis(
 def answered(http: httpx.Client) -> dict[tuple[str, str], dict[str, int]]:
     """How often each route and method was answered with each class of status, by the metrics."""
     counted: dict[tuple[str, str], dict[str, int]] = {}
-    for handler, method, status, count in re.findall(
-        r'^http_requests_total\{handler="(.*?)",method="(.*?)",status="(.*?)"\} (\S+)$',
+    for method, status, handler, count in re.findall(
+        r'^http_server_request_duration_seconds_count\{http_request_method="(.*?)",'
+        r'http_response_status_code="(.*?)",http_route="(.*?)"\} (\S+)$',
         http.get("/metrics").text,
         re.MULTILINE,
     ):
-        counted.setdefault((handler, method), {})[status] = int(float(count))
+        of = counted.setdefault((handler, method), {})
+        of[f"{status[0]}xx"] = of.get(f"{status[0]}xx", 0) + int(float(count))
     return counted
 
 

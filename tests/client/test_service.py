@@ -234,7 +234,7 @@ def test_what_the_service_says_of_itself(client: Client, classifier: Classifier)
     assert (client.health().status, client.ready().status) == ("ok", "ready")
     classifier.put()
     assert classifier.name in [one.name for one in client.classifiers()]
-    assert "http_requests_total" in client.metrics()
+    assert "http_server_request_duration_seconds_count" in client.metrics()
     assert client.re_embedding().state == "none"
 
 

@@ -86,11 +86,12 @@ def arguments(server: Server, classifier: Classifier, path: str = "") -> list[st
 def refused(classifier: Classifier) -> float:
     """POSTs of images that were answered with an error, of all classifiers."""
     told = classifier.http.get("/metrics").text
-    lines = [line for line in told.splitlines() if line.startswith("http_requests_total{")]
+    name = "http_server_request_duration_seconds_count{"
+    lines = [line for line in told.splitlines() if line.startswith(name)]
     return sum(
         float(line.split()[-1])
         for line in lines
-        if "/images" in line and 'method="POST"' in line and 'status="4xx"' in line
+        if "/images" in line and 'method="POST"' in line and 'status_code="4' in line
     )
 
 

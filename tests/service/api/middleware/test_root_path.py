@@ -46,7 +46,7 @@ def test_addresses_that_the_service_writes_have_the_prefix(edge: Edge, made: Cla
 def test_metrics_name_routes_without_the_prefix(edge: Edge, made: Classifier) -> None:
     edge.http.get(f"/handful{made.url}/report")
     told = edge.http.get("/metrics").text
-    assert 'handler="/v1/classifiers/{name}/report"' in told
+    assert 'http_route="/v1/classifiers/{name}/report"' in told
 
 
 PUBLIC = {"host": "api.example.com", "origin": "https://api.example.com"}

@@ -129,7 +129,7 @@ def test_a_generated_client_goes_the_way_of_the_demo(
     assert "<html" in call("get_page", "generated").parsed
     assert call("get_picture", "generated").parsed.payload.read().startswith(b"\x89PNG")
     assert b"<svg" in call("get_drawing", "generated").parsed.payload.read()
-    assert "http_requests_total" in call("metrics").parsed
+    assert "http_server_request_duration_seconds_count" in call("metrics").parsed
 
     assert call("delete_image", "generated", first.label, image.id).status_code == 204
     assert call("delete_class", "generated", first.label).status_code == 204

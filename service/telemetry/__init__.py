@@ -1,0 +1,1 @@
+"""Telemetry: traces of requests (OpenTelemetry), logs of a process."""
