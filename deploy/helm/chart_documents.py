@@ -35,7 +35,8 @@ def settings() -> dict[str, Any]:
     return {
         name.upper(): _property(field)
         for name, field in sorted(fields.items())
-        if name not in OF_THE_CHART
+        # Secrets are references: postgresql.existingSecret, extraEnv, extraEnvFrom.
+        if name not in OF_THE_CHART and not field.get("writeOnly")
     }
 
 

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -116,8 +115,10 @@ def pip_configuration(folder: Path) -> list[str]:
         options[name.rpartition(".")[2]] = value.strip("'\"")
     file = folder / "pip.conf"
     file.write_text("[global]\n" + "".join(f"{k} = {v}\n" for k, v in options.items()))
-    named = [word.removeprefix("file://") for v in options.values() for word in v.split()]
-    paths = {path for path in map(Path, [*named, "/etc/ssl/certs"]) if path.is_absolute()}
+    words = [word for value in options.values() for word in value.split()]
+    # Pages of an index in a folder name files beside it.
+    named = [str(Path(word[7:]).parent) if word.startswith("file:///") else word for word in words]
+    paths = {Path(word) for word in [*named, "/etc/ssl/certs"] if word.startswith("/")}
     mounted = [f"--volume={path}:{path}:ro" for path in sorted(paths) if path.exists()]
     return [f"--volume={file}:/etc/pip.conf:ro", *mounted]
 
@@ -127,17 +128,11 @@ class Podman:
 
     def __init__(self, storage: Path, folder: Path) -> None:
         self._storage = storage
-        limits = [
-            f'"{name}={hard}:{hard}"'
-            for name, limit in [
-                ("nofile", resource.RLIMIT_NOFILE),
-                ("nproc", resource.RLIMIT_NPROC),
-            ]
-            if (hard := resource.getrlimit(limit)[1]) > 0
-        ]
-        # Podman's own are more than a container in a container may ask for.
+        # Podman's own are more than a machine that is itself a container may ask for.
         config = folder / "containers.conf"
-        config.write_text(f"[containers]\ndefault_ulimits = [{', '.join(limits)}]\n")
+        config.write_text(
+            '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
+        )
         self._environment = os.environ | {"CONTAINERS_CONF": str(config)}
         self._command = [
             *("podman", "--root", str(storage / "images"), "--runroot", str(storage / "run")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.deploy.kubernetes import VERSIONS, validate
 pytestmark = needs_helm
 POSTGRESQL = {"postgresql": {"existingSecret": "handful-postgresql"}}
 ALL = [None, *EXAMPLES]
+DEPLOY = CHART.parents[1]
 
 
 def named(file: Path | None) -> str:
@@ -192,7 +194,7 @@ def test_a_gpu_is_a_limit_beside_the_others(rendered: dict[str, list[Manifest]])
 
 def test_versions_are_those_of_the_project() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    project = tomllib.loads((CHART.parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
     assert chart["appVersion"] == project["version"]
 
 
@@ -283,3 +285,24 @@ def test_the_notes_say_what_comes_next() -> None:
     assert "handful keys create --scopes admin,read,predict,write" in with_keys
     assert "WARNING" not in with_keys
     assert "lost with the pod" in notes("--set", "persistence.enabled=false")
+
+
+def test_alerts_and_dashboard_are_those_of_the_project() -> None:
+    asked = {"prometheusRule": {"enabled": True, "labels": {"release": "x"}}}
+    manifests = render({"metrics": {**asked, "dashboard": {"enabled": True}}})
+    rules = one(manifests, "PrometheusRule")
+    written = (DEPLOY / "prometheus" / "handful.rules.yml").read_text()
+    assert rules["spec"] == yaml.safe_load(written)
+    assert rules["metadata"]["labels"]["release"] == "x"
+    dashboard = one(manifests, "ConfigMap")
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    drawn = json.loads((DEPLOY / "grafana" / "handful.json").read_text())
+    assert json.loads(dashboard["data"]["handful.json"]) == drawn
+    for version in VERSIONS:
+        validate(rules, version)
+        validate(dashboard, version)
+    # Alerts go by the job, which is this label of the Service.
+    monitor = one(render({"metrics": {"serviceMonitor": {"enabled": True}}}), "ServiceMonitor")
+    label = monitor["spec"]["jobLabel"]
+    assert one(manifests, "Service")["metadata"]["labels"][label] == "handful"
+    assert 'job=~"handful.*"' in written
