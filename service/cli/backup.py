@@ -19,6 +19,13 @@ def backup(
             allow_dash=True,
         ),
     ],
+    images: Annotated[
+        bool,
+        typer.Option(
+            help="Whether images in a folder or a bucket (HANDFUL_IMAGES) go along, or only where"
+            " they are. Those in the database always do."
+        ),
+    ] = True,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
 ) -> None:
     """Write one state of the whole database as a file, also beside a running service.
@@ -38,9 +45,12 @@ def backup(
     url, seconds = settings.sqlalchemy_url, settings.database_seconds
     try:
         if str(to) == "-":
-            copied, file = back_up_to_stream(url, sys.stdout.buffer, seconds), Path("-")
+            copied, file = (
+                back_up_to_stream(url, sys.stdout.buffer, seconds, images=images),
+                Path("-"),
+            )
         else:
-            file, copied = back_up(url, to, seconds)
+            file, copied = back_up(url, to, seconds, images=images)
     except Exception as error:
         fail(error)
     where = "standard output" if str(file) == "-" else f"{file} ({file.stat().st_size:,} bytes)"

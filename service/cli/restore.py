@@ -45,6 +45,8 @@ def restore(
     except Exception as error:
         fail(error)
     made = done.header
+    for place in made.refers_to:
+        typer.echo(f"bytes of images are not in it, but in {place}: keep that", err=True)
     typer.echo(
         f"{done.copied} of {made.created_at:%Y-%m-%d %H:%M:%S} UTC, by Handful {made.handful} at "
         f"revision {made.revision}, are "

@@ -37,7 +37,8 @@ class TableColumns(_Document):
 class Header(_Document):
     """``handful-backup.json``, the first member: what the others are of.
 
-    ``last_ids`` are of tables that give no id twice; ``database`` is what it was made of.
+    ``last_ids`` are of tables that give no id twice; ``database`` is what it was made of;
+    ``refers_to`` are places outside it that have bytes of images, which are not in the backup.
     """
 
     format: Literal["handful-backup"] = FORMAT
@@ -48,6 +49,7 @@ class Header(_Document):
     database: str
     tables: tuple[TableColumns, ...]
     last_ids: dict[str, _Count]
+    refers_to: tuple[str, ...]
 
     def check(self, schema: Schema) -> None:
         """See that it has the tables of its revision.

@@ -58,6 +58,7 @@ def write_backup(state: Snapshot, file: BinaryIO) -> Mapping[str, TableDigest]:
             database=state.dialect,
             tables=columns_of(state.schema),
             last_ids=state.last_ids(),
+            refers_to=state.refers_to(),
         )
     )
     tar.write(HEADER, [header])

@@ -36,7 +36,7 @@ class Restored:
     copied: Copied
 
 
-def back_up(url: str, to: Path, seconds: float) -> tuple[Path, Copied]:
+def back_up(url: str, to: Path, seconds: float, *, images: bool = True) -> tuple[Path, Copied]:
     """Write a snapshot of a database, which may be served meanwhile, as one file.
 
     Args:
@@ -44,6 +44,7 @@ def back_up(url: str, to: Path, seconds: float) -> tuple[Path, Copied]:
         to: The file, which is replaced whole or left as it is; or a folder, in which it gets a
             name with the time.
         seconds: Longest wait for a lock or a connection.
+        images: Whether bytes of images outside the database go along, or only where they are.
 
     Returns:
         The file, which only its owner can read, and what is in it.
@@ -54,7 +55,7 @@ def back_up(url: str, to: Path, seconds: float) -> tuple[Path, Copied]:
     file = to / f"handful-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar" if to.is_dir() else to
     with (
         _told_of_files(file),
-        snapshot(url, seconds) as state,
+        snapshot(url, seconds, holds_bytes=images) as state,
         written_whole(file) as part,
         open(part, "wb", _BUFFER, opener=_private) as opened,
     ):
@@ -66,9 +67,12 @@ def back_up(url: str, to: Path, seconds: float) -> tuple[Path, Copied]:
     return file, Copied(digests)
 
 
-def back_up_to_stream(url: str, stream: BinaryIO, seconds: float) -> Copied:
+def back_up_to_stream(url: str, stream: BinaryIO, seconds: float, *, images: bool = True) -> Copied:
     """As :func:`back_up`, into what need not be able to seek."""
-    with _told_of_files("standard output"), snapshot(url, seconds) as state:
+    with (
+        _told_of_files("standard output"),
+        snapshot(url, seconds, holds_bytes=images) as state,
+    ):
         digests = write_backup(state, stream)
         stream.flush()
     return Copied(digests)

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Engine, inspect, text
 from service.moving.cells import Row, encoded_row
 from service.moving.digests import RunningDigest, TableDigest, digested
 from service.moving.errors import MovingError, told_as_moving_errors
+from service.moving.held_bytes import HeldBytes, locations
 from service.moving.reading import current_revision, last_ids, rows_of
 from service.moving.schema import MovedTable, Schema, schema_of
+from service.storage.contents import Contents
 from service.storage.engine import connect
 from service.storage.errors import InUse
 from service.storage.location import shown, sqlite_file
@@ -25,27 +27,31 @@ class Snapshot:
         connection: In a transaction that sees that state alone.
         schema: Of its tables.
         name: Of the database, without a password.
+        contents: What gives the bytes that rows refer to; None: rows are read as they are.
 
     Attributes:
         schema: Of its tables.
         dialect: ``sqlite`` or ``postgresql``.
     """
 
-    def __init__(self, connection: Connection, schema: Schema, name: str) -> None:
+    def __init__(
+        self, connection: Connection, schema: Schema, name: str, contents: Contents | None = None
+    ) -> None:
         self._connection = connection
         self._name = name
+        self._held = None if contents is None else HeldBytes(connection, contents)
         self.schema = schema
         self.dialect = connection.dialect.name
 
     def rows(self, moved: MovedTable, digest: RunningDigest) -> Iterator[Row]:
         """All rows of a table, by primary key, few of them in memory at a time."""
         with told_as_moving_errors(f"{self._name}, reading {moved.name}"):
-            yield from digested(rows_of(self._connection, moved), moved, digest)
+            yield from digested(self._rows(moved), moved, digest)
 
     def encoded(self, moved: MovedTable, digest: RunningDigest) -> Iterator[bytes]:
         """The same rows, encoded."""
         with told_as_moving_errors(f"{self._name}, reading {moved.name}"):
-            for row in rows_of(self._connection, moved):
+            for row in self._rows(moved):
                 encoded = encoded_row(row, moved.kinds)
                 digest.add(encoded)
                 yield encoded
@@ -55,12 +61,23 @@ class Snapshot:
         with told_as_moving_errors(self._name):
             return last_ids(self._connection, self.schema.tables)
 
+    def refers_to(self) -> tuple[str, ...]:
+        """Where bytes are that its rows refer to, as URLs without secrets."""
+        with told_as_moving_errors(self._name):
+            return () if self._held is not None else locations(self._connection, self.schema)
+
     def verify(self, read: Mapping[str, TableDigest]) -> None:
         """Nothing: there is nothing else that it could be compared with."""
 
+    def _rows(self, moved: MovedTable) -> Iterator[Row]:
+        rows = rows_of(self._connection, moved)
+        return rows if self._held is None else self._held.rows(moved, rows)
+
 
 @contextmanager
-def snapshot(url: str, seconds: float, *, halts: bool = False) -> Iterator[Snapshot]:
+def snapshot(
+    url: str, seconds: float, *, halts: bool = False, holds_bytes: bool = False
+) -> Iterator[Snapshot]:
     """One state of a database, whose tables are left as they are, of whatever revision.
 
     Args:
@@ -68,6 +85,7 @@ def snapshot(url: str, seconds: float, *, halts: bool = False) -> Iterator[Snaps
         seconds: Longest wait for a lock or a connection.
         halts: Whether nobody may write until the block ends, and no service may be there. Else
             everybody goes on.
+        holds_bytes: Whether bytes of images outside the database are read as if they were in it.
 
     Raises:
         MovingError: It cannot be read, or is none of this version's.
@@ -83,7 +101,11 @@ def snapshot(url: str, seconds: float, *, halts: bool = False) -> Iterator[Snaps
         stack.callback(engine.dispose)
         if engine.dialect.name == "sqlite" and file is None:
             raise MovingError("a database in memory cannot be read by another process")
-        yield stack.enter_context(_state(engine, name, halts=halts))
+        contents = None
+        if holds_bytes:
+            contents = Contents.opened(engine, None, seconds)
+            stack.callback(contents.close)
+        yield stack.enter_context(_state(engine, name, contents, halts=halts))
 
 
 @contextmanager
@@ -103,7 +125,9 @@ def _locked(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _state(engine: Engine, name: str, *, halts: bool) -> Iterator[Snapshot]:
+def _state(
+    engine: Engine, name: str, contents: Contents | None, *, halts: bool
+) -> Iterator[Snapshot]:
     sqlite = engine.dialect.name == "sqlite"
     options: dict[str, object] = {}
     if sqlite:
@@ -121,7 +145,7 @@ def _state(engine: Engine, name: str, *, halts: bool) -> Iterator[Snapshot]:
                 raise MovingError(f"{name} is being brought up to date: try again")
             if halts and not sqlite:
                 _check_alone(connection, name)
-            yield Snapshot(connection, schema, name)
+            yield Snapshot(connection, schema, name, contents)
 
 
 def _schema(connection: Connection, name: str) -> Schema:

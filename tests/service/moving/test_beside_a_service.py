@@ -98,7 +98,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = f"sqlite:///{tmp_path_factory.mktemp('large') / 'handful.db'}"
     content = content_of(11, least=2, most=4)
     sample = content["images"][0]
-    at = range(1, 80)
+    at = range(1, 41)
     content["images"] = [(i, f"{i:064d}", *sample[2:]) for i in at]
     content["image_contents"] = [(i, os.urandom(2**20), None) for i in at]
     for name, column in (
@@ -138,13 +138,13 @@ def test_what_is_killed_amid_it_leaves_nothing_and_is_done_by_the_next(
         return sum(one.stat().st_size for one in tmp_path.glob(pattern))
 
     killed_amid(
-        ["backup", str(file)],
+        ["backup", "--no-images", str(file)],
         {"HANDFUL_DATABASE_URL": large},
         log,
         lambda: sizes("backup.tar.*.part") > 2**22,
     )
     assert not file.exists()
-    back_up(large, file, 10)
+    back_up(large, file, 10, images=False)
     killed_amid(
         ["restore", str(file)],
         {"HANDFUL_DATABASE_URL": f"sqlite:///{new}"},
@@ -209,13 +209,13 @@ def test_a_connection_that_is_lost_amid_it_leaves_nothing(large: str, tmp_path: 
     with fresh_database() as name:
         with (
             ended_amid(name, "INSERT INTO image_contents%"),
-            pytest.raises(MovingError, match=r"terminating connection|server closed"),
+            pytest.raises(MovingError, match="connection"),
         ):
             migrate_store(large, url(name), 10)
         migrate_store(large, url(name), 10)
         with (
             ended_amid(name, "FETCH FORWARD%"),
-            pytest.raises(MovingError, match=r"terminating connection|server closed"),
+            pytest.raises(MovingError, match="connection"),
         ):
             migrate_store(url(name), f"sqlite:///{target}", 10)
     assert [one.name for one in tmp_path.iterdir()] == ["new.db.lock"]
