@@ -32,6 +32,8 @@ logger = logging.getLogger("handful.storage")
 
 # Objects that are read or written at a time: what a bucket's latency is hidden by.
 AT_A_TIME = 16
+# Bytes that are read ahead, beside one image.
+_MOST_BYTES = 2**25
 
 _KEPT = (
     select(ImageRow.content_key)
@@ -168,19 +170,25 @@ class Contents:
         Raises:
             StorageUnavailable: A store cannot be used now.
         """
-        ahead: deque[Future[bytes] | bytes | None] = deque()
+        ahead: deque[tuple[Future[bytes] | bytes | None, int]] = deque()
         asked = iter(held)
         end = object()
+        size = 0
         try:
             while True:
                 # Of those in the database one at a time is in memory.
-                while len(ahead) < AT_A_TIME and not (ahead and isinstance(ahead[-1], bytes)):
-                    if (one := next(asked, end)) is end:
+                while len(ahead) < AT_A_TIME and size <= _MOST_BYTES:
+                    if ahead and isinstance(ahead[-1][0], bytes):
                         break
-                    ahead.append(self._begun(cast("KeptBytes | None", one)))
+                    if (one := cast("KeptBytes | None", next(asked, end))) is end:
+                        break
+                    nbytes = 0 if one is None else one.nbytes
+                    ahead.append((self._begun(one), nbytes))
+                    size += nbytes
                 if not ahead:
                     return
-                first = ahead.popleft()
+                first, nbytes = ahead.popleft()
+                size -= nbytes
                 try:
                     content = first.result() if isinstance(first, Future) else first
                 except ImageDamaged as problem:
@@ -188,7 +196,7 @@ class Contents:
                 else:
                     yield content
         finally:
-            for left in ahead:
+            for left, _ in ahead:
                 if isinstance(left, Future):
                     left.cancel()
 

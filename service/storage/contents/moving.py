@@ -128,6 +128,7 @@ class _Mover:
                 self._table.c.content,
                 _OBJECTS.c.store_id,
                 _OBJECTS.c.key,
+                _OBJECTS.c.nbytes,
             )
             .outerjoin(_OBJECTS, self._table.c.object_id == _OBJECTS.c.id)
             .where(self._owner.in_([row.id for row in found]))

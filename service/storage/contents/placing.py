@@ -30,8 +30,8 @@ from service.storage.transactions import writing
 
 logger = logging.getLogger("handful.storage")
 
-# Objects whose rows are written in one transaction.
-_TOGETHER = 256
+# Objects whose rows are written in one transaction; bytes that are in memory, beside one image.
+_TOGETHER, _MOST_BYTES = 256, 2**25
 _OBJECTS = table_of(ContentObjectRow)
 _LOCK = (
     select(_OBJECTS.c.id)
@@ -127,19 +127,23 @@ def _put_all(
     ids: Mapping[str, tuple[int, str]],
     found: dict[str, Placed],
 ) -> None:
-    under_way: deque[Future[None]] = deque()
+    under_way: deque[tuple[Future[None], int]] = deque()
+    held = 0
     try:
         for content_key, read in contents.items():
-            if len(under_way) >= at_a_time:
-                under_way.popleft().result()
+            while len(under_way) >= at_a_time or held > _MOST_BYTES:
+                first, size = under_way.popleft()
+                first.result()
+                held -= size
             content = read()
             row_id, key = ids[content_key]
-            under_way.append(threads.submit(store.put, key, content))
+            under_way.append((threads.submit(store.put, key, content), len(content)))
+            held += len(content)
             found[content_key] = Placed(row_id, len(content))
         while under_way:
-            under_way.popleft().result()
+            under_way.popleft()[0].result()
     finally:
-        for one in under_way:  # none of them writes after this
+        for one, _ in under_way:  # none of them writes after this
             if not one.cancel():
                 one.exception()
 
