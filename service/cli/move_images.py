@@ -23,6 +23,7 @@ def move_images(
 
     Where it is stopped, or killed, it goes on when it is asked for again.
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from service.cli.configuration import settings_with_options
@@ -40,7 +41,7 @@ def move_images(
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
         try:
             contents = Contents.opened(engine, settings.images, settings.database_seconds)
-            with Progress() as progress:
+            with Progress(console=Console(stderr=True)) as progress:
                 bar = progress.add_task("moving", total=elsewhere(engine, contents))
                 moved, damaged = move_contents(
                     engine, contents, lambda count: progress.advance(bar, count)
