@@ -102,18 +102,17 @@ def shares(nodes: int, work: Work, place: Place, constants: Constants) -> dict[s
     """
     processes = nodes * place.processes
     queries, changes = nodes * work.queries, nodes * work.changes
-    holders = max(1.0, work.in_use * processes)  # processes that follow a change
+    holders = max(1.0, work.in_use * processes)
+    # A process follows a change, or many at once, for a query: never oftener than it is asked.
+    follows = min(changes * holders, queries)
     # A process has one look under way, whoever waits for it.
     looks = min(queries, processes / constants.look_takes)
     cores = place.databases * place.database_cores
-    here = (
-        work.queries * constants.query_here
-        + work.changes * holders * constants.follow_here  # of each of `nodes` nodes, spread evenly
-    )
+    here = work.queries * constants.query_here + follows / nodes * constants.follow_here
     databases = place.databases
     return {
-        "cores of a node": here / place.node_cores,
-        "its memory": nodes
+        "node: cores": here / place.node_cores,
+        "node: memory": nodes
         * work.classifiers
         * work.images
         * constants.image
@@ -121,22 +120,22 @@ def shares(nodes: int, work: Work, place: Place, constants: Constants) -> dict[s
         * place.processes
         / place.node_memory,
         "connections": processes * place.of_process / (place.connections * databases),
-        "database: looks": looks * constants.look / cores,
-        "database: changes": changes * constants.change / cores,
-        "database: following": changes * holders * constants.follow / cores,
-        "log of changes": changes / (constants.commits * databases),
-        "log, if NOTIFY were within": changes / (constants.commits_notifying * databases),
+        "db: looks": looks * constants.look / cores,
+        "db: changes": changes * constants.change / cores,
+        "db: following": follows * constants.follow / cores,
+        "log": changes / (constants.commits * databases),
+        "log if NOTIFY within": changes / (constants.commits_notifying * databases),
     }
 
 
 def first(taken: dict[str, float]) -> str:
     """Which resource is full, and which is fullest if none is; what is not built does not count."""
     built = {name: share for name, share in taken.items() if "if" not in name.split()}
-    database = sum(share for name, share in built.items() if name.startswith("database"))
-    built = {name: share for name, share in built.items() if not name.startswith("database")}
-    built["cores of the database"] = database
+    database = sum(share for name, share in built.items() if name.startswith("db"))
+    built = {name: share for name, share in built.items() if not name.startswith("db")}
+    built["db: cores"] = database
     name, share = max(built.items(), key=lambda one: one[1])
-    return f"{name} ({share:.1f} of it)" if share >= FULL else "nothing"
+    return f"{name} ({share:.1f})" if share >= FULL else "nothing"
 
 
 def table(

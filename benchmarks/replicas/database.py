@@ -27,7 +27,7 @@ def fresh_database() -> Iterator[str]:
 
 def statistics(url: str) -> dict[str, int]:
     """Transactions of a database so far."""
-    server, _, name = url.removeprefix("postgresql+psycopg://").rpartition("/")
+    server, name = _parts(url)
     with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
         row = connection.execute(
             "SELECT xact_commit + xact_rollback, tup_inserted + tup_updated + tup_deleted"
@@ -39,35 +39,55 @@ def statistics(url: str) -> dict[str, int]:
 
 
 class Processors:
-    """Processor seconds of processes from now on: those of the server, and those of services.
+    """Processor seconds of processes from now on: of a database's sessions, and of services.
 
     Args:
+        url: Of the database; sessions that end meanwhile are not counted.
         services: Their process ids.
     """
 
-    def __init__(self, services: list[int]) -> None:
+    def __init__(self, url: str, services: list[int]) -> None:
+        self._url = url
         self._services = services
         self._begun = self._now()
+        self._own = sum(os.times()[:2])
         self._busy = _busy()
 
     def used(self) -> dict[str, float]:
-        """Processor seconds of services, of PostgreSQL's living processes, and of all together."""
+        """Seconds of services, of the sessions, of this process, and of all on this machine."""
         now = self._now()
         return {
-            "services": now["services"] - self._begun["services"],
-            "postgresql": now["postgresql"] - self._begun["postgresql"],
             "all": _busy() - self._busy,
+            "this": sum(os.times()[:2]) - self._own,
+            "services": sum(
+                seconds - self._begun.get(pid, 0.0)
+                for pid, seconds in now.items()
+                if pid in self._services
+            ),
+            "postgresql": sum(
+                seconds - self._begun.get(pid, 0.0)
+                for pid, seconds in now.items()
+                if pid not in self._services
+            ),
         }
 
-    def _now(self) -> dict[str, float]:
-        found = {"services": 0.0, "postgresql": 0.0}
-        for process in psutil.process_iter(["name", "pid"]):
+    def _now(self) -> dict[int, float]:
+        server, name = _parts(self._url)
+        with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
+            rows = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = %s", [name]
+            ).fetchall()
+        found = {}
+        for pid in [*self._services, *(row[0] for row in rows)]:
             with suppress(psutil.Error):
-                which = "services" if process.pid in self._services else "postgresql"
-                if which == "services" or process.info["name"] == "postgres":
-                    times = process.cpu_times()
-                    found[which] += times.user + times.system
+                times = psutil.Process(pid).cpu_times()
+                found[pid] = times.user + times.system
         return found
+
+
+def _parts(url: str) -> tuple[str, str]:
+    server, _, name = url.removeprefix("postgresql+psycopg://").rpartition("/")
+    return server, name
 
 
 def _busy() -> float:

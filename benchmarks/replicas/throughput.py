@@ -73,7 +73,7 @@ def measured(cost: float, numbers: Sequence[int], seconds: float) -> list[Row]:
             ):
                 register(services[0])
                 asked(services, 0.5)
-                processors = Processors([one.process.pid for one in services])
+                processors = Processors(url, [one.process.pid for one in services])
                 before, begun = statistics(url), perf_counter()
                 reports = asked(services, seconds)
                 took = perf_counter() - begun

@@ -32,6 +32,8 @@ Hear = Callable[[str], None]
 CHANNEL = "handful"
 # Seconds of silence after which the connection is tested, and until a lost one is opened again.
 _BEAT, _AGAIN = 30.0, 2.0
+# Seconds that a service which ends waits for what is to be told.
+_PATIENCE = 2.0
 # Classifiers that wait to be told of; more are told of by nobody.
 _MOST = 10_000
 # No commit record is waited for: what a crash loses of it nobody needs.
@@ -107,7 +109,9 @@ class Notifications:
         self._ended.set()
         self._wake_up()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE)  # it may be connecting to a server that is away
+            if self._thread.is_alive():
+                return
         os.close(self._woken)
         os.close(self._wake)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import Any
@@ -13,9 +13,11 @@ from sqlalchemy import Engine, event
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import OtherBackbone, StorageUnavailable
+from service.storage import latest_states
 from service.storage.change import Change
 from service.storage.engine import open_database
 from service.storage.fingerprints import Origin
+from service.storage.records import State
 from service.storage.store import Store
 from tests.service.postgres import Wire, administrator, fresh_database, url
 
@@ -58,10 +60,23 @@ class Statements:
         self.go_on.set()
         event.listen(engine, "before_cursor_execute", self._before)
 
+    def of_driver(self, patch: pytest.MonkeyPatch) -> None:
+        """Those that pass SQLAlchemy by, too."""
+        read = latest_states._read_by_driver
+
+        def held(driver: Any, names: Sequence[str]) -> dict[str, State]:
+            self._begin(names)
+            return read(driver, names)
+
+        patch.setattr(latest_states, "_read_by_driver", held)
+
     def _before(self, _: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         if "ANY" in statement or " IN (" in statement:
-            self.begun.append(parameters)
-            assert self.go_on.wait(PATIENCE)
+            self._begin(parameters)
+
+    def _begin(self, parameters: Any) -> None:
+        self.begun.append(parameters)
+        assert self.go_on.wait(PATIENCE)
 
 
 def either(sqlite: bool, request: pytest.FixtureRequest) -> Engine:
@@ -71,11 +86,14 @@ def either(sqlite: bool, request: pytest.FixtureRequest) -> Engine:
 
 @pytest.mark.parametrize("sqlite", [True, False])
 def test_who_asks_while_a_read_is_under_way_shares_the_next(
-    sqlite: bool, request: pytest.FixtureRequest
+    sqlite: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = either(sqlite, request)
     store = store_of(engine, "a", "b")
+    assert store.latest_state("a") == store.state("a")
+    assert store.latest_state("a") == store.state("a")  # by the driver alone
     statements = Statements(engine)
+    statements.of_driver(monkeypatch)
     statements.go_on.clear()
     with ThreadPoolExecutor(9) as threads:
         first = threads.submit(store.latest_state, "a")
