@@ -19,6 +19,7 @@ from service.encoding.text_passes import PendingTexts, TextPasses
 from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.storage.prompt_cache import PromptCache
+from service.telemetry.request_trace import traced_part
 from service.tenancy import tenant_of
 
 # Prompts of a piece, about: what is embedded of a request is kept and averaged by the piece, so
@@ -103,8 +104,14 @@ class TextEmbedder:
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
         """
-        priority = Priority.REGISTRATIONS
         templates = self._backbone.templates_for(needed.templates)
+        with traced_part("embed texts", {"handful.texts": len(needed.labels) * len(templates)}):
+            return await self._embedded(needed, templates, classifier, wait)
+
+    async def _embedded(
+        self, needed: TextsNeeded, templates: Sequence[str], classifier: str, wait: Wait
+    ) -> ClassTexts:
+        priority = Priority.REGISTRATIONS
         left = len(needed.labels) * len(templates)
         self._admission.admit(left, classifier, priority)
         self.waiting[priority] += left
@@ -150,6 +157,10 @@ class TextEmbedder:
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
         """
+        with traced_part("embed texts", {"handful.texts": len(prompts)}):
+            return await self._embedded_as_written(prompts, key, wait)
+
+    async def _embedded_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
         priority, n = Priority.REGISTRATIONS, len(prompts)
         self._admission.admit(n, key, priority)
         self.waiting[priority] += n

@@ -46,10 +46,11 @@ def collector(environment: Mapping[str, str] = os.environ) -> str | None:
             " which collectors take on port 4318"
         )
     if not endpoint.lower().startswith(("http://", "https://")):
+        shown = endpoint.rpartition("@")[2]
         raise TelemetryError(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint!r}; write http://HOST:4318 or https://HOST"
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is {shown!r}; write http://HOST:4318 or https://HOST"
         )
-    if find_spec("opentelemetry.exporter") is None or find_spec(_EXPORTER) is None:
+    if not _installed():
         raise TelemetryError(
             "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, which need: pip install 'handful[otel]'."
             " OTEL_SDK_DISABLED=true does without"
@@ -57,7 +58,11 @@ def collector(environment: Mapping[str, str] = os.environ) -> str | None:
     return endpoint
 
 
-_EXPORTER = "opentelemetry.exporter.otlp.proto.http"
+def _installed() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http.trace_exporter") is not None
+    except ModuleNotFoundError:  # of a package around it
+        return False
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None:
