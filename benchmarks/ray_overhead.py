@@ -7,14 +7,18 @@ classes of 16 images: plain ``handful serve``, the same with its encoder in a pr
 (``--processes 2``, a connection a process), and ``handful serve --ray``, whose request passes Ray's
 proxy, an ingress replica and an encoder replica. All are running; in each round they are measured
 after one another. Shares are of one round; the median, the lowest and the highest are given.
+Beside times stand the processor's milliseconds of an answer, of all processes together, which other
+work on the machine changes little.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from statistics import median
+
+import psutil
 
 from benchmarks.load import Plan, Report, Request, Service, load
 from benchmarks.photographs import queries
@@ -36,6 +40,7 @@ def main() -> None:
     settings = {"backbone": arguments.backbone, "precision": "float32"}
     requests = [Request.post(PREDICT, query, "image/jpeg") for query in queries()]
     reports: defaultdict[tuple[str, int], list[Report]] = defaultdict(list)
+    costs: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
     with ExitStack() as stack:
         services: dict[str, Service] = {
             PLAIN: stack.enter_context(handful(**settings)),
@@ -48,16 +53,40 @@ def main() -> None:
             for connections in CONNECTIONS:
                 for name, service in services.items():
                     plan = Plan(service.port, requests, connections, arguments.seconds, 1.0)
-                    reports[name, connections].append(load(plan))
+                    before = _processor(service)
+                    report = load(plan)
+                    asked = sum(report.outcomes.values()) * (1 + plan.warm_up / plan.seconds)
+                    costs[name, connections].append((_processor(service) - before) / asked)
+                    reports[name, connections].append(report)
     publish(
         "ray_overhead",
         "What Ray Serve takes of a request",
-        [_row(reports, name, connections) for connections in CONNECTIONS for name in services],
+        [
+            _row(reports, costs, name, connections)
+            for connections in CONNECTIONS
+            for name in services
+        ],
         about=vars(arguments),
     )
 
 
-def _row(reports: defaultdict[tuple[str, int], list[Report]], name: str, connections: int) -> Row:
+def _processor(service: Service) -> float:
+    """Processor seconds of a service until now, all of its processes."""
+    first = psutil.Process(service.process.pid)
+    seconds = 0.0
+    for process in (first, *first.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
+
+
+def _row(
+    reports: defaultdict[tuple[str, int], list[Report]],
+    costs: defaultdict[tuple[str, int], list[float]],
+    name: str,
+    connections: int,
+) -> Row:
     found = reports[name, connections]
     p50 = [one.latency(0.5) for one in found]
     plain = [one.latency(0.5) for one in reports[PLAIN, connections]]
@@ -68,6 +97,7 @@ def _row(reports: defaultdict[tuple[str, int], list[Report]], name: str, connect
         "p50 ms": 1000 * median(p50),
         "p99 ms": 1000 * median(one.latency(0.99) for one in found),
         "answers/s": median(one.throughput for one in found),
+        "processor ms": 1000 * median(costs[name, connections]),
         "errors": sum(one.errors for one in found),
         "ms more": 1000 * median(a - b for a, b in zip(p50, plain, strict=True)),
         "share": share["ratio"],

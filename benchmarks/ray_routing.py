@@ -12,6 +12,7 @@ Ray's own (power of two choices), in turns; between them all replicas are replac
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--backbone", default="lite")
     arguments = parser.parse_args()
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     names = [f"classifier-{number}" for number in range(arguments.classifiers)]
     reports: dict[str, list[Report]] = {router: [] for router in ROUTERS}
     ray.init(address="local", include_dashboard=False, log_to_driver=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.load.process import ROOT
 
 PORT = "{port}"
-_PATIENCE = 180.0
+_PATIENCE = 600.0
 _TURN = 0.02
 
 
@@ -77,7 +77,7 @@ def running(
         environment: Variables that it gets besides this process's.
 
     Raises:
-        NotStarted: It ended, or was not ready within three minutes.
+        NotStarted: It ended, or was not ready within ten minutes.
     """
     port = _free_port()
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import re
 from math import ceil
 from typing import Any
@@ -14,6 +15,8 @@ _CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")  # behind a path of a rever
 # A replica is passed over that has more than so many times the requests of an average one, and more
 # than so many.
 _BOUND, _FEW = 1.25, 4
+# Replicas whose average is taken, where there are more.
+_SAMPLE = 16
 # Replicas after the first that are tried one after the other.
 _NEXT = 3
 
@@ -42,7 +45,10 @@ class ClassifierRouter(ConsistentHashRouter):  # type: ignore[misc]  # of Ray
     ) -> list[list[RunningReplica]]:
         """The classifier's replicas in its order, those with more than their share last."""
         ranks = await super().choose_replicas(candidate_replicas, pending_request)
-        loads = [self._load(replica) for replica in self._replicas_list]
+        asked = self._replicas_list
+        if len(asked) > _SAMPLE:
+            asked = random.sample(asked, _SAMPLE)
+        loads = [self._load(replica) for replica in asked]
         bound = max(_FEW, ceil(_BOUND * sum(loads) / max(1, len(loads))))
         return sorted(ranks, key=lambda rank: self._load(rank[0]) >= bound)  # stable
 

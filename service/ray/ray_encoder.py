@@ -26,7 +26,7 @@ logger = logging.getLogger("handful")
 # Calls of an ingress replica at the same time: what it has decoded meanwhile goes in the next one.
 _CALLS = 4
 # Seconds between two looks at whether an encoder replica lives, and that one may take to answer.
-_BEAT, _SILENCE = 2.0, 5.0
+_BEAT, _SILENCE = 2.0, 10.0
 # Seconds in which a backbone is loaded, compiled and, at its first start, compared.
 _LOADING = 1800.0
 

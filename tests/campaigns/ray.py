@@ -16,6 +16,7 @@ how many were lost though they were sent again.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import threading
 import time
@@ -156,6 +157,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--quiet", type=float, default=5)
     arguments = parser.parse_args()
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with TemporaryDirectory(prefix="ray-") as folder, fresh_database() as database:
         settings = Settings(
             backbone=f"local-dir:{write_tiny_vit(Path(folder))}",
