@@ -74,6 +74,9 @@ def _environment() -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # On a machine that has much to do the proxy takes more than the five seconds after which it
+        # would be killed.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         # Nobody is to be warned of a change that does not touch us.
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }

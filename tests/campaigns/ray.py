@@ -157,7 +157,12 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--quiet", type=float, default=5)
     arguments = parser.parse_args()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # What is disturbed here is not the proxy, however little of the machine it gets.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+    }
     with TemporaryDirectory(prefix="ray-") as folder, fresh_database() as database:
         settings = Settings(
             backbone=f"local-dir:{write_tiny_vit(Path(folder))}",
