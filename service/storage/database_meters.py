@@ -28,10 +28,11 @@ _MAKE = (
     f"CREATE UNLOGGED TABLE IF NOT EXISTS {_TABLE} (bucket text PRIMARY KEY,"
     " full_at double precision NOT NULL) WITH (fillfactor = 50)",
 )
-_SESSION = (
-    "SET synchronous_commit = off",
-    f"SET statement_timeout = {int(1000 * _TIME_OUT)}",
-    f"SET lock_timeout = {int(1000 * _TIME_OUT)}",
+# Of a transaction alone: a pooler gives the session to others.
+_LOCAL = (
+    "SELECT set_config('synchronous_commit', 'off', true),"
+    f" set_config('statement_timeout', '{int(1000 * _TIME_OUT)}', true),"
+    f" set_config('lock_timeout', '{int(1000 * _TIME_OUT)}', true)"
 )
 # Each takes the rows in the same order, so none waits for one that waits for it.
 _READ = (
@@ -142,7 +143,9 @@ class DatabaseMeters:
     def _taken_by(self, connection: Any, asked: Sequence[Sequence[Charge]]) -> list[list[Balance]]:
         names = list({charge.bucket for charges in asked for charge in charges})
         balances = []
-        with connection.transaction():
+        # Two messages there and back: until the rows are read, and until the end.
+        with connection.pipeline(), connection.transaction():
+            connection.execute(_LOCAL)
             rows = connection.execute(_READ, [names]).fetchall()
             if len(rows) < len(names):
                 connection.execute(_ADD, [names])
@@ -170,8 +173,6 @@ class DatabaseMeters:
             pooled.detach()  # the pool's are for whoever changes something
             connection.rollback()
             connection.autocommit = True
-            for statement in _SESSION:
-                connection.execute(statement)
             self._connection = connection
         return self._connection
 

@@ -36,9 +36,12 @@ _BEAT, _AGAIN = 30.0, 2.0
 _PATIENCE = 2.0
 # Classifiers that wait to be told of; more are told of by nobody.
 _MOST = 10_000
-# No commit record is waited for: what a crash loses of it nobody needs.
-_LISTEN = (f"LISTEN {CHANNEL}", "SET synchronous_commit = off")
-_TELL = "SELECT pg_notify(%s, said) FROM unnest(%s::text[]) AS said"
+_LISTEN = f"LISTEN {CHANNEL}"
+# No commit record is waited for, of this transaction alone: what a crash loses of it nobody needs.
+_TELL = (
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, said)"
+    " FROM unnest(%s::text[]) AS said"
+)
 _TELL_ONE = select(func.pg_notify(CHANNEL, bindparam("said")))
 
 
@@ -162,8 +165,7 @@ class Notifications:
         try:
             connection.rollback()
             connection.autocommit = True
-            for statement in _LISTEN:
-                connection.execute(statement)
+            connection.execute(_LISTEN)
             yield connection
         finally:
             with suppress(Exception):
