@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
+from uvicorn.logging import DefaultFormatter
 
 from service.serving.connections import Connections
 from service.serving.graceful_shutdown import cancel_seconds
 from service.serving.http_connection import HttpConnection
 from service.settings import Settings
+from service.telemetry.logs import without_secrets
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+
+class UvicornLines(DefaultFormatter):
+    """Uvicorn's own lines, as without settings."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return without_secrets(super().format(record))
+
+
+_TEXT_LINES = deepcopy(LOGGING_CONFIG)
+_TEXT_LINES["formatters"]["default"]["()"] = UvicornLines
 
 
 def server_config(
@@ -41,7 +57,7 @@ def server_config(
         # Requests are counted in /metrics; a line for each would cost a twentieth of their time.
         access_log=False,
         # None: lines go to the handler that this process has.
-        log_config=None if settings.log_format == "json" else LOGGING_CONFIG,
+        log_config=None if settings.log_format == "json" else _TEXT_LINES,
         log_level=settings.log_level,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips="*" if "*" in settings.trusted_proxies else settings.trusted_proxies,
