@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser helm prometheus image-check client chart clean
+.PHONY: install demo serve test lint types docs unit coverage browser helm postgresql prometheus image-check client chart clean
 
 install: $(INSTALLED)
 
@@ -50,12 +50,12 @@ chart: install
 # processor, up to four (docs/architecture.md, "Tests").
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-unit: install browser helm prometheus
+unit: install browser helm postgresql prometheus
 	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
 	$(PYTEST) -m "not alone" $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
-coverage: install browser helm prometheus
+coverage: install browser helm postgresql prometheus
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not alone" $(PARALLEL) --cov --cov-report=term
 
@@ -86,6 +86,13 @@ prometheus: install
 # The image of the Dockerfile: built, run and asked, where this machine can build any.
 image-check: install
 	$(BIN)/python tests/deploy/image_check.py
+
+# Programs alone: tests start servers of their own, and skip what they cannot start.
+postgresql:
+	@{ ls /usr/lib/postgresql/*/bin/initdb && command -v pgbouncer; } >/dev/null 2>&1 || \
+		test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql pgbouncer; } >/dev/null || \
+		echo "PostgreSQL cannot be installed: its tests are skipped"
 
 clean:
 	rm -rf $(VENV) site

@@ -117,7 +117,7 @@ class ServiceParts:
         check_one_faiss()
         # One for all processes, where there are several: who starts them holds it.
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         logger.info("loading backbone %s", settings.backbone)
         asked = asked_recipe(settings, partial(first_precision, settings))
         backbone = load(settings, DatabaseRecipe(asked, stored_fingerprints(engine)))

@@ -157,7 +157,7 @@ def _database(settings: Settings) -> Iterator[Engine]:
     """The database, for this command alone where it can be claimed."""
     lock = lock_database(settings.sqlalchemy_url)
     try:
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         try:
             yield engine
         finally:

@@ -9,10 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.service.clusters import own_by_this_process
+
 # Each worker compiles by itself: a pool of compilers is slow to start, and for one small model.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 # Folders of tests that train in processes of their own, or that start, end and kill services.
 _LONGEST = {"training", "serving", "storage"}
+# What tests are skipped without: the word in their reason, and Debian's package.
+_WANTED = {
+    "a browser": ("chromium", "chromium"),
+    "PostgreSQL": ("no postgresql", "postgresql"),
+    "PgBouncer": ("no pgbouncer", "pgbouncer"),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,19 +50,25 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_configure() -> None:
+    """Servers that tests start for themselves end with this process, not with a worker of it."""
+    own_by_this_process()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say in the last lines what was not run because no browser is there, and how to run it."""
+    """Say in the last lines what was not run for want of something, and how to run it."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    needing: Counter[str] = Counter()
-    for report in reporter.stats.get("skipped", ()):
-        if "chromium" in str(report.longrepr).lower():
-            needing[report.nodeid.partition("::")[0]] += 1
-    if needing:
-        files = " ".join(needing)
-        reporter.write_line(
-            f"{needing.total()} tests of pages were NOT run, for want of a browser. Install "
-            f"Chromium (apt-get install chromium), then: .venv/bin/pytest {files}",
-            yellow=True,
-        )
+    for what, (sign, package) in _WANTED.items():
+        needing: Counter[str] = Counter()
+        for report in reporter.stats.get("skipped", ()):
+            if sign in str(report.longrepr).lower():
+                needing[report.nodeid.partition("::")[0]] += 1
+        if needing:
+            files = " ".join(needing)
+            reporter.write_line(
+                f"{needing.total()} tests were NOT run, for want of {what}. Install it (apt-get"
+                f" install {package}), then: .venv/bin/pytest {files}",
+                yellow=True,
+            )

@@ -56,7 +56,7 @@ def local_predictions(
     checked_classifier(name)
     lock = lock_database(settings.sqlalchemy_url)
     try:
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         try:
             backbone = load(DatabaseRecipe(asked_recipe(settings), stored_fingerprints(engine)))
             own = origin_of(backbone, settings)

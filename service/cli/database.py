@@ -36,7 +36,7 @@ def opened_database(data_dir: Path | None, *, makes: bool = False) -> Iterator[E
         typer.echo(f"makes a new database: {file}", err=True)
     keep_private(settings)
     try:
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         try:
             yield engine
         finally:

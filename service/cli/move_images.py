@@ -38,7 +38,7 @@ def move_images(
     settings = settings_with_options(images=images, data_dir=data_dir)
     keep_private(settings)
     try:
-        engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+        engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         try:
             contents = Contents.opened(engine, settings.images, settings.database_seconds)
             with Progress(console=Console(stderr=True)) as progress:

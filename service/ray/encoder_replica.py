@@ -126,7 +126,7 @@ def _recipe_of_start(settings: Settings) -> ChooseRecipe:
     asked = asked_recipe(settings)
     if sqlite_file(settings.sqlalchemy_url) is not None:
         return asked  # the file is the one ingress replica's alone, which asks for what it holds
-    engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+    engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
     try:
         return DatabaseRecipe(asked, stored_fingerprints(engine))
     finally:

@@ -82,7 +82,7 @@ def _by_service(service: RunningService, recipe: dict[str, str], console: Consol
 
 
 def _by_this_command(settings: Settings, recipe: dict[str, str], console: Console) -> str:
-    engine = open_database(settings.sqlalchemy_url, settings.database_seconds)
+    engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
     try:
         kept = DatabaseRecipe(asked_recipe(settings), stored_fingerprints(engine))
 

@@ -14,6 +14,7 @@ from service.settings.encoding import EncodingSettings
 from service.settings.fetching import FetchingSettings
 from service.settings.jobs import JobSettings
 from service.settings.limits import LimitSettings
+from service.settings.postgresql import PostgreSQLSettings
 from service.settings.serving import ServingSettings
 from service.settings.storage import StorageSettings
 from service.settings.telemetry import TelemetrySettings
@@ -24,6 +25,7 @@ class Settings(
     AccessSettings,
     EncodingSettings,
     StorageSettings,
+    PostgreSQLSettings,
     LimitSettings,
     ClassifierMemorySettings,
     FetchingSettings,
@@ -55,6 +57,12 @@ class Settings(
                 "HANDFUL_RATE_LIMITS=database needs HANDFUL_DATABASE_URL=postgresql+psycopg://...;"
                 " on SQLite one machine serves, which counts for itself (HANDFUL_RATE_LIMITS="
                 "machine)"
+            )
+        if self.rate_limits == "database" and self.database_transaction_pooling:
+            raise ValueError(
+                "HANDFUL_RATE_LIMITS=database keeps a session, which"
+                " HANDFUL_DATABASE_TRANSACTION_POOLING has not: let each machine count for itself"
+                " (HANDFUL_RATE_LIMITS=machine), or connect to the server itself"
             )
         return self
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import alembic.command
 import alembic.config
 import alembic.util
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from service.problems import StorageFull, StorageUnavailable
+from service.settings.postgresql import PostgreSQLSettings
 from service.storage.errors import StorageError
 from service.storage.location import parsed, shown
 from service.storage.observation import observe
@@ -21,12 +24,15 @@ from service.storage.sqlite import SQLiteFile, open_sqlite
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_database(url: str, seconds: float = 10.0) -> Engine:
+def open_database(
+    url: str, seconds: float = 10.0, server: PostgreSQLSettings | None = None
+) -> Engine:
     """Connect, and bring the tables up to date.
 
     Args:
         url: An SQLAlchemy URL.
         seconds: Longest wait for a lock or a connection, from now on.
+        server: Of a PostgreSQL database; by default as they are without any settings.
 
     Returns:
         An engine whose failures come as problems (``service/storage/failures.py``).
@@ -35,7 +41,7 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
         StorageError: It cannot be reached, it is another program's, or a newer version of
             Handful wrote it.
     """
-    engine, file = connect(url, seconds)
+    engine, file = connect(url, seconds, server)
     try:
         _migrate(engine, url)
         if file is not None:
@@ -49,12 +55,15 @@ def open_database(url: str, seconds: float = 10.0) -> Engine:
     return engine
 
 
-def connect(url: str, seconds: float = 10.0) -> tuple[Engine, SQLiteFile | None]:
+def connect(
+    url: str, seconds: float = 10.0, server: PostgreSQLSettings | None = None
+) -> tuple[Engine, SQLiteFile | None]:
     """Connect, and leave the tables as they are.
 
     Args:
         url: An SQLAlchemy URL. An SQLite file is made if it is not there.
         seconds: Longest wait for a lock or a connection, from now on.
+        server: Of a PostgreSQL database; by default as they are without any settings.
 
     Returns:
         An engine whose failures come as problems, and the file of an SQLite database.
@@ -67,7 +76,7 @@ def connect(url: str, seconds: float = 10.0) -> tuple[Engine, SQLiteFile | None]
         if parsed(url).get_backend_name() == "sqlite":
             engine, file = open_sqlite(url, seconds)
         else:
-            engine = open_server(url, seconds)
+            engine = open_server(url, seconds, server or PostgreSQLSettings())
     except (ImportError, NoSuchModuleError) as error:
         raise StorageError(
             f"there is no driver for {shown(url)} ({error}). For PostgreSQL install "
@@ -97,8 +106,9 @@ def _migrate(engine: Engine, url: str) -> None:
         with engine.execution_options(writes=True).begin() as connection:
             if engine.dialect.name == "postgresql":
                 wait_for_migrations(connection)
-            _check_ours(connection, shown(url), shared=engine.dialect.name != "sqlite")
-            upgrade(connection)
+            shared = engine.dialect.name != "sqlite"
+            if _checked_revision(connection, shown(url), shared=shared) != _newest_revision():
+                upgrade(connection)
     except alembic.util.CommandError as error:
         raise StorageError(
             f"{shown(url)} was written by another version of Handful ({error}); use that version, "
@@ -108,9 +118,16 @@ def _migrate(engine: Engine, url: str) -> None:
         raise StorageError(f"{shown(url)} cannot be used: {error}") from error
 
 
-def _check_ours(connection: Connection, name: str, *, shared: bool) -> None:
+@cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def _checked_revision(connection: Connection, name: str, *, shared: bool) -> str | None:
+    """The revision that a database is at, if it is one of Handful; None: it has no tables yet."""
     tables = set(inspect(connection).get_table_names())
     revision = None
     if "alembic_version" in tables:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     check_ours(name, tables, revision, shared=shared)
+    return revision

@@ -34,6 +34,11 @@ _UNKNOWN = (
     "It was lost in the moment of the commit: whether the change was made is not known. Look"
     " before you send it again; images that are there already are recognised."
 )
+_ALONE = (
+    "Its synchronous standby did not answer: the change was made, and is lost if that standby takes"
+    " over. Look before you send it again; images that are there already are recognised."
+)
+_POOLER = "A pooler in transaction mode is between: set HANDFUL_DATABASE_TRANSACTION_POOLING=true."
 _SQLITE: dict[str, str] = {
     "BUSY": "Another process holds it locked: a backup, perhaps, or a program with an open"
     " transaction. End that one.",
@@ -54,11 +59,14 @@ _LIKE = {
     "NOLFS": "IOERR",
     "NOTADB": "CORRUPT",
 }
+_READ_ONLY = "25006"
 # SQLSTATE classes and codes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL: dict[str, str] = {
     "55P03": "A row or table was locked for too long by another transaction.",
     "57014": "The statement took too long and was cancelled.",
-    "25006": "It can only be read: it is a replica, or its transactions are read-only.",
+    _READ_ONLY: "It can only be read: it is a standby, or its transactions are read-only.",
+    "26000": _POOLER,
+    "42P05": _POOLER,
     "08": "The connection was lost, or could not be made.",
     "28": "It does not let this service in: look at user and password.",
     "3D": "There is no such database.",
@@ -110,6 +118,9 @@ def translate_failures(engine: Engine, name: str, file: Path | None, patience: P
         if str(error).startswith("Could not decode to UTF-8"):
             ERRORS.labels("damaged").inc()
             raise Damaged("a text in it is no UTF-8") from error
+        if getattr(error, "sqlstate", None) == _READ_ONLY:
+            # Another server takes writes now, perhaps: all connections are made anew.
+            context.is_disconnect = True
         committing = context.connection is not None and context.statement is None
         problem = problem_of(
             error,
@@ -143,8 +154,14 @@ def problem_of(
     """
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, file)
+    if type(error).__name__ == "NotReplicated":  # its module needs the driver
+        return StorageUnavailable(_ALONE)
     if committing:
         return _unavailable(_POSTGRESQL["08"], _UNKNOWN)
+    if "unsupported startup parameter" in str(error):
+        return _unavailable(_POOLER)
+    if "hot standby" in str(error):
+        return _unavailable(_POSTGRESQL[_READ_ONLY])
     code: Any = getattr(error, "sqlstate", None)
     if code == "53100":
         return StorageFull(

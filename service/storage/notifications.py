@@ -21,6 +21,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, bindparam, event, func, select
 from sqlalchemy.orm import Session
 
+from service.storage.postgresql import TRANSACTION_POOLING
 from service.storage.recording import Recorded
 
 logger = logging.getLogger("handful.storage")
@@ -83,8 +84,9 @@ class Notifications:
 
     @classmethod
     def of(cls, engine: Engine) -> Notifications | None:
-        """Those of a database; None where there are none."""
-        return cls(engine) if engine.dialect.driver == "psycopg" else None
+        """Those of a database; None where there are none, or no session to hear them in."""
+        pooled = engine.get_execution_options().get(TRANSACTION_POOLING, False)
+        return cls(engine) if engine.dialect.driver == "psycopg" and not pooled else None
 
     def begin(self, hear: Mapping[Subject, Hear]) -> None:
         """Tell and hear from now on.

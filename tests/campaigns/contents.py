@@ -10,7 +10,7 @@ and somebody looks at each row that refers to bytes whether they are there, and 
 every image that is listed is downloaded and compared, and once the grace is over the store holds
 what rows refer to and nothing else.
 
-Needs a server at 127.0.0.1:5432 with a user ``postgres`` and no password.
+Needs the programs of PostgreSQL: it makes a server of its own.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ images that the change has left. Some changes are sent again to another replica 
 a job is begun through one and its results are fetched through another. All the while replicas are
 killed (SIGKILL) and started again, one at a time.
 
-Needs a server at 127.0.0.1:5432 with a user ``postgres`` and no password.
+Needs the programs of PostgreSQL: it makes a server of its own.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from adapters.backbones import Backbone
 from adapters.loading import load_backbone
 from service.storage.engine import open_database
 from tests.service.client import Classifier
+from tests.service.databases import KINDS, new_database
 from tests.service.pages import empty_pages
 from tests.service.server import Server
 from tests.tiny_vit import write_tiny_vit
@@ -77,10 +78,24 @@ def backbone(vit: str) -> Backbone:
     return load_backbone(vit, "cpu")
 
 
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database, SQLite and PostgreSQL."""
+    with new_database(request.param) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database that the tests of a module share, SQLite and PostgreSQL."""
+    with new_database(request.param) as url:
+        yield url
+
+
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A new SQLite database."""
-    opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
+def engine(database: str) -> Iterator[Engine]:
+    """That database, opened."""
+    opened = open_database(database)
     yield opened
     opened.dispose()
 

@@ -1,4 +1,4 @@
-"""PostgreSQL for tests, where there is one: a database of their own, and a wire to be cut."""
+"""PostgreSQL for tests: databases of their own on the tests' server, and a wire to be cut."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from contextlib import contextmanager, suppress
 from typing import Self
 
 import psycopg
-import pytest
 
-HOST, PORT = "127.0.0.1", 5432
+from tests.service.clusters import HOST, shared
+
+
+def port() -> int:
+    """Of the server; skips the test where there can be none."""
+    return shared().port
 
 
 def administrator(database: str = "postgres") -> psycopg.Connection:
-    """A connection to the server; skips the test where there is none."""
-    try:
-        return psycopg.connect(
-            f"host={HOST} port={PORT} user=postgres dbname={database} connect_timeout=3",
-            autocommit=True,
-        )
-    except psycopg.OperationalError as error:
-        pytest.skip(f"no PostgreSQL here: {error}")
+    """A connection to the server; skips the test where there can be none."""
+    return shared().administrator(database)
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
-    """The name of an empty database."""
+def fresh_database(template: str | None = None) -> Iterator[str]:
+    """The name of an empty database, or of a copy of another one."""
     name = f"handful_{uuid.uuid4().hex[:12]}"
     with administrator() as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
     try:
         yield name
     finally:
@@ -39,18 +37,24 @@ def fresh_database() -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def url(database: str, port: int = PORT) -> str:
+def url(database: str, port: int | None = None) -> str:
+    """Of a database, by another port than the server's if it is given."""
+    port = shared().port if port is None else port
     return f"postgresql+psycopg://postgres@{HOST}:{port}/{database}"
 
 
 class Wire:
     """A way to the server that can be cut and mended, as a network is.
 
+    Args:
+        server: Its port; that of the tests' server by default.
+
     Attributes:
         port: Where to connect instead of the server's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, server: int | None = None) -> None:
+        self._server = port() if server is None else server
         self._listening = socket.create_server((HOST, 0))
         self.port: int = self._listening.getsockname()[1]
         self._whole = True
@@ -73,6 +77,10 @@ class Wire:
     def mend(self) -> None:
         self._whole = True
 
+    def lead_to(self, server: int) -> None:
+        """Lead to another server; connections that are made stay where they are."""
+        self._server = server
+
     def __enter__(self) -> Self:
         return self
 
@@ -87,7 +95,7 @@ class Wire:
                 if not self._whole:
                     client.close()
                     continue
-                server = socket.create_connection((HOST, PORT))
+                server = socket.create_connection((HOST, self._server))
                 self._ends += [client, server]
                 for ends in ((client, server), (server, client)):
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()

@@ -23,11 +23,14 @@ from tests.service.server import Server
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Keyed]:
+def keyed(
+    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str
+) -> Iterator[Keyed]:
     data_dir = tmp_path_factory.mktemp("isolated")
-    operator = made(data_dir, "--scopes", "admin")
+    stored = {"database_url": shared_database}
+    operator = made(data_dir, "--scopes", "admin", **stored)
     with Server.ready(
-        data_dir, backbone=vit, auth="keys", tuning_share=1.0, tenant_images=1000
+        data_dir, backbone=vit, auth="keys", tuning_share=1.0, tenant_images=1000, **stored
     ) as running:
         yield Keyed(running, operator)
         running.stop()
@@ -60,13 +63,31 @@ def check_isolated(keyed: Keyed, mine: list[Step], theirs: list[Step], order: li
             client.close()
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(SEQUENCES, SEQUENCES, st.lists(st.booleans(), max_size=12))
+def drawn(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Two sequences, and the order of their steps."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        given_them = given(SEQUENCES, SEQUENCES, st.lists(st.booleans(), max_size=12))
+        return settings(
+            max_examples=examples,
+            deadline=None,
+            suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        )(given_them(test))
+
+    return decorate
+
+
+@pytest.mark.parametrize("shared_database", ["sqlite"], indirect=True)
+@drawn(12)
 def test_answers_do_not_depend_on_another_tenant(
+    keyed: Keyed, mine: list[Step], theirs: list[Step], order: list[bool]
+) -> None:
+    check_isolated(keyed, mine, theirs, order)
+
+
+@pytest.mark.parametrize("shared_database", ["postgresql"], indirect=True)
+@drawn(3)
+def test_answers_do_not_depend_on_another_tenant_of_a_server(
     keyed: Keyed, mine: list[Step], theirs: list[Step], order: list[bool]
 ) -> None:
     check_isolated(keyed, mine, theirs, order)

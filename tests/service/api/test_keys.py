@@ -23,9 +23,9 @@ from tests.service.server import Server, run_handful
 PAGE = "https://app.example.com"
 
 
-def made(data_dir: Path, *options: str) -> str:
+def made(data_dir: Path, *options: str, **settings: object) -> str:
     """A key that the command makes, beside the service or before it."""
-    done = run_handful("keys", "create", *options, "--data-dir", str(data_dir))
+    done = run_handful("keys", "create", *options, "--data-dir", str(data_dir), **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -52,10 +52,13 @@ class Keyed:
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Keyed]:
+def keyed(
+    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str
+) -> Iterator[Keyed]:
     data_dir = tmp_path_factory.mktemp("keyed")
-    operator = made(data_dir, "--scopes", "admin,read,predict,write")
-    with Server.ready(data_dir, backbone=vit, auth="keys", cors_origins=PAGE) as running:
+    stored = {"database_url": shared_database}
+    operator = made(data_dir, "--scopes", "admin,read,predict,write", **stored)
+    with Server.ready(data_dir, backbone=vit, auth="keys", cors_origins=PAGE, **stored) as running:
         yield Keyed(running, operator)
         running.stop()
     log = running.log.read_text()
@@ -198,12 +201,12 @@ def unpacked(value: bytes) -> bytes:
         return b""
 
 
-def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed) -> None:
+def test_the_text_of_a_key_is_stored_nowhere(keyed: Keyed, shared_database: str) -> None:
     once = {"idempotency-key": "made-once"}
     with keyed.client(keyed.operator) as http:
         made = http.post("/v1/keys", json={"name": "once"}, headers=once).json()
         rotated = http.post(f"/v1/keys/{made['id']}/rotate", headers={"idempotency-key": "r"})
-    database = open_database(f"sqlite:///{keyed.server.data_dir / 'handful.db'}")
+    database = open_database(shared_database)
     with database.connect() as connection:
         stored = b"".join(
             value + unpacked(value)

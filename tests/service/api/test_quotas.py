@@ -15,10 +15,13 @@ from tests.service.server import Server, run_handful
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Keyed]:
+def keyed(
+    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str
+) -> Iterator[Keyed]:
     data_dir = tmp_path_factory.mktemp("quotas")
-    operator = made(data_dir, "--scopes", "admin,read,predict,write")
-    with Server.ready(data_dir, backbone=vit, auth="keys", tenant_classes=3) as running:
+    stored = {"database_url": shared_database}
+    operator = made(data_dir, "--scopes", "admin,read,predict,write", **stored)
+    with Server.ready(data_dir, backbone=vit, auth="keys", tenant_classes=3, **stored) as running:
         yield Keyed(running, operator)
         running.stop()
     assert "Traceback" not in running.log.read_text()

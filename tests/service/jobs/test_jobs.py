@@ -27,11 +27,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, vit: str, folder: Path) -> Iterator[Server]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, vit: str, folder: Path, shared_database: str
+) -> Iterator[Server]:
     data_dir = tmp_path_factory.mktemp("jobs")
     with Server.ready(
         data_dir,
         backbone=vit,
+        database_url=shared_database,
         job_folders=folder,
         max_job_images=200,
         max_job_bytes=MOST_BYTES,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 from PIL import Image
+from sqlalchemy import create_engine, text
 
 from tests.service.client import Classifier, of_four, problem
 from tests.service.conftest import Troubled
@@ -35,13 +34,16 @@ def some(number: int) -> dict[str, bytes]:
     return files
 
 
-def test_a_killed_job_goes_on_and_no_line_is_lost_or_there_twice(tmp_path: Path, vit: str) -> None:
+def test_a_killed_job_goes_on_and_no_line_is_lost_or_there_twice(
+    tmp_path: Path, vit: str, database: str
+) -> None:
     dice = random.Random(7)
     files = some(600)
     asked: dict[str, str] = {}
     found: list[int] = []
     for kill in range(KILLS + 1):
-        with Server.ready(tmp_path, backbone=vit) as running, running.client() as http:
+        started = Server.ready(tmp_path, backbone=vit, database_url=database)
+        with started as running, running.client() as http:
             if not asked:
                 made = of_four(http, "t")
                 asked = {what: begun(made, what, files) for what in ("predict", "support")}
@@ -49,7 +51,7 @@ def test_a_killed_job_goes_on_and_no_line_is_lost_or_there_twice(tmp_path: Path,
                 under_way(http, asked.values(), sum(found[-2:]))
                 time.sleep(dice.uniform(0, 0.2))
                 running.kill()
-                found += done_of(tmp_path)
+                found += done_of(database)
                 continue
             assert any(0 < done < len(files) for done in found), found  # kills met it half-way
             for what, where in asked.items():
@@ -83,10 +85,13 @@ def under_way(http: httpx.Client, jobs: Iterable[str], done: int) -> None:
     raise AssertionError(told)
 
 
-def done_of(data_dir: Path) -> list[int]:
+def done_of(database: str) -> list[int]:
     """Files that jobs of a stopped service have done."""
-    with closing(sqlite3.connect(data_dir / "handful.db")) as database:
-        return [done for (done,) in database.execute("SELECT done FROM jobs")]
+    engine = create_engine(database)
+    with engine.connect() as connection:
+        done = connection.scalars(text("SELECT done FROM jobs")).all()
+    engine.dispose()
+    return list(done)
 
 
 def test_a_stopped_service_tells_those_who_follow_and_goes_on_later(

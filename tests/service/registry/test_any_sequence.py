@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tempfile import TemporaryDirectory
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from adapters.backbones import Backbone
 from adapters.rest import no_rest
@@ -15,6 +19,7 @@ from service.classifier_settings import ClassifierSettings
 from service.name_validation import NOT_THESE
 from service.registry.registry import Registry
 from service.storage.engine import open_database
+from tests.service.databases import KINDS, new_database
 from tests.service.registries import embeddings, image, plain_store, registry
 
 ROOM = 10**9
@@ -25,14 +30,15 @@ METHODS = ["auto", "tip-adapter++", "tip-x", "ape++", "gda++", "zero-shot"]
 class AnySequence(RuleBasedStateMachine):
     """Sizes go to and fro over the one up to which changes are tuned at once."""
 
+    kind: str
     backbone: Backbone
 
     @initialize(
         method=st.sampled_from(METHODS), meaning=st.booleans(), n=st.sampled_from([0, 60, 64, 80])
     )
     def begin(self, method: str, meaning: bool, n: int) -> None:
-        self.folder = TemporaryDirectory()
-        self.engine = open_database(f"sqlite:///{self.folder.name}/handful.db")
+        self.database = new_database(self.kind)
+        self.engine = open_database(self.database.__enter__())
         self.settings = ClassifierSettings(
             method=method,
             names_carry_meaning=meaning or method == "zero-shot",
@@ -129,13 +135,14 @@ class AnySequence(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.tune()
         self.engine.dispose()
-        self.folder.cleanup()
+        self.database.__exit__(None, None, None)
 
 
-AnySequence.TestCase.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)
-
-
-class TestAnySequence(AnySequence.TestCase):  # type: ignore[name-defined,misc,valid-type]
-    @pytest.fixture(autouse=True)
-    def _with_backbone(self, backbone: Backbone) -> None:
-        AnySequence.backbone = backbone
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_sequence_of_changes_ends_as_if_registered_at_once(
+    kind: str, backbone: Backbone
+) -> None:
+    AnySequence.kind, AnySequence.backbone = kind, backbone
+    run_state_machine_as_test(
+        AnySequence, settings=settings(max_examples=10, stateful_step_count=12, deadline=None)
+    )

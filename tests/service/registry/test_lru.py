@@ -7,14 +7,19 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Lock
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from prometheus_client import REGISTRY
 from sqlalchemy import Engine
 
@@ -26,6 +31,7 @@ from service.storage.fingerprints import Origin
 from service.storage.records import State, StoredClassifier
 from service.storage.store import Store
 from tests.service.client import Classifier
+from tests.service.databases import KINDS, new_database
 from tests.service.pictures import picture
 from tests.service.registries import (
     SETTINGS,
@@ -258,12 +264,13 @@ NAMES = [f"c{i}" for i in range(6)]
 class LoadedMachine(RuleBasedStateMachine):
     """Any order of uses keeps those used last, as many as fit, and the very last one."""
 
+    kind: str
     backbone: Backbone
 
     @initialize(room=st.floats(0.1, 6))
     def begin(self, room: float) -> None:
-        self.folder = TemporaryDirectory()
-        self.engine = open_database(f"sqlite:///{self.folder.name}/handful.db")
+        self.database = new_database(self.kind)
+        self.engine = open_database(self.database.__enter__())
         self.store = plain_store(self.engine, self.backbone)
         sizes = registry(self.store, self.backbone)
         fill(sizes, *NAMES)
@@ -316,16 +323,16 @@ class LoadedMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.engine.dispose()
-        self.folder.cleanup()
+        self.database.__exit__(None, None, None)
 
 
-LoadedMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
-
-
-class TestLoadedMachine(LoadedMachine.TestCase):  # type: ignore[name-defined,misc]
-    @pytest.fixture(autouse=True)
-    def _with_backbone(self, backbone: Backbone) -> None:
-        LoadedMachine.backbone = backbone
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_order_of_uses_keeps_those_used_last(kind: str, backbone: Backbone) -> None:
+    LoadedMachine.kind, LoadedMachine.backbone = kind, backbone
+    run_state_machine_as_test(
+        LoadedMachine,
+        settings=settings(max_examples=10, stateful_step_count=20, deadline=None),
+    )
 
 
 def test_answers_over_http_do_not_tell_that_a_classifier_was_dropped(

@@ -5,6 +5,7 @@ Counted in steps of SQLite's virtual machine, which do not depend on the machine
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,21 +99,32 @@ def delete_another(store: Store) -> Callable[[], object]:
     return lambda: store.delete_classifier(loaded(store, "b").record.id)
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Databases with few images and with many, by their number."""
+    folder = tmp_path_factory.mktemp("filled")
+    files = {size: folder / f"{size}.db" for size in (40, 2000)}
+    for size, file in files.items():
+        engine = open_database(f"sqlite:///{file}")
+        store = Store(engine, OWN)
+        create(store, "a", *LABELS)
+        images = (support(2, LABELS[i % 20], sha256=f"{size}-{i}") for i in range(size))
+        write(store, "a", added=tuple(images))
+        engine.dispose()  # the last connection empties the log
+    return files
+
+
 @pytest.mark.parametrize(
     "prepared",
     [add_one, remove_one, remove_a_class, tune, follow_one, look_up, delete_another],
 )
 def test_what_is_changed_is_paid_for_however_much_is_stored(
-    tmp_path: Path, prepared: Callable[[Store], Callable[[], object]]
+    tmp_path: Path, filled: dict[int, Path], prepared: Callable[[Store], Callable[[], object]]
 ) -> None:
     costs = []
-    for size in (40, 2000):
-        engine = open_database(f"sqlite:///{tmp_path / str(size)}.db")
-        store = Store(engine, OWN)
-        create(store, "a", *LABELS)
-        images = (support(2, LABELS[i % 20], sha256=f"{size}-{i}") for i in range(size))
-        write(store, "a", added=tuple(images))
-        act = prepared(store)
+    for file in filled.values():
+        engine = open_database(f"sqlite:///{shutil.copy(file, tmp_path)}")
+        act = prepared(Store(engine, OWN))
         with counted(engine) as cost:
             act()
         costs.append(cost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -14,13 +13,12 @@ from sqlalchemy import Engine, text
 from service.classifier_settings import ClassifierSettings
 from service.storage.change import Change, NewClass
 from service.storage.deleting import removing_support
-from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.store import Store
 from service.storage.support_rows import write_support
 from service.storage.tables import ImageRow, ViewsRow
 from service.storage.transactions import writing
-from tests.service.postgres import fresh_database, url
+from tests.service.databases import only_postgresql
 from tests.service.stored import (
     OWN,
     TUNING,
@@ -33,14 +31,8 @@ from tests.service.stored import (
 )
 
 PATIENCE = 60
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with fresh_database() as database:
-        opened = open_database(url(database))
-        yield opened
-        opened.dispose()
+# On SQLite transactions do not wait inside each other.
+pytestmark = only_postgresql
 
 
 def one_waits(engine: Engine) -> None:

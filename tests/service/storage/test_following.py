@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -29,27 +28,19 @@ from service.storage.records import ClassRecord, State, StoredClassifier, Suppor
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tables import ChangeRow
-from tests.service.postgres import fresh_database, url
+from tests.service.databases import KINDS, new_database
 from tests.service.stored import OWN, TUNING, create, loaded, rows, support, write
 
 PATIENCE = 60
 LABELS = ("ant", "bee", "cat")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        folder: Path = tmp_path_factory.mktemp("following")
-        opened = open_database(f"sqlite:///{folder / 'handful.db'}")
+@pytest.fixture(scope="module", params=KINDS)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with new_database(request.param) as url:
+        opened = open_database(url)
         yield opened
         opened.dispose()
-    else:
-        with fresh_database() as database:
-            opened = open_database(url(database))
-            yield opened
-            opened.dispose()
 
 
 @pytest.fixture(scope="module")

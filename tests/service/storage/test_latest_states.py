@@ -26,9 +26,9 @@ READERS, CHANGES = 6, 40
 
 
 @pytest.fixture
-def database() -> Iterator[str]:
-    with fresh_database() as name:
-        yield name
+def name() -> Iterator[str]:
+    with fresh_database() as made:
+        yield made
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture
-def server(database: str, wire: Wire) -> Iterator[Engine]:
-    opened = open_database(url(database, wire.port), 1.0)
+def server(name: str, wire: Wire) -> Iterator[Engine]:
+    opened = open_database(url(name, wire.port), 1.0)
     yield opened
     opened.dispose()
 
@@ -79,16 +79,9 @@ class Statements:
         assert self.go_on.wait(PATIENCE)
 
 
-def either(sqlite: bool, request: pytest.FixtureRequest) -> Engine:
-    engine: Engine = request.getfixturevalue("engine" if sqlite else "server")
-    return engine
-
-
-@pytest.mark.parametrize("sqlite", [True, False])
 def test_who_asks_while_a_read_is_under_way_shares_the_next(
-    sqlite: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = either(sqlite, request)
     store = store_of(engine, "a", "b")
     assert store.latest_state("a") == store.state("a")
     assert store.latest_state("a") == store.state("a")  # by the driver alone
@@ -115,11 +108,7 @@ def test_who_asks_while_a_read_is_under_way_shares_the_next(
     store.close()
 
 
-@pytest.mark.parametrize("sqlite", [True, False])
-def test_whoever_asks_after_a_change_is_told_of_it(
-    sqlite: bool, request: pytest.FixtureRequest
-) -> None:
-    engine = either(sqlite, request)
+def test_whoever_asks_after_a_change_is_told_of_it(engine: Engine) -> None:
     writer, reader = store_of(engine, "a"), store_of(engine)
     acknowledged, ended = [0], Event()
     begin = Barrier(READERS + 1)
@@ -149,12 +138,12 @@ def test_whoever_asks_after_a_change_is_told_of_it(
     reader.close()
 
 
-def test_a_connection_that_was_ended_is_made_again(server: Engine, database: str) -> None:
+def test_a_connection_that_was_ended_is_made_again(server: Engine, name: str) -> None:
     store = store_of(server, "a")
     assert store.latest_state("a") is not None
     with administrator() as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
         )
     assert store.latest_state("a") is not None
     store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
 from service.problems import InvalidUpload, KeyNotFound, OtherBackbone, StorageUnavailable
+from service.settings.postgresql import PostgreSQLSettings
 from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
@@ -32,12 +32,6 @@ from tests.service.registries import embeddings, fill, image, plain_store, regis
 from tests.service.server import Server, run_handful
 
 SECONDS = 1.0
-START = """
-import sys
-from service.storage.engine import open_database
-from service.storage.fingerprints import Origin, remember
-remember(open_database(sys.argv[1]), Origin("f" * 64, "lite"))
-"""
 
 
 @pytest.fixture
@@ -69,13 +63,12 @@ def create(store: Store, name: str) -> None:
 
 
 def test_processes_that_start_together_on_an_empty_database_all_start(database: str) -> None:
-    started = [
-        subprocess.Popen([sys.executable, "-c", START, url(database)], stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    for process in started:
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told.decode()
+    def start(number: int) -> subprocess.CompletedProcess[str]:
+        return run_handful("keys", "create", "--name", str(number), database_url=url(database))
+
+    with ThreadPoolExecutor(3) as threads:
+        for done in threads.map(start, range(3)):
+            assert done.returncode == 0, done.stderr
 
 
 def test_a_state_is_the_same_however_it_is_read(engine: Engine) -> None:
@@ -169,8 +162,9 @@ def test_another_programs_tables_are_refused_by_name(database: str) -> None:
 
 
 def test_registries_on_one_database_lose_nothing_and_share_images(
-    engine: Engine, backbone: Backbone
+    database: str, backbone: Backbone
 ) -> None:
+    engine = open_database(url(database), 30)
     both = [
         registry(plain_store(engine, backbone), backbone, one_of_several=True) for _ in range(2)
     ]
@@ -189,6 +183,23 @@ def test_registries_on_one_database_lose_nothing_and_share_images(
         for name in "ab":
             [answer] = made.live(name).predict(embeddings(999), 1, 1000)
             assert len(answer.evidence) == 4 + 12
+    engine.dispose()
+
+
+def test_a_pool_of_one_connection_is_enough(database: str, backbone: Backbone) -> None:
+    one = PostgreSQLSettings(database_pool_size=1, database_pool_overflow=0)
+    engine = open_database(url(database), 20, one)
+    made = registry(plain_store(engine, backbone), backbone, one_of_several=True)
+    fill(made, "a")
+
+    def client(number: int) -> None:
+        made.add_images("a", [("ant", image(100 + number))])
+        made.live("a").predict(embeddings(999), 1, 1000)
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(client, range(18)))
+    assert len(made.live("a").support) == 4 + 18
+    engine.dispose()
 
 
 def test_of_two_backbones_that_make_their_first_classifier_at_once_one_is_refused(
@@ -233,7 +244,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, tiny_vit: Callable[[int], str]
                 database_url=url(database, port),
                 database_seconds=SECONDS,
             )
-            for number, (name, port) in enumerate(zip(names, (wire.port, 5432), strict=True))
+            for number, (name, port) in enumerate(zip(names, (wire.port, None), strict=True))
         ]
         with starting[0].result() as here, starting[1].result() as there:
             yield Two(here, there, wire, database, names)

@@ -27,19 +27,6 @@ TOWER = "a" * 64
 TENANT = ""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-        yield opened
-        opened.dispose()
-    else:
-        with fresh_database() as name:
-            opened = open_database(url(name))
-            yield opened
-            opened.dispose()
-
-
 def row(prompt: str) -> Tensor:
     seed = int.from_bytes(prompt.encode()) % 2**31
     return torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -25,6 +31,7 @@ from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.recipe_move import RecipeMoves
 from service.storage.store import Store
 from service.storage.tables import ImageRow, ReEmbeddedRow, ViewsRow
+from tests.service.databases import KINDS, new_database
 from tests.service.stored import OWN, TUNING, create, embeddings, loaded, rows, support, write
 
 OLD, NEW = OWN.fingerprint, "e" * 64
@@ -56,10 +63,12 @@ def opened(engine: Engine) -> Store:
 class Moving(RuleBasedStateMachine):
     """Classifiers with their recipe, number of views and images, as they should be read."""
 
+    kind: str
+
     @initialize()
     def begin_empty(self) -> None:
-        self.folder = TemporaryDirectory()
-        self.engine = open_database(f"sqlite:///{self.folder.name}/handful.db")
+        self.database = new_database(self.kind)
+        self.engine = open_database(self.database.__enter__())
         self.store, self.moves = opened(self.engine), RecipeMoves(self.engine, OWN)
         self.embeddings = MovedEmbeddings(self.engine, OWN)
         self.expected: dict[str, tuple[str, int, list[int]]] = {}
@@ -194,13 +203,16 @@ class Moving(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "engine"):
             self.engine.dispose()
-            self.folder.cleanup()
+            self.database.__exit__(None, None, None)
 
 
-TestMoving = Moving.TestCase
-TestMoving.settings = settings(
-    max_examples=8, stateful_step_count=25, deadline=None, derandomize=True
-)
+@pytest.mark.parametrize("kind", KINDS)
+def test_moves_between_recipes_in_any_order(kind: str) -> None:
+    Moving.kind = kind
+    run_state_machine_as_test(
+        Moving,
+        settings=settings(max_examples=8, stateful_step_count=25, deadline=None, derandomize=True),
+    )
 
 
 def test_embeddings_of_two_recipes_are_not_written_into_one_classifier(engine: Engine) -> None:

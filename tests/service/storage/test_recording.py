@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, insert
 from sqlalchemy.orm import Session
 
 from adapters.heads import Tuning
 from service.storage.change import Change, NewClass
-from service.storage.engine import open_database
 from service.storage.recording import Recorded
 from service.storage.store import Store
 from service.storage.tables import BackboneRow
 from tests.service.stored import OWN, create, loaded, rows, support, write
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_database(f"sqlite:///{tmp_path / 'handful.db'}")
 
 
 class Kept:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import alembic.command
-import alembic.config
 import pytest
 import torch
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 import service.storage.migrations
 from service.classifier_settings import ClassifierSettings
@@ -21,11 +17,10 @@ from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.fingerprints import Origin, OtherBackboneError, check_fingerprints
-from service.storage.records import TuningState
 from service.storage.store import Store
 from service.storage.tables import Base, ContentRow, ImageRow, SupportRow
-from tests.service.postgres import fresh_database, url
-from tests.service.stored import OWN, TUNING, create, embeddings, loaded, rows, support, write
+from tests.service.databases import only_sqlite
+from tests.service.stored import TUNING, create, embeddings, loaded, rows, support, write
 
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
 
@@ -33,71 +28,6 @@ MIGRATIONS = Path(service.storage.migrations.__path__[0])
 @pytest.fixture
 def store(engine: Engine) -> Store:
     return Store(engine, Origin("f" * 64, "lite"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'handful.db'}"
-    else:
-        with fresh_database() as name:
-            yield url(name)
-
-
-@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005"])
-def test_what_an_older_version_wrote_survives_the_migrations(database: str, version: str) -> None:
-    engine = open_database(database)
-    store = Store(engine, OWN)
-    create(store, "insects", "ant", "bee")
-    write(store, "insects", added=(support(1, "ant"),))
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.execution_options(writes=True).begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.downgrade(config, version)
-        old = {column["name"] for column in inspect(connection).get_columns("classifiers")}
-        assert "changes" not in inspect(connection).get_table_names()
-    assert ("coverage" in old) == (version > "0001")
-    assert "tuning_is_current" not in old
-    engine.dispose()
-    engine = open_database(database)
-    store = Store(engine, OWN)
-    after = loaded(store, "insects")
-    assert [record.label for record in after.classes] == ["ant", "bee"]
-    assert len(after.support) == 1
-    assert after.record.settings == ClassifierSettings()
-    assert after.record.tuning == TUNING
-    assert after.record.tuning_state == TuningState(
-        is_current=True, since=after.record.updated_at, images_behind=0
-    )
-    written = store.write(after.record.state, Change(added=(support(2, "bee"),)))
-    followed = store.written_since(after.record.state)
-    assert followed is not None
-    assert followed.support == written.support
-    assert store.written_since(after.record.state._replace(revision=-1)) is None
-    engine.dispose()
-
-
-def test_multi_picture_files_that_an_older_version_kept_are_jpegs(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'handful.db'}"
-    engine = open_database(url)
-    store = Store(engine, Origin("f" * 64, "lite"))
-    create(store, "phone", "ant")
-    kinds = {1: "image/mpo", 2: "image/png"}
-    images = tuple(support(seed, "ant", media_type=kind) for seed, kind in kinds.items())
-    write(store, "phone", added=images)
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.execution_options(writes=True).begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.downgrade(config, "0003")
-    engine.dispose()
-    engine = open_database(url)
-    with Session(engine) as session:
-        read = session.scalars(select(ImageRow.media_type).order_by(ImageRow.id)).all()
-    assert read == ["image/jpeg", "image/png"]
-    engine.dispose()
 
 
 def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
@@ -110,6 +40,7 @@ def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
         }
 
 
+@only_sqlite
 def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
@@ -117,12 +48,11 @@ def test_a_commit_reaches_the_disk_before_it_is_acknowledged(engine: Engine) -> 
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
 
 
-def test_opening_a_database_twice_keeps_its_classifiers(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'handful.db'}"
-    first = open_database(url)
+def test_opening_a_database_twice_keeps_its_classifiers(database: str) -> None:
+    first = open_database(database)
     create(Store(first, Origin("f" * 64, "lite")), "a", "ant")
     first.dispose()
-    second = open_database(url)
+    second = open_database(database)
     assert [one.name for one in Store(second, Origin("f" * 64, "lite")).classifiers()] == ["a"]
     second.dispose()
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2 as httpx
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
@@ -215,6 +216,30 @@ def test_each_failure_of_sqlite_has_words(name: str, told: str, tmp_path: Path) 
     assert found is not None
     assert told in str(found.detail)
     assert isinstance(found, StorageFull) == (name == "SQLITE_FULL")
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "told"),
+    [
+        ("55P03", "locked for too long"),
+        ("57014", "took too long"),
+        ("25006", "can only be read"),
+        ("08006", "connection was lost"),
+        ("42501", "look at its grants"),
+        ("53300", "no resources left"),
+        ("57P01", "stopping or starting"),
+        ("58030", "reading or writing failed"),
+        ("XX001", "internal error or damage"),
+        ("26000", "HANDFUL_DATABASE_TRANSACTION_POOLING=true"),
+        ("53100", "disk of the database server is full"),
+    ],
+)
+def test_each_failure_of_postgresql_has_words(sqlstate: str, told: str) -> None:
+    found = problem_of(psycopg.errors.lookup(sqlstate)("as PostgreSQL says it"), None)
+    assert found is not None
+    assert told in str(found.detail)
+    assert isinstance(found, StorageFull) == (sqlstate == "53100")
+    assert problem_of(psycopg.errors.lookup("42601")("a syntax error"), None) is None
 
 
 def test_a_programming_error_is_no_storage_problem(tmp_path: Path) -> None:

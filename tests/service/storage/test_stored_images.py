@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,25 +11,10 @@ from sqlalchemy import Engine, text
 
 from service.images.embedded import EMBEDDING_TYPE, digest
 from service.problems import ClassifierDamaged
-from service.storage.engine import open_database
 from service.storage.store import Store
 from service.storage.stored_images import StoredImage, stored_images
 from service.storage.tables import ContentRow
-from tests.service.postgres import fresh_database, url
 from tests.service.stored import OWN, create, embeddings, loaded, rows, support, write
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-        yield opened
-        opened.dispose()
-        return
-    with fresh_database() as database:
-        opened = open_database(url(database))
-        yield opened
-        opened.dispose()
 
 
 def found(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,24 +34,10 @@ from service.storage.records import TuningState
 from service.storage.store import Store
 from service.storage.tables import ContentRow, ImageRow, ViewsRow
 from tests.service.pictures import picture
-from tests.service.postgres import fresh_database, url
 from tests.service.stored import OWN, TUNING, embeddings, loaded, rows, support, write
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MIGRATIONS = Path(service.storage.migrations.__path__[0])
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-        yield opened
-        opened.dispose()
-    else:
-        with fresh_database() as name:
-            opened = open_database(url(name))
-            yield opened
-            opened.dispose()
 
 
 @pytest.fixture

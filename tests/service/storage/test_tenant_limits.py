@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,12 +13,10 @@ from sqlalchemy import Engine
 from service.access.limits import OWNED, TenantLimits
 from service.problems import QuotaExceeded
 from service.storage.change import NewClass
-from service.storage.engine import open_database
 from service.storage.errors import Outdated
 from service.storage.inbox import Inboxes, Query
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits, set_limits, stored_limits, usage
-from tests.service.postgres import fresh_database, url
 from tests.service.stored import OWN, create, embeddings, loaded, support, write
 
 LIMITS = TenantLimits(classifiers=2, classes=3, images=4)
@@ -110,16 +108,8 @@ def test_remembered_pictures_are_bytes_that_a_tenant_owns(engine: Engine) -> Non
     assert usage(engine, "lab").bytes == 60
 
 
-@pytest.fixture
-def server() -> Iterator[Engine]:
-    with fresh_database() as database:
-        engine = open_database(url(database))
-        yield engine
-        engine.dispose()
-
-
-def test_changes_at_the_same_time_do_not_go_beyond_together(server: Engine) -> None:
-    store = limited(server, TenantLimits(classes=10))
+def test_changes_at_the_same_time_do_not_go_beyond_together(engine: Engine) -> None:
+    store = limited(engine, TenantLimits(classes=10))
     for i in range(6):
         create(store, f"lab/c{i}")
 
@@ -135,7 +125,7 @@ def test_changes_at_the_same_time_do_not_go_beyond_together(server: Engine) -> N
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(add, range(6))) == 10
-    assert usage(server, "lab").classes == 10
+    assert usage(engine, "lab").classes == 10
 
 
 def test_limits_are_kept(engine: Engine) -> None:

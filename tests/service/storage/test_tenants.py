@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 import torch
 from sqlalchemy import Engine
 
 from adapters.embeddings import ImageEmbeddings
-from service.storage.engine import open_database
 from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
 from service.storage.tables import ContentRow, ImageRow
@@ -17,11 +13,6 @@ from service.tenancy import DEFAULT_TENANT, qualified
 from tests.service.stored import OWN, create, embeddings, loaded, rows, support, write
 
 TENANTS = (DEFAULT_TENANT, "acme", "acme2")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_database(f"sqlite:///{tmp_path / 'handful.db'}")
 
 
 def test_an_image_of_one_tenant_is_not_that_of_another(engine: Engine) -> None:

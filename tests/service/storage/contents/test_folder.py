@@ -20,14 +20,12 @@ from service.storage.contents import Contents
 from service.storage.contents.folder import Folder
 from service.storage.contents.object_store import MARKER, is_whole, new_key
 from service.storage.contents.sweeping import sweep
-from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tables import ContentObjectRow, ContentRow, ContentStoreRow, ImageRow
 from service.storage.tenant_limits import OwnedLimits, usage
-from tests.service.postgres import fresh_database, url
 from tests.service.storage.contents.placed_images import (
     add,
     files,
@@ -46,19 +44,6 @@ def refused(kind: type[StatusProblem], told: str) -> Iterator[None]:
     with pytest.raises(kind) as raised:
         yield
     assert told in str(raised.value.detail)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        opened = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
-        yield opened
-        opened.dispose()
-        return
-    with fresh_database() as name:
-        opened = open_database(url(name))
-        yield opened
-        opened.dispose()
 
 
 @pytest.fixture
