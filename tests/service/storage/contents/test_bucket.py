@@ -22,6 +22,7 @@ from service.storage.contents.sweeping import sweep
 from service.storage.errors import StorageError
 from service.storage.store import Store
 from service.storage.tables import ContentObjectRow, ImageRow
+from tests.service.databases import new_database
 from tests.service.storage.contents.placed_images import add, image, picture, referred, store_with
 from tests.service.storage.contents.s3_server import S3, serving
 from tests.service.stored import create, rows, write
@@ -29,6 +30,13 @@ from tests.service.stored import create, rows, write
 LOCATION = "s3://images/of/tests"
 PREFIX = "of/tests/"
 SECONDS = 1.0
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """One kind: what differs between databases is tested with a folder."""
+    with new_database("sqlite") as made:
+        yield made
 
 
 @pytest.fixture
