@@ -18,7 +18,7 @@ from obstore.exceptions import (
 from obstore.store import from_url
 
 from service.problems import StorageUnavailable
-from service.storage.contents.object_store import MARKER, ObjectMissing
+from service.storage.contents.object_store import AGAIN, MARKER, ObjectMissing
 from service.storage.errors import StorageError
 from service.storage.patience import Patience
 
@@ -28,7 +28,6 @@ T = TypeVar("T")
 
 # Seconds for one try, and nothing more, while it is known that the bucket does not answer.
 _QUICK = 1.0
-_AGAIN = "Nothing was changed; send the request again."
 # Of an answer of the server, in the log.
 _MOST_SHOWN = 400
 
@@ -67,7 +66,10 @@ class Bucket:
 
     def put(self, key: str, content: bytes) -> None:
         """Write an object, in one request."""
-        self._asked(lambda store: obstore.put(store, key, content, use_multipart=False))
+        try:
+            self._asked(lambda store: obstore.put(store, key, content, use_multipart=False))
+        except ObjectMissing as error:  # nothing that is not there is asked for but the bucket
+            raise StorageUnavailable(f"The bucket of images is not there. {AGAIN}") from error
 
     def get(self, key: str) -> bytes:
         """Read an object."""
@@ -105,7 +107,7 @@ class Bucket:
             self._asked(lambda store: obstore.head(store, MARKER))
         except ObjectMissing as error:
             logger.warning("storage-unavailable: %s is gone, or has no marker", self._location)
-            raise StorageUnavailable(f"The bucket of images is gone. {_AGAIN}") from error
+            raise StorageUnavailable(f"The bucket of images is not there. {AGAIN}") from error
 
     def _asked(self, ask: Callable[[Any], T]) -> T:
         """What the bucket answers; its failures come as problems.
@@ -120,19 +122,19 @@ class Bucket:
             self._patience.regain()
             if "NoSuchBucket" in str(error):
                 logger.warning("storage-unavailable: there is no bucket %s", self._location)
-                raise StorageUnavailable(f"The bucket of images is gone. {_AGAIN}") from error
+                raise StorageUnavailable(f"The bucket of images is not there. {AGAIN}") from error
             raise ObjectMissing from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             logger.warning("storage-unavailable: %s refuses: %s", self._location, _shown(error))
             raise StorageUnavailable(
                 "The bucket of images refuses this service: look at its keys, and what they allow. "
-                + _AGAIN
+                + AGAIN
             ) from error
         except BaseError as error:
             self._patience.lose()
             logger.warning("storage-unavailable: %s: %s", self._location, _shown(error))
             raise StorageUnavailable(
-                f"The bucket of images does not answer as it should. {_AGAIN}"
+                f"The bucket of images does not answer as it should. {AGAIN}"
             ) from error
         self._patience.regain()
         return answer

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.contents.object_store import MARKER, ObjectMissing, ObjectStore
+from service.storage.contents.object_store import AGAIN, MARKER, ObjectMissing, ObjectStore
 from service.storage.errors import StorageError
 from service.storage.tables import ContentObjectRow, ContentStoreRow
 from service.storage.transactions import writing
@@ -37,8 +37,9 @@ def claim(engine: Engine, store: ObjectStore) -> int:
             return _claimed(session, store)
     except (StorageFull, StorageUnavailable) as error:
         raise StorageError(
-            f"images cannot be kept in {store.location}: {error.detail}"
-            f" ({' '.join(str(error.__cause__).split())[:300]})"
+            f"images cannot be kept in {store.location}: "
+            f"{str(error.detail).removesuffix(AGAIN)}"
+            f"({' '.join(str(error.__cause__).split())[:300]})"
         ) from error
 
 
@@ -65,11 +66,8 @@ def write_marker(store: ObjectStore, marker: str) -> None:
 
 def _try_out(store: ObjectStore) -> None:
     probe = f"{MARKER}.probe.{uuid.uuid4().hex}"
-    try:
-        store.put(probe, b"can it be written to?\n")
-        store.delete([probe])
-    except ObjectMissing as error:
-        raise StorageError(f"there is no {store.location}; make the bucket first") from error
+    store.put(probe, b"can it be written to?\n")
+    store.delete([probe])
 
 
 def _claimed(session: Session, store: ObjectStore) -> int:

@@ -10,14 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from service.problems import StorageFull, StorageUnavailable
-from service.storage.contents.object_store import MARKER, ObjectMissing
+from service.storage.contents.object_store import AGAIN, MARKER, ObjectMissing
 from service.storage.errors import StorageError
 
 logger = logging.getLogger("handful.storage")
 
 # What an object is called until it is whole.
 _PART = ".part"
-_AGAIN = "Nothing was changed; send the request again."
 
 
 class Folder:
@@ -112,7 +111,7 @@ class Folder:
                 return
             logger.warning("storage-unavailable: %s is not the folder that it was", self._root)
             raise StorageUnavailable(
-                f"The folder of images is gone, or empty. Is its disk mounted? {_AGAIN}"
+                f"The folder of images is gone, or empty. Is its disk mounted? {AGAIN}"
             ) from error
         identity = found.st_dev, found.st_ino
         if self._identity is None:
@@ -121,7 +120,7 @@ class Folder:
             logger.warning("storage-unavailable: %s is another folder now", self._root)
             raise StorageUnavailable(
                 "Another folder is in the place of that of the images. Restart the service to use "
-                f"that one. {_AGAIN}"
+                f"that one. {AGAIN}"
             )
 
     def _make(self, folder: Path) -> None:
@@ -147,7 +146,7 @@ class Folder:
                 ) from error
             logger.warning("storage-unavailable: %s", error)
             raise StorageUnavailable(
-                f"The folder of images cannot be used now: {error.strerror}. {_AGAIN}"
+                f"The folder of images cannot be used now: {error.strerror}. {AGAIN}"
             ) from error
 
 

@@ -12,6 +12,8 @@ from service.tenancy import bare, tenant_of
 
 #: Key of the object by which a store is known again; no image's begins so.
 MARKER = "handful-store"
+#: What a problem of a store says last to whoever sent the request.
+AGAIN = "Nothing was changed; send the request again."
 
 
 class ObjectMissing(Exception):

@@ -88,7 +88,7 @@ def test_what_fails_for_a_while_is_tried_again(
     [
         ((503, "SlowDown", None), "does not answer"),
         ((403, "AccessDenied", None), "refuses"),
-        ("bucket", "is gone"),
+        ("bucket", "is not there"),
         ("slow", "does not answer"),
         ("stopped", "does not answer"),
     ],
@@ -165,7 +165,7 @@ def test_damage_is_told_of_that_image_alone(s3: S3, store: Store) -> None:
     [
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "look at its keys"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "does not answer"),
-        ({}, r"there is no s3://nobody/of|The bucket of images is gone"),
+        ({}, "is not there"),
     ],
     ids=["keys", "endpoint", "bucket"],
 )

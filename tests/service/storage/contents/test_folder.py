@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import pytest
 from fastapi_problem.error import StatusProblem
 from sqlalchemy import Engine, select
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from service.access.limits import TenantLimits
 from service.problems import ImageDamaged, QuotaExceeded, StorageFull, StorageUnavailable
+from service.storage import migrations
 from service.storage.contents import Contents
 from service.storage.contents.folder import Folder
 from service.storage.contents.object_store import MARKER, is_whole, new_key
@@ -233,6 +236,21 @@ def test_a_full_and_a_read_only_disk_are_told(
         assert add(store, "insects", image(3))
         sweep(engine, contents_of(store).store, NOW)
         assert files(folder) == referred(engine)
+
+
+def test_tables_stay_while_bytes_are_outside(engine: Engine, store: Store) -> None:
+    add(store, "insects", image(1))
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(*migrations.__path__)))
+
+    def downgrade() -> None:
+        with engine.execution_options(writes=True).begin() as connection:
+            config.attributes["connection"] = connection
+            alembic.command.downgrade(config, "0014")
+
+    with pytest.raises(RuntimeError, match="bring them back first"):
+        downgrade()
+    assert rows(engine, ContentObjectRow) == 1
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(engine: Engine, folder: Path) -> None:
