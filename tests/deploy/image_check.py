@@ -84,15 +84,15 @@ def stand_in() -> Path:
     Raises:
         NoBuilderError: It cannot be made.
     """
-    made = user_cache_path("handful-image-check") / "bookworm-1.tar"
+    made = user_cache_path("handful-image-check") / "bookworm-2.tar"
     if made.exists():
         return made
     say("making what stands in for the base image")
     made.parent.mkdir(parents=True, exist_ok=True)
     part = made.with_suffix(".part.tar")
     done = run(
-        *("mmdebstrap", "--quiet", "--variant=essential"),
-        "--include=python3,python3-venv,passwd,ca-certificates",
+        *("mmdebstrap", "--quiet", "--variant=minbase"),
+        "--include=python3,python3-venv,ca-certificates,netbase,tzdata",
         *(f"--dpkgopt=path-exclude=/usr/share/{it}/*" for it in ("doc", "man", "locale")),
         "--dpkgopt=force-unsafe-io",
         "--customize-hook=ln -s /usr/bin/python3 $1/usr/local/bin/python",
