@@ -110,12 +110,9 @@ def _failure(http: httpx.Client) -> str:
 def deploy(settings: Settings, update: int) -> None:
     """Deploy, or update what is deployed."""
     changed = settings.model_copy(update={"history_days": 30 + update})
-    one_a_node = {
-        "num_replicas": 2,
-        "max_replicas_per_node": 1,
-        "ray_actor_options": {"num_cpus": 1},
-    }
-    serve.run(application(changed, one_a_node, one_a_node), name=APPLICATION, route_prefix="/")
+    # With room for the new replicas beside the old ones.
+    options = {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+    serve.run(application(changed, options, options), name=APPLICATION, route_prefix="/")
 
 
 def replicas(deployment: str) -> list[psutil.Process]:
@@ -208,20 +205,22 @@ def disturb(
         cluster.remove_node(nodes.pop(0), allow_graceful=False)
         nodes.append(cluster.add_node(**node))
 
-    for number in range(arguments.rounds):
-        kinds: dict[str, Callable[[], None]] = {
-            "ingress killed": lambda: replicas(INGRESS)[0].kill(),
-            "encoder killed": lambda: replicas(ENCODER)[0].kill(),
-            "update": lambda number=number: deploy(settings, number + 1),  # type: ignore[misc]
-            "node killed": kill_node,
-        }
-        for kind, disturbance in kinds.items():
-            clients.kind = kind
-            begun = time.monotonic()
-            disturbance()
-            settle(arguments.quiet)
-            print(f"{kind}: well again after {time.monotonic() - begun:.0f} s", flush=True)
-    clients.stop()
+    try:
+        for number in range(arguments.rounds):
+            kinds: dict[str, Callable[[], None]] = {
+                "ingress killed": lambda: replicas(INGRESS)[0].kill(),
+                "encoder killed": lambda: replicas(ENCODER)[0].kill(),
+                "update": lambda number=number: deploy(settings, number + 1),  # type: ignore[misc]
+                "node killed": kill_node,
+            }
+            for kind, disturbance in kinds.items():
+                clients.kind = kind
+                begun = time.monotonic()
+                disturbance()
+                settle(arguments.quiet)
+                print(f"{kind}: well again after {time.monotonic() - begun:.0f} s", flush=True)
+    finally:
+        clients.stop()
     for kind, counts in clients.counts.items():
         failed = counts.failed.total()
         print(
