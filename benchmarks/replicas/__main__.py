@@ -4,6 +4,7 @@
     python -m benchmarks.replicas checks       # what a look at a revision costs
     python -m benchmarks.replicas changes      # how many a second, with NOTIFY and without
     python -m benchmarks.replicas following    # the first query after a change elsewhere
+    python -m benchmarks.replicas follows      # what following a change costs a replica
     python -m benchmarks.replicas rates        # what a rate limit costs that all share
 
 The server is ``postgres@127.0.0.1:5432``, or that of ``HANDFUL_BENCHMARK_POSTGRESQL``; databases
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.published import publish
-from benchmarks.replicas.agreement import changes, checks, rates
+from benchmarks.replicas.agreement import changes, checks, follows, rates
 from benchmarks.replicas.following import following
 from benchmarks.replicas.throughput import measured
 
@@ -27,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    what = ("throughput", "checks", "changes", "following", "rates")
+    what = ("throughput", "checks", "changes", "following", "follows", "rates")
     parser.add_argument("what", nargs="?", choices=what, default="throughput")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4])
@@ -40,6 +41,8 @@ def main() -> None:
         publish("replicas_changes", "Changes of one image", changes(options.seconds))
     elif options.what == "following":
         publish("replicas_following", "A query of one image", following(options.rounds))
+    elif options.what == "follows":
+        publish("replicas_follows", "Following a change of one image", follows(options.rounds))
     elif options.what == "rates":
         publish("replicas_rates", "A request against two rate limits", rates(options.seconds))
     else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from torch.nn.functional import normalize
 
 from adapters.embeddings import ImageEmbeddings
 from adapters.heads import Tuning
+from adapters.loading import load_backbone
 from benchmarks.published import Row
 from benchmarks.replicas.database import Processors, fresh_database, statistics
 from service.classifier_settings import ClassifierSettings
@@ -28,6 +31,9 @@ from service.storage.fingerprints import Origin
 from service.storage.notifications import CHANNEL, Notifications
 from service.storage.recording import Recorded
 from service.storage.store import Store
+from tests.service.registries import SETTINGS, plain_store, registry
+from tests.service.registries import image as support
+from tests.tiny_vit import write_tiny_vit
 
 OWN = Origin("f" * 64, "lite")
 WIDTH = 512
@@ -229,4 +235,42 @@ def rates(seconds: float) -> list[Row]:
                     "this process, us a request": 1e6 * used["this"] / len(took),
                 }
             )
+    return rows
+
+
+def follows(rounds: int) -> list[Row]:
+    """What it costs a replica, and the database, to follow a change of one image."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as place, fresh_database() as url:
+        backbone = load_backbone(f"local-dir:{write_tiny_vit(Path(place))}", "cpu")
+        engine = open_database(url)
+        here, there = (
+            registry(plain_store(engine, backbone), backbone, 10**9, one_of_several=True)
+            for _ in range(2)
+        )
+        for images in (100, 1000):
+            name = str(images)
+            here.put(name, SETTINGS, ["ant", "bee"])
+            here.add_images(name, [("ant" if i % 2 else "bee", support(i)) for i in range(images)])
+            there.live(name)
+            took, this, sessions = list[float](), 0.0, 0.0
+            for turn in range(rounds):
+                here.add_images(name, [("ant", support(10**6 + turn))])
+                processors = Processors(url, [])
+                begun, used = time.perf_counter(), time.thread_time()
+                there.live(name)
+                this += time.thread_time() - used
+                took.append(time.perf_counter() - begun)
+                sessions += processors.used()["postgresql"]
+            rows.append(
+                {
+                    "images": images,
+                    "p50 ms": 1e3 * percentile(took, 0.5),
+                    "p99 ms": 1e3 * percentile(took, 0.99),
+                    "PostgreSQL, ms": 1e3 * sessions / rounds,
+                    "this thread, ms": 1e3 * this / rounds,
+                    "MB in memory": there.live(name).nbytes / 1e6,
+                }
+            )
+        engine.dispose()
     return rows
