@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,9 @@ def test_a_file_of_no_setting_is_warned_of(environment: pytest.MonkeyPatch) -> N
     environment.setenv("HANDFUL_DATABASE_FILE", "/run/secrets/url")
     [remark] = remarks(Settings)
     assert "HANDFUL_DATABASE_FILE is no setting" in remark
+
+
+def test_the_page_of_settings_names_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    named = re.findall(r"`HANDFUL_(\w+)`", page)
+    assert set(named) == {name.upper() for name in Settings.model_fields}
