@@ -1,13 +1,15 @@
 """What a backup, a restore and a move cost: bytes a second, memory, and the queries beside it.
 
-    python -m benchmarks.moving [--images 20000] [--kilobytes 50] [--postgresql URL] [--seconds 15]
+    python -m benchmarks.moving [--images 20000] [--kilobytes 50] [--postgresql URL]
+                               [--seconds 15] [--folder FOLDER]
 
 Fills an SQLite database straight to the tables: images of random bytes, which compress as little
 as JPEGs do, with embeddings of the width of `lite`, as support images of a classifier that nobody
 asks.
 Then each command in a process of its own, one after the other: rates are bytes of the backup by
 seconds of the command, its start included; memory is the most that was resident. With URL, of an
-empty PostgreSQL database, into that one and back.
+empty PostgreSQL database: into that one, a backup of it, and back. A FOLDER is kept,
+and filled only where nothing is there.
 
 Queries beside it: one connection asks another classifier (10 classes × 16 images of 224 pixels),
 alone and for as long as a backup takes.
@@ -29,10 +31,11 @@ from pathlib import Path
 import httpx2 as httpx
 from sqlalchemy import insert, select
 
-from benchmarks.load import PORT, Service, percentile, running
+from benchmarks.load import Service, percentile, running
+from benchmarks.load.service import PORT
 from benchmarks.photographs import queries
 from benchmarks.published import Row, publish
-from benchmarks.servers import CLASSIFIER, PREDICT, register
+from benchmarks.servers import PREDICT, register
 from service.storage.engine import open_database
 from service.storage.tables import (
     ClassifierRow,
@@ -106,6 +109,17 @@ def fill(database: str, images: int, nbytes: int) -> None:
     engine.dispose()
 
 
+def prepared(data: Path, images: int, nbytes: int) -> tuple[str, list[str]]:
+    """A filled database in a folder, and what serves it."""
+    database = f"sqlite:///{data / 'handful.db'}"
+    serve = [sys.executable, "-m", "service.cli", "serve", "--port", PORT, "--data-dir", str(data)]
+    if not (data / "handful.db").exists():
+        with running(serve, "/readyz") as service:
+            register(service)
+        fill(database, images, nbytes)
+    return database, serve
+
+
 def asked(service: Service, until: Callable[[float], bool]) -> Mapping[str, float]:
     """Ask over one connection until it is time to stop; latencies in milliseconds."""
     images, latencies, begin = queries(), [], time.perf_counter()
@@ -147,63 +161,63 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--kilobytes", type=int, default=50)
     parser.add_argument("--postgresql")
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="handful-moving-") as name:
         folder = Path(name)
-        data, file = folder / "data", folder / "backup.tar"
-        database = f"sqlite:///{data / 'handful.db'}"
-        serve = [
-            sys.executable,
-            "-m",
-            "service.cli",
-            "serve",
-            "--port",
-            PORT,
-            "--data-dir",
-            str(data),
-        ]
-        with running(serve, "/readyz") as service:
-            register(service)
-        fill(database, options.images, 1000 * options.kilobytes)
+        data, file = options.folder or folder / "data", folder / "backup.tar"
+        database, serve = prepared(data, options.images, 1000 * options.kilobytes)
         latencies: list[Row] = []
-        with running(serve, "/readyz") as service:
-            asked(service, lambda passed: passed > 3)
-            alone = asked(service, lambda passed: passed > options.seconds)
-            latencies.append({"beside": "nothing", **alone})
-            latencies += [
-                {"beside": f"a backup (nice {level})", **beside(service, database, file, level)}
-                for level in (0, 19)
+        if options.postgresql is None:
+            latencies = beside_backups(database, serve, file, options.seconds)
+            steps = [
+                ("backup", database, str(file)),
+                ("restore --check", database, str(file)),
+                ("restore", f"sqlite:///{folder / 'restored.db'}", str(file)),
             ]
-            with httpx.Client(base_url=service.url) as client:
-                client.get(CLASSIFIER).raise_for_status()
+        else:
+            back = f"sqlite:///{folder / 'back.db'}"
+            steps = [
+                ("migrate-store", database, f"{database} {options.postgresql}"),
+                ("backup", options.postgresql, str(file)),
+                ("migrate-store", database, f"{options.postgresql} {back}"),
+            ]
+        measured = [
+            (verb, of, rest, *command(*verb.split(), *rest.split(), database=of))
+            for verb, of, rest in steps
+        ]
         size = file.stat().st_size / 1e6
-        other = options.postgresql
-        steps = [("backup", database, str(file)), ("restore --check", database, str(file))]
-        steps += [("restore", f"sqlite:///{folder / 'restored.db'}", str(file))]
-        if other:
-            steps += [("migrate-store", database, f"{database} {other}")]
-            steps += [("backup", other, str(file))]
-            back = f"{other} sqlite:///{folder / 'back.db'}"
-            steps += [("migrate-store", database, back)]
-        rows: list[Row] = []
-        for verb, of, rest in steps:
-            seconds, memory = command(*verb.split(), *rest.split(), database=of)
-            urls = [one for one in rest.split() if ":" in one] or [of]
-            kinds = " to ".join(url.partition(":")[0].partition("+")[0] for url in urls)
-            rows.append(
-                {
-                    "command": f"{verb} ({kinds})",
-                    "seconds": seconds,
-                    "MB/s": size / seconds,
-                    "most memory MiB": memory,
-                }
-            )
-            for made in folder.glob("*.db*"):
-                made.unlink()
+    rows: list[Row] = []
+    for verb, of, rest, seconds, memory in measured:
+        urls = [one for one in rest.split() if ":" in one] or [of]
+        kinds = " to ".join(url.partition(":")[0].partition("+")[0] for url in urls)
+        rows.append(
+            {
+                "command": f"{verb} ({kinds})",
+                "seconds": seconds,
+                "MB/s": size / seconds,
+                "most memory MiB": memory,
+            }
+        )
     about = {"images": options.images, "backup MB": size}
     publish("moving", f"{options.images} images, {size:.0f} MB", rows, about=about)
-    publish("moving_beside", "Queries beside a backup", latencies, about=about)
+    if latencies:
+        publish("moving_beside", "Queries beside a backup", latencies, about=about)
+
+
+def beside_backups(database: str, serve: list[str], file: Path, seconds: float) -> list[Row]:
+    """Latencies of queries alone, and beside a backup at two priorities."""
+    with running(serve, "/readyz") as service:
+        asked(service, lambda passed: passed > 3)
+        alone = asked(service, lambda passed: passed > seconds)
+        return [
+            {"beside": "nothing", **alone},
+            *(
+                {"beside": f"a backup (nice {level})", **beside(service, database, file, level)}
+                for level in (0, 19)
+            ),
+        ]
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def restore(
         fail(error)
     made = done.header
     for place in made.refers_to:
-        typer.echo(f"bytes of images are not in it, but in {place}: keep that", err=True)
+        typer.echo(f"bytes of images are not in it, but in {place!r}: keep that", err=True)
     typer.echo(
         f"{done.copied} of {made.created_at:%Y-%m-%d %H:%M:%S} UTC, by Handful {made.handful} at "
         f"revision {made.revision}, are "

@@ -43,10 +43,10 @@ class Header(_Document):
 
     format: Literal["handful-backup"] = FORMAT
     version: Literal[1] = VERSION
-    handful: str
+    handful: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+_-]{1,40}$")]
     revision: Annotated[str, Field(pattern="^[0-9a-zA-Z_]{1,32}$")]
     created_at: datetime
-    database: str
+    database: Literal["sqlite", "postgresql"]
     tables: tuple[TableColumns, ...]
     last_ids: dict[str, _Count]
     refers_to: tuple[str, ...]
@@ -105,9 +105,9 @@ def read_header(data: bytes) -> Header:
         raise BackupError("the file is no backup: its first member says nothing of the kind")
     if found.get("version") != VERSION:
         raise BackupError(
-            f"the backup is of the format {str(found.get('version'))[:20]}, and this version of "
+            f"the backup is of the format {str(found.get('version'))[:20]!r}, and this version of "
             f"Handful reads the format {VERSION}: use the version that wrote it "
-            f"({str(found.get('handful'))[:40]}), or a newer one"
+            f"({str(found.get('handful'))[:40]!r}), or a newer one"
         )
     try:
         return Header.model_validate_json(data)

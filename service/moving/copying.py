@@ -72,4 +72,5 @@ def copy_tables(source: Source, target: NewTables) -> Copied:
                 f"the digest {written.sha256[:16]}, and not {read[moved.name].rows} with "
                 f"{read[moved.name].sha256[:16]}; nothing was left in the new database"
             )
+    target.analyse()
     return Copied(read)

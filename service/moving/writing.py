@@ -85,6 +85,13 @@ class NewTables:
             ):
                 self._set_last_of_server(moved, last.get(moved.name, 0))
 
+    def analyse(self) -> None:
+        """Let PostgreSQL know how much is in them, so that the first queries are planned well."""
+        if not self._sqlite:
+            for moved in self._schema.tables:
+                quote = self._connection.dialect.identifier_preparer.quote
+                self._connection.execute(text(f"ANALYZE {quote(moved.name)}"))
+
     def bring_up_to_date(self) -> None:
         """Migrate them to what this version of Handful has."""
         upgrade(self._connection)
