@@ -4,8 +4,8 @@
 
 Arithmetic with measured constants, no simulation: each resource is demanded by a rate and has a
 capacity; the table says for each number of nodes what share of each is taken, and which is first.
-The constants are those of the machine that ``docs/scale.md`` names; measure your own with
-``python -m benchmarks.replicas checks``, ``changes``, ``following`` and ``throughput``.
+Where the constants are from, ``docs/scale.md`` says; measure your own with
+``python -m benchmarks.replicas checks``, ``changes``, ``follows`` and ``throughput``.
 """
 
 from __future__ import annotations
@@ -186,11 +186,11 @@ def main() -> None:
     publish("scale_spread", f"{title}, and up to {options.databases} databases", spread)
 
 
-# docs/scale.md says where they were measured.
+# docs/scale.md says which of them were measured, and where.
 MEASURED = Constants(
-    look=50e-6,
-    look_takes=250e-6,
-    change=2e-3,
+    look=100e-6,
+    look_takes=212e-6,
+    change=4.9e-3,
     commits=500,
     commits_notifying=200,
     follow=1e-3,
