@@ -144,5 +144,8 @@ def test_any_sequence_of_changes_ends_as_if_registered_at_once(
 ) -> None:
     AnySequence.kind, AnySequence.backbone = kind, backbone
     run_state_machine_as_test(
-        AnySequence, settings=settings(max_examples=10, stateful_step_count=12, deadline=None)
+        AnySequence,
+        settings=settings(
+            max_examples=10 if kind == "sqlite" else 3, stateful_step_count=12, deadline=None
+        ),
     )

@@ -331,7 +331,9 @@ def test_any_order_of_uses_keeps_those_used_last(kind: str, backbone: Backbone) 
     LoadedMachine.kind, LoadedMachine.backbone = kind, backbone
     run_state_machine_as_test(
         LoadedMachine,
-        settings=settings(max_examples=10, stateful_step_count=20, deadline=None),
+        settings=settings(
+            max_examples=10 if kind == "sqlite" else 4, stateful_step_count=20, deadline=None
+        ),
     )
 
 

@@ -326,5 +326,7 @@ def test_two_processes_agree_with_what_was_acknowledged(kind: str, backbone: Bac
     TwoProcesses.kind, TwoProcesses.backbone = kind, backbone
     run_state_machine_as_test(
         TwoProcesses,
-        settings=settings(max_examples=15, stateful_step_count=25, deadline=None),
+        settings=settings(
+            max_examples=15 if kind == "sqlite" else 6, stateful_step_count=25, deadline=None
+        ),
     )
