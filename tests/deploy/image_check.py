@@ -35,8 +35,8 @@ CHART_TEST = ROOT / "deploy" / "helm" / "handful" / "files" / "register_and_pred
 IMAGE = "localhost/handful:check"
 PACKAGES = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap"}
 UID = "10001"
-# What the service gets in the chart, beside which the requests of the check fit easily.
-_PATIENCE = 180.0
+# From its start until it is ready, with an encoder to be compiled; seconds.
+_PATIENCE = 300.0
 _BUILDER = "FROM {base}\nRUN python --version && useradd --uid 12345 probe\nUSER 12345\n"
 
 
