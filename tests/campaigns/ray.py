@@ -39,6 +39,7 @@ from service.settings import Settings
 from tests.service.client import files, of_four
 from tests.service.pictures import picture
 from tests.service.postgres import fresh_database, url
+from tests.service.ray.ray_server import called
 from tests.tiny_vit import write_tiny_vit
 
 with socket.create_server(("127.0.0.1", 0)) as _free:
@@ -119,9 +120,7 @@ def replicas(deployment: str) -> list[psutil.Process]:
     """Processes of the replicas that have started."""
     name = f"ray::ServeReplica:{APPLICATION}:{deployment}"
     return [
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if (one.info["cmdline"] or [""])[0].startswith(name)
+        one for one in psutil.Process().children(recursive=True) if called(one).startswith(name)
     ]
 
 

@@ -64,7 +64,7 @@ class RayServer:
     def replicas(self, deployment: str) -> list[psutil.Process]:
         """Processes of a deployment's replicas that have begun to work."""
         name = f"ray::ServeReplica:handful:{deployment}"
-        return [one for one in self.family() if _called(one).startswith(name)]
+        return [one for one in self.family() if called(one).startswith(name)]
 
     def family(self) -> list[psutil.Process]:
         """All processes that it has started, and theirs."""
@@ -94,7 +94,8 @@ def until(true: object, seconds: float = PATIENCE) -> object:
     return value
 
 
-def _called(process: psutil.Process) -> str:
+def called(process: psutil.Process) -> str:
+    """Its command line, or what it has called itself."""
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx2 as httpx
 import psutil
@@ -78,14 +80,16 @@ def test_replicas_that_are_killed_are_replaced_and_no_query_is_lost(
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    before = {deployment: several.replicas(deployment) for deployment in ("Ingress", "Encoder")}
-    assert [len(replicas) for replicas in before.values()] == [2, 1]
-    for replicas in before.values():
-        replicas[0].kill()
-    until(lambda: all(_replaced(several, *one) for one in before.items()))
-    answered = asked
-    until(lambda: asked > answered + 20)
-    over.set()
+    try:
+        before = {deployment: several.replicas(deployment) for deployment in ("Ingress", "Encoder")}
+        assert [len(replicas) for replicas in before.values()] == [2, 1]
+        for replicas in before.values():
+            replicas[0].kill()
+        until(lambda: all(_replaced(several, *one) for one in before.items()))
+        answered = asked
+        until(lambda: asked > answered + 20)
+    finally:
+        over.set()
     for thread in threads:
         thread.join()
     assert failed == []
@@ -102,17 +106,12 @@ def test_it_ends_and_leaves_no_process(several: RayServer) -> None:
 
 def _with_retries(classifier: Classifier) -> httpx.Response:
     """What a client does that may send a query again."""
-    for _ in range(200):
-        try:
+    while True:
+        with suppress(httpx.TransportError):
             answer = classifier.predict(picture(1))
-        except httpx.TransportError:
-            over = threading.Event()
-            over.wait(0.1)
-            continue
-        if answer.status_code < 500:
-            return answer
-        threading.Event().wait(0.1)
-    return answer
+            if answer.status_code < 500:
+                return answer
+        time.sleep(0.1)
 
 
 def _replaced(server: RayServer, deployment: str, before: list[psutil.Process]) -> bool:
