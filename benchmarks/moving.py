@@ -49,8 +49,8 @@ from service.storage.tables import (
 BULK, CLASSES, BATCH = "bulk", 100, 500
 
 
-def command(*arguments: str, database: str, niceness: int = 0) -> tuple[float, float]:
-    """Run ``handful``; returns its seconds and the most memory that it had resident, in MiB."""
+def command(*arguments: str, database: str, niceness: int = 0) -> tuple[float, ...]:
+    """Run ``handful``; returns its seconds, those of the processor, and its most memory, in MiB."""
     begin = time.perf_counter()
     process = subprocess.Popen(
         ["nice", "-n", str(niceness), sys.executable, "-m", "service.cli", *arguments],
@@ -60,7 +60,8 @@ def command(*arguments: str, database: str, niceness: int = 0) -> tuple[float, f
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"handful {' '.join(arguments)} ended with {status}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    worked = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - begin, worked, usage.ru_maxrss / 1024
 
 
 def fill(database: str, images: int, nbytes: int) -> None:
@@ -189,7 +190,7 @@ def main() -> None:
         ]
         size = file.stat().st_size / 1e6
     rows: list[Row] = []
-    for verb, of, rest, seconds, memory in measured:
+    for verb, of, rest, seconds, worked, memory in measured:
         urls = [one for one in rest.split() if ":" in one] or [of]
         kinds = " to ".join(url.partition(":")[0].partition("+")[0] for url in urls)
         rows.append(
@@ -197,6 +198,7 @@ def main() -> None:
                 "command": f"{verb} ({kinds})",
                 "seconds": seconds,
                 "MB/s": size / seconds,
+                "processor seconds": worked,
                 "most memory MiB": memory,
             }
         )
