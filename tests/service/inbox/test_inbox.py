@@ -30,7 +30,7 @@ def http(spare: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def made(http: httpx.Client, request: pytest.FixtureRequest) -> Classifier:
-    return remembering(http, request.node.name.replace("_", "-")[:60])
+    return remembering(http, request.node.originalname.replace("_", "-")[:60])
 
 
 def remembering(http: httpx.Client, name: str, **settings: object) -> Classifier:

@@ -53,7 +53,7 @@ def http(running: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def made(http: httpx.Client, request: pytest.FixtureRequest) -> Classifier:
-    return of_four(http, request.node.name.replace("_", "-")[:60])
+    return of_four(http, request.node.originalname.replace("_", "-")[:60])
 
 
 def test_a_prediction_has_the_lines_of_an_answer_in_the_order_of_the_zip(
