@@ -313,19 +313,20 @@ def test_a_key_that_has_ended_is_not_made_anew(keyed: Keyed) -> None:
         problem(http.post(f"/v1/keys/{made}/rotate"), 404, "key-not-found", "ended")
 
 
-def test_the_command_manages_keys_beside_the_service(keyed: Keyed) -> None:
-    folder = keyed.server.data_dir
-    key = made(folder, "--tenant", "shop", "--scopes", "read", "--name", "till", "--expires", "1d")
+def test_the_command_manages_keys_beside_the_service(keyed: Keyed, shared_database: str) -> None:
+    stored = {"database_url": shared_database}
+    terms = ["--tenant", "shop", "--scopes", "read", "--name", "till", "--expires", "1d"]
+    key = made(keyed.server.data_dir, *terms, **stored)
     with keyed.client(key) as http:
         assert http.get("/v1/classifiers").status_code == 200  # at once
-    listed = run_handful("keys", "list", "--tenant", "shop", "--data-dir", str(folder)).stdout
+    listed = run_handful("keys", "list", "--tenant", "shop", **stored).stdout
     assert key.split("_")[1] in listed
     assert "till" in listed
     assert key not in listed
     key_id = key.split("_")[1]
-    rotated = run_handful("keys", "rotate", key_id, "--grace", "0m", "--data-dir", str(folder))
+    rotated = run_handful("keys", "rotate", key_id, "--grace", "0m", **stored)
     assert rotated.returncode == 0, rotated.stderr
-    revoked = run_handful("keys", "revoke", "0" * 16, "--data-dir", str(folder))
+    revoked = run_handful("keys", "revoke", "0" * 16, **stored)
     assert revoked.returncode == 1
     assert "no key" in revoked.stderr
     for wrong in (
@@ -334,7 +335,7 @@ def test_the_command_manages_keys_beside_the_service(keyed: Keyed) -> None:
         ["--expires", "0d"],
         ["--tenant", "a/b"],
     ):
-        refused = run_handful("keys", "create", *wrong, "--data-dir", str(folder))
+        refused = run_handful("keys", "create", *wrong, **stored)
         assert refused.returncode == 2, wrong
 
 

@@ -79,13 +79,14 @@ def test_more_images_than_the_bucket_holds_go_when_it_is_full(
         assert int(refused.headers["retry-after"]) == 5
 
 
-def test_a_tenant_is_limited_as_one_and_set_beside_the_service(keyed: Keyed) -> None:
-    folder = str(keyed.server.data_dir)
+def test_a_tenant_is_limited_as_one_and_set_beside_the_service(
+    keyed: Keyed, shared_database: str
+) -> None:
     keys = [keyed.key(tenant="shared") for _ in range(2)]
     with keyed.client(keys[0]) as first, keyed.client(keys[1]) as second:
         assert first.get("/v1/usage").json()["requests_per_second"] is None
         options = ["--requests-per-second", "0.1", "--classifiers", "1"]
-        done = run_handful("limits", "set", "shared", *options, "--data-dir", folder)
+        done = run_handful("limits", "set", "shared", *options, database_url=shared_database)
         assert done.returncode == 0, done.stderr
         deadline = time.monotonic() + 5
         while "ratelimit" not in (answer := first.get("/v1/classifiers")).headers:
@@ -93,9 +94,8 @@ def test_a_tenant_is_limited_as_one_and_set_beside_the_service(keyed: Keyed) -> 
             time.sleep(0.1)
         assert answer.headers["ratelimit-policy"] == '"tenant-requests";q=1;w=10'
         problem(second.get("/v1/classifiers"), 429, "rate-limited", "tenant of this key")
-        done = run_handful(
-            "limits", "set", "shared", "--requests-per-second", "0", "--data-dir", folder
-        )
+        none = ["--requests-per-second", "0"]
+        done = run_handful("limits", "set", "shared", *none, database_url=shared_database)
         assert "classifiers: 1" in done.stdout
         while second.get("/v1/usage").status_code == 429:
             assert time.monotonic() < deadline + 5
