@@ -88,12 +88,12 @@ def load(seconds: float, settings: Settings, recipe: Recipe | ChooseRecipe) -> A
 
 def main() -> None:
     """Serve until told to end."""
-    configure_logging()
     if "quiet" in sys.argv:
         Notifications.of = classmethod(lambda *_: None)  # type: ignore[assignment, method-assign]
     if "uncombined" in sys.argv:
         Reader.latest_state = Reader.state  # type: ignore[method-assign]
     seconds, settings = float(sys.argv[1]), Settings(port=int(sys.argv[2]))
+    configure_logging(settings)
     connections, ready = Connections(ConnectionLimits.of(settings)), threading.Event()
 
     def start(settings: Settings) -> ServiceParts:
