@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.service.postgres import HOST, fresh_database, url
+from tests.service.clusters import HOST
+from tests.service.postgres import fresh_database, url
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _URL = "postgresql+psycopg://handful:secret@db.example.com:5432/handful"
