@@ -4,6 +4,7 @@
     python -m benchmarks.replicas checks       # what a look at a revision costs
     python -m benchmarks.replicas changes      # how many a second, with NOTIFY and without
     python -m benchmarks.replicas following    # the first query after a change elsewhere
+    python -m benchmarks.replicas commits      # the same of the log alone
     python -m benchmarks.replicas follows      # what following a change costs a replica
     python -m benchmarks.replicas rates        # what a rate limit costs that all share
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.published import publish
-from benchmarks.replicas.agreement import changes, checks, follows, rates
+from benchmarks.replicas.agreement import changes, checks, commits, follows, rates
 from benchmarks.replicas.following import following
 from benchmarks.replicas.throughput import measured
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    what = ("throughput", "checks", "changes", "following", "follows", "rates")
+    what = ("throughput", "checks", "changes", "commits", "following", "follows", "rates")
     parser.add_argument("what", nargs="?", choices=what, default="throughput")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4])
@@ -43,6 +44,8 @@ def main() -> None:
         publish("replicas_following", "A query of one image", following(options.rounds))
     elif options.what == "follows":
         publish("replicas_follows", "Following a change of one image", follows(options.rounds))
+    elif options.what == "commits":
+        publish("replicas_commits", "Commits of one row", commits(options.seconds))
     elif options.what == "rates":
         publish("replicas_rates", "A request against two rate limits", rates(options.seconds))
     else:

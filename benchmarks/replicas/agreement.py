@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import torch
 from sqlalchemy import Engine, bindparam, func, select
 from sqlalchemy.orm import Session
@@ -274,3 +275,52 @@ def follows(rounds: int) -> list[Row]:
             )
         engine.dispose()
     return rows
+
+
+def commits(seconds: float) -> list[Row]:
+    """How many small transactions a second the log of a database takes, with NOTIFY in them or not.
+
+    Each writer updates a row of its own, so that nothing but the log and NOTIFY is shared.
+    """
+    rows: list[Row] = []
+    with fresh_database() as url:
+        where = url.replace("postgresql+psycopg", "postgresql")
+        with psycopg.connect(where, autocommit=True) as made:
+            made.execute("CREATE TABLE counted (id int PRIMARY KEY, n int) WITH (fillfactor = 10)")
+            made.execute("INSERT INTO counted SELECT i, 0 FROM generate_series(0, 63) AS i")
+        for writers in (1, 8, 32):
+            for notifies in (False, True):
+                with ExitStack() as stack:
+                    connections = [
+                        stack.enter_context(psycopg.connect(where, autocommit=True))
+                        for _ in range(writers)
+                    ]
+
+                    def commit(
+                        number: int,
+                        connections: list[psycopg.Connection] = connections,
+                        notifies: bool = notifies,
+                    ) -> None:
+                        with connections[number].pipeline(), connections[number].transaction():
+                            connections[number].execute(_COUNT, [number])
+                            if notifies:
+                                connections[number].execute(_SAY, [CHANNEL, str(number)])
+
+                    repeated(commit, writers, 0.3)
+                    begun = time.perf_counter()
+                    took = repeated(commit, writers, seconds)
+                    lasted = time.perf_counter() - begun
+                rows.append(
+                    {
+                        "NOTIFY within": "yes" if notifies else "no",
+                        "writers": writers,
+                        "commits/s": len(took) / lasted,
+                        "p50 ms": 1e3 * percentile(took, 0.5),
+                        "p99 ms": 1e3 * percentile(took, 0.99),
+                    }
+                )
+    return rows
+
+
+_COUNT = "UPDATE counted SET n = n + 1 WHERE id = %s"
+_SAY = "SELECT pg_notify(%s, %s)"
