@@ -82,9 +82,9 @@ class Clients:
     def _ask(self) -> None:
         with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=60) as http:
             while not self._over.is_set():
-                kind, begun = self.kind, time.monotonic()
+                begun = time.monotonic()
                 failure, lost = _failure(http), False
-                first = failure
+                first, kind = failure, self.kind  # that went on when it failed
                 while failure and not lost:
                     time.sleep(_AGAIN)
                     failure = _failure(http)
