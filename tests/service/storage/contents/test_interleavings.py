@@ -10,14 +10,14 @@ from __future__ import annotations
 import atexit
 import hashlib
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis.strategies import integers
 from sqlalchemy import create_engine, delete, event, select
 from sqlalchemy.orm import Session
@@ -35,7 +35,7 @@ from service.storage.transactions import writing
 from tests.service.storage.contents.placed_images import files, picture
 
 Steps = Generator[None, None, None]
-CONTENTS = integers(0, 2)
+CONTENTS, WRITERS, SWEEPERS = integers(0, 1), integers(0, 2), integers(0, 1)
 
 
 @cache
@@ -50,10 +50,9 @@ def _template() -> Path:
 class Interleavings(RuleBasedStateMachine):
     """Two replicas or more on one database and one folder."""
 
-    going = Bundle("going")
-
     def __init__(self) -> None:
         super().__init__()
+        self.going: dict[str, Steps] = {}
         self.place = TemporaryDirectory()
         self.folder = Path(self.place.name) / "images"
         database = Path(self.place.name) / "handful.db"
@@ -77,21 +76,26 @@ class Interleavings(RuleBasedStateMachine):
 
     # Who is under way
 
-    @rule(target=going, number=CONTENTS)
-    def begin_to_write(self, number: int) -> Steps:
-        return self.writes(number)
+    @rule(which=WRITERS, number=CONTENTS)
+    def write_on(self, which: int, number: int) -> None:
+        self.go_on(f"writer {which}", lambda: self.writes(number))
 
-    @rule(target=going)
-    def begin_to_sweep(self) -> Steps:
-        return self.sweeps()
+    @rule(which=SWEEPERS)
+    def sweep_on(self, which: int) -> None:
+        self.go_on(f"sweeper {which}", self.sweeps)
 
-    @rule(one=going)
-    def step(self, one: Steps) -> None:
-        next(one, None)
+    @rule(which=WRITERS)
+    def crash(self, which: int) -> None:
+        for name in (f"writer {which}", f"sweeper {which}"):
+            if (going := self.going.pop(name, None)) is not None:
+                going.close()
 
-    @rule(one=going)
-    def crash(self, one: Steps) -> None:
-        one.close()
+    def go_on(self, name: str, begun: Callable[[], Steps]) -> None:
+        """One step of whoever has that name, who begins anew when it is done."""
+        going = self.going.get(name) or begun()
+        self.going[name] = going
+        if next(going, self) is self:
+            del self.going[name]
 
     @rule(number=CONTENTS)
     def delete(self, number: int) -> None:
@@ -177,6 +181,6 @@ class Interleavings(RuleBasedStateMachine):
 
 
 Interleavings.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, print_blob=True
+    max_examples=20, stateful_step_count=30, deadline=None, print_blob=True
 )
 TestInterleavings = Interleavings.TestCase
