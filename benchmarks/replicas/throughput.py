@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -66,41 +66,54 @@ def measured(cost: float, numbers: Sequence[int], seconds: float) -> list[Row]:
         folder = Path(place)
         (folder / "vit").mkdir()
         backbone = f"local-dir:{write_tiny_vit(folder / 'vit')}"
-        for number in numbers:
-            with (
-                fresh_database() as url,
-                replicas(number, cost, url, folder / "data", backbone) as services,
-            ):
-                register(services[0])
-                asked(services, 0.5)
+        with (
+            fresh_database() as url,
+            replicas(max(numbers), cost, url, folder / "data", backbone) as started,
+        ):
+            register(started[0])
+            asked(started, 0.5)
+            for number in numbers:
+                services = started[:number]  # the others have nothing to do
                 processors = Processors(url, [one.process.pid for one in services])
                 before, begun = statistics(url), perf_counter()
                 reports = asked(services, seconds)
                 took = perf_counter() - begun
                 used, after = processors.used(), statistics(url)
-            errors = sum(report.errors for report in reports)
-            if errors:
-                raise SystemExit(f"{errors} of the requests were not answered")
-            rate = sum(report.throughput for report in reports)
-            first = rate / number if not rows else float(rows[0]["images/s"]) / numbers[0]
-            latencies = sorted(one for report in reports for one in report.latencies)
-            busy = used["all"] / took / cores
-            rows.append(
-                {
-                    "ms an image": 1000 * cost,
-                    "replicas": number,
-                    "images/s": rate,
-                    "of linear": rate / (first * number),
-                    "of the encoders": rate * cost / number,
-                    "p50 ms": 1000 * latencies[len(latencies) // 2],
-                    "services, cores": used["services"] / took,
-                    "PostgreSQL, cores": used["postgresql"] / took,
-                    "all, of the cores": busy,
-                    "transactions/s": (after["transactions"] - before["transactions"]) / took,
-                    "full": _what_is_full(rate * cost / number, busy),
-                }
-            )
+                rows.append(_row(cost, rows, reports, took, used, cores, before, after))
     return rows
+
+
+def _row(
+    cost: float,
+    rows: Sequence[Row],
+    reports: Sequence[Report],
+    took: float,
+    used: Mapping[str, float],
+    cores: int,
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+) -> Row:
+    """What one measurement says, beside the first one."""
+    number = len(reports)
+    if errors := sum(report.errors for report in reports):
+        raise SystemExit(f"{errors} of the requests were not answered")
+    rate = sum(report.throughput for report in reports)
+    each = float(rows[0]["images/s"]) / float(rows[0]["replicas"]) if rows else rate / number
+    latencies = sorted(one for report in reports for one in report.latencies)
+    busy = used["all"] / took / cores
+    return {
+        "ms an image": 1000 * cost,
+        "replicas": number,
+        "images/s": rate,
+        "of linear": rate / (each * number),
+        "of the encoders": rate * cost / number,
+        "p50 ms": 1000 * latencies[len(latencies) // 2],
+        "services, cores": used["services"] / took,
+        "PostgreSQL, cores": used["postgresql"] / took,
+        "all, of the cores": busy,
+        "transactions/s": (after["transactions"] - before["transactions"]) / took,
+        "full": _what_is_full(rate * cost / number, busy),
+    }
 
 
 def _what_is_full(encoders: float, cores: float) -> str:
