@@ -59,6 +59,7 @@ class Wire:
         self.port: int = self._listening.getsockname()[1]
         self._whole = True
         self._last: bytes | None = None
+        self._unheard: socket.socket | None = None
         self._ends: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -71,7 +72,7 @@ class Wire:
         self._ends.clear()
 
     def cut_after(self, last: bytes) -> None:
-        """Cut the connection that sends these bytes once the server has them."""
+        """Cut the connection that sends these bytes when the server has answered, unheard."""
         self._last = last
 
     def mend(self) -> None:
@@ -103,12 +104,11 @@ class Wire:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(2**16):
-                if self._last is not None and self._last in data:
-                    self._last = None
-                    source.shutdown(socket.SHUT_RDWR)
-                    sink.sendall(data)
-                    sink.recv(1)  # the server is done
+                if sink is self._unheard:  # the server is done
+                    sink.shutdown(socket.SHUT_RDWR)
                     break
+                if self._last is not None and self._last in data:
+                    self._last, self._unheard = None, source
                 sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
