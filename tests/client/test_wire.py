@@ -228,7 +228,7 @@ def test_json_that_is_cut_short_is_told(asking: Ask, pauses: list[float]) -> Non
 def test_another_program_that_answers_is_told(asking: Ask) -> None:
     with hostile(answer(200, b"<html>")) as server, pytest.raises(UnreadableAnswer):
         asking(server.url)
-    html = answer(500, b"<h1>Oh no</h1>", "content-type: text/html")
+    html = answer(404, b"<h1>Oh no</h1>", "content-type: text/html")
     with hostile(html) as server, pytest.raises(Problem) as raised:
         asking(server.url)
     assert raised.value.type == "about:blank"
