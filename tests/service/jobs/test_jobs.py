@@ -22,7 +22,8 @@ MOST_BYTES = 3_000_000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, shared_database: str) -> Path:
+    """Anew for each database: tests make folders in it."""
     return tmp_path_factory.mktemp("photos")
 
 
