@@ -95,9 +95,7 @@ def _pools(connection: Connection, settings: Settings) -> Finding:
     most = int(_one(connection, "SHOW max_connections"))
     kept = int(_one(connection, "SHOW superuser_reserved_connections"))
     used = int(_one(connection, "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL"))
-    each = getattr(settings, "database_pool_size", 8) + getattr(
-        settings, "database_pool_overflow", 8
-    )
+    each = settings.database_pool_size + settings.database_pool_overflow
     ours = settings.processes * each
     told = (
         f"{used} of {most - kept} connections are in use; this service may open {ours}"

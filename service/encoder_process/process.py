@@ -36,7 +36,10 @@ def encode_for_all(
         settings = settings.model_copy(update={"device": f"cuda:{number}"})
     supervisor.send_bytes(b"%d" % encoders)
     EncoderServer(
-        listening, partial(_load, settings), max_batch=settings.max_batch, encoders=encoders
+        listening,
+        partial(load_alone, settings, "an encoder process"),
+        max_batch=settings.max_batch,
+        encoders=encoders,
     ).serve()
 
 
@@ -46,8 +49,18 @@ def devices(settings: Settings) -> int:
     return max(1, torch.cuda.device_count()) if gpu else 1
 
 
-def _load(settings: Settings, recipe: Recipe | ChooseRecipe) -> Backbone:
-    logger.info("loading backbone %s into an encoder process", settings.backbone)
+def load_alone(settings: Settings, where: str, recipe: Recipe | ChooseRecipe) -> Backbone:
+    """Load a backbone into a process that does nothing but encode.
+
+    Args:
+        settings: All of them.
+        where: What that process is called in the log.
+        recipe: In which, or what chooses it by the model's fingerprint.
+
+    Raises:
+        BackboneError: It cannot be loaded; why.
+    """
+    logger.info("loading backbone %s into %s", settings.backbone, where)
     with without_collections():
         backbone = load_encoder(settings, recipe)
     if backbone.engine != "eager":

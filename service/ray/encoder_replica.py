@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from adapters.backbones import Backbone
-from adapters.collector import without_collections
 from adapters.recipe import ChooseRecipe, Recipe
-from service.encoder import asked_recipe, load_encoder
+from service.encoder import asked_recipe
 from service.encoder_process.connection import EncodingFailed
 from service.encoder_process.description import Description
+from service.encoder_process.process import load_alone
 from service.precision.database_recipe import DatabaseRecipe
 from service.ray.hosted_backbones import HostedBackbone, HostedBackbones
 from service.ray.replica_process import prepare_replica
@@ -24,7 +23,6 @@ from service.settings import Settings
 from service.storage.engine import open_database
 from service.storage.fingerprints import stored_fingerprints
 from service.storage.location import sqlite_file
-from service.thread_pools import one_thread_a_call
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +54,9 @@ class EncoderReplica:
         # Read where they lie: in Ray's object store, where nobody may write.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         self._hosted = HostedBackbones(
-            partial(_load, settings), _recipe_of_start(settings), settings.max_batch
+            partial(load_alone, settings, "an encoder replica"),
+            _recipe_of_start(settings),
+            settings.max_batch,
         )
 
     async def model_fingerprint(self) -> str:
@@ -131,13 +131,3 @@ def _recipe_of_start(settings: Settings) -> ChooseRecipe:
         return DatabaseRecipe(asked, stored_fingerprints(engine))
     finally:
         engine.dispose()
-
-
-def _load(settings: Settings, recipe: Recipe | ChooseRecipe) -> Backbone:
-    logger.info("loading backbone %s into an encoder replica", settings.backbone)
-    with without_collections():
-        backbone = load_encoder(settings, recipe)
-    if backbone.engine != "eager":
-        one_thread_a_call()
-    logger.info("%s on %s (%s) encodes", backbone.name, backbone.device, backbone.engine)
-    return backbone
