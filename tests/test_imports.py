@@ -26,6 +26,7 @@ LATE = {
     "service/training/run_folder.py": "matplotlib, at the end of a training",
     "adapters/kept/load.py": "open_clip and what it brings, where nothing is kept yet",
     "service/storage/contents/opening.py": "obstore, where images are kept in a bucket",
+    "service/storage/postgresql.py": "psycopg, where the database is PostgreSQL",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",
     "service/training/launcher.py": "PyTorch, as the commands that use it",
 }
