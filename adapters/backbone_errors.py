@@ -13,5 +13,9 @@ class UnsafeWeights(BackboneError):
     """A checkpoint could only be read by executing what is pickled in it."""
 
 
+class NoInsertionPointError(BackboneError):
+    """The image tower has no blocks that an adapter can be attached to."""
+
+
 class PromptError(BackboneError):
     """Prompts cannot be learned for, or used with, this backbone; the message mends it."""

@@ -8,7 +8,7 @@ import traceback
 import typer
 from fastapi_problem.error import StatusProblem
 
-from adapters.backbones import BackboneError
+from adapters.backbone_errors import BackboneError
 from service.storage.errors import StorageError
 from service.telemetry.logs import lines_are_json
 from service.telemetry.tracing import TelemetryError

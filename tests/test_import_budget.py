@@ -40,8 +40,18 @@ def imported(program: str) -> set[str]:
     [
         ("import service.api.app", 2780, HEAVY),
         ("import service.cli", 500, (*HEAVY, "torch", "fastapi", "sqlalchemy", "scipy", "numpy")),
+        # Operators wait for these, and cron runs them: no PyTorch.
+        (
+            "import service.cli.failure, service.moving.backups, service.moving.store_migration",
+            *(1100, (*HEAVY, "torch", "fastapi.routing")),
+        ),
+        (
+            "import service.cli.failure, service.storage.audit, service.storage.keys\n"
+            "import service.storage.engine, service.api.schemas.keys",
+            *(1100, (*HEAVY, "torch")),
+        ),
     ],
-    ids=["the serving application", "the command line"],
+    ids=["the serving application", "the command line", "backup and migrate-store", "keys"],
 )
 def test_what_is_imported_stays_within_its_budget(
     program: str, most: int, without: tuple[str, ...]

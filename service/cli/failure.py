@@ -6,12 +6,11 @@ from typing import NoReturn
 
 import typer
 
-from adapters.corrections.bottleneck import NoInsertionPointError
 from adapters.training.training_errors import TrainingError
 from service import start_errors
 
 
 def fail(error: Exception) -> NoReturn:
     """Say what is wrong and exit with status 1; with a traceback if it is a defect of ours."""
-    start_errors.tell(error, (*start_errors.EXPECTED, NoInsertionPointError, TrainingError))
+    start_errors.tell(error, (*start_errors.EXPECTED, TrainingError))
     raise typer.Exit(1)

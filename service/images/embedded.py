@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from adapters.embeddings import ImageEmbeddings
+if TYPE_CHECKING:  # whoever moves bytes alone needs no PyTorch
+    from adapters.embeddings import ImageEmbeddings
 
 EMBEDDING_TYPE = "application/vnd.handful.embedding"
 """Media type of an image of which embeddings alone are known."""

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
 from service.access.principal import Principal
-from service.storage.change import Change
 from service.storage.recording import Recorded
 from service.storage.stored_keys import StoredKey
 from service.storage.tables import AuditRow, ClassifierRow, Unreadable, table_of
@@ -233,7 +232,19 @@ def shortened(text: str) -> str:
 
 def _told(session: Session, recorded: Recorded) -> dict[str, Any]:
     """What a change was about: counts, labels, and what it was made of."""
-    change = Change() if recorded.change is None else recorded.change
+    told = _changed(recorded)
+    sources = [*recorded.sources, *(recorded.change.sources if recorded.change else ())]
+    if ids := [one.id for one in sources[:_LISTED]]:
+        names = session.scalars(select(ClassifierRow.name).where(ClassifierRow.id.in_(ids)))
+        told["sources"] = sorted(map(bare, names))
+    return told
+
+
+def _changed(recorded: Recorded) -> dict[str, Any]:
+    """Counts and labels of a change; of a classifier that was created or deleted, none."""
+    change, before = recorded.change, recorded.labels_before
+    if change is None:
+        return {}
     counts = {
         "classes_added": len(change.classes_added),
         "classes_removed": len(change.classes_removed),
@@ -245,15 +256,11 @@ def _told(session: Session, recorded: Recorded) -> dict[str, Any]:
         told["labels"] = [one.label for one in change.classes_added[:_LISTED]]
     if change.settings is not None:
         told["settings"] = True
-    before = recorded.labels_before
     if removed := [before[one] for one in change.classes_removed if one in before]:
         told["labels_removed"] = removed[:_LISTED]
     after = {one.id: one.label for one in change.classes_renewed}
     if renamed := {before[one]: after[one] for one in sorted(change.relabelled) if one in before}:
         told["labels_renamed"] = dict(list(renamed.items())[:_LISTED])
-    if sources := [one.id for one in (*recorded.sources, *change.sources)][:_LISTED]:
-        names = session.scalars(select(ClassifierRow.name).where(ClassifierRow.id.in_(sources)))
-        told["sources"] = sorted(map(bare, names))
     return told
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.orm import Session
 
-from service.storage.change import Change, Written
-from service.storage.records import State
+if TYPE_CHECKING:  # they need PyTorch, and commands that change keys alone do not
+    from service.storage.change import Change, Written
+    from service.storage.records import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

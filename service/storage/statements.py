@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Update, bindparam, case, func, select, update
 
-from service.storage.change import Change
-from service.storage.records import State
 from service.storage.tables import BackboneRow, ClassifierRow, ClassRow, SupportRow
+
+if TYPE_CHECKING:  # they need PyTorch, and commands that move rows alone do not
+    from service.storage.change import Change
+    from service.storage.records import State
 
 # Identifiers in one IN (...): databases limit the parameters of a statement.
 _CHUNK = 500

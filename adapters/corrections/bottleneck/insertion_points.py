@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-
-class NoInsertionPointError(ValueError):
-    """The image tower has no blocks that an adapter can be attached to."""
+from adapters.backbone_errors import NoInsertionPointError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -23,7 +24,7 @@ DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "handful.json").read_text(
 PANELS: list[dict[str, Any]] = [one for one in DASHBOARD["panels"] if one["type"] != "row"]
 # What Grafana fills in.
 VARIABLES = {
-    "$__rate_interval": "30s",
+    "$__rate_interval": "2m",
     "$job": "handful",
     "$instance": ".*",
 }
@@ -41,6 +42,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, spare: Server) -> Itera
         _scraped(running)
         with spare.client() as http:  # what there was none of before, there are now two scrapes of
             made = Classifier(http, "watched")
+            _named(made)
             for i in range(5):
                 made.predict(picture(i)).raise_for_status()
             made.http.delete(made.url)
@@ -49,12 +51,18 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, spare: Server) -> Itera
         yield running
 
 
+def _named(classifier: Classifier) -> None:
+    """A class of a name that the service has not embedded before, whoever else has used it."""
+    classifier.post(f"ant {uuid4()}", picture(0)).raise_for_status()
+
+
 def _make_traffic(server: Server) -> None:
     """A little of all that the dashboard shows."""
     with server.client() as http:
         made = Classifier(http, "watched")
         made.put().raise_for_status()
         made.post("ant", *(picture(i) for i in range(66))).raise_for_status()
+        _named(made)
         # One more than is tuned at once.
         http.post(
             f"{made.class_url('ant')}/images",
