@@ -11,7 +11,10 @@ from service.settings import Settings
 
 __all__ = ["Finding", "Result", "check_up"]
 
-_SUBJECTS = ("settings", "disk", "database", "compute", "limits", "clocks", "ports", "telemetry")
+_SUBJECTS = (
+    *("settings", "disk", "database", "images", "compute", "limits", "clocks", "ports"),
+    "telemetry",
+)
 
 
 def check_up(settings: Settings) -> list[Result]:

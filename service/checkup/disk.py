@@ -29,10 +29,18 @@ def look_at_disk(settings: Settings) -> Iterator[Finding]:
     for what, folder in folders.items():
         if folder not in seen:
             seen.add(folder)
-            yield from _folder(what, folder, sqlite=database is not None and what != "cache")
+            sqlite = database is not None and what != "cache"
+            yield from look_at_folder(what, folder, sqlite=sqlite)
 
 
-def _folder(what: str, folder: Path, *, sqlite: bool) -> Iterator[Finding]:
+def look_at_folder(what: str, folder: Path, *, sqlite: bool = False) -> Iterator[Finding]:
+    """Look at one folder.
+
+    Args:
+        what: What it is to the service.
+        folder: Where it is, or would be made.
+        sqlite: Files of SQLite may lie in it, whose locks not every file system keeps.
+    """
     there = next(path for path in (folder, *folder.parents) if path.exists())
     kind = file_system(there)
     of = os.statvfs(there)

@@ -95,7 +95,7 @@ def _pools(connection: Connection, settings: Settings) -> Finding:
     most = int(_one(connection, "SHOW max_connections"))
     kept = int(_one(connection, "SHOW superuser_reserved_connections"))
     used = int(_one(connection, "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL"))
-    each = settings.database_pool_size + settings.database_pool_overflow
+    each = settings.database_pool_size + settings.database_pool_overflow + _beside(settings)
     ours = settings.processes * each
     told = (
         f"{used} of {most - kept} connections are in use; this service may open {ours}"
@@ -106,6 +106,12 @@ def _pools(connection: Connection, settings: Settings) -> Finding:
     if used + ours > most - kept:
         return warning(told, "count the replicas: raise max_connections, or use PgBouncer")
     return ok(f"{told}: {(most - kept) // ours} replicas fit")
+
+
+def _beside(settings: Settings) -> int:
+    """Connections of a process beside its pool: for revisions, notifications and rates."""
+    shared_rates = settings.rate_limits == "database"
+    return 1 + (not settings.database_transaction_pooling) + shared_rates
 
 
 def _revision(connection: Connection) -> str | None:

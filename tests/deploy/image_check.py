@@ -133,7 +133,9 @@ class Podman:
         config.write_text(
             '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
         )
-        self._environment = os.environ | {"CONTAINERS_CONF": str(config)}
+        temporary = storage / "tmp"  # caches of a build lie there
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._environment = os.environ | {"CONTAINERS_CONF": str(config), "TMPDIR": str(temporary)}
         self._command = [
             *("podman", "--root", str(storage / "images"), "--runroot", str(storage / "run")),
             *("--runtime", "runc", "--cgroup-manager", "cgroupfs"),

@@ -107,8 +107,8 @@ def test_a_tuning_rests_every_few_milliseconds(n_classes: int) -> None:
 
     FewShotClassifier("auto", coverage=0.9).tune(classes, images, rest=rest)
     used.append(time.thread_time() - last)
-    # 30 ms of a slow core; more is left for what else the processor does.
-    assert max(used) < 0.1, sorted(used)[-5:]
+    # 30 ms of most cores; of a slow one, no more of all that a tuning takes.
+    assert max(used) < max(0.1, sum(used) / 8), (sum(used), sorted(used)[-5:])
     assert len(used) > sum(used) / 0.03
 
 

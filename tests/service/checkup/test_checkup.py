@@ -17,9 +17,12 @@ from sqlalchemy import create_engine, inspect
 from service.checkup import check_up
 from service.checkup.finding import Finding, looked, ok
 from service.settings import Settings
+from service.storage.contents.claiming import write_marker
+from service.storage.contents.folder import Folder
 from service.storage.engine import open_database
 from service.storage.lock import lock_database
 from tests.service.postgres import fresh_database, url
+from tests.service.storage.contents.s3_server import S3, serving
 
 
 def findings(subject: str, **settings: Any) -> list[Finding]:
@@ -155,6 +158,29 @@ def test_folders_that_cannot_be_written_are_problems(tmp_path: Path) -> None:
     assert "is no folder" in said(found, "problem")
     found = findings("disk", data_dir=Path("/proc/handful"), cache_dir=tmp_path)
     assert "data folder /proc/handful (proc)" in said(found, "ok") + said(found, "problem")
+
+
+def test_where_images_go_is_told_and_nothing_is_made_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "in the database" in said(findings("images"), "ok")
+    folder = tmp_path / "images"
+    found = findings("images", images=str(folder))
+    assert "not there yet" in said(found, "ok")
+    assert not folder.exists()
+    folder.mkdir()
+    assert "no store of Handful yet" in said(findings("images", images=str(folder)), "warning")
+    write_marker(Folder(folder), "0" * 32)
+    before = contents(folder)
+    assert "is a store of Handful: 000" in said(findings("images", images=str(folder)), "ok")
+    assert contents(folder) == before
+    with serving(S3()) as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        assert "no store" in said(findings("images", images="s3://images/ours"), "warning")
+        assert not s3.objects()
+        s3.failing = (403, "AccessDenied", None)
+        assert "AccessDenied" in said(findings("images", images="s3://images/ours"), "problem")
 
 
 def test_a_port_in_use_is_told() -> None:
