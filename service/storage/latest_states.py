@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC
 from threading import Event, Lock
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Engine, Executable, String, any_, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.problems import StorageUnavailable
+from service.storage.observation import SECONDS
 from service.storage.records import State
 from service.storage.tables import ClassifierRow
+from service.telemetry.request_trace import traced_part
 
 _COLUMNS = (
     ClassifierRow.name,
@@ -72,6 +75,8 @@ class LatestStates:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._told = {"db.system.name": engine.dialect.name}
+        self._seconds = SECONDS.labels(engine.dialect.name, "SELECT")
         self._lock = Lock()  # of the next read's names; held for microseconds
         self._turn = Lock()  # of the read that is under way
         self._next = _Read()
@@ -84,14 +89,15 @@ class LatestStates:
         Raises:
             StorageUnavailable: The database cannot be used.
         """
-        with self._lock:
-            read = self._next
-            alone = not read.names
-            read.names.add(name)
-        if alone:
-            self._carry_out(read)
-        else:
-            read.done.wait()
+        with traced_part("revision", self._told):
+            with self._lock:
+                read = self._next
+                alone = not read.names
+                read.names.add(name)
+            if alone:
+                self._carry_out(read)
+            else:
+                read.done.wait()
         if read.error is not None:
             raise read.error
         return read.found.get(name)
@@ -118,7 +124,10 @@ class LatestStates:
                 return _read(connection, _OF_FILE, names)
         if self._driver is not None:
             with suppress(Exception):  # it was perhaps ended while nobody asked
-                return _read_by_driver(self._driver, names)
+                begun = perf_counter()
+                found = _read_by_driver(self._driver, names)
+                self._seconds.observe(perf_counter() - begun)
+                return found
         self._let_go()
         connection = self._engine.execution_options(isolation_level="AUTOCOMMIT").connect()
         self._connection = connection

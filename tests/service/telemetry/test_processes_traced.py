@@ -66,6 +66,9 @@ def test_one_trace_goes_through_the_encoder_process(
     [passed] = [span for span in found if span.name == "pass"]
     [encode] = [span for span in found if span.name == "encode"]
     assert passed.parent == encode.id
+    # What other processes have changed is looked for while the query is encoded.
+    [revision] = [span for span in found if span.name == "revision"]
+    assert revision.attributes["db.system.name"] == "sqlite"
     assert encode.begin <= passed.begin <= passed.end <= encode.end
     assert passed.process["handful.process.role"] == "encoder"
     assert encode.process["handful.process.role"] == "service"
