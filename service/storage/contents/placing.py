@@ -2,8 +2,9 @@
 
 An object's row is written first, in a transaction of its own, as one that nothing refers to. So
 whenever the process dies there is a row for each object, and none refers to bytes that are not
-there; what nothing refers to is swept (:mod:`service.storage.contents.sweeping`). Keys are never
-used twice, so that who deletes an object never deletes what somebody else has just put.
+there; what nothing refers to is swept (:mod:`service.storage.contents.sweeping`). Neither
+keys nor ids of rows are ever used twice, so that who deletes an object never deletes what somebody
+else has just put, and who comes late never refers to it.
 """
 
 from __future__ import annotations

@@ -35,11 +35,13 @@ class ContentObjectRow(Base):
     """An object in a store: from before its bytes are put there until after they are deleted.
 
     ``key`` begins with tenant and SHA-256 and ends with a random number, so that none is ever used
-    twice. ``unused_since`` is None while a row refers to it. Nobody may begin to refer to one that
+    twice; no ``id`` is either, as a writer refers by it to what was perhaps swept meanwhile.
+    ``unused_since`` is None while a row refers to it. Nobody may begin to refer to one that
     is ``doomed``.
     """
 
     __tablename__ = "content_objects"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     store_id: Mapped[int] = mapped_column(ForeignKey("content_stores.id"), index=True)

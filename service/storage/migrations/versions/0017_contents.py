@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("nbytes", sa.BigInteger(), nullable=False),
         sa.Column("unused_since", sa.DateTime(timezone=True), nullable=True, index=True),
         sa.Column("doomed", sa.Boolean(), nullable=False),
+        sqlite_autoincrement=True,
     )
     for table in _TABLES:
         # In SQLite a column with a reference is added as it is; Alembic would copy the table.

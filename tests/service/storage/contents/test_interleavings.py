@@ -180,6 +180,22 @@ class Interleavings(RuleBasedStateMachine):
             ).all()
 
 
+def test_a_writer_whose_row_was_swept_refers_to_nobody_elses() -> None:
+    case = Interleavings()
+    try:
+        case.write_on(0, 0)  # its row is there
+        case.sweep_on(0)
+        case.sweep_on(0)
+        case.write_on(0, 0)  # its bytes
+        for _ in range(3):
+            case.sweep_on(0)  # both are gone
+        case.write_on(1, 0)  # a row of somebody else, whose bytes are not there yet
+        case.write_on(0, 0)
+        case.no_row_is_without_bytes()
+    finally:
+        case.teardown()
+
+
 Interleavings.TestCase.settings = settings(
     max_examples=20, stateful_step_count=30, deadline=None, print_blob=True
 )
