@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit coverage browser helm postgresql prometheus image-check client chart clean
+.PHONY: install demo serve test lint types docs unit long coverage browser helm postgresql prometheus image-check client chart clean
 
 install: $(INSTALLED)
 
@@ -46,13 +46,18 @@ client: install
 chart: install
 	$(BIN)/python deploy/helm/chart_documents.py
 
-# What measures time has the processors for itself, before all else; then a worker for each
-# processor, up to four (docs/architecture.md, "Tests").
+# What measures time has the processors for itself, before all else; then one worker more than
+# there are processors, up to four (docs/architecture.md, "Tests").
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
-PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 unit: install browser helm postgresql prometheus
 	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
-	$(PYTEST) -m "not alone" $(PARALLEL)
+	$(PYTEST) -m "not alone and not long" $(PARALLEL)
+
+# What takes long: training by several processes, compiling for a GPU, kills of services.
+long: install postgresql
+	$(PYTEST) -m long $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
 coverage: install browser helm postgresql prometheus

@@ -105,6 +105,7 @@ def test_photographs_are_recognised_by_name(lite: DualEncoder, picture: str, nam
     assert probabilities.max() > 0.5
 
 
+@pytest.mark.long
 def test_it_is_built_without_the_network_or_sentence_transformers() -> None:
     program = """
 import socket, sys

@@ -159,6 +159,7 @@ def test_a_compiled_pass_is_recorded_for_the_sizes_that_it_serves(
     assert streams
 
 
+@pytest.mark.long
 def test_a_pass_with_an_adapter_compiles_whole_and_once_for_all_sizes(
     vit: str, tmp_path: Path
 ) -> None:

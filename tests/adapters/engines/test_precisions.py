@@ -39,6 +39,7 @@ def rows(backbone: Backbone) -> torch.Tensor:
     return backbone.encode_images(pixels.to(torch.uint8)).frozen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", ["AVX2", "AVX512_CORE"])
 def test_a_lesser_processor_embeds_in_float32_in_the_place_of_bfloat16(
     limit: str, vit: str, tmp_path: Path

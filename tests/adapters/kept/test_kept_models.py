@@ -259,6 +259,7 @@ def test_what_is_missing_is_told_as_ever(cache: Path, tmp_path: Path) -> None:
         load_compiled(LITE, adapter=str(tmp_path / "no.safetensors"), cache=cache)
 
 
+@pytest.mark.long
 def test_two_processes_may_keep_a_model_at_once(folder: Path, cache: Path) -> None:
     name = f"local-dir:{folder}"
     program = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.adapters.training.two_trainings import run, run_as_rank
@@ -12,6 +13,7 @@ from tests.coloured import write_coloured
 from tests.ranks import environments
 
 
+@pytest.mark.long
 def test_two_processes_are_one_with_a_batch_of_twice_the_size(
     tiny_vit: Path, tmp_path: Path
 ) -> None:

@@ -276,6 +276,7 @@ def test_the_centre_is_the_same_for_accumulated_batches(tower: Tower, data: Trai
     assert centres[0].any()
 
 
+@pytest.mark.long
 def test_a_dino_run_is_resumed(tower: Tower, data: TrainingImages, tmp_path: Path) -> None:
     settings = LoopSettings(epochs=2, batch=8, learning_rate=2e-3, save_every=2)
     checkpoint = CheckpointFile(tmp_path / "checkpoint.pt")

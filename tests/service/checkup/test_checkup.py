@@ -139,7 +139,7 @@ def test_a_postgresql_server_is_looked_at_and_left_as_it_is(server_url: str) -> 
     assert not inspect(engine).get_table_names()
     engine.dispose()
     most = findings("database", database_url=server_url, processes=500)
-    assert "this service may open 8000" in said(most, "problem")
+    assert "this service may open 9000" in said(most, "problem")
 
 
 def test_a_server_that_is_not_there_is_told_without_its_password() -> None:

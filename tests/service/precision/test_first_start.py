@@ -33,6 +33,7 @@ def test_an_unknown_model_is_measured_once_before_anything_is_stored(
     assert verdict.stat().st_mtime_ns == written
 
 
+@pytest.mark.long
 def test_a_database_of_its_own_precision_starts_at_once_and_measures_beside(
     tmp_path: Path, vit: str
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_database_of_its_own_precision_starts_at_once_and_measures_beside(
     assert "Traceback" not in log
 
 
+@pytest.mark.long
 def test_another_verdict_than_that_of_the_package_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

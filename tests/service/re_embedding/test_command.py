@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.service import postgres
 from tests.service.client import Classifier
 from tests.service.pictures import picture
@@ -79,6 +81,7 @@ def test_two_services_on_one_database_move_together(tmp_path: Path, vit: str) ->
                 assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.long
 def test_several_processes_move_together(tmp_path: Path, vit: str) -> None:
     """Their encoder process has both recipes meanwhile."""
     with (

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2 as httpx
+import pytest
 
 from service.access.limits import RateLimits
 from service.access.principal import Scope
@@ -18,6 +19,7 @@ from tests.service.server import Server
 CONNECTIONS = 24
 
 
+@pytest.mark.long
 def test_keys_and_rates_of_several_processes(tmp_path: Path, vit: str) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'handful.db'}")
     read = frozenset({Scope.READ})

@@ -246,6 +246,7 @@ def test_all_are_replaced_one_after_the_other_while_they_answer(
     assert metric(several, "handful_ready_processes") == PROCESSES
 
 
+@pytest.mark.long
 def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path / "data", backbone=vit, processes=2) as running:
         started = [*workers(running), encoder(running)]
@@ -279,6 +280,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path: Path, 
     assert "loading backbone" not in ended.stderr
 
 
+@pytest.mark.long
 def test_processes_that_cannot_start_end_with_the_reason(tmp_path: Path) -> None:
     missing = f"local-dir:{tmp_path / 'nothing'}"
     ended = run_installed(

@@ -122,6 +122,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, vit: str) -> None:
         assert stalled.answers().told == b""
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_several_processes_at_once(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path / "data", backbone=vit, processes=2, shutdown_seconds=60) as server:
         stalled = Bare(server.url).send(

@@ -51,6 +51,7 @@ def refused(*given: str) -> str:
     return " ".join(found.output.replace("│", " ").split())
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_is_resumed_to_the_same_bytes(
     vit: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_bytes(
     assert "holds a finished run; name another" in refused(*arguments(vit, data, whole))
 
 
+@pytest.mark.long
 def test_two_processes_under_torchrun_leave_one_adapter(
     vit: Path, data: Path, tmp_path: Path
 ) -> None:

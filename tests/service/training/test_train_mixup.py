@@ -58,6 +58,7 @@ def test_a_run_is_done_and_its_model_can_be_served(
     assert load_backbone(served, "cpu").width == 32
 
 
+@pytest.mark.long
 def test_two_processes_are_one_with_twice_the_batch(
     here: Path, run: subprocess.CompletedProcess[str]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.campaigns.contents import run
 
 
+@pytest.mark.long
 def test_kills_leave_no_row_without_bytes_and_no_bytes_for_ever(
     vit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
