@@ -22,6 +22,7 @@ from service.encoding.hand_over_metrics import HAND_OVERS
 from service.encoding.invalid_images import IMAGE_ERRORS, aggregated
 from service.encoding.micro_batching import MicroBatcher
 from service.encoding.pass_metrics import IMAGES
+from service.encoding.pending_answers import is_given
 from service.images.decoding import DecodedImage, decode
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
@@ -155,7 +156,7 @@ class ImageEmbedder:
             )
         finally:
             for request in requests:
-                if not request.answer.done():
+                if not is_given(request.answer):
                     self._batcher.withdraw(request)
         answers: list[tuple[Metadata, list[Rows]] | StatusProblem] = []
         for one in done:
@@ -211,7 +212,7 @@ class ImageEmbedder:
                 await wait(request.answer)
                 return request.answer.result()
             finally:
-                if not request.answer.done():
+                if not is_given(request.answer):
                     self._batcher.withdraw(request)
         finally:
             self._admission.release(passes, classifier, priority)

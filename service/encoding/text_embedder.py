@@ -15,6 +15,7 @@ from adapters.encoder import Encoder
 from service.encoding.backpressure import AdmissionControl
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import Wait
+from service.encoding.pending_answers import is_given
 from service.encoding.text_passes import PendingTexts, TextPasses
 from service.encoding.throughput import Throughput
 from service.registry.class_texts import ClassTexts, TextsNeeded
@@ -172,7 +173,7 @@ class TextEmbedder:
                 await wait(pending.answer)
                 rows = pending.answer.result()
             finally:
-                if not pending.answer.done():
+                if not is_given(pending.answer):
                     self._passes.withdraw(pending)
         finally:
             self.waiting[priority] -= n
@@ -216,7 +217,7 @@ class TextEmbedder:
         return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
 
     def _give_up(self, pending: PendingTexts) -> None:
-        if not pending.answer.done():
+        if not is_given(pending.answer):
             self._passes.withdraw(pending)
         elif not pending.answer.cancelled():
             pending.answer.exception()  # of two pieces that failed one is told of

@@ -16,6 +16,7 @@ from adapters.recipe import ChooseRecipe, Recipe
 from service.encoder_process.description import Description
 from service.encoding.fair_queue import Priority
 from service.encoding.micro_batching import MicroBatcher
+from service.encoding.pending_answers import is_given
 
 logger = logging.getLogger("handful")
 
@@ -73,7 +74,7 @@ class HostedBackbone:
         try:
             [(_, rows)] = await request.answer
         finally:
-            if not request.answer.done():
+            if not is_given(request.answer):
                 self.batches.withdraw(request)
         return ImageEmbeddings.concatenate(rows)
 

@@ -160,8 +160,15 @@ def test_one_kept_model_serves_every_recipe(folder: Path, cache: Path) -> None:
     torch.testing.assert_close(resized.encode_texts(NAMES), exact)
 
 
-@pytest.mark.parametrize("file", ["model.json", "expected.safetensors", "image.xml", "image.bin"])
-@pytest.mark.parametrize("damage", ["cut short", "missing"])
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        ("cut short", "model.json"),
+        ("cut short", "image.bin"),
+        ("missing", "image.xml"),
+        ("missing", "expected.safetensors"),
+    ],
+)
 def test_a_damaged_kept_model_is_made_anew(
     file: str, damage: str, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

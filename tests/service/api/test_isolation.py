@@ -78,7 +78,7 @@ def drawn(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]
 
 
 @pytest.mark.parametrize("shared_database", ["sqlite"], indirect=True)
-@drawn(12)
+@drawn(6)
 def test_answers_do_not_depend_on_another_tenant(
     keyed: Keyed, mine: list[Step], theirs: list[Step], order: list[bool]
 ) -> None:
@@ -86,7 +86,7 @@ def test_answers_do_not_depend_on_another_tenant(
 
 
 @pytest.mark.parametrize("shared_database", ["postgresql"], indirect=True)
-@drawn(3)
+@drawn(2)
 def test_answers_do_not_depend_on_another_tenant_of_a_server(
     keyed: Keyed, mine: list[Step], theirs: list[Step], order: list[bool]
 ) -> None:

@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 import httpx2 as httpx
+import pytest
 
 from adapters.rest import Rest
 from service.api.app import create_app
@@ -203,6 +204,7 @@ def test_a_tuning_that_a_kill_cut_off_is_made_after_the_restart(tmp_path: Path, 
         server.stop()
 
 
+@pytest.mark.long
 def test_several_processes_tune_what_one_of_them_has_changed(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path, backbone=vit, processes=2) as server, server.client(0) as http:
         classifier = stale(http)

@@ -60,6 +60,7 @@ def test_ray_asks_for_a_token_and_tells_nobody(several: RayServer) -> None:
     assert len(token) == 64
 
 
+@pytest.mark.long
 def test_replicas_that_are_killed_are_replaced_and_no_query_is_lost(
     several: RayServer, http: httpx.Client
 ) -> None:

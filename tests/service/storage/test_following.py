@@ -164,7 +164,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(changes=CHANGES)
 def test_who_follows_is_where_one_who_reads_anew_is(
     store: Store, changes: list[tuple[str, int, bool]]

@@ -124,7 +124,7 @@ def usable(names: tuple[str | None, ...]) -> bool:
 
 
 @settings(
-    max_examples=150,
+    max_examples=75,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
