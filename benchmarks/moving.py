@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -57,11 +58,20 @@ def command(*arguments: str, database: str, niceness: int = 0) -> tuple[float, .
         env={**os.environ, "HANDFUL_DATABASE_URL": database},
         stdout=subprocess.DEVNULL,
     )
-    _, status, usage = os.wait4(process.pid, 0)
+    most = 0.0
+    while True:
+        # What wait4 tells of memory has in it what the process was before it was this program.
+        with suppress(OSError, IndexError):
+            told = Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1]
+            most = int(told.split()[0]) / 1024
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.1)
     if status != 0:
         raise SystemExit(f"handful {' '.join(arguments)} ended with {status}")
     worked = usage.ru_utime + usage.ru_stime
-    return time.perf_counter() - begin, worked, usage.ru_maxrss / 1024
+    return time.perf_counter() - begin, worked, most
 
 
 def fill(database: str, images: int, nbytes: int) -> None:
