@@ -1,5 +1,6 @@
 """The bottleneck adapter that reduces intra-modal overlap (Kravets & Namboodiri, BMVC 2024)."""
 
+from adapters.backbone_errors import NoInsertionPointError
 from adapters.corrections.bottleneck.checkpoint import (
     AdapterError,
     load_adapter,
@@ -9,11 +10,7 @@ from adapters.corrections.bottleneck.checkpoint import (
 )
 from adapters.corrections.bottleneck.config import BottleneckConfig
 from adapters.corrections.bottleneck.correction import Adapted, AdaptedBeforeProjection
-from adapters.corrections.bottleneck.insertion_points import (
-    InsertionPoint,
-    NoInsertionPointError,
-    insertion_points,
-)
+from adapters.corrections.bottleneck.insertion_points import InsertionPoint, insertion_points
 from adapters.corrections.bottleneck.model import BottleneckAdapter, attach
 
 __all__ = [

@@ -11,12 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from adapters.backbone_errors import NoInsertionPointError
 from adapters.corrections.bottleneck.config import BottleneckConfig
-from adapters.corrections.bottleneck.insertion_points import (
-    InsertionPoint,
-    NoInsertionPointError,
-    insertion_points,
-)
+from adapters.corrections.bottleneck.insertion_points import InsertionPoint, insertion_points
 
 
 class Bottleneck(nn.Module):
