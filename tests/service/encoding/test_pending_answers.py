@@ -17,7 +17,7 @@ def test_an_error_that_comes_as_its_request_ends_is_not_logged(looks: bool) -> N
 
     async def asked(answer: asyncio.Future[None]) -> None:
         try:
-            await answer
+            await asyncio.wait([answer])
         finally:
             assert not looks or is_given(answer)
 
