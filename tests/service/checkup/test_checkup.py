@@ -66,7 +66,8 @@ def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
     results = check_up(settings)
     assert [one.subject for one in results] == [
-        *("settings", "disk", "database", "compute", "limits", "clocks", "ports", "telemetry"),
+        *("settings", "disk", "database", "images", "compute", "limits", "clocks", "ports"),
+        "telemetry",
     ]
     problems = [one.found for each in results for one in each.findings if one.status == "problem"]
     assert not problems
