@@ -137,6 +137,8 @@ SEQUENCES = st.builds(
 
 _DRAWN = re.compile(rb"\b[0-9a-f]{32}\b|handful_[0-9a-f]{16}_[\w-]{43}|\b[0-9a-f]{16}\b")
 _CLOCK = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
+# Refusals are written down together every second, so that a log has them sooner or later.
+_REFUSED = re.compile(rb'\{"id":"[^"]*","at":"[^"]*","action":"refused",[^{}]*\{[^{}]*\}\},?')
 _SECONDS = re.compile(rb'"(?:seconds|took|duration)[a-z_]*":\s*[0-9.e-]+')
 # Of these fields it is said that they are there.
 _FIELDS = frozenset({"date", "etag", "last-modified"})
@@ -160,8 +162,12 @@ def _masked(content: bytes, tenant: str) -> bytes:
                 for name in archive.namelist()
             ]
         return b"\0".join(sorted(members))
-    body = _SECONDS.sub(b'"seconds":0', _CLOCK.sub(b"TIME", content))
+    body = _SECONDS.sub(b'"seconds":0', _CLOCK.sub(b"TIME", _without_refusals(content)))
     return _DRAWN.sub(b"DRAWN", body).replace(tenant.encode(), b"TENANT")
+
+
+def _without_refusals(content: bytes) -> bytes:
+    return _REFUSED.sub(b"", content).replace(b",]", b"]")
 
 
 class Player:
