@@ -137,7 +137,8 @@ SEQUENCES = st.builds(
 
 _DRAWN = re.compile(rb"\b[0-9a-f]{32}\b|handful_[0-9a-f]{16}_[\w-]{43}|\b[0-9a-f]{16}\b")
 _CLOCK = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
-# Refusals are written down together every second, so that a log has them sooner or later.
+# Refusals and when a key was used are written down together now and then: sooner or later.
+_USED_AT = re.compile(rb'"used_at":(?:null|"[^"]*")')
 _REFUSED = re.compile(rb'\{"id":"[^"]*","at":"[^"]*","action":"refused",[^{}]*\{[^{}]*\}\},?')
 _SECONDS = re.compile(rb'"(?:seconds|took|duration)[a-z_]*":\s*[0-9.e-]+')
 # Of these fields it is said that they are there.
@@ -162,12 +163,13 @@ def _masked(content: bytes, tenant: str) -> bytes:
                 for name in archive.namelist()
             ]
         return b"\0".join(sorted(members))
-    body = _SECONDS.sub(b'"seconds":0', _CLOCK.sub(b"TIME", _without_refusals(content)))
+    body = _SECONDS.sub(b'"seconds":0', _CLOCK.sub(b"TIME", _without_notes(content)))
     return _DRAWN.sub(b"DRAWN", body).replace(tenant.encode(), b"TENANT")
 
 
-def _without_refusals(content: bytes) -> bytes:
-    return _REFUSED.sub(b"", content).replace(b",]", b"]")
+def _without_notes(content: bytes) -> bytes:
+    content = _REFUSED.sub(b"", content).replace(b",]", b"]")
+    return _USED_AT.sub(b'"used_at":0', content)
 
 
 class Player:
