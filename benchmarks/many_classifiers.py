@@ -47,6 +47,7 @@ from adapters.backbones import Backbone
 from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import Tuning
+from benchmarks.load.service import kilobytes
 from benchmarks.published import Row, publish
 from service.classifier_settings import ClassifierSettings
 from service.encoder import load_encoder
@@ -147,9 +148,8 @@ class Service:
 
     def memory(self) -> dict[str, float]:
         """Resident memory now and at its highest, in MiB."""
-        status = Path(f"/proc/{self.process}/status").read_text()
-        found = {key: int(kb) / 1024 for key, kb in re.findall(r"(\w+):\s+(\d+) kB", status)}
-        return {"now": found["VmRSS"], "highest": found["VmHWM"]}
+        found = kilobytes(Path(f"/proc/{self.process}/status"))
+        return {"now": found["VmRSS"] / 1024, "highest": found["VmHWM"] / 1024}
 
     def metrics(self) -> dict[str, float]:
         """What it counts of its classifiers."""

@@ -33,7 +33,7 @@ import httpx2 as httpx
 from sqlalchemy import insert, select
 
 from benchmarks.load import Service, percentile, running
-from benchmarks.load.service import PORT
+from benchmarks.load.service import PORT, kilobytes
 from benchmarks.photographs import queries
 from benchmarks.published import Row, publish
 from benchmarks.servers import PREDICT, register
@@ -61,9 +61,8 @@ def command(*arguments: str, database: str, niceness: int = 0) -> tuple[float, .
     most = 0.0
     while True:
         # What wait4 tells of memory has in it what the process was before it was this program.
-        with suppress(OSError, IndexError):
-            told = Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1]
-            most = int(told.split()[0]) / 1024
+        with suppress(OSError, KeyError):  # it has ended
+            most = kilobytes(Path(f"/proc/{process.pid}/status"))["VmHWM"] / 1024
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break

@@ -50,7 +50,7 @@ class Service:
     def memory(self) -> dict[str, float]:
         """Resident, proportional and highest resident memory of the process, in MiB."""
         process = Path("/proc") / str(self.process.pid)
-        fields = _kilobytes(process / "smaps_rollup") | _kilobytes(process / "status")
+        fields = kilobytes(process / "smaps_rollup") | kilobytes(process / "status")
         return {
             "rss": fields["Rss"] / 1024,
             "pss": fields["Pss"] / 1024,
@@ -138,7 +138,7 @@ def _free_port() -> int:
         return port
 
 
-def _kilobytes(file: Path) -> dict[str, int]:
+def kilobytes(file: Path) -> dict[str, int]:
     """The fields of a file of /proc that are given in kB."""
     fields = {}
     for line in file.read_text().splitlines():

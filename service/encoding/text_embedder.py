@@ -173,8 +173,7 @@ class TextEmbedder:
                 await wait(pending.answer)
                 rows = pending.answer.result()
             finally:
-                if not is_given(pending.answer):
-                    self._passes.withdraw(pending)
+                self._give_up(pending)
         finally:
             self.waiting[priority] -= n
             self._admission.release(n, key, priority)
@@ -217,10 +216,8 @@ class TextEmbedder:
         return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
 
     def _give_up(self, pending: PendingTexts) -> None:
-        if not is_given(pending.answer):
+        if not is_given(pending.answer):  # of two pieces that failed one is told of
             self._passes.withdraw(pending)
-        elif not pending.answer.cancelled():
-            pending.answer.exception()  # of two pieces that failed one is told of
 
     async def _wait_for(self, piece: _Piece, wait: Wait) -> None:
         """Wait for what the tower makes of a piece; raises what it fails with."""

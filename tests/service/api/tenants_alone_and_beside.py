@@ -139,7 +139,8 @@ _DRAWN = re.compile(rb"\b[0-9a-f]{32}\b|handful_[0-9a-f]{16}_[\w-]{43}|\b[0-9a-f
 _CLOCK = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 # Refusals and when a key was used are written down together now and then: sooner or later.
 _USED_AT = re.compile(rb'"used_at":(?:null|"[^"]*")')
-_REFUSED = re.compile(rb'\{"id":"[^"]*","at":"[^"]*","action":"refused",[^{}]*\{[^{}]*\}\},?')
+_REFUSAL = rb'\{"id":"[^"]*","at":"[^"]*","action":"refused",[^{}]*\{[^{}]*\}\}'
+_REFUSALS = re.compile(rb"(?:," + _REFUSAL + rb")+(?=\])|" + _REFUSAL + rb",?")
 _SECONDS = re.compile(rb'"(?:seconds|took|duration)[a-z_]*":\s*[0-9.e-]+')
 # Of these fields it is said that they are there.
 _FIELDS = frozenset({"date", "etag", "last-modified"})
@@ -168,8 +169,7 @@ def _masked(content: bytes, tenant: str) -> bytes:
 
 
 def _without_notes(content: bytes) -> bytes:
-    content = _REFUSED.sub(b"", content).replace(b",]", b"]")
-    return _USED_AT.sub(b'"used_at":0', content)
+    return _USED_AT.sub(b'"used_at":0', _REFUSALS.sub(b"", content))
 
 
 class Player:
