@@ -44,12 +44,17 @@ class Prometheus:
             return [({}, float(found[1]))]
         return [(each["metric"], float(each["value"][1])) for each in found]
 
-    def wait(self, query: str) -> None:
-        """Wait until a query gives anything."""
+    def wait(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """Wait until a query gives anything, and return it.
+
+        A scrape that takes longer than its time-out, on a busy machine, ends all series of its
+        target until the next: what there is of a service is waited for, never asked once.
+        """
         end = time.monotonic() + _PATIENCE
-        while not self.ask(query):
-            assert time.monotonic() < end, query
+        while not (found := self.ask(query)):
+            assert time.monotonic() < end, f"it gives nothing: {query}"
             time.sleep(0.2)
+        return found
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules with their state."""
