@@ -1,0 +1,48 @@
+import { useState } from "preact/hooks";
+import { failureText } from "../components/toasts";
+import { texts } from "../texts/texts";
+import { logIn } from "./session";
+
+export function LogInPage() {
+  const [problem, setProblem] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    setBusy(true);
+    setProblem(null);
+    try {
+      await logIn(String(new FormData(form).get("key")).trim());
+    } catch (error) {
+      setProblem(failureText(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <section class="narrow">
+      <h1>{texts.logIn.title}</h1>
+      <p class="quiet">{texts.logIn.how}</p>
+      <form onSubmit={submit}>
+        <label>
+          {texts.logIn.key}
+          <input
+            name="key"
+            type="password"
+            required
+            autocomplete="current-password"
+            spellcheck={false}
+          />
+        </label>
+        {problem && (
+          <p class="notice bad" role="alert" dir="auto">
+            {problem}
+          </p>
+        )}
+        <button type="submit" class="primary" disabled={busy}>
+          {texts.logIn.submit}
+        </button>
+      </form>
+      <p class="quiet">{texts.logIn.kept}</p>
+    </section>
+  );
+}
