@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo serve test lint types docs unit long coverage browser helm postgresql prometheus image-check client chart clean
+.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm postgresql prometheus image-check client chart studio studio-check clean
 
 install: $(INSTALLED)
 
@@ -21,7 +21,7 @@ demo: install
 serve: install
 	$(BIN)/handful serve
 
-test: lint types docs unit
+test: lint types docs studio-check unit
 
 lint: install
 	$(BIN)/ruff check .
@@ -45,6 +45,29 @@ client: install
 # What of the Helm chart is made: settings in its schema, of the service's; the README's table.
 chart: install
 	$(BIN)/python deploy/helm/chart_documents.py
+
+# What of the studio is made: types, of the OpenAPI document; the files that travel in the wheel.
+NPM := npm --prefix studio
+studio: install studio/node_modules/.package-lock.json
+	$(BIN)/python studio/api_types.py
+	$(NPM) run --silent build
+
+studio/node_modules/.package-lock.json: studio/package-lock.json
+	$(NPM) ci --no-progress
+
+# Whether that is what its sources make, which are linted and tested here. Needs Node.js 20.19.
+NODE_IS_NEW := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
+studio-check: install
+	@if $(NODE_IS_NEW) 2>/dev/null; then $(MAKE) --no-print-directory studio-checked; \
+		else echo "There is no Node.js from 20.19 on: the sources of the studio are not checked"; fi
+
+studio-checked: studio/node_modules/.package-lock.json
+	$(NPM) run --silent lint
+	$(NPM) run --silent types
+	$(NPM) run --silent test
+	$(BIN)/python studio/api_types.py --check
+	built=$$(mktemp -d) && $(NPM) run --silent build -- --outDir $$built && \
+		{ diff --recursive service/studio/built $$built || { echo "make studio"; exit 1; }; } && rm -r $$built
 
 # What measures time has the processors for itself, before all else; then one worker more than
 # there are processors, up to four (docs/architecture.md, "Tests").
