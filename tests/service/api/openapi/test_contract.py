@@ -37,6 +37,8 @@ def document(http: httpx.Client) -> Json:
     return described
 
 
+# Of a command that takes minutes where others compute beside it.
+@pytest.mark.timeout(900)
 def test_every_answer_of_the_service_is_described_says_schemathesis(
     spare: Server, tmp_path: Path
 ) -> None:
