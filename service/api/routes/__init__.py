@@ -23,6 +23,7 @@ from service.api.routes import (
     reshaping,
     sessions,
     similar,
+    studio,
     suggestions,
     support_images,
     usage,
@@ -50,5 +51,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     usage.router,
     audit.router,
     health.router,
+    studio.router,
 )
 """All routers, in the order of the OpenAPI document."""
