@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
@@ -24,23 +26,69 @@ from service.storage.sessions import (
 )
 from service.storage.tables import SessionRow
 from tests.service.api.test_keys import Keyed, made
+from tests.service.chromium import browser
 from tests.service.client import Classifier, of_four, problem
 from tests.service.databases import only_postgresql
+from tests.service.pages import empty_pages
 from tests.service.pictures import picture
 from tests.service.server import Server
 
+__all__ = ["browser"]
+
 KEY_ID = "9f2c41d07ab35e86"
+# What the studio does, and what its scripts can read of the cookie.
+OWN = """
+async key => {
+    const asked = async (method, path, fields, body) => {
+        const headers = {'content-type': 'application/json', ...fields};
+        const answer = await fetch(path, {method, headers, body});
+        return answer.status === 204 ? 204 : [answer.status, await answer.json()];
+    };
+    const [status, told] = await asked('POST', '/v1/session', {}, JSON.stringify({key}));
+    const token = {'x-csrf-token': told.csrf_token};
+    return [
+        status,
+        document.cookie,
+        (await asked('GET', '/v1/classifiers'))[0],
+        (await asked('PUT', '/v1/classifiers/taught', {}, '{}'))[0],
+        (await asked('PUT', '/v1/classifiers/taught', token, '{}'))[0],
+    ];
+}
+"""
+# What a page of the same host can do with the cookie that is sent along.
+SIBLING = """
+async ([target, encoded]) => {
+    const body = new Blob([Uint8Array.from(atob(encoded), one => one.charCodeAt(0))]);
+    const quietly = sent => sent.then(answer => answer.type, error => 'blocked');
+    const upload = target + '/v1/classifiers/taught/classes/evil/images';
+    const all = {credentials: 'include'};
+    return [
+        await quietly(fetch(upload, {...all, method: 'POST', mode: 'no-cors', body})),
+        await quietly(fetch(upload, {...all, method: 'POST', body})),
+        await quietly(fetch(target + '/v1/classifiers/taught', {...all, method: 'DELETE'})),
+        await quietly(fetch(target + '/v1/session', all)),
+    ];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def sibling() -> Iterator[str]:
+    """The origin of another service of the same host, whose pages may use this one."""
+    with empty_pages() as origin:
+        yield origin.replace("localhost", "127.0.0.1")  # the same site: ports do not count
 
 
 @pytest.fixture(scope="module")
 def keyed(
-    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str
+    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str, sibling: str
 ) -> Iterator[Keyed]:
     data_dir = tmp_path_factory.mktemp("sessions")
     stored = {"database_url": shared_database}
     operator = made(data_dir, "--scopes", "admin,read,predict,write", **stored)
+    logs = {"access_log": True, "log_level": "debug"}
     with Server.ready(
-        data_dir, backbone=vit, auth="keys", access_log=True, log_level="debug", **stored
+        data_dir, backbone=vit, auth="keys", cors_origins=sibling, **logs, **stored
     ) as running:
         yield Keyed(running, operator)
         running.stop()
@@ -190,6 +238,24 @@ def test_other_sites_neither_log_in_nor_use_a_session(keyed: Keyed, said: dict[s
         problem(http.delete("/v1/session", headers=said), 403, "foreign-origin")
         own = {"sec-fetch-site": "same-origin", "origin": keyed.server.url}
         assert http.delete("/v1/session", headers=own).status_code == 204
+
+
+def test_in_a_browser_the_own_page_may_what_a_sibling_of_its_host_may_not(
+    keyed: Keyed, sibling: str, browser: Browser
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{keyed.server.url}/studio")
+    assert page.evaluate(OWN, keyed.operator) == [200, "", 200, 403, 201]
+    other = context.new_page()
+    other.goto(sibling)
+    encoded = base64.b64encode(picture(1)).decode()
+    answers = other.evaluate(SIBLING, [keyed.server.url, encoded])
+    assert answers == ["opaque", "blocked", "blocked", "blocked"]
+    context.close()
+    with keyed.client(keyed.operator) as http:
+        assert http.get("/v1/classifiers/taught").json()["n_images"] == 0
+    assert "/v1/classifiers/taught/classes/evil/images' 403" in keyed.server.log.read_text()
 
 
 def test_a_key_counts_before_a_cookie(keyed: Keyed) -> None:
