@@ -176,6 +176,8 @@ def test_a_session_may_do_what_its_key_may(keyed: Keyed) -> None:
         assert not told["operates"]
         scoped = Classifier(http, "scoped")
         assert http.get(scoped.url).status_code == 200
+        listed = http.get("/v1/classifiers")
+        assert listed.headers["cache-control"] == "private"  # no cache knows it by the cookie
         assert scoped.predict(picture(1)).status_code == 200
         bare = scoped.post_body(picture(1), "image/png", "predict")  # by the direct way
         assert bare.status_code == 200
