@@ -2,94 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser
-from sqlalchemy import Engine, select, update
-from sqlalchemy.orm import Session
 
-from service.access.session_token import csrf_token_of, digest_of, has_csrf_token_of, token_in
-from service.storage import sessions
-from service.storage.sessions import (
-    create_session,
-    end_session,
-    find_session,
-    forget_expired_sessions,
-)
-from service.storage.tables import SessionRow
+from service.access.session_token import csrf_token_of
 from tests.service.api.test_keys import Keyed, made
-from tests.service.chromium import browser
 from tests.service.client import Classifier, of_four, problem
-from tests.service.databases import only_postgresql
-from tests.service.pages import empty_pages
 from tests.service.pictures import picture
 from tests.service.server import Server
-
-__all__ = ["browser"]
-
-KEY_ID = "9f2c41d07ab35e86"
-# What the studio does, and what its scripts can read of the cookie.
-OWN = """
-async key => {
-    const asked = async (method, path, fields, body) => {
-        const headers = {'content-type': 'application/json', ...fields};
-        const answer = await fetch(path, {method, headers, body});
-        return answer.status === 204 ? 204 : [answer.status, await answer.json()];
-    };
-    const [status, told] = await asked('POST', '/v1/session', {}, JSON.stringify({key}));
-    const token = {'x-csrf-token': told.csrf_token};
-    return [
-        status,
-        document.cookie,
-        (await asked('GET', '/v1/classifiers'))[0],
-        (await asked('PUT', '/v1/classifiers/taught', {}, '{}'))[0],
-        (await asked('PUT', '/v1/classifiers/taught', token, '{}'))[0],
-    ];
-}
-"""
-# What a page of the same host can do with the cookie that is sent along.
-SIBLING = """
-async ([target, encoded]) => {
-    const body = new Blob([Uint8Array.from(atob(encoded), one => one.charCodeAt(0))]);
-    const quietly = sent => sent.then(answer => answer.type, error => 'blocked');
-    const upload = target + '/v1/classifiers/taught/classes/evil/images';
-    const all = {credentials: 'include'};
-    return [
-        await quietly(fetch(upload, {...all, method: 'POST', mode: 'no-cors', body})),
-        await quietly(fetch(upload, {...all, method: 'POST', body})),
-        await quietly(fetch(target + '/v1/classifiers/taught', {...all, method: 'DELETE'})),
-        await quietly(fetch(target + '/v1/session', all)),
-    ];
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def sibling() -> Iterator[str]:
-    """The origin of another service of the same host, whose pages may use this one."""
-    with empty_pages() as origin:
-        yield origin.replace("localhost", "127.0.0.1")  # the same site: ports do not count
 
 
 @pytest.fixture(scope="module")
 def keyed(
-    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str, sibling: str
+    tmp_path_factory: pytest.TempPathFactory, vit: str, shared_database: str
 ) -> Iterator[Keyed]:
     data_dir = tmp_path_factory.mktemp("sessions")
     stored = {"database_url": shared_database}
     operator = made(data_dir, "--scopes", "admin,read,predict,write", **stored)
     logs = {"access_log": True, "log_level": "debug"}
-    with Server.ready(
-        data_dir, backbone=vit, auth="keys", cors_origins=sibling, **logs, **stored
-    ) as running:
+    with Server.ready(data_dir, backbone=vit, auth="keys", **logs, **stored) as running:
         yield Keyed(running, operator)
         running.stop()
     log = running.log.read_text()
@@ -242,24 +179,6 @@ def test_other_sites_neither_log_in_nor_use_a_session(keyed: Keyed, said: dict[s
         assert http.delete("/v1/session", headers=own).status_code == 204
 
 
-def test_in_a_browser_the_own_page_may_what_a_sibling_of_its_host_may_not(
-    keyed: Keyed, sibling: str, browser: Browser
-) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{keyed.server.url}/studio")
-    assert page.evaluate(OWN, keyed.operator) == [200, "", 200, 403, 201]
-    other = context.new_page()
-    other.goto(sibling)
-    encoded = base64.b64encode(picture(1)).decode()
-    answers = other.evaluate(SIBLING, [keyed.server.url, encoded])
-    assert answers == ["opaque", "blocked", "blocked", "blocked"]
-    context.close()
-    with keyed.client(keyed.operator) as http:
-        assert http.get("/v1/classifiers/taught").json()["n_images"] == 0
-    assert "/v1/classifiers/taught/classes/evil/images' 403" in keyed.server.log.read_text()
-
-
 def test_a_key_counts_before_a_cookie(keyed: Keyed) -> None:
     reader = keyed.key(scopes=["read"])
     with logged_in(keyed, keyed.operator) as http:
@@ -369,101 +288,3 @@ def test_the_cookie_is_of_the_root_path_and_of_tls_where_there_is_some(
             cookie = cookie_of(answer)
             assert cookie["path"] == "/handful"
             assert cookie["secure"]
-
-
-def test_nothing_of_a_token_is_in_the_database(engine: Engine) -> None:
-    stored, token = create_session(engine, KEY_ID)
-    assert find_session(engine, token) == stored
-    with Session(engine) as session:
-        [row] = session.scalars(select(SessionRow))
-        assert (row.digest, row.key_id) == (digest_of(token), KEY_ID)
-        assert token not in row.digest
-    for wrong in (token[:-1], token.lower(), digest_of(token), ""):
-        assert find_session(engine, wrong) is None
-
-
-def test_a_session_ends_after_twelve_hours_and_is_forgotten(engine: Engine) -> None:
-    stored, token = create_session(engine, KEY_ID)
-    _, other = create_session(engine, KEY_ID)
-    with Session(engine) as session, session.begin():
-        ended = stored.expires_at - timedelta(hours=12, seconds=1)
-        session.execute(
-            update(SessionRow).where(SessionRow.digest == digest_of(token)).values(expires_at=ended)
-        )
-    assert find_session(engine, token) is None
-    forget_expired_sessions(engine)
-    with Session(engine) as session:
-        assert list(session.scalars(select(SessionRow.digest))) == [digest_of(other)]
-    assert find_session(engine, other) is not None
-
-
-def test_a_key_has_so_many_sessions_and_the_oldest_goes(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
-    _, of_another = create_session(engine, "0" * 16)
-    tokens = [create_session(engine, KEY_ID)[1] for _ in range(5)]
-    there = [token for token in tokens if find_session(engine, token) is not None]
-    assert there == tokens[-3:]
-    assert find_session(engine, of_another) is not None
-
-
-def test_a_session_that_is_ended_is_no_session_any_more(engine: Engine) -> None:
-    recorded: list[str] = []
-    _, token = create_session(engine, KEY_ID, lambda _: recorded.append("begun"))
-    for _ in range(2):
-        end_session(engine, token, lambda _: recorded.append("ended"))
-        assert find_session(engine, token) is None
-    assert recorded == ["begun", "ended"]
-
-
-def test_a_token_is_found_among_cookies_and_nowhere_else() -> None:
-    token = "A-_z" * 10 + "abc"
-    for value in (
-        f"handful_session={token}",
-        f"a=b; handful_session={token}",
-        f"handful_session={token}; handful_session={'B' * 43}",
-    ):
-        assert token_in([(b"host", b"x"), (b"cookie", value.encode())]) == token
-    for value in (
-        f"my_handful_session={token}",
-        f"handful_session={token}x",
-        f"handful_session={token[1:]}",
-        f'handful_session="{token}"',
-        "",
-    ):
-        assert token_in([(b"cookie", value.encode()), (b"x", token.encode())]) is None
-
-
-def test_one_csrf_token_is_needed_and_it_is_the_sessions() -> None:
-    field, right = b"x-csrf-token", csrf_token_of("token").encode()
-    assert has_csrf_token_of("token", [(field, right)])
-    for wrong in (
-        [],
-        [(field, b"")],
-        [(field, right.upper())],
-        [(field, right), (field, right)],
-        [(b"csrf-token", right)],
-        [(field, csrf_token_of("tokem").encode())],
-        [(field, "ü".encode("latin-1"))],
-    ):
-        assert not has_csrf_token_of("token", wrong)
-
-
-@only_postgresql
-def test_all_replicas_know_a_session_and_none_after_the_log_out(
-    database: str, tmp_path: Path, vit: str
-) -> None:
-    settings = {"auth": "keys", "backbone": vit, "database_url": database}
-    operator = made(tmp_path, "--scopes", "read", database_url=database)
-    with (
-        Server.ready(tmp_path / "a", **settings) as one,
-        Server.ready(tmp_path / "b", **settings) as other,
-        logged_in(Keyed(one, operator), operator) as http,
-        other.client() as elsewhere,
-    ):
-        elsewhere.headers["cookie"] = f"handful_session={http.cookies['handful_session']}"
-        elsewhere.headers["x-csrf-token"] = http.headers["x-csrf-token"]
-        assert elsewhere.get("/v1/classifiers").status_code == 200
-        assert elsewhere.delete("/v1/session").status_code == 204
-        problem(http.get("/v1/classifiers"), 401, "key-required", "session has ended")
