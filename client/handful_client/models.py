@@ -82,7 +82,7 @@ class AuditEntry(Model):
     at: AwareDatetime
     action: str
     """
-    `classifier.created`, `.changed`, `.renamed` (an entry for either name), `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times` within seconds.
+    `classifier.created`, `.changed`, `.renamed` (an entry for either name), `.deleted`, `.exported`; `key.created`, `.rotated`, `.revoked`; `session.created`, `.ended`; `job.begun`; `re-embedding`; `refused`, with how many `times` within seconds.
     """
     classifier: str | None
     key_id: str | None
@@ -585,6 +585,20 @@ class InboxImage(Model):
     status: Literal["created", "duplicate"] | str
 
 
+class LogIn(Model):
+    """
+    A key to log in with.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    key: str
+    """
+    As it was told when it was made.
+    """
+
+
 class MeasuredPoint(Model):
     """
     What parts of the support set made of the images that they left out.
@@ -893,6 +907,53 @@ class Scope(RootModel[Literal["read", "predict", "write", "admin"] | str]):
     root: Literal["read", "predict", "write", "admin"] | str
     """
     Scope of a key (RFC 6749, 3.3): what its holder may do.
+    """
+
+
+class SessionOut(Model):
+    """
+    Who a request is from, and what they may do.
+    """
+
+    authentication: Literal["none", "keys", "proxy"] | str
+    """
+    What lets requests in (`HANDFUL_AUTH`): nothing, keys, or a proxy that signs users in.
+    """
+    signed_in: bool
+    """
+    Whether requests like this one are let in.
+    """
+    tenant: str | None
+    """
+    Whose classifiers; null: the default tenant's.
+    """
+    key_id: str | None
+    """
+    Of the key, if it is one.
+    """
+    user: str | None
+    """
+    Who it is, where a proxy says.
+    """
+    scopes: list[Scope]
+    """
+    What they may do.
+    """
+    classifiers: list[str] | None
+    """
+    The only classifiers that they may use; all of the tenant if null.
+    """
+    operates: bool
+    """
+    Whether they are an operator.
+    """
+    csrf_token: str | None
+    """
+    What changes need as `X-CSRF-Token` beside the cookie; null: there is none.
+    """
+    expires_at: AwareDatetime | None
+    """
+    When the session ends, if its key has not before; null: there is none.
     """
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from service.access.principal import Scope
 
-# What anybody may ask: probes of orchestrators, and how the service is used.
-_OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/redoc"})
-_PAGES = ("/docs/", "/redoc/", "/static-offline-docs/")
+# What anybody may ask: probes of orchestrators, how the service is used, the studio's own files.
+_OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/redoc", "/studio"})
+_PAGES = ("/docs/", "/redoc/", "/static-offline-docs/", "/studio/")
+# Who begins a session has none yet; it tells of nobody but who asks.
+_SESSION = "/v1/session"
 # Of the service as a whole, with the figures of all tenants in it.
 _OPERATING = frozenset({"/metrics", "/v1/re-embedding"})
 _ADMINISTERING = re.compile(r"/v1/(?:keys|audit)(?:/|$)")
@@ -44,6 +46,8 @@ def required_access(method: str, path: str) -> RequiredAccess | None:
         path: Decoded once, without the root path.
     """
     if method == "OPTIONS" or (method in _SAFE and (path in _OPEN or path.startswith(_PAGES))):
+        return None
+    if path == _SESSION:
         return None
     if path in _OPERATING:
         return RequiredAccess(Scope.ADMIN, operator=True)

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
+import anyio
+import anyio.to_thread
 from starlette.types import Scope as AsgiScope
 
 from service.access.principal import PEER_KEY, SCOPE_KEY, Principal, principal_of
 from service.access.required_access import RequiredAccess
+from service.access.session_token import has_csrf_token_of, token_in
 from service.api.dependencies import RECORDERS
 from service.api.offloading import run_blocking
 from service.authentication.credentials import TrustedProxies, key_in
-from service.authentication.key_ring import Holder
+from service.authentication.key_ring import Holder, KeyRing
 from service.composition import ServiceParts
-from service.problems import NotAllowed, NotReady
+from service.problems import CsrfTokenRequired, NotAllowed, NotReady
 from service.quotas.gcra import Meters
 from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 from service.settings import Settings
 from service.storage.audit import AuditRecorder, Entry, shortened, write_entries
+from service.storage.sessions import find_session
 
 # ASGI scope: whether a refusal of it was noted; the documented way asks again after the direct one.
 _REFUSED = "handful.refused"
 _SAFE = frozenset({"GET", "HEAD"})
+# Threads that look for sessions: strangers who send cookies take none of those that answers need.
+_SESSION_THREADS = 4
 _EXPORT = re.compile(r"^/v1/classifiers/[^/]+/export(?:\.faiss\.zip)?$")
 _CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")
+
+
+# Where the session of a request stands in its ASGI scope, if it came with the cookie of one.
+SESSION_KEY = "handful.session"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """The session that a request belongs to.
+
+    Attributes:
+        token: What its cookie holds.
+        expires_at: When it ends.
+    """
+
+    token: str
+    expires_at: datetime
 
 
 class AccessControl:
@@ -44,6 +69,7 @@ class AccessControl:
         self._by_keys = settings.auth == "keys"
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._parts = parts
+        self._session_threads = anyio.CapacityLimiter(_SESSION_THREADS)
 
     async def admit(self, scope: AsgiScope, required: RequiredAccess) -> None:
         """Let a request in, which is its principal's from then on; once, however often it is asked.
@@ -56,13 +82,14 @@ class AccessControl:
 
         Raises:
             KeyRequired: It is from nobody who is known.
+            CsrfTokenRequired: It would change something, by the cookie of a session alone.
             NotAllowed: They may not do that.
             RateLimited: They have sent too much of late.
             KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
         """
         if SCOPE_KEY in scope:
             return
-        holder = await self._holder(scope)
+        holder = await self.holder(scope)
         try:
             check_access(holder.principal, required)
         except NotAllowed:
@@ -74,11 +101,19 @@ class AccessControl:
                     holder.principal, scope["method"], scope["path"], required.classifier
                 )
             raise
+        await self.count(scope, holder)
+        scope[SCOPE_KEY] = holder.principal
+
+    async def count(self, scope: AsgiScope, holder: Holder) -> None:
+        """Count a request of somebody.
+
+        Raises:
+            RateLimited: They have sent too much of late.
+        """
         if holder.policies:
             meters = self._shared_meters() or self._meters
             scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, meters)
             await quota.take("requests", 1)
-        scope[SCOPE_KEY] = holder.principal
 
     def _shared_meters(self) -> Meters | None:
         parts = self._parts()
@@ -107,7 +142,14 @@ class AccessControl:
             entry = Entry.by(principal, action, name, request=shortened(request))
             await run_blocking(write_entries, parts.engine, [entry])
 
-    async def _holder(self, scope: AsgiScope) -> Holder:
+    async def holder(self, scope: AsgiScope) -> Holder:
+        """Who a request is from; a key counts before the cookie of a session.
+
+        Raises:
+            KeyRequired, NotAllowed: It is from nobody who is known.
+            CsrfTokenRequired: It would change something, by the cookie of a session alone.
+            KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
+        """
         parts = self._parts()
         if parts is None or parts.keys is None:
             raise NotReady(
@@ -115,10 +157,26 @@ class AccessControl:
                 " /readyz tells when.",
                 headers={"retry-after": "5"},
             )
-        if self._by_keys:
-            return await parts.keys.holder(key_in(scope["headers"]))
-        principal = self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
-        return Holder(principal, tuple(parts.keys.tenant_policies(principal.tenant)))
+        if not self._by_keys:
+            principal = self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
+            return Holder(principal, tuple(parts.keys.tenant_policies(principal.tenant)))
+        key = key_in(scope["headers"])
+        if key is None and (token := token_in(scope["headers"])) is not None:
+            return await self._in_session(scope, parts, parts.keys, token)
+        return await parts.keys.holder(key)
+
+    async def _in_session(
+        self, scope: AsgiScope, parts: ServiceParts, keys: KeyRing, token: str
+    ) -> Holder:
+        found = await anyio.to_thread.run_sync(
+            find_session, parts.engine, token, limiter=self._session_threads
+        )
+        holder = await keys.holder_in_session(None if found is None else found.key_id)
+        if found is not None:
+            scope[SESSION_KEY] = OpenSession(token, found.expires_at)
+        if scope["method"] not in _SAFE and not has_csrf_token_of(token, scope["headers"]):
+            raise CsrfTokenRequired
+        return holder
 
 
 def check_access(principal: Principal, required: RequiredAccess) -> None:

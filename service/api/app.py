@@ -138,6 +138,7 @@ def create_app(
     if settings.auth != "none":
         access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
         app.add_middleware(AccessGuard, access=access)
+    app.state.access = access
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)
     app.add_middleware(RequestBodies, settings=settings, in_flight=in_flight)

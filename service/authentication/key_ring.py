@@ -35,6 +35,10 @@ _WRONG_KEY = (
     "The key is not valid: it is none of this service's, was revoked or has expired. Ask an "
     "administrator for another."
 )
+_NO_SESSION = (
+    "The session has ended, or its key has. Log in again, by POST /v1/session with a key, or send "
+    "one as Authorization: Bearer KEY."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,27 @@ class KeyRing:
         key_id = id_of(text)
         if key_id is None:
             raise KeyRequired(_WRONG_KEY)
-        if key_id not in self._access.keys:
-            await self._look_soon()
-        if monotonic() - self._fresh > STALE:
-            raise KeysUnavailable
-        key = self._access.keys.get(key_id)
+        key = await self._known(key_id)
         if not matches(text, key.digest if key else None) or key is None or _has_ended(key):
             raise KeyRequired(_WRONG_KEY)
+        self.used[key_id] = time()
+        return self._holders.get(key_id) or self._held(key)
+
+    async def holder_in_session(self, key_id: str | None) -> Holder:
+        """Who holds the key that a session was begun with; for the event loop's thread.
+
+        Args:
+            key_id: Its public id; None: there is no such session, or not any more.
+
+        Raises:
+            KeyRequired: The key is not valid any more.
+            KeysUnavailable: Nobody knows.
+        """
+        if key_id is None:
+            raise KeyRequired(_NO_SESSION)
+        key = await self._known(key_id)
+        if key is None or _has_ended(key):
+            raise KeyRequired(_NO_SESSION)
         self.used[key_id] = time()
         return self._holders.get(key_id) or self._held(key)
 
@@ -142,6 +160,18 @@ class KeyRing:
     def wake(self) -> None:
         """Keys or limits were changed by others: look now; does not block."""
         self._woken.set()
+
+    async def _known(self, key_id: str) -> StoredKey | None:
+        """A key, valid or ended a moment ago; None where there is none.
+
+        Raises:
+            KeysUnavailable: Nobody knows.
+        """
+        if key_id not in self._access.keys:
+            await self._look_soon()
+        if monotonic() - self._fresh > STALE:
+            raise KeysUnavailable
+        return self._access.keys.get(key_id)
 
     def _held(self, key: StoredKey) -> Holder:
         terms = key.terms

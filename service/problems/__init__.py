@@ -7,10 +7,12 @@ request and how to mend it. The API's error responses are made of these and noth
 from __future__ import annotations
 
 from service.problems.access import (
+    CsrfTokenRequired,
     KeyNotFound,
     KeyRequired,
     KeysNotUsed,
     KeysUnavailable,
+    LogInNotNeeded,
     NotAllowed,
     QuotaExceeded,
     RateLimited,
@@ -102,6 +104,7 @@ __all__ = [
     "ClassifierDamaged",
     "ClassifierExists",
     "ClassifierNotFound",
+    "CsrfTokenRequired",
     "DeadlineExceeded",
     "EmptyUpload",
     "EncoderAway",
@@ -129,6 +132,7 @@ __all__ = [
     "KeyRequired",
     "KeysNotUsed",
     "KeysUnavailable",
+    "LogInNotNeeded",
     "MalformedRequest",
     "MethodNotAllowed",
     "ModelNotFound",

@@ -16,6 +16,36 @@ class KeyRequired(StatusProblem):
         super().__init__(detail, headers={"www-authenticate": "Bearer"})
 
 
+class CsrfTokenRequired(StatusProblem):
+    """A change is asked for by a session's cookie alone, which browsers send by themselves."""
+
+    type_ = "csrf-token-required"
+    title = "That needs the session's CSRF token"
+    status = 403
+
+    def __init__(self, _: str | None = None) -> None:
+        super().__init__(
+            "The request is let in by a cookie, and browsers send those whoever asks them to. Send"
+            " the csrf_token that GET /v1/session answers beside it, as X-CSRF-Token; or a key as"
+            " Authorization: Bearer KEY instead of the cookie."
+        )
+
+
+class LogInNotNeeded(StatusProblem):
+    """Keys are not what the service lets requests in by, so no session is begun with one."""
+
+    type_ = "log-in-not-needed"
+    title = "There is nothing to log in to"
+    status = 409
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(
+            detail
+            or "This service asks for no keys: whoever reaches it may use it. Send requests as they"
+            " are, without a session."
+        )
+
+
 class NotAllowed(StatusProblem):
     """The key is valid, and its holder may not do that."""
 

@@ -13,6 +13,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.storage.archive import forget
 from service.storage.errors import Outdated
 from service.storage.idempotency import IdempotencyKeys
+from service.storage.sessions import forget_expired_sessions
 from service.storage.tables import HistoryRow
 from service.storage.transactions import writing
 
@@ -59,6 +60,7 @@ class Housekeeping:
             try:
                 forget_old_history(self._engine, datetime.now(UTC) - self._kept)
                 IdempotencyKeys(self._engine).forget_expired()
+                forget_expired_sessions(self._engine)
             except Outdated:
                 pass  # another replica lets go of the same, at the same time
             except (StorageFull, StorageUnavailable) as problem:

@@ -138,6 +138,8 @@ def small_service(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterato
                 for method, path in [
                     ("GET", "/healthz"),
                     ("GET", "/readyz"),
+                    ("GET", "/"),
+                    ("GET", "/studio"),
                     ("GET", "/openapi.json"),
                     ("GET", "/v1/classifiers"),
                     ("PUT", "/v1/classifiers/a"),

@@ -6,7 +6,7 @@ from fastapi_problem.error import StatusProblem
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.required_access import required_access
-from service.api.access_control import AccessControl
+from service.api.access_control import SESSION_KEY, AccessControl
 from service.api.problem_documents import problem_answer
 from service.quotas.request_quota import QUOTA_KEY, RequestQuota
 
@@ -42,14 +42,22 @@ class AccessGuard:
 
 
 def _telling(scope: Scope, send: Send) -> Send:
-    """``send``, with what is left of the quota in the head of the answer."""
+    """``send``, with what is left of the quota in the head of the answer.
+
+    What is answered to a cookie is for nobody else. Caches know that of keys by ``Authorization``
+    (RFC 9111, 3.5), and nothing of cookies.
+    """
     quota: RequestQuota | None = scope.get(QUOTA_KEY)
-    if quota is None:
+    by_cookie = SESSION_KEY in scope
+    if quota is None and not by_cookie:
         return send
 
     async def told(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *quota.fields()]}
+            headers = [*message["headers"], *(quota.fields() if quota is not None else ())]
+            if by_cookie and all(name != b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"private"))
+            message = {**message, "headers": headers}
         await send(message)
 
     return told

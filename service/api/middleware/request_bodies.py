@@ -29,6 +29,9 @@ _IMPORT = re.compile("/v1/classifiers/[^/]+/import$")
 _IMAGES = re.compile(
     "/v1/(classifiers/[^/]+/(predict|support|similar|classes/[^/]+/images)|embeddings)$"
 )
+# What strangers may send a body to: it holds a key.
+_LOG_IN = "/v1/session"
+_KEY_BYTES = 4096
 _JOB = re.compile("/v1/classifiers/[^/]+/(predict|support)$")
 
 
@@ -64,6 +67,8 @@ class BodyLimit:
         files are put where they are imported. What else is sent is read as JSON, whatever it says
         to be.
         """
+        if path.endswith(_LOG_IN):
+            return cls(_KEY_BYTES, "no key is longer")
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
         posted = method == "POST"

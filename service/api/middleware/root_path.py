@@ -9,6 +9,7 @@ class RootPath:
     """ASGI middleware that gives every path the root path which ASGI wants in it.
 
     Proxies differ: some take their prefix away, some leave it, and probes come without a proxy.
+    The root path itself is that of ``/``.
 
     Args:
         app: The application.
@@ -25,6 +26,9 @@ class RootPath:
             prefix = self._root_path
             scope["path"] = prefix + scope["path"]
             scope["raw_path"] = prefix.encode() + scope["raw_path"]
+        elif scope["type"] == "http" and scope["path"] == self._root_path:
+            scope["path"] += "/"
+            scope["raw_path"] += b"/"
         await self.app(scope, receive, send)
 
     def _lacks_it(self, path: str) -> bool:

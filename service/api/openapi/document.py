@@ -22,6 +22,7 @@ from service.api.openapi.key_security import with_security
 from service.api.openapi.links import link
 from service.api.openapi.responses import PROBLEM_JSON, Document, problem_responses, titles
 from service.problems import (
+    CsrfTokenRequired,
     ForeignOrigin,
     InternalError,
     InvalidName,
@@ -69,6 +70,12 @@ AROUND = (
             KeysUnavailable(),
             RateLimited("That is more than the 5 requests a second that this key may send. ..."),
         ),
+    ),
+    _Around(
+        lambda path, method, operation: (
+            method != "get" and required_access(method.upper(), path) is not None
+        ),
+        (CsrfTokenRequired(),),
     ),
     _Around(
         lambda path, method, operation: (

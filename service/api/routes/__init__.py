@@ -21,7 +21,9 @@ from service.api.routes import (
     re_embedding,
     reports,
     reshaping,
+    sessions,
     similar,
+    studio,
     suggestions,
     support_images,
     usage,
@@ -45,8 +47,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     re_embedding.router,
     keys.router,
+    sessions.router,
     usage.router,
     audit.router,
     health.router,
+    studio.router,
 )
 """All routers, in the order of the OpenAPI document."""

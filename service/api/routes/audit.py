@@ -49,8 +49,8 @@ class AuditEntry(BaseModel):
     action: str = Field(
         description="`classifier.created`, `.changed`, `.renamed` (an entry for either name),"
         " `.deleted`, `.exported`; `key.created`,"
-        " `.rotated`, `.revoked`; `job.begun`; `re-embedding`; `refused`, with how many `times`"
-        " within seconds."
+        " `.rotated`, `.revoked`; `session.created`, `.ended`; `job.begun`; `re-embedding`;"
+        " `refused`, with how many `times` within seconds."
     )
     classifier: str | None
     key_id: str | None = Field(description="Of the key that it was done with.")

@@ -7,6 +7,7 @@ from service.storage.tables.access import (
     AuditRow,
     IdempotencyRow,
     KeyRow,
+    SessionRow,
     TenantLimitsRow,
 )
 from service.storage.tables.base import Base, table_of
@@ -70,6 +71,7 @@ __all__ = [
     "ReEmbeddingRow",
     "RememberedContentRow",
     "RememberedRow",
+    "SessionRow",
     "Strings",
     "SupportRow",
     "TenantLimitsRow",

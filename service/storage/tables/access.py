@@ -1,4 +1,4 @@
-"""Tables of keys, limits and what was done."""
+"""Tables of keys, sessions, limits and what was done."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ class KeyRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)  # perhaps still to come
     used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class SessionRow(Base):
+    """A session of a browser that has logged in: the digest of its token, and with which key."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(16), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
 class TenantLimitsRow(Base):

@@ -9,7 +9,13 @@ from service.access.required_access import required_access
 from service.api.app import create_app
 from service.settings import Settings
 
-OPEN = {("get", "/healthz"), ("get", "/readyz")}
+OPEN = {
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/v1/session"),
+    ("post", "/v1/session"),
+    ("delete", "/v1/session"),
+}
 # Whoever adds an operation decides here what it needs.
 EXPECTED = {
     Scope.ADMIN: {
@@ -57,6 +63,9 @@ def test_every_operation_needs_the_scope_that_it_is_known_for() -> None:
         ("GET", "/v1/keysmith", Scope.READ, False),
         ("GET", "/metrics", Scope.ADMIN, True),
         ("GET", "/nothing", Scope.READ, False),
+        ("GET", "/v1/sessions", Scope.READ, False),
+        ("GET", "/studios", Scope.READ, False),
+        ("POST", "/studio", Scope.WRITE, False),
     ],
 )
 def test_paths_near_others_are_not_taken_for_them(
@@ -67,7 +76,10 @@ def test_paths_near_others_are_not_taken_for_them(
     assert (required.scope, required.operator) == (scope, operator)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/static-offline-docs/x.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/openapi.json", "/static-offline-docs/x.js", "/studio", "/studio/assets/x.js"],
+)
 def test_how_the_service_is_used_is_no_secret(path: str) -> None:
     assert required_access("GET", path) is None
     assert required_access("OPTIONS", "/v1/classifiers") is None

@@ -360,11 +360,17 @@ def test_only_what_keeps_something_makes_a_database(tmp_path: Path) -> None:
 def test_the_document_says_which_scope_an_operation_needs(keyed: Keyed) -> None:
     with keyed.client(None) as http:
         document = http.get("/openapi.json").json()
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "x-api-key"}
+    schemes = set(document["components"]["securitySchemes"])
+    assert schemes == {"bearer", "x-api-key", "session", "csrf-token"}
     paths = document["paths"]
     assert paths["/healthz"]["get"]["security"] == []
     predict = paths["/v1/classifiers/{name}/predict"]["post"]
-    assert predict["security"] == [{"bearer": ["predict"]}, {"x-api-key": ["predict"]}]
+    assert predict["security"] == [
+        {"bearer": ["predict"]},
+        {"x-api-key": ["predict"]},
+        {"session": ["predict"], "csrf-token": ["predict"]},
+    ]
+    assert paths["/v1/keys"]["get"]["security"][-1] == {"session": ["admin"]}
     assert "`admin`" in paths["/v1/keys"]["get"]["description"]
 
 

@@ -84,7 +84,7 @@ def test_options_of_pages_allow_reading(http: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nowhere", "/v1", "/v1/classifiers/a/", "/static-offline-docs/x"]
+    "path", ["/nowhere", "/v1", "/v1/classifiers/a/", "/static-offline-docs/x"]
 )
 @pytest.mark.parametrize("method", ["OPTIONS", "DELETE", "GET"])
 def test_no_method_makes_a_path_of_none(http: httpx.Client, method: str, path: str) -> None:
