@@ -9,6 +9,7 @@ from service.api.routes import (
     audit,
     classes,
     classifiers,
+    embedding_map,
     embeddings,
     exchange,
     health,
@@ -24,6 +25,7 @@ from service.api.routes import (
     similar,
     suggestions,
     support_images,
+    thumbnails,
     usage,
 )
 
@@ -39,7 +41,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     similar.router,
     embeddings.router,
     inbox.router,
+    thumbnails.router,
     reports.router,
+    embedding_map.router,
     advice.router,
     exchange.router,
     jobs.router,
