@@ -30,8 +30,10 @@ from service.tenancy import bare
 from service.thumbnails.drawing import SIDE, drawn
 from service.thumbnails.files import ThumbnailFiles
 
-# Longest that a thumbnail lets queries pass, and how long between two looks for them.
-_PATIENCE = 0.1
+# Where queries wait, a thumbnail rests for so many times what the last one took, but not for longer
+# than this; then it lets them pass, looking for them so often.
+_RESTS = 3
+_PATIENCE = 0.2
 _LOOK = 0.005
 
 
@@ -58,8 +60,8 @@ class Found:
 class Thumbnails:
     """Thumbnails of one database. Methods block, and raise as those of a store do.
 
-    One at a time is decoded, after queries that wait, so that they take one core at most from
-    whoever wants an answer.
+    One at a time is decoded, after queries that wait, and while these keep coming in a quarter of
+    the time: thumbnails take a quarter of a core then from whoever wants an answer.
 
     Args:
         engine: Of the database.
@@ -86,6 +88,7 @@ class Thumbnails:
             settings.cache_dir / "thumbnails", hashlib.sha256(url.encode()).hexdigest()[:16]
         )
         self._making = Lock()
+        self._rest = 0.0
 
     def of_support(self, name: str, image_id: str) -> Found:
         """That of a support image.
@@ -140,7 +143,9 @@ class Thumbnails:
             if (kept := self._files.get(found.content_key)) is not None:
                 return kept
             self._let_queries_pass()
+            begun = time.monotonic()
             thumbnail = drawn(content, self._max_pixels)
+            self._rest = min(_PATIENCE, _RESTS * (time.monotonic() - begun))
             self._files.put(found.content_key, thumbnail)
             return thumbnail
 
@@ -160,6 +165,9 @@ class Thumbnails:
             raise ClassifierNotFound(name)
 
     def _let_queries_pass(self) -> None:
+        if not self._queries_wait():
+            return
+        time.sleep(self._rest)
         end = time.monotonic() + _PATIENCE
         while self._queries_wait() and time.monotonic() < end:
             time.sleep(_LOOK)
