@@ -10,7 +10,7 @@ from service.api.dependencies import ImageId, Name, ReadyParts
 from service.api.limiters import Limiters
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
-from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, ETAG, tagged_problems
+from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, ETAG, Responses, tagged_problems
 from service.api.routes.inbox import ItemId
 from service.api.routes.support_images import INERT
 from service.composition import ServiceParts
@@ -26,7 +26,7 @@ _NO_IMAGE = ImageNotFound("Classifier 'land-cover' has no support image '0b54...
 _NONE = RememberedNotFound("land-cover", "4bfa6c1d0c7c4d0f9b6f0a8e2b3c5d77")
 _NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 _DAMAGED = ImageDamaged("cannot be decoded")
-_THUMBNAIL = {
+_THUMBNAIL: Responses = {
     200: {
         "content": {MEDIA_TYPE: binary(MEDIA_TYPE)},
         "description": f"At most {SIDE} pixels a side",
