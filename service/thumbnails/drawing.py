@@ -13,7 +13,7 @@ from service.problems import ImageDamaged
 SIDE = 256
 """Pixels of the longest side of a thumbnail; smaller pictures stay as large as they are."""
 MEDIA_TYPE = "image/jpeg"
-"""Of thumbnails: WebP would take two thirds of the bytes, and ten times as long to be written."""
+"""Of thumbnails: WebP would take three quarters of the bytes, and ten times as long to write."""
 
 _QUALITY = 80
 
