@@ -54,6 +54,7 @@ class ThumbnailFiles:
         self._most = most_bytes
         self._lock = Lock()
         self._nbytes = 0
+        self._was_told = False
 
     def get(self, content_key: str) -> bytes | None:
         """The thumbnail of an image by its qualified SHA-256; None: it is not kept."""
@@ -62,10 +63,11 @@ class ThumbnailFiles:
             with path.open("rb") as file:
                 content = file.read()
                 used = os.fstat(file.fileno()).st_mtime
-            if abs(time.time() - used) > _USE_SECONDS:
-                os.utime(path)
         except OSError:
             return None
+        if abs(time.time() - used) > _USE_SECONDS:
+            with suppress(OSError):  # removed meanwhile, or on a disk that is not written to
+                os.utime(path)
         return content
 
     def put(self, content_key: str, content: bytes) -> None:
@@ -76,7 +78,9 @@ class ThumbnailFiles:
             with written_whole(path) as part:
                 part.write_bytes(content)
         except OSError as error:
-            logger.warning("a thumbnail could not be kept in %s: %s", self._folder, error)
+            if not self._was_told:  # once, not for each picture of a list
+                logger.warning("thumbnails cannot be kept in %s: %s", self._folder, error)
+            self._was_told = True
             return
         with self._lock:
             self._nbytes += len(content)
