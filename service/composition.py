@@ -50,6 +50,7 @@ from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits
 from service.thread_pools import one_thread_a_call
+from service.thumbnails.thumbnails import Thumbnails
 
 logger = logging.getLogger("handful")
 
@@ -81,6 +82,7 @@ class ServiceParts:
     jobs: BackgroundJobs
     inboxes: Inboxes
     remembering: Remembering
+    thumbnails: Thumbnails
     engine: Engine
     housekeeping: Housekeeping
     contents: Contents
@@ -209,6 +211,7 @@ class ServiceParts:
         )
         answering = Answering()
         inboxes = Inboxes(engine, owned, contents)
+        thumbnails = Thumbnails(engine, store, inboxes, settings, embedder.queries_wait)
         jobs = BackgroundJobs(
             engine, settings, registry, embedder, texts, answering, shared=lock is None
         )
@@ -226,6 +229,7 @@ class ServiceParts:
         return cls(
             inboxes=inboxes,
             remembering=Remembering(inboxes, store_images=settings.store_images),
+            thumbnails=thumbnails,
             re_embedder=re_embedder,
             jobs=jobs,
             settings=settings,
@@ -237,7 +241,7 @@ class ServiceParts:
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
-            housekeeping=Housekeeping(engine, settings.history_days),
+            housekeeping=Housekeeping(engine, settings.history_days, thumbnails.sweep),
             contents=contents,
             sweeper=contents.sweeper(timedelta(hours=settings.images_grace_hours)),
             keys=keys,

@@ -472,6 +472,15 @@ class ExpectedPoint(Model):
     """
 
 
+class Explained(Model):
+    """
+    Share of the variance that each axis shows; 0 where all images are the same.
+    """
+
+    frozen: list[Any]
+    corrected: list[Any]
+
+
 class FaultOut(Model):
     """
     The members of a problem document (RFC 9457).
@@ -596,6 +605,23 @@ class LogIn(Model):
     key: str
     """
     As it was told when it was made.
+    """
+
+
+class MapPoint(Model):
+    """
+    A support image, or an explicit negative (`not-these`), as a point.
+    """
+
+    image_id: str
+    label: str
+    frozen: list[Any]
+    """
+    Where it is by the frozen embedding.
+    """
+    corrected: list[Any]
+    """
+    Where it is by the corrected embedding.
     """
 
 
@@ -1962,6 +1988,35 @@ class LearningCurveOut(Model):
     """
     By how much `more` images of every class raise it; 0.02 are two points.
     """
+
+
+class MapOut(Model):
+    """
+    Both embeddings of the images as points of a plane, by their principal components.
+
+    The corrected points are turned or mirrored to be near the frozen ones, and both have one scale:
+    the point that is furthest from the centre, (0, 0), is at the distance 1.
+    """
+
+    classifier: str
+    method: Literal["pca"]
+    """
+    How they are projected.
+    """
+    revision: int
+    """
+    Content revision that the map is of.
+    """
+    of: int
+    """
+    Images in all; of more than 20000 a sample of each class is here.
+    """
+    is_corrected: bool
+    """
+    Whether there are two embeddings, or one twice.
+    """
+    explained: Explained
+    points: list[MapPoint]
 
 
 class NearCopy(Model):

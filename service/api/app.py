@@ -39,6 +39,7 @@ from service.api.request_tracing import TracedRequests
 from service.api.routes import ROUTERS
 from service.composition import ServiceParts
 from service.quotas.gcra import Meters, ProcessMeters
+from service.reports.embedding_map import MapCache
 from service.reports.report_cache import ReportCache
 from service.settings import Settings
 from service.telemetry.tracing import Tracing
@@ -125,6 +126,7 @@ def create_app(
     app.state.parts = None
     app.state.limiters = Limiters()
     app.state.reports = ReportCache(settings.root_path)
+    app.state.maps = MapCache()
     for router in ROUTERS:
         app.include_router(router)
     handle_exceptions(app, cors_of_defects(settings))

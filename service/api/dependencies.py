@@ -11,6 +11,7 @@ from service.api.openapi.schema_types import IMAGE_ID_SCHEMA, LABEL_SCHEMA, NAME
 from service.composition import ServiceParts
 from service.name_validation import checked_classifier
 from service.problems import NotReady
+from service.reports.embedding_map import MapCache
 from service.reports.report_cache import ReportCache
 from service.tenancy import qualified
 
@@ -34,6 +35,11 @@ async def _reports(request: Request) -> ReportCache:
     return reports
 
 
+async def _maps(request: Request) -> MapCache:
+    maps: MapCache = request.app.state.maps
+    return maps
+
+
 async def _name(
     request: Request,
     name: Annotated[
@@ -50,6 +56,7 @@ async def _name(
 
 ReadyParts = Annotated[ServiceParts, Depends(_parts)]
 Reports = Annotated[ReportCache, Depends(_reports)]
+Maps = Annotated[MapCache, Depends(_maps)]
 Name = Annotated[str, Depends(_name)]
 """The qualified name of the classifier in the path (``service/tenancy.py``)."""
 Label = Annotated[

@@ -12,6 +12,8 @@ from fastapi import Request
 # Writers wait for each other in threads; with places of their own they never take the readers'.
 _WRITER_THREADS = 8
 _EVENT_STREAMS = 200
+# One thumbnail is decoded at a time; the others read their bytes, perhaps from a bucket.
+_THUMBNAIL_THREADS = 4
 
 
 class WriterQueues:
@@ -64,6 +66,7 @@ class Limiters:
         reports: Limiter of capacity 1: at most one report is computed at a time. Computing uses
             all cores, so more would not be done sooner, but take the places of predictions.
         suggestions: Limiter of capacity 1: images are chosen from one pool at a time.
+        thumbnails: Thread limiter of thumbnails that are not kept yet: at most 4 are in memory.
         event_streams: Limiters of clients that are told of jobs, one a tenant.
     """
 
@@ -75,6 +78,9 @@ class Limiters:
     documents: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     suggestions: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    thumbnails: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(_THUMBNAIL_THREADS)
+    )
     event_streams: EventStreams = field(default_factory=EventStreams)
 
     @classmethod

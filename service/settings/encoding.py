@@ -36,7 +36,7 @@ class EncodingSettings(BaseModel):
     )
     cache_dir: Path = Field(
         Path(user_cache_dir("handful")),
-        description="Folder of compiled image towers, for the next start.",
+        description="Folder of compiled image towers, for the next start, and of thumbnails.",
     )
     max_batch: int | None = Field(
         None,

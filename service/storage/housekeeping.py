@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 
 from sqlalchemy import Engine, func, select
@@ -41,10 +43,19 @@ class Housekeeping:
     Args:
         engine: Of the database.
         history_days: How long what a change has removed is kept.
+        forget_copies: Lets go of copies outside the database of what it does not have any more.
     """
 
-    def __init__(self, engine: Engine, history_days: float) -> None:
+    def __init__(
+        self, engine: Engine, history_days: float, forget_copies: Callable[[], None]
+    ) -> None:
         self._engine = engine
+        self._tasks: tuple[Callable[[], None], ...] = (
+            self._forget_history,
+            IdempotencyKeys(engine).forget_expired,
+            partial(forget_expired_sessions, engine),
+            forget_copies,
+        )
         self._kept = timedelta(days=history_days)
         self._closed = Event()
         self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
@@ -57,13 +68,15 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._closed.wait(1.0):
-            try:
-                forget_old_history(self._engine, datetime.now(UTC) - self._kept)
-                IdempotencyKeys(self._engine).forget_expired()
-                forget_expired_sessions(self._engine)
-            except Outdated:
-                pass  # another replica lets go of the same, at the same time
-            except (StorageFull, StorageUnavailable) as problem:
-                logger.warning("what is old could not be let go of: %s", problem.detail)
+            for let_go in self._tasks:
+                try:
+                    let_go()
+                except Outdated:
+                    pass  # another replica lets go of the same, at the same time
+                except (StorageFull, StorageUnavailable) as problem:
+                    logger.warning("what is old could not be let go of: %s", problem.detail)
             if self._closed.wait(_PAUSE.total_seconds()):
                 return
+
+    def _forget_history(self) -> None:
+        forget_old_history(self._engine, datetime.now(UTC) - self._kept)

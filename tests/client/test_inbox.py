@@ -25,6 +25,7 @@ def test_remembered_queries_are_judged(classifier: Classifier) -> None:
     ids = [one.id for one in waiting]
     assert classifier.remembered(ids[0]).label == "blue"
     assert classifier.remembered_image(ids[0]) == asked[3]
+    assert classifier.remembered_thumbnail(ids[0]).startswith(b"\xff\xd8\xff")
     assert classifier.confirm(ids[0]).right
     corrected = classifier.correct(ids[1], "green")
     assert (corrected.right, corrected.image and corrected.image.label) == (False, "green")

@@ -64,6 +64,7 @@ def test_classes_images_and_files(classifier: Classifier, tmp_path: Path) -> Non
     }
     images = classifier.get_class("red").images
     assert classifier.image("red", images[0].id) == coloured("red", 0)
+    assert classifier.thumbnail(images[0].id).startswith(b"\xff\xd8\xff")
     classifier.delete_image("red", images[0].id)
     classifier.delete_class("Ö, 50 % off?")
     assert [(one.label, one.n_images) for one in classifier.classes()] == [("red", 1)]
@@ -167,6 +168,7 @@ def test_reports_and_advice(classifier: Classifier) -> None:
     assert classifier.report_file("png").startswith(b"\x89PNG")
     assert b"<svg" in classifier.report_file("svg")
     assert classifier.advice().classes
+    assert {one.label for one in classifier.map().points} == {"red", "blue"}
 
 
 def test_suggestions(classifier: Classifier, tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ class AsyncClasses(AsyncNamed):
         path = self._path("classes", label, "images", image_id)
         return await self._transport.content(Call("GET", path))
 
+    async def thumbnail(self, image_id: str) -> bytes:
+        """A support image made small: a JPEG of 256 pixels a side at most."""
+        path = self._path("images", image_id, "thumbnail")
+        return await self._transport.content(Call("GET", path))
+
     async def delete_image(self, label: str, image_id: str, *, wait_tuned: bool = False) -> None:
         """Delete a support image."""
         path = self._path("classes", label, "images", image_id)

@@ -19,6 +19,7 @@ from handful_client.models import (
     AdviceOut,
     ClassifierOut,
     ClassifierSettingsIn,
+    MapOut,
     ReportOut,
 )
 
@@ -70,6 +71,10 @@ class AsyncClassifier(
     async def report_file(self, kind: Literal["html", "png", "svg"] = "html") -> bytes:
         """The report as a page or a picture."""
         return await self._transport.content(Call("GET", self._path(f"report.{kind}")))
+
+    async def map(self) -> MapOut:
+        """The images as points of a plane, before the correction and after it."""
+        return await self._transport.model(MapOut, Call("GET", self._path("map")))
 
     async def export(self, file: str | os.PathLike[str], *, images: bool = True) -> Path:
         """Write the classifier as one file; one that is there is replaced.

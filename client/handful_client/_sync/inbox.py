@@ -39,6 +39,10 @@ class Inbox(Named):
         """The picture of a remembered query, as it was sent."""
         return self._transport.content(Call("GET", self._path("inbox", item_id, "image")))
 
+    def remembered_thumbnail(self, item_id: str) -> bytes:
+        """The picture of a remembered query made small: a JPEG of 256 pixels a side at most."""
+        return self._transport.content(Call("GET", self._path("inbox", item_id, "thumbnail")))
+
     def confirm(self, item_id: str) -> InboxActionOut:
         """The answer was right; nothing is registered."""
         return self._judge(item_id, "confirm")

@@ -9,6 +9,7 @@ from service.api.routes import (
     audit,
     classes,
     classifiers,
+    embedding_map,
     embeddings,
     exchange,
     health,
@@ -26,6 +27,7 @@ from service.api.routes import (
     studio,
     suggestions,
     support_images,
+    thumbnails,
     usage,
 )
 
@@ -41,7 +43,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     similar.router,
     embeddings.router,
     inbox.router,
+    thumbnails.router,
     reports.router,
+    embedding_map.router,
     advice.router,
     exchange.router,
     jobs.router,

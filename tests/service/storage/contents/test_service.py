@@ -66,6 +66,8 @@ def test_all_that_reads_bytes_finds_them(http: httpx.Client, engine: Engine, ima
     made, paths = of_two(http, "reads", 10)
     for number, path in zip((10, 11), paths, strict=True):
         assert http.get(path).content == picture(number)
+        thumbnail = http.get(f"{made.url}/images/{path.rpartition('/')[2]}/thumbnail")
+        assert thumbnail.headers["content-type"] == "image/jpeg"
     assert objects(images) == referred(engine)
     exported = http.get(f"{made.url}/export").content
     assert exported.count(picture(10)) == exported.count(picture(11)) == 1
@@ -93,6 +95,7 @@ def test_the_inbox_keeps_its_pictures_there(
         time.sleep(0.05)
     path = f"{made.url}/inbox/{found[0]['id']}"
     assert http.get(f"{path}/image").content == picture(29)
+    assert http.get(f"{path}/thumbnail").headers["content-type"] == "image/jpeg"
     assert objects(images) == referred(engine)
     answer = http.post(path, json={"action": "confirm"})
     assert answer.is_success, answer.text
