@@ -55,7 +55,72 @@ export const en = {
     title: "Teach",
   },
   try: {
-    title: "Try",
+    title: "Try a picture",
+    how: "Drop pictures anywhere on this page, paste one, or choose some. They are only asked about, not added.",
+    choose: "Choose pictures",
+    live: "Film live",
+    dropHint: "or drop or paste more",
+    noPictures: (names: string[]) =>
+      `${names.length === 1 ? `${names[0]} is no picture.` : `${number(names.length)} of these files are no pictures.`} Zips and folders go to Teach.`,
+    notAllowed: "This key may not ask about pictures.",
+    untaught: "There is nothing to try yet",
+    untaughtHow: "This classifier has no classes. Show it a few pictures of each kind first.",
+    toTeach: "Teach it",
+    notShown: "This browser cannot show the picture. The service may know it all the same.",
+    sending: "Being sent",
+    asking: "Asking …",
+    noAnswer: "The service has answered nothing about this picture.",
+    refused: "refused",
+    answeredIn: (milliseconds: number) => `Answered in ${Math.round(milliseconds)} ms`,
+    unknown: (label: string) =>
+      `It does not look like anything that was taught. ${label} is merely the class that is nearest to it.`,
+    several: (labels: string[]) => `It may be any of these: ${labels.join(", ")}.`,
+    noneOfThem: "None of the classes is likely enough to be named.",
+    why: "Why",
+    byName: "The name",
+    byPictures: "Your pictures",
+    decided: {
+      name: (first: string, second: string) =>
+        `It is the name that speaks for ${first}, more than for ${second}.`,
+      pictures: (first: string, second: string) =>
+        `It is your pictures that speak for ${first}, more than for ${second}.`,
+      both: (first: string, second: string) =>
+        `Both the name and your pictures speak for ${first}, more than for ${second}.`,
+    },
+    parts: (name: number, pictures: number) =>
+      `name ${Math.round(100 * name)}, pictures ${Math.round(100 * pictures)}`,
+    partsExplained:
+      "The longest bar is the answer. Each part is how much more it speaks for the class than for the last one of these.",
+    evidence: "Your pictures that are most like it",
+    alike: (similarity: number) => `${Math.round(100 * similarity)} % alike`,
+    strip: "Pictures that were tried",
+    isItRight: "Right?",
+    right: "Yes, add it as an example of",
+    wrong: "Wrong? It is …",
+    negative: "None of these",
+    another: "Another class, or a new one",
+    add: "Add",
+    isExample: (label: string) => `It is an example of ${label} now.`,
+    isNegative: "It is an example of what is none of the classes now.",
+    undoLabel: (label: string) => `Added to ${label}`,
+    undoNegative: "Added to what is none of the classes",
+    before: "Before",
+    after: "After",
+    nothing: "nothing to choose from",
+    keepFrame: "Keep this frame",
+    endLive: "Stop",
+    frameName: "camera.jpg",
+    cameraShows: "What the camera shows",
+    openingCamera: "Opening the camera …",
+    rate: (perSecond: number, milliseconds: number) =>
+      `${perSecond.toFixed(1)} answers a second, each in ${Math.round(milliseconds)} ms`,
+    camera: {
+      insecure:
+        "Browsers give no camera to pages that come without encryption. Open the studio by https, or on the service's own machine by localhost.",
+      denied: "The camera is not allowed here. Allow it in the browser's settings for this page.",
+      none: "There is no camera.",
+      broken: "The camera cannot be opened. Another program may be using it.",
+    },
   },
   review: {
     title: "Review",

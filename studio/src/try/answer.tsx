@@ -1,0 +1,44 @@
+import { Probabilities } from "../components/probabilities";
+import { texts } from "../texts/texts";
+import { Evidence } from "./evidence";
+import { Reasons } from "./reasons";
+import type { Prediction, Trial } from "./trials";
+
+/** What the classifier says of a picture, and what that rests on. */
+export function Answer({ name, trial }: { name: string; trial: Trial }) {
+  const answer = trial.answer;
+  if (!answer) {
+    return trial.problem ? null : <p class="quiet answer-pending">{texts.try.asking}</p>;
+  }
+  return (
+    <>
+      <section class="answer">
+        <div role="status">
+          <Verdict answer={answer} />
+        </div>
+        <Probabilities candidates={answer.top_k} among={answer.prediction_set} />
+        <p class="quiet small answered-in">{texts.try.answeredIn(trial.milliseconds)}</p>
+      </section>
+      <Reasons candidates={answer.top_k} />
+      <Evidence name={name} evidence={answer.evidence} />
+    </>
+  );
+}
+
+/** The answer in a line, and in words where it is not simply that. */
+export function Verdict({ answer }: { answer: Prediction }) {
+  const several = answer.prediction_set ?? [];
+  return (
+    <>
+      <p class="verdict">
+        <bdi>{answer.label}</bdi> <span class="quiet">{texts.app.percent(answer.probability)}</span>
+        {!answer.known && <span class="unknown-mark">{texts.app.unknown}</span>}
+      </p>
+      {!answer.known && <p class="small">{texts.try.unknown(answer.label)}</p>}
+      {several.length > 1 && <p class="small">{texts.try.several(several)}</p>}
+      {answer.prediction_set !== null && several.length === 0 && (
+        <p class="small">{texts.try.noneOfThem}</p>
+      )}
+    </>
+  );
+}

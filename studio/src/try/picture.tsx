@@ -1,0 +1,37 @@
+import { useEffect, useState } from "preact/hooks";
+import { failureText } from "../components/toasts";
+import { texts } from "../texts/texts";
+import type { Trial } from "./trials";
+
+/** Picture that is tried, from this machine, so that it is there before anything was sent. */
+export function Picture({ trial }: { trial: Trial }) {
+  const [shown, setShown] = useState(true);
+  useEffect(() => setShown(true), [trial.id]);
+  const onItsWay = trial.answer === null && trial.problem === null;
+  return (
+    <figure class="picture">
+      <div class="picture-frame">
+        {shown ? (
+          <img src={trial.url} alt={trial.name} onError={() => setShown(false)} />
+        ) : (
+          <p class="quiet">{texts.try.notShown}</p>
+        )}
+        {onItsWay && (
+          <progress
+            value={trial.sent < 1 ? trial.sent : undefined}
+            max={1}
+            aria-label={texts.try.sending}
+          />
+        )}
+        {trial.problem && (
+          <p class="refusal" role="alert" dir="auto">
+            {failureText(trial.problem)}
+          </p>
+        )}
+      </div>
+      <figcaption class="quiet small">
+        <bdi>{trial.name}</bdi>
+      </figcaption>
+    </figure>
+  );
+}
