@@ -13,7 +13,9 @@ export function Probabilities({ candidates, among }: Props) {
     <ol class="probabilities plain">
       {candidates.map(({ label, probability }) => (
         <li key={label} class={among?.includes(label) ? "among" : undefined}>
-          <bdi>{label}</bdi>
+          <span class="of">
+            <bdi>{label}</bdi>
+          </span>
           <Bar parts={[{ share: probability }]} />
           <span class="share">{texts.app.percent(probability)}</span>
         </li>

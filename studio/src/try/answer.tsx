@@ -1,27 +1,21 @@
 import { Probabilities } from "../components/probabilities";
 import { texts } from "../texts/texts";
-import { Evidence } from "./evidence";
-import { Reasons } from "./reasons";
 import type { Prediction, Trial } from "./trials";
 
-/** What the classifier says of a picture, and what that rests on. */
-export function Answer({ name, trial }: { name: string; trial: Trial }) {
+/** What the classifier says of a picture. */
+export function Answer({ trial }: { trial: Trial }) {
   const answer = trial.answer;
   if (!answer) {
     return trial.problem ? null : <p class="quiet answer-pending">{texts.try.asking}</p>;
   }
   return (
-    <>
-      <section class="answer">
-        <div role="status">
-          <Verdict answer={answer} />
-        </div>
-        <Probabilities candidates={answer.top_k} among={answer.prediction_set} />
-        <p class="quiet small answered-in">{texts.try.answeredIn(trial.milliseconds)}</p>
-      </section>
-      <Reasons candidates={answer.top_k} />
-      <Evidence name={name} evidence={answer.evidence} />
-    </>
+    <section class="answer">
+      <div role="status">
+        <Verdict answer={answer} />
+      </div>
+      <Probabilities candidates={answer.top_k} among={answer.prediction_set} />
+      <p class="quiet small answered-in">{texts.try.answeredIn(trial.milliseconds)}</p>
+    </section>
   );
 }
 

@@ -31,7 +31,9 @@ export function Correction({ name, trial }: { name: string; trial: Trial }) {
       <h3>{texts.try.isItRight}</h3>
       <div class="choices">
         <button type="button" class="right" disabled={busy} onClick={() => register(answer.label)}>
-          {texts.try.right} <bdi>{answer.label}</bdi>
+          <span>
+            {texts.try.right} <bdi>{answer.label}</bdi>
+          </span>
         </button>
       </div>
       <h3>{texts.try.wrong}</h3>

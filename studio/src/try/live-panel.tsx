@@ -124,8 +124,8 @@ function filmed(
       ask: (frame) => predicted(name, frame),
       onAnswer: (answer, milliseconds) => {
         const now = performance.now();
-        times.splice(0, times.length - 40, now);
         times.push(now);
+        if (times.length > 40) times.shift();
         onProblem(null);
         onSeen({ answer, milliseconds, rate: rateOf(times, now) });
       },

@@ -14,7 +14,7 @@ export function Picture({ trial }: { trial: Trial }) {
         {shown ? (
           <img src={trial.url} alt={trial.name} onError={() => setShown(false)} />
         ) : (
-          <p class="quiet">{texts.try.notShown}</p>
+          !trial.problem && <p class="quiet">{texts.try.notShown}</p>
         )}
         {onItsWay && (
           <progress

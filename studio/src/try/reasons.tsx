@@ -19,7 +19,9 @@ export function Reasons({ candidates }: { candidates: Prediction["top_k"] }) {
       <ol class="probabilities plain">
         {contributions(candidates).map(({ label, name, pictures }) => (
           <li key={label}>
-            <bdi>{label}</bdi>
+            <span class="of">
+              <bdi>{label}</bdi>
+            </span>
             <Bar parts={[{ share: name, other: true }, { share: pictures }]} />
             <span class="hidden">{texts.try.parts(name, pictures)}</span>
           </li>

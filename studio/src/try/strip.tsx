@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { texts } from "../texts/texts";
 import { choose, chosen, step, type Trial, trials } from "./trials";
 
@@ -32,7 +32,7 @@ export function Strip() {
                 aria-current={isShown ? "true" : undefined}
                 onClick={() => choose(one.id)}
               >
-                <img src={one.url} alt={one.name} width={72} height={72} />
+                <Small key={one.url} trial={one} />
                 <bdi class="small">{captionOf(one)}</bdi>
               </button>
             </li>
@@ -40,6 +40,14 @@ export function Strip() {
         })}
       </ul>
     </nav>
+  );
+}
+
+function Small({ trial }: { trial: Trial }) {
+  const [shown, setShown] = useState(true);
+  if (!shown) return <span class="no-picture" role="img" aria-label={trial.name} />;
+  return (
+    <img src={trial.url} alt={trial.name} width={72} height={72} onError={() => setShown(false)} />
   );
 }
 

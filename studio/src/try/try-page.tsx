@@ -6,9 +6,11 @@ import { texts } from "../texts/texts";
 import { Answer } from "./answer";
 import { Correction } from "./correction";
 import { forgetIfUndone } from "./corrections";
+import { Evidence } from "./evidence";
 import { LivePanel } from "./live-panel";
 import { Picture } from "./picture";
 import { PicturesInput } from "./pictures-input";
+import { Reasons } from "./reasons";
 import { Strip } from "./strip";
 import { ask, chosen, openFor, tryPictures } from "./trials";
 import "./try.css";
@@ -28,18 +30,20 @@ export function TryPage({ name }: { name: string }) {
   return (
     <PicturesInput small={live || trial !== null} onPictures={take} onLive={() => setLive(true)}>
       {live && <LivePanel name={name} onKept={take} onEnd={() => setLive(false)} />}
+      {!live && <Strip />}
       {!live && trial && (
         <div class="trial">
           <Picture trial={trial} />
           <div class="trial-said">
-            <Answer name={name} trial={trial} />
+            <Answer trial={trial} />
             {trial.answer && allows("write") && (
               <Correction key={trial.id} name={name} trial={trial} />
             )}
+            {trial.answer && <Reasons candidates={trial.answer.top_k} />}
+            {trial.answer && <Evidence name={name} evidence={trial.answer.evidence} />}
           </div>
         </div>
       )}
-      {!live && <Strip />}
     </PicturesInput>
   );
 }
