@@ -188,10 +188,77 @@ export const en = {
   },
   keys: {
     title: "Keys and usage",
+    usage: "Usage",
+    tenant: "of",
+    what: { classifiers: "Classifiers", classes: "Classes", images: "Pictures", bytes: "Storage" },
+    used: {
+      number: (used: number, limit: number | null) =>
+        limit === null ? number(used) : `${number(used)} of ${number(limit)}`,
+      bytes: (used: number, limit: number | null) =>
+        limit === null ? bytes(used) : `${bytes(used)} of ${bytes(limit)}`,
+    },
+    requestsPerSecond: (n: number) => `At most ${number(n)} requests a second`,
+    imagesPerSecond: (n: number) => `At most ${number(n)} pictures a second`,
+    keys: "Keys",
+    none: {
+      none: "The service asks nobody for a key. Whoever runs it turns keys on by HANDFUL_AUTH=keys.",
+      proxy: "A proxy says who somebody is, so there are no keys.",
+      keys: "",
+    },
+    make: "New key",
+    makeSubmit: "Make it",
+    name: "What it is for",
+    mayDo: "What it may do",
+    scope: {
+      read: "Look at classifiers, pictures and reports",
+      predict: "Ask about pictures",
+      write: "Change classifiers",
+      admin: "Make and revoke keys, read the audit log",
+    },
+    scopeShort: { read: "look", predict: "ask", write: "change", admin: "administer" },
+    may: (what: string[]) => `May ${what.join(", ")}:`,
+    ofAll: "all classifiers",
+    of: "only",
+    classifiers: "Only these classifiers",
+    classifiersRule: "Names with spaces or commas between; empty: all.",
+    expires: "Ends",
+    inDays: (days: number) =>
+      days === 0 ? "never, until it is revoked" : days === 1 ? "in a day" : `in ${days} days`,
+    ofTenant: "Of another tenant",
+    unnamed: "unnamed",
+    yours: "yours",
+    state: { valid: "valid", revoked: "revoked", expired: "expired" },
+    made: "Made",
+    unused: "never used",
+    lastUsed: "last used",
+    ends: "ends",
+    ended: "ended",
+    rotate: "Replace",
+    rotateOf: (name: string) => `Replace the key ${name}`,
+    rotateHow: "There will be another key that may do the same. The old one ends after a while.",
+    rotateSubmit: "Replace it",
+    grace: "The old key ends",
+    inSeconds: (seconds: number) =>
+      ({ 0: "at once", 3600: "in an hour", 86400: "in a day", 604800: "in a week" })[seconds] ??
+      `in ${seconds} s`,
+    revoke: "Revoke",
+    revokeOf: (name: string) => `Revoke the key ${name}`,
+    revokeQuestion: "It stops within seconds, for all who use it. This cannot be undone.",
+    revokeOwn: "It is the key that you are signed in with: you will be signed out.",
+    newKey: "The new key",
+    shownOnce: "Copy it now. It is shown this once and kept nowhere.",
+    kept: "I have it",
   },
 };
 
 export type Texts = typeof en;
+
+function bytes(n: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const at = n < 1024 ? 0 : Math.min(Math.floor(Math.log2(n) / 10), units.length - 1);
+  const value = n / 1024 ** at;
+  return `${value.toLocaleString("en", { maximumSignificantDigits: 3 })} ${units[at]}`;
+}
 
 function number(n: number): string {
   return n.toLocaleString("en");

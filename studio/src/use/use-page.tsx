@@ -5,6 +5,7 @@ import { texts } from "../texts/texts";
 import { Lines } from "./lines";
 import { Names } from "./names";
 import { Settings } from "./settings-form";
+import "../components/fields.css";
 import "./use.css";
 
 /** Page of how programs use the classifier, and of what it is apart from its pictures. */
