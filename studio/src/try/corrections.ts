@@ -2,8 +2,8 @@ import { api } from "../api/client";
 import { asProblem } from "../api/problem";
 import type { components } from "../api/schema";
 import { classifierPath, upload } from "../api/upload";
-import { look, NEGATIVES } from "../classifier/classifier";
-import { recorded } from "../classifier/undo";
+import { NEGATIVES } from "../classifier/classifier";
+import { change } from "../classifier/undo";
 import { texts } from "../texts/texts";
 import { mediaTypeOf, put, type Trial, trials } from "./trials";
 
@@ -13,10 +13,9 @@ import { mediaTypeOf, put, type Trial, trials } from "./trials";
  */
 export async function correct(name: string, trial: Trial, label: string): Promise<void> {
   const said = label === NEGATIVES ? texts.try.undoNegative : texts.try.undoLabel(label);
-  const image = await recorded(said, () => register(name, trial, label));
+  const image = await change(name, said, () => register(name, trial, label));
   const { before, after, id } = image;
   put(trial.id, { correction: { label: image.label, imageId: id, before, after } });
-  await look();
 }
 
 /** Forgets that a picture is an example, where it is none any more, as after an undo. */
