@@ -9,7 +9,7 @@ interface Part {
 /** Bar of one or more parts; a picture of numbers that stand beside it, so nothing reads it out. */
 export function Bar({ parts }: { parts: readonly Part[] }) {
   return (
-    <span class="bar parts" aria-hidden="true">
+    <span class="bar of-parts" aria-hidden="true">
       {parts.map(({ share, other }) => (
         <i
           key={other ? "other" : "one"}

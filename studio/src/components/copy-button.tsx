@@ -29,7 +29,12 @@ export function CopyButton({ text, label, source }: Props) {
   };
   return (
     <>
-      <button type="button" class="copy" aria-label={`${texts.app.copy}: ${label}`} onClick={copy}>
+      <button
+        type="button"
+        class="copy-button"
+        aria-label={`${texts.app.copy}: ${label}`}
+        onClick={copy}
+      >
         {state === "ready" ? texts.app.copy : texts.app[state]}
       </button>
       <span class="hidden" role="status">

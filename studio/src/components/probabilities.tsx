@@ -13,11 +13,11 @@ export function Probabilities({ candidates, among }: Props) {
     <ol class="probabilities plain">
       {candidates.map(({ label, probability }) => (
         <li key={label} class={among?.includes(label) ? "among" : undefined}>
-          <span class="of">
+          <span class="bar-of">
             <bdi>{label}</bdi>
           </span>
           <Bar parts={[{ share: probability }]} />
-          <span class="share">{texts.app.percent(probability)}</span>
+          <span class="bar-share">{texts.app.percent(probability)}</span>
         </li>
       ))}
     </ol>

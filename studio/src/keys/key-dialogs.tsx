@@ -60,7 +60,7 @@ export function MakeKey({ onMade, onEnd }: Making) {
               spellcheck={false}
               aria-describedby={rule}
             />
-            <span class="quiet small rule" id={rule}>
+            <span class="quiet small field-rule" id={rule}>
               {texts.keys.classifiersRule}
             </span>
           </label>

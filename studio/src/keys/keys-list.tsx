@@ -4,7 +4,7 @@ import { tellFailure } from "../components/toasts";
 import { session } from "../session/session";
 import { texts } from "../texts/texts";
 import { MakeKey, NewKeyShown, RevokeKey, RotateKey } from "./key-dialogs";
-import { endOf, inOrder, type Key, type NewKey, stateOf } from "./keys";
+import { endOf, inOrder, type Key, type NewKey, SCOPES, stateOf } from "./keys";
 
 type Open =
   | { what: "make" }
@@ -27,46 +27,48 @@ export function Keys() {
   const onMade = (key: NewKey) => setOpen({ what: "new", key });
   const now = Date.now();
   return (
-    <section class="keys">
-      <div class="snippet-head">
-        <h2>{texts.keys.keys}</h2>
-        <button type="button" class="primary" onClick={() => setOpen({ what: "make" })}>
-          {texts.keys.make}
-        </button>
-      </div>
-      {keys === null && <p class="quiet">{texts.app.loading}</p>}
-      <ul class="plain">
-        {keys &&
-          inOrder(keys, now).map((key) => (
-            <li key={key.id} class={stateOf(key, now) === "valid" ? undefined : "ended"}>
-              <Terms one={key} now={now} />
-              {stateOf(key, now) === "valid" && (
-                <div class="actions">
-                  <button
-                    type="button"
-                    aria-label={texts.keys.rotateOf(key.name || key.id)}
-                    onClick={() => setOpen({ what: "rotate", key })}
-                  >
-                    {texts.keys.rotate}
-                  </button>
-                  <button
-                    type="button"
-                    class="danger"
-                    aria-label={texts.keys.revokeOf(key.name || key.id)}
-                    onClick={() => setOpen({ what: "revoke", key })}
-                  >
-                    {texts.keys.revoke}
-                  </button>
-                </div>
-              )}
-            </li>
-          ))}
-      </ul>
+    <>
+      <section class="key-list">
+        <div class="snippet-head">
+          <h2>{texts.keys.keys}</h2>
+          <button type="button" class="primary" onClick={() => setOpen({ what: "make" })}>
+            {texts.keys.make}
+          </button>
+        </div>
+        {keys === null && <p class="quiet">{texts.app.loading}</p>}
+        <ul class="plain">
+          {keys &&
+            inOrder(keys, now).map((key) => (
+              <li key={key.id} class={stateOf(key, now) === "valid" ? undefined : "ended"}>
+                <Terms one={key} now={now} />
+                {stateOf(key, now) === "valid" && (
+                  <div class="actions">
+                    <button
+                      type="button"
+                      aria-label={texts.keys.rotateOf(key.name || key.id)}
+                      onClick={() => setOpen({ what: "rotate", key })}
+                    >
+                      {texts.keys.rotate}
+                    </button>
+                    <button
+                      type="button"
+                      class="danger"
+                      aria-label={texts.keys.revokeOf(key.name || key.id)}
+                      onClick={() => setOpen({ what: "revoke", key })}
+                    >
+                      {texts.keys.revoke}
+                    </button>
+                  </div>
+                )}
+              </li>
+            ))}
+        </ul>
+      </section>
       {open?.what === "make" && <MakeKey onMade={onMade} onEnd={onEnd} />}
       {open?.what === "rotate" && <RotateKey one={open.key} onMade={onMade} onEnd={onEnd} />}
       {open?.what === "revoke" && <RevokeKey one={open.key} onEnd={onEnd} />}
       {open?.what === "new" && <NewKeyShown one={open.key} onEnd={onEnd} />}
-    </section>
+    </>
   );
 }
 
@@ -74,6 +76,7 @@ function Terms({ one, now }: { one: Key; now: number }) {
   const state = stateOf(one, now);
   const end = endOf(one);
   const who = session.value;
+  const scopes = SCOPES.filter((scope) => one.scopes.includes(scope));
   return (
     <div class="key-terms">
       <p>
@@ -85,7 +88,7 @@ function Terms({ one, now }: { one: Key; now: number }) {
         <span class={`key-mark ${state}`}>{texts.keys.state[state]}</span>
       </p>
       <p class="quiet small">
-        {texts.keys.may(one.scopes.map((scope) => texts.keys.scopeShort[scope]))}{" "}
+        {texts.keys.may(scopes.map((scope) => texts.keys.scopeShort[scope]))}{" "}
         {one.classifiers === null ? (
           texts.keys.ofAll
         ) : (

@@ -30,6 +30,9 @@ export const en = {
     how: "The service asks for a key. Whoever runs it makes one: handful keys create.",
     kept: "The key is sent once. This browser keeps a session, which ends after 12 hours.",
     submit: "Log in",
+    proxy:
+      "You are not signed in. A proxy before this service signs people in: open the studio by its address, sign in there, and ask whoever runs it if that changes nothing.",
+    again: "Try again",
   },
   classifiers: {
     title: "Classifiers",
@@ -76,7 +79,7 @@ export const en = {
     refused: "refused",
     answeredIn: (milliseconds: number) => `Answered in ${Math.round(milliseconds)} ms`,
     unknown: (label: string) =>
-      `It does not look like anything that was taught. ${label} is merely the class that is nearest to it.`,
+      `It does not look like anything that was taught. The nearest class is ${label}.`,
     several: (labels: string[]) => `It may be any of these: ${labels.join(", ")}.`,
     noneOfThem: "None of the classes is likely enough to be named.",
     why: "Why",

@@ -24,10 +24,10 @@ export function Verdict({ answer }: { answer: Prediction }) {
   const several = answer.prediction_set ?? [];
   return (
     <>
-      <p class="verdict">
+      <h2 class="verdict">
         <bdi>{answer.label}</bdi> <span class="quiet">{texts.app.percent(answer.probability)}</span>
         {!answer.known && <span class="unknown-mark">{texts.app.unknown}</span>}
-      </p>
+      </h2>
       {!answer.known && <p class="small">{texts.try.unknown(answer.label)}</p>}
       {several.length > 1 && <p class="small">{texts.try.several(several)}</p>}
       {answer.prediction_set !== null && several.length === 0 && (

@@ -29,7 +29,7 @@ export function Correction({ name, trial }: { name: string; trial: Trial }) {
   return (
     <section class="correction" aria-busy={busy}>
       <h3>{texts.try.isItRight}</h3>
-      <div class="choices">
+      <div class="buttons">
         <button type="button" class="right" disabled={busy} onClick={() => register(answer.label)}>
           <span>
             {texts.try.right} <bdi>{answer.label}</bdi>
@@ -37,7 +37,7 @@ export function Correction({ name, trial }: { name: string; trial: Trial }) {
         </button>
       </div>
       <h3>{texts.try.wrong}</h3>
-      <div class="choices">
+      <div class="buttons">
         {answer.top_k.slice(1, 6).map(({ label }) => (
           <button type="button" key={label} disabled={busy} onClick={() => register(label)}>
             <bdi>{label}</bdi>

@@ -12,25 +12,27 @@ export function Evidence({ name, evidence }: { name: string; evidence: readonly 
   const [open, setOpen] = useState<One | null>(null);
   if (evidence.length === 0) return null;
   return (
-    <section class="evidence">
-      <h3>{texts.try.evidence}</h3>
-      <ul class="plain evidence-list">
-        {evidence.map((one) => (
-          <li key={one.image_id}>
-            <button type="button" onClick={() => setOpen(one)}>
-              <img
-                src={thumbnailUrl(name, one.image_id)}
-                alt=""
-                width={96}
-                height={96}
-                loading="lazy"
-              />
-              <bdi>{labelText(one.label)}</bdi>
-              <span class="quiet small">{texts.try.alike(one.similarity)}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
+    <>
+      <section class="evidence">
+        <h3>{texts.try.evidence}</h3>
+        <ul class="plain evidence-list">
+          {evidence.map((one) => (
+            <li key={one.image_id}>
+              <button type="button" onClick={() => setOpen(one)}>
+                <img
+                  src={thumbnailUrl(name, one.image_id)}
+                  alt=""
+                  width={96}
+                  height={96}
+                  loading="lazy"
+                />
+                <bdi>{labelText(one.label)}</bdi>
+                <span class="quiet small">{texts.try.alike(one.similarity)}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </section>
       {open && (
         <Dialog title={labelText(open.label)} onClose={() => setOpen(null)}>
           <img
@@ -40,7 +42,7 @@ export function Evidence({ name, evidence }: { name: string; evidence: readonly 
           />
         </Dialog>
       )}
-    </section>
+    </>
   );
 }
 

@@ -46,11 +46,11 @@ export function LivePanel({ name, onKept, onEnd }: Props) {
   const labels = classes.value.map((one) => one.label).filter((one) => one !== NEGATIVES);
   return (
     <div class="trial live">
-      <figure class="picture">
-        <div class="picture-frame">
+      <figure class="trial-picture">
+        <div class="trial-frame">
           <video ref={video} playsInline muted aria-label={texts.try.cameraShows} />
         </div>
-        <div class="choices">
+        <div class="buttons">
           <button type="button" class="primary" disabled={!seen} onClick={keep}>
             {texts.try.keepFrame}
           </button>
@@ -67,12 +67,12 @@ export function LivePanel({ name, onKept, onEnd }: Props) {
         )}
         {seen ? (
           <>
-            <p class="verdict">
+            <h2 class="verdict">
               <bdi>{seen.answer.label}</bdi>{" "}
               <span class={seen.answer.known ? "unknown-mark not-shown" : "unknown-mark"}>
                 {texts.app.unknown}
               </span>
-            </p>
+            </h2>
             <Probabilities candidates={rowsOf(labels, seen.answer.top_k, ROWS)} />
             <p class="quiet small answered-in">{texts.try.rate(seen.rate, seen.milliseconds)}</p>
           </>

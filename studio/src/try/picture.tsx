@@ -9,8 +9,8 @@ export function Picture({ trial }: { trial: Trial }) {
   useEffect(() => setShown(true), [trial.id]);
   const onItsWay = trial.answer === null && trial.problem === null;
   return (
-    <figure class="picture">
-      <div class="picture-frame">
+    <figure class="trial-picture">
+      <div class="trial-frame">
         {shown ? (
           <img src={trial.url} alt={trial.name} onError={() => setShown(false)} />
         ) : (

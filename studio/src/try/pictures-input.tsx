@@ -47,7 +47,7 @@ export function PicturesInput({ small, onPictures, onLive, children }: Props) {
         take(event.dataTransfer?.files);
       }}
     >
-      <div class={small ? "take small-take" : "take"}>
+      <div class={small ? "try-take small-try-take" : "try-take"}>
         {!small && <h2>{texts.try.title}</h2>}
         {!small && <p class="quiet">{texts.try.how}</p>}
         <button type="button" class="primary" onClick={() => input.current?.click()}>

@@ -12,14 +12,14 @@ export function Reasons({ candidates }: { candidates: Prediction["top_k"] }) {
     <section class="reasons">
       <h3>{texts.try.why}</h3>
       {by && <p class="small">{texts.try.decided[by](first.label, second.label)}</p>}
-      <p class="legend quiet small">
+      <p class="reasons-legend quiet small">
         <span class="key-name" aria-hidden="true" /> {texts.try.byName}
         <span class="key-pictures" aria-hidden="true" /> {texts.try.byPictures}
       </p>
       <ol class="probabilities plain">
         {contributions(candidates).map(({ label, name, pictures }) => (
           <li key={label}>
-            <span class="of">
+            <span class="bar-of">
               <bdi>{label}</bdi>
             </span>
             <Bar parts={[{ share: name, other: true }, { share: pictures }]} />

@@ -20,7 +20,7 @@ export function Strip() {
   };
   return (
     <nav aria-label={texts.try.strip} onKeyDown={onKeyDown}>
-      <ul class="strip plain">
+      <ul class="tried plain">
         {trials.value.map((one) => {
           const isShown = one.id === shown?.id;
           return (

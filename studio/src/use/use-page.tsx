@@ -26,7 +26,7 @@ function Export({ name }: { name: string }) {
     <section>
       <h2>{texts.use.export}</h2>
       <p class="quiet">{texts.use.exportHow}</p>
-      <div class="choices">
+      <div class="buttons">
         <a class="button" href={path} download={`${name}.zip`}>
           {texts.use.exportWhole}
         </a>
