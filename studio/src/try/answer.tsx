@@ -1,6 +1,7 @@
 import { Probabilities } from "../components/probabilities";
 import { texts } from "../texts/texts";
-import type { Prediction, Trial } from "./trials";
+import type { Prediction } from "./predicting";
+import type { Trial } from "./trials";
 
 /** What the classifier says of a picture. */
 export function Answer({ trial }: { trial: Trial }) {

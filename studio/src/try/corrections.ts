@@ -5,7 +5,8 @@ import { classifierPath, upload } from "../api/upload";
 import { NEGATIVES } from "../classifier/classifier";
 import { change } from "../classifier/undo";
 import { texts } from "../texts/texts";
-import { mediaTypeOf, put, type Trial, trials } from "./trials";
+import { mediaTypeOf } from "./predicting";
+import { put, type Trial, trials } from "./trials";
 
 /** Registers a picture under a label; the answer is asked for again as the change is seen.
  *

@@ -1,6 +1,4 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { components } from "../api/schema";
-import { classifierPath, upload } from "../api/upload";
 import { classes, NEGATIVES } from "../classifier/classifier";
 import { closeCamera, frameOf, openCamera } from "../components/camera";
 import { Probabilities } from "../components/probabilities";
@@ -9,7 +7,7 @@ import { texts } from "../texts/texts";
 import { cameraProblem } from "./camera-problem";
 import { follow, rateOf } from "./live";
 import { rowsOf } from "./live-rows";
-import type { Prediction } from "./trials";
+import { type Prediction, predictFrame } from "./predicting";
 
 const FRAME_SIDE = 336;
 const KEPT_SIDE = 640;
@@ -121,7 +119,7 @@ function filmed(
     await element.play();
     end = follow({
       take: () => frameOf(element, FRAME_SIDE),
-      ask: (frame) => predicted(name, frame),
+      ask: (frame) => predictFrame(name, frame, { candidates: ROWS, evidence: 0 }),
       onAnswer: (answer, milliseconds) => {
         const now = performance.now();
         times.push(now);
@@ -140,13 +138,4 @@ function filmed(
     end();
     closeCamera(stream);
   };
-}
-
-async function predicted(name: string, frame: Blob): Promise<Prediction> {
-  type Answer = components["schemas"]["PredictionsOut"];
-  const path = `${classifierPath(name, "predict")}?top_k=${ROWS}&evidence=0`;
-  const headers = { "content-type": frame.type };
-  const [first] = (await upload<Answer>(path, frame, { headers })).predictions;
-  if (!first) throw new Error(texts.try.noAnswer);
-  return first;
 }

@@ -1,7 +1,7 @@
 import { Bar } from "../components/bar";
 import { texts } from "../texts/texts";
 import { contributions, decisive } from "./contributions";
-import type { Prediction } from "./trials";
+import type { Prediction } from "./predicting";
 
 /** What the name and the pictures of each candidate speak for it. */
 export function Reasons({ candidates }: { candidates: Prediction["top_k"] }) {

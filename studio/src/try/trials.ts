@@ -1,10 +1,8 @@
 import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
 import type { components } from "../api/schema";
-import { classifierPath, upload } from "../api/upload";
-import { texts } from "../texts/texts";
+import { type Prediction, predict } from "./predicting";
 
-export type Prediction = components["schemas"]["PredictionOut"];
 export type TakenFor = components["schemas"]["TakenFor"];
 
 /** What became of a correction: the picture is an example of the label now. */
@@ -31,8 +29,8 @@ export interface Trial {
   correction: Correction | null;
 }
 
-export const CANDIDATES = 8;
-export const EVIDENCE = 8;
+const CANDIDATES = 8;
+const EVIDENCE = 8;
 const MOST_KEPT = 60;
 const AT_ONCE = 2;
 
@@ -85,7 +83,9 @@ export async function ask(id: number): Promise<void> {
   if (!trial) return;
   const begun = performance.now();
   try {
-    const answer = await predict(trial.file, (sent) => put(id, { sent }));
+    const onProgress = (sent: number) => put(id, { sent });
+    const asked = { candidates: CANDIDATES, evidence: EVIDENCE, onProgress };
+    const answer = await predict(owner, trial.file, asked);
     put(id, { answer, problem: null, sent: 1, milliseconds: performance.now() - begun });
   } catch (error) {
     put(id, { problem: asProblem(error), sent: 1 });
@@ -100,22 +100,6 @@ async function work(): Promise<void> {
   asking += 1;
   for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await ask(id);
   asking -= 1;
-}
-
-async function predict(file: Blob, onProgress: (share: number) => void): Promise<Prediction> {
-  const query = `?top_k=${CANDIDATES}&evidence=${EVIDENCE}`;
-  const path = classifierPath(owner, "predict") + query;
-  const headers = { "content-type": mediaTypeOf(file) };
-  type Answer = components["schemas"]["PredictionsOut"];
-  const { predictions } = await upload<Answer>(path, file, { headers, onProgress });
-  const first = predictions[0];
-  if (!first) throw new Error(texts.try.noAnswer);
-  return first;
-}
-
-/** What a picture is sent as: anything else could be taken for a zip, which is a job. */
-export function mediaTypeOf(file: Blob): string {
-  return file.type.startsWith("image/") ? file.type : "application/octet-stream";
 }
 
 function trialOf(file: Blob, name: string): Trial {

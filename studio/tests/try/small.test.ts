@@ -3,7 +3,7 @@ import { cameraProblem } from "../../src/try/camera-problem";
 import { imagesOf } from "../../src/try/images-of";
 import { rowsOf } from "../../src/try/live-rows";
 import { offered } from "../../src/try/offered";
-import { mediaTypeOf } from "../../src/try/trials";
+import { mediaTypeOf } from "../../src/try/predicting";
 
 test("labels that begin with what was typed come first, and negatives never", () => {
   const labels = ["sea lake", "not-these", "lake", "Lakeside", "forest"];
