@@ -30,8 +30,8 @@ export function Verdict({ answer }: { answer: Prediction }) {
         {!answer.known && <span class="unknown-mark">{texts.app.unknown}</span>}
       </h2>
       {!answer.known && <p class="small">{texts.try.unknown(answer.label)}</p>}
-      {several.length > 1 && <p class="small">{texts.try.several(several)}</p>}
-      {answer.prediction_set !== null && several.length === 0 && (
+      {answer.known && several.length > 1 && <p class="small">{texts.try.several(several)}</p>}
+      {answer.known && answer.prediction_set !== null && several.length === 0 && (
         <p class="small">{texts.try.noneOfThem}</p>
       )}
     </>
