@@ -25,6 +25,7 @@ export function Evidence({ name, evidence }: { name: string; evidence: readonly 
                   width={96}
                   height={96}
                   loading="lazy"
+                  decoding="async"
                 />
                 <bdi>{labelText(one.label)}</bdi>
                 <span class="quiet small">{texts.try.alike(one.similarity)}</span>

@@ -12,7 +12,7 @@ export function Picture({ trial }: { trial: Trial }) {
     <figure class="trial-picture">
       <div class="trial-frame">
         {shown ? (
-          <img src={trial.url} alt={trial.name} onError={() => setShown(false)} />
+          <img src={trial.url} alt={trial.name} decoding="async" onError={() => setShown(false)} />
         ) : (
           !trial.problem && <p class="quiet">{texts.try.notShown}</p>
         )}

@@ -47,7 +47,14 @@ function Small({ trial }: { trial: Trial }) {
   const [shown, setShown] = useState(true);
   if (!shown) return <span class="no-picture" role="img" aria-label={trial.name} />;
   return (
-    <img src={trial.url} alt={trial.name} width={72} height={72} onError={() => setShown(false)} />
+    <img
+      src={trial.url}
+      alt={trial.name}
+      width={72}
+      height={72}
+      decoding="async"
+      onError={() => setShown(false)}
+    />
   );
 }
 
