@@ -12,7 +12,7 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** Takes pictures however they come: dropped on it, pasted anywhere, chosen, or from the camera. */
+/** Takes pictures however they come: dropped or pasted anywhere, chosen, or from the camera. */
 export function PicturesInput({ small, onPictures, onLive, children }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const [over, setOver] = useState(false);
@@ -22,31 +22,35 @@ export function PicturesInput({ small, onPictures, onLive, children }: Props) {
     if (images.length > 0) onPictures(images);
   };
   useEffect(() => {
-    const onPaste = (event: ClipboardEvent) => {
-      if (event.clipboardData?.files.length) take(event.clipboardData.files);
-    };
-    document.addEventListener("paste", onPaste);
-    return () => document.removeEventListener("paste", onPaste);
-  });
-  const isFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
-  return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: dropping has a button beside it
-    <div
-      class={`try${over ? " over" : ""}`}
-      onDragOver={(event) => {
+    const isFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const handlers = {
+      paste: (event: ClipboardEvent) => {
+        if (event.clipboardData?.files.length) take(event.clipboardData.files);
+      },
+      dragover: (event: DragEvent) => {
         if (!isFiles(event)) return;
         event.preventDefault();
         setOver(true);
-      }}
-      onDragLeave={(event) => {
-        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
-      }}
-      onDrop={(event) => {
+      },
+      dragleave: (event: DragEvent) => {
+        if (event.relatedTarget === null) setOver(false);
+      },
+      // Anywhere: a browser leaves the page for a picture that is dropped beside.
+      drop: (event: DragEvent) => {
+        if (!isFiles(event)) return;
         event.preventDefault();
         setOver(false);
         take(event.dataTransfer?.files);
-      }}
-    >
+      },
+    };
+    const entries = Object.entries(handlers) as [string, (event: Event) => void][];
+    for (const [type, handler] of entries) document.addEventListener(type, handler);
+    return () => {
+      for (const [type, handler] of entries) document.removeEventListener(type, handler);
+    };
+  });
+  return (
+    <div class={over ? "try over" : "try"}>
       <div class={small ? "try-take small-try-take" : "try-take"}>
         {!small && <h2>{texts.try.title}</h2>}
         {!small && <p class="quiet">{texts.try.how}</p>}

@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
 import type { components } from "../api/schema";
+import { version } from "../classifier/classifier";
 import { type Prediction, predict } from "./predicting";
 
 export type TakenFor = components["schemas"]["TakenFor"];
@@ -23,6 +24,8 @@ export interface Trial {
   /** Share of it that has been sent. */
   sent: number;
   answer: Prediction | null;
+  /** Which state of the classifier has answered. */
+  version: number;
   /** Time that the answer took, from the request on. */
   milliseconds: number;
   problem: Problem | null;
@@ -82,6 +85,8 @@ export async function ask(id: number): Promise<void> {
   const trial = trials.value.find((one) => one.id === id);
   if (!trial) return;
   const begun = performance.now();
+  // Noted before the answer is there, so that a change is asked about once.
+  put(id, { version: version.peek() });
   try {
     const onProgress = (sent: number) => put(id, { sent });
     const asked = { candidates: CANDIDATES, evidence: EVIDENCE, onProgress };
@@ -112,6 +117,7 @@ function trialOf(file: Blob, name: string): Trial {
     url,
     sent: 0,
     answer: null,
+    version: 0,
     milliseconds: 0,
     problem: null,
     correction: null,

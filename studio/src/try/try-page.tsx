@@ -48,16 +48,15 @@ export function TryPage({ name }: { name: string }) {
   );
 }
 
-/** Asks again of the picture that is looked at, once the classifier has changed. */
+/** Asks again of the picture that is looked at, where the classifier has changed since its answer. */
 function useAnswersOfNow(name: string): void {
   const seen = version.value;
-  const [first] = useState(seen);
+  const trial = chosen.value;
   useEffect(() => {
-    const trial = chosen.peek();
-    if (seen === first || !trial?.answer) return;
+    if (!trial?.answer || trial.version >= seen) return;
     void ask(trial.id);
     void forgetIfUndone(name, trial.id);
-  }, [seen]);
+  }, [name, seen, trial]);
 }
 
 function Untaught({ name }: { name: string }) {
