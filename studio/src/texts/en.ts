@@ -77,21 +77,22 @@ export const en = {
     asking: "Asking …",
     noAnswer: "The service has answered nothing about this picture.",
     refused: "refused",
+    again: "Try again",
     answeredIn: (milliseconds: number) => `Answered in ${Math.round(milliseconds)} ms`,
     unknown: (label: string) =>
-      `It does not look like anything that was taught. The nearest class is ${label}.`,
-    several: (labels: string[]) => `It may be any of these: ${labels.join(", ")}.`,
+      `It does not look like anything that was taught. The nearest class is ${isolated(label)}.`,
+    several: (labels: string[]) => `It may be any of these: ${labels.map(isolated).join(", ")}.`,
     noneOfThem: "None of the classes is likely enough to be named.",
     why: "Why",
     byName: "The name",
     byPictures: "Your pictures",
     decided: {
       name: (first: string, second: string) =>
-        `It is the name that speaks for ${first}, more than for ${second}.`,
+        `It is the name that speaks for ${isolated(first)}, more than for ${isolated(second)}.`,
       pictures: (first: string, second: string) =>
-        `It is your pictures that speak for ${first}, more than for ${second}.`,
+        `It is your pictures that speak for ${isolated(first)}, more than for ${isolated(second)}.`,
       both: (first: string, second: string) =>
-        `Both the name and your pictures speak for ${first}, more than for ${second}.`,
+        `Both the name and your pictures speak for ${isolated(first)}, more than for ${isolated(second)}.`,
     },
     parts: (name: number, pictures: number) =>
       `name ${Math.round(100 * name)}, pictures ${Math.round(100 * pictures)}`,
@@ -106,8 +107,10 @@ export const en = {
     negative: "None of these",
     another: "Another class, or a new one",
     add: "Add",
-    isExample: (label: string) => `It is an example of ${label} now.`,
+    isExample: (label: string) => `It is an example of ${isolated(label)} now.`,
+    wasExample: (label: string) => `It was an example of ${isolated(label)} already.`,
     isNegative: "It is an example of what is none of the classes now.",
+    wasNegative: "It was an example of what is none of the classes already.",
     undoLabel: (label: string) => `Added to ${label}`,
     undoNegative: "Added to what is none of the classes",
     before: "Before",
@@ -255,6 +258,11 @@ export const en = {
 };
 
 export type Texts = typeof en;
+
+/** Name within a sentence: of another direction it does not turn around what stands beside it. */
+function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
+}
 
 function bytes(n: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

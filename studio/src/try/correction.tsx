@@ -1,4 +1,4 @@
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { classes, NEGATIVES } from "../classifier/classifier";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -10,13 +10,15 @@ import type { TakenFor, Trial, Correction as Was } from "./trials";
 export function Correction({ name, trial }: { name: string; trial: Trial }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
+  const [registered, setRegistered] = useState(false);
   const [typed, setTyped] = useState("");
   const list = useId();
   const answer = trial.answer;
   if (!answer) return null;
-  if (trial.correction) return <Done correction={trial.correction} />;
+  if (trial.correction) return <Done correction={trial.correction} isNew={registered} />;
   const register = async (label: string) => {
     setBusy(true);
+    setRegistered(true);
     setProblem(null);
     try {
       await correct(name, trial, label);
@@ -84,11 +86,18 @@ export function Correction({ name, trial }: { name: string; trial: Trial }) {
   );
 }
 
-function Done({ correction }: { correction: Was }) {
-  const { label, before, after } = correction;
+/** What has become of it; where it has just taken the place of the buttons, it takes their focus. */
+function Done({ correction, isNew }: { correction: Was; isNew: boolean }) {
+  const { label, wasOne, before, after } = correction;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (isNew) heading.current?.focus();
+  }, []);
   return (
     <section class="correction" role="status">
-      <h3>{label === NEGATIVES ? texts.try.isNegative : texts.try.isExample(label)}</h3>
+      <h3 ref={heading} tabIndex={-1}>
+        {doneText(label, wasOne)}
+      </h3>
       <dl class="before-after">
         <dt>{texts.try.before}</dt>
         <dd>
@@ -111,4 +120,9 @@ function Taken({ was }: { was: TakenFor | null }) {
       {!was.known && <span class="unknown-mark">{texts.app.unknown}</span>}
     </>
   );
+}
+
+function doneText(label: string, wasOne: boolean): string {
+  if (label === NEGATIVES) return wasOne ? texts.try.wasNegative : texts.try.isNegative;
+  return wasOne ? texts.try.wasExample(label) : texts.try.isExample(label);
 }

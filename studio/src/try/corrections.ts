@@ -16,7 +16,8 @@ export async function correct(name: string, trial: Trial, label: string): Promis
   const said = label === NEGATIVES ? texts.try.undoNegative : texts.try.undoLabel(label);
   const image = await change(name, said, () => register(name, trial, label));
   const { before, after, id } = image;
-  put(trial.id, { correction: { label: image.label, imageId: id, before, after } });
+  const wasOne = image.status === "duplicate";
+  put(trial.id, { correction: { label: image.label, imageId: id, wasOne, before, after } });
 }
 
 /** Forgets that a picture is an example, where it is none any more, as after an undo. */

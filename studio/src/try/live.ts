@@ -29,7 +29,7 @@ export function follow<Frame, Answer>(steps: Steps<Frame, Answer>): () => void {
         if (!ended) steps.onAnswer(answer, performance.now() - begun);
       } catch (error) {
         const problem = asProblem(error);
-        const goesOn = [0, 429, 502, 503, 504].includes(problem.status);
+        const goesOn = mayPass(problem);
         if (!ended) steps.onProblem(problem, goesOn);
         if (!goesOn) return;
         pause = MILLISECONDS_AFTER_REFUSAL;
@@ -41,6 +41,11 @@ export function follow<Frame, Answer>(steps: Steps<Frame, Answer>): () => void {
   return () => {
     ended = true;
   };
+}
+
+/** Whether the same request may be answered in a moment. */
+export function mayPass(problem: Problem): boolean {
+  return [0, 429, 502, 503, 504].includes(problem.status);
 }
 
 /** Answers a second over the last two, from the times of the answers. */

@@ -1,7 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
-import type { Trial } from "./trials";
+import { mayPass } from "./live";
+import { ask, type Trial } from "./trials";
 
 /** Picture that is tried, from this machine, so that it is there before anything was sent. */
 export function Picture({ trial }: { trial: Trial }) {
@@ -25,7 +26,12 @@ export function Picture({ trial }: { trial: Trial }) {
         )}
         {trial.problem && (
           <p class="refusal" role="alert" dir="auto">
-            {failureText(trial.problem)}
+            {failureText(trial.problem)}{" "}
+            {mayPass(trial.problem) && (
+              <button type="button" class="link" onClick={() => ask(trial.id)}>
+                {texts.try.again}
+              </button>
+            )}
           </p>
         )}
       </div>

@@ -10,6 +10,8 @@ export type TakenFor = components["schemas"]["TakenFor"];
 export interface Correction {
   label: string;
   imageId: string;
+  /** Whether it was one before, byte for byte. */
+  wasOne: boolean;
   before: TakenFor | null;
   after: TakenFor | null;
 }
