@@ -14,7 +14,10 @@ export function Answer({ trial }: { trial: Trial }) {
       <div role="status">
         <Verdict answer={answer} />
       </div>
-      <Probabilities candidates={answer.top_k} among={answer.prediction_set} />
+      <Probabilities
+        candidates={answer.top_k}
+        among={answer.known ? answer.prediction_set : null}
+      />
       <p class="quiet small answered-in">{texts.try.answeredIn(trial.milliseconds)}</p>
     </section>
   );

@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
 import type { components } from "../api/schema";
 import { version } from "../classifier/classifier";
+import { session } from "../session/session";
 import { type Prediction, predict } from "./predicting";
 
 export type TakenFor = components["schemas"]["TakenFor"];
@@ -46,14 +47,17 @@ const chosenId = signal(0);
 export const chosen = computed(() => trials.value.find((one) => one.id === chosenId.value) ?? null);
 
 let owner = "";
+let user: string | null = null;
 let lastId = 0;
 let asking = 0;
 let waiting: number[] = [];
 
-/** Starts afresh where another classifier was opened. */
+/** Starts afresh where another classifier was opened, or somebody else has signed in. */
 export function openFor(name: string): void {
-  if (owner === name) return;
+  const now = session.peek()?.key_id ?? null;
+  if (owner === name && user === now) return;
   owner = name;
+  user = now;
   for (const one of trials.value) URL.revokeObjectURL(one.url);
   trials.value = [];
   waiting = [];

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/problem";
 import { version } from "../../src/classifier/classifier";
+import { type Session, session } from "../../src/session/session";
 import { type Prediction, predict } from "../../src/try/predicting";
 import { ask, choose, chosen, openFor, step, trials, tryPictures } from "../../src/try/trials";
 
@@ -78,4 +79,15 @@ test("pictures of another classifier are let go of", () => {
   openFor("another");
   expect(trials.value).toEqual([]);
   expect(chosen.value).toBe(null);
+});
+
+test("whoever signs in next does not see the pictures of the one before", () => {
+  asked.mockResolvedValue(answer("x"));
+  openFor("shared");
+  tryPictures(pictures("a"));
+  openFor("shared");
+  expect(trials.value.length).toBe(1);
+  session.value = { ...({} as Session), key_id: "9f2c41d07ab35e86" };
+  openFor("shared");
+  expect(trials.value).toEqual([]);
 });
