@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { texts } from "../texts/texts";
 
 interface Props {
@@ -11,14 +11,19 @@ interface Props {
 /** Modal dialog: the browser's own, which keeps the focus and gives it back. */
 export function Dialog({ title, onClose, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      // Its close event comes later: what is shown in its place by then is not to be closed, too.
+      isGone.current = true;
+      dialog?.close();
+    };
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={id} onCancel={onClose} onClose={onClose}>
+    <dialog ref={element} aria-labelledby={id} onClose={() => isGone.current || onClose()}>
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="icon" aria-label={texts.app.close} onClick={onClose}>

@@ -1,9 +1,23 @@
 import { useState } from "preact/hooks";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
-import { logIn } from "./session";
+import { logIn, session } from "./session";
 
+/** Page of those who are not signed in: by a key, or where a proxy says who they are, not here. */
 export function LogInPage() {
+  if (session.value?.authentication !== "proxy") return <KeyForm />;
+  return (
+    <section class="narrow">
+      <h1>{texts.logIn.title}</h1>
+      <p>{texts.logIn.proxy}</p>
+      <button type="button" class="primary" onClick={() => window.location.reload()}>
+        {texts.logIn.again}
+      </button>
+    </section>
+  );
+}
+
+function KeyForm() {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const submit = async (event: Event) => {
