@@ -25,7 +25,7 @@ MANY = 1500
 
 
 @pytest.fixture(scope="module")
-def taught(spare: Server) -> Iterator[Server]:
+def taught(spare: Server) -> Server:
     """A service with a classifier whose classes are written in several directions."""
     with spare.client() as http:
         made = Classifier(http, NAME)
@@ -37,7 +37,7 @@ def taught(spare: Server) -> Iterator[Server]:
         made.post("not-these", encoded(noise(5, (90, 90)))).raise_for_status()
         for texture in ("brick", "grass", "gravel"):
             made.predict(patches(texture)[11]).raise_for_status()
-    yield spare
+    return spare
 
 
 @pytest.fixture(params=[(1280, False), (390, True)], ids=["desk, light", "phone, dark"])
