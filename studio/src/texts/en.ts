@@ -62,6 +62,63 @@ export const en = {
   },
   understand: {
     title: "Understand",
+    making: "The report is being made …",
+    makingAnew: "Something has changed: the report is being made anew …",
+    nothing: "There is nothing to report on yet",
+    nothingHow:
+      "The report is made from the classifier's own pictures: each is hidden in turn and named by the others. That takes at least two pictures a class.",
+    toTeach: "Teach",
+    wholeReport: "The whole report, to print or to pass on:",
+    page: "page",
+    picture: "picture",
+    shift: "Recent queries are unlike the pictures here",
+    accuracyFigure: "accuracy, each picture named by the others",
+    imagesFigure: (n: number, classes: number, negatives: number) =>
+      `${n === 1 ? "picture" : "pictures"} in ${en.app.classes(classes)}${
+        negatives === 0 ? "" : `, and ${en.app.pictures(negatives)} of what is to be unknown`
+      }`,
+    suspectsFigure: (n: number) => `${n === 1 ? "looks" : "look"} mislabelled`,
+    copiesFigure: (n: number) => `near ${n === 1 ? "copy" : "copies"}`,
+    accuracy: "Accuracy",
+    accuracyHow:
+      "Each picture was hidden in turn and named by the others. Expect about as much of new pictures like these. A full bar: all pictures of the class were named rightly. The weakest classes come first; the figure at the top is the mean over the classes.",
+    accuracyUnknown:
+      "Accuracy cannot be told yet: a picture is judged by the others of its class, and no class has two pictures that differ. Add at least one more picture a class.",
+    ofVotes: (n: number, all: number) => `${number(n)} of ${number(all)}`,
+    takenFor: "taken for",
+    singles: "Not judged, because they have a single picture:",
+    byName: "Known by name alone, without pictures:",
+    andMore: (n: number) => `and ${number(n)} more`,
+    showMore: (n: number) => `Show more (${number(n)})`,
+    confusion: "What is taken for what",
+    matrix: "Confusion matrix",
+    matrixHow:
+      "A row holds the pictures of a class; a column says as what they were named. Blue, on the diagonal, is right; every orange cell is a confusion, the darker the larger its share of the row. Choose a cell to see its pictures.",
+    confusionsHow:
+      "The most frequent confusions. The bar is the share of the class's pictures that were taken for the other. Choose one to see its pictures.",
+    noConfusion: "No picture was taken for one of another class.",
+    cell: (n: number, label: string, named: string) =>
+      `${en.app.pictures(n)} of ${label} named ${named}`,
+    rightCell: "These were named rightly.",
+    ofThese: (n: number, all: number) =>
+      n === 0
+        ? "None of these is clear enough to be shown: both classes were about as probable. More pictures of both would help."
+        : n < all
+          ? `The ${n === 1 ? "one" : number(n)} of ${number(all)} that ${n === 1 ? "is" : "are"} clear. For the others both classes were about as probable.`
+          : `${n === 1 ? "It is" : `All ${number(n)} are`} shown.`,
+    moveAll: (n: number) => `Move all ${number(n)} to`,
+    registeredAs: "is in",
+    looksLike: "looks like",
+    knownByName: "known by name alone",
+    cannotShow: "cannot be shown",
+    openPicture: (file: string, label: string) => `${file}, ${label}: show large`,
+    moveToClass: "Move to",
+    moveTo: "Move to …",
+    keep: "It is right",
+    remove: "Delete",
+    isIn: "In the class",
+    moved: (n: number, to: string) => `${en.app.pictures(n)} moved to ${to}.`,
+    removed: (n: number) => `${en.app.pictures(n)} deleted.`,
   },
   use: {
     title: "Use",
