@@ -119,6 +119,37 @@ export const en = {
     isIn: "In the class",
     moved: (n: number, to: string) => `${en.app.pictures(n)} moved to ${to}.`,
     removed: (n: number) => `${en.app.pictures(n)} deleted.`,
+    enough: "Have you done enough?",
+    needs: "Which class needs pictures most",
+    curveLabel: "Accuracy against pictures a class",
+    curveHow:
+      "Orange: parts of the pictures name the ones that they leave out. Blue: what to expect of new pictures like these, dashed with more pictures than there are. The light area is meant to hold the truth in 9 of 10 cases; on pictures unlike those that it was made by it held the gain in 3 of 4.",
+    morePictures: "More pictures a class",
+    withMore: (n: number, of: { value: number; low: number; high: number }) =>
+      `${n === 0 ? "As it is" : `With ${number(n)} more pictures a class`}: about ${en.app.percent(of.value)} right (${Math.round(100 * of.low)} to ${en.app.percent(of.high)}).`,
+    measured: (shots: number, accuracy: number) =>
+      `${number(Math.round(10 * shots) / 10)} pictures a class: ${en.app.percent(accuracy)} named rightly`,
+    now: "now",
+    picturesAClass: "pictures a class",
+    suspects: "Which pictures look mislabelled",
+    suspectsHow:
+      "Left: a picture, with the class that it is in. Right: the class that all other pictures would put it into, and the picture there that it resembles most. If the left one belongs to the class on the right, move it.",
+    suspectsMany:
+      "So many tell of classes that are hard to tell apart, or of too few pictures, rather than of wrong labels. The first ones still deserve a look.",
+    suspectsFew: "The clearest cases come first; further down, more of them are only unusual.",
+    noSuspects: "None: no picture is named as another class with any certainty.",
+    suspectsUnknown: "This cannot be told before a class has two pictures that differ.",
+    copies: "Which pictures are near copies",
+    copiesHow:
+      "Pairs of one class that are much closer than pictures of that class usually are, the closest first; the last ones may be merely alike. A copy adds little; another photo would add more.",
+    copiesLeftOut:
+      "There are so many pictures as close as that that one of each burst takes part in this report and in the tuning: they would name each other, and accuracy would look better than it is.",
+    noCopies: "None. (Classes with fewer than three pictures are not looked at.)",
+    and: "and",
+    similarity: (value: number) => `similarity ${value.toFixed(2)}`,
+    removeLeft: "Delete the left one",
+    removeShown: (n: number) => `Delete the left ones of these ${number(n)} pairs`,
+    keepBoth: "Keep both",
   },
   use: {
     title: "Use",

@@ -56,7 +56,9 @@ function Confusions({ cells, onChoose }: { cells: Cell[]; onChoose: (cell: Cell)
         {cells.slice(0, most).map((cell) => (
           <li key={`${cell.label}\n${cell.named}`}>
             <button type="button" class="bar-row" onClick={() => onChoose(cell)}>
-              <bdi>{cell.label}</bdi>
+              <span>
+                <bdi>{cell.label}</bdi>
+              </span>
               <span class="bar" aria-hidden="true">
                 <i class="other" style={{ width: `${100 * cell.share}%` }} />
               </span>

@@ -53,7 +53,9 @@ export function AccuracySection({ report }: { report: Report }) {
       <ul class="plain bars">
         {judged.slice(0, most).map((one) => (
           <li class="bar-row" key={one.label}>
-            <bdi>{one.label}</bdi>
+            <span>
+              <bdi>{one.label}</bdi>
+            </span>
             <span class="bar" aria-hidden="true">
               <i style={{ width: `${100 * one.accuracy}%` }} />
             </span>

@@ -5,7 +5,9 @@ import { failureText } from "../components/toasts";
 import { linkTo } from "../router";
 import { texts } from "../texts/texts";
 import { ConfusionSection } from "./confusion-section";
+import { EnoughSection } from "./enough-section";
 import { AccuracySection, Figures } from "./figures";
+import { CopiesSection, SuspectsSection } from "./issues";
 import { OpenedPicture } from "./picture";
 import { followReport, making, type Report, report, reportFailure } from "./report";
 import "./understand.css";
@@ -45,6 +47,9 @@ function Parts({ name, report: shown }: { name: string; report: Report }) {
       )}
       <AccuracySection report={shown} />
       {shown.accuracy !== null && <ConfusionSection name={name} report={shown} />}
+      <EnoughSection report={shown} />
+      <SuspectsSection name={name} report={shown} />
+      <CopiesSection name={name} report={shown} />
       <p class="quiet small">
         {said.wholeReport} <a href={address(".html")}>{said.page}</a>,{" "}
         <a href={address(".png")}>{said.picture}</a>, <a href={address("")}>JSON</a>.
