@@ -1,0 +1,40 @@
+/** Least side of a tile and what is between two, in pixels. */
+const LEAST_TILE = 100;
+export const GAP = 8;
+const ROWS_BEYOND = 3;
+
+/** Rows of a grid that are drawn: those in view, and some beyond. */
+export interface Shown {
+  columns: number;
+  /** Side of a tile: they fill the width. */
+  tile: number;
+  /** Of the whole grid, in pixels. */
+  height: number;
+  first: number;
+  /** Behind the last item that is drawn. */
+  end: number;
+}
+
+/** What is drawn of so many items in a view of that size, scrolled so far. */
+export function shownOf(n: number, width: number, height: number, scrolled: number): Shown {
+  const columns = Math.max(Math.floor((width + GAP) / (LEAST_TILE + GAP)), 1);
+  const tile = Math.max((width + GAP) / columns - GAP, 1);
+  const row = tile + GAP;
+  const rows = Math.ceil(n / columns);
+  const first = Math.max(Math.floor(scrolled / row) - ROWS_BEYOND, 0);
+  const last = Math.min(Math.ceil((scrolled + height) / row) + ROWS_BEYOND, rows);
+  return {
+    columns,
+    tile,
+    height: Math.max(rows * row - GAP, 0),
+    first: Math.min(first, rows) * columns,
+    end: Math.min(last * columns, n),
+  };
+}
+
+/** How far to scroll so that an item is in view. */
+export function scrollTo(at: number, shown: Shown, height: number, scrolled: number): number {
+  const top = Math.floor(at / shown.columns) * (shown.tile + GAP);
+  if (top < scrolled) return top;
+  return top + shown.tile > scrolled + height ? top + shown.tile - height : scrolled;
+}
