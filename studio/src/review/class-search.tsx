@@ -41,7 +41,6 @@ export function ClassSearch({ labels, onChoose, onClose }: Props) {
     <Dialog title={texts.review.search} onClose={onClose}>
       <input
         class="find"
-        // biome-ignore lint/a11y/noAutofocus: one opens this to type.
         autofocus
         role="combobox"
         aria-label={texts.review.search}

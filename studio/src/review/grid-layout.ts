@@ -21,13 +21,15 @@ export function shownOf(n: number, width: number, height: number, scrolled: numb
   const tile = Math.max((width + GAP) / columns - GAP, 1);
   const row = tile + GAP;
   const rows = Math.ceil(n / columns);
-  const first = Math.max(Math.floor(scrolled / row) - ROWS_BEYOND, 0);
-  const last = Math.min(Math.ceil((scrolled + height) / row) + ROWS_BEYOND, rows);
+  // A list that has become shorter is scrolled back a moment later.
+  const top = Math.min(scrolled, Math.max(rows * row - height, 0));
+  const first = Math.max(Math.floor(top / row) - ROWS_BEYOND, 0);
+  const last = Math.min(Math.ceil((top + height) / row) + ROWS_BEYOND, rows);
   return {
     columns,
     tile,
     height: Math.max(rows * row - GAP, 0),
-    first: Math.min(first, rows) * columns,
+    first: first * columns,
     end: Math.min(last * columns, n),
   };
 }

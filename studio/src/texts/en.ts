@@ -229,6 +229,31 @@ export const en = {
     removeLeft: "Delete the left one",
     removeShown: (n: number) => `Delete the left ones of these ${number(n)} pairs`,
     keepBoth: "Keep both",
+    map: "Map of the pictures",
+    mapHow:
+      "Each mark is a picture; pictures that the classifier sees as alike lie near each other. Marks of one colour and shape are a class, and should be together. The correction is meant to pull them together.",
+    mapLabel:
+      "Map of the pictures. Arrow keys go from picture to picture, Enter shows one large, plus and minus zoom, 0 shows all.",
+    mapPoint: (label: string) => `A picture of ${label}`,
+    before: "Before the correction",
+    after: "After the correction",
+    zoomIn: "Nearer",
+    zoomOut: "Further",
+    zoomReset: "Show all",
+    legend: "Classes: point at one to see where it lies",
+    explained: (share: number) =>
+      `A map is flat, and pictures differ in more ways: it shows ${en.app.percent(share)} of the differences.`,
+    sampled: (n: number, all: number) => `${number(n)} of ${number(all)} pictures are drawn.`,
+    neighbours: (before: number, after: number) =>
+      `Before the correction the most similar other picture is of the same class for ${en.app.percent(before)} of the pictures; after it, for ${en.app.percent(after)}.`,
+    neighboursOnce: (share: number) =>
+      `The most similar other picture is of the same class for ${en.app.percent(share)} of the pictures.`,
+    inNumbers: "The map in numbers",
+    spreadHow:
+      "Mean distance of the pictures of a class from their middle on the map, whose half is 1: the lower, the closer together.",
+    className: "Class",
+    picturesColumn: "Pictures",
+    spread: "Spread",
   },
   use: {
     title: "Use",

@@ -6,6 +6,7 @@ import { Dialog } from "../components/dialog";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
 import { move, type Picture, remove } from "./acts";
+import { shownLabel } from "./labels";
 
 /** The picture that is shown large. */
 export const opened = signal<Picture | null>(null);
@@ -13,7 +14,7 @@ export const opened = signal<Picture | null>(null);
 /** Small picture that opens large. */
 export function PictureButton({ name, picture }: { name: string; picture: Picture }) {
   const [isMissing, setMissing] = useState(false);
-  const said = picture.filename || picture.label;
+  const said = picture.filename || shownLabel(picture.label);
   if (isMissing) {
     return (
       <div class="frame">
@@ -54,14 +55,14 @@ export function OpenedPicture({ name }: { name: string }) {
   };
   const act = (done: Promise<void>) => done.then(close);
   return (
-    <Dialog title={picture.filename || picture.label} onClose={close}>
+    <Dialog title={picture.filename || shownLabel(picture.label)} onClose={close}>
       <img
         class="large-picture"
         src={imageUrl(name, picture.label, picture.image_id)}
-        alt={picture.filename || picture.label}
+        alt={picture.filename || shownLabel(picture.label)}
       />
       <p class="quiet">
-        {texts.understand.isIn} <bdi>{picture.label}</bdi>
+        {texts.understand.isIn} <bdi>{shownLabel(picture.label)}</bdi>
       </p>
       {allows("write") && (
         <div class="actions">
@@ -77,7 +78,7 @@ export function OpenedPicture({ name }: { name: string }) {
               .filter((one) => one.label !== picture.label)
               .map((one) => (
                 <option key={one.label} value={one.label}>
-                  {one.label}
+                  {shownLabel(one.label)}
                 </option>
               ))}
           </select>

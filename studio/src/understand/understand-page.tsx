@@ -8,8 +8,10 @@ import { ConfusionSection } from "./confusion-section";
 import { EnoughSection } from "./enough-section";
 import { AccuracySection, Figures } from "./figures";
 import { CopiesSection, SuspectsSection } from "./issues";
+import { MapSection } from "./map-section";
 import { OpenedPicture } from "./picture";
 import { followReport, making, type Report, report, reportFailure } from "./report";
+import "./map.css";
 import "./understand.css";
 
 /** Page of what the classifier's own pictures say of it, live. */
@@ -50,6 +52,7 @@ function Parts({ name, report: shown }: { name: string; report: Report }) {
       <EnoughSection report={shown} />
       <SuspectsSection name={name} report={shown} />
       <CopiesSection name={name} report={shown} />
+      <MapSection name={name} report={shown} />
       <p class="quiet small">
         {said.wholeReport} <a href={address(".html")}>{said.page}</a>,{" "}
         <a href={address(".png")}>{said.picture}</a>, <a href={address("")}>JSON</a>.
