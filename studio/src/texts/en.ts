@@ -254,6 +254,45 @@ export const en = {
     className: "Class",
     picturesColumn: "Pictures",
     spread: "Spread",
+    overlap: "How far looks tell the class",
+    overlapHow:
+      "Similarity of two pictures, for all pairs: blue, of the same class; orange, of different classes. The further blue lies to the right of orange, the better pictures can be told apart by looks; the grey area under both is the overlap.",
+    overlapUnknown: "This takes two pictures of one class and one of another.",
+    overlapBefore: "Before the correction, as compared with class names",
+    overlapAfter: "After the correction, as pictures are compared with each other",
+    overlapSame: "The correction makes next to no difference on these pictures.",
+    overlapLower: "The correction lowers the overlap on these pictures, as it should.",
+    overlapHigher:
+      "The correction raises the overlap on these pictures; a method without ++ may answer better.",
+    shared: (area: number, at: number) => {
+      const verdicts = [
+        "good. Pictures of a class look alike, and unlike those of other classes.",
+        "fair. Likeness tells the class in most cases.",
+        "much. Many pictures look as much like other classes as like their own.",
+        "nearly all. By their looks, this encoder can hardly tell the classes.",
+      ];
+      return `They share ${en.app.percent(area)} of their area: ${verdicts[at] ?? ""}`;
+    },
+    sharedFew: (area: number, pairs: number) =>
+      `They share ${en.app.percent(area)} of their area, but ${number(pairs)} pairs are too few to judge by.`,
+    calibration: "Whether probabilities mean what they say",
+    calibrationHow:
+      "Each dot gathers pictures that were named with about the same probability; a larger dot, more pictures. On the line, as many of them are right as the probability says; below it, the classifier is too sure; above it, too modest.",
+    calibrationLabel: "Share of right answers against probability",
+    calibrationDot: (n: number, confidence: number, accuracy: number) =>
+      `${en.app.pictures(n)}, ${en.app.percent(confidence)} sure: ${en.app.percent(accuracy)} right`,
+    probability: "probability",
+    shareRight: "share that is right",
+    apart: (error: number, how: "good" | "fair" | "rough") =>
+      `On average they are ${en.app.percent(error)} apart: ${
+        {
+          good: "good. A probability of 90 % means 9 of 10 right.",
+          fair: "fair.",
+          rough: "the probabilities are rough here.",
+        }[how]
+      }`,
+    apartFew: (error: number, votes: number) =>
+      `On average they are ${en.app.percent(error)} apart, but ${en.app.pictures(votes)} are too few to judge by.`,
   },
   use: {
     title: "Use",

@@ -4,11 +4,13 @@ import { classifierPath } from "../api/upload";
 import { failureText } from "../components/toasts";
 import { linkTo } from "../router";
 import { texts } from "../texts/texts";
+import { CalibrationSection } from "./calibration-section";
 import { ConfusionSection } from "./confusion-section";
 import { EnoughSection } from "./enough-section";
 import { AccuracySection, Figures } from "./figures";
 import { CopiesSection, SuspectsSection } from "./issues";
 import { MapSection } from "./map-section";
+import { OverlapSection } from "./overlap-section";
 import { OpenedPicture } from "./picture";
 import { followReport, making, type Report, report, reportFailure } from "./report";
 import "./map.css";
@@ -53,6 +55,8 @@ function Parts({ name, report: shown }: { name: string; report: Report }) {
       <SuspectsSection name={name} report={shown} />
       <CopiesSection name={name} report={shown} />
       <MapSection name={name} report={shown} />
+      <OverlapSection report={shown} />
+      <CalibrationSection report={shown} />
       <p class="quiet small">
         {said.wholeReport} <a href={address(".html")}>{said.page}</a>,{" "}
         <a href={address(".png")}>{said.picture}</a>, <a href={address("")}>JSON</a>.
