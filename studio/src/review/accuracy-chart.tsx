@@ -25,7 +25,8 @@ export function AccuracyChart({ name }: { name: string }) {
       isOpen = false;
     };
   }, [name, round]);
-  if (!accuracy) return null;
+  const isIdle = accuracy?.remember === "none" && accuracy.together.judged === 0;
+  if (!accuracy || isIdle) return null;
   const said = texts.review;
   const { together } = accuracy;
   return (

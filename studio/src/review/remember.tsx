@@ -42,13 +42,16 @@ export function RememberChoice({ name }: { name: string }) {
   const said = texts.review;
   const [isBusy, setBusy] = useState(false);
   const now = classifier.value?.remember ?? "none";
-  const set = async (what: Remembers) => {
+  const [draft, setDraft] = useState<Remembers | null>(null);
+  const wanted = draft ?? now;
+  const set = async () => {
     setBusy(true);
-    await remember(name, what).catch(tellFailure);
+    await remember(name, wanted).catch(tellFailure);
     setBusy(false);
+    setDraft(null);
   };
   return (
-    <fieldset class="remember" disabled={isBusy || !allows("write")}>
+    <fieldset class="remember" disabled={!allows("write")}>
       <legend>{said.remember}</legend>
       {CHOICES.map((one) => (
         <label key={one}>
@@ -56,8 +59,8 @@ export function RememberChoice({ name }: { name: string }) {
             type="radio"
             name="remember"
             value={one}
-            checked={one === now}
-            onChange={() => set(one)}
+            checked={one === wanted}
+            onChange={() => setDraft(one)}
           />
           <span>
             <b>{said.choice[one].name}</b>
@@ -66,6 +69,13 @@ export function RememberChoice({ name }: { name: string }) {
           </span>
         </label>
       ))}
+      {wanted !== now && (
+        <div>
+          <button type="button" class="primary" disabled={isBusy} onClick={set}>
+            {said.rememberThese}
+          </button>
+        </div>
+      )}
     </fieldset>
   );
 }
