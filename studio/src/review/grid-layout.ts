@@ -34,6 +34,12 @@ export function shownOf(n: number, width: number, height: number, scrolled: numb
   };
 }
 
+/** Where the row that is at the top begins: nothing is drawn anew before another one is. */
+export function rowAt(scrolled: number, shown: Shown): number {
+  const row = shown.tile + GAP;
+  return Math.floor(scrolled / row) * row;
+}
+
 /** How far to scroll so that an item is in view. */
 export function scrollTo(at: number, shown: Shown, height: number, scrolled: number): number {
   const top = Math.floor(at / shown.columns) * (shown.tile + GAP);

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { inboxThumbnailUrl } from "../api/pictures";
 import { texts } from "../texts/texts";
-import { GAP, type Shown, scrollTo, shownOf } from "./grid-layout";
+import { GAP, rowAt, type Shown, scrollTo, shownOf } from "./grid-layout";
 import { faults, underWay } from "./judging";
 import type { Remembered } from "./merge";
 import type { Selection } from "./selection";
@@ -57,7 +57,7 @@ export function InboxGrid({ name, items, selection, onColumns, onPick, onNearEnd
       aria-label={texts.review.list}
       aria-multiselectable="true"
       aria-activedescendant={at >= 0 ? `inbox-${items[at]?.id}` : undefined}
-      onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
+      onScroll={(event) => setScrolled(rowAt(event.currentTarget.scrollTop, shown))}
     >
       <div class="inbox-canvas" role="presentation" style={{ height: `${shown.height}px` }}>
         {items.slice(shown.first, shown.end).map((one, index) => (
