@@ -1,4 +1,5 @@
-import { COLOURS, type MapClass, shapeOf, shapePath } from "./map-classes";
+import { COLOURS, type MapClass, shapeOf } from "./map-classes";
+import { colourOf, lay, spriteOf } from "./map-sprites";
 import { onScreen, type View } from "./map-view";
 
 export interface Scene {
@@ -12,90 +13,65 @@ export interface Scene {
 }
 
 const DIMMED = 0.12;
+const OPAQUE = 0.85;
 
-/** Draws a map on a square canvas. Each mark is drawn once and copied: ten thousand paths are slow. */
+/** Draws a map on a square canvas, pixel by pixel: ten thousand calls to draw a mark take a tenth of
+ * a second without a graphics card. */
 export function draw(canvas: HTMLCanvasElement, side: number, scene: Scene): void {
   const context = canvas.getContext("2d");
   if (!context || side === 0) return;
   const density = window.devicePixelRatio || 1;
-  const pixels = Math.round(side * density);
-  if (canvas.width !== pixels) {
-    canvas.width = pixels;
-    canvas.height = pixels;
+  const width = Math.round(side * density);
+  if (canvas.width !== width) {
+    canvas.width = width;
+    canvas.height = width;
   }
   const style = getComputedStyle(canvas);
-  const radius =
-    radiusOf(scene.places.length / 2) * Math.min(1 + Math.log2(scene.view.scale) / 4, 2);
-  context.setTransform(density, 0, 0, density, 0, 0);
-  context.clearRect(0, 0, side, side);
+  const variable = (name: string) => style.getPropertyValue(name).trim();
+  const picture = context.createImageData(width, width);
+  const [red, green, blue] = colourOf(variable("--page"));
+  new Uint32Array(picture.data.buffer).fill(
+    ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0,
+  );
+  const radius = radiusOf(scene) * density;
   // What stands out is drawn last, above the others.
   const order = [...scene.classes].reverse().sort((a, b) => rank(a, scene) - rank(b, scene));
   for (const one of order) {
     const isOut = one.label === scene.highlight;
-    context.globalAlpha = scene.highlight === null || isOut ? 0.85 : DIMMED;
-    const colour = style.getPropertyValue(colourOf(one, isOut)).trim();
-    copies(context, sprite(one, colour, radius, density), one.points, scene, side, density);
+    const opacity = scene.highlight === null || isOut ? OPAQUE : DIMMED;
+    const sprite = spriteOf(shapeOf(one.mark), variable(nameOf(one, isOut)), radius);
+    const half = sprite.side / 2;
+    for (const i of one.points) {
+      const [x, y] = placeOf(scene, width, i);
+      lay(picture.data, width, sprite, Math.round(x) - half, Math.round(y) - half, opacity);
+    }
   }
-  context.globalAlpha = 1;
-  ring(context, scene, side, radius, style.getPropertyValue("--ink").trim());
+  context.putImageData(picture, 0, 0);
+  if (scene.current < 0) return;
+  const [x, y] = placeOf(scene, width, scene.current);
+  context.strokeStyle = variable("--ink");
+  context.lineWidth = 2 * density;
+  context.beginPath();
+  context.arc(x, y, radius + 5 * density, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+function placeOf({ places, view }: Scene, width: number, i: number): [number, number] {
+  return onScreen(view, width, places[2 * i] ?? 0, places[2 * i + 1] ?? 0);
 }
 
 function rank(one: MapClass, scene: Scene): number {
   return one.label === scene.highlight ? 1 : 0;
 }
 
-function colourOf(one: MapClass, isOut: boolean): string {
+function nameOf(one: MapClass, isOut: boolean): string {
   if (one.mark === null) return isOut ? "--ink" : "--edge";
   return `--mark-${one.mark % COLOURS}`;
 }
 
-function radiusOf(n: number): number {
-  return n < 400 ? 5.5 : n < 3000 ? 4 : 3;
-}
-
-function sprite(one: MapClass, colour: string, radius: number, density: number): HTMLCanvasElement {
-  const canvas = document.createElement("canvas");
-  const half = Math.ceil(1.4 * radius * density) + 1;
-  canvas.width = 2 * half;
-  canvas.height = 2 * half;
-  const context = canvas.getContext("2d");
-  if (context) {
-    context.translate(half, half);
-    context.scale(density, density);
-    context.fillStyle = colour;
-    context.fill(new Path2D(shapePath(shapeOf(one.mark), radius)));
-  }
-  return canvas;
-}
-
-function copies(
-  context: CanvasRenderingContext2D,
-  mark: HTMLCanvasElement,
-  points: readonly number[],
-  { places, view }: Scene,
-  side: number,
-  density: number,
-): void {
-  const size = mark.width / density;
-  for (const i of points) {
-    const [x, y] = onScreen(view, side, places[2 * i] ?? 0, places[2 * i + 1] ?? 0);
-    if (x < -size || y < -size || x > side + size || y > side + size) continue;
-    context.drawImage(mark, x - size / 2, y - size / 2, size, size);
-  }
-}
-
-function ring(
-  context: CanvasRenderingContext2D,
-  { places, view, current }: Scene,
-  side: number,
-  radius: number,
-  colour: string,
-): void {
-  if (current < 0) return;
-  const [x, y] = onScreen(view, side, places[2 * current] ?? 0, places[2 * current + 1] ?? 0);
-  context.strokeStyle = colour;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.arc(x, y, radius + 5, 0, 2 * Math.PI);
-  context.stroke();
+/** Smaller the more there are, and larger as one goes nearer. */
+function radiusOf({ places, view }: Scene): number {
+  const n = places.length / 2;
+  const least = n < 400 ? 5.5 : n < 3000 ? 4 : 3;
+  return Math.round(4 * least * Math.min(1 + Math.log2(view.scale) / 4, 2)) / 4;
 }

@@ -53,6 +53,7 @@ function ShownMap({ name, map, report }: Props) {
   const said = texts.understand;
   const [isAfter, setAfter] = useState(true);
   const [pointed, point] = useState<string | null>(null);
+  const [areNumbers, setNumbers] = useState(false);
   const [pinned, pin] = useState<string | null>(null);
   const share = useWay(isAfter ? 1 : 0);
   const before = useMemo(() => Float32Array.from(map.points.flatMap((one) => one.frozen)), [map]);
@@ -94,9 +95,11 @@ function ShownMap({ name, map, report }: Props) {
             : said.neighboursOnce(corrected.neighbour_accuracy)}
         </p>
       )}
-      <details>
+      <details onToggle={(event) => setNumbers(event.currentTarget.open)}>
         <summary>{said.inNumbers}</summary>
-        <Spreads classes={classes} before={before} after={after} isCorrected={map.is_corrected} />
+        {areNumbers && (
+          <Spreads classes={classes} before={before} after={after} isCorrected={map.is_corrected} />
+        )}
       </details>
     </>
   );
@@ -149,6 +152,15 @@ interface SpreadsProps {
 /** The map as a table: how far the pictures of a class lie from each other. */
 function Spreads({ classes, before, after, isCorrected }: SpreadsProps) {
   const said = texts.understand;
+  const rows = useMemo(
+    () =>
+      classes.slice(0, MOST_LISTED).map((one) => ({
+        ...one,
+        before: spread(before, one.points),
+        after: spread(after, one.points),
+      })),
+    [classes, before, after],
+  );
   return (
     <div class="scroll">
       <table class="spreads">
@@ -162,14 +174,14 @@ function Spreads({ classes, before, after, isCorrected }: SpreadsProps) {
           </tr>
         </thead>
         <tbody>
-          {classes.slice(0, MOST_LISTED).map((one) => (
+          {rows.map((one) => (
             <tr key={one.label}>
               <th scope="row">
                 <bdi>{shownLabel(one.label)}</bdi>
               </th>
               <td>{one.points.length}</td>
-              {isCorrected && <td>{spread(before, one.points).toFixed(2)}</td>}
-              <td>{spread(after, one.points).toFixed(2)}</td>
+              {isCorrected && <td>{one.before.toFixed(2)}</td>}
+              <td>{one.after.toFixed(2)}</td>
             </tr>
           ))}
         </tbody>
