@@ -1,8 +1,8 @@
 import { look } from "./classifier";
 
-/** Makes a change. */
-export async function recorded<T>(_text: string, change: () => Promise<T>): Promise<T> {
-  const made = await change();
+/** Makes a change, of one request mostly, and looks at the classifier anew. */
+export async function change<T>(_name: string, _text: string, act: () => Promise<T>): Promise<T> {
+  const made = await act();
   await look();
   return made;
 }

@@ -68,7 +68,8 @@ export const en = {
     selectAll: "Select all",
     selectSeveral: "Select several",
     selectOne: "Select one at a time",
-    answered: (label: string, probability: number) => `${label}, ${en.app.percent(probability)}`,
+    answered: (label: string, probability: number) =>
+      `${isolated(label)}, ${en.app.percent(probability)}`,
     answer: "The answer was",
     nearest: "nearest",
     noPicture: "no picture",
@@ -178,7 +179,7 @@ export const en = {
       "The most frequent confusions. The bar is the share of the class's pictures that were taken for the other. Choose one to see its pictures.",
     noConfusion: "No picture was taken for one of another class.",
     cell: (n: number, label: string, named: string) =>
-      `${en.app.pictures(n)} of ${label} named ${named}`,
+      `${en.app.pictures(n)} of ${isolated(label)} named ${isolated(named)}`,
     rightCell: "These were named rightly.",
     ofThese: (n: number, all: number) =>
       n === 0
@@ -191,13 +192,14 @@ export const en = {
     looksLike: "looks like",
     knownByName: "known by name alone",
     cannotShow: "cannot be shown",
-    openPicture: (file: string, label: string) => `${file}, ${label}: show large`,
+    openPicture: (file: string, label: string) =>
+      `${isolated(file)}, ${isolated(label)}: show large`,
     moveToClass: "Move to",
     moveTo: "Move to …",
     keep: "It is right",
     remove: "Delete",
     isIn: "In the class",
-    moved: (n: number, to: string) => `${en.app.pictures(n)} moved to ${to}.`,
+    moved: (n: number, to: string) => `${en.app.pictures(n)} moved to ${isolated(to)}.`,
     removed: (n: number) => `${en.app.pictures(n)} deleted.`,
     enough: "Have you done enough?",
     needs: "Which class needs pictures most",
@@ -224,6 +226,12 @@ export const en = {
       "Pairs of one class that are much closer than pictures of that class usually are, the closest first; the last ones may be merely alike. A copy adds little; another photo would add more.",
     copiesLeftOut:
       "There are so many pictures as close as that that one of each burst takes part in this report and in the tuning: they would name each other, and accuracy would look better than it is.",
+    lessClear: (n: number) =>
+      `And ${number(n)} that ${n === 1 ? "is" : "are"} less clear: as these are dealt with, they come up.`,
+    covered: "Which pictures can go",
+    coveredHow:
+      "Beside near copies. Left: a picture that is named rightly without itself; right: the one of its class that covers it. Without these a classifier loses less than without as many of any.",
+    isCovered: "which covers it",
     noCopies: "None. (Classes with fewer than three pictures are not looked at.)",
     and: "and",
     similarity: (value: number) => `similarity ${value.toFixed(2)}`,
@@ -235,7 +243,7 @@ export const en = {
       "Each mark is a picture; pictures that the classifier sees as alike lie near each other. Marks of one colour and shape are a class, and should be together. The correction is meant to pull them together.",
     mapLabel:
       "Map of the pictures. Arrow keys go from picture to picture, Enter shows one large, plus and minus zoom, 0 shows all.",
-    mapPoint: (label: string) => `A picture of ${label}`,
+    mapPoint: (label: string) => `A picture of ${isolated(label)}`,
     before: "Before the correction",
     after: "After the correction",
     zoomIn: "Nearer",
@@ -307,4 +315,9 @@ export type Texts = typeof en;
 
 function number(n: number): string {
   return n.toLocaleString("en");
+}
+
+/** A name in its own direction of writing, whatever that of the text around it is. */
+function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
 }

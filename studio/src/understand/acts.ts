@@ -1,5 +1,5 @@
 import { api, body } from "../api/client";
-import { recorded } from "../classifier/undo";
+import { change } from "../classifier/undo";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { settle } from "./report";
@@ -14,7 +14,7 @@ export interface Picture {
 /** Moves pictures to another class; they are settled once that is done. */
 export async function move(name: string, pictures: Picture[], to: string): Promise<void> {
   const images = pictures.map((one) => one.image_id);
-  await act(images, texts.understand.moved(images.length, to), async () =>
+  await act(name, images, texts.understand.moved(images.length, to), async () =>
     body(
       await api.POST("/v1/classifiers/{name}/images/move", {
         params: { path: { name } },
@@ -27,7 +27,7 @@ export async function move(name: string, pictures: Picture[], to: string): Promi
 /** Deletes pictures; they are settled once that is done. */
 export async function remove(name: string, pictures: Picture[]): Promise<void> {
   const images = pictures.map((one) => one.image_id);
-  await act(images, texts.understand.removed(images.length), async () =>
+  await act(name, images, texts.understand.removed(images.length), async () =>
     body(
       await api.POST("/v1/classifiers/{name}/images/delete", {
         params: { path: { name } },
@@ -37,9 +37,14 @@ export async function remove(name: string, pictures: Picture[]): Promise<void> {
   );
 }
 
-async function act(images: string[], text: string, change: () => Promise<unknown>): Promise<void> {
+async function act(
+  name: string,
+  images: string[],
+  text: string,
+  request: () => Promise<unknown>,
+): Promise<void> {
   try {
-    await recorded(text, change);
+    await change(name, text, request);
     settle(images);
   } catch (error) {
     tellFailure(error);

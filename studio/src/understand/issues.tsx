@@ -1,15 +1,8 @@
-import { useState } from "preact/hooks";
-import type { components } from "../api/schema";
-import { allows } from "../session/session";
 import { texts } from "../texts/texts";
-import { remove } from "./acts";
-import { PictureButton } from "./picture";
-import { type Report, settle, settled } from "./report";
+import type { Report } from "./report";
+import { Spares } from "./spares";
 import { Suspects } from "./suspects";
 
-type NearCopy = components["schemas"]["NearCopy"];
-
-const COPIES_FIRST = 6;
 // More than a fifth tells of classes that are hard to tell apart, rather than of wrong labels.
 const MANY_SUSPECTS = 0.2;
 
@@ -26,6 +19,7 @@ export function SuspectsSection({ name, report }: { name: string; report: Report
             {said.suspectsHow} {isMany ? said.suspectsMany : said.suspectsFew}
           </p>
           <Suspects name={name} suspects={report.suspects} first={9} />
+          <More n={report.n_suspects - report.suspects.length} />
         </>
       ) : (
         <p>{report.examined.votes > 0 ? said.noSuspects : said.suspectsUnknown}</p>
@@ -37,8 +31,6 @@ export function SuspectsSection({ name, report }: { name: string; report: Report
 /** Pictures that are near copies of another one of their class. */
 export function CopiesSection({ name, report }: { name: string; report: Report }) {
   const said = texts.understand;
-  const [most, setMost] = useState(COPIES_FIRST);
-  const left = report.redundant.filter((one) => !settled.value.has(one.image_id));
   return (
     <section id="copies" tabIndex={-1}>
       <h2>{said.copies}</h2>
@@ -49,68 +41,38 @@ export function CopiesSection({ name, report }: { name: string; report: Report }
           <p class="quiet">
             {said.copiesHow} {report.examined.near_copies_left_out > 0 && said.copiesLeftOut}
           </p>
-          <div class="pairs">
-            {left.slice(0, most).map((one) => (
-              <CopyCard key={one.image_id} name={name} copy={one} />
-            ))}
-          </div>
-          <div class="row">
-            {left.length > most && (
-              <button type="button" onClick={() => setMost(most + 24)}>
-                {said.showMore(left.length - most)}
-              </button>
-            )}
-            {left.length > 1 && allows("write") && (
-              <button
-                type="button"
-                class="danger"
-                onClick={() => remove(name, left.slice(0, most))}
-              >
-                {said.removeShown(Math.min(most, left.length))}
-              </button>
-            )}
-          </div>
+          <Spares
+            name={name}
+            spares={report.redundant.map((one) => ({
+              ...one,
+              other: one.copy_of,
+              said: said.similarity(one.copy_of.similarity),
+            }))}
+          />
+          <More n={report.n_redundant - report.redundant.length} />
         </>
       )}
     </section>
   );
 }
 
-function CopyCard({ name, copy: one }: { name: string; copy: NearCopy }) {
+/** Pictures that another one of their class covers: without them little is lost. */
+export function CoveredSection({ name, report }: { name: string; report: Report }) {
   const said = texts.understand;
-  const [isBusy, setBusy] = useState(false);
-  const removeIt = async () => {
-    setBusy(true);
-    await remove(name, [one]);
-    setBusy(false);
-  };
+  const covered = report.advice.can_go.filter((one) => one.reason === "covered");
+  if (covered.length === 0) return null;
   return (
-    <figure aria-busy={isBusy}>
-      <div class="two">
-        <div>
-          <PictureButton name={name} picture={one} />
-        </div>
-        <div>
-          <PictureButton name={name} picture={one.copy_of} />
-        </div>
-      </div>
-      <figcaption>
-        <b>
-          <bdi>{one.label}</bdi>
-        </b>
-        <bdi>{one.filename}</bdi> {said.and} <bdi>{one.copy_of.filename}</bdi>,{" "}
-        {said.similarity(one.copy_of.similarity)}
-        {allows("write") && (
-          <div class="row">
-            <button type="button" class="danger" disabled={isBusy} onClick={removeIt}>
-              {said.removeLeft}
-            </button>
-            <button type="button" disabled={isBusy} onClick={() => settle([one.image_id], true)}>
-              {said.keepBoth}
-            </button>
-          </div>
-        )}
-      </figcaption>
-    </figure>
+    <section id="covered">
+      <h2>{said.covered}</h2>
+      <p class="quiet">{said.coveredHow}</p>
+      <Spares
+        name={name}
+        spares={covered.map((one) => ({ ...one, other: one.similar, said: said.isCovered }))}
+      />
+    </section>
   );
+}
+
+function More({ n }: { n: number }) {
+  return n > 0 ? <p class="quiet">{texts.understand.lessClear(n)}</p> : null;
 }

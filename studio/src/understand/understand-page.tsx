@@ -8,7 +8,7 @@ import { CalibrationSection } from "./calibration-section";
 import { ConfusionSection } from "./confusion-section";
 import { EnoughSection } from "./enough-section";
 import { AccuracySection, Figures } from "./figures";
-import { CopiesSection, SuspectsSection } from "./issues";
+import { CopiesSection, CoveredSection, SuspectsSection } from "./issues";
 import { MapSection } from "./map-section";
 import { OverlapSection } from "./overlap-section";
 import { OpenedPicture } from "./picture";
@@ -54,6 +54,7 @@ function Parts({ name, report: shown }: { name: string; report: Report }) {
       <EnoughSection report={shown} />
       <SuspectsSection name={name} report={shown} />
       <CopiesSection name={name} report={shown} />
+      <CoveredSection name={name} report={shown} />
       <MapSection name={name} report={shown} />
       <OverlapSection report={shown} />
       <CalibrationSection report={shown} />
