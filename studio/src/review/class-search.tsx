@@ -56,7 +56,7 @@ export function ClassSearch({ labels, onChoose, onClose }: Props) {
           setAt(0);
         }}
       />
-      <div class="found" id={id} role="listbox" aria-label={texts.review.classes}>
+      <div class="classes-found" id={id} role="listbox" aria-label={texts.review.classes}>
         {shown.map((label, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the keys.
           // biome-ignore lint/a11y/useFocusableInteractive: the field has the focus and names this as active.

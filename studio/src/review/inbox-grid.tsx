@@ -117,7 +117,7 @@ function Tile({ name, item, at, n, shown, isFocused, isSelected, onPick }: TileP
       {item.has_picture ? (
         <img src={inboxThumbnailUrl(name, item.id)} alt="" loading="lazy" decoding="async" />
       ) : (
-        <span class="no-picture">{texts.review.noPicture}</span>
+        <span class="inbox-no-picture">{texts.review.noPicture}</span>
       )}
       <span class="tile-label">
         {fault ? "⚠ " : ""}

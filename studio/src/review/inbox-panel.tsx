@@ -7,11 +7,13 @@ import { ClassSearch } from "./class-search";
 import { loadMore } from "./inbox";
 import { InboxDetail } from "./inbox-detail";
 import { InboxGrid } from "./inbox-grid";
-import { judge, progress, underWay, type Verdict } from "./judging";
-import { type Command, commandOf } from "./keys";
+import { InboxStatus } from "./inbox-status";
+import { judge, underWay, type Verdict } from "./judging";
+import type { Command } from "./keys";
 import { KeysHelp } from "./keys-help";
 import type { Remembered } from "./merge";
 import { extendedTo, moved, NOTHING, passed, type Selection, targets, toggled } from "./selection";
+import { useKeys } from "./use-keys";
 import { VerdictBar } from "./verdict-bar";
 
 interface Props {
@@ -91,15 +93,8 @@ export function Inbox({ name, items, hasMore }: Props) {
         ask(command.do);
     }
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (asked !== null) return;
-    const command = commandOf(event);
-    // A button that has the focus is pressed by these.
-    const isButton = event.target instanceof HTMLElement && event.target.closest("button") !== null;
-    if (command === null || (isButton && (event.key === "Enter" || event.key === " "))) return;
-    event.preventDefault();
-    run(command);
-  };
+  const panel = useRef<HTMLDivElement>(null);
+  useKeys(panel, asked === null, run);
   const pick = (id: string, event: MouseEvent) => {
     focusGrid();
     if (event.shiftKey) setSelection(extendedTo(selection, order, id));
@@ -109,10 +104,10 @@ export function Inbox({ name, items, hasMore }: Props) {
   const close = () => ask(null);
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the list and of what is beside it.
-    <div class="inbox" onKeyDown={onKeyDown}>
+    <div class="inbox" ref={panel}>
       <div class="inbox-side">
         {focused && <InboxDetail name={name} item={focused} />}
+        {!isAllowed && <p class="notice">{texts.app.readOnly}</p>}
         <VerdictBar
           labels={labels}
           n={meant.length}
@@ -126,7 +121,7 @@ export function Inbox({ name, items, hasMore }: Props) {
       </div>
       <div class="inbox-main">
         <div class="inbox-head">
-          <Status n={items.length} hasMore={hasMore} selected={selection.selected.size} />
+          <InboxStatus n={items.length} hasMore={hasMore} selected={selection.selected.size} />
           <span class="actions">
             <button
               type="button"
@@ -194,16 +189,4 @@ export function Inbox({ name, items, hasMore }: Props) {
 
 function focusGrid(): void {
   document.getElementById("inbox-grid")?.focus({ preventScroll: true });
-}
-
-function Status({ n, hasMore, selected }: { n: number; hasMore: boolean; selected: number }) {
-  const said = texts.review;
-  const now = progress.value;
-  return (
-    <p class="small" role="status">
-      {said.waiting(n, hasMore)}
-      {selected > 0 && ` · ${said.selected(selected)}`}
-      {underWay.value.size > 0 && ` · ${said.progress(now.done, now.of)}`}
-    </p>
-  );
 }

@@ -5,7 +5,7 @@ import { texts } from "../texts/texts";
 export function KeysHelp({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={texts.review.keys} onClose={onClose}>
-      <dl class="keys">
+      <dl class="key-list">
         {texts.review.keyList.map(([keys, what]) => (
           <div key={keys}>
             <dt>

@@ -32,7 +32,7 @@ export function ConfusionMatrix({ labels, rows, chosen, onChoose }: Props) {
     found?.focus();
   };
   return (
-    <div class="scroll">
+    <div class="wide-table">
       {/* biome-ignore-start lint/a11y/noNoninteractiveElementToInteractiveRole: ARIA makes grids of tables. */}
       <table
         class="matrix"

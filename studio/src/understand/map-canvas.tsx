@@ -1,7 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { thumbnailUrl } from "../api/pictures";
 import { texts } from "../texts/texts";
+import type { Picture } from "./acts";
 import { shownLabel } from "./labels";
+import { MapCard } from "./map-card";
 import type { MapClass } from "./map-classes";
 import { draw } from "./map-draw";
 import {
@@ -17,14 +18,9 @@ import {
 } from "./map-view";
 import { opened } from "./picture";
 
-export interface Point {
-  image_id: string;
-  label: string;
-}
-
 interface Props {
   name: string;
-  points: readonly Point[];
+  points: readonly Picture[];
   classes: readonly MapClass[];
   places: Float32Array;
   highlight: string | null;
@@ -194,32 +190,5 @@ export function MapCanvas({ name, points, classes, places, highlight }: Props) {
         </button>
       </div>
     </div>
-  );
-}
-
-interface CardProps {
-  name: string;
-  point: Point;
-  at: Place;
-  side: number;
-  onOpen: () => void;
-}
-
-/** The picture of a point beside it: a button for a finger; a mouse presses the point. */
-function MapCard({ name, point, at: [x, y], side, onOpen }: CardProps) {
-  const vertical = y > side / 2 ? { bottom: `${side - y + 12}px` } : { top: `${y + 12}px` };
-  const horizontal =
-    x > side / 2 ? { right: `${Math.max(side - x, 0)}px` } : { left: `${Math.max(x, 0)}px` };
-  return (
-    <button
-      type="button"
-      class="map-card"
-      tabIndex={-1}
-      style={{ ...vertical, ...horizontal }}
-      onClick={onOpen}
-    >
-      <img src={thumbnailUrl(name, point.image_id)} alt="" decoding="async" />
-      <bdi>{shownLabel(point.label)}</bdi>
-    </button>
   );
 }

@@ -162,7 +162,7 @@ function Spreads({ classes, before, after, isCorrected }: SpreadsProps) {
     [classes, before, after],
   );
   return (
-    <div class="scroll">
+    <div class="wide-table">
       <table class="spreads">
         <caption class="quiet small">{said.spreadHow}</caption>
         <thead>

@@ -13,7 +13,9 @@ import { MapSection } from "./map-section";
 import { OverlapSection } from "./overlap-section";
 import { OpenedPicture } from "./picture";
 import { followReport, making, type Report, report, reportFailure } from "./report";
+import "./charts.css";
 import "./map.css";
+import "./pairs.css";
 import "./understand.css";
 
 /** Page of what the classifier's own pictures say of it, live. */
