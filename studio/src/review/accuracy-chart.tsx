@@ -84,7 +84,7 @@ function Chart({ windows }: { windows: Window[] }) {
                 </circle>
               </>
             )}
-            <text x={x} y={HEIGHT + 20} text-anchor="middle">
+            <text class={at % 2 === 0 ? "odd" : ""} x={x} y={HEIGHT + 20} text-anchor="middle">
               {said.week(new Date(one.begin))}
             </text>
           </g>

@@ -42,7 +42,7 @@ export function InboxGrid({ name, items, selection, onColumns, onPick, onNearEnd
     if (element && at >= 0 && size.height > 0) {
       element.scrollTop = scrollTo(at, shown, size.height, element.scrollTop);
     }
-  }, [selection.focus, shown.columns, shown.tile, size.height]);
+  }, [at, selection.focus, shown.columns, shown.tile, size.height]);
   useEffect(() => {
     if (size.height > 0 && shown.end >= items.length - NEAR * shown.columns) onNearEnd();
   }, [shown.end, items.length, size.height]);

@@ -28,8 +28,8 @@ export function ConfusionMatrix({ labels, rows, chosen, onChoose }: Props) {
     if (to === null) return;
     event.preventDefault();
     setAt(to);
-    const found = table.current?.tBodies[0]?.rows[to[0]]?.cells[to[1] + 1];
-    found?.focus();
+    const cells = table.current?.querySelectorAll<HTMLElement>("[role=gridcell]");
+    cells?.[to[0] * labels.length + to[1]]?.focus();
   };
   return (
     <div class="wide-table">
