@@ -133,9 +133,249 @@ export const en = {
   },
   review: {
     title: "Review",
+    list: "Remembered pictures",
+    picture: "Remembered picture",
+    waiting: (n: number, more: boolean) =>
+      more ? `${number(n)} are shown, and more wait` : `${number(n)} ${n === 1 ? "waits" : "wait"}`,
+    selected: (n: number) => `${number(n)} selected`,
+    progress: (done: number, of: number) => `${number(done)} of ${number(of)} done`,
+    selectAll: "Select all",
+    selectSeveral: "Select several",
+    selectOne: "Select one at a time",
+    answered: (label: string, probability: number) =>
+      `${isolated(label)}, ${en.app.percent(probability)}`,
+    answer: "The answer was",
+    nearest: "nearest",
+    noPicture: "no picture",
+    noPictureKept: "The picture was not kept: this service stores no pictures.",
+    why: {
+      unknown: "Remembered because it looked like no class.",
+      uncertain: "Remembered because the answer was unsure.",
+      all: "Remembered as all are.",
+    },
+    askedAt: (at: Date) =>
+      `Asked on ${at.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}.`,
+    sayOf: (n: number) => (n > 1 ? `What are these ${number(n)}?` : "What is it?"),
+    confirm: "The answer is right",
+    reject: "None of these",
+    forget: "Forget",
+    forgetMany: (n: number) => `Forget ${en.app.pictures(n)}`,
+    forgetQuestion: "They are deleted and count nowhere. This cannot be undone.",
+    moreClasses: (n: number) => `${number(n)} more …`,
+    classes: "Classes",
+    search: "Find the class",
+    noneFound: "No class has that in its name.",
+    keys: "Keys",
+    keyList: [
+      ["Arrows", "Go to another picture"],
+      ["1 to 9", "It is of that class: it is added to it"],
+      ["/", "It is of another class: find it by its name"],
+      ["Enter", "The answer is right: nothing is added"],
+      ["0 or N", "None of these: pictures like it will be unknown"],
+      ["Delete", "Forget it"],
+      ["Space", "Select it, or no longer"],
+      ["Shift + arrows", "Select all on the way"],
+      ["Ctrl + A", "Select all that are shown"],
+      ["Escape", "Select none"],
+      ["?", "These keys"],
+    ] as [string, string][],
+    answeredAs: "Answered as",
+    anyClass: "any class",
+    knownOrNot: "Known or not",
+    either: "either",
+    known: "known",
+    noneLikeThis: "None of those that wait is like this.",
+    nothing: "Nothing waits for you",
+    nothingHow:
+      "As pictures are asked about, those to be remembered come here. This page looks again by itself.",
+    remembersNothing: "This classifier remembers no pictures",
+    remembersNothingHow:
+      "A classifier gets better where it is wrong or unsure, and only people know where that is. It can keep such pictures for you: name them here, and it learns from them.",
+    remember: "Which pictures are remembered",
+    rememberThese: "Do it so from now on",
+    choice: {
+      uncertain: {
+        name: "Unknown and unsure ones",
+        what: "Those that look like no class, and those that two classes are close for. They teach most.",
+      },
+      unknown: { name: "Unknown ones", what: "Those that look like no class." },
+      all: {
+        name: "All",
+        what: "Judged as they come, they tell how often the answers are right.",
+      },
+      none: { name: "None", what: "Nothing is kept of what is asked." },
+    },
+    accuracy: "Accuracy over time",
+    nothingJudged: "Nothing was judged yet in the last weeks.",
+    together: (right: number, judged: number) =>
+      `${number(right)} of ${number(judged)} answers were right:`,
+    interval: (value: number, low: number, high: number) =>
+      `${en.app.percent(value)} (${Math.round(100 * low)} to ${en.app.percent(high)})`,
+    week: (begin: Date) => begin.toLocaleDateString("en", { month: "short", day: "numeric" }),
+    accuracyHow:
+      "By the week that the pictures were asked in; the lines are 95 % intervals. It is the accuracy of what was remembered and judged: where only unsure ones are remembered, that is lower than the accuracy in use.",
   },
   understand: {
     title: "Understand",
+    making: "The report is being made …",
+    makingAnew: "Something has changed: the report is being made anew …",
+    nothing: "There is nothing to report on yet",
+    nothingHow:
+      "The report is made from the classifier's own pictures: each is hidden in turn and named by the others. That takes at least two pictures a class.",
+    toTeach: "Teach",
+    wholeReport: "The whole report, to print or to pass on:",
+    page: "page",
+    picture: "picture",
+    shift: "Recent queries are unlike the pictures here",
+    accuracyFigure: "accuracy, each picture named by the others",
+    imagesFigure: (n: number, classes: number, negatives: number) =>
+      `${n === 1 ? "picture" : "pictures"} in ${en.app.classes(classes)}${
+        negatives === 0 ? "" : `, and ${en.app.pictures(negatives)} of what is to be unknown`
+      }`,
+    suspectsFigure: (n: number) => `${n === 1 ? "looks" : "look"} mislabelled`,
+    copiesFigure: (n: number) => `near ${n === 1 ? "copy" : "copies"}`,
+    accuracy: "Accuracy",
+    accuracyHow:
+      "Each picture was hidden in turn and named by the others. Expect about as much of new pictures like these. A full bar: all pictures of the class were named rightly. The weakest classes come first; the figure at the top is the mean over the classes.",
+    accuracyUnknown:
+      "Accuracy cannot be told yet: a picture is judged by the others of its class, and no class has two pictures that differ. Add at least one more picture a class.",
+    ofVotes: (n: number, all: number) => `${number(n)} of ${number(all)}`,
+    takenFor: "taken for",
+    singles: "Not judged, because they have a single picture:",
+    byName: "Known by name alone, without pictures:",
+    andMore: (n: number) => `and ${number(n)} more`,
+    showMore: (n: number) => `Show more (${number(n)})`,
+    confusion: "What is taken for what",
+    matrix: "Confusion matrix",
+    matrixHow:
+      "A row holds the pictures of a class; a column says as what they were named. Blue, on the diagonal, is right; every orange cell is a confusion, the darker the larger its share of the row. Choose a cell to see its pictures.",
+    confusionsHow:
+      "The most frequent confusions. The bar is the share of the class's pictures that were taken for the other. Choose one to see its pictures.",
+    noConfusion: "No picture was taken for one of another class.",
+    cell: (n: number, label: string, named: string) =>
+      `${en.app.pictures(n)} of ${isolated(label)} named ${isolated(named)}`,
+    rightCell: "These were named rightly.",
+    ofThese: (n: number, all: number) =>
+      n === 0
+        ? "None of these is clear enough to be shown: both classes were about as probable. More pictures of both would help."
+        : n < all
+          ? `The ${n === 1 ? "one" : number(n)} of ${number(all)} that ${n === 1 ? "is" : "are"} clear. For the others both classes were about as probable.`
+          : `${n === 1 ? "It is" : `All ${number(n)} are`} shown.`,
+    moveAll: (n: number) => `Move all ${number(n)} to`,
+    registeredAs: "is in",
+    looksLike: "looks like",
+    knownByName: "known by name alone",
+    cannotShow: "cannot be shown",
+    openPicture: (file: string, label: string) =>
+      `${isolated(file)}, ${isolated(label)}: show large`,
+    moveToClass: "Move to",
+    moveTo: "Move to …",
+    keep: "It is right",
+    remove: "Delete",
+    isIn: "In the class",
+    moved: (n: number, to: string) => `${en.app.pictures(n)} moved to ${isolated(to)}.`,
+    removed: (n: number) => `${en.app.pictures(n)} deleted.`,
+    enough: "Have you done enough?",
+    needs: "Which class needs pictures most",
+    curveLabel: "Accuracy against pictures a class",
+    curveHow:
+      "Orange: parts of the pictures name the ones that they leave out. Blue: what to expect of new pictures like these, dashed with more pictures than there are. The light area is meant to hold the truth in 9 of 10 cases; on pictures unlike those that it was made by it held the gain in 3 of 4.",
+    morePictures: "More pictures a class",
+    withMore: (n: number, of: { value: number; low: number; high: number }) =>
+      `${n === 0 ? "As it is" : `With ${number(n)} more pictures a class`}: about ${en.app.percent(of.value)} right (${Math.round(100 * of.low)} to ${en.app.percent(of.high)}).`,
+    measured: (shots: number, accuracy: number) =>
+      `${number(Math.round(10 * shots) / 10)} pictures a class: ${en.app.percent(accuracy)} named rightly`,
+    now: "now",
+    picturesAClass: "pictures a class",
+    suspects: "Which pictures look mislabelled",
+    suspectsHow:
+      "Left: a picture, with the class that it is in. Right: the class that all other pictures would put it into, and the picture there that it resembles most. If the left one belongs to the class on the right, move it.",
+    suspectsMany:
+      "So many tell of classes that are hard to tell apart, or of too few pictures, rather than of wrong labels. The first ones still deserve a look.",
+    suspectsFew: "The clearest cases come first; further down, more of them are only unusual.",
+    noSuspects: "None: no picture is named as another class with any certainty.",
+    suspectsUnknown: "This cannot be told before a class has two pictures that differ.",
+    copies: "Which pictures are near copies",
+    copiesHow:
+      "Pairs of one class that are much closer than pictures of that class usually are, the closest first; the last ones may be merely alike. A copy adds little; another photo would add more.",
+    copiesLeftOut:
+      "There are so many pictures as close as that that one of each burst takes part in this report and in the tuning: they would name each other, and accuracy would look better than it is.",
+    lessClear: (n: number) =>
+      `And ${number(n)} that ${n === 1 ? "is" : "are"} less clear: as these are dealt with, they come up.`,
+    covered: "Which pictures can go",
+    coveredHow:
+      "Beside near copies. Left: a picture that is named rightly without itself; right: the one of its class that covers it. Without these a classifier loses less than without as many of any.",
+    isCovered: "which covers it",
+    noCopies: "None. (Classes with fewer than three pictures are not looked at.)",
+    and: "and",
+    similarity: (value: number) => `similarity ${value.toFixed(2)}`,
+    removeLeft: "Delete the left one",
+    removeShown: (n: number) => `Delete the left ones of these ${number(n)} pairs`,
+    keepBoth: "Keep both",
+    map: "Map of the pictures",
+    mapHow:
+      "Each mark is a picture; pictures that the classifier sees as alike lie near each other. Marks of one colour and shape are a class, and should be together. The correction is meant to pull them together.",
+    mapLabel:
+      "Map of the pictures. Arrow keys go from picture to picture, Enter shows one large, plus and minus zoom, 0 shows all.",
+    mapPoint: (label: string) => `A picture of ${isolated(label)}`,
+    before: "Before the correction",
+    after: "After the correction",
+    zoomIn: "Nearer",
+    zoomOut: "Further",
+    zoomReset: "Show all",
+    legend: "Classes: point at one to see where it lies",
+    explained: (share: number) =>
+      `A map is flat, and pictures differ in more ways: it shows ${en.app.percent(share)} of the differences.`,
+    sampled: (n: number, all: number) => `${number(n)} of ${number(all)} pictures are drawn.`,
+    neighbours: (before: number, after: number) =>
+      `Before the correction the most similar other picture is of the same class for ${en.app.percent(before)} of the pictures; after it, for ${en.app.percent(after)}.`,
+    neighboursOnce: (share: number) =>
+      `The most similar other picture is of the same class for ${en.app.percent(share)} of the pictures.`,
+    inNumbers: "The map in numbers",
+    spreadHow:
+      "Mean distance of the pictures of a class from their middle on the map, whose half is 1: the lower, the closer together.",
+    className: "Class",
+    picturesColumn: "Pictures",
+    spread: "Spread",
+    overlap: "How far looks tell the class",
+    overlapHow:
+      "Similarity of two pictures, for all pairs: blue, of the same class; orange, of different classes. The further blue lies to the right of orange, the better pictures can be told apart by looks; the grey area under both is the overlap.",
+    overlapUnknown: "This takes two pictures of one class and one of another.",
+    overlapBefore: "Before the correction, as compared with class names",
+    overlapAfter: "After the correction, as pictures are compared with each other",
+    overlapSame: "The correction makes next to no difference on these pictures.",
+    overlapLower: "The correction lowers the overlap on these pictures, as it should.",
+    overlapHigher:
+      "The correction raises the overlap on these pictures; a method without ++ may answer better.",
+    shared: (area: number, at: number) => {
+      const verdicts = [
+        "good. Pictures of a class look alike, and unlike those of other classes.",
+        "fair. Likeness tells the class in most cases.",
+        "much. Many pictures look as much like other classes as like their own.",
+        "nearly all. By their looks, this encoder can hardly tell the classes.",
+      ];
+      return `They share ${en.app.percent(area)} of their area: ${verdicts[at] ?? ""}`;
+    },
+    sharedFew: (area: number, pairs: number) =>
+      `They share ${en.app.percent(area)} of their area, but ${number(pairs)} pairs are too few to judge by.`,
+    calibration: "Whether probabilities mean what they say",
+    calibrationHow:
+      "Each dot gathers pictures that were named with about the same probability; a larger dot, more pictures. On the line, as many of them are right as the probability says; below it, the classifier is too sure; above it, too modest.",
+    calibrationLabel: "Share of right answers against probability",
+    calibrationDot: (n: number, confidence: number, accuracy: number) =>
+      `${en.app.pictures(n)}, ${en.app.percent(confidence)} sure: ${en.app.percent(accuracy)} right`,
+    probability: "probability",
+    shareRight: "share that is right",
+    apart: (error: number, how: "good" | "fair" | "rough") =>
+      `On average they are ${en.app.percent(error)} apart: ${
+        {
+          good: "good. A probability of 90 % means 9 of 10 right.",
+          fair: "fair.",
+          rough: "the probabilities are rough here.",
+        }[how]
+      }`,
+    apartFew: (error: number, votes: number) =>
+      `On average they are ${en.app.percent(error)} apart, but ${en.app.pictures(votes)} are too few to judge by.`,
   },
   use: {
     title: "From your own programs",
@@ -273,4 +513,9 @@ function bytes(n: number): string {
 
 function number(n: number): string {
   return n.toLocaleString("en");
+}
+
+/** A name in its own direction of writing, whatever that of the text around it is. */
+function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
 }
