@@ -1,0 +1,178 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type ClassSummary, NEGATIVES } from "../classifier/classifier";
+import { holdsFiles, readDrop } from "../components/dropped-files";
+import { Menu } from "../components/menu";
+import { tellFailure } from "../components/toasts";
+import { texts } from "../texts/texts";
+import { ChooseClass } from "./choose-class";
+import { ClassGrid } from "./class-grid";
+import { holdsPictures } from "./dragging";
+import { FilePicker } from "./file-picker";
+import { takeForClass } from "./intake";
+import { friendly, type Teaching } from "./teaching";
+
+interface Props {
+  teaching: Teaching;
+  shown: ClassSummary;
+  mayChange: boolean;
+}
+
+/** A class with its pictures; what is dropped on it goes to it. */
+export function ClassCard({ teaching, shown, mayChange }: Props) {
+  const { label } = shown;
+  const name = friendly(label);
+  const [over, setOver] = useState(false);
+  const [large, setLarge] = useState(false);
+  const [doing, setDoing] = useState<"rename" | "merge" | "camera" | null>(null);
+  const [near, card] = useNear();
+  const pending = teaching.uploads.pending.value.get(label)?.length ?? 0;
+  const negatives = label === NEGATIVES;
+  const accepts = (event: DragEvent) =>
+    mayChange && (holdsFiles(event.dataTransfer) || holdsPictures(event.dataTransfer));
+  const drop = async (event: DragEvent) => {
+    if (!accepts(event) || event.dataTransfer === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    setOver(false);
+    try {
+      if (holdsPictures(event.dataTransfer)) {
+        await teaching.move(teaching.selection.chosen.value, label);
+      } else takeForClass(teaching, label, await readDrop(event.dataTransfer));
+    } catch (error) {
+      tellFailure(error);
+    }
+  };
+  return (
+    <section
+      ref={card}
+      class={`class-card${over ? " over" : ""}${large ? " large" : ""}`}
+      aria-label={name}
+      data-label={label}
+      onDragOver={(event) => {
+        if (!accepts(event)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        setOver(true);
+      }}
+      onDragLeave={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
+      }}
+      onDrop={drop}
+    >
+      <div class="class-head">
+        {doing === "rename" ? (
+          <RenameClass teaching={teaching} label={label} onEnd={() => setDoing(null)} />
+        ) : (
+          <h3>
+            <bdi>{name}</bdi>
+          </h3>
+        )}
+        <span class="quiet small">{texts.app.pictures(shown.n_images)}</span>
+        <button
+          type="button"
+          class="icon"
+          aria-pressed={large}
+          aria-label={large ? texts.teach.smaller : texts.teach.larger}
+          title={large ? texts.teach.smaller : texts.teach.larger}
+          onClick={() => setLarge(!large)}
+        >
+          {large ? "⤡" : "⤢"}
+        </button>
+        {mayChange && (
+          <Menu label={texts.teach.more(name)}>
+            {!negatives && (
+              <>
+                <button type="button" onClick={() => setDoing("rename")}>
+                  {texts.teach.rename}
+                </button>
+                <button type="button" onClick={() => setDoing("merge")}>
+                  {texts.teach.merge}
+                </button>
+              </>
+            )}
+            <button
+              type="button"
+              class="danger"
+              onClick={() => teaching.deleteClass(label).catch(tellFailure)}
+            >
+              {texts.teach.deleteClass}
+            </button>
+          </Menu>
+        )}
+      </div>
+      {negatives && <p class="quiet small">{texts.teach.negativesWhat}</p>}
+      {shown.n_images + pending === 0 && (
+        <p class="quiet small">{negatives ? texts.teach.noNegatives : texts.teach.noPictures}</p>
+      )}
+      {near && <ClassGrid teaching={teaching} shown={shown} large={large} mayChange={mayChange} />}
+      {mayChange && (
+        <div class="class-foot">
+          <FilePicker
+            text={texts.teach.addPictures}
+            label={texts.teach.addTo(name)}
+            onFiles={(files) => takeForClass(teaching, label, files)}
+          />
+        </div>
+      )}
+      {over && <div class="drop-veil">{texts.teach.dropOn(name)}</div>}
+      {doing === "merge" && (
+        <ChooseClass
+          title={texts.teach.mergeTitle(name)}
+          except={label}
+          any={false}
+          onClose={() => setDoing(null)}
+          onChoose={(into) => {
+            setDoing(null);
+            teaching.mergeClass(label, into).catch(tellFailure);
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+function RenameClass(props: { teaching: Teaching; label: string; onEnd: () => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.select(), []);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const to = input.current?.value.trim();
+    props.onEnd();
+    if (to && to !== props.label) props.teaching.renameClass(props.label, to).catch(tellFailure);
+  };
+  return (
+    <form class="rename" onSubmit={submit}>
+      <input
+        ref={input}
+        aria-label={texts.teach.renameTo}
+        defaultValue={props.label}
+        required
+        maxLength={255}
+        dir="auto"
+        autocomplete="off"
+        onKeyDown={(event) => event.key === "Escape" && props.onEnd()}
+      />
+      <button type="submit">{texts.teach.save}</button>
+    </form>
+  );
+}
+
+/** Whether something is, or was, near what the user sees: no pictures are asked for before. */
+function useNear(): [boolean, { current: HTMLElement | null }] {
+  const element = useRef<HTMLElement>(null);
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    if (element.current === null) return;
+    const watch = new IntersectionObserver(
+      (seen) => {
+        if (!seen.some((one) => one.isIntersecting)) return;
+        setNear(true);
+        watch.disconnect();
+      },
+      { rootMargin: "400px" },
+    );
+    watch.observe(element.current);
+    return () => watch.disconnect();
+  }, []);
+  return [near, element];
+}

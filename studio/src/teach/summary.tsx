@@ -1,0 +1,47 @@
+import { classifier } from "../classifier/classifier";
+import { done, redo, undo, undone } from "../classifier/undo";
+import { texts } from "../texts/texts";
+import type { Teaching } from "./teaching";
+
+/** Line that stays in view: what there is, how it is, and the way back. */
+export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange: boolean }) {
+  const now = classifier.value;
+  if (now === null) return null;
+  return (
+    <div class="summary">
+      <span>
+        <b>{texts.app.classes(now.n_classes)}</b> · <b>{texts.app.pictures(now.n_images)}</b>
+      </span>
+      <span class="quiet" aria-live="polite">
+        {stateText(now.n_classes, now.tuning.state)}
+      </span>
+      {mayChange && (
+        <span class="summary-acts">
+          <button
+            type="button"
+            disabled={done.value.length === 0}
+            title={done.value.at(-1)?.text}
+            onClick={() => void undo(teaching.name)}
+          >
+            {texts.app.undo}
+          </button>
+          <button
+            type="button"
+            disabled={undone.value.length === 0}
+            title={undone.value.at(-1)?.text}
+            onClick={() => void redo(teaching.name)}
+          >
+            {texts.teach.undo.redo}
+          </button>
+        </span>
+      )}
+      {!mayChange && <span class="quiet">{texts.app.readOnly}</span>}
+    </div>
+  );
+}
+
+function stateText(nClasses: number, state: "current" | "running" | "stale"): string {
+  if (nClasses < 2) return texts.teach.tooFew;
+  if (state === "running") return texts.teach.adjusting;
+  return state === "stale" ? texts.teach.adjustingLater : texts.teach.ready;
+}

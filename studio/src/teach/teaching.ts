@@ -1,0 +1,232 @@
+import { batch, effect, signal } from "@preact/signals";
+import { api } from "../api/client";
+import { classifierPath, upload } from "../api/upload";
+import { classes, classifier, look, NEGATIVES, version } from "../classifier/classifier";
+import { change, record, revisionOf } from "../classifier/undo";
+import { tell, tellFailure } from "../components/toasts";
+import { texts } from "../texts/texts";
+import { ClassPictures, type Picture } from "./class-pictures";
+import { Selection } from "./selection";
+import { type Answer, type Run, type Send, Uploads } from "./uploads";
+
+/** What is taught to one classifier here: its pictures, those on their way, and changes. */
+export class Teaching {
+  readonly uploads: Uploads;
+  readonly selection = new Selection();
+  /** Files of the last uploads that are no pictures, for whoever wants to know. */
+  readonly skipped = signal<readonly { file: string; reason: string }[]>([]);
+  private readonly shown = new Map<string, ClassPictures>();
+  /** The content revision that the pictures shown are of. */
+  private seen: number | null = null;
+  private changing = 0;
+  private from = 0;
+
+  constructor(readonly name: string) {
+    const send: Send = (label, files, onProgress, signal) => {
+      const form = new FormData();
+      for (const file of files) form.append("files", file, file.name);
+      const path = classifierPath(name, "classes", label, "images");
+      return upload<Answer>(path, form, { onProgress, signal });
+    };
+    this.uploads = new Uploads(send, {
+      onBegin: async () => {
+        this.from = await revisionOf(name);
+      },
+      onRegistered: (label, answer) => this.registered(label, answer),
+      onEnd: (run) => this.ended(run),
+    });
+  }
+
+  /** Pictures of a class, which are loaded once somebody looks. */
+  pictures(label: string): ClassPictures {
+    const known = this.shown.get(label);
+    if (known) return known;
+    const made = new ClassPictures(this.name, label);
+    this.shown.set(label, made);
+    return made;
+  }
+
+  /** Follows changes that others make, until it is called off. */
+  follow(): () => void {
+    return effect(() => {
+      if (version.value > 0 && !this.uploads.busy.value) void this.catchUp();
+    });
+  }
+
+  async newClass(label: string): Promise<void> {
+    await this.change([], texts.teach.changes.classMade(label), () =>
+      api.PUT("/v1/classifiers/{name}/classes/{label}", {
+        params: { path: { name: this.name, label } },
+      }),
+    );
+  }
+
+  async renameClass(label: string, to: string): Promise<void> {
+    await this.change([label, to], texts.teach.changes.renamed(label, to), () =>
+      api.POST("/v1/classifiers/{name}/classes/{label}/rename", {
+        params: { path: { name: this.name, label } },
+        body: { to },
+      }),
+    );
+  }
+
+  async deleteClass(label: string): Promise<void> {
+    await this.change([label], texts.teach.changes.classDeleted(label), () =>
+      api.DELETE("/v1/classifiers/{name}/classes/{label}", {
+        params: { path: { name: this.name, label } },
+      }),
+    );
+  }
+
+  async mergeClass(label: string, into: string): Promise<void> {
+    await this.change([label, into], texts.teach.changes.merged(label, into), () =>
+      api.POST("/v1/classifiers/{name}/classes/{label}/merge", {
+        params: { path: { name: this.name, label: into } },
+        body: { from: [label] },
+      }),
+    );
+  }
+
+  /** Moves pictures, of any classes, to one; what is shown follows at once. */
+  async move(images: ReadonlyMap<string, string>, to: string): Promise<void> {
+    const leaving = new Map([...images].filter(([, label]) => label !== to));
+    if (leaving.size === 0) return;
+    const ids = new Set(leaving.keys());
+    const labels = [...new Set([...leaving.values(), to])];
+    const moved: Picture[] = [];
+    batch(() => {
+      for (const label of new Set(leaving.values())) {
+        const from = this.pictures(label);
+        moved.push(...from.all.value.filter((one) => ids.has(one.id)));
+        from.remove(ids);
+      }
+      this.pictures(to).add(moved);
+      this.selection.clear();
+    });
+    await this.change(labels, texts.teach.changes.moved(ids.size, friendly(to)), () =>
+      api.POST("/v1/classifiers/{name}/images/move", {
+        params: { path: { name: this.name } },
+        body: { images: [...ids], to },
+      }),
+    );
+  }
+
+  async remove(images: ReadonlyMap<string, string>): Promise<void> {
+    if (images.size === 0) return;
+    const ids = new Set(images.keys());
+    const labels = [...new Set(images.values())];
+    batch(() => {
+      for (const label of labels) this.pictures(label).remove(ids);
+      this.selection.clear();
+    });
+    await this.change(labels, texts.teach.changes.deleted(ids.size), () =>
+      api.POST("/v1/classifiers/{name}/images/delete", {
+        params: { path: { name: this.name } },
+        body: { images: [...ids] },
+      }),
+    );
+  }
+
+  private async change(labels: string[], text: string, act: () => Promise<unknown>): Promise<void> {
+    const before = this.seen;
+    this.changing += 1;
+    try {
+      await change(this.name, text, act);
+    } finally {
+      this.changing -= 1;
+      await this.settle(labels, before, 1).catch(tellFailure);
+    }
+  }
+
+  /** Shows what the service has of the classes that were changed here; of all, if others did. */
+  private async settle(labels: Iterable<string>, before: number | null, most: number) {
+    const now = await revisionOf(this.name);
+    const alone = before !== null && now - before <= most;
+    this.seen = now;
+    const all = alone ? [...labels].map((label) => this.shown.get(label)) : this.shown.values();
+    await Promise.all([...all].map((one) => one?.refresh()));
+  }
+
+  private async catchUp(): Promise<void> {
+    try {
+      const now = await revisionOf(this.name);
+      if (now === this.seen || this.changing > 0 || this.uploads.busy.value) return;
+      const first = this.seen === null;
+      this.seen = now;
+      if (!first) await Promise.all([...this.shown.values()].map((one) => one.refresh()));
+    } catch (error) {
+      tellFailure(error);
+    }
+  }
+
+  private registered(label: string, answer: Answer): void {
+    const created = answer.images.filter((one) => one.status === "created");
+    this.pictures(label).add(created);
+    this.note(answer.skipped);
+    if (!classes.value.some((one) => one.label === label)) void look();
+  }
+
+  note(skipped: readonly { file: string; reason: string }[]): void {
+    if (skipped.length > 0) this.skipped.value = [...this.skipped.value, ...skipped];
+  }
+
+  private async ended(run: Run): Promise<void> {
+    const before = this.seen;
+    this.changing += 1;
+    try {
+      const { added, there, refused } = texts.teach.changes;
+      const said = [
+        run.created > 0 && added(run.created),
+        run.duplicates > 0 && there(run.duplicates),
+      ];
+      if (run.refused > 0) said.push(refused(run.refused));
+      const text = said.filter(Boolean).join(" ");
+      if (run.created > 0) await record(this.name, text, this.from, run.requests);
+      else if (text) tell(text);
+    } catch (error) {
+      tellFailure(error);
+    } finally {
+      this.changing -= 1;
+      await this.settle(run.labels, before, run.requests).catch(tellFailure);
+    }
+  }
+
+  /** Registers what an archive holds; its folders are classes. */
+  async sendArchive(
+    file: File,
+    onProgress: (share: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.change([], texts.teach.changes.archive(file.name), async () => {
+      const answer = await upload<Answer>(classifierPath(this.name, "support"), file, {
+        headers: { "content-type": "application/zip" },
+        onProgress,
+        signal,
+      });
+      this.note(answer.skipped);
+      this.seen = null;
+      return answer;
+    });
+  }
+}
+
+const teachings = new Map<string, Teaching>();
+
+/** Of a classifier; kept while the page is open, so that uploads go on beside other pages. */
+export function teaching(name: string): Teaching {
+  const known = teachings.get(name);
+  if (known) return known;
+  const made = new Teaching(name);
+  teachings.set(name, made);
+  return made;
+}
+
+/** A class's name as users are told it. */
+export function friendly(label: string): string {
+  return label === NEGATIVES ? texts.app.negatives : label;
+}
+
+/** Whether there are pictures or classes at all. */
+export function isEmpty(): boolean {
+  return classifier.value?.n_classes === 0 && classes.value.length === 0;
+}

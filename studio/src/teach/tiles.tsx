@@ -1,0 +1,78 @@
+import { useEffect, useState } from "preact/hooks";
+import { thumbnailUrl } from "../api/pictures";
+import { texts } from "../texts/texts";
+import type { Picture } from "./class-pictures";
+import type { Teaching } from "./teaching";
+import type { Pending } from "./uploads";
+
+interface PictureProps {
+  teaching: Teaching;
+  picture: Picture;
+  onOpen: () => void;
+}
+
+/** A picture that is registered. */
+export function PictureTile({ teaching, picture, onOpen }: PictureProps) {
+  return (
+    <>
+      <img
+        src={thumbnailUrl(teaching.name, picture.id)}
+        alt={picture.filename}
+        decoding="async"
+        draggable={false}
+      />
+      <button
+        type="button"
+        class="tile-open"
+        tabIndex={-1}
+        aria-label={texts.teach.open(picture.filename)}
+        onClick={onOpen}
+      />
+    </>
+  );
+}
+
+/** A picture on its way, or one that was refused, with the reason on it. */
+export function PendingTile({ teaching, pending }: { teaching: Teaching; pending: Pending }) {
+  const url = useObjectUrl(pending.file);
+  const state = pending.state.value;
+  const name = pending.file.name;
+  if (state.kind === "refused") {
+    return (
+      <div class="tile-refused">
+        <span dir="auto" title={texts.teach.refused(name, state.reason)}>
+          <b>{name}</b> {state.reason}
+        </span>
+        <button
+          type="button"
+          class="icon"
+          aria-label={texts.teach.dismiss(name)}
+          onClick={() => teaching.uploads.dismiss([pending])}
+        >
+          ×
+        </button>
+      </div>
+    );
+  }
+  return (
+    <>
+      {url && <img class="tile-pending" src={url} alt={name} decoding="async" draggable={false} />}
+      <progress
+        class="tile-progress"
+        aria-label={state.kind === "sending" ? texts.teach.sending : texts.teach.waiting}
+        value={state.kind === "sending" ? state.share.value : 0}
+      />
+    </>
+  );
+}
+
+/** Address of a file of the machine, as long as something shows it. */
+function useObjectUrl(file: File): string | null {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
+  return url;
+}
