@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { api, body } from "../api/client";
-import { tell, tellFailure } from "../components/toasts";
+import { tell as tellAny, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { look } from "./classifier";
 
@@ -15,6 +15,11 @@ export interface Change {
 export const done = signal<readonly Change[]>([]);
 /** What was undone, and can be made again, the last one last. */
 export const undone = signal<readonly Change[]>([]);
+
+/** One message at a time: only the last change can be undone. */
+function tell(text: string, action?: Parameters<typeof tellAny>[1]): void {
+  tellAny(text, action, "undo");
+}
 
 let of: string | null = null;
 /** The revision that the last change here led to: at another one somebody else was at work. */

@@ -4,12 +4,14 @@ import { texts } from "../texts/texts";
 
 interface Props {
   title: string;
+  /** For what needs room, as pictures do. */
+  wide?: boolean;
   onClose: () => void;
   children: ComponentChildren;
 }
 
 /** Modal dialog: the browser's own, which keeps the focus and gives it back. */
-export function Dialog({ title, onClose, children }: Props) {
+export function Dialog({ title, wide = false, onClose, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -18,7 +20,13 @@ export function Dialog({ title, onClose, children }: Props) {
     return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={id} onCancel={onClose} onClose={onClose}>
+    <dialog
+      ref={element}
+      class={wide ? "wide" : undefined}
+      aria-labelledby={id}
+      onCancel={onClose}
+      onClose={onClose}
+    >
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="icon" aria-label={texts.app.close} onClick={onClose}>

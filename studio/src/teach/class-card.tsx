@@ -4,8 +4,10 @@ import { holdsFiles, readDrop } from "../components/dropped-files";
 import { Menu } from "../components/menu";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
+import { CameraPanel } from "./camera-panel";
 import { ChooseClass } from "./choose-class";
 import { ClassGrid } from "./class-grid";
+import { ClassHints } from "./class-hints";
 import { holdsPictures } from "./dragging";
 import { FilePicker } from "./file-picker";
 import { takeForClass } from "./intake";
@@ -104,7 +106,11 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
       {shown.n_images + pending === 0 && (
         <p class="quiet small">{negatives ? texts.teach.noNegatives : texts.teach.noPictures}</p>
       )}
+      {near && <ClassHints teaching={teaching} label={label} mayChange={mayChange} />}
       {near && <ClassGrid teaching={teaching} shown={shown} large={large} mayChange={mayChange} />}
+      {doing === "camera" && (
+        <CameraPanel teaching={teaching} label={label} onClose={() => setDoing(null)} />
+      )}
       {mayChange && (
         <div class="class-foot">
           <FilePicker
@@ -112,6 +118,15 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
             label={texts.teach.addTo(name)}
             onFiles={(files) => takeForClass(teaching, label, files)}
           />
+          {doing !== "camera" && (
+            <button
+              type="button"
+              aria-label={texts.teach.camera.openFor(name)}
+              onClick={() => setDoing("camera")}
+            >
+              {texts.teach.camera.open}
+            </button>
+          )}
         </div>
       )}
       {over && <div class="drop-veil">{texts.teach.dropOn(name)}</div>}

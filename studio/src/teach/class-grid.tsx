@@ -4,9 +4,9 @@ import { tellFailure } from "../components/toasts";
 import { VirtualGrid } from "../components/virtual-grid";
 import { texts } from "../texts/texts";
 import { setDragged } from "./dragging";
+import { openPicture } from "./opened";
 import { friendly, type Teaching } from "./teaching";
 import { PendingTile, PictureTile } from "./tiles";
-import { openPicture } from "./viewer";
 
 interface Props {
   teaching: Teaching;

@@ -98,7 +98,8 @@ export class ClassPictures {
     this.fresh.value = this.fresh.value.filter((one) => ids.has(one.id));
   }
 
-  private forget(): void {
+  /** There are none: the class is gone. */
+  forget(): void {
     this.take([], null);
   }
 

@@ -2,8 +2,8 @@ import { useState } from "preact/hooks";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { ChooseClass } from "./choose-class";
+import { openPicture } from "./opened";
 import type { Teaching } from "./teaching";
-import { openPicture } from "./viewer";
 
 /** What can be done with the pictures that are selected. */
 export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayChange: boolean }) {

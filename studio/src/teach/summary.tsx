@@ -1,6 +1,7 @@
 import { classifier } from "../classifier/classifier";
 import { done, redo, undo, undone } from "../classifier/undo";
 import { texts } from "../texts/texts";
+import { SelectionBar } from "./selection-bar";
 import type { Teaching } from "./teaching";
 
 /** Line that stays in view: what there is, how it is, and the way back. */
@@ -36,6 +37,7 @@ export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange
         </span>
       )}
       {!mayChange && <span class="quiet">{texts.app.readOnly}</span>}
+      <SelectionBar teaching={teaching} mayChange={mayChange} />
     </div>
   );
 }

@@ -5,23 +5,34 @@ import { holdsFiles, readDrop } from "../components/dropped-files";
 import { tellFailure } from "../components/toasts";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
+import { followAdvice } from "./advice";
 import { ChooseClass } from "./choose-class";
 import { ClassCard } from "./class-card";
 import { FilePicker } from "./file-picker";
 import { homeless, takeForAll } from "./intake";
 import { NewClass } from "./new-class";
-import { SelectionBar } from "./selection-bar";
+import { followPastes } from "./pasting";
 import { Summary } from "./summary";
 import "./teach.css";
+import { closePicture } from "./opened";
 import { type Teaching, teaching as teachingOf } from "./teaching";
 import { UploadBar } from "./upload-bar";
+import { Viewer } from "./viewer";
 
 /** Page of a classifier's classes and pictures. */
 export function TeachPage({ name }: { name: string }) {
   const teaching = useMemo(() => teachingOf(name), [name]);
   const mayChange = allows("write");
   useEffect(() => teaching.follow(), [teaching]);
-  useEffect(() => () => teaching.selection.clear(), [teaching]);
+  useEffect(() => followAdvice(teaching), [teaching]);
+  useEffect(() => (mayChange ? followPastes(teaching) : undefined), [teaching, mayChange]);
+  useEffect(
+    () => () => {
+      teaching.selection.clear();
+      closePicture();
+    },
+    [teaching],
+  );
   useKeys(teaching, mayChange);
   const over = usePageDrop(teaching, mayChange);
   const shown = shownClasses(teaching, mayChange);
@@ -59,7 +70,7 @@ export function TeachPage({ name }: { name: string }) {
           <ClassCard key={one.label} teaching={teaching} shown={one} mayChange={mayChange} />
         ))}
       </div>
-      <SelectionBar teaching={teaching} mayChange={mayChange} />
+      <Viewer teaching={teaching} mayChange={mayChange} />
       {homeless.value.length > 0 && (
         <ChooseClass
           title={texts.teach.where(homeless.value.length)}

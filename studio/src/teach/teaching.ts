@@ -144,7 +144,7 @@ export class Teaching {
     const alone = before !== null && now - before <= most;
     this.seen = now;
     const all = alone ? [...labels].map((label) => this.shown.get(label)) : this.shown.values();
-    await Promise.all([...all].map((one) => one?.refresh()));
+    await refresh(all);
   }
 
   private async catchUp(): Promise<void> {
@@ -153,7 +153,7 @@ export class Teaching {
       if (now === this.seen || this.changing > 0 || this.uploads.busy.value) return;
       const first = this.seen === null;
       this.seen = now;
-      if (!first) await Promise.all([...this.shown.values()].map((one) => one.refresh()));
+      if (!first) await refresh(this.shown.values());
     } catch (error) {
       tellFailure(error);
     }
@@ -208,6 +208,14 @@ export class Teaching {
       return answer;
     });
   }
+}
+
+/** Loads pictures anew, those of the classes that there are. */
+async function refresh(all: Iterable<ClassPictures | undefined>): Promise<void> {
+  const labels = new Set(classes.value.map((one) => one.label));
+  const there = [...all].filter((one) => one !== undefined);
+  for (const one of there) if (!labels.has(one.label)) one.forget();
+  await Promise.all(there.filter((one) => labels.has(one.label)).map((one) => one.refresh()));
 }
 
 const teachings = new Map<string, Teaching>();
