@@ -10,16 +10,14 @@ export type Spare = components["schemas"]["SpareImage"];
 
 /** What the service advises for a class. */
 export interface ClassAdvice {
-  /** Whether more pictures of this one class would help most. */
-  wanted: boolean;
+  /** More pictures of this class would help most: so many; its share that is recognised now. */
+  need: { more: number; right: number | null } | null;
   suspects: readonly Suspect[];
   copies: readonly Spare[];
 }
 
 const MILLISECONDS_OF_QUIET = 1500;
 const MILLISECONDS_OF_QUIET_WHEN_DEAR = 20_000;
-/** Gain in recall by more pictures from which on it is said; below it is noise. */
-const LEAST_GAIN = 0.02;
 
 /** The advice on what is shown; null: none yet, or none that is still true. */
 export const advice = signal<Advice | null>(null);
@@ -69,22 +67,16 @@ export function adviceOf(
   label: string,
   keep: ReadonlySet<string>,
 ): ClassAdvice {
-  if (whole === null) return { wanted: false, suspects: [], copies: [] };
-  const needs = whole.classes.filter((one) => (one.gain?.value ?? 0) >= LEAST_GAIN);
-  const most = needs.sort((one, other) => gain(other) - gain(one))[0];
-  const fewest = [...whole.classes].sort((one, other) => one.n_votes - other.n_votes)[0];
-  const lacking = most ?? (whole.verdict === "enough" ? undefined : fewest);
+  if (whole === null) return { need: null, suspects: [], copies: [] };
+  // The service names first the class that more pictures would help most.
+  const most = whole.verdict === "enough" ? undefined : whole.classes[0];
   return {
-    wanted: lacking?.label === label,
+    need: most?.label === label ? { more: whole.more, right: most.recall?.value ?? null } : null,
     suspects: whole.look_at.filter((one) => one.label === label && !keep.has(one.image_id)),
     copies: whole.can_go.filter(
       (one) => one.label === label && one.reason === "near copy" && !keep.has(one.image_id),
     ),
   };
-}
-
-function gain(need: Advice["classes"][number]): number {
-  return need.gain?.value ?? 0;
 }
 
 export function keep(ids: Iterable<string>): void {

@@ -22,6 +22,19 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
   const [held, setHeld] = useState(false);
   const [taken, setTaken] = useState(0);
   const said = texts.teach.camera;
+  const release = useRef<(() => void) | null>(null);
+  const begin = () => {
+    if (!live || release.current) return;
+    release.current = teaching.uploads.hold();
+    recording.current?.begin();
+    setHeld(true);
+  };
+  const end = () => {
+    const over = release.current;
+    release.current = null;
+    void recording.current?.end().then(() => over?.());
+    setHeld(false);
+  };
   useEffect(() => {
     let stream: MediaStream | null = null;
     let closed = false;
@@ -47,19 +60,10 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
     );
     return () => {
       closed = true;
-      void recording.current?.end();
+      end();
       closeCamera(stream);
     };
   }, []);
-  const begin = () => {
-    if (!live) return;
-    recording.current?.begin();
-    setHeld(true);
-  };
-  const end = () => {
-    void recording.current?.end();
-    setHeld(false);
-  };
   const isPress = (event: KeyboardEvent) => event.key === " " || event.key === "Enter";
   return (
     <div class="camera">

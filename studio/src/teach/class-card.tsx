@@ -28,6 +28,8 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
   const [doing, setDoing] = useState<"rename" | "merge" | "camera" | null>(null);
   const [near, card] = useNear();
   const pending = teaching.uploads.pending.value.get(label)?.length ?? 0;
+  const pictures = teaching.pictures(label);
+  const registered = pictures.complete.value ? pictures.all.value.length : shown.n_images;
   const negatives = label === NEGATIVES;
   const accepts = (event: DragEvent) =>
     mayChange && (holdsFiles(event.dataTransfer) || holdsPictures(event.dataTransfer));
@@ -69,7 +71,7 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
             <bdi>{name}</bdi>
           </h3>
         )}
-        <span class="quiet small">{texts.app.pictures(shown.n_images)}</span>
+        <span class="quiet small">{texts.app.pictures(registered)}</span>
         <button
           type="button"
           class="icon"
@@ -103,14 +105,14 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
         )}
       </div>
       {negatives && <p class="quiet small">{texts.teach.negativesWhat}</p>}
-      {shown.n_images + pending === 0 && (
+      {registered + pending === 0 && (
         <p class="quiet small">{negatives ? texts.teach.noNegatives : texts.teach.noPictures}</p>
       )}
-      {near && <ClassHints teaching={teaching} label={label} mayChange={mayChange} />}
-      {near && <ClassGrid teaching={teaching} shown={shown} large={large} mayChange={mayChange} />}
       {doing === "camera" && (
         <CameraPanel teaching={teaching} label={label} onClose={() => setDoing(null)} />
       )}
+      {near && <ClassHints teaching={teaching} label={label} mayChange={mayChange} />}
+      {near && <ClassGrid teaching={teaching} shown={shown} large={large} mayChange={mayChange} />}
       {mayChange && (
         <div class="class-foot">
           <FilePicker

@@ -14,13 +14,19 @@ interface Props {
 /** What would make a class better, said where it can be done. */
 export function ClassHints({ teaching, label, mayChange }: Props) {
   const [open, setOpen] = useState<"suspects" | "copies" | null>(null);
-  const { wanted, suspects, copies } = adviceOf(advice.value, label, kept.value);
+  const { need, suspects, copies } = adviceOf(advice.value, label, kept.value);
   const close = () => setOpen(null);
   return (
     <>
-      {(wanted || suspects.length > 0 || copies.length > 0) && (
+      {(need || suspects.length > 0 || copies.length > 0) && (
         <ul class="hints plain small">
-          {wanted && <li>{texts.teach.advice.needs}</li>}
+          {need && (
+            <li>
+              {need.more > 0 && need.right !== null
+                ? texts.teach.advice.needsSome(need.more, need.right)
+                : texts.teach.advice.needs}
+            </li>
+          )}
           {suspects.length > 0 && (
             <li>
               {texts.teach.advice.suspects(suspects.length)}{" "}

@@ -23,6 +23,7 @@ export class ClassPictures {
     const rest = known.filter((one) => !fresh.has(one.id));
     return [...fresh.values(), ...rest];
   });
+  private readonly ids = computed(() => new Set(this.all.value.map((one) => one.id)));
   private cursor: string | null = null;
   private wanted = 0;
   private loading: Promise<void> | null = null;
@@ -63,10 +64,14 @@ export class ClassPictures {
     this.take(found, cursor);
   }
 
+  /** Whether a picture may be of this class, as far as it is loaded. */
+  mayHave(id: string): boolean {
+    return !this.complete.value || this.ids.value.has(id);
+  }
+
   /** Shows pictures that came here by a change, before any list has them. */
   add(pictures: readonly Picture[]): void {
-    const known = new Set(this.all.value.map((one) => one.id));
-    const added = pictures.filter((one) => !known.has(one.id)).reverse();
+    const added = pictures.filter((one) => !this.ids.value.has(one.id)).reverse();
     this.fresh.value = [...added, ...this.fresh.value];
   }
 

@@ -1,10 +1,11 @@
 import { signal } from "@preact/signals";
 import type { DroppedFile } from "../components/dropped-files";
 import { isArchive } from "../components/dropped-files";
-import { tellFailure } from "../components/toasts";
+import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { isDropping, sorted } from "./folders";
 import type { Teaching } from "./teaching";
+import { unzipped } from "./unzip";
 
 /** Pictures that wait for the user to say which class they are of. */
 export const homeless = signal<readonly File[]>([]);
@@ -26,7 +27,18 @@ export function takeForClass(teaching: Teaching, label: string, files: DroppedFi
     label,
     wanted.filter((file) => !isArchive(file)),
   );
-  for (const file of wanted.filter(isArchive)) void takeArchive(teaching, file);
+  for (const file of wanted.filter(isArchive)) void unpackForClass(teaching, label, file);
+}
+
+/** A zip on a class: its pictures are of the class, so it is unpacked here, where that is known. */
+async function unpackForClass(teaching: Teaching, label: string, file: File): Promise<void> {
+  try {
+    const inside = (await unzipped(file)).filter((one) => !isArchive(one.file));
+    if (inside.length > 0) takeForClass(teaching, label, inside);
+    else tell(texts.teach.uploads.emptyZip(file.name));
+  } catch {
+    tell(texts.teach.uploads.notZip(file.name));
+  }
 }
 
 /** Takes what was dropped beside the classes: folders are classes, and of the rest it is asked. */

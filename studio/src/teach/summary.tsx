@@ -3,6 +3,7 @@ import { done, redo, undo, undone } from "../classifier/undo";
 import { texts } from "../texts/texts";
 import { SelectionBar } from "./selection-bar";
 import type { Teaching } from "./teaching";
+import { UploadLine } from "./upload-bar";
 
 /** Line that stays in view: what there is, how it is, and the way back. */
 export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange: boolean }) {
@@ -13,9 +14,13 @@ export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange
       <span>
         <b>{texts.app.classes(now.n_classes)}</b> · <b>{texts.app.pictures(now.n_images)}</b>
       </span>
-      <span class="quiet" aria-live="polite">
-        {stateText(now.n_classes, now.tuning.state)}
-      </span>
+      {teaching.uploads.busy.value ? (
+        <UploadLine teaching={teaching} />
+      ) : (
+        <span class="quiet" role="status">
+          {stateText(now.n_classes, now.tuning.state)}
+        </span>
+      )}
       {mayChange && (
         <span class="summary-acts">
           <button

@@ -144,7 +144,7 @@ export class Teaching {
     const alone = before !== null && now - before <= most;
     this.seen = now;
     const all = alone ? [...labels].map((label) => this.shown.get(label)) : this.shown.values();
-    await refresh(all);
+    await this.refresh(all);
   }
 
   private async catchUp(): Promise<void> {
@@ -153,10 +153,19 @@ export class Teaching {
       if (now === this.seen || this.changing > 0 || this.uploads.busy.value) return;
       const first = this.seen === null;
       this.seen = now;
-      if (!first) await refresh(this.shown.values());
+      if (!first) await this.refresh(this.shown.values());
     } catch (error) {
       tellFailure(error);
     }
+  }
+
+  /** Loads pictures anew, those of the classes that there are. */
+  private async refresh(all: Iterable<ClassPictures | undefined>): Promise<void> {
+    const labels = new Set(classes.value.map((one) => one.label));
+    const there = [...all].filter((one) => one !== undefined);
+    for (const one of there) if (!labels.has(one.label)) one.forget();
+    await Promise.all(there.filter((one) => labels.has(one.label)).map((one) => one.refresh()));
+    this.selection.keep((id, label) => this.shown.get(label)?.mayHave(id) ?? false);
   }
 
   private registered(label: string, answer: Answer): void {
@@ -208,14 +217,6 @@ export class Teaching {
       return answer;
     });
   }
-}
-
-/** Loads pictures anew, those of the classes that there are. */
-async function refresh(all: Iterable<ClassPictures | undefined>): Promise<void> {
-  const labels = new Set(classes.value.map((one) => one.label));
-  const there = [...all].filter((one) => one !== undefined);
-  for (const one of there) if (!labels.has(one.label)) one.forget();
-  await Promise.all(there.filter((one) => labels.has(one.label)).map((one) => one.refresh()));
 }
 
 const teachings = new Map<string, Teaching>();

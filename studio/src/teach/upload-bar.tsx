@@ -2,26 +2,31 @@ import { texts } from "../texts/texts";
 import { archives } from "./intake";
 import type { Teaching } from "./teaching";
 
-/** What is on its way, and what of it did not arrive. */
+/** How far the pictures on their way are. In the line that stays: nothing below moves by it. */
+export function UploadLine({ teaching }: { teaching: Teaching }) {
+  const { uploads } = teaching;
+  const { label, progress, cancel } = texts.teach.uploads;
+  const total = uploads.total.value;
+  const finished = uploads.finished.value;
+  return (
+    <span class="upload-line">
+      <progress aria-label={label} max={total} value={finished} />
+      <span class="quiet">{progress(finished, total)}</span>
+      <button type="button" onClick={() => uploads.cancel()}>
+        {cancel}
+      </button>
+    </span>
+  );
+}
+
+/** What of the uploads needs the user, and archives, which are sent as they are. */
 export function UploadBar({ teaching }: { teaching: Teaching }) {
   const { uploads } = teaching;
   const status = uploads.status.value;
   const skipped = teaching.skipped.value;
-  const refused = [...uploads.pending.value.values()]
-    .flat()
-    .filter((one) => one.state.value.kind === "refused");
-  const { label, progress } = texts.teach.uploads;
+  const refused = uploads.refused.value;
   return (
     <div class="upload-bar">
-      {status !== "idle" && (
-        <div class="notice upload-line">
-          <progress aria-label={label} max={uploads.total.value} value={uploads.finished.value} />
-          <span aria-live="off">{progress(uploads.finished.value, uploads.total.value)}</span>
-          <button type="button" onClick={() => uploads.cancel()}>
-            {texts.teach.uploads.cancel}
-          </button>
-        </div>
-      )}
       <div role="status">
         {status === "waiting" && <p class="notice">{texts.teach.uploads.waiting}</p>}
         {status === "halted" && (

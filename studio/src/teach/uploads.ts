@@ -63,6 +63,8 @@ const LONGEST_WAIT_SECONDS = 15;
 export class Uploads {
   /** Pictures that are not registered yet, by their class, as they came. */
   readonly pending = signal<ReadonlyMap<string, readonly Pending[]>>(new Map());
+  /** Those of them that the service does not take. */
+  readonly refused = signal<readonly Pending[]>([]);
   /** "waiting": the service is busy, it goes on by itself; "halted": it cannot be reached. */
   readonly status = signal<"idle" | "sending" | "waiting" | "halted">("idle");
   readonly total = signal(0);
@@ -71,6 +73,7 @@ export class Uploads {
 
   private queue: Pending[] = [];
   private inFlight = 0;
+  private held = 0;
   private run: Run | null = null;
   private begun: Promise<void> | null = null;
   private lastId = 0;
@@ -111,6 +114,15 @@ export class Uploads {
     if (this.status.value !== "halted" && this.status.value !== "waiting") return;
     this.status.value = "sending";
     this.next();
+  }
+
+  /** Keeps what is sent from now on one run until it is released, with pauses in between. */
+  hold(): () => void {
+    this.held += 1;
+    return () => {
+      this.held -= 1;
+      if (this.inFlight === 0 && this.queue.length === 0) void this.end();
+    };
   }
 
   /** Sends nothing more; what was registered stays. */
@@ -224,6 +236,7 @@ export class Uploads {
       const reason = reasons.get(one.file.name) ?? problem.message;
       one.state.value = { kind: "refused", reason };
     }
+    this.refused.value = [...this.refused.value, ...refused];
     if (this.run) this.run.refused += refused.length;
     this.finished.value += refused.length;
     this.again(batch.filter((one) => !refused.includes(one)));
@@ -247,7 +260,7 @@ export class Uploads {
 
   private async end(): Promise<void> {
     const { run } = this;
-    if (run === null) return;
+    if (run === null || this.held > 0) return;
     this.run = null;
     await this.begun;
     this.total.value = 0;
@@ -256,6 +269,9 @@ export class Uploads {
   }
 
   private drop(gone: ReadonlySet<Pending>): void {
+    if (this.refused.value.length > 0) {
+      this.refused.value = this.refused.value.filter((one) => !gone.has(one));
+    }
     for (const label of new Set([...gone].map((one) => one.label))) {
       const left = (this.pending.value.get(label) ?? []).filter((one) => !gone.has(one));
       this.show(label, left);

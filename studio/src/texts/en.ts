@@ -111,6 +111,8 @@ export const en = {
       label: "Pictures on their way",
       progress: (n: number, of: number) => `${number(n)} of ${number(of)} pictures added`,
       waiting: "The service is busy. This goes on by itself.",
+      notZip: (name: string) => `${name} cannot be opened here. Unpack it, and drop the pictures.`,
+      emptyZip: (name: string) => `There are no pictures in ${name}.`,
       halted: "The service cannot be reached. Nothing is lost.",
       again: "Try again",
       cancel: "Cancel",
@@ -168,7 +170,8 @@ export const en = {
     },
     advice: {
       needs: "A few more pictures would help most here.",
-      needsSome: (n: number) => `About ${number(n)} more pictures would help here.`,
+      needsSome: (n: number, right: number) =>
+        `${number(n)} more pictures would help most here. Now about ${Math.round(100 * right)} % of it are recognised.`,
       suspects: (n: number) =>
         n === 1
           ? "1 picture looks as if it belongs elsewhere."
