@@ -30,6 +30,10 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
   const pending = teaching.uploads.pending.value.get(label)?.length ?? 0;
   const pictures = teaching.pictures(label);
   const registered = pictures.complete.value ? pictures.all.value.length : shown.n_images;
+  const endRename = () => {
+    setDoing(null);
+    card.current?.querySelector<HTMLElement>(".menu > button")?.focus();
+  };
   const negatives = label === NEGATIVES;
   const accepts = (event: DragEvent) =>
     mayChange && (holdsFiles(event.dataTransfer) || holdsPictures(event.dataTransfer));
@@ -65,11 +69,11 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
     >
       <div class="class-head">
         {doing === "rename" ? (
-          <RenameClass teaching={teaching} label={label} onEnd={() => setDoing(null)} />
+          <RenameClass teaching={teaching} label={label} onEnd={endRename} />
         ) : (
-          <h3>
+          <h2>
             <bdi>{name}</bdi>
-          </h3>
+          </h2>
         )}
         <span class="quiet small">{texts.app.pictures(registered)}</span>
         <button
@@ -150,7 +154,10 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
 
 function RenameClass(props: { teaching: Teaching; label: string; onEnd: () => void }) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.select(), []);
+  useEffect(() => {
+    input.current?.focus();
+    input.current?.select();
+  }, []);
   const submit = (event: Event) => {
     event.preventDefault();
     const to = input.current?.value.trim();

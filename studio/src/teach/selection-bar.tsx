@@ -11,35 +11,47 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
   const [moving, setMoving] = useState(false);
   const said = texts.teach.selection;
   const only = chosen.size === 1 ? [...chosen][0] : undefined;
+  const first = [...chosen.values()][0];
+  /** The button that was pressed goes, so the focus is given back to the pictures. */
+  const ended = () => {
+    if (first !== undefined) gridOf(first)?.focus();
+  };
   return (
     <>
-      <div role="status" class={chosen.size > 0 ? "selection-bar" : "hidden"}>
-        {chosen.size > 0 && (
+      <div class={chosen.size > 0 ? "selection-bar" : "hidden"}>
+        <b role="status">{chosen.size > 0 && said.count(chosen.size)}</b>
+        {only && (
+          <button type="button" onClick={() => openPicture(only[1], only[0])}>
+            {said.open}
+          </button>
+        )}
+        {chosen.size > 0 && mayChange && (
           <>
-            <b>{said.count(chosen.size)}</b>
-            {only && (
-              <button type="button" onClick={() => openPicture(only[1], only[0])}>
-                {said.open}
-              </button>
-            )}
-            {mayChange && (
-              <>
-                <button type="button" onClick={() => setMoving(true)}>
-                  {said.move}
-                </button>
-                <button
-                  type="button"
-                  class="danger"
-                  onClick={() => teaching.remove(chosen).catch(tellFailure)}
-                >
-                  {said.remove}
-                </button>
-              </>
-            )}
-            <button type="button" onClick={() => teaching.selection.clear()}>
-              {said.clear}
+            <button type="button" onClick={() => setMoving(true)}>
+              {said.move}
+            </button>
+            <button
+              type="button"
+              class="danger"
+              onClick={() => {
+                ended();
+                teaching.remove(chosen).catch(tellFailure);
+              }}
+            >
+              {said.remove}
             </button>
           </>
+        )}
+        {chosen.size > 0 && (
+          <button
+            type="button"
+            onClick={() => {
+              ended();
+              teaching.selection.clear();
+            }}
+          >
+            {said.clear}
+          </button>
         )}
       </div>
       {moving && (
@@ -48,10 +60,16 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
           onClose={() => setMoving(false)}
           onChoose={(label) => {
             setMoving(false);
+            ended();
             teaching.move(chosen, label).catch(tellFailure);
           }}
         />
       )}
     </>
   );
+}
+
+function gridOf(label: string): HTMLElement | null {
+  const card = document.querySelector(`[data-label="${CSS.escape(label)}"]`);
+  return card?.querySelector<HTMLElement>("[role=grid]") ?? null;
 }

@@ -11,7 +11,7 @@ interface PictureProps {
   onOpen: () => void;
 }
 
-/** A picture that is registered. */
+/** A picture that is registered. Its button is for the pointer: Enter opens what the grid is at. */
 export function PictureTile({ teaching, picture, onOpen }: PictureProps) {
   return (
     <>
@@ -25,7 +25,8 @@ export function PictureTile({ teaching, picture, onOpen }: PictureProps) {
         type="button"
         class="tile-open"
         tabIndex={-1}
-        aria-label={texts.teach.open(picture.filename)}
+        aria-hidden="true"
+        title={texts.teach.open(picture.filename)}
         onClick={onOpen}
       />
     </>

@@ -98,7 +98,6 @@ export const en = {
     otherClass: "Another class",
     choose: "Choose",
     selection: {
-      label: "Selected pictures",
       count: (n: number) => `${number(n)} selected`,
       move: "Move to …",
       moveTitle: (n: number) =>
@@ -171,7 +170,7 @@ export const en = {
     advice: {
       needs: "A few more pictures would help most here.",
       needsSome: (n: number, right: number) =>
-        `${number(n)} more pictures would help most here. Now about ${Math.round(100 * right)} % of it are recognised.`,
+        `${number(n)} more pictures would help most here: about ${Math.round(100 * right)} % are recognised now.`,
       suspects: (n: number) =>
         n === 1
           ? "1 picture looks as if it belongs elsewhere."
