@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { type Signal, signal } from "@preact/signals";
 import { api, body } from "../api/client";
 import { tell as tellAny, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -11,19 +11,32 @@ export interface Change {
   to: number;
 }
 
-/** What can be undone, the last one last. */
-export const done = signal<readonly Change[]>([]);
-/** What was undone, and can be made again, the last one last. */
-export const undone = signal<readonly Change[]>([]);
+/** What was changed here of one classifier. */
+interface Past {
+  /** What can be undone, the last one last. */
+  done: Signal<readonly Change[]>;
+  /** What was undone, and can be made again, the last one last. */
+  undone: Signal<readonly Change[]>;
+  /** The revision that the last change here led to: at another one somebody else was at work. */
+  head: number | null;
+  /** Changes that are being made: until they are, nothing can be undone. */
+  under: number;
+}
+
+const pasts = new Map<string, Past>();
+
+export function pastOf(name: string): Past {
+  const known = pasts.get(name);
+  if (known) return known;
+  const made: Past = { done: signal([]), undone: signal([]), head: null, under: 0 };
+  pasts.set(name, made);
+  return made;
+}
 
 /** One message at a time: only the last change can be undone. */
 function tell(text: string, action?: Parameters<typeof tellAny>[1]): void {
   tellAny(text, action, "undo");
 }
-
-let of: string | null = null;
-/** The revision that the last change here led to: at another one somebody else was at work. */
-let head: number | null = null;
 
 /** The content revision of a classifier now. */
 export async function revisionOf(name: string): Promise<number> {
@@ -31,16 +44,31 @@ export async function revisionOf(name: string): Promise<number> {
   return body(await api.GET("/v1/classifiers/{name}/history", { params })).revision;
 }
 
-/** Makes a change of one request, tells it with a way back, and looks at the classifier anew. */
+/** Says that a change begins; what it gives says that it is over. */
+export function underWay(name: string): () => void {
+  const past = pastOf(name);
+  past.under += 1;
+  return () => {
+    past.under -= 1;
+  };
+}
+
+/** Makes a change, of one request mostly, tells it with a way back, and looks at the classifier anew. */
 export async function change<T>(
   name: string,
   text: string | ((result: T) => string),
   act: () => Promise<T>,
+  requests = 1,
 ): Promise<T> {
-  const from = await revisionOf(name);
-  const result = await act();
-  await record(name, typeof text === "string" ? text : text(result), from, 1);
-  return result;
+  const over = underWay(name);
+  try {
+    const from = await revisionOf(name);
+    const result = await act();
+    await record(name, typeof text === "string" ? text : text(result), from, requests);
+    return result;
+  } finally {
+    over();
+  }
 }
 
 /** Remembers and tells what has been changed since a revision, by so many requests. */
@@ -53,24 +81,25 @@ export async function record(
   const to = await revisionOf(name);
   await look();
   if (to === from) return;
-  if (name !== of || from !== head) forget(name);
-  head = to;
-  undone.value = [];
+  const past = pastOf(name);
+  const before = from === past.head ? past.done.value : [];
+  past.head = to;
+  past.undone.value = [];
   if (to - from > requests) {
     // Others changed it amid this: going back would undo their work, too.
-    forget(name);
-    head = to;
+    past.done.value = [];
     tell(text);
     return;
   }
   const made = { text, from, to };
-  done.value = [...done.value, made];
+  past.done.value = [...before, made];
   tell(text, { label: texts.app.undo, run: () => void undoOnly(name, made) });
 }
 
 /** Undoes the last change made here. */
 export async function undo(name: string): Promise<void> {
-  const last = name === of ? done.value.at(-1) : undefined;
+  const { done, undone } = pastOf(name);
+  const last = done.value.at(-1);
   if (last === undefined) {
     tell(texts.teach.undo.nothing);
     return;
@@ -87,7 +116,8 @@ export async function undo(name: string): Promise<void> {
 
 /** Makes anew what was undone last. */
 export async function redo(name: string): Promise<void> {
-  const last = name === of ? undone.value.at(-1) : undefined;
+  const { done, undone } = pastOf(name);
+  const last = undone.value.at(-1);
   if (last === undefined) {
     tell(texts.teach.undo.nothingToRedo);
     return;
@@ -101,17 +131,24 @@ export async function redo(name: string): Promise<void> {
 
 /** Undoes a change whose message is still shown, unless another came after it. */
 async function undoOnly(name: string, which: Change): Promise<void> {
-  if (done.value.at(-1) === which) await undo(name);
+  if (pastOf(name).done.value.at(-1) === which) await undo(name);
   else tell(texts.teach.undo.notLast);
 }
 
 /** Reverts to a revision, if nobody else has changed the classifier; tells if so. */
 async function back(name: string, to: number): Promise<boolean> {
+  const past = pastOf(name);
+  if (past.under > 0) {
+    tell(texts.teach.undo.busy);
+    return false;
+  }
+  const over = underWay(name);
   try {
     const path = { path: { name } };
     const now = await api.GET("/v1/classifiers/{name}", { params: path, cache: "no-store" });
-    if ((await revisionOf(name)) !== head) {
-      forget(name);
+    if ((await revisionOf(name)) !== past.head) {
+      past.done.value = [];
+      past.undone.value = [];
       tell(texts.teach.undo.others);
       return false;
     }
@@ -119,18 +156,13 @@ async function back(name: string, to: number): Promise<boolean> {
     const header = { "if-match": now.response.headers.get("etag") ?? "*" };
     const params = { ...path, query: { to }, header };
     await api.POST("/v1/classifiers/{name}/revert", { params });
-    head = await revisionOf(name);
+    past.head = await revisionOf(name);
     await look();
     return true;
   } catch (error) {
     tellFailure(error);
     return false;
+  } finally {
+    over();
   }
-}
-
-function forget(name: string): void {
-  of = name;
-  head = null;
-  done.value = [];
-  undone.value = [];
 }

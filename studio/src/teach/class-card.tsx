@@ -88,6 +88,11 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
         </button>
         {mayChange && (
           <Menu label={texts.teach.more(name)}>
+            {registered > 0 && (
+              <button type="button" onClick={() => teaching.selectAll(label).catch(tellFailure)}>
+                {texts.teach.selectAll}
+              </button>
+            )}
             {!negatives && (
               <>
                 <button type="button" onClick={() => setDoing("rename")}>

@@ -63,8 +63,7 @@ export function ClassGrid({ teaching, shown, large, mayChange }: Props) {
       onKey={(event) => {
         if ((event.ctrlKey || event.metaKey) && event.key === "a") {
           event.preventDefault();
-          const everything = pictures.want(Number.POSITIVE_INFINITY);
-          everything.then(() => selection.all(label, ids()), tellFailure);
+          teaching.selectAll(label).catch(tellFailure);
         }
       }}
       onDragStart={

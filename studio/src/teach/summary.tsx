@@ -1,5 +1,5 @@
 import { classifier } from "../classifier/classifier";
-import { done, redo, undo, undone } from "../classifier/undo";
+import { pastOf, redo, undo } from "../classifier/undo";
 import { texts } from "../texts/texts";
 import { SelectionBar } from "./selection-bar";
 import type { Teaching } from "./teaching";
@@ -9,6 +9,7 @@ import { UploadLine } from "./upload-bar";
 export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange: boolean }) {
   const now = classifier.value;
   if (now === null) return null;
+  const { done, undone } = pastOf(teaching.name);
   return (
     <div class="summary">
       <span>

@@ -2,12 +2,14 @@ import { batch, effect, signal } from "@preact/signals";
 import { api } from "../api/client";
 import { classifierPath, upload } from "../api/upload";
 import { classes, classifier, look, NEGATIVES, version } from "../classifier/classifier";
-import { change, record, revisionOf } from "../classifier/undo";
+import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { ClassPictures, type Picture } from "./class-pictures";
 import { Selection } from "./selection";
 import { type Answer, type Run, type Send, Uploads } from "./uploads";
+
+const MOST_AT_A_TIME = 10_000;
 
 /** What is taught to one classifier here: its pictures, those on their way, and changes. */
 export class Teaching {
@@ -20,6 +22,7 @@ export class Teaching {
   private seen: number | null = null;
   private changing = 0;
   private from = 0;
+  private over: (() => void) | null = null;
 
   constructor(readonly name: string) {
     const send: Send = (label, files, onProgress, signal) => {
@@ -30,6 +33,7 @@ export class Teaching {
     };
     this.uploads = new Uploads(send, {
       onBegin: async () => {
+        this.over ??= underWay(name);
         this.from = await revisionOf(name);
       },
       onRegistered: (label, answer) => this.registered(label, answer),
@@ -103,12 +107,15 @@ export class Teaching {
       this.pictures(to).add(moved);
       this.selection.clear();
     });
-    await this.change(labels, texts.teach.changes.moved(ids.size, friendly(to)), () =>
-      api.POST("/v1/classifiers/{name}/images/move", {
-        params: { path: { name: this.name } },
-        body: { images: [...ids], to },
-      }),
-    );
+    const parts = inParts([...ids]);
+    const act = async () => {
+      for (const images of parts) {
+        const params = { path: { name: this.name } };
+        await api.POST("/v1/classifiers/{name}/images/move", { params, body: { images, to } });
+      }
+    };
+    const text = texts.teach.changes.moved(ids.size, friendly(to));
+    await this.change(labels, text, act, parts.length);
   }
 
   async remove(images: ReadonlyMap<string, string>): Promise<void> {
@@ -119,22 +126,37 @@ export class Teaching {
       for (const label of labels) this.pictures(label).remove(ids);
       this.selection.clear();
     });
-    await this.change(labels, texts.teach.changes.deleted(ids.size), () =>
-      api.POST("/v1/classifiers/{name}/images/delete", {
-        params: { path: { name: this.name } },
-        body: { images: [...ids] },
-      }),
-    );
+    const parts = inParts([...ids]);
+    const act = async () => {
+      for (const part of parts) {
+        const params = { path: { name: this.name } };
+        await api.POST("/v1/classifiers/{name}/images/delete", { params, body: { images: part } });
+      }
+    };
+    await this.change(labels, texts.teach.changes.deleted(ids.size), act, parts.length);
   }
 
-  private async change(labels: string[], text: string, act: () => Promise<unknown>): Promise<void> {
+  /** Chooses all pictures of a class, those that were not loaded so far, too. */
+  async selectAll(label: string): Promise<void> {
+    const pictures = this.pictures(label);
+    await pictures.want(Number.POSITIVE_INFINITY);
+    const ids = pictures.all.value.map((one) => one.id);
+    this.selection.all(label, ids);
+  }
+
+  private async change(
+    labels: string[],
+    text: string,
+    act: () => Promise<unknown>,
+    requests = 1,
+  ): Promise<void> {
     const before = this.seen;
     this.changing += 1;
     try {
-      await change(this.name, text, act);
+      await change(this.name, text, act, requests);
     } finally {
       this.changing -= 1;
-      await this.settle(labels, before, 1).catch(tellFailure);
+      await this.settle(labels, before, requests).catch(tellFailure);
     }
   }
 
@@ -195,6 +217,8 @@ export class Teaching {
     } catch (error) {
       tellFailure(error);
     } finally {
+      this.over?.();
+      this.over = null;
       this.changing -= 1;
       await this.settle(run.labels, before, run.requests).catch(tellFailure);
     }
@@ -217,6 +241,14 @@ export class Teaching {
       return answer;
     });
   }
+}
+
+/** Ids in parts that the service takes at a time. */
+function inParts(ids: readonly string[]): string[][] {
+  const count = Math.ceil(ids.length / MOST_AT_A_TIME);
+  return Array.from({ length: count }, (_, n) =>
+    ids.slice(n * MOST_AT_A_TIME, (n + 1) * MOST_AT_A_TIME),
+  );
 }
 
 const teachings = new Map<string, Teaching>();

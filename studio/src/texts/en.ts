@@ -61,7 +61,6 @@ export const en = {
     emptyHow:
       "Drop folders here, one for each class, or a zip of them. Or name a class and add pictures to it.",
     emptyNames: "Names alone are a start: a class without pictures is recognised by its name.",
-    dropHere: "Drop pictures, folders or a zip anywhere on this page.",
     dropOn: (label: string) => `Drop to add to ${label}`,
     dropOutside: "Drop: folders become classes",
     newClass: "New class",
@@ -145,6 +144,7 @@ export const en = {
       undone: (text: string) => `Undone: ${text}`,
       nothing: "There is nothing to undo.",
       nothingToRedo: "There is nothing to do again.",
+      busy: "Something is being changed. Undo it when that is done.",
       notLast: "Something else was changed since. Undo that first.",
       others: "Somebody else has changed this classifier since, so nothing was undone.",
     },

@@ -26,7 +26,7 @@ vi.mock("../../src/components/toasts", () => ({
   },
 }));
 
-import { change, done, record, redo, undo, undone } from "../../src/classifier/undo";
+import { change, pastOf, record, redo, undo } from "../../src/classifier/undo";
 import { texts } from "../../src/texts/texts";
 
 const said = texts.teach.undo;
@@ -54,9 +54,9 @@ test("changes are undone one after the other, and made again", async () => {
   expect(service.reverts).toEqual([11, 10]);
   await redo(name);
   expect(service.reverts).toEqual([11, 10, 11]);
-  expect(done.value.map((one) => one.text)).toEqual(["first"]);
+  expect(pastOf(name).done.value.map((one) => one.text)).toEqual(["first"]);
   await make("third");
-  expect(undone.value).toEqual([]);
+  expect(pastOf(name).undone.value).toEqual([]);
 });
 
 test("what others did is not undone", async () => {
@@ -65,7 +65,7 @@ test("what others did is not undone", async () => {
   await undo(name);
   expect(service.reverts).toEqual([]);
   expect(told.at(-1)).toBe(said.others);
-  expect(done.value).toEqual([]);
+  expect(pastOf(name).done.value).toEqual([]);
 });
 
 test("a change amid which others changed something has no way back", async () => {
@@ -93,7 +93,19 @@ test("many requests are one change", async () => {
   expect(service.reverts).toEqual([10]);
 });
 
+test("nothing is undone while something is being changed", async () => {
+  await make("first");
+  await change(name, "second", async () => {
+    await undo(name);
+    service.revision += 1;
+  });
+  expect(service.reverts).toEqual([]);
+  expect(told).toContain(said.busy);
+  await undo(name);
+  expect(service.reverts).toEqual([11]);
+});
+
 test("what changed nothing is not to be undone", async () => {
   await change(name, "nothing", async () => {});
-  expect(done.value).toEqual([]);
+  expect(pastOf(name).done.value).toEqual([]);
 });
