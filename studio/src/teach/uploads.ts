@@ -55,6 +55,9 @@ interface Listener {
 }
 
 const FILES_AT_A_TIME = 12;
+/** Of a large drop: the service registers more together faster, and nobody looks at each. */
+const FILES_AT_A_TIME_OF_MANY = 32;
+const MANY = 100;
 const BYTES_AT_A_TIME = 8_000_000;
 const REQUESTS_AT_ONCE = 2;
 const LONGEST_WAIT_SECONDS = 15;
@@ -170,6 +173,7 @@ export class Uploads {
     const batch: Pending[] = [];
     const names = new Set<string>();
     const rest: Pending[] = [];
+    const most = this.queue.length > MANY ? FILES_AT_A_TIME_OF_MANY : FILES_AT_A_TIME;
     let bytes = 0;
     let full = false;
     for (const one of this.queue) {
@@ -185,7 +189,7 @@ export class Uploads {
       batch.push(one);
       names.add(one.file.name);
       bytes += one.file.size;
-      full = batch.length === FILES_AT_A_TIME || this.alone.has(one.file);
+      full = batch.length === most || this.alone.has(one.file);
     }
     this.queue = rest;
     return batch;
