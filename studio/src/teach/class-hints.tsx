@@ -14,7 +14,11 @@ interface Props {
 /** What would make a class better, said where it can be done. */
 export function ClassHints({ teaching, label, mayChange }: Props) {
   const [open, setOpen] = useState<"suspects" | "copies" | null>(null);
-  const { need, suspects, copies } = adviceOf(advice.value, label, kept.value);
+  const { need, ...said } = adviceOf(advice.value, label, kept.value);
+  // The advice is of a moment ago: some may have been moved or deleted.
+  const pictures = teaching.pictures(label);
+  const suspects = said.suspects.filter((one) => pictures.mayHave(one.image_id));
+  const copies = said.copies.filter((one) => pictures.mayHave(one.image_id));
   const close = () => setOpen(null);
   return (
     <>

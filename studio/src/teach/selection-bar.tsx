@@ -57,6 +57,7 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
       {moving && (
         <ChooseClass
           title={said.moveTitle(chosen.size)}
+          except={new Set(chosen.values()).size === 1 ? first : undefined}
           onClose={() => setMoving(false)}
           onChoose={(label) => {
             setMoving(false);

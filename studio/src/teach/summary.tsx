@@ -1,4 +1,4 @@
-import { classifier } from "../classifier/classifier";
+import { classes, classifier, NEGATIVES } from "../classifier/classifier";
 import { pastOf, redo, undo } from "../classifier/undo";
 import { texts } from "../texts/texts";
 import { SelectionBar } from "./selection-bar";
@@ -9,17 +9,18 @@ import { UploadLine } from "./upload-bar";
 export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange: boolean }) {
   const now = classifier.value;
   if (now === null) return null;
+  const nClasses = classes.value.filter((one) => one.label !== NEGATIVES).length;
   const { done, undone } = pastOf(teaching.name);
   return (
     <div class="summary">
       <span>
-        <b>{texts.app.classes(now.n_classes)}</b> · <b>{texts.app.pictures(now.n_images)}</b>
+        <b>{texts.app.classes(nClasses)}</b> · <b>{texts.app.pictures(now.n_images)}</b>
       </span>
       {teaching.uploads.busy.value ? (
         <UploadLine teaching={teaching} />
       ) : (
         <span class="quiet" role="status">
-          {stateText(now.n_classes, now.tuning.state)}
+          {stateText(nClasses, now.tuning.state)}
         </span>
       )}
       {mayChange && (

@@ -1,7 +1,7 @@
 import { batch, effect, signal } from "@preact/signals";
 import { api } from "../api/client";
 import { classifierPath, upload } from "../api/upload";
-import { classes, classifier, look, NEGATIVES, version } from "../classifier/classifier";
+import { classes, look, NEGATIVES, version } from "../classifier/classifier";
 import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -265,9 +265,4 @@ export function teaching(name: string): Teaching {
 /** A class's name as users are told it. */
 export function friendly(label: string): string {
   return label === NEGATIVES ? texts.app.negatives : label;
-}
-
-/** Whether there are pictures or classes at all. */
-export function isEmpty(): boolean {
-  return classifier.value?.n_classes === 0 && classes.value.length === 0;
 }
