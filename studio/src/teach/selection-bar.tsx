@@ -61,7 +61,8 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
           onClose={() => setMoving(false)}
           onChoose={(label) => {
             setMoving(false);
-            ended();
+            // After the dialog, which gives the focus back to the button.
+            setTimeout(ended);
             teaching.move(chosen, label).catch(tellFailure);
           }}
         />

@@ -10,13 +10,14 @@ export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange
   const now = classifier.value;
   if (now === null) return null;
   const nClasses = classes.value.filter((one) => one.label !== NEGATIVES).length;
+  const busy = teaching.uploads.busy.value;
   const { done, undone } = pastOf(teaching.name);
   return (
     <div class="summary">
       <span>
         <b>{texts.app.classes(nClasses)}</b> · <b>{texts.app.pictures(now.n_images)}</b>
       </span>
-      {teaching.uploads.busy.value ? (
+      {busy ? (
         <UploadLine teaching={teaching} />
       ) : (
         <span class="quiet" role="status">
@@ -27,7 +28,7 @@ export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange
         <span class="summary-acts">
           <button
             type="button"
-            disabled={done.value.length === 0}
+            disabled={busy || done.value.length === 0}
             title={done.value.at(-1)?.text}
             onClick={() => void undo(teaching.name)}
           >
@@ -35,7 +36,7 @@ export function Summary({ teaching, mayChange }: { teaching: Teaching; mayChange
           </button>
           <button
             type="button"
-            disabled={undone.value.length === 0}
+            disabled={busy || undone.value.length === 0}
             title={undone.value.at(-1)?.text}
             onClick={() => void redo(teaching.name)}
           >

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { thumbnailUrl } from "../api/pictures";
 import { texts } from "../texts/texts";
 import type { Picture } from "./class-pictures";
+import { previewOf } from "./previews";
 import type { Teaching } from "./teaching";
 import type { Pending } from "./uploads";
 
@@ -35,7 +36,7 @@ export function PictureTile({ teaching, picture, onOpen }: PictureProps) {
 
 /** A picture on its way, or one that was refused, with the reason on it. */
 export function PendingTile({ teaching, pending }: { teaching: Teaching; pending: Pending }) {
-  const url = useObjectUrl(pending.file);
+  const url = usePreview(pending.file);
   const state = pending.state.value;
   const name = pending.file.name;
   if (state.kind === "refused") {
@@ -67,13 +68,21 @@ export function PendingTile({ teaching, pending }: { teaching: Teaching; pending
   );
 }
 
-/** Address of a file of the machine, as long as something shows it. */
-function useObjectUrl(file: File): string | null {
+/** Address of a small picture of a file of the machine, as long as something shows it. */
+function usePreview(file: File): string | null {
   const [url, setUrl] = useState<string | null>(null);
   useEffect(() => {
-    const made = URL.createObjectURL(file);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
+    const abort = new AbortController();
+    let made: string | null = null;
+    void previewOf(file, abort.signal).then((blob) => {
+      if (abort.signal.aborted) return;
+      made = URL.createObjectURL(blob);
+      setUrl(made);
+    });
+    return () => {
+      abort.abort();
+      if (made !== null) URL.revokeObjectURL(made);
+    };
   }, [file]);
   return url;
 }
