@@ -21,6 +21,8 @@ interface Past {
   head: number | null;
   /** Changes that are being made: until they are, nothing can be undone. */
   under: number;
+  /** Ends when the last change that was asked for has: they are made one after the other. */
+  last: Promise<unknown>;
 }
 
 const pasts = new Map<string, Past>();
@@ -28,7 +30,13 @@ const pasts = new Map<string, Past>();
 export function pastOf(name: string): Past {
   const known = pasts.get(name);
   if (known) return known;
-  const made: Past = { done: signal([]), undone: signal([]), head: null, under: 0 };
+  const made: Past = {
+    done: signal([]),
+    undone: signal([]),
+    head: null,
+    under: 0,
+    last: Promise.resolve(),
+  };
   pasts.set(name, made);
   return made;
 }
@@ -54,21 +62,23 @@ export function underWay(name: string): () => void {
 }
 
 /** Makes a change, of one request mostly, tells it with a way back, and looks at the classifier anew. */
-export async function change<T>(
+export function change<T>(
   name: string,
   text: string | ((result: T) => string),
   act: () => Promise<T>,
   requests = 1,
 ): Promise<T> {
+  const past = pastOf(name);
   const over = underWay(name);
-  try {
+  const make = async () => {
     const from = await revisionOf(name);
     const result = await act();
     await record(name, typeof text === "string" ? text : text(result), from, requests);
     return result;
-  } finally {
-    over();
-  }
+  };
+  const made = past.last.then(make).finally(over);
+  past.last = made.catch(() => undefined);
+  return made;
 }
 
 /** Remembers and tells what has been changed since a revision, by so many requests. */

@@ -1,16 +1,19 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { type ClassSummary, NEGATIVES } from "../classifier/classifier";
 import { holdsFiles, readDrop } from "../components/dropped-files";
 import { Menu } from "../components/menu";
 import { tellFailure } from "../components/toasts";
+import { useNear } from "../components/use-near";
 import { texts } from "../texts/texts";
 import { CameraPanel } from "./camera-panel";
+import { deleteClass, mergeClass, move } from "./changes";
 import { ChooseClass } from "./choose-class";
 import { ClassGrid } from "./class-grid";
 import { ClassHints } from "./class-hints";
 import { holdsPictures } from "./dragging";
 import { FilePicker } from "./file-picker";
 import { takeForClass } from "./intake";
+import { RenameClass } from "./rename-class";
 import { friendly, type Teaching } from "./teaching";
 
 interface Props {
@@ -44,7 +47,7 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
     setOver(false);
     try {
       if (holdsPictures(event.dataTransfer)) {
-        await teaching.move(teaching.selection.chosen.value, label);
+        await move(teaching, teaching.selection.chosen.value, label);
       } else takeForClass(teaching, label, await readDrop(event.dataTransfer));
     } catch (error) {
       tellFailure(error);
@@ -106,7 +109,7 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
             <button
               type="button"
               class="danger"
-              onClick={() => teaching.deleteClass(label).catch(tellFailure)}
+              onClick={() => deleteClass(teaching, label).catch(tellFailure)}
             >
               {texts.teach.deleteClass}
             </button>
@@ -149,59 +152,10 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
           onClose={() => setDoing(null)}
           onChoose={(into) => {
             setDoing(null);
-            teaching.mergeClass(label, into).catch(tellFailure);
+            mergeClass(teaching, label, into).catch(tellFailure);
           }}
         />
       )}
     </section>
   );
-}
-
-function RenameClass(props: { teaching: Teaching; label: string; onEnd: () => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    input.current?.focus();
-    input.current?.select();
-  }, []);
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const to = input.current?.value.trim();
-    props.onEnd();
-    if (to && to !== props.label) props.teaching.renameClass(props.label, to).catch(tellFailure);
-  };
-  return (
-    <form class="rename" onSubmit={submit}>
-      <input
-        ref={input}
-        aria-label={texts.teach.renameTo}
-        defaultValue={props.label}
-        required
-        maxLength={255}
-        dir="auto"
-        autocomplete="off"
-        onKeyDown={(event) => event.key === "Escape" && props.onEnd()}
-      />
-      <button type="submit">{texts.teach.save}</button>
-    </form>
-  );
-}
-
-/** Whether something is, or was, near what the user sees: no pictures are asked for before. */
-function useNear(): [boolean, { current: HTMLElement | null }] {
-  const element = useRef<HTMLElement>(null);
-  const [near, setNear] = useState(false);
-  useEffect(() => {
-    if (element.current === null) return;
-    const watch = new IntersectionObserver(
-      (seen) => {
-        if (!seen.some((one) => one.isIntersecting)) return;
-        setNear(true);
-        watch.disconnect();
-      },
-      { rootMargin: "400px" },
-    );
-    watch.observe(element.current);
-    return () => watch.disconnect();
-  }, []);
-  return [near, element];
 }

@@ -3,6 +3,7 @@ import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { keep, type Spare } from "./advice";
+import { remove } from "./changes";
 import { friendly, type Teaching } from "./teaching";
 
 interface Props {
@@ -48,7 +49,7 @@ export function CopiesDialog({ teaching, label, copies, mayChange, onClose }: Pr
             class="danger"
             onClick={() => {
               onClose();
-              teaching.remove(new Map(ids.map((id) => [id, label]))).catch(tellFailure);
+              remove(teaching, new Map(ids.map((id) => [id, label]))).catch(tellFailure);
             }}
           >
             {said.removeCopies(ids.length)}

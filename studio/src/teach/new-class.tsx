@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
+import { newClass } from "./changes";
 import type { Teaching } from "./teaching";
 
 /** Form of a class that is not there yet. */
@@ -13,7 +14,7 @@ export function NewClass({ teaching }: { teaching: Teaching }) {
     if (!label || !input.current) return;
     setProblem(null);
     try {
-      await teaching.newClass(label);
+      await newClass(teaching, label);
       input.current.value = "";
       input.current.focus();
     } catch (error) {

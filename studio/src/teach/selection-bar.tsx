@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
+import { move, remove } from "./changes";
 import { ChooseClass } from "./choose-class";
 import { openPicture } from "./opened";
 import type { Teaching } from "./teaching";
@@ -35,7 +36,7 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
               class="danger"
               onClick={() => {
                 ended();
-                teaching.remove(chosen).catch(tellFailure);
+                remove(teaching, chosen).catch(tellFailure);
               }}
             >
               {said.remove}
@@ -63,7 +64,7 @@ export function SelectionBar({ teaching, mayChange }: { teaching: Teaching; mayC
             setMoving(false);
             // After the dialog, which gives the focus back to the button.
             setTimeout(ended);
-            teaching.move(chosen, label).catch(tellFailure);
+            move(teaching, chosen, label).catch(tellFailure);
           }}
         />
       )}

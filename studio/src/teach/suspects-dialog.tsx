@@ -4,6 +4,7 @@ import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { keep, type Suspect } from "./advice";
+import { move } from "./changes";
 import { friendly, type Teaching } from "./teaching";
 
 interface Props {
@@ -22,10 +23,10 @@ export function SuspectsDialog({ teaching, suspects, mayChange, onClose }: Props
   const one = all[at];
   if (one === undefined) return null;
   const next = () => (at + 1 < all.length ? setAt(at + 1) : onClose());
-  const move = () => {
+  const moveThere = () => {
     keep([one.image_id]);
     next();
-    teaching.move(new Map([[one.image_id, one.label]]), one.named).catch(tellFailure);
+    move(teaching, new Map([[one.image_id, one.label]]), one.named).catch(tellFailure);
   };
   const stay = () => {
     keep([one.image_id]);
@@ -60,7 +61,7 @@ export function SuspectsDialog({ teaching, suspects, mayChange, onClose }: Props
           {said.keep(friendly(one.label))}
         </button>
         {mayChange && (
-          <button type="button" class="primary" onClick={move}>
+          <button type="button" class="primary" onClick={moveThere}>
             {said.moveTo(friendly(one.named))}
           </button>
         )}

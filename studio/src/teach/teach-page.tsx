@@ -6,6 +6,7 @@ import { tellFailure } from "../components/toasts";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
 import { followAdvice } from "./advice";
+import { remove } from "./changes";
 import { ChooseClass } from "./choose-class";
 import { ClassCard } from "./class-card";
 import { FilePicker } from "./file-picker";
@@ -118,7 +119,7 @@ function useKeys(teaching: Teaching, mayChange: boolean): void {
         void (again ? redo(teaching.name) : undo(teaching.name));
       } else if (key === "escape") teaching.selection.clear();
       else if ((key === "delete" || key === "backspace") && mayChange) {
-        teaching.remove(teaching.selection.chosen.value).catch(tellFailure);
+        remove(teaching, teaching.selection.chosen.value).catch(tellFailure);
       }
     };
     document.addEventListener("keydown", onKeyDown);

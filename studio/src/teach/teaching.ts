@@ -1,17 +1,15 @@
-import { batch, effect, signal } from "@preact/signals";
-import { api } from "../api/client";
+import { effect, signal } from "@preact/signals";
 import { classifierPath, upload } from "../api/upload";
 import { classes, look, NEGATIVES, version } from "../classifier/classifier";
 import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
-import { ClassPictures, type Picture } from "./class-pictures";
+import { ClassPictures } from "./class-pictures";
 import { Selection } from "./selection";
-import { type Answer, type Run, type Send, Uploads } from "./uploads";
+import type { Answer, Run, Send } from "./sending";
+import { Uploads } from "./uploads";
 
-const MOST_AT_A_TIME = 10_000;
-
-/** What is taught to one classifier here: its pictures, those on their way, and changes. */
+/** What is taught to one classifier here: its pictures, those that are chosen or on their way. */
 export class Teaching {
   readonly uploads: Uploads;
   readonly selection = new Selection();
@@ -57,85 +55,6 @@ export class Teaching {
     });
   }
 
-  async newClass(label: string): Promise<void> {
-    await this.change([], texts.teach.changes.classMade(label), () =>
-      api.PUT("/v1/classifiers/{name}/classes/{label}", {
-        params: { path: { name: this.name, label } },
-      }),
-    );
-  }
-
-  async renameClass(label: string, to: string): Promise<void> {
-    await this.change([label, to], texts.teach.changes.renamed(label, to), () =>
-      api.POST("/v1/classifiers/{name}/classes/{label}/rename", {
-        params: { path: { name: this.name, label } },
-        body: { to },
-      }),
-    );
-  }
-
-  async deleteClass(label: string): Promise<void> {
-    await this.change([label], texts.teach.changes.classDeleted(label), () =>
-      api.DELETE("/v1/classifiers/{name}/classes/{label}", {
-        params: { path: { name: this.name, label } },
-      }),
-    );
-  }
-
-  async mergeClass(label: string, into: string): Promise<void> {
-    await this.change([label, into], texts.teach.changes.merged(label, into), () =>
-      api.POST("/v1/classifiers/{name}/classes/{label}/merge", {
-        params: { path: { name: this.name, label: into } },
-        body: { from: [label] },
-      }),
-    );
-  }
-
-  /** Moves pictures, of any classes, to one; what is shown follows at once. */
-  async move(images: ReadonlyMap<string, string>, to: string): Promise<void> {
-    const leaving = new Map([...images].filter(([, label]) => label !== to));
-    if (leaving.size === 0) return;
-    const ids = new Set(leaving.keys());
-    const labels = [...new Set([...leaving.values(), to])];
-    const moved: Picture[] = [];
-    batch(() => {
-      for (const label of new Set(leaving.values())) {
-        const from = this.pictures(label);
-        moved.push(...from.all.value.filter((one) => ids.has(one.id)));
-        from.remove(ids);
-      }
-      this.pictures(to).add(moved);
-      this.selection.clear();
-    });
-    const parts = inParts([...ids]);
-    const act = async () => {
-      for (const images of parts) {
-        const params = { path: { name: this.name } };
-        await api.POST("/v1/classifiers/{name}/images/move", { params, body: { images, to } });
-      }
-    };
-    const text = texts.teach.changes.moved(ids.size, friendly(to));
-    await this.change(labels, text, act, parts.length);
-  }
-
-  async remove(images: ReadonlyMap<string, string>): Promise<void> {
-    if (images.size === 0) return;
-    const ids = new Set(images.keys());
-    const labels = [...new Set(images.values())];
-    batch(() => {
-      for (const label of labels) this.pictures(label).remove(ids);
-      this.selection.clear();
-    });
-    const parts = inParts([...ids]);
-    const act = async () => {
-      for (const part of parts) {
-        const params = { path: { name: this.name } };
-        await api.POST("/v1/classifiers/{name}/images/delete", { params, body: { images: part } });
-      }
-    };
-    await this.change(labels, texts.teach.changes.deleted(ids.size), act, parts.length);
-  }
-
   /** Chooses all pictures of a class, those that were not loaded so far, too. */
   async selectAll(label: string): Promise<void> {
     const pictures = this.pictures(label);
@@ -144,7 +63,8 @@ export class Teaching {
     this.selection.all(label, ids);
   }
 
-  private async change(
+  /** Makes a change that can be undone, and shows what it did to some classes. */
+  async change(
     labels: string[],
     text: string,
     act: () => Promise<unknown>,
@@ -241,14 +161,6 @@ export class Teaching {
       return answer;
     });
   }
-}
-
-/** Ids in parts that the service takes at a time. */
-function inParts(ids: readonly string[]): string[][] {
-  const count = Math.ceil(ids.length / MOST_AT_A_TIME);
-  return Array.from({ length: count }, (_, n) =>
-    ids.slice(n * MOST_AT_A_TIME, (n + 1) * MOST_AT_A_TIME),
-  );
 }
 
 const teachings = new Map<string, Teaching>();

@@ -3,8 +3,8 @@ import { thumbnailUrl } from "../api/pictures";
 import { texts } from "../texts/texts";
 import type { Picture } from "./class-pictures";
 import { previewOf } from "./previews";
+import type { Pending } from "./sending";
 import type { Teaching } from "./teaching";
-import type { Pending } from "./uploads";
 
 interface PictureProps {
   teaching: Teaching;

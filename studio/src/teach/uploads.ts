@@ -1,51 +1,7 @@
-import { computed, type Signal, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
-
-/** A picture on its way to a class. */
-export interface Pending {
-  id: number;
-  label: string;
-  file: File;
-  state: Signal<PendingState>;
-}
-
-export type PendingState =
-  | { kind: "waiting" }
-  | { kind: "sending"; share: Signal<number> }
-  | { kind: "refused"; reason: string };
-
-export interface Registered {
-  id: string;
-  label: string;
-  filename: string;
-  status: "created" | "duplicate";
-}
-
-export interface Answer {
-  created: number;
-  duplicates: number;
-  images: Registered[];
-  skipped: { file: string; reason: string }[];
-}
-
-/** What is sent at a time; all of one class, in one change. */
-export type Send = (
-  label: string,
-  files: readonly File[],
-  onProgress: (share: number) => void,
-  signal: AbortSignal,
-) => Promise<Answer>;
-
-/** All that was sent from when there was something to send until there was nothing more. */
-export interface Run {
-  created: number;
-  duplicates: number;
-  refused: number;
-  /** Requests that may have changed something: one that was cut off may have been carried out. */
-  requests: number;
-  skipped: { file: string; reason: string }[];
-  labels: ReadonlySet<string>;
-}
+import { nextBatch } from "./batches";
+import type { Answer, Pending, PendingState, Run, Send } from "./sending";
 
 interface Listener {
   /** Awaited before the first picture is sent. */
@@ -54,11 +10,6 @@ interface Listener {
   onEnd: (run: Run) => Promise<void>;
 }
 
-const FILES_AT_A_TIME = 12;
-/** Of a large drop: the service registers more together faster, and nobody looks at each. */
-const FILES_AT_A_TIME_OF_MANY = 32;
-const MANY = 100;
-const BYTES_AT_A_TIME = 8_000_000;
 const REQUESTS_AT_ONCE = 2;
 const LONGEST_WAIT_SECONDS = 15;
 
@@ -158,7 +109,8 @@ export class Uploads {
   private next(): void {
     if (this.status.value !== "sending") return;
     while (this.inFlight < REQUESTS_AT_ONCE && this.queue.length > 0) {
-      const batch = this.take();
+      const { batch, rest } = nextBatch(this.queue, this.alone);
+      this.queue = rest;
       this.inFlight += 1;
       void this.sendBatch(batch).finally(() => {
         this.inFlight -= 1;
@@ -166,33 +118,6 @@ export class Uploads {
         else if (this.inFlight === 0) void this.end();
       });
     }
-  }
-
-  /** Next pictures of one class. No two have one name, by which the service tells of them. */
-  private take(): Pending[] {
-    const batch: Pending[] = [];
-    const names = new Set<string>();
-    const rest: Pending[] = [];
-    const most = this.queue.length > MANY ? FILES_AT_A_TIME_OF_MANY : FILES_AT_A_TIME;
-    let bytes = 0;
-    let full = false;
-    for (const one of this.queue) {
-      const fits =
-        !full &&
-        one.label === (batch[0]?.label ?? one.label) &&
-        !names.has(one.file.name) &&
-        (batch.length === 0 || bytes + one.file.size <= BYTES_AT_A_TIME);
-      if (!fits) {
-        rest.push(one);
-        continue;
-      }
-      batch.push(one);
-      names.add(one.file.name);
-      bytes += one.file.size;
-      full = batch.length === most || this.alone.has(one.file);
-    }
-    this.queue = rest;
-    return batch;
   }
 
   private async sendBatch(batch: Pending[]): Promise<void> {

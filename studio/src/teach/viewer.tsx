@@ -5,6 +5,7 @@ import type { components } from "../api/schema";
 import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
+import { move, remove } from "./changes";
 import { ChooseClass } from "./choose-class";
 import type { Picture } from "./class-pictures";
 import { closePicture, opened, openPicture } from "./opened";
@@ -148,7 +149,7 @@ function Large({ teaching, label, picture, mayChange, onPrevious, onNext }: Larg
               class="danger"
               onClick={() => {
                 (onNext ?? onPrevious ?? closePicture)();
-                teaching.remove(only).catch(tellFailure);
+                remove(teaching, only).catch(tellFailure);
               }}
             >
               {texts.teach.selection.remove}
@@ -164,7 +165,7 @@ function Large({ teaching, label, picture, mayChange, onPrevious, onNext }: Larg
           onChoose={(to) => {
             setMoving(false);
             (onNext ?? onPrevious ?? closePicture)();
-            teaching.move(only, to).catch(tellFailure);
+            move(teaching, only, to).catch(tellFailure);
           }}
         />
       )}

@@ -93,6 +93,14 @@ test("many requests are one change", async () => {
   expect(service.reverts).toEqual([10]);
 });
 
+test("changes asked for at once are made one after the other, each with its way back", async () => {
+  await Promise.all([make("first"), make("second")]);
+  expect(pastOf(name).done.value.map(({ from, to }) => [from, to])).toEqual([
+    [10, 11],
+    [11, 12],
+  ]);
+});
+
 test("nothing is undone while something is being changed", async () => {
   await make("first");
   await change(name, "second", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Problem, unreachable } from "../../src/api/problem";
-import { type Answer, type Run, type Send, Uploads } from "../../src/teach/uploads";
+import type { Answer, Run, Send } from "../../src/teach/sending";
+import { Uploads } from "../../src/teach/uploads";
 
 const runs: Run[] = [];
 let asked: { label: string; names: string[] }[] = [];
