@@ -99,7 +99,7 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
         </>
       )}
       <span class="quiet small" role="status">
-        {taken > 0 && said.taken(taken)}
+        {taken > 0 ? said.taken(taken) : live && said.one}
       </span>
       <button type="button" onClick={onClose}>
         {said.close}

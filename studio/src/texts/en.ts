@@ -160,7 +160,7 @@ export const en = {
       openFor: (label: string) => `Take pictures of ${label} with the webcam`,
       hold: "Hold to record",
       recording: "Recording …",
-      one: "One picture",
+      one: "A short press takes one picture.",
       taken: (n: number) => (n === 1 ? "1 picture taken" : `${number(n)} pictures taken`),
       close: "Close the webcam",
       none: "There is no camera here, or the browser does not allow it.",
