@@ -31,6 +31,7 @@ export function TeachPage({ name }: { name: string }) {
     () => () => {
       teaching.selection.clear();
       closePicture();
+      homeless.value = [];
     },
     [teaching],
   );

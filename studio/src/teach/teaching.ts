@@ -1,6 +1,6 @@
 import { effect, signal } from "@preact/signals";
 import { classifierPath, upload } from "../api/upload";
-import { classes, look, NEGATIVES, version } from "../classifier/classifier";
+import { classes, classifier, look, NEGATIVES, version } from "../classifier/classifier";
 import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -103,6 +103,13 @@ export class Teaching {
 
   /** Loads pictures anew, those of the classes that there are. */
   private async refresh(all: Iterable<ClassPictures | undefined>): Promise<void> {
+    if (classifier.value?.name !== this.name) {
+      // Another classifier is open by now; whoever comes back has all loaded anew.
+      this.shown.clear();
+      this.selection.clear();
+      this.seen = null;
+      return;
+    }
     const labels = new Set(classes.value.map((one) => one.label));
     const there = [...all].filter((one) => one !== undefined);
     for (const one of there) if (!labels.has(one.label)) one.forget();
