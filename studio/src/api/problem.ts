@@ -7,6 +7,8 @@ export class Problem extends Error {
     readonly detail: string,
     /** Files at fault, where the request had any. */
     readonly files: FileFault[] = [],
+    /** Seconds after which the service wants to be asked again, where it said so. */
+    readonly retryAfter?: number,
   ) {
     super(detail || title);
     this.name = "Problem";
@@ -32,7 +34,7 @@ interface Document {
 }
 
 /** Problem of an answer that is none of success, whatever its body is. */
-export function problemOf(status: number, body: unknown): Problem {
+export function problemOf(status: number, body: unknown, retryAfter?: string | null): Problem {
   const said = (typeof body === "object" && body !== null ? body : {}) as Document;
   return new Problem(
     status,
@@ -40,6 +42,7 @@ export function problemOf(status: number, body: unknown): Problem {
     said.title ?? `HTTP ${status}`,
     typeof said.detail === "string" ? said.detail : "",
     said.files ?? [],
+    Number(retryAfter) || undefined,
   );
 }
 

@@ -35,7 +35,8 @@ export function upload<T>(
         return;
       }
       noteStatus(request.status);
-      reject(problemOf(request.status, request.response));
+      const retryAfter = request.getResponseHeader("retry-after");
+      reject(problemOf(request.status, request.response, retryAfter));
     };
     request.onerror = () => reject(unreachable());
     request.onabort = () => reject(new DOMException("", "AbortError"));

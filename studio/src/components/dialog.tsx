@@ -4,12 +4,14 @@ import { texts } from "../texts/texts";
 
 interface Props {
   title: string;
+  /** For what needs room, as pictures do. */
+  wide?: boolean;
   onClose: () => void;
   children: ComponentChildren;
 }
 
 /** Modal dialog: the browser's own, which keeps the focus and gives it back. */
-export function Dialog({ title, onClose, children }: Props) {
+export function Dialog({ title, wide = false, onClose, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const isGone = useRef(false);
   const id = useId();
@@ -23,7 +25,12 @@ export function Dialog({ title, onClose, children }: Props) {
     };
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={id} onClose={() => isGone.current || onClose()}>
+    <dialog
+      ref={element}
+      class={wide ? "wide" : undefined}
+      aria-labelledby={id}
+      onClose={() => isGone.current || onClose()}
+    >
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="icon" aria-label={texts.app.close} onClick={onClose}>

@@ -7,15 +7,19 @@ interface Toast {
   text: string;
   bad: boolean;
   action?: { label: string; run: () => void };
+  topic?: string;
 }
 
 const toasts = signal<Toast[]>([]);
 const SHOWN_MILLISECONDS = 8000;
 let last = 0;
 
-/** Tells the user something that is over soon; with one thing to do about it. */
-export function tell(text: string, action?: Toast["action"]): void {
-  show({ id: ++last, text, bad: false, action });
+/** Tells the user something that is over soon; with one thing to do about it.
+ *
+ * @param topic - Of several messages on one topic only the last is shown.
+ */
+export function tell(text: string, action?: Toast["action"], topic?: string): void {
+  show({ id: ++last, text, bad: false, action, topic });
 }
 
 /** Tells that something did not work; what a problem document says is for users as it is. */
@@ -32,7 +36,8 @@ export function failureText(error: unknown): string {
 }
 
 function show(toast: Toast): void {
-  toasts.value = [...toasts.value.slice(-3), toast];
+  const others = toasts.value.filter((one) => !toast.topic || one.topic !== toast.topic);
+  toasts.value = [...others.slice(-3), toast];
   setTimeout(() => dismiss(toast.id), toast.bad ? 2 * SHOWN_MILLISECONDS : SHOWN_MILLISECONDS);
 }
 

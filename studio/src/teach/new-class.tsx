@@ -1,0 +1,45 @@
+import { useRef, useState } from "preact/hooks";
+import { failureText } from "../components/toasts";
+import { texts } from "../texts/texts";
+import { newClass } from "./changes";
+import type { Teaching } from "./teaching";
+
+/** Form of a class that is not there yet. */
+export function NewClass({ teaching }: { teaching: Teaching }) {
+  const input = useRef<HTMLInputElement>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const label = input.current?.value.trim();
+    if (!label || !input.current) return;
+    setProblem(null);
+    try {
+      await newClass(teaching, label);
+      input.current.value = "";
+      input.current.focus();
+    } catch (error) {
+      setProblem(failureText(error));
+    }
+  };
+  return (
+    <form class="row new-class" onSubmit={submit}>
+      <input
+        ref={input}
+        aria-label={texts.teach.newClassName}
+        placeholder={texts.teach.newClassName}
+        required
+        maxLength={255}
+        dir="auto"
+        autocomplete="off"
+      />
+      <button type="submit" class="primary">
+        {texts.teach.newClassSubmit}
+      </button>
+      {problem && (
+        <p class="notice bad" role="alert" dir="auto">
+          {problem}
+        </p>
+      )}
+    </form>
+  );
+}
