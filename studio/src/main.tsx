@@ -1,9 +1,11 @@
+// Before the pages, whose rules of the same weight win.
+import "./styles/base.css";
+
 import { render } from "preact";
 import { asProblem } from "./api/problem";
 import { App } from "./app";
 import { failureText, tellFailure } from "./components/toasts";
 import { loadSession } from "./session/session";
-import "./styles/base.css";
 
 const MILLISECONDS_BETWEEN_TRIES = 1500;
 const page = document.getElementById("studio");

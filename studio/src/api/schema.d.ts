@@ -436,6 +436,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/classifiers/{name}/images/{image_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/classifiers/{name}/inbox/{item_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_remembered_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/classifiers/{name}/report": {
         parameters: {
             query?: never;
@@ -492,6 +524,22 @@ export interface paths {
             cookie?: never;
         };
         get: operations["get_drawing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/classifiers/{name}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_map"];
         put?: never;
         post?: never;
         delete?: never;
@@ -676,6 +724,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_session"];
+        put?: never;
+        post: operations["log_in"];
+        delete: operations["log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -748,116 +812,6 @@ export interface paths {
             cookie?: never;
         };
         get: operations["metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionOut"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        key: string;
-                    };
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SessionOut"];
-                    };
-                };
-            };
-        };
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/classifiers/{name}/map": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    name: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["MapOut"];
-                    };
-                };
-            };
-        };
         put?: never;
         post?: never;
         delete?: never;
@@ -1124,6 +1078,16 @@ export interface components {
             high: number;
             shots: number;
         };
+        Explained: {
+            frozen: [
+                number,
+                number
+            ];
+            corrected: [
+                number,
+                number
+            ];
+        };
         FaultOut: {
             type: string;
             title: string;
@@ -1258,6 +1222,32 @@ export interface components {
             expected: components["schemas"]["ExpectedPoint"][];
             accuracy: components["schemas"]["EstimateOut"];
             gain: components["schemas"]["EstimateOut"];
+        };
+        LogIn: {
+            /** Format: password */
+            key: string;
+        };
+        MapOut: {
+            classifier: string;
+            /** @constant */
+            method: "pca";
+            revision: number;
+            of: number;
+            is_corrected: boolean;
+            explained: components["schemas"]["Explained"];
+            points: components["schemas"]["MapPoint"][];
+        };
+        MapPoint: {
+            image_id: string;
+            label: string;
+            frozen: [
+                number,
+                number
+            ];
+            corrected: [
+                number,
+                number
+            ];
         };
         MeasuredPoint: {
             shots: number;
@@ -1485,6 +1475,19 @@ export interface components {
         ResultLine: components["schemas"]["PredictionLine"] | components["schemas"]["RegistrationLine"] | components["schemas"]["FileErrorOut"];
         /** @enum {string} */
         Scope: "read" | "predict" | "write" | "admin";
+        SessionOut: {
+            /** @enum {string} */
+            authentication: "none" | "keys" | "proxy";
+            signed_in: boolean;
+            tenant: string | null;
+            key_id: string | null;
+            user: string | null;
+            scopes: components["schemas"]["Scope"][];
+            classifiers: string[] | null;
+            operates: boolean;
+            csrf_token: string | null;
+            expires_at: string | null;
+        };
         ShiftOut: {
             queries: number;
             mean_p_value: number;
@@ -1722,36 +1725,6 @@ export interface components {
         TextsToEmbed: {
             texts: string[];
             templates?: string[];
-        };
-        SessionOut: {
-            /** @enum {unknown} */
-            authentication: "none" | "keys" | "proxy";
-            signed_in: boolean;
-            tenant: string | null;
-            key_id: string | null;
-            user: string | null;
-            scopes: components["schemas"]["Scope"][];
-            classifiers: string[] | null;
-            operates: boolean;
-            csrf_token: string | null;
-            expires_at: string | null;
-        };
-        MapPoint: {
-            image_id: string;
-            label: string;
-            frozen: number[];
-            corrected: number[];
-        };
-        MapOut: {
-            classifier: string;
-            method: string;
-            is_corrected: boolean;
-            of: number;
-            explained: {
-                frozen: number[];
-                corrected: number[];
-            };
-            points: components["schemas"]["MapPoint"][];
         };
     };
     responses: never;
@@ -2926,6 +2899,54 @@ export interface operations {
             };
         };
     };
+    get_thumbnail: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string;
+            };
+            path: {
+                image_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+        };
+    };
+    get_remembered_thumbnail: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string;
+            };
+            path: {
+                item_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+        };
+    };
     get_report: {
         parameters: {
             query?: never;
@@ -3006,6 +3027,29 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": string;
+                };
+            };
+        };
+    };
+    get_map: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapOut"];
                 };
             };
         };
@@ -3356,6 +3400,65 @@ export interface operations {
             path: {
                 key_id: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    log_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogIn"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;

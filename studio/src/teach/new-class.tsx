@@ -13,12 +13,14 @@ export function NewClass({ teaching }: { teaching: Teaching }) {
     const label = input.current?.value.trim();
     if (!label || !input.current) return;
     setProblem(null);
+    // At once: whoever types the next name meanwhile does not lose it.
+    input.current.value = "";
+    input.current.focus();
     try {
       await newClass(teaching, label);
-      input.current.value = "";
-      input.current.focus();
     } catch (error) {
       setProblem(failureText(error));
+      if (input.current?.value === "") input.current.value = label;
     }
   };
   return (

@@ -636,11 +636,6 @@ export const en = {
 
 export type Texts = typeof en;
 
-/** Name within a sentence: of another direction it does not turn around what stands beside it. */
-function isolated(name: string): string {
-  return `\u2068${name}\u2069`;
-}
-
 function bytes(n: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   const at = n < 1024 ? 0 : Math.min(Math.floor(Math.log2(n) / 10), units.length - 1);

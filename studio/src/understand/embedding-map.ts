@@ -25,7 +25,8 @@ export function useMap(name: string, isWanted: boolean): [EmbeddingMap | null, P
           signal: closing.signal,
         })
         .then((answer) => {
-          setMap(body(answer));
+          // openapi-fetch tells of pairs as of lists of any length.
+          setMap(body(answer) as EmbeddingMap);
           setFailure(null);
         })
         .catch((error) => {
