@@ -329,7 +329,7 @@ export const en = {
     remembersNothingHow:
       "A classifier gets better where it is wrong or unsure, and only people know where that is. It can keep such pictures for you: name them here, and it learns from them.",
     remember: "Which pictures are remembered",
-    rememberThese: "Do it so from now on",
+    rememberThese: "Save",
     choice: {
       uncertain: {
         name: "Unknown and unsure ones",

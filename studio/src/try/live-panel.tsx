@@ -7,7 +7,7 @@ import { texts } from "../texts/texts";
 import { cameraProblem } from "./camera-problem";
 import { follow, rateOf } from "./live";
 import { rowsOf } from "./live-rows";
-import { type Prediction, predictFrame } from "./predicting";
+import { type Prediction, predictUnremembered } from "./predicting";
 
 const FRAME_SIDE = 336;
 const KEPT_SIDE = 640;
@@ -119,7 +119,7 @@ function filmed(
     await element.play();
     end = follow({
       take: () => frameOf(element, FRAME_SIDE),
-      ask: (frame) => predictFrame(name, frame, { candidates: ROWS, evidence: 0 }),
+      ask: (frame) => predictUnremembered(name, frame, { candidates: ROWS, evidence: 0 }),
       onAnswer: (answer, milliseconds) => {
         const now = performance.now();
         times.push(now);

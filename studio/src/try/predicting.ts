@@ -24,17 +24,23 @@ export async function predict(name: string, picture: Blob, asked: Asked): Promis
   return only(await upload<Predictions>(pathOf(name, asked), picture, { headers, onProgress }));
 }
 
-/** Asks what a frame of a film is, which no inbox remembers: ten a second would fill it.
+/** Asks what a picture is that no inbox is to remember: a frame of a film, ten a second, or a picture
+ * that was asked about before.
  *
  * What is remembered are pictures, so it is asked by its embedding, where anything remembers and
  * the key is for more than some classifiers.
  */
-export async function predictFrame(name: string, frame: Blob, asked: Asked): Promise<Prediction> {
+export async function predictUnremembered(
+  name: string,
+  picture: Blob,
+  asked: Asked,
+): Promise<Prediction> {
   if (classifier.value?.remember === "none" || session.value?.classifiers) {
-    return predict(name, frame, asked);
+    return predict(name, picture, asked);
   }
-  const embeddings = await upload<Embeddings>("/v1/embeddings?encoding_format=base64", frame, {
-    headers: { "content-type": mediaTypeOf(frame) },
+  const embeddings = await upload<Embeddings>("/v1/embeddings?encoding_format=base64", picture, {
+    headers: { "content-type": mediaTypeOf(picture) },
+    onProgress: asked.onProgress,
   });
   const { fingerprint } = embeddings;
   const images = embeddings.embeddings.map((embedding) => ({ embedding, fingerprint }));

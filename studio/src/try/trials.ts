@@ -3,7 +3,7 @@ import { asProblem, type Problem } from "../api/problem";
 import type { components } from "../api/schema";
 import { version } from "../classifier/classifier";
 import { session } from "../session/session";
-import { type Prediction, predict } from "./predicting";
+import { type Prediction, predict, predictUnremembered } from "./predicting";
 
 export type TakenFor = components["schemas"]["TakenFor"];
 
@@ -96,7 +96,9 @@ export async function ask(id: number): Promise<void> {
   try {
     const onProgress = (sent: number) => put(id, { sent });
     const asked = { candidates: CANDIDATES, evidence: EVIDENCE, onProgress };
-    const answer = await predict(owner, trial.file, asked);
+    // What was asked before is remembered once.
+    const again = trial.answer !== null;
+    const answer = await (again ? predictUnremembered : predict)(owner, trial.file, asked);
     put(id, { answer, problem: null, sent: 1, milliseconds: performance.now() - begun });
   } catch (error) {
     put(id, { problem: asProblem(error), sent: 1 });

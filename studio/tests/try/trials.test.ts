@@ -2,11 +2,15 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/problem";
 import { version } from "../../src/classifier/classifier";
 import { type Session, session } from "../../src/session/session";
-import { type Prediction, predict } from "../../src/try/predicting";
+import { type Prediction, predict, predictUnremembered } from "../../src/try/predicting";
 import { ask, choose, chosen, openFor, step, trials, tryPictures } from "../../src/try/trials";
 
-vi.mock("../../src/try/predicting", () => ({ predict: vi.fn() }));
+vi.mock("../../src/try/predicting", () => ({
+  predict: vi.fn(),
+  predictUnremembered: vi.fn(),
+}));
 const asked = vi.mocked(predict);
+const askedAgain = vi.mocked(predictUnremembered);
 
 const answer = (label: string) =>
   ({ label, known: true, top_k: [], evidence: [] }) as unknown as Prediction;
@@ -45,13 +49,13 @@ test("what is refused stands on the picture, and the others are answered", async
   expect(trials.value[1]?.answer?.label).toBe("x");
 });
 
-test("a picture that is asked about again keeps its answer until then", async () => {
+test("a picture that is asked about again keeps its answer until then, and is remembered once", async () => {
   asked.mockResolvedValueOnce(answer("old"));
   tryPictures(pictures("a"));
   await settled();
   const id = trials.value[0]?.id ?? 0;
   let tell: (value: Prediction) => void = () => {};
-  asked.mockReturnValueOnce(new Promise((resolve) => (tell = resolve)));
+  askedAgain.mockReturnValueOnce(new Promise((resolve) => (tell = resolve)));
   version.value += 1;
   const again = ask(id);
   expect(chosen.value?.answer?.label).toBe("old");
