@@ -49,7 +49,6 @@ export function ClassifiersPage() {
             <a
               class="card-link"
               href={linkTo({ page: "classifier", name: one.name, tab: "teach" })}
-              aria-label={texts.classifiers.open(one.name)}
             >
               <b>
                 <bdi>{one.name}</bdi>

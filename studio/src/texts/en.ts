@@ -41,7 +41,6 @@ export const en = {
     name: "Name",
     nameRule: "Letters, digits, '.', '_' and '-'; at most 64.",
     submit: "Create",
-    open: (name: string) => `Open ${name}`,
     remove: (name: string) => `Delete ${name}`,
     removeQuestion: (name: string) =>
       `Delete the classifier ${name} with all of its pictures? This cannot be undone.`,
