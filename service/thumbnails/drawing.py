@@ -40,3 +40,8 @@ def drawn(content: bytes, max_pixels: int) -> bytes:
     file = io.BytesIO()
     plain.save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
+
+
+def is_whole(thumbnail: bytes) -> bool:
+    """Whether a thumbnail has its beginning and its end; of what the disk kept, perhaps not."""
+    return thumbnail.startswith(b"\xff\xd8") and thumbnail.endswith(b"\xff\xd9")

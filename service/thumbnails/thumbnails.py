@@ -27,7 +27,7 @@ from service.storage.picture_lookup import (
 )
 from service.storage.store import Store
 from service.tenancy import bare
-from service.thumbnails.drawing import SIDE, drawn
+from service.thumbnails.drawing import SIDE, drawn, is_whole
 from service.thumbnails.files import ThumbnailFiles
 
 # Where queries wait, a thumbnail rests for so many times what the last one took, but not for longer
@@ -140,7 +140,7 @@ class Thumbnails:
         if content is None:
             raise ImageNotStored("The image was deleted while its thumbnail was made.")
         with self._making:
-            if (kept := self._files.get(found.content_key)) is not None:
+            if (kept := self._kept(found.content_key)) is not None:
                 return kept
             self._let_queries_pass()
             begun = time.monotonic()
@@ -158,7 +158,12 @@ class Thumbnails:
     ) -> Found:
         if not picture.is_kept:
             raise ImageNotStored(not_kept)
-        return Found(picture.content_key, read, self._files.get(picture.content_key))
+        return Found(picture.content_key, read, self._kept(picture.content_key))
+
+    def _kept(self, content_key: str) -> bytes | None:
+        kept = self._files.get(content_key)
+        # Files are not flushed, and browsers would keep a damaged one for a year.
+        return kept if kept is not None and is_whole(kept) else None
 
     def _check_classifier(self, name: str) -> None:
         if self._store.find(name) is None:

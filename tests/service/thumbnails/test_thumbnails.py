@@ -129,6 +129,19 @@ def test_what_is_kept_is_what_is_answered_and_private(made: Classifier, cache: P
     assert asked(made, image_id).content == answer
 
 
+@pytest.mark.parametrize("left", [b"", bytes(500), b"\xff\xd8 cut off"])
+def test_what_the_disk_kept_in_part_is_made_again(
+    made: Classifier, cache: Path, left: bytes
+) -> None:
+    image = picture(30)
+    [image_id] = registered(made, image)
+    answer = asked(made, image_id).content
+    [file] = kept(cache, image)
+    file.write_bytes(left)  # as a loss of power does
+    assert asked(made, image_id).content == answer
+    assert file.read_bytes() == answer
+
+
 def test_there_is_none_of_what_is_not_there(made: Classifier, http: httpx.Client) -> None:
     [image_id] = registered(made, picture(11))
     problem(asked(made, NOBODY), 404, "image-not-found", NOBODY, "GET")
