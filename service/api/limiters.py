@@ -11,6 +11,7 @@ from fastapi import Request
 
 # Writers wait for each other in threads; with places of their own they never take the readers'.
 _WRITER_THREADS = 8
+# Each client that is told of a job costs a look at the database twice a second.
 _EVENT_STREAMS = 200
 # One thumbnail is decoded at a time; the others read their bytes, perhaps from a bucket.
 _THUMBNAIL_THREADS = 4
@@ -34,20 +35,22 @@ class WriterQueues:
         return self._locks.setdefault(classifier, asyncio.Lock())
 
 
-class EventStreams:
-    """Limiters of clients that are told of jobs: one a tenant, so none takes another one's places.
+class TenantLimiters:
+    """Limiters of one kind of work: one a tenant, so none takes another one's places.
 
-    Each client costs a look at the database twice a second.
+    Args:
+        places: Of each tenant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int) -> None:
+        self._places = places
         # A limiter lives as long as somebody holds a place of it.
         self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
 
     def of(self, tenant: str) -> anyio.CapacityLimiter:
         """The limiter of one tenant."""
         if (limiter := self._limiters.get(tenant)) is None:
-            limiter = self._limiters[tenant] = anyio.CapacityLimiter(_EVENT_STREAMS)
+            limiter = self._limiters[tenant] = anyio.CapacityLimiter(self._places)
         return limiter
 
 
@@ -67,6 +70,8 @@ class Limiters:
             all cores, so more would not be done sooner, but take the places of predictions.
         suggestions: Limiter of capacity 1: images are chosen from one pool at a time.
         thumbnails: Thread limiter of thumbnails that are not kept yet: at most 4 are in memory.
+        thumbnails_of: Limiters of those that wait for these threads, 4 a tenant: who asks for many
+            lets others pass after so many.
         event_streams: Limiters of clients that are told of jobs, one a tenant.
     """
 
@@ -81,7 +86,10 @@ class Limiters:
     thumbnails: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(_THUMBNAIL_THREADS)
     )
-    event_streams: EventStreams = field(default_factory=EventStreams)
+    thumbnails_of: TenantLimiters = field(
+        default_factory=lambda: TenantLimiters(_THUMBNAIL_THREADS)
+    )
+    event_streams: TenantLimiters = field(default_factory=lambda: TenantLimiters(_EVENT_STREAMS))
 
     @classmethod
     def of(cls, request: Request) -> Limiters:

@@ -15,6 +15,7 @@ from service.api.routes.inbox import ItemId
 from service.api.routes.support_images import INERT
 from service.composition import ServiceParts
 from service.problems import ImageDamaged, ImageNotFound, ImageNotStored, RememberedNotFound
+from service.tenancy import tenant_of
 from service.thumbnails.drawing import MEDIA_TYPE, SIDE
 from service.thumbnails.thumbnails import Found
 
@@ -75,9 +76,11 @@ async def _answer(
     if response is None:
         content = found.thumbnail
         if content is None:
-            content = await anyio.to_thread.run_sync(
-                parts.thumbnails.made, found, limiter=Limiters.of(request).thumbnails
-            )
+            limiters = Limiters.of(request)
+            async with limiters.thumbnails_of.of(tenant_of(found.content_key)):
+                content = await anyio.to_thread.run_sync(
+                    parts.thumbnails.made, found, limiter=limiters.thumbnails
+                )
         headers = {**INERT, "etag": found.tag}
         response = Response(content, media_type=MEDIA_TYPE, headers=headers)
     response.headers["cache-control"] = _FOR_EVER
