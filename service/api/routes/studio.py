@@ -81,9 +81,7 @@ async def _answer(request: Request, path: str) -> Response:
     lasts = _FOR_EVER if path.startswith(_ASSETS) else "no-cache"
     headers = {**_HEADERS, "cache-control": lasts, "etag": f"W/{file.tag}"}
     known = request.headers.get("if-none-match")
-    if known is not None and EntityTags.of("If-None-Match", known).have(
-        file.tag.removeprefix("W/")
-    ):
+    if known is not None and EntityTags.of("If-None-Match", known).have(file.tag):
         return Response(status_code=304, headers=headers)
     content = file.content
     if file.compressed is not None and takes_gzip(request.headers.get("accept-encoding", "")):
