@@ -18,6 +18,8 @@ _ADMINISTERING = re.compile(r"/v1/(?:keys|audit)(?:/|$)")
 # Posts that register nothing: they ask about images.
 _ASKING = re.compile(r"/(?:predict|suggest|similar|embeddings)$")
 _CLASSIFIER = re.compile(r"/v1/classifiers/([^/]+)")
+# What a page of pictures asks for by dozens at a time, without being able to wait and ask again.
+_THUMBNAIL = re.compile(r"/v1/classifiers/[^/]+/(?:images|inbox)/[^/]+/thumbnail$")
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -29,11 +31,13 @@ class RequiredAccess:
         scope: Of the key.
         operator: Whether the key must be an operator's.
         classifier: Bare name of the classifier in the path; None: there is none.
+        is_counted: Whether the request is one of those that a second may have.
     """
 
     scope: Scope
     operator: bool = False
     classifier: str | None = None
+    is_counted: bool = True
 
 
 def required_access(method: str, path: str) -> RequiredAccess | None:
@@ -56,7 +60,8 @@ def required_access(method: str, path: str) -> RequiredAccess | None:
     found = _CLASSIFIER.match(path)
     classifier = found[1] if found else None
     if method in _SAFE:
-        return RequiredAccess(Scope.READ, classifier=classifier)
+        is_counted = _THUMBNAIL.match(path) is None
+        return RequiredAccess(Scope.READ, classifier=classifier, is_counted=is_counted)
     if method == "POST" and _ASKING.search(path) and "/classes/" not in path:
         return RequiredAccess(Scope.PREDICT, classifier=classifier)
     return RequiredAccess(Scope.WRITE, classifier=classifier)

@@ -101,7 +101,8 @@ class AccessControl:
                     holder.principal, scope["method"], scope["path"], required.classifier
                 )
             raise
-        await self.count(scope, holder)
+        if required.is_counted:
+            await self.count(scope, holder)
         scope[SCOPE_KEY] = holder.principal
 
     async def count(self, scope: AsgiScope, holder: Holder) -> None:

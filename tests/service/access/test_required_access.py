@@ -76,6 +76,17 @@ def test_paths_near_others_are_not_taken_for_them(
     assert (required.scope, required.operator) == (scope, operator)
 
 
+def test_thumbnails_alone_are_not_counted() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    needed = [
+        (path, required_access(method.upper(), path)) for path in paths for method in paths[path]
+    ]
+    assert {path for path, required in needed if required and not required.is_counted} == {
+        "/v1/classifiers/{name}/images/{image_id}/thumbnail",
+        "/v1/classifiers/{name}/inbox/{item_id}/thumbnail",
+    }
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/docs", "/openapi.json", "/static-offline-docs/x.js", "/studio", "/studio/assets/x.js"],

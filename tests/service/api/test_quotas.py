@@ -50,6 +50,19 @@ def test_requests_beyond_the_rate_are_refused_and_told_when_to_come(
     assert "ratelimit" not in asked.predict(picture(1)).headers
 
 
+def test_thumbnails_are_not_counted_and_what_else_is_read_is(
+    keyed: Keyed, asked: Classifier
+) -> None:
+    url = f"{asked.url}/classes/ant"
+    ids = [one["id"] for one in asked.http.get(url).json()["images"]] * 3
+    with keyed.client(keyed.key(tenant="rates", requests_per_second=1)) as http:
+        shown = [http.get(f"{asked.url}/images/{one}/thumbnail") for one in ids]
+        assert len(shown) > 2
+        assert {one.status_code for one in shown} == {200}
+        assert [http.get(url).status_code for _ in range(2)] == [200, 429]
+        problem(http.get(f"{url}/images/{ids[0]}"), 429, "rate-limited")
+
+
 def test_images_count_before_they_are_decoded(keyed: Keyed, asked: Classifier) -> None:
     with keyed.client(keyed.key(tenant="rates", images_per_second=3)) as http:
         mine = Classifier(http, "asked")
