@@ -151,24 +151,26 @@ class AccessControl:
             CsrfTokenRequired: It would change something, by the cookie of a session alone.
             KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
         """
-        parts = self._parts()
-        if parts is None or parts.keys is None:
-            raise NotReady(
-                "The service is starting and knows no keys yet. Try again in a few seconds; GET"
-                " /readyz tells when.",
-                headers={"retry-after": "5"},
-            )
+        _, keys = self._ready()
         if not self._by_keys:
             principal = self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
-            return Holder(principal, tuple(parts.keys.tenant_policies(principal.tenant)))
+            return Holder(principal, tuple(keys.tenant_policies(principal.tenant)))
         key = key_in(scope["headers"])
-        if key is None and (token := token_in(scope["headers"])) is not None:
-            return await self._in_session(scope, parts, parts.keys, token)
-        return await parts.keys.holder(key)
+        if key is None and token_in(scope["headers"]) is not None:
+            return await self.session_holder(scope)
+        return await keys.holder(key)
 
-    async def _in_session(
-        self, scope: AsgiScope, parts: ServiceParts, keys: KeyRing, token: str
-    ) -> Holder:
+    async def session_holder(self, scope: AsgiScope) -> Holder:
+        """Who began the session of a request's cookie, whatever key comes beside it.
+
+        Raises:
+            KeyRequired: There is no such session, or not any more.
+            CsrfTokenRequired, KeysUnavailable, NotReady: As above.
+        """
+        parts, keys = self._ready()
+        token = token_in(scope["headers"])
+        if token is None:
+            return await keys.holder_in_session(None)
         found = await anyio.to_thread.run_sync(
             find_session, parts.engine, token, limiter=self._session_threads
         )
@@ -178,6 +180,16 @@ class AccessControl:
         if scope["method"] not in _SAFE and not has_csrf_token_of(token, scope["headers"]):
             raise CsrfTokenRequired
         return holder
+
+    def _ready(self) -> tuple[ServiceParts, KeyRing]:
+        parts = self._parts()
+        if parts is None or parts.keys is None:
+            raise NotReady(
+                "The service is starting and knows no keys yet. Try again in a few seconds; GET"
+                " /readyz tells when.",
+                headers={"retry-after": "5"},
+            )
+        return parts, parts.keys
 
 
 def check_access(principal: Principal, required: RequiredAccess) -> None:

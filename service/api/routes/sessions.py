@@ -108,9 +108,9 @@ async def log_out(parts: ReadyParts, access: Access, request: Request, response:
     if access is None or parts.settings.auth != "keys":
         return
     try:
-        principal = (await access.holder(request.scope)).principal
+        principal = (await access.session_holder(request.scope)).principal
     except KeyRequired:
-        pass  # it has ended already
+        pass  # there is none, or not any more
     else:
         session: OpenSession | None = request.scope.get(SESSION_KEY)
         if session is not None:

@@ -210,6 +210,17 @@ def test_logging_out_ends_the_session_wherever_its_cookie_is(keyed: Keyed) -> No
             assert again.delete("/v1/session").status_code == 204
 
 
+def test_a_log_out_is_about_the_cookie_whatever_key_comes_beside_it(keyed: Keyed) -> None:
+    for key in (keyed.operator, "no key"):
+        with logged_in(keyed, keyed.operator) as http, keyed.client(None) as later:
+            later.headers["cookie"] = f"handful_session={http.cookies['handful_session']}"
+            beside = {"x-api-key": key}
+            problem(later.delete("/v1/session", headers=beside), 403, "csrf-token-required")
+            assert state(later)["signed_in"]
+            assert http.delete("/v1/session", headers=beside).status_code == 204
+            assert not state(later)["signed_in"]
+
+
 def test_whoever_logs_in_anew_has_another_session_and_the_old_one_has_ended(keyed: Keyed) -> None:
     with logged_in(keyed, keyed.operator) as http:
         before = http.cookies["handful_session"]
