@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, body } from "../api/client";
 import type { Classifier } from "../classifier/classifier";
 import { Dialog } from "../components/dialog";
@@ -15,9 +15,13 @@ export function ClassifiersPage() {
   const [listed, setListed] = useState<Classifier[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [doomed, setDoomed] = useState<string | null>(null);
+  const asked = useRef(0);
   const load = async (from: string | null) => {
+    const nth = ++asked.current;
     const query = { limit: A_PAGE, ...(prefix && { prefix }), ...(from && { cursor: from }) };
     const page = body(await api.GET("/v1/classifiers", { params: { query } }));
+    // Answers may overtake each other while somebody types.
+    if (nth !== asked.current) return;
     setListed((before) => [...(from && before ? before : []), ...page.classifiers]);
     setCursor(page.next_cursor ?? null);
   };

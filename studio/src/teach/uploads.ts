@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
 import { nextBatch } from "./batches";
 import type { Answer, Pending, PendingState, Run, Send } from "./sending";
+import { withUnreadable } from "./unreadable";
 
 interface Listener {
   /** Awaited before the first picture is sent. */
@@ -30,6 +31,7 @@ export class Uploads {
   private held = 0;
   private run: Run | null = null;
   private begun: Promise<void> | null = null;
+  private ready = false;
   private lastId = 0;
   private tries = 0;
   private abort = new AbortController();
@@ -67,7 +69,8 @@ export class Uploads {
   goOn(): void {
     if (this.status.value !== "halted" && this.status.value !== "waiting") return;
     this.status.value = "sending";
-    this.next();
+    if (this.ready) this.next();
+    else this.prepare();
   }
 
   /** Keeps what is sent from now on one run until it is released, with pauses in between. */
@@ -92,6 +95,7 @@ export class Uploads {
   private begin(): void {
     this.status.value = "sending";
     this.finished.value = 0;
+    this.total.value = this.queue.length;
     this.run = {
       created: 0,
       duplicates: 0,
@@ -100,14 +104,21 @@ export class Uploads {
       skipped: [],
       labels: new Set(),
     };
+    this.prepare();
+  }
+
+  private prepare(): void {
     this.begun = this.listener.onBegin().then(
-      () => this.next(),
+      () => {
+        this.ready = true;
+        this.next();
+      },
       (error) => this.stopFor(asProblem(error)),
     );
   }
 
   private next(): void {
-    if (this.status.value !== "sending") return;
+    if (this.status.value !== "sending" || this.run === null || !this.ready) return;
     while (this.inFlight < REQUESTS_AT_ONCE && this.queue.length > 0) {
       const { batch, rest } = nextBatch(this.queue, this.alone);
       this.queue = rest;
@@ -142,7 +153,7 @@ export class Uploads {
       this.drop(new Set(batch));
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") this.drop(new Set(batch));
-      else this.failed(batch, asProblem(error));
+      else this.failed(batch, await withUnreadable(asProblem(error), batch));
     }
   }
 
@@ -192,8 +203,11 @@ export class Uploads {
     if (run === null || this.held > 0) return;
     this.run = null;
     await this.begun;
+    this.ready = false;
     this.total.value = 0;
     this.status.value = "idle";
+    // Added after all was cancelled, before the run was over.
+    if (this.queue.length > 0) this.begin();
     await this.listener.onEnd(run);
   }
 
