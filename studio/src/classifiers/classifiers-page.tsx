@@ -140,11 +140,14 @@ function NewClassifier() {
 }
 
 function Deletion({ name, onEnd }: { name: string; onEnd: () => void }) {
-  const remove = () =>
+  const [busy, setBusy] = useState(false);
+  const remove = () => {
+    setBusy(true);
     api
       .DELETE("/v1/classifiers/{name}", { params: { path: { name } } })
       .catch(tellFailure)
       .then(onEnd);
+  };
   return (
     <Dialog title={texts.classifiers.remove(name)} onClose={onEnd}>
       <p dir="auto">{texts.classifiers.removeQuestion(name)}</p>
@@ -152,7 +155,7 @@ function Deletion({ name, onEnd }: { name: string; onEnd: () => void }) {
         <button type="button" onClick={onEnd}>
           {texts.app.cancel}
         </button>
-        <button type="button" class="danger" onClick={remove}>
+        <button type="button" class="danger" disabled={busy} onClick={remove}>
           {texts.classifiers.removeSubmit}
         </button>
       </div>

@@ -14,6 +14,11 @@ interface Listener {
 const REQUESTS_AT_ONCE = 2;
 const LONGEST_WAIT_SECONDS = 15;
 
+/** Whether the same request may be answered later; until then nothing else is sent either. */
+function mayPass(problem: Problem): boolean {
+  return [0, 401, 429, 503].includes(problem.status);
+}
+
 /** Sends pictures to classes, some at a time, until all are registered or refused. */
 export class Uploads {
   /** Pictures that are not registered yet, by their class, as they came. */
@@ -113,8 +118,19 @@ export class Uploads {
         this.ready = true;
         this.next();
       },
-      (error) => this.stopFor(asProblem(error)),
+      (error) => this.notBegun(asProblem(error)),
     );
+  }
+
+  private notBegun(problem: Problem): void {
+    if (mayPass(problem)) {
+      this.stopFor(problem);
+      return;
+    }
+    const all = this.queue;
+    this.queue = [];
+    this.failed(all, problem);
+    void this.end();
   }
 
   private next(): void {
@@ -158,7 +174,7 @@ export class Uploads {
   }
 
   private failed(batch: Pending[], problem: Problem): void {
-    if ([0, 401, 429, 503].includes(problem.status)) {
+    if (mayPass(problem)) {
       this.again(batch);
       this.stopFor(problem);
       return;

@@ -185,6 +185,22 @@ test("what could not begin begins anew", async () => {
   expect([begun, asked.length, uploads.status.value]).toEqual([2, 1, "idle"]);
 });
 
+test("where the classifier is gone all are refused", async () => {
+  const uploads = uploadsBy(
+    () => null,
+    async () => {
+      throw new Problem(404, "no-such-classifier", "", "There is none.");
+    },
+  );
+  uploads.add("cat", [picture("1"), picture("2")]);
+  await settled();
+  expect([uploads.status.value, asked.length]).toEqual(["idle", 0]);
+  expect(uploads.refused.value.map((one) => one.state.value)).toEqual([
+    { kind: "refused", reason: "There is none." },
+    { kind: "refused", reason: "There is none." },
+  ]);
+});
+
 test("a file that is gone is refused, and the others go on", async () => {
   const gone = picture("gone.jpg");
   gone.slice = () => {
