@@ -14,6 +14,7 @@ export function ClassifiersPage() {
   const [prefix, setPrefix] = useState("");
   const [listed, setListed] = useState<Classifier[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
   const [doomed, setDoomed] = useState<string | null>(null);
   const asked = useRef(0);
   const load = async (from: string | null) => {
@@ -24,12 +25,13 @@ export function ClassifiersPage() {
     if (nth !== asked.current) return;
     setListed((before) => [...(from && before ? before : []), ...page.classifiers]);
     setCursor(page.next_cursor ?? null);
+    setProblem(null);
   };
   useEffect(() => {
     document.title = `${texts.classifiers.title} · ${texts.app.name}`;
   }, []);
   useEffect(() => {
-    load(null).catch(tellFailure);
+    load(null).catch((error) => setProblem(failureText(error)));
   }, [prefix]);
   return (
     <>
@@ -45,7 +47,12 @@ export function ClassifiersPage() {
           onInput={(event) => setPrefix(event.currentTarget.value)}
         />
       )}
-      {listed === null && <p class="quiet">{texts.app.loading}</p>}
+      {problem && (
+        <p class="notice bad" role="alert" dir="auto">
+          {problem}
+        </p>
+      )}
+      {listed === null && !problem && <p class="quiet">{texts.app.loading}</p>}
       {listed?.length === 0 && !prefix && <p class="quiet">{texts.classifiers.none}</p>}
       <ul class="cards plain">
         {listed?.map((one) => (
