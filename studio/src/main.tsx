@@ -5,7 +5,7 @@ import { render } from "preact";
 import { asProblem } from "./api/problem";
 import { App } from "./app";
 import { failureText, tellFailure } from "./components/toasts";
-import { loadSession } from "./session/session";
+import { followSession, loadSession } from "./session/session";
 
 const MILLISECONDS_BETWEEN_TRIES = 1500;
 const page = document.getElementById("studio");
@@ -18,6 +18,7 @@ async function begin(): Promise<void> {
   for (let told = ""; ; ) {
     try {
       await loadSession();
+      followSession();
       return;
     } catch (error) {
       const problem = asProblem(error);

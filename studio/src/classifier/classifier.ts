@@ -49,7 +49,11 @@ export async function look(): Promise<void> {
     const path = { params: { path: { name } } };
     const headers = etag === null ? {} : { "if-none-match": etag };
     const answer = await api.GET("/v1/classifiers/{name}", { ...path, headers, cache: "no-store" });
-    if (answer.response.status === 304 || open !== name) return;
+    if (open !== name) return;
+    if (answer.response.status === 304) {
+      failure.value = null;
+      return;
+    }
     const listed = body(await api.GET("/v1/classifiers/{name}/classes", path));
     if (open !== name) return;
     etag = answer.response.headers.get("etag");

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, body } from "../api/client";
 import type { Classifier } from "../classifier/classifier";
 import { Dialog } from "../components/dialog";
@@ -14,18 +14,24 @@ export function ClassifiersPage() {
   const [prefix, setPrefix] = useState("");
   const [listed, setListed] = useState<Classifier[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
   const [doomed, setDoomed] = useState<string | null>(null);
+  const asked = useRef(0);
   const load = async (from: string | null) => {
+    const nth = ++asked.current;
     const query = { limit: A_PAGE, ...(prefix && { prefix }), ...(from && { cursor: from }) };
     const page = body(await api.GET("/v1/classifiers", { params: { query } }));
+    // Answers may overtake each other while somebody types.
+    if (nth !== asked.current) return;
     setListed((before) => [...(from && before ? before : []), ...page.classifiers]);
     setCursor(page.next_cursor ?? null);
+    setProblem(null);
   };
   useEffect(() => {
     document.title = `${texts.classifiers.title} · ${texts.app.name}`;
   }, []);
   useEffect(() => {
-    load(null).catch(tellFailure);
+    load(null).catch((error) => setProblem(failureText(error)));
   }, [prefix]);
   return (
     <>
@@ -41,7 +47,12 @@ export function ClassifiersPage() {
           onInput={(event) => setPrefix(event.currentTarget.value)}
         />
       )}
-      {listed === null && <p class="quiet">{texts.app.loading}</p>}
+      {problem && (
+        <p class="notice bad" role="alert" dir="auto">
+          {problem}
+        </p>
+      )}
+      {listed === null && !problem && <p class="quiet">{texts.app.loading}</p>}
       {listed?.length === 0 && !prefix && <p class="quiet">{texts.classifiers.none}</p>}
       <ul class="cards plain">
         {listed?.map((one) => (
@@ -136,11 +147,14 @@ function NewClassifier() {
 }
 
 function Deletion({ name, onEnd }: { name: string; onEnd: () => void }) {
-  const remove = () =>
+  const [busy, setBusy] = useState(false);
+  const remove = () => {
+    setBusy(true);
     api
       .DELETE("/v1/classifiers/{name}", { params: { path: { name } } })
       .catch(tellFailure)
       .then(onEnd);
+  };
   return (
     <Dialog title={texts.classifiers.remove(name)} onClose={onEnd}>
       <p dir="auto">{texts.classifiers.removeQuestion(name)}</p>
@@ -148,7 +162,7 @@ function Deletion({ name, onEnd }: { name: string; onEnd: () => void }) {
         <button type="button" onClick={onEnd}>
           {texts.app.cancel}
         </button>
-        <button type="button" class="danger" onClick={remove}>
+        <button type="button" class="danger" disabled={busy} onClick={remove}>
           {texts.classifiers.removeSubmit}
         </button>
       </div>

@@ -22,6 +22,15 @@ export async function loadSession(): Promise<void> {
   took(body(await api.GET("/v1/session")));
 }
 
+/** Asks again whenever somebody comes back to this window: another one may have logged in or out. */
+export function followSession(): void {
+  window.addEventListener("focus", () => {
+    const now = session.peek();
+    // Where it cannot be reached now, nothing is known to have changed.
+    if (now && now.authentication !== "none") loadSession().catch(() => undefined);
+  });
+}
+
 /** Signs in by a key, which is sent once and kept nowhere here.
  *
  * @throws Problem - The key is none.

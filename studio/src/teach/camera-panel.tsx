@@ -16,6 +16,7 @@ interface Props {
 /** The webcam, whose pictures go to a class while a button is held. */
 export function CameraPanel({ teaching, label, onClose }: Props) {
   const video = useRef<HTMLVideoElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
   const recording = useRef<Recording | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [live, setLive] = useState(false);
@@ -64,6 +65,10 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
       closeCamera(stream);
     };
   }, []);
+  useEffect(() => {
+    // The button that opened this is gone, and the focus with it.
+    if (live && document.activeElement === document.body) button.current?.focus();
+  }, [live]);
   const isPress = (event: KeyboardEvent) => event.key === " " || event.key === "Enter";
   return (
     <div class="camera">
@@ -75,6 +80,7 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
         <>
           <video ref={video} muted playsInline aria-label={said.picture(friendly(label))} />
           <button
+            ref={button}
             type="button"
             class={held ? "primary held" : "primary"}
             disabled={!live}

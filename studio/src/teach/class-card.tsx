@@ -37,6 +37,11 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
     setDoing(null);
     card.current?.querySelector<HTMLElement>(".menu > button")?.focus();
   };
+  const endCamera = () => {
+    setDoing(null);
+    // Shown again only once this is drawn.
+    setTimeout(() => card.current?.querySelector<HTMLElement>(".open-camera")?.focus());
+  };
   const negatives = label === NEGATIVES;
   const accepts = (event: DragEvent) =>
     mayChange && (holdsFiles(event.dataTransfer) || holdsPictures(event.dataTransfer));
@@ -120,9 +125,7 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
       {registered + pending === 0 && (
         <p class="quiet small">{negatives ? texts.teach.noNegatives : texts.teach.noPictures}</p>
       )}
-      {doing === "camera" && (
-        <CameraPanel teaching={teaching} label={label} onClose={() => setDoing(null)} />
-      )}
+      {doing === "camera" && <CameraPanel teaching={teaching} label={label} onClose={endCamera} />}
       {near && <ClassHints teaching={teaching} label={label} mayChange={mayChange} />}
       {near && <ClassGrid teaching={teaching} shown={shown} large={large} mayChange={mayChange} />}
       {mayChange && (
@@ -135,6 +138,7 @@ export function ClassCard({ teaching, shown, mayChange }: Props) {
           {doing !== "camera" && (
             <button
               type="button"
+              class="open-camera"
               aria-label={texts.teach.camera.openFor(name)}
               onClick={() => setDoing("camera")}
             >

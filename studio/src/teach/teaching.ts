@@ -1,6 +1,6 @@
 import { effect, signal } from "@preact/signals";
 import { classifierPath, upload } from "../api/upload";
-import { classes, classifier, look, NEGATIVES, version } from "../classifier/classifier";
+import { classes, classifier, failure, look, NEGATIVES, version } from "../classifier/classifier";
 import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -8,6 +8,8 @@ import { ClassPictures } from "./class-pictures";
 import { Selection } from "./selection";
 import type { Answer, Run, Send } from "./sending";
 import { Uploads } from "./uploads";
+
+const MILLISECONDS_BETWEEN_TRIES = 4000;
 
 /** What is taught to one classifier here: its pictures, those that are chosen or on their way. */
 export class Teaching {
@@ -50,9 +52,24 @@ export class Teaching {
 
   /** Follows changes that others make, until it is called off. */
   follow(): () => void {
-    return effect(() => {
-      if (version.value > 0 && !this.uploads.busy.value) void this.catchUp();
-    });
+    const ends = [
+      effect(() => {
+        if (version.value > 0 && !this.uploads.busy.value) void this.catchUp();
+      }),
+      effect(() => {
+        if (this.uploads.status.value !== "halted") return;
+        const timer = setInterval(() => void this.goOnIfThere(), MILLISECONDS_BETWEEN_TRIES);
+        return () => clearInterval(timer);
+      }),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
+  private async goOnIfThere(): Promise<void> {
+    await look();
+    if (failure.peek() === null) this.uploads.goOn();
   }
 
   /** Chooses all pictures of a class, those that were not loaded so far, too. */

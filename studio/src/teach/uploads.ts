@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { asProblem, type Problem } from "../api/problem";
 import { nextBatch } from "./batches";
 import type { Answer, Pending, PendingState, Run, Send } from "./sending";
+import { withUnreadable } from "./unreadable";
 
 interface Listener {
   /** Awaited before the first picture is sent. */
@@ -12,6 +13,11 @@ interface Listener {
 
 const REQUESTS_AT_ONCE = 2;
 const LONGEST_WAIT_SECONDS = 15;
+
+/** Whether the same request may be answered later; until then nothing else is sent either. */
+function mayPass(problem: Problem): boolean {
+  return [0, 401, 429, 503].includes(problem.status);
+}
 
 /** Sends pictures to classes, some at a time, until all are registered or refused. */
 export class Uploads {
@@ -30,6 +36,7 @@ export class Uploads {
   private held = 0;
   private run: Run | null = null;
   private begun: Promise<void> | null = null;
+  private ready = false;
   private lastId = 0;
   private tries = 0;
   private abort = new AbortController();
@@ -67,7 +74,8 @@ export class Uploads {
   goOn(): void {
     if (this.status.value !== "halted" && this.status.value !== "waiting") return;
     this.status.value = "sending";
-    this.next();
+    if (this.ready) this.next();
+    else this.prepare();
   }
 
   /** Keeps what is sent from now on one run until it is released, with pauses in between. */
@@ -92,6 +100,7 @@ export class Uploads {
   private begin(): void {
     this.status.value = "sending";
     this.finished.value = 0;
+    this.total.value = this.queue.length;
     this.run = {
       created: 0,
       duplicates: 0,
@@ -100,14 +109,32 @@ export class Uploads {
       skipped: [],
       labels: new Set(),
     };
+    this.prepare();
+  }
+
+  private prepare(): void {
     this.begun = this.listener.onBegin().then(
-      () => this.next(),
-      (error) => this.stopFor(asProblem(error)),
+      () => {
+        this.ready = true;
+        this.next();
+      },
+      (error) => this.notBegun(asProblem(error)),
     );
   }
 
+  private notBegun(problem: Problem): void {
+    if (mayPass(problem)) {
+      this.stopFor(problem);
+      return;
+    }
+    const all = this.queue;
+    this.queue = [];
+    this.failed(all, problem);
+    void this.end();
+  }
+
   private next(): void {
-    if (this.status.value !== "sending") return;
+    if (this.status.value !== "sending" || this.run === null || !this.ready) return;
     while (this.inFlight < REQUESTS_AT_ONCE && this.queue.length > 0) {
       const { batch, rest } = nextBatch(this.queue, this.alone);
       this.queue = rest;
@@ -142,12 +169,12 @@ export class Uploads {
       this.drop(new Set(batch));
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") this.drop(new Set(batch));
-      else this.failed(batch, asProblem(error));
+      else this.failed(batch, await withUnreadable(asProblem(error), batch));
     }
   }
 
   private failed(batch: Pending[], problem: Problem): void {
-    if ([0, 401, 429, 503].includes(problem.status)) {
+    if (mayPass(problem)) {
       this.again(batch);
       this.stopFor(problem);
       return;
@@ -192,8 +219,11 @@ export class Uploads {
     if (run === null || this.held > 0) return;
     this.run = null;
     await this.begun;
+    this.ready = false;
     this.total.value = 0;
     this.status.value = "idle";
+    // Added after all was cancelled, before the run was over.
+    if (this.queue.length > 0) this.begin();
     await this.listener.onEnd(run);
   }
 

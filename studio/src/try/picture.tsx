@@ -27,7 +27,7 @@ export function Picture({ trial }: { trial: Trial }) {
         {trial.problem && (
           <p class="refusal" role="alert" dir="auto">
             {failureText(trial.problem)}{" "}
-            {mayPass(trial.problem) && (
+            {(mayPass(trial.problem) || trial.problem.status === 401) && (
               <button type="button" class="link" onClick={() => ask(trial.id)}>
                 {texts.try.again}
               </button>

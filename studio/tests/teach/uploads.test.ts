@@ -28,7 +28,10 @@ function registered(label: string, files: readonly File[]): Answer {
 }
 
 /** Uploads whose requests are answered by a function, at once. */
-function uploadsBy(answer: (names: string[], nth: number) => Answer | Problem | null): Uploads {
+function uploadsBy(
+  answer: (names: string[], nth: number) => Answer | Problem | null,
+  onBegin = async () => {},
+): Uploads {
   const send: Send = async (label, files) => {
     const names = files.map((file) => file.name);
     asked.push({ label, names });
@@ -37,7 +40,7 @@ function uploadsBy(answer: (names: string[], nth: number) => Answer | Problem | 
     return said ?? registered(label, files);
   };
   return new Uploads(send, {
-    onBegin: async () => {},
+    onBegin,
     onRegistered: () => {},
     onEnd: async (run) => void runs.push(run),
   });
@@ -142,6 +145,72 @@ test("what is cancelled is neither sent nor shown", async () => {
   uploads.cancel();
   await settled();
   expect([uploads.status.value, uploads.pending.value.size]).toEqual(["idle", 0]);
+});
+
+test("what comes right after all was cancelled is sent, though the service had not answered yet", async () => {
+  let answered = () => {};
+  const uploads = uploadsBy(
+    () => null,
+    () =>
+      new Promise((resolve) => {
+        answered = resolve;
+      }),
+  );
+  uploads.add("cat", [picture("1")]);
+  uploads.cancel();
+  uploads.add("dog", [picture("2")]);
+  expect(asked).toEqual([]);
+  answered();
+  await settled();
+  answered();
+  await settled();
+  expect(asked).toEqual([{ label: "dog", names: ["2"] }]);
+  expect([uploads.status.value, uploads.pending.value.size]).toEqual(["idle", 0]);
+});
+
+test("what could not begin begins anew", async () => {
+  let begun = 0;
+  const uploads = uploadsBy(
+    () => null,
+    async () => {
+      begun += 1;
+      if (begun === 1) throw unreachable();
+    },
+  );
+  uploads.add("cat", [picture("1")]);
+  await settled();
+  expect([uploads.status.value, asked.length]).toEqual(["halted", 0]);
+  uploads.goOn();
+  await settled();
+  expect([begun, asked.length, uploads.status.value]).toEqual([2, 1, "idle"]);
+});
+
+test("where the classifier is gone all are refused", async () => {
+  const uploads = uploadsBy(
+    () => null,
+    async () => {
+      throw new Problem(404, "no-such-classifier", "", "There is none.");
+    },
+  );
+  uploads.add("cat", [picture("1"), picture("2")]);
+  await settled();
+  expect([uploads.status.value, asked.length]).toEqual(["idle", 0]);
+  expect(uploads.refused.value.map((one) => one.state.value)).toEqual([
+    { kind: "refused", reason: "There is none." },
+    { kind: "refused", reason: "There is none." },
+  ]);
+});
+
+test("a file that is gone is refused, and the others go on", async () => {
+  const gone = picture("gone.jpg");
+  gone.slice = () => {
+    throw new DOMException("", "NotReadableError");
+  };
+  const uploads = uploadsBy((names) => (names.includes("gone.jpg") ? unreachable() : null));
+  uploads.add("cat", [picture("1.jpg"), gone]);
+  await settled();
+  expect(uploads.status.value).toBe("idle");
+  expect(runs[0]).toMatchObject({ created: 1, refused: 1 });
 });
 
 test("pauses of what is held are of one run", async () => {
