@@ -15,7 +15,7 @@ from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
 from handful_client._async.reshaping import AsyncReshaping
 from handful_client._async.similar import AsyncSimilar
-from handful_client.calls import Call, json_call, waiting
+from handful_client.calls import Call, Query, json_call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
@@ -81,7 +81,7 @@ class AsyncClassifier(
         """
         cursor: str | None = None
         while True:
-            query = {"label": label, "named": named, "limit": _PAGE, "cursor": cursor}
+            query: Query = {"label": label, "named": named, "limit": _PAGE, "cursor": cursor}
             call = Call("GET", self._path("report", "confused"), query)
             page = await self._transport.model(ConfusedOut, call)
             for one in page.images:

@@ -15,7 +15,7 @@ from handful_client._sync.predicting import Predicting
 from handful_client._sync.registering import Registering
 from handful_client._sync.reshaping import Reshaping
 from handful_client._sync.similar import Similar
-from handful_client.calls import Call, json_call, waiting
+from handful_client.calls import Call, Query, json_call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
@@ -81,7 +81,7 @@ class Classifier(
         """
         cursor: str | None = None
         while True:
-            query = {"label": label, "named": named, "limit": _PAGE, "cursor": cursor}
+            query: Query = {"label": label, "named": named, "limit": _PAGE, "cursor": cursor}
             call = Call("GET", self._path("report", "confused"), query)
             page = self._transport.model(ConfusedOut, call)
             for one in page.images:

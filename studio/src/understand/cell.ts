@@ -42,7 +42,7 @@ export class CellPictures {
     } catch (error) {
       if (turn !== this.turn) return;
       // The class was renamed or deleted meanwhile.
-      if (asProblem(error).type !== "class-not-found") throw error;
+      if (asProblem(error).kind !== "class-not-found") throw error;
     }
     this.shown.value = found;
     this.of.value = of;
