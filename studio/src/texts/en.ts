@@ -41,6 +41,10 @@ export const en = {
     name: "Name",
     nameRule: "Letters, digits, '.', '_' and '-'; at most 64.",
     submit: "Create",
+    importFile: "Import a file",
+    importTitle: "Import a classifier",
+    importing: "The file is being taken in …",
+    importSubmit: "Import",
     remove: (name: string) => `Delete ${name}`,
     removeQuestion: (name: string) =>
       `Delete the classifier ${name} with all of its pictures? This cannot be undone.`,
