@@ -1852,7 +1852,7 @@ class ConfusedOut(Model):
     """
     next_cursor: str | None
     """
-    `cursor` of the next page; null: this is the last.
+    `cursor` of the next page; null: the last.
     """
 
 

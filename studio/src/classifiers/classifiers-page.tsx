@@ -33,10 +33,10 @@ export function ClassifiersPage() {
     <>
       <h1>{texts.classifiers.title}</h1>
       {allows("write") && (
-        <>
+        <div class="row">
           <NewClassifier />
           <ImportClassifier />
-        </>
+        </div>
       )}
       {(prefix || (listed && (cursor || listed.length > 12))) && (
         <input
