@@ -690,6 +690,36 @@ class MovedOut(Model):
     """
 
 
+class NamedImage(Model):
+    """
+    A support image with the class that the others name.
+    """
+
+    image_id: str
+    label: str
+    """
+    The class that it is registered in.
+    """
+    filename: str
+    media_type: str
+    url: str
+    """
+    Path of the image; `image-not-stored` where images are not kept.
+    """
+    named: str
+    """
+    The class that the other images name.
+    """
+    probability: float
+    """
+    Probability of that class.
+    """
+    own_probability: float
+    """
+    Probability of the class that it is in.
+    """
+
+
 class OpenAIEmbedding(Model):
     """
     The embedding of one input.
@@ -1795,6 +1825,34 @@ class ClassifierOut(Model):
     problem: str | None
     """
     Why this classifier cannot answer, if it cannot: another backbone embedded it, or what is stored of it is damaged.
+    """
+
+
+class ConfusedOut(Model):
+    """
+    The images that a cell of the confusion matrix counts.
+    """
+
+    classifier: str
+    label: str
+    """
+    The class that they are registered in.
+    """
+    named: str
+    """
+    The class that the other images name.
+    """
+    of: int
+    """
+    How many there are, as the confusion matrix says.
+    """
+    images: list[NamedImage]
+    """
+    The most probable first.
+    """
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null: the last.
     """
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote
 
 import torch
 from torch import Tensor
@@ -56,14 +55,7 @@ class ImageIndex:
         """A support image with its label and its address."""
         record = self.snapshot.images[support_id]
         label = self.labels[record.class_id]
-        return LookedUpImage(
-            image_id=record.public_id,
-            label=label,
-            filename=record.filename,
-            media_type=record.media_type,
-            url=f"{self.root_path}/v1/classifiers/{self.snapshot.name}/classes/"
-            f"{quote(label, safe='')}/images/{record.public_id}",
-        )
+        return LookedUpImage.of(record, label, self.snapshot.name, self.root_path)
 
     def similar(self, support_id: int, similarity: float) -> SimilarImage:
         """A support image as one that resembles another."""

@@ -39,6 +39,7 @@ CLASSIFIER = {
     "get_class": "get_class",
     "get_class_annotations": "annotations",
     "get_classifier": "get",
+    "get_confused": "confused",
     "get_drawing": "report_file",
     "get_history": "history",
     "get_image": "image",

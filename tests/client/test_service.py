@@ -164,6 +164,7 @@ def test_reports_and_advice(classifier: Classifier) -> None:
     for colour in ("red", "blue"):
         classifier.add(colour, [coloured(colour, i) for i in range(4)])
     assert classifier.report().n_images == 8
+    assert len(list(classifier.confused("red", "red"))) == 4
     assert b"<html" in classifier.report_file()
     assert classifier.report_file("png").startswith(b"\x89PNG")
     assert b"<svg" in classifier.report_file("svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,15 +15,18 @@ from handful_client._async.predicting import AsyncPredicting
 from handful_client._async.registering import AsyncRegistering
 from handful_client._async.reshaping import AsyncReshaping
 from handful_client._async.similar import AsyncSimilar
-from handful_client.calls import Call, json_call, waiting
+from handful_client.calls import Call, Query, json_call, waiting
 from handful_client.models import (
     AdviceOut,
     ClassifierOut,
     ClassifierSettingsIn,
+    ConfusedOut,
     MapOut,
+    NamedImage,
     ReportOut,
 )
 
+_PAGE = 500
 _FILE_TYPE = "application/vnd.handful.classifier+zip"
 
 
@@ -67,6 +71,24 @@ class AsyncClassifier(
     async def report(self) -> ReportOut:
         """The classification report: every image named by the others."""
         return await self._transport.model(ReportOut, Call("GET", self._path("report")))
+
+    async def confused(self, label: str, named: str) -> AsyncIterator[NamedImage]:
+        """The images of a class that the others name so, the most probable first.
+
+        Args:
+            label: The class that they are registered in.
+            named: The class that is named, which may be the same.
+        """
+        cursor: str | None = None
+        while True:
+            query: Query = {"label": label, "named": named, "limit": _PAGE, "cursor": cursor}
+            call = Call("GET", self._path("report", "confused"), query)
+            page = await self._transport.model(ConfusedOut, call)
+            for one in page.images:
+                yield one
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
 
     async def report_file(self, kind: Literal["html", "png", "svg"] = "html") -> bytes:
         """The report as a page or a picture."""

@@ -532,6 +532,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/classifiers/{name}/report/confused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_confused"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/classifiers/{name}/map": {
         parameters: {
             query?: never;
@@ -996,6 +1012,14 @@ export interface components {
              */
             action: "confirm";
         };
+        ConfusedOut: {
+            classifier: string;
+            label: string;
+            named: string;
+            of: number;
+            images: components["schemas"]["NamedImage"][];
+            next_cursor: string | null;
+        };
         Confusion: {
             label: string;
             named: string;
@@ -1265,6 +1289,16 @@ export interface components {
         MovedOut: {
             added: number;
             duplicates: number;
+        };
+        NamedImage: {
+            image_id: string;
+            label: string;
+            filename: string;
+            media_type: string;
+            url: string;
+            named: string;
+            probability: number;
+            own_probability: number;
         };
         NearCopy: {
             image_id: string;
@@ -3027,6 +3061,32 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": string;
+                };
+            };
+        };
+    };
+    get_confused: {
+        parameters: {
+            query: {
+                label: string;
+                named: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfusedOut"];
                 };
             };
         };

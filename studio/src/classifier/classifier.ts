@@ -21,7 +21,6 @@ export const failure = signal<Problem | null>(null);
 const MILLISECONDS_BETWEEN_LOOKS = 4000;
 let open: string | null = null;
 let etag: string | null = null;
-let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Opens a classifier and follows its changes, whoever makes them, until it is closed. */
 export function follow(name: string): () => void {
@@ -31,13 +30,14 @@ export function follow(name: string): () => void {
   classes.value = [];
   failure.value = null;
   void look();
-  timer = setInterval(
+  const timer = setInterval(
     () => document.visibilityState === "visible" && void look(),
     MILLISECONDS_BETWEEN_LOOKS,
   );
   return () => {
     clearInterval(timer);
-    open = null;
+    // Another one may be open by now: then that one stays open.
+    if (open === name) open = null;
   };
 }
 

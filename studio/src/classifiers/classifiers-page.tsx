@@ -6,6 +6,8 @@ import { failureText, tellFailure } from "../components/toasts";
 import { goTo, linkTo } from "../router";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
+import { ImportClassifier } from "./import-classifier";
+import { NameField } from "./name-field";
 
 const A_PAGE = 60;
 
@@ -36,7 +38,12 @@ export function ClassifiersPage() {
   return (
     <>
       <h1>{texts.classifiers.title}</h1>
-      {allows("write") && <NewClassifier />}
+      {allows("write") && (
+        <div class="row">
+          <NewClassifier />
+          <ImportClassifier />
+        </div>
+      )}
       {(prefix || (listed && (cursor || listed.length > 12))) && (
         <input
           type="search"
@@ -121,19 +128,7 @@ function NewClassifier() {
   };
   return (
     <form class="row" onSubmit={submit} aria-label={texts.classifiers.create}>
-      <label>
-        {texts.classifiers.create}
-        <input
-          name="name"
-          required
-          maxLength={64}
-          pattern="[A-Za-z0-9][A-Za-z0-9._\-]*"
-          title={texts.classifiers.nameRule}
-          placeholder={texts.classifiers.name}
-          autocomplete="off"
-          spellcheck={false}
-        />
-      </label>
+      <NameField label={texts.classifiers.create} />
       <button type="submit" class="primary">
         {texts.classifiers.submit}
       </button>

@@ -41,6 +41,10 @@ export const en = {
     name: "Name",
     nameRule: "Letters, digits, '.', '_' and '-'; at most 64.",
     submit: "Create",
+    importFile: "Import a file",
+    importTitle: "Import a classifier",
+    importing: "The file is being taken in …",
+    importSubmit: "Import",
     remove: (name: string) => `Delete ${name}`,
     removeQuestion: (name: string) =>
       `Delete the classifier ${name} with all of its pictures? This cannot be undone.`,
@@ -392,13 +396,7 @@ export const en = {
     cell: (n: number, label: string, named: string) =>
       `${en.app.pictures(n)} of ${isolated(label)} named ${isolated(named)}`,
     rightCell: "These were named rightly.",
-    ofThese: (n: number, all: number) =>
-      n === 0
-        ? "None of these is clear enough to be shown: both classes were about as probable. More pictures of both would help."
-        : n < all
-          ? `The ${n === 1 ? "one" : number(n)} of ${number(all)} that ${n === 1 ? "is" : "are"} clear. For the others both classes were about as probable.`
-          : `${n === 1 ? "It is" : `All ${number(n)} are`} shown.`,
-    moveAll: (n: number) => `Move all ${number(n)} to`,
+    moveShown: (n: number) => `Move these ${number(n)} to`,
     registeredAs: "is in",
     looksLike: "looks like",
     knownByName: "known by name alone",

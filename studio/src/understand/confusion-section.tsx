@@ -1,11 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { allows } from "../session/session";
+import { useState } from "preact/hooks";
 import { texts } from "../texts/texts";
-import { move } from "./acts";
+import { CellPictures } from "./cell-pictures";
 import { ConfusionMatrix } from "./confusion-matrix";
-import { type Cell, confusionCells, matrixRows, picturesOf } from "./confusions";
-import { type Report, settled } from "./report";
-import { Suspects } from "./suspects";
+import { type Cell, confusionCells, matrixRows } from "./confusions";
+import type { Report } from "./report";
 
 const LISTED_FIRST = 16;
 
@@ -76,50 +74,5 @@ function Confusions({ cells, onChoose }: { cells: Cell[]; onChoose: (cell: Cell)
         </button>
       )}
     </>
-  );
-}
-
-interface CellProps {
-  name: string;
-  report: Report;
-  cell: Cell;
-  onClose: () => void;
-}
-
-/** Pictures of a cell. The report names those that look mislabelled, and no others. */
-function CellPictures({ name, report, cell, onClose }: CellProps) {
-  const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
-  const isRight = cell.label === cell.named;
-  const found = picturesOf(report, cell).filter((one) => !settled.value.has(one.image_id));
-  const row = confusionCells(report).find(
-    (one) => one.label === cell.label && one.named === cell.named,
-  );
-  // The report may be newer than the click.
-  const count = isRight ? cell.count : (row?.count ?? 0);
-  return (
-    <div class="cell-pictures">
-      <div class="dialog-head">
-        <h3 ref={heading} tabIndex={-1}>
-          {texts.understand.cell(count, cell.label, cell.named)}
-        </h3>
-        <button type="button" class="icon" aria-label={texts.app.close} onClick={onClose}>
-          ×
-        </button>
-      </div>
-      {isRight ? (
-        <p class="quiet">{texts.understand.rightCell}</p>
-      ) : (
-        <>
-          {count > 0 && <p class="quiet">{texts.understand.ofThese(found.length, count)}</p>}
-          <Suspects name={name} suspects={found} first={12} />
-          {found.length > 1 && allows("write") && (
-            <button type="button" onClick={() => move(name, found, cell.named)}>
-              {texts.understand.moveAll(found.length)} <bdi>{cell.named}</bdi>
-            </button>
-          )}
-        </>
-      )}
-    </div>
   );
 }

@@ -44,11 +44,6 @@ export function confusionCells(report: Report): Cell[] {
   }));
 }
 
-/** Those of a cell's pictures that the report names: the others were close calls. */
-export function picturesOf(report: Report, cell: Pick<Cell, "label" | "named">): Suspect[] {
-  return report.suspects.filter((one) => one.label === cell.label && one.named === cell.named);
-}
-
 /** Where a key leads from a cell of a grid, and null for a key that leads nowhere. */
 export function moved(
   key: string,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { confusionCells, matrixRows, moved, picturesOf } from "../../src/understand/confusions";
+import { confusionCells, matrixRows, moved } from "../../src/understand/confusions";
 import type { Report } from "../../src/understand/report";
 
 const report = {
@@ -17,10 +17,6 @@ const report = {
       [0, 0, 0],
     ],
   },
-  suspects: [
-    { image_id: "a", label: "cat", named: "dog" },
-    { image_id: "b", label: "dog", named: "cat" },
-  ],
 } as unknown as Report;
 
 test("rows are of classes that were judged, with all columns", () => {
@@ -38,11 +34,6 @@ test("a matrix of more classes than fit is left to the list", () => {
 
 test("the share of a confusion is of the pictures that were judged", () => {
   expect(confusionCells(report)).toEqual([{ label: "cat", named: "dog", count: 2, share: 0.5 }]);
-});
-
-test("pictures of a cell are those of its class that were named so", () => {
-  const found = picturesOf(report, { label: "cat", named: "dog" });
-  expect(found.map((one) => one.image_id)).toEqual(["a"]);
 });
 
 test("arrows stay in the grid", () => {

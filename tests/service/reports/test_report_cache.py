@@ -15,6 +15,7 @@ from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
 from service.registry.live import LiveClassifier
 from service.registry.snapshot import Snapshot
+from service.reports.leave_one_out import LeaveOneOut
 from service.reports.report_cache import ReportCache
 from service.storage.records import State
 
@@ -107,3 +108,21 @@ def test_change_during_a_computation_makes_the_next_request_compute_again(live: 
     cache.report_on(as_live(live))
     cache.report_on(as_live(live))
     assert live.snapshots == 2
+
+
+def test_report_and_its_votes_share_one_leave_one_out(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[LeaveOneOut] = []
+    leave_out = LeaveOneOut.of
+
+    def counted(snapshot: Snapshot) -> LeaveOneOut:
+        made.append(leave_out(snapshot))
+        return made[-1]
+
+    monkeypatch.setattr(LeaveOneOut, "of", counted)
+    cache = ReportCache()
+    votes = cache.votes_on(as_live(live))
+    cache.report_on(as_live(live))
+    assert cache.votes_on(as_live(live)) is votes
+    assert live.snapshots == len(made) == 1
