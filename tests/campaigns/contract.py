@@ -28,6 +28,8 @@ from tests.service.server import Server
 from tests.tiny_vit import write_tiny_vit
 
 _REFUSED = "400, 401, 403, 404, 405, 406, 409, 415, 422, 428, 429"
+PHASES = "examples,coverage,fuzzing,stateful"
+"""All those of schemathesis."""
 _ROOT = Path(__file__).parents[2]
 _CONFIGURATION = """
 [generation]
@@ -58,7 +60,7 @@ checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 504]
 
 
 def run_schemathesis(
-    url: str, folder: Path, *, examples: int, scenarios: int, seed: int
+    url: str, folder: Path, *, examples: int, scenarios: int, seed: int, phases: str = PHASES
 ) -> subprocess.CompletedProcess[str]:
     """Check a running, empty service; what it found is in the output, and the status is 1 then.
 
@@ -68,6 +70,7 @@ def run_schemathesis(
         examples: Random requests for each operation, beside those that the schema suggests.
         scenarios: Random sequences of requests that follow the links of answers.
         seed: Of both.
+        phases: Those of schemathesis to go through.
     """
     with httpx.Client(base_url=url, timeout=60) as http:
         # The examples in the document speak of this one.
@@ -84,6 +87,7 @@ def run_schemathesis(
         [
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", configuration),
             *("run", f"{url}/openapi.json", "--checks", "all", "--seed", str(seed)),
+            *("--phases", phases),
             *("--continue-on-failure", "--no-color"),
         ],
         cwd=folder,

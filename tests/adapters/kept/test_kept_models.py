@@ -38,6 +38,33 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="module")
+def name(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a backbone whose folder no test changes."""
+    return f"local-dir:{write_tiny_vit(tmp_path_factory.mktemp('vit'))}"
+
+
+@pytest.fixture(scope="module")
+def eager(name: str) -> Backbone:
+    """That one by PyTorch."""
+    return load_backbone(name, "cpu")
+
+
+@pytest.fixture(scope="module")
+def kept_once(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which that one is kept."""
+    cache = tmp_path_factory.mktemp("kept")
+    load_compiled(name, cache=cache)
+    return cache
+
+
+@pytest.fixture
+def filled(kept_once: Path, cache: Path) -> Path:
+    """A copy of that cache, to be damaged."""
+    shutil.copytree(kept_once, cache)
+    return cache
+
+
 def pictures(n: int) -> Tensor:
     generator = torch.Generator().manual_seed(n)
     return torch.randint(0, 256, (n, 32, 32, 3), generator=generator).to(torch.uint8)
@@ -74,9 +101,7 @@ def write_adapter(path: Path, name: str, seed: int) -> str:
     return str(path)
 
 
-def test_what_is_kept_embeds_as_pytorch_does(folder: Path, cache: Path) -> None:
-    name = f"local-dir:{folder}"
-    eager = load_backbone(name, "cpu")
+def test_what_is_kept_embeds_as_pytorch_does(name: str, eager: Backbone, cache: Path) -> None:
     first, again = load_compiled(name, cache=cache), load_compiled(name, cache=cache)
     assert (first.engine, again.engine) == ("openvino", "openvino")
     same(first, eager)
@@ -98,12 +123,10 @@ def test_lite_is_kept_with_its_adapter(tmp_path_factory: pytest.TempPathFactory)
     torch.testing.assert_close(rows.corrected, wanted.corrected, atol=1e-4, rtol=0)
 
 
-def test_a_later_start_imports_nothing_that_builds_models(folder: Path, cache: Path) -> None:
-    name = f"local-dir:{folder}"
-    load_compiled(name, cache=cache)
+def test_a_later_start_imports_nothing_that_builds_models(name: str, kept_once: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from adapters.kept import load_compiled\n"
-        f"backbone = load_compiled({name!r}, cache=Path({str(cache)!r}))\n"
+        f"backbone = load_compiled({name!r}, cache=Path({str(kept_once)!r}))\n"
         "backbone.encode_texts(['dog'])\n"
         "print(*sys.modules, sep='\\n')"
     )
@@ -123,9 +146,8 @@ def test_other_weights_in_the_same_place_are_another_model(folder: Path, cache: 
 
 
 def test_another_adapter_in_the_same_place_is_another_correction(
-    folder: Path, cache: Path, tmp_path: Path
+    name: str, cache: Path, tmp_path: Path
 ) -> None:
-    name = f"local-dir:{folder}"
     adapter = write_adapter(tmp_path / "adapter.safetensors", name, 0)
     before = load_compiled(name, adapter=adapter, cache=cache)
     same(
@@ -140,23 +162,22 @@ def test_another_adapter_in_the_same_place_is_another_correction(
     assert plain.correction.name == "uncorrected"
 
 
-def test_one_kept_model_serves_every_recipe(folder: Path, cache: Path) -> None:
-    name = f"local-dir:{folder}"
-    plain = load_compiled(name, cache=cache)
+def test_one_kept_model_serves_every_recipe(name: str, filled: Path) -> None:
+    plain = load_compiled(name, cache=filled)
     asked = []
 
     def choose(model: str) -> Recipe:
         asked.append(model)
         return Recipe("bfloat16")
 
-    rounded = load_compiled(name, recipe=choose, cache=cache)
+    rounded = load_compiled(name, recipe=choose, cache=filled)
     assert asked == [plain.fingerprint]
     assert rounded.recipe == Recipe("bfloat16")
     assert rounded.fingerprint == Recipe("bfloat16").fingerprint(plain.fingerprint)
-    assert len(kept(cache)) == 1
+    assert len(kept(filled)) == 1
     texts, exact = rounded.encode_texts(NAMES), plain.encode_texts(NAMES)
     assert float((texts * exact).sum(dim=1).min()) > 0.999
-    resized = load_compiled(name, recipe=Recipe("float32", "antialias"), cache=cache)
+    resized = load_compiled(name, recipe=Recipe("float32", "antialias"), cache=filled)
     torch.testing.assert_close(resized.encode_texts(NAMES), exact)
 
 
@@ -170,51 +191,57 @@ def test_one_kept_model_serves_every_recipe(folder: Path, cache: Path) -> None:
     ],
 )
 def test_a_damaged_kept_model_is_made_anew(
-    file: str, damage: str, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+    file: str,
+    damage: str,
+    name: str,
+    eager: Backbone,
+    filled: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    name = f"local-dir:{folder}"
-    load_compiled(name, cache=cache)
-    (path,) = kept(cache)
+    (path,) = kept(filled)
     if damage == "missing":
         (path / file).unlink()
     else:
         (path / file).write_bytes((path / file).read_bytes()[: (path / file).stat().st_size // 2])
-    again = load_compiled(name, cache=cache)
-    same(again, load_backbone(name, "cpu"))
+    again = load_compiled(name, cache=filled)
+    same(again, eager)
     assert "is made anew" in caplog.text
     caplog.clear()
-    load_compiled(name, cache=cache)
+    load_compiled(name, cache=filled)
     assert not caplog.records
 
 
 def test_towers_of_another_model_are_made_anew(
-    folder: Path, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str,
+    eager: Backbone,
+    filled: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "other").mkdir()
     write_tiny_vit(tmp_path / "other", seed=1)
-    name, other = f"local-dir:{folder}", f"local-dir:{tmp_path / 'other'}"
-    load_compiled(name, cache=cache)
-    (own,) = kept(cache)
-    load_compiled(other, cache=cache)
-    (theirs,) = set(kept(cache)) - {own}
+    other = f"local-dir:{tmp_path / 'other'}"
+    (own,) = kept(filled)
+    load_compiled(other, cache=filled)
+    (theirs,) = set(kept(filled)) - {own}
     for file in ("image.xml", "image.bin"):
         shutil.copy(theirs / file, own / file)
-    same(load_compiled(name, cache=cache), load_backbone(name, "cpu"))
+    same(load_compiled(name, cache=filled), eager)
     assert "differ from PyTorch's" in caplog.text
 
 
-def test_texts_of_one_length_to_the_tower_are_told(folder: Path, cache: Path) -> None:
-    backbone = load_compiled(f"local-dir:{folder}", cache=cache)
+def test_texts_of_one_length_to_the_tower_are_told(name: str, kept_once: Path) -> None:
+    backbone = load_compiled(name, cache=kept_once)
     short, same, long = backbone.text_lengths(["a dog", "a cat", "a dog beside a rusty bicycle"])
     assert short == same < long
     assert backbone.text_lengths([]) == []
 
 
-def test_texts_have_the_threads_of_the_image_tower(folder: Path, cache: Path) -> None:
-    name, threads = f"local-dir:{folder}", torch.get_num_threads()
+def test_texts_have_the_threads_of_the_image_tower(name: str, kept_once: Path) -> None:
+    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        backbone = load_compiled(name, cache=cache)
+        backbone = load_compiled(name, cache=kept_once)
         torch.set_num_threads(1)  # as a service does before the first text comes
         backbone.encode_texts(NAMES)
     finally:
@@ -225,25 +252,22 @@ def test_texts_have_the_threads_of_the_image_tower(folder: Path, cache: Path) ->
 
 
 def test_a_damaged_text_tower_is_computed_by_pytorch(
-    folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+    name: str, eager: Backbone, filled: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = f"local-dir:{folder}"
-    load_compiled(name, cache=cache)
-    (path,) = kept(cache)
+    (path,) = kept(filled)
     (path / "text.xml").write_text("none")
-    same(load_compiled(name, cache=cache), load_backbone(name, "cpu"))
+    same(load_compiled(name, cache=filled), eager)
     assert "the compiled text tower" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing_and_serves(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, eager: Backbone, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    name = f"local-dir:{folder}"
     backbone = load_compiled(name, cache=tmp_path / "file" / "compiled")
     assert backbone.engine == "openvino"
     assert "not kept for the next start" in caplog.text
-    same(backbone, load_backbone(name, "cpu"))
+    same(backbone, eager)
 
 
 def test_preprocessing_that_is_not_known_is_not_kept(
@@ -289,12 +313,10 @@ def test_two_processes_may_keep_a_model_at_once(folder: Path, cache: Path) -> No
     assert len(kept(cache)) == 1  # and nothing half written beside it
 
 
-def test_pictures_are_resized_as_the_recipe_says(folder: Path, cache: Path) -> None:
-    name = f"local-dir:{folder}"
+def test_pictures_are_resized_as_the_recipe_says(name: str, kept_once: Path) -> None:
     recipe = Recipe(resizing="antialias")
-    load_compiled(name, cache=cache)
     found, wanted = (
-        load_compiled(name, recipe=recipe, cache=cache),
+        load_compiled(name, recipe=recipe, cache=kept_once),
         load_backbone(name, "cpu", recipe=recipe),
     )
     noise = torch.randint(0, 256, (90, 70, 3), generator=torch.Generator().manual_seed(0))

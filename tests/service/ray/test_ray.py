@@ -18,6 +18,10 @@ from tests.service.ray.ray_server import RayServer, until
 
 pytest.importorskip("ray", reason="handful[ray] is not installed")
 
+# Ray's own processes take most of a minute to start and end; the tests beside this one are of what
+# the service has of its own there.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[RayServer]:
@@ -60,7 +64,6 @@ def test_ray_asks_for_a_token_and_tells_nobody(several: RayServer) -> None:
     assert len(token) == 64
 
 
-@pytest.mark.long
 def test_replicas_that_are_killed_are_replaced_and_no_query_is_lost(
     several: RayServer, http: httpx.Client
 ) -> None:

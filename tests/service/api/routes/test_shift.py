@@ -6,18 +6,24 @@ import pytest
 
 from tests.service.client import Classifier, Json
 from tests.service.pictures import TEXTURES, patches, picture
+from tests.service.server import Server
 
 
-@pytest.fixture
-def textures(classifier: Classifier) -> Classifier:
-    """Eight patches each of brick, grass and gravel."""
+def textured(classifier: Classifier) -> Classifier:
+    """Register eight patches each of brick, grass and gravel."""
     named = {
         f"{texture}/{i}.png": patch
         for texture in TEXTURES
         for i, patch in enumerate(patches(texture)[::2])
     }
+    assert classifier.put().is_success
     assert classifier.post_support(named).status_code == 201
     return classifier
+
+
+@pytest.fixture
+def textures(classifier: Classifier) -> Classifier:
+    return textured(classifier)
 
 
 def alike() -> list[bytes]:
@@ -77,10 +83,13 @@ def test_queries_from_elsewhere_are_a_shift_in_answer_report_and_metrics(
     assert textures.predictions(*alike()) == before
 
 
-def test_the_window_is_bounded_and_long_answers_tell_of_it_too(textures: Classifier) -> None:
+def test_the_window_is_bounded_and_long_answers_tell_of_it_too(spare: Server) -> None:
     pictures = [picture(seed) for seed in range(130)]
-    assert shift(textures, *pictures) is not None
-    told = shift(textures, *pictures, *pictures, top_k=3, evidence=3)  # written beside the loop
+    with spare.client() as http:
+        made = textured(Classifier(http, "window"))
+        assert shift(made, *pictures) is not None
+        told = shift(made, *pictures, *pictures, top_k=3, evidence=3)  # written beside the loop
+        assert http.delete(made.url).status_code == 204
     assert told is not None
     assert told["queries"] == 256
 

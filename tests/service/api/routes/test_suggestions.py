@@ -166,7 +166,7 @@ def test_without_classes_the_most_typical_comes_first(classifier: Classifier) ->
 
 
 def test_what_is_suggested_can_be_registered(classifier: Classifier) -> None:
-    pool = in_folders(slice(0, 6))
+    pool = in_folders(slice(0, 4))
     for turn in range(1, 4):
         chosen = names(suggestions(classifier, pool, n=1))
         assert len(chosen) == 3
