@@ -2,6 +2,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { root } from "./api/root";
 import { classifier, failure, follow } from "./classifier/classifier";
+import { useUndoKeys } from "./classifier/undo-keys";
 import { ClassifiersPage } from "./classifiers/classifiers-page";
 import { failureText, Toasts, tellFailure } from "./components/toasts";
 import { KeysPage } from "./keys/keys-page";
@@ -84,6 +85,7 @@ function Page() {
 
 function ClassifierPage({ name, tab }: { name: string; tab: Tab }) {
   useEffect(() => follow(name), [name]);
+  useUndoKeys(name);
   useEffect(() => {
     document.title = `${name} · ${texts.tabs[tab]} · ${texts.app.name}`;
   }, [name, tab]);

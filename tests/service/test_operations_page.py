@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.service.clusters import HOST
 from tests.service.postgres import fresh_database, url
 
@@ -25,8 +23,6 @@ def _free_port() -> int:
         return port
 
 
-# A dozen starts of installed commands; the commands themselves have tests of their own.
-@pytest.mark.long
 def test_the_commands_of_the_page_run_as_written(tmp_path: Path, vit: str) -> None:
     text = PAGE.read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

@@ -1,6 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type ClassSummary, classes, NEGATIVES } from "../classifier/classifier";
-import { redo, undo } from "../classifier/undo";
 import { holdsFiles, readDrop } from "../components/dropped-files";
 import { tellFailure } from "../components/toasts";
 import { allows } from "../session/session";
@@ -114,11 +113,7 @@ function useKeys(teaching: Teaching, mayChange: boolean): void {
       const target = event.target as Element;
       if (target.closest("input, textarea, select, dialog")) return;
       const key = event.key.toLowerCase();
-      if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y") && mayChange) {
-        event.preventDefault();
-        const again = key === "y" || event.shiftKey;
-        void (again ? redo(teaching.name) : undo(teaching.name));
-      } else if (key === "escape") teaching.selection.clear();
+      if (key === "escape") teaching.selection.clear();
       else if ((key === "delete" || key === "backspace") && mayChange) {
         remove(teaching, teaching.selection.chosen.value).catch(tellFailure);
       }

@@ -1,15 +1,15 @@
-"""Limiters: of event streams each tenant has places of its own."""
+"""Limiters: each tenant has places of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 
-from service.api.limiters import EventStreams
+from service.api.limiters import TenantLimiters
 
 
 async def _taken() -> None:
-    streams = EventStreams()
+    streams = TenantLimiters(3)
     mine = streams.of("maps")
     holders = [object() for _ in range(int(mine.total_tokens))]
     for holder in holders:

@@ -83,11 +83,16 @@ class Visitor:
         for event in ("dragenter", "dragover", "drop"):
             onto.dispatch_event(event, {"dataTransfer": transfer})
 
-    def remember(self, name: str, *, whole: bool = False) -> None:
-        """Keep a picture of the page, where that is asked for."""
-        if PICTURES is not None:
-            self.page.evaluate("document.activeElement?.blur()")
-            self.page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=whole)
+    def remember(self, name: str) -> None:
+        """Keep a picture of what one sees of the page, where that is asked for."""
+        if PICTURES is None:
+            return
+        messages = self.page.locator(".toast button.icon")
+        while messages.count():
+            messages.first.click()
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate("document.activeElement?.blur()")
+        self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
     def overflows(self) -> int:
         """Pixels that the page is wider than what one sees of it."""

@@ -166,6 +166,8 @@ def _understand(visitor: Visitor) -> None:
     expect(page.get_by_text("accuracy, each picture named by the others")).to_be_visible()
     matrix = page.get_by_label("Confusion matrix")
     expect(matrix).to_contain_text("brick")
+    matrix.get_by_label(re.compile("pictures of .*brick.* named .*brick")).click()
+    expect(page.locator(".cell-pictures img")).to_have_count(SHOTS)
     visitor.remember("understand")
 
 
@@ -173,12 +175,12 @@ def _export(visitor: Visitor, file: Path) -> None:
     page = visitor.page
     page.get_by_role("link", name="Use").click()
     expect(page.locator("pre").first).to_contain_text("/v1/classifiers/materials/predict")
+    visitor.remember("use")
     with page.expect_download() as download:
         page.get_by_role("link", name="With its pictures").click()
     download.value.save_as(file)
     with zipfile.ZipFile(file) as archive:
         assert len(archive.namelist()) > SHOTS * len(CLASSES)
-    visitor.remember("use")
 
 
 def _see_on_a_phone(visitor: Visitor) -> None:

@@ -31,8 +31,7 @@ def registered(keyed: Keyed, tenant: str, shades: range) -> tuple[str, list[str]
 
 def test_of_many_pictures_four_come_before_another_tenant(tmp_path: Path, vit: str) -> None:
     operator = made(tmp_path, "--scopes", "admin")
-    cache = tmp_path / "cache"
-    with Server.ready(tmp_path, backbone=vit, auth="keys", cache_dir=cache) as running:
+    with Server.ready(tmp_path, backbone=vit, auth="keys") as running:
         keyed = Keyed(running, operator)
         busy, theirs = registered(keyed, "busy", range(MANY))
         other, [mine] = registered(keyed, "other", range(1))
