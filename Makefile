@@ -57,9 +57,13 @@ studio/node_modules/.package-lock.json: studio/package-lock.json
 
 # Whether that is what its sources make, which are linted and tested here. Needs Node.js 20.19.
 NODE_IS_NEW := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
+NPM_ANSWERS := $(NPM) view preact version --fetch-retries=0 --fetch-timeout=20000
 studio-check: install
-	@if $(NODE_IS_NEW) 2>/dev/null; then $(MAKE) --no-print-directory studio-checked; \
-		else echo "There is no Node.js from 20.19 on: the sources of the studio are not checked"; fi
+	@if ! $(NODE_IS_NEW) 2>/dev/null; then \
+		echo "There is no Node.js from 20.19 on: the sources of the studio are not checked"; \
+	elif ! $(NPM_ANSWERS) >/dev/null 2>&1; then \
+		echo "There is no registry of Node.js packages: the sources of the studio are not checked"; \
+	else $(MAKE) --no-print-directory studio-checked; fi
 
 studio-checked: studio/node_modules/.package-lock.json
 	$(NPM) run --silent lint
