@@ -4,6 +4,7 @@ import { root } from "./api/root";
 import { classifier, failure, follow } from "./classifier/classifier";
 import { useUndoKeys } from "./classifier/undo-keys";
 import { ClassifiersPage } from "./classifiers/classifiers-page";
+import { Alert } from "./components/alert";
 import { failureText, Toasts, tellFailure } from "./components/toasts";
 import { KeysPage } from "./keys/keys-page";
 import { ReviewPage } from "./review/review-page";
@@ -109,14 +110,14 @@ function ClassifierPage({ name, tab }: { name: string; tab: Tab }) {
         </nav>
       </div>
       {failure.value && (
-        <p class="notice bad" role="alert" dir="auto">
+        <Alert>
           {failureText(failure.value)}{" "}
           {failure.value.status === 404 && (
             <button type="button" class="link" onClick={() => goTo({ page: "classifiers" })}>
               {texts.app.classifiers}
             </button>
           )}
-        </p>
+        </Alert>
       )}
       {classifier.value ? (
         <Shown name={name} />

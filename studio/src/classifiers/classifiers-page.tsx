@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, body } from "../api/client";
 import type { Classifier } from "../classifier/classifier";
+import { Alert } from "../components/alert";
 import { Dialog } from "../components/dialog";
 import { failureText, tellFailure } from "../components/toasts";
 import { goTo, linkTo } from "../router";
@@ -54,11 +55,7 @@ export function ClassifiersPage() {
           onInput={(event) => setPrefix(event.currentTarget.value)}
         />
       )}
-      {problem && (
-        <p class="notice bad" role="alert" dir="auto">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert>{problem}</Alert>}
       {listed === null && !problem && <p class="quiet">{texts.app.loading}</p>}
       {listed?.length === 0 && !prefix && <p class="quiet">{texts.classifiers.none}</p>}
       <ul class="cards plain">
@@ -132,11 +129,7 @@ function NewClassifier() {
       <button type="submit" class="primary">
         {texts.classifiers.submit}
       </button>
-      {problem && (
-        <p class="notice bad" role="alert" dir="auto">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert>{problem}</Alert>}
     </form>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { classifierPath, upload } from "../api/upload";
+import { Alert } from "../components/alert";
 import { Dialog } from "../components/dialog";
 import { failureText } from "../components/toasts";
 import { goTo } from "../router";
@@ -83,11 +84,7 @@ function ImportDialog({ file, onClose }: { file: File; onClose: () => void }) {
             </>
           )}
         </p>
-        {problem && (
-          <p class="notice bad" role="alert" dir="auto">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert>{problem}</Alert>}
         <div class="actions">
           <button type="button" onClick={onClose}>
             {texts.app.cancel}

@@ -1,7 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
-/** Whether something is, or was, near what the user sees: no pictures are asked for before. */
-export function useNear(): [boolean, { current: HTMLElement | null }] {
+/** Whether something is, or was, near what the user sees: nothing for it is asked for before.
+ *
+ * @param margin - How near, as of CSS.
+ */
+export function useNear(margin: string): [boolean, { current: HTMLElement | null }] {
   const element = useRef<HTMLElement>(null);
   const [near, setNear] = useState(false);
   useEffect(() => {
@@ -12,7 +15,7 @@ export function useNear(): [boolean, { current: HTMLElement | null }] {
         setNear(true);
         watch.disconnect();
       },
-      { rootMargin: "400px" },
+      { rootMargin: margin },
     );
     watch.observe(element.current);
     return () => watch.disconnect();

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 import { api, body } from "../api/client";
+import { Alert } from "../components/alert";
 import { CopyButton } from "../components/copy-button";
 import { Dialog } from "../components/dialog";
 import { failureText, tellFailure } from "../components/toasts";
@@ -178,11 +179,7 @@ interface EndingProps {
 function Ending({ problem, onEnd, children }: EndingProps) {
   return (
     <>
-      {problem && (
-        <p class="notice bad" role="alert" dir="auto">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert>{problem}</Alert>}
       <div class="actions">
         <button type="button" onClick={onEnd}>
           {texts.app.cancel}

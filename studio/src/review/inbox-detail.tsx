@@ -1,5 +1,6 @@
 import { root } from "../api/root";
 import { classifierPath } from "../api/upload";
+import { Alert } from "../components/alert";
 import { texts } from "../texts/texts";
 import { faults } from "./judging";
 import type { Remembered } from "./merge";
@@ -29,11 +30,7 @@ export function InboxDetail({ name, item }: Props) {
         <p class="quiet">{said.noPictureKept}</p>
       )}
       <div>
-        {fault && (
-          <p class="notice bad" role="alert" dir="auto">
-            {fault}
-          </p>
-        )}
+        {fault && <Alert>{fault}</Alert>}
         <p class="inbox-answer" aria-live="polite">
           {item.known ? (
             <>

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { api, body } from "../api/client";
-import { type Classifier, classifier, look } from "../classifier/classifier";
+import { type Classifier, classifier } from "../classifier/classifier";
+import { changeSettings } from "../classifier/settings";
 import { tellFailure } from "../components/toasts";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
@@ -8,34 +8,6 @@ import { texts } from "../texts/texts";
 export type Remembers = Classifier["remember"];
 
 const CHOICES: Remembers[] = ["uncertain", "unknown", "all", "none"];
-
-/** Sets which queries a classifier remembers. The service replaces all settings: the others are sent
- * as they are, and nothing is changed if somebody has changed them in between. */
-export async function remember(name: string, what: Remembers): Promise<void> {
-  const path = { params: { path: { name } }, cache: "no-store" as const };
-  const answer = await api.GET("/v1/classifiers/{name}", path);
-  const now = body(answer);
-  const etag = answer.response.headers.get("etag");
-  await api.PUT("/v1/classifiers/{name}", {
-    params: { path: { name }, ...(etag && { header: { "if-match": etag } }) },
-    body: settingsOf(now, what),
-  });
-  await look();
-}
-
-export function settingsOf(now: Classifier, what: Remembers) {
-  return {
-    method: now.method as "auto",
-    templates: now.templates,
-    names_carry_meaning: now.names_carry_meaning,
-    false_rejection_rate: now.false_rejection_rate,
-    support_views: now.support_views,
-    remember_most: now.remember_most,
-    remember_days: now.remember_days,
-    coverage: now.coverage,
-    remember: what,
-  };
-}
 
 /** Choice of what is remembered from now on. */
 export function RememberChoice({ name }: { name: string }) {
@@ -46,7 +18,7 @@ export function RememberChoice({ name }: { name: string }) {
   const wanted = draft ?? now;
   const set = async () => {
     setBusy(true);
-    await remember(name, wanted).catch(tellFailure);
+    await changeSettings(name, { remember: wanted }).catch(tellFailure);
     setBusy(false);
     setDraft(null);
   };

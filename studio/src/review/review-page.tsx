@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { classes, classifier, NEGATIVES } from "../classifier/classifier";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { AccuracyChart } from "./accuracy-chart";
@@ -18,11 +19,7 @@ export function ReviewPage({ name }: { name: string }) {
   return (
     <>
       <h2 class="hidden">{said.title}</h2>
-      {inboxFailure.value && (
-        <p class="notice bad" role="alert" dir="auto">
-          {failureText(inboxFailure.value)}
-        </p>
-      )}
+      {inboxFailure.value && <Alert>{failureText(inboxFailure.value)}</Alert>}
       {shown === null && !inboxFailure.value && <p class="quiet">{texts.app.loading}</p>}
       {shown && (shown.items.length > 0 || isFiltered) && (
         <section>

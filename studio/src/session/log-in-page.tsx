@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { logIn, session } from "./session";
@@ -47,11 +48,7 @@ function KeyForm() {
             spellcheck={false}
           />
         </label>
-        {problem && (
-          <p class="notice bad" role="alert" dir="auto">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert>{problem}</Alert>}
         <button type="submit" class="primary" disabled={busy}>
           {texts.logIn.submit}
         </button>

@@ -1,9 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { shownLabel } from "../classifier/labels";
+import { Alert } from "../components/alert";
 import { closeCamera, frameOf, openCamera } from "../components/camera";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { Recording } from "./recording";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 const LONGEST_SIDE = 640;
 
@@ -73,12 +75,10 @@ export function CameraPanel({ teaching, label, onClose }: Props) {
   return (
     <div class="camera">
       {problem ? (
-        <p class="notice bad" role="alert">
-          {problem}
-        </p>
+        <Alert>{problem}</Alert>
       ) : (
         <>
-          <video ref={video} muted playsInline aria-label={said.picture(friendly(label))} />
+          <video ref={video} muted playsInline aria-label={said.picture(shownLabel(label))} />
           <button
             ref={button}
             type="button"

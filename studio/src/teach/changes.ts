@@ -1,8 +1,9 @@
 import { batch } from "@preact/signals";
 import { api } from "../api/client";
+import { shownLabel } from "../classifier/labels";
 import { texts } from "../texts/texts";
 import type { Picture } from "./class-pictures";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 const MOST_AT_A_TIME = 10_000;
 
@@ -67,7 +68,7 @@ export async function move(
       await api.POST("/v1/classifiers/{name}/images/move", { params, body: { images, to } });
     }
   };
-  const text = texts.teach.changes.moved(ids.size, friendly(to));
+  const text = texts.teach.changes.moved(ids.size, shownLabel(to));
   await teaching.change(labels, text, act, parts.length);
 }
 

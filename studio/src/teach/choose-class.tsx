@@ -1,7 +1,7 @@
 import { classes, NEGATIVES } from "../classifier/classifier";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { texts } from "../texts/texts";
-import { friendly } from "./teaching";
 
 interface Props {
   title: string;
@@ -29,7 +29,7 @@ export function ChooseClass({ title, except, any = true, onChoose, onClose }: Pr
         {[...others, ...(any && except !== NEGATIVES ? [NEGATIVES] : [])].map((label) => (
           <li key={label}>
             <button type="button" onClick={() => onChoose(label)}>
-              <bdi>{friendly(label)}</bdi>
+              <bdi>{shownLabel(label)}</bdi>
             </button>
           </li>
         ))}

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { type ClassSummary, NEGATIVES } from "../classifier/classifier";
+import { shownLabel } from "../classifier/labels";
 import { holdsFiles, readDrop } from "../components/dropped-files";
 import { Menu } from "../components/menu";
 import { tellFailure } from "../components/toasts";
@@ -14,7 +15,7 @@ import { holdsPictures } from "./dragging";
 import { FilePicker } from "./file-picker";
 import { takeForClass } from "./intake";
 import { RenameClass } from "./rename-class";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 interface Props {
   teaching: Teaching;
@@ -25,11 +26,11 @@ interface Props {
 /** A class with its pictures; what is dropped on it goes to it. */
 export function ClassCard({ teaching, shown, mayChange }: Props) {
   const { label } = shown;
-  const name = friendly(label);
+  const name = shownLabel(label);
   const [over, setOver] = useState(false);
   const [large, setLarge] = useState(false);
   const [doing, setDoing] = useState<"rename" | "merge" | "camera" | null>(null);
-  const [near, card] = useNear();
+  const [near, card] = useNear("400px");
   const pending = teaching.uploads.pending.value.get(label)?.length ?? 0;
   const pictures = teaching.pictures(label);
   const registered = pictures.complete.value ? pictures.all.value.length : shown.n_images;

@@ -1,11 +1,12 @@
 import { useEffect } from "preact/hooks";
 import type { ClassSummary } from "../classifier/classifier";
+import { shownLabel } from "../classifier/labels";
 import { tellFailure } from "../components/toasts";
 import { VirtualGrid } from "../components/virtual-grid";
 import { texts } from "../texts/texts";
 import { setDragged } from "./dragging";
 import { openPicture } from "./opened";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 import { PendingTile, PictureTile } from "./tiles";
 
 interface Props {
@@ -37,7 +38,7 @@ export function ClassGrid({ teaching, shown, large, mayChange }: Props) {
   if (pending.length + there === 0) return null;
   return (
     <VirtualGrid
-      label={texts.teach.picturesOf(friendly(label))}
+      label={texts.teach.picturesOf(shownLabel(label))}
       count={pending.length + there}
       tile={large ? LARGE_SIDE : SIDE}
       keyOf={(index) => pending[index]?.id ?? at(index)?.id ?? `to come ${index}`}

@@ -1,10 +1,11 @@
 import { thumbnailUrl } from "../api/pictures";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { keep, type Spare } from "./advice";
 import { remove } from "./changes";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 interface Props {
   teaching: Teaching;
@@ -22,7 +23,7 @@ export function CopiesDialog({ teaching, label, copies, mayChange, onClose }: Pr
     <img src={thumbnailUrl(teaching.name, id)} alt={name} decoding="async" />
   );
   return (
-    <Dialog title={said.copiesTitle(friendly(label))} onClose={onClose}>
+    <Dialog title={said.copiesTitle(shownLabel(label))} onClose={onClose}>
       <p>{said.copiesWhat}</p>
       <ul class="copies plain">
         {copies.map((one) => (

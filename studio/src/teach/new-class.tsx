@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { newClass } from "./changes";
@@ -37,11 +38,7 @@ export function NewClass({ teaching }: { teaching: Teaching }) {
       <button type="submit" class="primary">
         {texts.teach.newClassSubmit}
       </button>
-      {problem && (
-        <p class="notice bad" role="alert" dir="auto">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert>{problem}</Alert>}
     </form>
   );
 }

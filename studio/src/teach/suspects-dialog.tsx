@@ -1,11 +1,12 @@
 import { useState } from "preact/hooks";
 import { imageUrl } from "../api/pictures";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { keep, type Suspect } from "./advice";
 import { move } from "./changes";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 interface Props {
   teaching: Teaching;
@@ -35,7 +36,7 @@ export function SuspectsDialog({ teaching, suspects, mayChange, onClose }: Props
   const picture = (label: string, id: string) => imageUrl(teaching.name, label, id);
   return (
     <Dialog title={said.suspectTitle} onClose={onClose}>
-      <p dir="auto">{said.suspect(friendly(one.label), friendly(one.named))}</p>
+      <p dir="auto">{said.suspect(shownLabel(one.label), shownLabel(one.named))}</p>
       <div class="pair">
         <figure>
           <img src={picture(one.label, one.image_id)} alt={one.filename} />
@@ -50,7 +51,7 @@ export function SuspectsDialog({ teaching, suspects, mayChange, onClose }: Props
               alt={one.nearest.filename}
             />
             <figcaption class="small quiet" dir="auto">
-              {said.nearest(friendly(one.nearest.label))}
+              {said.nearest(shownLabel(one.nearest.label))}
             </figcaption>
           </figure>
         )}
@@ -58,11 +59,11 @@ export function SuspectsDialog({ teaching, suspects, mayChange, onClose }: Props
       <div class="actions" key={one.image_id}>
         {all.length > 1 && <span class="quiet small">{said.progress(at + 1, all.length)}</span>}
         <button type="button" onClick={stay}>
-          {said.keep(friendly(one.label))}
+          {said.keep(shownLabel(one.label))}
         </button>
         {mayChange && (
           <button type="button" class="primary" onClick={moveThere}>
-            {said.moveTo(friendly(one.named))}
+            {said.moveTo(shownLabel(one.named))}
           </button>
         )}
       </div>

@@ -1,6 +1,6 @@
 import { effect, signal } from "@preact/signals";
 import { classifierPath, upload } from "../api/upload";
-import { classes, classifier, failure, look, NEGATIVES, version } from "../classifier/classifier";
+import { classes, classifier, failure, look, version } from "../classifier/classifier";
 import { change, record, revisionOf, underWay } from "../classifier/undo";
 import { tell, tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -196,9 +196,4 @@ export function teaching(name: string): Teaching {
   const made = new Teaching(name);
   teachings.set(name, made);
   return made;
-}
-
-/** A class's name as users are told it. */
-export function friendly(label: string): string {
-  return label === NEGATIVES ? texts.app.negatives : label;
 }

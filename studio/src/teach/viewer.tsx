@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, body } from "../api/client";
 import { imageUrl, thumbnailUrl } from "../api/pictures";
 import type { components } from "../api/schema";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { tellFailure } from "../components/toasts";
 import { texts } from "../texts/texts";
@@ -9,7 +10,7 @@ import { move, remove } from "./changes";
 import { ChooseClass } from "./choose-class";
 import type { Picture } from "./class-pictures";
 import { closePicture, opened, openPicture } from "./opened";
-import { friendly, type Teaching } from "./teaching";
+import type { Teaching } from "./teaching";
 
 type Similar = components["schemas"]["SimilarImageOut"];
 const MOST_SIMILAR = 12;
@@ -32,7 +33,7 @@ export function Viewer({ teaching, mayChange }: { teaching: Teaching; mayChange:
     if (missing && known === undefined) closePicture();
   }, [missing, known]);
   if (at === null) return null;
-  const picture = known ?? { id: at.id, filename: friendly(at.label) };
+  const picture = known ?? { id: at.id, filename: shownLabel(at.label) };
   const go = (by: number) => {
     const next = all[index + by];
     if (next) openPicture(at.label, next.id);
@@ -113,7 +114,7 @@ function Large({ teaching, label, picture, mayChange, onPrevious, onNext }: Larg
         </button>
       </div>
       <p class="viewer-facts quiet small">
-        <bdi>{friendly(label)}</bdi>
+        <bdi>{shownLabel(label)}</bdi>
         {picture.width && picture.height && <span>{said.size(picture.width, picture.height)}</span>}
         {picture.created_at && <span>{new Date(picture.created_at).toLocaleString()}</span>}
       </p>
@@ -125,7 +126,7 @@ function Large({ teaching, label, picture, mayChange, onPrevious, onNext }: Larg
                 <figure>
                   <img src={thumbnailUrl(teaching.name, one.image_id)} alt={one.filename} />
                   <figcaption>
-                    <bdi>{friendly(one.label)}</bdi> {texts.app.percent(one.similarity)}
+                    <bdi>{shownLabel(one.label)}</bdi> {texts.app.percent(one.similarity)}
                   </figcaption>
                 </figure>
               </button>

@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { classes, NEGATIVES } from "../classifier/classifier";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { texts } from "../texts/texts";
 import { correct } from "./corrections";
@@ -76,11 +77,7 @@ export function Correction({ name, trial }: { name: string; trial: Trial }) {
         <button type="submit" disabled={busy || typed.trim() === ""}>
           {texts.try.add}
         </button>
-        {problem && (
-          <p class="notice bad" role="alert" dir="auto">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert>{problem}</Alert>}
       </form>
     </section>
   );

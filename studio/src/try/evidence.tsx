@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { imageUrl, thumbnailUrl } from "../api/pictures";
 import type { components } from "../api/schema";
-import { NEGATIVES } from "../classifier/classifier";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { texts } from "../texts/texts";
 
@@ -27,7 +27,7 @@ export function Evidence({ name, evidence }: { name: string; evidence: readonly 
                   loading="lazy"
                   decoding="async"
                 />
-                <bdi>{labelText(one.label)}</bdi>
+                <bdi>{shownLabel(one.label)}</bdi>
                 <span class="quiet small">{texts.try.alike(one.similarity)}</span>
               </button>
             </li>
@@ -35,18 +35,14 @@ export function Evidence({ name, evidence }: { name: string; evidence: readonly 
         </ul>
       </section>
       {open && (
-        <Dialog title={labelText(open.label)} onClose={() => setOpen(null)}>
+        <Dialog title={shownLabel(open.label)} onClose={() => setOpen(null)}>
           <img
             class="enlarged"
             src={imageUrl(name, open.label, open.image_id)}
-            alt={labelText(open.label)}
+            alt={shownLabel(open.label)}
           />
         </Dialog>
       )}
     </>
   );
-}
-
-function labelText(label: string): string {
-  return label === NEGATIVES ? texts.app.negatives : label;
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { classes, NEGATIVES } from "../classifier/classifier";
+import { Alert } from "../components/alert";
 import { closeCamera, frameOf, openCamera } from "../components/camera";
 import { Probabilities } from "../components/probabilities";
 import { failureText } from "../components/toasts";
@@ -58,11 +59,7 @@ export function LivePanel({ name, onKept, onEnd }: Props) {
         </div>
       </figure>
       <section class="answer">
-        {problem && (
-          <p class="notice bad" role="alert" dir="auto">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert>{problem}</Alert>}
         {seen ? (
           <>
             <h2 class="verdict">

@@ -1,12 +1,13 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { tellFailure } from "../components/toasts";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
 import { move } from "./acts";
 import { type NamedPicture, CellPictures as Pictures } from "./cell";
 import type { Cell } from "./confusions";
+import { MoveOrKeep } from "./move-or-keep";
 import { PictureButton } from "./picture";
-import { type Report, settle, settled } from "./report";
+import { type Report, settled } from "./report";
 
 interface Props {
   name: string;
@@ -63,15 +64,9 @@ export function CellPictures({ name, report, cell, onClose }: Props) {
 }
 
 function Card({ name, picture: one }: { name: string; picture: NamedPicture }) {
-  const [isBusy, setBusy] = useState(false);
   const isRight = one.label === one.named;
-  const moveIt = async () => {
-    setBusy(true);
-    await move(name, [one], one.named);
-    setBusy(false);
-  };
   return (
-    <figure aria-busy={isBusy}>
+    <figure>
       <PictureButton name={name} picture={one} />
       <figcaption>
         <span class="named">
@@ -83,16 +78,7 @@ function Card({ name, picture: one }: { name: string; picture: NamedPicture }) {
           </span>
         )}
         <bdi class="file">{one.filename}</bdi>
-        {!isRight && allows("write") && (
-          <div class="row">
-            <button type="button" disabled={isBusy} onClick={moveIt}>
-              {texts.understand.moveToClass} <bdi>{one.named}</bdi>
-            </button>
-            <button type="button" disabled={isBusy} onClick={() => settle([one.image_id], true)}>
-              {texts.understand.keep}
-            </button>
-          </div>
-        )}
+        {!isRight && <MoveOrKeep name={name} picture={one} />}
       </figcaption>
     </figure>
   );

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { shownLabel } from "../classifier/labels";
 import { texts } from "../texts/texts";
 import type { Picture } from "./acts";
-import { shownLabel } from "./labels";
 import { MapCard } from "./map-card";
 import type { MapClass } from "./map-classes";
 import { draw } from "./map-draw";

@@ -1,6 +1,6 @@
 import { thumbnailUrl } from "../api/pictures";
+import { shownLabel } from "../classifier/labels";
 import type { Picture } from "./acts";
-import { shownLabel } from "./labels";
 import type { Place } from "./map-view";
 
 interface CardProps {

@@ -1,8 +1,10 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
+import { shownLabel } from "../classifier/labels";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
+import { useNear } from "../components/use-near";
 import { texts } from "../texts/texts";
 import { type EmbeddingMap, useMap, useWay } from "./embedding-map";
-import { shownLabel } from "./labels";
 import { MapCanvas } from "./map-canvas";
 import { COLOURS, type MapClass, mapClasses, shapeOf, shapePath, spread } from "./map-classes";
 import { between } from "./map-view";
@@ -12,28 +14,13 @@ const MOST_LISTED = 200;
 
 /** Map of the pictures by how alike they look, before and after the correction. */
 export function MapSection({ name, report }: { name: string; report: Report }) {
-  const section = useRef<HTMLElement>(null);
-  const [isWanted, want] = useState(false);
-  useEffect(() => {
-    const element = section.current;
-    if (!element) return;
-    const observer = new IntersectionObserver(
-      (seen) => seen.some((one) => one.isIntersecting) && want(true),
-      { rootMargin: "200px" },
-    );
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
+  const [isWanted, section] = useNear("200px");
   const [map, failure] = useMap(name, isWanted);
   return (
     <section id="map" ref={section}>
       <h2>{texts.understand.map}</h2>
       <p class="quiet">{texts.understand.mapHow}</p>
-      {failure && (
-        <p class="notice bad" role="alert" dir="auto">
-          {failureText(failure)}
-        </p>
-      )}
+      {failure && <Alert>{failureText(failure)}</Alert>}
       {map && map.points.length > 0 ? (
         <ShownMap name={name} map={map} report={report} />
       ) : (

@@ -2,11 +2,11 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { imageUrl, thumbnailUrl } from "../api/pictures";
 import { classes } from "../classifier/classifier";
+import { shownLabel } from "../classifier/labels";
 import { Dialog } from "../components/dialog";
 import { allows } from "../session/session";
 import { texts } from "../texts/texts";
 import { move, type Picture, remove } from "./acts";
-import { shownLabel } from "./labels";
 
 /** The picture that is shown large. */
 export const opened = signal<Picture | null>(null);

@@ -1,10 +1,9 @@
 import { useState } from "preact/hooks";
-import { allows } from "../session/session";
 import { texts } from "../texts/texts";
-import { move } from "./acts";
 import type { Suspect } from "./confusions";
+import { MoveOrKeep } from "./move-or-keep";
 import { PictureButton } from "./picture";
-import { settle, settled } from "./report";
+import { settled } from "./report";
 
 interface Props {
   name: string;
@@ -34,14 +33,8 @@ export function Suspects({ name, suspects, first }: Props) {
 }
 
 function SuspectCard({ name, suspect: one }: { name: string; suspect: Suspect }) {
-  const [isBusy, setBusy] = useState(false);
-  const moveIt = async () => {
-    setBusy(true);
-    await move(name, [one], one.named);
-    setBusy(false);
-  };
   return (
-    <figure aria-busy={isBusy}>
+    <figure>
       <div class="two">
         <div>
           <PictureButton name={name} picture={one} />
@@ -72,16 +65,7 @@ function SuspectCard({ name, suspect: one }: { name: string; suspect: Suspect })
       </div>
       <figcaption>
         <bdi>{one.filename}</bdi>
-        {allows("write") && (
-          <div class="row">
-            <button type="button" disabled={isBusy} onClick={moveIt}>
-              {texts.understand.moveToClass} <bdi>{one.named}</bdi>
-            </button>
-            <button type="button" disabled={isBusy} onClick={() => settle([one.image_id], true)}>
-              {texts.understand.keep}
-            </button>
-          </div>
-        )}
+        <MoveOrKeep name={name} picture={one} />
       </figcaption>
     </figure>
   );

@@ -1,6 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { root } from "../api/root";
 import { classifierPath } from "../api/upload";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { linkTo } from "../router";
 import { texts } from "../texts/texts";
@@ -25,11 +26,7 @@ export function UnderstandPage({ name }: { name: string }) {
   return (
     <>
       <h2 class="hidden">{texts.understand.title}</h2>
-      {reportFailure.value && (
-        <p class="notice bad" role="alert" dir="auto">
-          {failureText(reportFailure.value)}
-        </p>
-      )}
+      {reportFailure.value && <Alert>{failureText(reportFailure.value)}</Alert>}
       <p class="making quiet small" role="status">
         {making.value && (shown ? texts.understand.makingAnew : texts.understand.making)}
       </p>

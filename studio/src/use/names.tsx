@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
+import { Alert } from "../components/alert";
 import { failureText } from "../components/toasts";
 import { goTo } from "../router";
 import { texts } from "../texts/texts";
@@ -63,11 +64,7 @@ function ToName({ label, submit, initial, apply }: Props) {
         />
       </label>
       <button type="submit">{submit}</button>
-      {problem && (
-        <p class="notice bad" role="alert" dir="auto">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert>{problem}</Alert>}
     </form>
   );
 }

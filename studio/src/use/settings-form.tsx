@@ -1,8 +1,10 @@
 import { useState } from "preact/hooks";
 import { classifier } from "../classifier/classifier";
+import { type Settings as Changed, changeSettings } from "../classifier/settings";
+import { Alert } from "../components/alert";
 import { failureText, tell } from "../components/toasts";
 import { texts } from "../texts/texts";
-import { type Settings as Changed, changeSettings, templatesOf } from "./settings";
+import { templatesOf } from "./templates";
 
 const REMEMBER = ["none", "unknown", "uncertain", "all"] as const;
 
@@ -75,11 +77,7 @@ export function Settings({ name }: { name: string }) {
           </label>
           <p class="quiet small">{texts.use.names.templatesHow}</p>
         </fieldset>
-        {problem && (
-          <p class="notice bad" role="alert" dir="auto">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert>{problem}</Alert>}
         <div>
           <button type="submit" class="primary" disabled={busy || !changed}>
             {texts.use.save}

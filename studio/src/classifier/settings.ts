@@ -1,7 +1,7 @@
 import { api, body } from "../api/client";
 import { asProblem } from "../api/problem";
 import type { components } from "../api/schema";
-import { type Classifier, look } from "../classifier/classifier";
+import { type Classifier, look } from "./classifier";
 
 export type Settings = Required<Omit<components["schemas"]["ClassifierSettingsIn"], "classes">>;
 
@@ -40,12 +40,4 @@ export function settingsOf(shown: Classifier): Settings {
     remember_days: shown.remember_days,
     coverage: shown.coverage,
   };
-}
-
-/** Templates of a text, one a line. */
-export function templatesOf(text: string): string[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
 }

@@ -1,5 +1,5 @@
-import { NEGATIVES } from "../classifier/classifier";
 import { texts } from "../texts/texts";
+import { NEGATIVES } from "./classifier";
 
 /** A label as people read it. */
 export function shownLabel(label: string): string {
