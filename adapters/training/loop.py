@@ -16,11 +16,13 @@ from typing import Any, Literal, Protocol
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from adapters.training.objective import Objective
+from adapters.training.optimiser import Decays, Optimiser, optimiser_of
 from adapters.training.order import Shuffled, Turn
-from adapters.training.schedule import warmup_cosine
+from adapters.training.schedule import Schedule, rising_decay, scheduled
 from adapters.training.training_errors import CheckpointError, TrainingError
 
 _SAVE_SECONDS = 60
@@ -54,9 +56,14 @@ class LoopSettings:
         epochs: Passes over the data.
         batch: Examples in a step of one process, before accumulation.
         accumulate: Batches whose gradients are added up for one optimiser step.
-        learning_rate: Peak of the schedule, AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the steps in which the learning rate rises.
+        learning_rate: Peak of the schedule.
+        weight_decay: At the beginning.
+        warmup: Share of the steps before the peak.
+        optimiser: See `optimiser_of`.
+        schedule: See `Schedule`.
+        lowest_rate: Learning rate that some schedules begin or end with.
+        decays: Which parameters decay; see `optimiser_of`.
+        last_decay: Weight decay that the run ends with; None: that of its beginning.
         precision: What passes are computed in; the parameters that are learned stay float32.
         workers: Processes that prepare examples.
         seed: Decides all that is random.
@@ -70,6 +77,11 @@ class LoopSettings:
     learning_rate: float = 8e-3
     weight_decay: float = 0.01
     warmup: float = 0.05
+    optimiser: Optimiser = "adamw"
+    schedule: Schedule = "cosine"
+    lowest_rate: float = 0.0
+    decays: Decays = "matrices"
+    last_decay: float | None = None
     precision: Literal["no", "bf16", "fp16"] = "no"
     workers: int = 0
     seed: int = 0
@@ -139,8 +151,12 @@ def train(
         num_workers=settings.workers,
         pin_memory=accelerator.device.type == "cuda",
     )
-    optimiser: Any = torch.optim.AdamW(
-        objective.groups(settings.learning_rate), weight_decay=settings.weight_decay
+    optimiser: Any = optimiser_of(
+        objective,
+        settings.optimiser,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        decays=settings.decays,
     )
     model, optimiser, loader = accelerator.prepare(objective, optimiser, loader)
     per_epoch = len(loader) // settings.accumulate
@@ -150,7 +166,14 @@ def train(
             f"{settings.accumulate} x {accelerator.num_processes} processes; make the batch smaller"
         )
     steps = per_epoch * settings.epochs
-    schedule = warmup_cosine(optimiser.optimizer, steps, round(settings.warmup * steps))
+    schedule = scheduled(
+        optimiser.optimizer,
+        settings.schedule,
+        steps=steps,
+        per_epoch=per_epoch,
+        warmup=round(settings.warmup * steps),
+        lowest=settings.lowest_rate,
+    )
     run = _Run(
         accelerator,
         objective,
@@ -167,7 +190,10 @@ def train(
         loader.set_epoch(epoch)
         order.skip = done * settings.accumulate * settings.batch * accelerator.num_processes
         batches = iter(loader)
+        objective.begin_epoch(epoch)
         for _ in range(done, per_epoch):
+            if (last := settings.last_decay) is not None:
+                rising_decay(optimiser, settings.weight_decay, last, progress.step / steps)
             losses: list[float] = []
             for part in range(settings.accumulate):
                 batch = next(batches)
@@ -180,8 +206,8 @@ def train(
                     if not math.isfinite(losses[-1]):
                         raise TrainingError(_diverged(losses[-1], progress.step + 1))
                     accelerator.backward(loss)
-                    if accelerator.sync_gradients and objective.clip is not None:
-                        accelerator.clip_grad_norm_(objective.parameters(), objective.clip)
+                    if accelerator.sync_gradients:
+                        _clip(accelerator, objective)
                     optimiser.step()
                     optimiser.zero_grad()
             schedule.step()
@@ -249,6 +275,17 @@ class _Run:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return Progress(state["losses"], state["seconds"])
+
+
+def _clip(accelerator: Accelerator, objective: Objective) -> None:
+    if objective.clip is None:
+        return
+    if not objective.clip_each:
+        accelerator.clip_grad_norm_(objective.parameters(), objective.clip)
+        return
+    accelerator.unscale_gradients()
+    for parameter in objective.parameters():
+        clip_grad_norm_(parameter, objective.clip)
 
 
 def _identity(settings: LoopSettings, steps: int) -> dict[str, int | float | str]:

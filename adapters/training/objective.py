@@ -17,14 +17,19 @@ class Objective(nn.Module, ABC):
     Attributes:
         frozen: Names of the submodules that stay as they are.
         clip: Largest norm of the gradient; None clips nothing.
+        clip_each: Whether it is the norm of each parameter's gradient, not of all together.
     """
 
     frozen: Sequence[str] = ()
     clip: float | None = None
+    clip_each: bool = False
 
     @abstractmethod
     def forward(self, *batch: Tensor) -> Tensor:
         """Return the mean loss of a batch, a scalar; the tensors are what the data set yields."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Enter an epoch, counted from 0; a run that is resumed enters its epoch again."""
 
     def after_step(self, done: float) -> None:
         """Follow an optimiser step, as a moving average does.

@@ -23,7 +23,13 @@ def imo(
         typer.Option(help="Folder of CLASS/IMAGE, or a CSV: path,label or Open Images' labels."),
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the adapter and its run.")],
-    objective: Annotated[str, typer.Option(help="supervised, dino or distillation.")],
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="supervised, dino or distillation; supervised-published and dino-published are "
+            "the paper's own settings to the letter."
+        ),
+    ],
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="ROOT", help="Folder with the images of a CSV.")
@@ -31,8 +37,13 @@ def imo(
     per_class: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Draw N images of each class.")
     ] = None,
-    width: Annotated[int, typer.Option(min=1, help="Of the bottleneck.")] = 64,
-    scale: Annotated[float, typer.Option(help="Of what the adapter adds.")] = 0.03,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Of the bottleneck; 64 by default.")
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Of what the adapter adds; 0.03 by default, 0.1 for dino-published."),
+    ] = None,
     places: Annotated[
         str | None, typer.Option(help="Blocks with an adapter, as 5,6,7; all by default.")
     ] = None,
@@ -48,7 +59,10 @@ def imo(
     ] = None,
     precision: Annotated[Precision, typer.Option(help="Mixed precision.")] = Precision.NO,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare images.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every random draw.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Decides every random draw; 0 by default, 1 for dino-published."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; the GPU if there is one.")
     ] = None,
@@ -70,15 +84,20 @@ def imo(
 
     if objective not in RECIPES:
         raise typer.BadParameter(f"no objective {objective!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[objective]
     settings = settings_for(backbone=backbone, device=device)
     try:
-        adapter = BottleneckConfig(width, scale, numbers)
+        adapter = BottleneckConfig(
+            recipe.adapter.width if width is None else width,
+            recipe.adapter.scale if scale is None else scale,
+            recipe.adapter.places if numbers is None else numbers,
+        )
         labelled = read_labelled(
             data,
             images,
             per_class=per_class,
-            seed=seed,
-            labels_needed=RECIPES[objective].needs_labels,
+            seed=recipe.seed if seed is None else seed,
+            labels_needed=recipe.needs_labels,
         )
     except (DataError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error

@@ -20,7 +20,7 @@ from adapters.loading import load_dual_encoder
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.method import Preprocessing
 from adapters.training.methods.imo import RECIPES
-from adapters.training.methods.imo.augmentation import many_crops, one_crop
+from adapters.training.methods.imo.augmentation import DinoCrops, many_crops, one_crop
 from adapters.training.methods.imo.model import Tower, image_tower, tower_of
 from adapters.training.methods.imo.objectives.dino import Dino
 from adapters.training.methods.imo.objectives.supervised import Supervised
@@ -85,7 +85,7 @@ def dino(
     tower: Tower, data: TrainingImages, *, outputs: int = 32, small: int = 2, **changed: Any
 ) -> tuple[Dino, ImageExamples]:
     objective = self_supervised(tower, outputs=outputs, **changed)
-    crops = many_crops(tower, small_side(tower.encoder, tower.size), small)
+    crops = many_crops(tower, small_side(tower.encoder, tower.size), DinoCrops(number=small))
     return objective, data.examples(Preprocessing(transform=crops, side=64), READ, 0)
 
 
@@ -329,7 +329,7 @@ def test_positions_are_interpolated_for_small_crops(tower: Tower) -> None:
 
 def test_crops_are_normalised_and_of_their_size(tower: Tower, data: TrainingImages) -> None:
     image = READ(data.paths[0].read_bytes(), 64)
-    large, small = many_crops(tower, 16, 3)(image)
+    large, small = many_crops(tower, 16, DinoCrops(number=3))(image)
     assert large.shape == (2, 3, 32, 32)
     assert small.shape == (3, 3, 16, 16)
     (pixels,) = one_crop(tower)(image)

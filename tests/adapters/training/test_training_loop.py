@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -15,7 +16,7 @@ from torch.nn.functional import dropout, mse_loss
 from adapters.training.loop import LoopSettings, Progress, train
 from adapters.training.objective import Objective
 from adapters.training.order import Shuffled, Turn
-from adapters.training.schedule import warmup_cosine
+from adapters.training.schedule import Schedule, rising_decay, scheduled
 from adapters.training.training_errors import CheckpointError, TrainingError
 
 
@@ -135,9 +136,27 @@ def test_every_example_has_one_turn_an_epoch() -> None:
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     interrupted: int, accumulate: int
 ) -> None:
+    _resumed(interrupted // accumulate or 1, accumulate=accumulate)
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"optimiser": "sgd", "schedule": "epochs", "lowest_rate": 1e-3, "warmup": 0.4, "decays": "all"},
+    {"schedule": "floor", "lowest_rate": 1e-3, "warmup": 0.4, "last_decay": 0.4},
+    {"schedule": "constant", "decays": "all"},
+]
+
+
+@pytest.mark.parametrize("interrupted", [4, 7])
+@pytest.mark.parametrize("settings", OTHERS)
+def test_a_resumed_run_ends_the_same_with_every_optimiser_and_schedule(
+    interrupted: int, settings: dict[str, Any]
+) -> None:
+    _resumed(interrupted, **settings)
+
+
+def _resumed(interrupted: int, **settings: Any) -> None:
     parts = Kept()
-    interrupted = interrupted // accumulate or 1
-    changed = {"save_every": 1, "accumulate": accumulate}
+    changed = {"save_every": 1, **settings}
     whole = line(drop=0.5)
     expected = run(Kept(), whole, **changed)
 
@@ -227,17 +246,63 @@ def test_a_state_of_another_run_is_refused(changed: dict[str, Any], message: str
         run(kept, line(), resume=True, **changed)
 
 
-def test_the_learning_rate_rises_and_falls() -> None:
+def rates(kind: Schedule, **changed: Any) -> list[float]:
+    """Learning rates of each step of a run, and the one after it."""
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
-    schedule = warmup_cosine(optimiser, 10, 4)
-    rates = []
-    for _ in range(10):
-        rates.append(schedule.get_last_lr()[0])
+    given: dict[str, Any] = {"steps": 10, "per_epoch": 2, "warmup": 4} | changed
+    schedule = scheduled(optimiser, kind, **given)
+    found = [float(schedule.get_last_lr()[0])]
+    for _ in range(given["steps"]):
         optimiser.step()
         schedule.step()
-    assert rates[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert schedule.get_last_lr()[0] == pytest.approx(0.0, abs=1e-12)
+        found.append(float(schedule.get_last_lr()[0]))
+    return found
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    found = rates("cosine")
+    assert found[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
+    assert found[4:] == sorted(found[4:], reverse=True)
+    assert found[-1] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_constant_learning_rate_has_no_warmup() -> None:
+    assert rates("constant") == [2.0] * 11
+
+
+def test_a_learning_rate_with_a_floor_is_that_of_dino() -> None:
+    """numpy as in DINO's code: a line from 0 to the peak, then half a cosine to the last rate."""
+    expected = np.concatenate(
+        [np.linspace(0, 2.0, 4), 0.1 + 0.95 * (1 + np.cos(np.pi * np.arange(6) / 6))]
+    )
+    assert rates("floor", lowest=0.1)[:10] == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(5, 2), (2, 2), (6, 0), (6, 4)])
+def test_a_learning_rate_by_epochs_is_that_of_pytorch(epochs: int, warmup: int) -> None:
+    """Annealing over all epochs that begins when those of the warm-up are over."""
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+    annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    expected: list[float] = []
+    for epoch in range(epochs):
+        if epoch < warmup // 2:
+            expected += [0.01, 0.01]
+            continue
+        expected += 2 * [float(annealed.get_last_lr()[0])]
+        optimiser.step()
+        annealed.step()
+    found = rates("epochs", steps=2 * epochs, warmup=warmup, lowest=0.01)
+    assert found[:-1] == pytest.approx(expected)
+
+
+def test_weight_decay_rises_where_there_is_some() -> None:
+    parameters = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    groups = [{"params": parameters[:1]}, {"params": parameters[1:], "weight_decay": 0}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.1)
+    for done, expected in ((0.0, 0.1), (0.5, 0.3), (1.0, 0.5)):
+        rising_decay(optimiser, 0.1, 0.5, done)
+        assert optimiser.param_groups[0]["weight_decay"] == pytest.approx(expected)
+        assert optimiser.param_groups[1]["weight_decay"] == 0
 
 
 def test_an_order_can_be_entered_anywhere() -> None:

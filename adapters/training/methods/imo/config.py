@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from adapters.corrections.bottleneck import BottleneckConfig
@@ -10,7 +10,7 @@ from adapters.corrections.bottleneck import BottleneckConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImoConfig:
-    """Settings of a run; None stands for the objective's published setting.
+    """Settings of a run; None stands for what the objective's recipe says.
 
     Attributes:
         objective: One of `RECIPES`.
@@ -25,11 +25,11 @@ class ImoConfig:
     """
 
     objective: str
-    adapter: BottleneckConfig = field(default_factory=BottleneckConfig)
+    adapter: BottleneckConfig | None = None
     epochs: int | None = None
     batch: int | None = None
     accumulate: int = 1
     learning_rate: float | None = None
     precision: Literal["no", "bf16", "fp16"] = "no"
     workers: int = 0
-    seed: int = 0
+    seed: int | None = None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from adapters.backbones import DualEncoder
-from adapters.corrections.bottleneck import attach, tower_fingerprint
+from adapters.corrections.bottleneck import BottleneckConfig, attach, tower_fingerprint
 from adapters.training.adapter_export import TrainedAdapter
 from adapters.training.loop import LoopSettings
 from adapters.training.method import RunFacts, Training
@@ -30,12 +30,17 @@ class ImoMethod:
     @property
     def seed(self) -> int:
         """Decides all that is random."""
-        return self.config.seed
+        return self.recipe.seed if self.config.seed is None else self.config.seed
 
     @property
     def recipe(self) -> Recipe:
-        """The objective's builder and its published settings."""
+        """The objective's builder and its settings."""
         return RECIPES[self.config.objective]
+
+    @property
+    def adapter(self) -> BottleneckConfig:
+        """Width, scale and places of the adapter."""
+        return self.config.adapter or self.recipe.adapter
 
     @property
     def epochs(self) -> int:
@@ -43,7 +48,7 @@ class ImoMethod:
         return self.config.epochs or self.recipe.epochs
 
     def loop_settings(self, _examples: int, processes: int) -> LoopSettings:
-        """The published settings, or those that were given."""
+        """The settings of the recipe, or those that were given."""
         given, recipe = self.config, self.recipe
         batch = given.batch or recipe.batch
         return LoopSettings(
@@ -53,9 +58,13 @@ class ImoMethod:
             learning_rate=given.learning_rate or recipe.peak(batch * given.accumulate * processes),
             weight_decay=recipe.weight_decay,
             warmup=recipe.warmup,
+            schedule=recipe.schedule,
+            lowest_rate=recipe.lowest_rate,
+            decays=recipe.decays,
+            last_decay=recipe.last_decay,
             precision=given.precision,
             workers=given.workers,
-            seed=given.seed,
+            seed=self.seed,
         )
 
     def build(self, encoder: DualEncoder, classes: Sequence[str]) -> ImoTraining:
@@ -72,18 +81,18 @@ class ImoTraining(Training):
     """An adapter in training; see `ImoMethod.build`."""
 
     def __init__(self, method: ImoMethod, encoder: DualEncoder, classes: Sequence[str]) -> None:
-        self.config = method.config
+        self.method = method
         self.backbone = encoder.name
         tower = image_tower(encoder)
         self.fingerprint = tower_fingerprint(tower.visual)
-        adapter = attach(tower.visual, self.config.adapter)
+        adapter = attach(tower.visual, method.adapter)
         made = method.recipe.build(tower, adapter, classes, method.epochs)
         self.objective, self.preprocessing = made.objective, made.preprocessing
         self.adapter = made.adapter
         self.identity = {
-            "objective": self.config.objective,
+            "objective": method.config.objective,
             "tower": self.fingerprint,
-            "adapter": str(self.config.adapter),
+            "adapter": str(method.adapter),
         }
 
     def record(self, facts: RunFacts) -> dict[str, Any]:
@@ -94,9 +103,9 @@ class ImoTraining(Training):
             if name not in {"workers", "save_every"}
         }
         return {
-            "objective": self.config.objective,
+            "objective": self.method.config.objective,
             "backbone": self.backbone,
-            "adapter": self.config.adapter.as_dict(),
+            "adapter": self.method.adapter.as_dict(),
             "data": facts.data,
             "processes": facts.processes,
             **loop,

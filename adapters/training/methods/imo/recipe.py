@@ -1,15 +1,17 @@
-"""A recipe: an objective for an adapter with its published settings."""
+"""A recipe: an objective for an adapter with the settings that it is trained by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from adapters.corrections.bottleneck import BottleneckAdapter
+from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig
 from adapters.training.method import Preprocessing
 from adapters.training.methods.imo.augmentation import one_crop
 from adapters.training.methods.imo.model import Tower
 from adapters.training.objective import Objective
+from adapters.training.optimiser import Decays
+from adapters.training.schedule import Schedule
 from adapters.training.training_errors import DataError
 
 
@@ -30,7 +32,7 @@ class AdapterObjective:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An objective with its published settings.
+    """An objective with the settings that it is trained by, unless others are given.
 
     Attributes:
         build: From a tower, an untrained adapter that is attached to it, the names of the
@@ -40,6 +42,12 @@ class Recipe:
         learning_rate: Peak of the schedule.
         weight_decay: Of AdamW.
         warmup: Share of the steps in which the learning rate rises.
+        schedule: Of the learning rate.
+        lowest_rate: Of schedules that end with one.
+        decays: Which parameters decay.
+        last_decay: Weight decay that a run ends with; None: that of its beginning.
+        adapter: Width, scale and places.
+        seed: Decides every random draw.
         scaled_to: Examples in a step that the learning rate is for; it is scaled linearly to
             the ones there are (Goyal et al., 2017). None: it is for any number.
         needs_labels: Whether it matters which image is of which class.
@@ -51,6 +59,12 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     warmup: float
+    schedule: Schedule = "cosine"
+    lowest_rate: float = 0.0
+    decays: Decays = "matrices"
+    last_decay: float | None = None
+    adapter: BottleneckConfig = field(default_factory=BottleneckConfig)
+    seed: int = 0
     scaled_to: int | None = None
     needs_labels: bool = False
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from adapters.training.methods.imo.objectives import dino, distillation, supervised
+from adapters.training.methods.imo.objectives import (
+    dino,
+    dino_published,
+    distillation,
+    supervised,
+    supervised_published,
+)
 from adapters.training.methods.imo.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
     "supervised": supervised.RECIPE,
     "dino": dino.RECIPE,
     "distillation": distillation.RECIPE,
+    "supervised-published": supervised_published.RECIPE,
+    "dino-published": dino_published.RECIPE,
 }
 """A new one is a module in ``objectives/`` with a ``RECIPE``, and its line here."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import interpolate
+
+Resize = Callable[[Tensor, int], Tensor]
 
 _POSITIONS = "positional_embedding"
 _SMALL = 96 / 224
@@ -35,12 +38,14 @@ def small_side(encoder: nn.Module, size: int) -> int:
     return size if fixed or hasattr(encoder, "patch_embed") else round(size * _SMALL)
 
 
-def encode(encoder: nn.Module, pixels: Tensor) -> Tensor:
+def encode(encoder: nn.Module, pixels: Tensor, resize: Resize | None = None) -> Tensor:
     """Embed images of any size that `small_side` or the tower's own gives.
 
     Args:
         encoder: The tower.
         pixels: (n, 3, H, H).
+        resize: How position embeddings (1, width, side, side) are brought to another side;
+            `smoothed` by default.
 
     Returns:
         The (n, width) embeddings.
@@ -54,11 +59,22 @@ def encode(encoder: nn.Module, pixels: Tensor) -> Tensor:
     if side == before:
         return encoder(pixels)  # type: ignore[no-any-return]
     grid = positions[1:].T.reshape(1, -1, before, before)
-    resized = interpolate(grid.float(), (side, side), mode="bicubic", antialias=True)
+    resized = (resize or smoothed)(grid.float(), side)
     tokens = resized.flatten(2)[0].T.to(positions.dtype)
     replaced = {_POSITIONS: positions.new_empty(1 + side * side, positions.shape[1])}
     replaced[_POSITIONS][0], replaced[_POSITIONS][1:] = positions[0], tokens
     return functional_call(encoder, replaced, (pixels,))  # type: ignore[no-any-return]
+
+
+def smoothed(grid: Tensor, side: int) -> Tensor:
+    """Position embeddings of another side as open_clip loads them: bicubic, without aliases."""
+    return interpolate(grid, (side, side), mode="bicubic", antialias=True)
+
+
+def as_dino(grid: Tensor, side: int) -> Tensor:
+    """Position embeddings of another side as in DINO's code: bicubic, by a factor a bit larger."""
+    factor = (side + 0.1) / grid.shape[-1]
+    return interpolate(grid, scale_factor=(factor, factor), mode="bicubic")
 
 
 def _positions(encoder: nn.Module) -> Tensor | None:

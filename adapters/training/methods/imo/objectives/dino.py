@@ -16,10 +16,10 @@ from adapters.training.methods.imo.augmentation import many_crops
 from adapters.training.methods.imo.model import Tower
 from adapters.training.methods.imo.objectives.dino_head import DinoHead
 from adapters.training.methods.imo.recipe import AdapterObjective, Recipe
-from adapters.training.methods.imo.resolution import encode, small_side
+from adapters.training.methods.imo.resolution import encode, small_side, smoothed
 from adapters.training.objective import Objective
 
-_STUDENT_TEMPERATURE, _TEACHER_TEMPERATURE = 0.1, 0.04
+_STUDENT_TEMPERATURE = 0.1
 _CENTRE_MOMENTUM = 0.9
 
 
@@ -40,10 +40,16 @@ class Dino(Objective):
         outputs: K, of the heads.
         momentum: Of the teacher at the beginning; it rises to 1 by half a cosine.
         first_epoch: Share of the run in which the last layer of the student's head is frozen.
+
+    Attributes:
+        temperature: Of the teacher.
+        resize: How position embeddings are brought to the side of small crops.
     """
 
     frozen = ("encoder",)
     clip = 3.0
+    temperature = 0.04
+    resize = staticmethod(smoothed)
 
     def __init__(
         self,
@@ -86,9 +92,9 @@ class Dino(Objective):
         large = batch[0].transpose(0, 1).flatten(0, 1)
         expected = self.teach(large).chunk(2)
         with self.teacher.frozen():
-            outputs = self.student_head(encode(self.encoder, large)).split(n)
+            outputs = self.student_head(self._encode(large)).split(n)
             if len(batch) > 1:
-                small = encode(self.encoder, batch[1].transpose(0, 1).flatten(0, 1))
+                small = self._encode(batch[1].transpose(0, 1).flatten(0, 1))
                 outputs = (*outputs, *self.student_head(small).split(n))
         losses = []
         for number, output in enumerate(outputs):
@@ -108,17 +114,17 @@ class Dino(Objective):
             pixels: (n, 3, H, W), normalised.
         """
         with self.student.frozen():
-            outputs = self.teacher_head(encode(self.encoder, pixels)).float()
+            outputs = self.teacher_head(self._encode(pixels)).float()
         if self.training:
             total = outputs.sum(dim=0)
             self._sum = total if self._sum is None else self._sum + total
             self._rows += len(outputs)
-        return softmax((outputs - self.centre) / _TEACHER_TEMPERATURE, dim=-1)
+        return softmax((outputs - self.centre) / self.temperature, dim=-1)
 
     @torch.no_grad()
     def after_step(self, done: float) -> None:
         """Move the teacher towards the student, and the centre towards the mean output."""
-        momentum = 1 - (1 - self.momentum) * (math.cos(math.pi * done) + 1) / 2
+        momentum = self._momentum_at(done)
         for kept, new in ((self.teacher, self.student), (self.teacher_head, self.student_head)):
             for old, parameter in zip(kept.parameters(), new.parameters(), strict=True):
                 old.lerp_(parameter, 1 - momentum)
@@ -127,6 +133,12 @@ class Dino(Objective):
             mean = _mean_of_processes(self._sum / self._rows)
             self.centre.lerp_(mean, 1 - _CENTRE_MOMENTUM)
             self._sum, self._rows = None, 0
+
+    def _momentum_at(self, done: float) -> float:
+        return 1 - (1 - self.momentum) * (math.cos(math.pi * done) + 1) / 2
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        return encode(self.encoder, pixels, self.resize)
 
     def _kept_in_first_epoch(self, gradient: Tensor) -> Tensor:
         # A gradient of zero and not none: several processes wait for each other's gradients.
@@ -149,7 +161,7 @@ def _build(
     return AdapterObjective(objective, Preprocessing(transform=crops, side=2 * tower.size), teacher)
 
 
-# Three processes of 40 images each, as the authors ran it, are one of 120.
+# Three processes of 40 images each, as Kravets & Namboodiri ran it, are one of 120.
 RECIPE = Recipe(
     _build,
     epochs=10,
