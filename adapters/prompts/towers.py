@@ -113,7 +113,13 @@ class TextTower(nn.Module):
         return torch.full((len(tokens),), tokens.shape[1] - 1, device=tokens.device)
 
     def forward(
-        self, tokens: Tensor, prompts: Sequence[Tensor] = (), start: int = 1, last: int = 0
+        self,
+        tokens: Tensor,
+        prompts: Sequence[Tensor] = (),
+        start: int = 1,
+        last: int = 0,
+        *,
+        padded: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Embed texts.
 
@@ -122,12 +128,14 @@ class TextTower(nn.Module):
             prompts: (length, width) for each of the first layers.
             start: Position of the first prompt token in a text.
             last: How many of the last layers' outputs to return.
+            padded: Whether the padding takes part, for its outputs.
 
         Returns:
             (N, d) embeddings, not normalised, and (last, N, L, width) outputs of the last
-            layers, with L up to the end of the longest text.
+            layers, with L up to the end of the longest text, or of the padding.
         """
-        tokens = tokens[:, : int(self.ends(tokens).max()) + 1]
+        if not padded:
+            tokens = tokens[:, : int(self.ends(tokens).max()) + 1]
         length = tokens.shape[1]
         positions = self.positional_embedding[:length]
         mask = None if self.mask is None else self.mask[:length, :length]

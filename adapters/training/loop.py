@@ -58,7 +58,7 @@ class LoopSettings:
         accumulate: Batches whose gradients are added up for one optimiser step.
         learning_rate: Peak of the schedule.
         weight_decay: At the beginning.
-        warmup: Share of the steps before the peak.
+        warmup: Share of the steps before the peak, of schedules that warm up by steps.
         optimiser: See `optimiser_of`.
         schedule: See `Schedule`.
         lowest_rate: Learning rate that some schedules begin or end with.

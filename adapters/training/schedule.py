@@ -14,8 +14,8 @@ Schedule = Literal["cosine", "constant", "floor", "epochs"]
 ``cosine``: rises to p by p/w a step, then half a cosine down to nothing (Loshchilov & Hutter,
 ICLR 2017). ``constant``: p. ``floor``: rises from nothing to p within the warm-up, both included,
 then half a cosine to the lowest rate (DINO, Caron et al., ICCV 2021). ``epochs``: the lowest rate
-while it warms up, then half a cosine that goes on after each epoch and is as long as the run with
-its warm-up, so that it does not reach nothing (CoOp, Zhou et al., IJCV 2022)."""
+in the first epoch, then half a cosine that goes on after each epoch and is as long as the run with
+its first epoch, so that it does not reach nothing (CoOp, Zhou et al., IJCV 2022)."""
 
 
 def scheduled(
@@ -34,7 +34,7 @@ def scheduled(
         kind: See `Schedule`.
         steps: Optimiser steps of the run.
         per_epoch: Of an epoch.
-        warmup: How many warm up; of ``epochs`` whole epochs count.
+        warmup: How many warm up, of ``cosine`` and ``floor``.
         lowest: The lowest rate, of ``floor`` and ``epochs``.
     """
     share = lowest / float(optimiser.param_groups[0]["lr"])
@@ -44,8 +44,8 @@ def scheduled(
         if kind == "constant":
             return 1.0
         if kind == "epochs":
-            epoch, first = step // per_epoch, warmup // per_epoch
-            return share if epoch < first else _half_cosine((epoch - first) * per_epoch / steps)
+            epoch = step // per_epoch
+            return _half_cosine((epoch - 1) * per_epoch / steps) if epoch else share
         if kind == "floor":
             if step < warmup:
                 return step / max(warmup - 1, 1)

@@ -26,6 +26,12 @@ class Learn(StrEnum):
     ADAPTER = "adapter"
 
 
+class Preset(StrEnum):
+    """Settings of the authors, in place of ours."""
+
+    PUBLISHED = "published"
+
+
 class Mix(StrEnum):
     """A loss beside the contrastive one."""
 
@@ -46,6 +52,13 @@ def mixup(
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for all that the run leaves.")],
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="published: the settings of the authors' scripts to the letter; other options "
+            "replace them."
+        ),
+    ] = None,
     learn: Annotated[
         Learn,
         typer.Option(
@@ -71,8 +84,12 @@ def mixup(
             metavar="FOLDER", help="Where the paths in the CSV begin; its own folder by default."
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 9,
-    batch: Annotated[int, typer.Option(min=2, help="Pairs in a step of one process.")] = 128,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the pairs; 9 by default.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=2, help="Pairs in a step of one process; 128 by default.")
+    ] = None,
     accumulate: Annotated[
         int,
         typer.Option(
@@ -90,7 +107,10 @@ def mixup(
         Precision, typer.Option(help="Mixed precision; what is learned stays float32.")
     ] = Precision.NO,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare pairs.")] = 2,
-    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Decides every random draw; 0 by default, 1 with the preset."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the state in the folder, if any.")
     ] = False,
@@ -105,14 +125,14 @@ def mixup(
 
     # What is slow to import waits until the arguments are known to be good.
     import json
+    from dataclasses import replace
 
     from rich.console import Console
 
-    from adapters.training.loop import LoopSettings
     from adapters.training.methods.mixup import (
         LEARNING_RATES,
+        PRESETS,
         PUBLISHED_WEIGHTS,
-        MixupConfig,
         MixupMethod,
     )
     from adapters.training.training_errors import DataError
@@ -129,32 +149,34 @@ def mixup(
     except DataError as error:
         raise typer.BadParameter(str(error)) from error
     make_folder(out)
-    learning, held_out = hold_out(pairs, seed)
+    settled = PRESETS["ours" if preset is None else preset.value]
+    loop = replace(
+        settled.loop,
+        epochs=epochs or settled.loop.epochs,
+        batch=batch or settled.loop.batch,
+        accumulate=accumulate,
+        learning_rate=learning_rate or LEARNING_RATES[learn.value],
+        precision=precision.value,
+        workers=workers,
+        seed=settled.loop.seed if seed is None else seed,
+    )
+    measurement, learning = None, pairs
+    if settled.holds_out:
+        learning, held_out = hold_out(pairs, loop.seed)
+        read = training_reader(settings.max_image_pixels)
+        measurement = HeldOutPairs(held_out, read, settings.device)
     weights = {
         name.value: PUBLISHED_WEIGHTS[name] if mix_weight is None else mix_weight
         for name in mix or [Mix.M2]
     }
-    loop = LoopSettings(
-        epochs=epochs,
-        batch=batch,
-        accumulate=accumulate,
-        learning_rate=learning_rate or LEARNING_RATES[learn.value],
-        weight_decay=0.2,
-        warmup=0.1,
-        precision=precision.value,
-        workers=workers,
-        seed=seed,
-    )
     asked = TrainingRun(
-        method=MixupMethod(learn.value, MixupConfig(weights), loop),
+        method=MixupMethod(learn.value, settled.config(weights), loop, settled.augmented),
         backbone=settings.backbone,
         data=TrainingPairs(learning, digest(pairs), data),
         out=out,
         settings=settings,
         resume=resume,
-        measurement=HeldOutPairs(
-            held_out, training_reader(settings.max_image_pixels), settings.device
-        ),
+        measurement=measurement,
     )
     console = training_console()
     outcome = carry_out(asked, console)

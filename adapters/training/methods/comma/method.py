@@ -17,7 +17,7 @@ from adapters.prompts import PROMPTS_NAME, CommaConfig, TrainedPrompts
 from adapters.training.loop import LoopSettings
 from adapters.training.method import Preprocessing, RunFacts, Training
 from adapters.training.methods.comma.augmentation import augmented
-from adapters.training.methods.comma.config import DEFAULTS
+from adapters.training.methods.comma.config import DEFAULTS, OURS, CommaTerms
 from adapters.training.methods.comma.objective import CommaObjective
 
 _CROP = 4
@@ -31,10 +31,12 @@ class CommaMethod:
     Attributes:
         prompts: Of the prompts.
         loop: Of the loop.
+        terms: Of the loss.
     """
 
     prompts: CommaConfig = field(default_factory=CommaConfig)
     loop: LoopSettings = DEFAULTS
+    terms: CommaTerms = OURS
 
     @property
     def seed(self) -> int:
@@ -68,7 +70,9 @@ class CommaTraining(Training):
         self.method, self.backbone = method, encoder.name
         self.fingerprint = tower_fingerprint(encoder.model)
         names = [readable(label) for label in classes]
-        self.objective = CommaObjective(encoder.model, encoder.tokenizer, names, method.prompts)
+        self.objective = CommaObjective(
+            encoder.model, encoder.tokenizer, names, method.prompts, method.terms
+        )
         visual: Any = encoder.visual
         size = visual.image_size
         self.preprocessing = Preprocessing(
@@ -80,6 +84,7 @@ class CommaTraining(Training):
             "objective": "comma",
             "model": self.fingerprint,
             "prompts": str(method.prompts),
+            "terms": str(method.terms),
         }
 
     def record(self, facts: RunFacts) -> dict[str, Any]:
@@ -88,7 +93,10 @@ class CommaTraining(Training):
             "objective": "comma",
             "backbone": self.backbone,
             "prompts": self.method.prompts.as_dict(),
-            "learned_parameters": sum(p.numel() for p in self.objective.prompts.parameters()),
+            "terms": self.method.terms.as_dict(),
+            "learned_parameters": sum(
+                p.numel() for p in self.objective.prompts.parameters() if p.requires_grad
+            ),
             "data": facts.data,
             "processes": facts.processes,
             **asdict(facts.settings),

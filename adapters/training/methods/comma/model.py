@@ -48,18 +48,28 @@ class CommaPrompts(nn.Module):
     """The prompts of all layers, as what is learned.
 
     The published code stores generated prompts through ``.data``, which keeps the loss of the
-    images from the text prompts. Here they are an ordinary part of the graph.
+    images from the generators, so that these stay random, and from all text prompts but the
+    first ones, which V_0 is a learned linear map of. So it is here where generators are not
+    learned; where they are, all of this is an ordinary part of the graph.
 
     Args:
         config: Length and depth.
         words: (n, text_width) token embeddings that the first text prompts begin with.
         vision_width: Of the image tower.
+        learn_generators: See above.
 
     Attributes:
         text: P, (depth, n, text_width).
     """
 
-    def __init__(self, config: CommaConfig, words: Tensor, vision_width: int) -> None:
+    def __init__(
+        self,
+        config: CommaConfig,
+        words: Tensor,
+        vision_width: int,
+        *,
+        learn_generators: bool = True,
+    ) -> None:
         super().__init__()
         deeper = _SPREAD * torch.randn(config.depth - 1, *words.shape)
         self.text = nn.Parameter(torch.cat([words[None].detach().float().cpu(), deeper]))
@@ -68,11 +78,13 @@ class CommaPrompts(nn.Module):
         self.first = nn.Linear(text_width, vision_width)
         self.generators = nn.ModuleList(
             Generator(text_width, vision_width) for _ in range(config.depth - 1)
-        )
+        ).requires_grad_(learn_generators)
+        self.learn_generators = learn_generators
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return P, (depth, n, text_width), and V, (depth, n, vision_width)."""
         vision: list[Tensor] = [self.first(self.text[0])]
         for text, generate in zip(self.text, self.generators, strict=False):
-            vision.append(generate(vision[-1], text))
+            generated = generate(vision[-1], text)
+            vision.append(generated if self.learn_generators else generated.detach())
         return self.text, torch.stack(vision)

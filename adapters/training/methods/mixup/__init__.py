@@ -2,10 +2,20 @@
 
 from adapters.training.methods.mixup.config import (
     LEARNING_RATES,
+    PRESETS,
     PUBLISHED_WEIGHTS,
     Learned,
     MixupConfig,
+    MixupPreset,
 )
 from adapters.training.methods.mixup.method import MixupMethod
 
-__all__ = ["LEARNING_RATES", "PUBLISHED_WEIGHTS", "Learned", "MixupConfig", "MixupMethod"]
+__all__ = [
+    "LEARNING_RATES",
+    "PRESETS",
+    "PUBLISHED_WEIGHTS",
+    "Learned",
+    "MixupConfig",
+    "MixupMethod",
+    "MixupPreset",
+]

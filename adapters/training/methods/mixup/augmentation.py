@@ -1,4 +1,4 @@
-"""Crops of the images that a model is fine-tuned on: open_clip's own augmentation."""
+"""What becomes of the images that a model is fine-tuned on."""
 
 from __future__ import annotations
 
@@ -22,5 +22,20 @@ def cropped(model: nn.Module) -> Callable[[Image.Image], tuple[Tensor, ...]]:
 
     def transform(image: Image.Image) -> tuple[Tensor, ...]:
         return (crop(image),)
+
+    return transform
+
+
+def plain(
+    preprocess: Callable[[Image.Image], Tensor],
+) -> Callable[[Image.Image], tuple[Tensor, ...]]:
+    """Return a backbone's own preprocessing: no augmentation.
+
+    Args:
+        preprocess: An RGB image to (3, H, W).
+    """
+
+    def transform(image: Image.Image) -> tuple[Tensor, ...]:
+        return (preprocess(image),)
 
     return transform

@@ -16,7 +16,7 @@ from adapters.corrections.bottleneck import attach, tower_fingerprint
 from adapters.training.adapter_export import TrainedAdapter
 from adapters.training.loop import LoopSettings
 from adapters.training.method import Preprocessing, RunFacts, Trained, Training
-from adapters.training.methods.mixup.augmentation import cropped
+from adapters.training.methods.mixup.augmentation import cropped, plain
 from adapters.training.methods.mixup.config import Learned, MixupConfig
 from adapters.training.methods.mixup.model import choose
 from adapters.training.methods.mixup.objective import MixupObjective
@@ -33,11 +33,13 @@ class MixupMethod:
         learned: What is fine-tuned.
         mixup: Of the loss.
         loop: Of the loop.
+        augmented: Whether images are cropped at random.
     """
 
     learned: Learned
     mixup: MixupConfig
     loop: LoopSettings
+    augmented: bool = True
 
     @property
     def seed(self) -> int:
@@ -81,7 +83,7 @@ class MixupTraining(Training):
             # Tells before the work whether it can be written.
             folder_config(encoder.name, self.model, self.tokenizer)
         self.fingerprint = tower_fingerprint(encoder.visual)
-        self.names = choose(self.model, learned)
+        self.names = choose(self.model, learned, scale=method.mixup.temperature is None)
         self.adapter = attach(encoder.visual) if learned == "adapter" else None
         self.objective = MixupObjective(
             self.model,
@@ -89,11 +91,13 @@ class MixupTraining(Training):
             adapter=self.adapter,
             cut_padding=_cuts_padding(self.tokenizer),
         )
-        self.preprocessing = Preprocessing(transform=cropped(self.model), tokenizer=self.tokenizer)
+        transform = cropped(self.model) if method.augmented else plain(encoder.preprocess)
+        self.preprocessing = Preprocessing(transform=transform, tokenizer=self.tokenizer)
         self.identity = {
             "backbone": encoder.name,
             "learned": learned,
             "mixes": str(method.mixup.as_dict()),
+            "augmented": method.augmented,
         }
 
     def record(self, facts: RunFacts) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class MixupTraining(Training):
             "learned": {"what": self.method.learned, "parameters": self._parameters()},
             "data": facts.data,
             "mixup": self.method.mixup.as_dict(),
+            "augmented": self.method.augmented,
             "settings": asdict(facts.settings) | {"processes": facts.processes},
             **facts.measured,
             "logit_scale": float(self.model.get_parameter("logit_scale").detach().exp()),

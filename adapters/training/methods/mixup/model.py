@@ -26,13 +26,15 @@ _TEXT_PROJECTIONS = (
 _SCALE = "logit_scale"
 
 
-def choose(model: nn.Module, learned: Learned) -> list[str]:
+def choose(model: nn.Module, learned: Learned, *, scale: bool = True) -> list[str]:
     """Let the chosen parameters of an open_clip model require gradients, and no others.
 
     Args:
         model: With an image tower ``visual``.
         learned: ``model``: all of them. ``projections``: those of both towers and the logit
             scale. ``adapter``: none, as the adapter is beside the model.
+        scale: Whether the logit scale may be among them; it has no gradient where the
+            temperature is fixed.
 
     Returns:
         The names of these parameters.
@@ -56,6 +58,8 @@ def choose(model: nn.Module, learned: Learned) -> list[str]:
         chosen = [*image, *text, _SCALE]
     else:
         chosen = []
+    if not scale:
+        chosen = [name for name in chosen if name != _SCALE]
     everything: Any = model
     everything.requires_grad_(False)
     for name in chosen:

@@ -45,6 +45,7 @@ class MixupObjective(Objective):
         self.adapter = adapter  # A part of this module, so that it is moved and learned.
         self.settings = settings
         self.cut_padding = cut_padding
+        self.share_of_mixes = 1.0
         # A model may come with a larger one; then that is its bound.
         self._largest = max(
             math.log(_LARGEST_SCALE), float(model.get_parameter("logit_scale").detach())
@@ -61,12 +62,17 @@ class MixupObjective(Objective):
         with torch.autocast(images.device.type, enabled=False):
             images = _of_all_processes(normalize(images.float(), dim=-1))
             texts = _of_all_processes(normalize(texts.float(), dim=-1))
-            scale = self.model.logit_scale.float().exp()
+            scale = self._scale()
             loss = clip_loss(images, texts, scale)
             for name, weight in self.settings.weights.items():
                 own = 1 / self.settings.m2_temperature if name == "m2" else scale
-                loss = loss + weight * MIXES[name](images, texts, self._share(images), own)
+                mix = MIXES[name](images, texts, self._lambda(name, images), own)
+                loss = loss + self.share_of_mixes * weight * mix
         return loss
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let mixes count less from epoch to epoch, if they are to fade."""
+        self.share_of_mixes = 1 / (epoch + 1) if self.settings.fading else 1.0
 
     def after_step(self, done: float) -> None:
         """Keep the logit scale within its bound, as CLIP does."""
@@ -84,8 +90,15 @@ class MixupObjective(Objective):
         learned = {name for name, value in self.named_parameters() if value.requires_grad}
         return {name: value for name, value in self.state_dict().items() if name in learned}
 
-    def _share(self, like: Tensor) -> Tensor:
-        shape = torch.tensor(self.settings.shape)
+    def _scale(self) -> Tensor | float:
+        if self.settings.temperature is not None:
+            return 1 / self.settings.temperature
+        scale: Tensor = self.model.logit_scale.float().exp()
+        return scale
+
+    def _lambda(self, name: str, like: Tensor) -> Tensor:
+        of = self.settings
+        shape = torch.tensor(of.m2_shape if name == "m2" else of.shape)
         share = torch.distributions.Beta(shape, shape).sample().to(like)
         if _several_processes():
             distributed.broadcast(share, 0)
