@@ -20,6 +20,8 @@ from adapters.training.loop import LoopSettings, train
 from adapters.training.method import Preprocessing, RunFacts, TrainingMethod
 from adapters.training.methods.comma import CommaMethod
 from adapters.training.methods.imo import RECIPES, ImoConfig, ImoMethod
+from adapters.training.methods.imo.objectives.dino import Dino
+from adapters.training.methods.imo.objectives.dino_published import PublishedDino
 from adapters.training.methods.mixup import MixupConfig, MixupMethod
 from adapters.training.order import Turn
 from tests.small_clip import write_small_clip
@@ -38,6 +40,12 @@ METHODS: dict[str, TrainingMethod] = {
 @pytest.fixture(autouse=True)
 def _fresh_accelerate() -> None:
     AcceleratorState._reset_state(True)
+
+
+@pytest.fixture(autouse=True)
+def _small_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Dino.__init__.__kwdefaults__, "outputs", 64)
+    monkeypatch.setitem(PublishedDino.__init__.__kwdefaults__, "outputs", 64)
 
 
 @pytest.fixture(scope="module")

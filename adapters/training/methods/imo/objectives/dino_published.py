@@ -22,6 +22,10 @@ CROPS = DinoCrops(
 )
 TEACHER_TEMPERATURES = (0.04, 0.055, 0.07)
 """Of the first epochs; the last one stays."""
+MOMENTUM = 0.9998
+"""Of the teacher at the beginning."""
+OUTPUTS = 65536
+"""K, of the head."""
 
 
 class PublishedDino(Dino):
@@ -50,9 +54,11 @@ class PublishedDino(Dino):
         teacher: BottleneckAdapter,
         width: int,
         *,
-        outputs: int = 65536,
+        outputs: int = OUTPUTS,
     ) -> None:
-        super().__init__(encoder, student, teacher, width, outputs=outputs, first_epoch=0)
+        super().__init__(
+            encoder, student, teacher, width, outputs=outputs, momentum=MOMENTUM, first_epoch=0
+        )
         # The directions that a linear layer of PyTorch begins with.
         nn.init.uniform_(self.student_head.prototypes, -1, 1)
         self.student_head.requires_grad_(False)
