@@ -16,11 +16,10 @@ from typing import Any, Literal, Protocol
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from adapters.training.objective import Objective
-from adapters.training.optimiser import Decays, Optimiser, optimiser_of
+from adapters.training.optimiser import Decays, Optimiser, clip_gradients, optimiser_of
 from adapters.training.order import Shuffled, Turn
 from adapters.training.schedule import Schedule, rising_decay, scheduled
 from adapters.training.training_errors import CheckpointError, TrainingError
@@ -207,7 +206,7 @@ def train(
                         raise TrainingError(_diverged(losses[-1], progress.step + 1))
                     accelerator.backward(loss)
                     if accelerator.sync_gradients:
-                        _clip(accelerator, objective)
+                        clip_gradients(accelerator, objective)
                     optimiser.step()
                     optimiser.zero_grad()
             schedule.step()
@@ -275,17 +274,6 @@ class _Run:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return Progress(state["losses"], state["seconds"])
-
-
-def _clip(accelerator: Accelerator, objective: Objective) -> None:
-    if objective.clip is None:
-        return
-    if not objective.clip_each:
-        accelerator.clip_grad_norm_(objective.parameters(), objective.clip)
-        return
-    accelerator.unscale_gradients()
-    for parameter in objective.parameters():
-        clip_grad_norm_(parameter, objective.clip)
 
 
 def _identity(settings: LoopSettings, steps: int) -> dict[str, int | float | str]:

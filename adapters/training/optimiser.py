@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from accelerate import Accelerator
+from torch.nn.utils import clip_grad_norm_
 
 from adapters.training.objective import Objective
 
@@ -40,3 +42,20 @@ def optimiser_of(
             groups, lr=learning_rate, momentum=_MOMENTUM, weight_decay=weight_decay
         )
     return torch.optim.AdamW(groups, weight_decay=weight_decay)
+
+
+def clip_gradients(accelerator: Accelerator, objective: Objective) -> None:
+    """Shorten gradients that are longer than an objective wants them.
+
+    Args:
+        accelerator: Knows what half precision has scaled them by.
+        objective: Whose parameters; see `Objective.clip`.
+    """
+    if objective.clip is None:
+        return
+    if not objective.clip_each:
+        accelerator.clip_grad_norm_(objective.parameters(), objective.clip)
+        return
+    accelerator.unscale_gradients()
+    for parameter in objective.parameters():
+        clip_grad_norm_(parameter, objective.clip)

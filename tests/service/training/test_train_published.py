@@ -58,8 +58,8 @@ def test_comma_as_published(clip: str, data: Path, tmp_path: Path) -> None:
     # Texts are served with the words that the prompts took the place of.
     prompts = load_prompts(tmp_path / "one" / "prompts.safetensors")
     assert prompts.config.template == "a photo of a {}."
-    given = ("--preset", "cross-dataset", "--generators", "learned")
-    made = train("comma", clip, data, tmp_path / "two", *given)
+    learned = ("--preset", "cross-dataset", "--generators", "learned")
+    made = train("comma", clip, data, tmp_path / "two", *learned)
     assert made["prompts"]["depth"] == 3
     assert (made["epochs"], made["learning_rate"]) == (2, 0.0026)
     assert made["terms"]["generators"] == "learned"
