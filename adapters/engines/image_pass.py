@@ -49,8 +49,13 @@ class ImagePass(nn.Module):
         Returns:
             The frozen (n, d) and the corrected (n, d') embeddings, rows of unit length.
         """
+        frozen, corrected = self.raw(pixels)
+        return normalize(frozen, dim=-1), normalize(corrected, dim=-1)
+
+    def raw(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed images as :meth:`forward` does; rows have the length that the tower gave them."""
         # Channels last in memory already, which is what convolutions are quickest with.
         images = pixels.permute(0, 3, 1, 2).float() / 255
         images = ((images - self.mean) / self.std).to(self.precision)
         frozen, corrected = self.correction.embed(self.visual, images)
-        return normalize(frozen.float(), dim=-1), normalize(corrected.float(), dim=-1)
+        return frozen.float(), corrected.float()

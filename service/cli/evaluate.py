@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -23,10 +24,32 @@ from service.cli.shared_options import (
 )
 
 
+class Protocol(StrEnum):
+    """How settings are chosen: by the support images, or as papers do, by validation images."""
+
+    FEW_SHOT = "few-shot"
+    PAPER = "paper"
+
+
 def evaluate(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Holds train/CLASS/* and test/CLASS/*.")
     ],
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="few-shot: settings by leave-one-out, as in the service. paper: searched on "
+            "validation images, as published figures are; see docs/reproduce.md."
+        ),
+    ] = Protocol.FEW_SHOT,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --protocol paper: CLASS/* to search settings on; val of the first DIR by "
+            "default.",
+        ),
+    ] = None,
     shots: Annotated[str, typer.Option(help="Support images a class.")] = "1,2,4,8,16",
     seeds: Annotated[int, typer.Option(min=1, help="Number of draws at each number of shots.")] = 3,
     methods: Annotated[
@@ -96,6 +119,39 @@ def evaluate(
         dataset = read_dataset(folder, queries_from)
     except DatasetError as error:
         raise typer.BadParameter(str(error)) from error
+    if protocol is Protocol.PAPER:
+        from service.cli.evaluate_published import evaluate_published, published_methods
+
+        _check_paper(
+            {
+                "--coverage": sets,
+                "--leave-classes-out": held_out,
+                "--support-views": support_views > 1,
+                "--suggested": suggested,
+                "--nameless": nameless,
+                "--prompts": prompts,
+            }
+        )
+        evaluate_published(
+            folder,
+            dataset,
+            validation,
+            methods=published_methods(methods),
+            shots=numbers,
+            seeds=tuple(range(seeds)),
+            templates=tuple(template or ()),
+            out=out,
+            cache=cache,
+            no_cache=no_cache,
+            backbone=backbone,
+            adapter=adapter,
+        )
+        return
+    if validation is not None:
+        raise typer.BadParameter(
+            "--validation goes with --protocol paper; otherwise settings are chosen by the support "
+            "images alone"
+        )
     chosen = _methods(methods, nameless)
 
     from rich.console import Console
@@ -112,7 +168,7 @@ def evaluate(
     from service.evaluation.result_files import write
     from service.evaluation.result_tables import tables
 
-    protocol = FewShotProtocol(
+    few_shot = FewShotProtocol(
         methods=chosen,
         shots=numbers,
         seeds=tuple(range(seeds)),
@@ -135,12 +191,12 @@ def evaluate(
         if support_views > 1:
             views = features_of(encoder, settings, console, cache, no_cache, support_views)
             every.append(views)
-        results = run(dataset, encoder, features, protocol, console, *every[1:])
-    for table in tables(dataset, protocol, results):
+        results = run(dataset, encoder, features, few_shot, console, *every[1:])
+    for table in tables(dataset, few_shot, results):
         Console().print(table, "")
     if out is not None:
         with writing_to(out):
-            write(out, dataset, encoder, protocol, results)
+            write(out, dataset, encoder, few_shot, results)
     console.print(
         f"{extraction_summary(*every)}, "
         f"{len(results)} heads fitted, {perf_counter() - began:.1f} s"
@@ -148,6 +204,14 @@ def evaluate(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _check_paper(given: dict[str, object]) -> None:
+    if strangers := [option for option, value in given.items() if value not in (None, False)]:
+        raise typer.BadParameter(
+            f"{strangers[0]} does not go with --protocol paper, which is evaluated as published; "
+            "leave out one of them"
+        )
 
 
 def _methods(asked: str | None, nameless: bool) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ class FeatureCache:
     """Feature cache: ``FOLDER/FINGERPRINT-DECODING/ab/SHA-256.safetensors``; ab begins the SHA-256.
 
     Averages of N support views lie in ``FINGERPRINT-DECODING-N-views``, each with what the image is
-    as a query.
+    as a query. Features of another kind, which are not what the service makes, lie in
+    ``FINGERPRINT-DECODING-KIND``.
 
     Attributes:
         views: Support views of each image.
@@ -40,8 +41,11 @@ class FeatureCache:
         unwritten: Why features could not be written, the first time; nothing is written then.
     """
 
-    def __init__(self, folder: Path, backbone: Backbone, views: int = 1) -> None:
+    def __init__(
+        self, folder: Path, backbone: Backbone, views: int = 1, *, kind: str | None = None
+    ) -> None:
         self.views = views
+        self._kind = f"{views}-views" if views > 1 else kind
         self.folder = folder
         self.unreadable: list[Path] = []
         self.unwritten: OSError | None = None
@@ -95,13 +99,15 @@ class FeatureCache:
             self.unwritten = error
 
     def _path(self, sha256: str) -> Path:
-        of_views = "" if self.views == 1 else f"-{self.views}-views"
-        made_by = f"{self._fingerprint}-{DECODING}{of_views}"
+        kind = "" if self._kind is None else f"-{self._kind}"
+        made_by = f"{self._fingerprint}-{DECODING}{kind}"
         return self.folder / made_by / sha256[:2] / f"{sha256}.safetensors"
 
     def _described(self, sha256: str) -> dict[str, str]:
         described = {"fingerprint": self._fingerprint, "decoding": DECODING, "sha256": sha256}
-        return described if self.views == 1 else {**described, "views": f"{self.views} {VIEWS}"}
+        if self.views > 1:
+            return {**described, "views": f"{self.views} {VIEWS}"}
+        return described if self._kind is None else {**described, "kind": self._kind}
 
     def _row(self, tensor: Tensor, name: str) -> Tensor:
         if tensor.shape != (1, self._widths[name]) or tensor.dtype != torch.float32:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
@@ -140,11 +141,19 @@ class Features:
                 path.read_bytes(),
                 self._settings.max_image_pixels,
                 str(path),
-                side=self._backbone.image_size,
+                side=self._side(),
             )
         except (NotAnImage, BrokenImage, ImageTooLarge) as problem:
             raise type(problem)(f"{problem.detail} Replace or remove this file.") from problem
-        return self._backbone.preprocess_views(image.pixels, self._views, sha256)
+        return self._shown(image.pixels, sha256)
+
+    def _side(self) -> int | None:
+        """Pixels of the shorter side that a picture is decoded to at least; None: all it has."""
+        return self._backbone.image_size
+
+    def _shown(self, image: Image.Image, sha256: str) -> list[Tensor]:
+        """What is shown to the encoder of a picture, as many as there are views."""
+        return self._backbone.preprocess_views(image, self._views, sha256)
 
 
 def _sha256(path: Path) -> str:

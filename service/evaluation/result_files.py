@@ -21,7 +21,7 @@ from service.evaluation.result_tables import described
 from service.evaluation.summary import pooled_calibration_error, summarise
 from service.presentation.wording import quantity
 
-_MARGINS: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}
+MARGINS: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}
 
 
 def write(
@@ -39,7 +39,7 @@ def write(
         "queries": len(dataset.queries),
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
-        "protocol": asdict(protocol),
+        "protocol": {"name": "few-shot", **asdict(protocol)},
         "summary": _summary(protocol, results),
         "results": [_full(result) for result in results],
     }
@@ -57,7 +57,7 @@ def write(
         writer.writerows(rows)
     about = f"{described(dataset, protocol)}; backbone {backbone.name}"
     curves = accuracy_plot(summarise(results, "accuracy"), about, len(protocol.seeds))
-    curves.savefig(folder / "accuracy.png", **_MARGINS)
+    curves.savefig(folder / "accuracy.png", **MARGINS)
     method = "auto" if "auto" in protocol.methods else protocol.methods[0]
     shots = max(protocol.shots)
     shown = [result for result in results if (result.method, result.shots) == (method, shots)]
@@ -69,7 +69,7 @@ def write(
         f"{method}, {quantity(shots, 'shot')}",
         f"{about}; {len(shown)} draw{'s together' if len(shown) > 1 else ''}",
     )
-    diagram.savefig(folder / "reliability.png", **_MARGINS)
+    diagram.savefig(folder / "reliability.png", **MARGINS)
 
 
 def _flat(result: Result) -> dict[str, Any]:

@@ -135,10 +135,27 @@ def _table(
     groups: Sequence[Mapping[str, list[str]]],
     caption: str | None = None,
 ) -> Group:
+    return table_of(title, protocol.shots, groups, caption)
+
+
+def table_of(
+    title: str,
+    shots: Sequence[int],
+    groups: Sequence[Mapping[str, list[str]]],
+    caption: str | None = None,
+) -> Group:
+    """A table with a column for each number of shots.
+
+    Args:
+        title: Above it.
+        shots: The columns.
+        groups: Cells by the name of a row.
+        caption: Below it.
+    """
     # Five columns of "84.9 ± 12.3" fit into 80 characters.
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
-    for k in protocol.shots:
+    for k in shots:
         table.add_column(quantity(k, "shot"), justify="right")
     for group in groups:
         for name, cells in group.items():

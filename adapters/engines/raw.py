@@ -1,0 +1,43 @@
+"""An engine whose rows keep the length that the tower gave them, for averages of raw embeddings."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from adapters.engines.image_pass import ImagePass
+from adapters.engines.inference_engine import Eager
+from adapters.recipe import Precision
+
+
+class Raw(Eager):
+    """PyTorch in eager mode, in float32, without the last step: rows are not of unit length.
+
+    For evaluation as the papers do it. Whatever compares embeddings has to normalise them first.
+    """
+
+    name = "raw"
+
+    @classmethod
+    def made(
+        cls,
+        image_pass: ImagePass,
+        device: torch.device,
+        _size: tuple[int, int],
+        _identity: str,
+        _precision: Precision,
+    ) -> Self:
+        """Make one, as `MakeEngine` does."""
+        return cls(_RawPass(image_pass), device)
+
+
+class _RawPass(nn.Module):
+    def __init__(self, image_pass: ImagePass) -> None:
+        super().__init__()
+        self._pass = image_pass
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, H, W, 3) uint8 pixels as (n, d) and (n, d') rows of any length."""
+        return self._pass.raw(pixels)
