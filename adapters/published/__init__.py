@@ -7,7 +7,7 @@ whatever else is asked.
 
 from adapters.published.block import Block
 from adapters.published.heads import PUBLISHED_HEADS, PublishedHead
-from adapters.published.search import PUBLISHED_GRID, Found, Grid, Setting, search
+from adapters.published.validation_search import PUBLISHED_GRID, Found, Grid, Setting, search
 
 __all__ = [
     "PUBLISHED_GRID",

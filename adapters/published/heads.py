@@ -2,7 +2,7 @@
 
 Three things differ from ``adapters.heads``, which serves: L is not balanced between classes of
 different numbers of images; φ of Tip-X takes its ranges from all queries that are asked together
-and not from the support set; and α, β, γ are given (:mod:`adapters.published.search`).
+and not from the support set; and α, β, γ are given (:mod:`adapters.published.validation_search`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from adapters.embeddings import ImageEmbeddings, View
 from adapters.heads.tip_x import divergences, log_signatures
 from adapters.published.block import Block
-from adapters.published.search import PUBLISHED_GRID, Found, Setting, search
+from adapters.published.validation_search import PUBLISHED_GRID, Found, Setting, search
 
 # Elements of an (n, NK) matrix at a time, in float32: 64 MiB.
 _AT_A_TIME = 1 << 24

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from adapters.published.block import Block
 
-# Elements of what is compared at a time, in float64: 64 MiB each.
-_AT_A_TIME = 1 << 23
+# Elements of what is compared at a time, in float64: 32 MiB each.
+_AT_A_TIME = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +146,42 @@ def _counts_of_rows(
     # A tie goes to the class that comes first, as with argmax.
     loses_ties = classes < truth[n]
     z, v, s = z[compared], v[compared], s[compared]
-    counts = torch.zeros(len(alphas), len(gammas), dtype=torch.int64, device=z.device)
     survivors = alive.squeeze(1)
-    for g, gamma in enumerate(gammas):
-        low, high = _intervals(z + gamma * s, v, n, loses_ties, alphas, len(truth))
-        won = survivors & (low < high)
-        ends = torch.zeros(len(alphas) + 1, dtype=torch.int64, device=z.device)
-        ends.index_add_(0, low[won], torch.ones_like(low[won]))
-        ends.index_add_(0, high[won], -torch.ones_like(high[won]))
-        counts[:, g] = ends[:-1].cumsum(0)
-    return counts
+    columns = []
+    # As many values of γ at a time as fit: each is a query of its own.
+    step = max(1, _AT_A_TIME // max(len(z), len(truth)))
+    for some in gammas.split(step):
+        behind = torch.outer(some, s).add_(z)
+        of = n + len(truth) * torch.arange(len(some), device=n.device).unsqueeze(1)
+        low, high = _intervals(
+            behind.flatten(),
+            v.expand_as(behind).flatten(),
+            of.flatten(),
+            loses_ties.expand_as(behind).flatten(),
+            alphas,
+            len(some) * len(truth),
+        )
+        columns.append(_covered(low, high, survivors.repeat(len(some)), len(some), len(alphas)))
+    return torch.cat(columns, dim=1)
+
+
+def _covered(low: Tensor, high: Tensor, counted: Tensor, g: int, a: int) -> Tensor:
+    """(a, g) how many of the intervals of indices [low, high) hold each of the a values.
+
+    Args:
+        low: (g · n,) first index.
+        high: (g · n,) one past the last.
+        counted: (g · n,) bool.
+        g: Rows of intervals.
+        a: Values.
+    """
+    ends = torch.zeros(g * (a + 1), dtype=torch.int64, device=low.device)
+    rows = torch.arange(g, device=low.device).repeat_interleave(len(low) // g) * (a + 1)
+    won = counted & (low < high)
+    ones = torch.ones_like(rows[won])
+    ends.index_add_(0, rows[won] + low[won], ones)
+    ends.index_add_(0, rows[won] + high[won], -ones)
+    return ends.view(g, a + 1)[:, :-1].cumsum(dim=1).T
 
 
 def _extremes(difference: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
