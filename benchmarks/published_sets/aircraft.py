@@ -37,6 +37,6 @@ def read_aircraft(folder: Path, images: Path) -> Split:
                     f"{source} has the variant {name!r}, which is not in {folder / 'variants.txt'}"
                 )
             file = below(images, f"{number}.jpg", source)
-            split[part].append(Item(file, labels[name], name))
+            split[part].append(Item(file, labels[name], name.replace("_", " ")))
     check_there((item.path for items in split.values() for item in items), images)
     return split

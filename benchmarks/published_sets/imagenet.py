@@ -37,4 +37,7 @@ def _classes(folder: Path, names: dict[str, str], source: Path) -> list[Item]:
     if unknown := [name for name in found if name not in names]:
         raise LayoutError(f"{folder / unknown[0]} has no name in {source}")
     order = {name: label for label, name in enumerate(sorted(names))}
-    return [Item(below(folder, name, source), order[name], names[name]) for name in found]
+    return [
+        Item(below(folder, name, source), order[name], names[name].replace("_", " "))
+        for name in found
+    ]

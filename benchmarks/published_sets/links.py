@@ -59,7 +59,7 @@ def write_links(split: Split, templates: Sequence[str], out: Path) -> dict[str, 
 
 def folder_name(label: int, name: str, width: int) -> str:
     """Folder of a class: ``017 crab``; signs that a folder may not have become hyphens."""
-    plain = re.sub(r"[^\w '().,&+-]", "-", name).strip(" .")[:80]
+    plain = re.sub(r"[^\w '().,&+-]", "-", name).strip(" .")[:60]
     return f"{label:0{width}d} {plain}".strip()
 
 
