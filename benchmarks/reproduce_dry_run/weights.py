@@ -28,6 +28,9 @@ def write_openai_archive(path: Path, *, tiny: bool) -> None:
     root = _Holder()
     for name, tensor in model.state_dict().items():
         _put(root, name, tensor)
+    for tower in (root.get_submodule("visual"), root):
+        for block in tower.get_submodule("transformer.resblocks").children():
+            block.get_submodule("mlp").add_module("gelu", QuickGELU())
     for name, value in (
         ("input_resolution", config["vision_cfg"]["image_size"]),
         ("context_length", config["text_cfg"]["context_length"]),
@@ -35,6 +38,14 @@ def write_openai_archive(path: Path, *, tiny: bool) -> None:
     ):
         root.register_buffer(name, torch.tensor(value))
     torch.jit.script(root).save(str(path))
+
+
+class QuickGELU(nn.Module):
+    """The activation of OpenAI's weights; the name of this class in an archive tells it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x · sigmoid(1.702 x)``, as in their ``clip/model.py``."""
+        return x * torch.sigmoid(1.702 * x)
 
 
 class _Holder(nn.Module):
