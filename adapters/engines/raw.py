@@ -12,6 +12,10 @@ from adapters.engines.inference_engine import Eager
 from adapters.recipe import Precision
 
 
+# Images of a call that keep a GPU busy without taking more than some GB.
+_ON_A_GPU = 128
+
+
 class Raw(Eager):
     """PyTorch in eager mode, in float32, without the last step: rows are not of unit length.
 
@@ -30,7 +34,10 @@ class Raw(Eager):
         _precision: Precision,
     ) -> Self:
         """Make one, as `MakeEngine` does."""
-        return cls(_RawPass(image_pass), device)
+        engine = cls(_RawPass(image_pass), device)
+        if device.type == "cuda":
+            engine.batch = _ON_A_GPU
+        return engine
 
 
 class _RawPass(nn.Module):

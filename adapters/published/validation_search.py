@@ -150,7 +150,7 @@ def _counts_of_rows(
     columns = []
     # As many values of γ at a time as fit: each is a query of its own.
     step = max(1, _AT_A_TIME // max(len(z), len(truth)))
-    for some in gammas.split(step):
+    for some in torch.split(gammas, step):
         behind = torch.outer(some, s).add_(z)
         of = n + len(truth) * torch.arange(len(some), device=n.device).unsqueeze(1)
         low, high = _intervals(
