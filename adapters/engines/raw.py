@@ -11,7 +11,6 @@ from adapters.engines.image_pass import ImagePass
 from adapters.engines.inference_engine import Eager
 from adapters.recipe import Precision
 
-
 # Images of a call that keep a GPU busy without taking more than some GB.
 _ON_A_GPU = 128
 
