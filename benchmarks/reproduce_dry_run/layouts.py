@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zlib import crc32
 
 from adapters.synthetic_pictures import SUBJECTS, picture
 
@@ -43,7 +44,7 @@ class Layouts:
         rows = ["ImageID,DisplayName,type"]
         for number in range(8):
             image = f"{number:016x}"
-            self._draw(pictures / f"{image}.jpg", number % 2, number)
+            self._draw(pictures / f"{image}.jpg", number % 2)
             rows.append(f"{image},{('Cat', 'Bicycle wheel')[number % 2]},train")
         (self._web / "oi_data.csv").write_text("\n".join(rows) + "\n")
         (self._web / "downloader.py").write_text(
@@ -59,8 +60,10 @@ class Layouts:
             f"    shutil.copy(f'{pictures}/{{image}}.jpg', given.download_folder)\n"
         )
 
-    def _draw(self, path: Path, subject: int, number: int) -> None:
+    def _draw(self, path: Path, subject: int) -> None:
+        """Draw a picture that no other file has: features are kept by content."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        number = crc32("/".join(path.parts[-3:]).encode())
         picture(_SUBJECTS[subject], number).save(path, "JPEG")
 
     def _zhou(self, name: str) -> None:
@@ -73,7 +76,7 @@ class Layouts:
             for part, n in (("train", TRAIN), ("val", VAL), ("test", TEST)):
                 for _ in range(n):
                     path = made.file(part, place, 10 * label + number)
-                    self._draw(folder / made.images / path, label, number)
+                    self._draw(folder / made.images / path, label)
                     split[part].append((path, label, title))
                     number += 1
         if made.inner:  # an archive in an archive
@@ -95,10 +98,10 @@ class Layouts:
         sorting = []
         for label, folder in enumerate(names):
             for number in range(TRAIN):
-                self._draw(self._scratch / folder / f"{folder}_{number}.JPEG", label, number)
+                self._draw(self._scratch / folder / f"{folder}_{number}.JPEG", label)
             _pack(train / f"{folder}.tar", self._scratch / folder, ".")
             image = f"ILSVRC2012_val_{label + 1:08d}.JPEG"
-            self._draw(tested / image, label, 10)
+            self._draw(tested / image, label)
             sorting += [f"mkdir -p {folder}", f"mv {image} {folder}/"]
         (self._web / "valprep.sh").write_text("\n".join(sorting) + "\n")
         _pack(self._brought / "ILSVRC2012_img_train.tar", train, ".")
@@ -113,7 +116,7 @@ class Layouts:
             for part, n in (("train", TRAIN), ("val", VAL), ("test", TEST)):
                 for _ in range(n):
                     image = f"{1000 * label + number:07d}"
-                    self._draw(data / "images" / f"{image}.jpg", label, number)
+                    self._draw(data / "images" / f"{image}.jpg", label)
                     lists[part].append(f"{image} {variant}\n")
                     number += 1
         (data / "variants.txt").write_text("\n".join(variants) + "\n")
