@@ -31,6 +31,7 @@ class DualEncoder:
         tokenizer: Its tokenizer.
         tokens: What makes the same tokenizer without open_clip, if anything does
             (:func:`adapters.kept.tokens.tokenizer_of`).
+        model_cfg: open_clip's configuration of it, where it was read from files.
         templates: Prompt templates that suit it.
         adapter: The file of the bottleneck adapter that comes with it, if one does.
         pools_before_projection: Whether images are compared by what its ``trunk`` pools, before
@@ -44,6 +45,7 @@ class DualEncoder:
     preprocess: Preprocess
     tokenizer: Tokenizer
     tokens: Mapping[str, Any] | None = None
+    model_cfg: Mapping[str, Any] | None = None
     templates: tuple[str, ...] = (PHOTO,)
     adapter: Path | None = None
     pools_before_projection: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +21,30 @@ CONFIG_NAME = "open_clip_config.json"
 WEIGHTS_NAME = "open_clip_model.safetensors"
 
 
-def folder_config(name: str, model: nn.Module, tokenizer: object) -> dict[str, Any]:
+def folder_config(
+    name: str,
+    model: nn.Module,
+    tokenizer: object,
+    model_cfg: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return what ``open_clip_config.json`` says of a model.
 
     Args:
         name: What it was loaded by, see :func:`adapters.backbones.open_clip_models.load_open_clip`.
         model: The model.
         tokenizer: Its tokenizer.
+        model_cfg: Its configuration, where that is not open_clip's own of this name.
 
     Raises:
         BackboneError: The model cannot be described this way.
     """
     scheme, identifier = parse_model_name(name)
-    config = open_clip.get_model_config(name if scheme else identifier.partition("/")[0])
+    config: Any = deepcopy(model_cfg)
+    if config is None:
+        config = open_clip.get_model_config(name if scheme else identifier.partition("/")[0])
     if config is None:
         raise BackboneError(f"open_clip has no config of {name} that could be written beside it")
-    if scheme is None:
+    if scheme is None and model_cfg is None:
         # Weights decide the activation, see `load_open_clip`.
         tag = open_clip.get_pretrained_cfg(*identifier.split("/", 1)) or {}
         config["quick_gelu"] = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
@@ -44,7 +54,13 @@ def folder_config(name: str, model: nn.Module, tokenizer: object) -> dict[str, A
     return {"model_cfg": config, "preprocess_cfg": open_clip.get_model_preprocess_cfg(model)}
 
 
-def write_folder(folder: Path, name: str, model: nn.Module, tokenizer: Any) -> None:
+def write_folder(
+    folder: Path,
+    name: str,
+    model: nn.Module,
+    tokenizer: Any,
+    model_cfg: Mapping[str, Any] | None = None,
+) -> None:
     """Write config, weights and, where it is not open_clip's own, the tokenizer.
 
     Args:
@@ -52,12 +68,13 @@ def write_folder(folder: Path, name: str, model: nn.Module, tokenizer: Any) -> N
         name: What the model was loaded by.
         model: The model, with any weights.
         tokenizer: Its tokenizer.
+        model_cfg: As for :func:`folder_config`.
 
     Raises:
         BackboneError: The model cannot be described this way.
         OSError: The folder cannot be written.
     """
-    config = folder_config(name, model, tokenizer)
+    config = folder_config(name, model, tokenizer, model_cfg)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     if isinstance(tokenizer, HFTokenizer):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import difflib
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import open_clip
 
 from adapters.backbone_errors import BackboneError, UnsafeWeights, WeightsUnavailable
+from adapters.backbones.checkpoints import Weights
+from adapters.backbones.checkpoints.recognise import recognised_file, recognised_folder
 from adapters.backbones.dual_encoder import DualEncoder
 
-_SCHEMES = ("hf-hub:", "local-dir:")
+_HUB, _FOLDER = "hf-hub:", "local-dir:"
+_ARRAYS = {".npz", ".npy"}
+"""Of Google's big_vision: open_clip reads them, without pickles."""
 
 
 def load_open_clip(name: str) -> DualEncoder:
@@ -22,19 +27,41 @@ def load_open_clip(name: str) -> DualEncoder:
     Args:
         name: ``MODEL/TAG`` (a pretrained tag of open_clip, fetched or from its cache),
             ``MODEL/PATH`` (a checkpoint file), ``hf-hub:ORG/REPOSITORY`` or
-            ``local-dir:FOLDER`` (``open_clip_config.json`` beside the weights).
+            ``local-dir:FOLDER`` (of open_clip or of transformers); what files may be is told by
+            :mod:`adapters.backbones.checkpoints.recognise`.
 
     Raises:
-        BackboneError: There is no such model or tag, or the checkpoint does not fit it.
+        BackboneError: There is no such model or tag, the checkpoint does not fit it, or what it
+            needs cannot be known.
         WeightsUnavailable: A file is missing or cannot be fetched.
         UnsafeWeights: The checkpoint is a pickle of more than tensors.
     """
-    if name.startswith(_SCHEMES):
-        model, tag = name, None
-        _check_folder(name)
-    else:
-        model, _, tag = name.partition("/")
-        _check_model(name, model, tag)
+    if name.startswith(_FOLDER):
+        return _of_files(name, lambda: recognised_folder(Path(name.removeprefix(_FOLDER))))
+    if name.startswith(_HUB):
+        return _fetched(name, name, None)
+    model, _, tag = name.partition("/")
+    check_model(model)
+    _check_weights(name, model, tag)
+    path = Path(tag)
+    if path.is_file() and path.suffix not in _ARRAYS:
+        return _of_files(name, lambda: recognised_file(path, model))
+    return _fetched(name, model, tag)
+
+
+def _of_files(name: str, recognised: Callable[[], Weights]) -> DualEncoder:
+    """Load what lies on this machine."""
+    try:
+        return recognised().encoder(name)
+    except BackboneError as error:
+        raise type(error)(f"{name}: {error}") from error
+    # Whatever open_clip, or the system, says of configurations and files that do not go together.
+    except Exception as error:
+        raise BackboneError(f"{name} cannot be loaded: {_first_line(error)}") from error
+
+
+def _fetched(name: str, model: str, tag: str | None) -> DualEncoder:
+    """Load what open_clip fetches, or has fetched."""
     arguments: dict[str, Any] = {"pretrained": tag, "require_pretrained": True}
     if tag and not Path(tag).is_file():
         # OpenAI's weights were trained with another activation than the model's config says.
@@ -59,21 +86,12 @@ def load_open_clip(name: str) -> DualEncoder:
         raise _explained(name, model, tag, error) from error
 
 
-def _check_folder(name: str) -> None:
-    scheme, _, folder = name.partition(":")
-    if scheme != "local-dir":
-        return
-    config = Path(folder) / "open_clip_config.json"
-    if not config.is_file():
-        raise WeightsUnavailable(f"{name}: there is no file {config}")
-    weights = [p for p in Path(folder).iterdir() if p.suffix in {".safetensors", ".bin", ".pth"}]
-    if not weights:
-        raise WeightsUnavailable(
-            f"{name}: there are no weights beside {config}; put open_clip_model.safetensors there"
-        )
+def check_model(model: str) -> None:
+    """open_clip has a model of this name.
 
-
-def _check_model(name: str, model: str, tag: str) -> None:
+    Raises:
+        BackboneError: It has not; the message names similar ones.
+    """
     known = open_clip.list_models()
     if model not in known:
         similar = difflib.get_close_matches(model, known, n=3, cutoff=0.5)
@@ -83,6 +101,9 @@ def _check_model(name: str, model: str, tag: str) -> None:
             + " Name a backbone as lite, MODEL/TAG, MODEL/PATH, hf-hub:ORG/REPOSITORY"
             " or local-dir:FOLDER."
         )
+
+
+def _check_weights(name: str, model: str, tag: str) -> None:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if not tag:
         raise BackboneError(
@@ -100,14 +121,7 @@ def _check_model(name: str, model: str, tag: str) -> None:
 
 def _explained(name: str, model: str, tag: str | None, error: Exception) -> BackboneError:
     if tag and Path(tag).is_file():
-        if "TorchScript" in str(error) or "weights_only" in str(error).lower():
-            return UnsafeWeights(
-                f"{tag} cannot be read without executing code ({_first_line(error)}); save its "
-                "state dict with safetensors.torch.save_file and use that file"
-            )
         return BackboneError(f"{tag} is no checkpoint of {model}: {_first_line(error)}")
-    if model.startswith("local-dir:"):
-        return BackboneError(f"{name} cannot be loaded: {_first_line(error)}")
     if model.startswith("hf-hub:"):
         source = f"https://huggingface.co/{model.removeprefix('hf-hub:')}"
     else:

@@ -12,6 +12,7 @@ import typer
 from service.cli.add import add
 from service.cli.backup import backup
 from service.cli.classifiers import classifiers
+from service.cli.convert import convert
 from service.cli.demo import demo
 from service.cli.diagnose import diagnose
 from service.cli.doctor import doctor
@@ -37,6 +38,7 @@ app.command()(suggest)
 app.command()(predict)
 app.command()(demo)
 app.command()(doctor)
+app.command()(convert)
 app.command("re-embed")(re_embed)
 app.command("move-images")(move_images)
 app.command()(classifiers)

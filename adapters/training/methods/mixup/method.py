@@ -72,6 +72,7 @@ class MixupTraining(Training):
     def __init__(self, method: MixupMethod, encoder: DualEncoder) -> None:
         self.method, self.backbone = method, encoder.name
         self.model, self.tokenizer = encoder.model, encoder.tokenizer
+        self.model_cfg = encoder.model_cfg
         learned = method.learned
         if not encoder.fine_tunable and learned != "adapter":
             raise TrainingError(
@@ -81,7 +82,7 @@ class MixupTraining(Training):
             )
         if learned != "adapter":
             # Tells before the work whether it can be written.
-            folder_config(encoder.name, self.model, self.tokenizer)
+            folder_config(encoder.name, self.model, self.tokenizer, self.model_cfg)
         self.fingerprint = tower_fingerprint(encoder.visual)
         self.names = choose(self.model, learned, scale=method.mixup.temperature is None)
         self.adapter = attach(encoder.visual) if learned == "adapter" else None
@@ -119,7 +120,7 @@ class MixupTraining(Training):
         """The adapter, or the model as a folder."""
         if self.adapter is not None:
             return TrainedAdapter(self.adapter, self.backbone, self.fingerprint)
-        return TrainedModel(self.model, self.backbone, self.tokenizer)
+        return TrainedModel(self.model, self.backbone, self.tokenizer, self.model_cfg)
 
     def _parameters(self) -> int:
         values = [self.model.get_parameter(name) for name in self.names]
@@ -135,11 +136,13 @@ class TrainedModel:
         model: With any weights.
         backbone: Name that it was loaded by before.
         tokenizer: Of the model.
+        model_cfg: open_clip's configuration of it, where it was read from files.
     """
 
     model: nn.Module
     backbone: str
     tokenizer: object
+    model_cfg: Mapping[str, Any] | None = None
     file_name: ClassVar[str] = MODEL_NAME
 
     @property
@@ -149,7 +152,7 @@ class TrainedModel:
 
     def save(self, path: Path, _record: Mapping[str, Any]) -> None:
         """Write config, weights and tokenizer; a folder of open_clip has no place for a record."""
-        write_folder(path, self.backbone, self.model, self.tokenizer)
+        write_folder(path, self.backbone, self.model, self.tokenizer, self.model_cfg)
 
 
 def _cuts_padding(tokenizer: Tokenizer) -> bool:

@@ -1,0 +1,285 @@
+"""What a file or a folder of weights is, and all that belongs to it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.factory import _find_checkpoint_in_dir
+
+from adapters.backbone_errors import BackboneError, WeightsUnavailable
+from adapters.backbones.checkpoints import transformers_folder
+from adapters.backbones.checkpoints.building import fitted
+from adapters.backbones.checkpoints.json_files import check_sizes, read_json
+from adapters.backbones.checkpoints.openai_layout import (
+    OPENAI_PIXELS,
+    openai_configuration,
+    told_beside,
+    without_told,
+)
+from adapters.backbones.checkpoints.published import Published, published, tagged
+from adapters.backbones.checkpoints.state_dict import Checkpoint, read_checkpoint
+from adapters.backbones.checkpoints.trained_like import (
+    Evidence,
+    Training,
+    activation,
+    trained_like,
+)
+from adapters.backbones.checkpoints.transformers_names import clip_state, of_transformers
+from adapters.backbones.checkpoints.weights import Weights
+from adapters.backbones.folder import CONFIG_NAME
+
+_TOKENIZER_OPTIONS = {"clean", "language", "reduction_mask", "strip_sep_token"}
+"""What open_clip's own tokenizers take; anything else is handed on to what may load code."""
+
+
+def recognised_folder(folder: Path) -> Weights:
+    """Read a folder of open_clip or of ``transformers``.
+
+    Raises:
+        WeightsUnavailable: A file is missing.
+        UnsafeWeights: The weights are a pickle of more than tensors.
+        BackboneError: It is neither, or what its files say does not go together.
+        OSError: A file cannot be read.
+    """
+    if (folder / CONFIG_NAME).is_file():
+        return _open_clip(folder)
+    if (folder / transformers_folder.CONFIG).is_file():
+        return transformers_folder.recognised_transformers(folder)
+    raise WeightsUnavailable(
+        f"there is no file {folder / CONFIG_NAME} (open_clip's), and no "
+        f"{transformers_folder.CONFIG} (of transformers)"
+    )
+
+
+def recognised_file(
+    path: Path,
+    model: str | None = None,
+    *,
+    like: str | None = None,
+    quick_gelu: bool | None = None,
+) -> Weights:
+    """Read a file of weights.
+
+    Args:
+        path: Of the file.
+        model: open_clip's name of the model that it is of; an archive of OpenAI's layout and a file of
+            ``transformers`` beside its ``config.json`` tell it themselves.
+        like: A tag of open_clip's weights for that model, which it was trained like.
+        quick_gelu: Which activation it was trained with, where whoever has it knows.
+
+    Raises:
+        UnsafeWeights: It is a pickle of more than tensors.
+        BackboneError: It is no checkpoint, of another model, or what it needs cannot be known.
+        OSError: It cannot be read.
+    """
+    beside = path.parent / transformers_folder.CONFIG
+    checkpoint = read_checkpoint(path)
+    foreign = of_transformers(checkpoint.state)
+    if foreign and model is None and beside.is_file():
+        return transformers_folder.recognised_transformers(path.parent, path)
+    known = published(path)
+    evidence = _evidence(path, checkpoint, known, _chosen(model, like), quick_gelu)
+    if model is None:
+        if foreign or not (checkpoint.scripted or known):
+            raise BackboneError(
+                f"{path} does not tell what model it is of; "
+                + (f"put its {beside.name} beside it, or " if foreign else "")
+                + "name the model: --model ViT-B-16, for instance"
+            )
+        return _openai(checkpoint, known, evidence)
+    state = clip_state(checkpoint.state) if foreign else without_told(checkpoint.state)
+    try:
+        state = fitted(model, state)
+    except BackboneError as error:
+        raise BackboneError(f"{path} is no checkpoint of {model}: {error}") from error
+    training = trained_like(path, model, evidence)
+    config = deepcopy(open_clip.get_model_config(model))
+    if training.quick_gelu or config.get("quick_gelu"):
+        config["quick_gelu"] = training.quick_gelu
+    return Weights(
+        found=_described(checkpoint, known, training, model, foreign),
+        state=state,
+        model_cfg=config,
+        preprocess_cfg=training.preprocess_cfg,
+        described=model,
+        remarks=_remarks(checkpoint, known),
+    )
+
+
+def _open_clip(folder: Path) -> Weights:
+    told = read_json(folder / CONFIG_NAME)
+    config = told.get("model_cfg")
+    pixels = told.get("preprocess_cfg", {})
+    if not isinstance(config, dict) or not isinstance(pixels, dict):
+        raise BackboneError(f"{folder / CONFIG_NAME} has no model_cfg, or none that is an object")
+    weights = find_checkpoint(folder)
+    if weights is None:
+        raise WeightsUnavailable(
+            f"there are no weights beside {folder / CONFIG_NAME}; put open_clip_model.safetensors there"
+        )
+    state = without_told(read_checkpoint(weights).state)
+    check_sizes(config, len(state))
+    _check_tokenizer(config)
+    return Weights(
+        found=f"open_clip's folder, {weights.name}",
+        state=state,
+        model_cfg=config,
+        preprocess_cfg=pixels,
+        described=f"local-dir:{folder}",
+    )
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The file of weights that open_clip takes from a folder."""
+    found = _find_checkpoint_in_dir(folder)
+    return None if found is None else Path(found)
+
+
+def _check_tokenizer(model_cfg: dict[str, Any]) -> None:
+    """A configuration asks for no code of its own.
+
+    Raises:
+        BackboneError: It does.
+    """
+    text = model_cfg.get("text_cfg")
+    if not isinstance(text, dict):
+        raise BackboneError("the configuration has no text_cfg")
+    options = text.get("tokenizer_kwargs") or {}
+    if not isinstance(options, dict) or not set(options) <= _TOKENIZER_OPTIONS:
+        raise BackboneError(
+            f"the configuration has tokenizer_kwargs {options}; only {sorted(_TOKENIZER_OPTIONS)} are "
+            "taken from a folder"
+        )
+    if Path(str(text.get("hf_model_name") or "/")).exists() and text.get("hf_model_name"):
+        raise BackboneError("the configuration names a folder as its hf_model_name")
+
+
+def _openai(checkpoint: Checkpoint, known: Published | None, evidence: Evidence) -> Weights:
+    """Weights that tell their model by the shapes of their tensors, as OpenAI's loader has it."""
+    if evidence.quick_gelu is None:
+        raise BackboneError(
+            f"{checkpoint.path}: the names of its classes do not tell whether it computes GELU or "
+            "QuickGELU; say so: --activation quickgelu, for instance"
+        )
+    training = Training(evidence.quick_gelu, evidence.preprocess_cfg or OPENAI_PIXELS)
+    return Weights(
+        found=_described(checkpoint, known, training, None, False),
+        state=without_told(checkpoint.state),
+        model_cfg=openai_configuration(checkpoint.state, training.quick_gelu),
+        preprocess_cfg=training.preprocess_cfg,
+        remarks=_remarks(checkpoint, known),
+    )
+
+
+def _chosen(model: str | None, like: str | None) -> Published | None:
+    """The published weights that whoever has a file says it is like."""
+    if like is None:
+        return None
+    tags = {each.tag: each for each in tagged(model)} if model else {}
+    if like not in tags:
+        raise BackboneError(
+            f"open_clip has no weights {like!r} for {model}; it has {', '.join(tags) or 'none'}"
+        )
+    return tags[like]
+
+
+def _evidence(
+    path: Path,
+    checkpoint: Checkpoint,
+    known: Published | None,
+    like: Published | None,
+    quick_gelu: bool | None,
+) -> Evidence:
+    """All that is known of a file; what it is itself counts before what is said of it.
+
+    Raises:
+        BackboneError: Two of them contradict each other.
+    """
+    found = [
+        _of(known, "its digest is that of"),
+        _by_classes(checkpoint),
+        _by_layout(checkpoint),
+        _of(like, "it is said to be like"),
+        Evidence(quick_gelu, by="" if quick_gelu is None else "it is said to be"),
+    ]
+    if not any(each.by for each in found):
+        found.append(_beside(path))
+    telling = [each for each in found if each.quick_gelu is not None]
+    for each in telling[1:]:
+        if each.quick_gelu != telling[0].quick_gelu:
+            first, other = (
+                activation(bool(telling[0].quick_gelu)),
+                activation(bool(each.quick_gelu)),
+            )
+            raise BackboneError(
+                f"{path} was trained with {first} ({telling[0].by}), and not with {other} ({each.by})"
+            )
+    pixels = [each.preprocess_cfg for each in found if each.preprocess_cfg is not None]
+    first = telling[0] if telling else Evidence()
+    return Evidence(first.quick_gelu, pixels[0] if pixels else None, first.by)
+
+
+def _of(weights: Published | None, by: str) -> Evidence:
+    if weights is None:
+        return Evidence()
+    told = f"{by} {weights.model}/{weights.tag}"
+    return Evidence(weights.quick_gelu, weights.preprocess_cfg, told)
+
+
+def _by_classes(checkpoint: Checkpoint) -> Evidence:
+    if checkpoint.quick_gelu is None:
+        return Evidence()
+    return Evidence(checkpoint.quick_gelu, by="the classes in its archive say so")
+
+
+def _by_layout(checkpoint: Checkpoint) -> Evidence:
+    if not told_beside(checkpoint.state):
+        return Evidence()
+    return Evidence(
+        None if checkpoint.scripted else True,
+        OPENAI_PIXELS,
+        "it holds the input_resolution that only OpenAI's archives hold",
+    )
+
+
+def _beside(path: Path) -> Evidence:
+    """What ``open_clip_config.json`` in the same folder says of it."""
+    config = path.parent / CONFIG_NAME
+    if not config.is_file() or find_checkpoint(path.parent) != path:
+        return Evidence()
+    told = read_json(config)
+    model, pixels = told.get("model_cfg"), told.get("preprocess_cfg")
+    if not isinstance(model, dict) or not isinstance(pixels, dict):
+        return Evidence()
+    return Evidence(bool(model.get("quick_gelu", False)), _filled(pixels), f"{config} says so")
+
+
+def _filled(pixels: dict[str, Any]) -> dict[str, Any]:
+    return {name: pixels.get(name, default) for name, default in OPENAI_PIXELS.items()}
+
+
+def _described(
+    checkpoint: Checkpoint,
+    known: Published | None,
+    training: Training,
+    model: str | None,
+    foreign: bool,
+) -> str:
+    if known:
+        return f"{known.model}/{known.tag}, the published file (SHA-256), {training.activation}"
+    if checkpoint.scripted:
+        what = "a TorchScript archive in OpenAI's layout"
+    else:
+        what = "a state dict of transformers" if foreign else "a state dict"
+    return f"{what}{f' of {model}' if model else ''}, {training.activation}"
+
+
+def _remarks(checkpoint: Checkpoint, known: Published | None) -> tuple[str, ...]:
+    if known or not checkpoint.scripted:
+        return ()
+    return (
+        "its digest is that of no file that OpenAI published: it is read, and not called OpenAI's",
+    )
