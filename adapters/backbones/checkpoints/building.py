@@ -15,6 +15,7 @@ from open_clip.model import convert_to_custom_text_state_dict
 from torch import Tensor, nn
 
 from adapters.backbone_errors import BackboneError
+from adapters.backbones.checkpoints.json_files import check_sizes
 from adapters.backbones.checkpoints.same_shapes import check_shapes
 from adapters.backbones.dual_encoder import DualEncoder
 
@@ -56,6 +57,7 @@ def fitted(described: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         BackboneError: The weights are not those of the configuration.
     """
+    check_sizes(open_clip.get_model_config(described), len(state))
     with torch.device("meta"):
         sketch, _ = _made(described, "meta")
     known = _renamed(sketch, state)

@@ -12,7 +12,7 @@ from open_clip.factory import _find_checkpoint_in_dir
 from adapters.backbone_errors import BackboneError, WeightsUnavailable
 from adapters.backbones.checkpoints import transformers_folder
 from adapters.backbones.checkpoints.building import fitted
-from adapters.backbones.checkpoints.json_files import check_sizes, read_json
+from adapters.backbones.checkpoints.json_files import read_json
 from adapters.backbones.checkpoints.openai_layout import (
     OPENAI_PIXELS,
     openai_configuration,
@@ -121,7 +121,6 @@ def _open_clip(folder: Path) -> Weights:
             f"there are no weights beside {folder / CONFIG_NAME}; put open_clip_model.safetensors there"
         )
     state = without_told(read_checkpoint(weights).state)
-    check_sizes(config, len(state))
     _check_tokenizer(config)
     return Weights(
         found=f"open_clip's folder, {weights.name}",

@@ -18,10 +18,16 @@ _ACTIVATIONS = {"QuickGELU": True, "GELU": False}
 def tensors_of(root: Any) -> dict[str, StoredTensor]:
     """Tensors of a module and those in it, named as its ``state_dict`` names them.
 
+    Masks of attention are no weights: whoever builds the model makes them.
+
     Raises:
         BackboneError: It is no module, or nested more deeply than any model.
     """
-    return {name: each for name, each in _attributes(root) if isinstance(each, StoredTensor)}
+    return {
+        name: each
+        for name, each in _attributes(root)
+        if isinstance(each, StoredTensor) and not name.endswith("attn_mask")
+    }
 
 
 def activation_of(root: Any) -> bool | None:

@@ -29,6 +29,7 @@ _SIGLIP_SIZES = {
     (1536, 40, 16, 6144): "giantopt",
 }
 """Image towers that timm has, by width, layers, heads and width of the hidden layer."""
+_CLIP_WORDS = 49408
 _TANH = ("gelu_pytorch_tanh", "gelu_new")
 
 
@@ -102,6 +103,10 @@ def _clip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
             f"{folder / CONFIG}: the towers have different activations ({text.hidden_act} and "
             f"{image.hidden_act}), which open_clip has not"
         )
+    if text.vocab_size != _CLIP_WORDS:
+        raise BackboneError(
+            f"{folder / CONFIG}: CLIP's tokenizer has {_CLIP_WORDS} words, not {text.vocab_size}"
+        )
     if text.eos_token_id not in (2, text.vocab_size - 1):  # 2: as the first configurations said
         raise BackboneError(
             f"{folder / CONFIG}: texts end with {text.eos_token_id}, and CLIP's tokenizer ends them "
@@ -111,10 +116,6 @@ def _clip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
     remarks = ()
     if not check_clip_tokenizer(folder):
         remarks = ("there are no files of a tokenizer; CLIP's own is taken",)
-    if text.vocab_size != 49408:
-        raise BackboneError(
-            f"{folder / CONFIG}: CLIP's tokenizer has 49408 words, not {text.vocab_size}"
-        )
     return Weights(
         found=f"a CLIPModel of transformers, {image.hidden_act}",
         state=state,
@@ -155,6 +156,11 @@ def _siglip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
         image.intermediate_size,
     )
     tower = f"vit_{_SIGLIP_SIZES.get(sizes, '?')}_patch{image.patch_size}_siglip_{size}"
+    if image.hidden_act not in ("gelu", *_TANH):
+        raise BackboneError(
+            f"{folder / CONFIG}: the image tower computes {image.hidden_act}, and open_clip's of "
+            "SigLIP GELU"
+        )
     if not timm.is_model(tower) or not image.vision_use_head or image.layer_norm_eps != 1e-6:
         raise BackboneError(
             f"{folder / CONFIG}: open_clip has no image tower of SigLIP with patches of "

@@ -1,0 +1,1 @@
+"""Checkpoints of each layout, which the real libraries have written."""
