@@ -15,10 +15,8 @@ from safetensors.torch import save_model
 from torch import nn
 
 from adapters.backbone_errors import BackboneError
+from adapters.backbones.folder_files import CONFIG_NAME, WEIGHTS_NAME
 from adapters.whole_files import written_whole
-
-CONFIG_NAME = "open_clip_config.json"
-WEIGHTS_NAME = "open_clip_model.safetensors"
 
 
 def folder_config(

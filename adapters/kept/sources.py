@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from adapters.backbones.folder_files import CONFIG_NAME
 from adapters.backbones.lite import ADAPTER, LITE, LITE_FOLDER, TOWER_FILES
 from adapters.corrections import NO_ADAPTER
 
-RECIPE = "handful kept 1"
+RECIPE = "handful kept 2"
 """Of the conversion itself; another one for any change of what is converted or kept."""
 
 _PACKAGES = ("openvino", "torch", "open_clip_torch", "timm", "transformers", "tokenizers")
@@ -76,7 +77,9 @@ def _weights(name: str) -> list[Path] | None:
         return sorted(path for path in Path(rest).iterdir() if path.is_file())
     _, _, checkpoint = name.partition("/")
     if scheme != "hf-hub" and checkpoint and Path(checkpoint).is_file():
-        return [Path(checkpoint)]
+        # What lies beside it may say how it was trained.
+        beside = Path(checkpoint).parent / CONFIG_NAME
+        return [Path(checkpoint), *([beside] if beside.is_file() else [])]
     return None
 
 

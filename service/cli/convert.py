@@ -13,7 +13,7 @@ def convert(
         Path,
         typer.Argument(
             metavar="FILE_OR_FOLDER",
-            help="OpenAI's ViT-B-16.pt, a folder of transformers, a checkpoint, a folder of open_clip.",
+            help="OpenAI's ViT-B-16.pt, a checkpoint, a folder of transformers or of open_clip.",
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder to be made; it must not be there.")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,11 @@ from adapters.backbones.checkpoints.stored_tensor import Storage, StoredTensor
 from adapters.backbones.checkpoints.tensor_pickle import MOST_BYTES, read_pickle
 
 _MOST_DIRECTORY_BYTES = 32 * 2**20
+_DAMAGED = (
+    *(zipfile.BadZipFile, struct.error, EOFError),
+    *(RuntimeError, ValueError, OverflowError, MemoryError, IndexError),
+)
+"""What ``zipfile`` raises for zips that are none, or of a kind that it does not know."""
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
 
 
@@ -85,6 +91,7 @@ class Archive:
         if info.file_size > min(most, self._size):
             raise BackboneError(f"{name} has {info.file_size} bytes, more than there can be")
         content = bytearray(info.file_size)
+        file: Any
         with members.open(info) as file:
             if file.readinto(content) != info.file_size or file.read(1):
                 raise BackboneError(f"{name} is cut off")
@@ -96,7 +103,13 @@ class Archive:
             _check_directory(self._path, self._size)
             with zipfile.ZipFile(self._path) as members:
                 yield members
-        except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError) as error:
+        except BackboneError:
+            raise
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a place before the begin of the file
+                raise
+            raise BackboneError("it is damaged or cut off") from error
+        except _DAMAGED as error:
             raise BackboneError(f"it is damaged or cut off: {error}") from error
 
 

@@ -51,8 +51,8 @@ def built(described: str, name: str, state: Mapping[str, Tensor]) -> DualEncoder
 def fitted(described: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict by the names, and in the shapes, that a model has.
 
-    Compared with a model without numbers, which takes no memory. open_clip's own loader would stretch
-    position embeddings to another input size or context length.
+    Compared with a model without numbers, which takes no memory. open_clip's own loader would
+    stretch position embeddings to another input size or context length.
 
     Raises:
         BackboneError: The weights are not those of the configuration.
@@ -67,7 +67,7 @@ def fitted(described: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def tokenizer_of(described: str) -> Any:
-    """The tokenizer of a configuration; one of ``transformers`` without running what its folder has."""
+    """The tokenizer of a configuration; code that lies in its folder is not run."""
     text = open_clip.get_model_config(described).get("text_cfg", {})
     options = {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
     return open_clip.get_tokenizer(described, **options)
@@ -82,7 +82,7 @@ def _made(described: str, device: str) -> tuple[nn.Module, Any]:
 
 
 def _renamed(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What open_clip's loader renames: MobileCLIP's own checkpoints, text towers that stood alone."""
+    """What open_clip's loader renames: MobileCLIP's checkpoints, text towers by themselves."""
     known: dict[str, Tensor] = dict(convert_state_dict(model, dict(state)))
     if "positional_embedding" in known and not hasattr(model, "positional_embedding"):
         known = convert_to_custom_text_state_dict(known)

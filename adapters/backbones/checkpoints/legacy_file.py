@@ -61,15 +61,15 @@ class LegacyFile:
         for name, tensor in described:
             wanted.setdefault(tensor.storage.key, []).append((name, tensor))
         sizes = _item_sizes(self.value)
-        found = {}
+        found: dict[str, Tensor] = {}
         with self._path.open("rb") as file:
             file.seek(self._begin)
             for key in self._keys:
                 head = file.read(8)
                 numel = struct.unpack("<q", head)[0] if len(head) == 8 else -1
-                if numel < 0 or key not in sizes:
+                length = numel * sizes.get(key, 0)
+                if numel < 0 or key not in sizes or length > self._path.stat().st_size:
                     raise BackboneError("it is damaged or cut off")
-                length = numel * sizes[key]
                 if key not in wanted:
                     file.seek(length, 1)
                     continue

@@ -1,7 +1,7 @@
 """CLIP as OpenAI wrote it: its configuration, read from the shapes of its tensors.
 
-The rules are those of ``build_model`` in OpenAI's ``clip/model.py`` (github.com/openai/CLIP): a head of
-attention has 64 channels, the input is as large as the grid of position embeddings.
+The rules are those of ``build_model`` in OpenAI's ``clip/model.py`` (github.com/openai/CLIP): a
+head of attention has 64 channels, the input is as large as the grid of position embeddings.
 """
 
 from __future__ import annotations

@@ -7,29 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from open_clip.factory import _find_checkpoint_in_dir
 
 from adapters.backbone_errors import BackboneError, WeightsUnavailable
 from adapters.backbones.checkpoints import transformers_folder
 from adapters.backbones.checkpoints.building import fitted
+from adapters.backbones.checkpoints.evidence import (
+    Evidence,
+    find_checkpoint,
+    gathered,
+    weights_like,
+)
 from adapters.backbones.checkpoints.json_files import read_json
 from adapters.backbones.checkpoints.openai_layout import (
     OPENAI_PIXELS,
     openai_configuration,
-    told_beside,
     without_told,
 )
-from adapters.backbones.checkpoints.published import Published, published, tagged
+from adapters.backbones.checkpoints.published import Published, published
 from adapters.backbones.checkpoints.state_dict import Checkpoint, read_checkpoint
-from adapters.backbones.checkpoints.trained_like import (
-    Evidence,
-    Training,
-    activation,
-    trained_like,
-)
+from adapters.backbones.checkpoints.trained_like import Training, trained_like
 from adapters.backbones.checkpoints.transformers_names import clip_state, of_transformers
 from adapters.backbones.checkpoints.weights import Weights
-from adapters.backbones.folder import CONFIG_NAME
+from adapters.backbones.folder_files import CONFIG_NAME
 
 _TOKENIZER_OPTIONS = {"clean", "language", "reduction_mask", "strip_sep_token"}
 """What open_clip's own tokenizers take; anything else is handed on to what may load code."""
@@ -65,8 +64,8 @@ def recognised_file(
 
     Args:
         path: Of the file.
-        model: open_clip's name of the model that it is of; an archive of OpenAI's layout and a file of
-            ``transformers`` beside its ``config.json`` tell it themselves.
+        model: open_clip's name of the model that it is of; an archive of OpenAI's layout and a
+            file of ``transformers`` beside its ``config.json`` tell it themselves.
         like: A tag of open_clip's weights for that model, which it was trained like.
         quick_gelu: Which activation it was trained with, where whoever has it knows.
 
@@ -81,7 +80,7 @@ def recognised_file(
     if foreign and model is None and beside.is_file():
         return transformers_folder.recognised_transformers(path.parent, path)
     known = published(path)
-    evidence = _evidence(path, checkpoint, known, _chosen(model, like), quick_gelu)
+    evidence = gathered(checkpoint, known, weights_like(model, like), quick_gelu)
     if model is None:
         if foreign or not (checkpoint.scripted or known):
             raise BackboneError(
@@ -118,7 +117,8 @@ def _open_clip(folder: Path) -> Weights:
     weights = find_checkpoint(folder)
     if weights is None:
         raise WeightsUnavailable(
-            f"there are no weights beside {folder / CONFIG_NAME}; put open_clip_model.safetensors there"
+            f"there are no weights beside {folder / CONFIG_NAME}; put open_clip_model.safetensors "
+            "there"
         )
     state = without_told(read_checkpoint(weights).state)
     _check_tokenizer(config)
@@ -129,12 +129,6 @@ def _open_clip(folder: Path) -> Weights:
         preprocess_cfg=pixels,
         described=f"local-dir:{folder}",
     )
-
-
-def find_checkpoint(folder: Path) -> Path | None:
-    """The file of weights that open_clip takes from a folder."""
-    found = _find_checkpoint_in_dir(folder)
-    return None if found is None else Path(found)
 
 
 def _check_tokenizer(model_cfg: dict[str, Any]) -> None:
@@ -149,8 +143,8 @@ def _check_tokenizer(model_cfg: dict[str, Any]) -> None:
     options = text.get("tokenizer_kwargs") or {}
     if not isinstance(options, dict) or not set(options) <= _TOKENIZER_OPTIONS:
         raise BackboneError(
-            f"the configuration has tokenizer_kwargs {options}; only {sorted(_TOKENIZER_OPTIONS)} are "
-            "taken from a folder"
+            f"the configuration has tokenizer_kwargs {options}; only "
+            f"{', '.join(sorted(_TOKENIZER_OPTIONS))} are taken from a folder"
         )
     if Path(str(text.get("hf_model_name") or "/")).exists() and text.get("hf_model_name"):
         raise BackboneError("the configuration names a folder as its hf_model_name")
@@ -171,93 +165,6 @@ def _openai(checkpoint: Checkpoint, known: Published | None, evidence: Evidence)
         preprocess_cfg=training.preprocess_cfg,
         remarks=_remarks(checkpoint, known),
     )
-
-
-def _chosen(model: str | None, like: str | None) -> Published | None:
-    """The published weights that whoever has a file says it is like."""
-    if like is None:
-        return None
-    tags = {each.tag: each for each in tagged(model)} if model else {}
-    if like not in tags:
-        raise BackboneError(
-            f"open_clip has no weights {like!r} for {model}; it has {', '.join(tags) or 'none'}"
-        )
-    return tags[like]
-
-
-def _evidence(
-    path: Path,
-    checkpoint: Checkpoint,
-    known: Published | None,
-    like: Published | None,
-    quick_gelu: bool | None,
-) -> Evidence:
-    """All that is known of a file; what it is itself counts before what is said of it.
-
-    Raises:
-        BackboneError: Two of them contradict each other.
-    """
-    found = [
-        _of(known, "its digest is that of"),
-        _by_classes(checkpoint),
-        _by_layout(checkpoint),
-        _of(like, "it is said to be like"),
-        Evidence(quick_gelu, by="" if quick_gelu is None else "it is said to be"),
-    ]
-    if not any(each.by for each in found):
-        found.append(_beside(path))
-    telling = [each for each in found if each.quick_gelu is not None]
-    for each in telling[1:]:
-        if each.quick_gelu != telling[0].quick_gelu:
-            first, other = (
-                activation(bool(telling[0].quick_gelu)),
-                activation(bool(each.quick_gelu)),
-            )
-            raise BackboneError(
-                f"{path} was trained with {first} ({telling[0].by}), and not with {other} ({each.by})"
-            )
-    pixels = [each.preprocess_cfg for each in found if each.preprocess_cfg is not None]
-    first = telling[0] if telling else Evidence()
-    return Evidence(first.quick_gelu, pixels[0] if pixels else None, first.by)
-
-
-def _of(weights: Published | None, by: str) -> Evidence:
-    if weights is None:
-        return Evidence()
-    told = f"{by} {weights.model}/{weights.tag}"
-    return Evidence(weights.quick_gelu, weights.preprocess_cfg, told)
-
-
-def _by_classes(checkpoint: Checkpoint) -> Evidence:
-    if checkpoint.quick_gelu is None:
-        return Evidence()
-    return Evidence(checkpoint.quick_gelu, by="the classes in its archive say so")
-
-
-def _by_layout(checkpoint: Checkpoint) -> Evidence:
-    if not told_beside(checkpoint.state):
-        return Evidence()
-    return Evidence(
-        None if checkpoint.scripted else True,
-        OPENAI_PIXELS,
-        "it holds the input_resolution that only OpenAI's archives hold",
-    )
-
-
-def _beside(path: Path) -> Evidence:
-    """What ``open_clip_config.json`` in the same folder says of it."""
-    config = path.parent / CONFIG_NAME
-    if not config.is_file() or find_checkpoint(path.parent) != path:
-        return Evidence()
-    told = read_json(config)
-    model, pixels = told.get("model_cfg"), told.get("preprocess_cfg")
-    if not isinstance(model, dict) or not isinstance(pixels, dict):
-        return Evidence()
-    return Evidence(bool(model.get("quick_gelu", False)), _filled(pixels), f"{config} says so")
-
-
-def _filled(pixels: dict[str, Any]) -> dict[str, Any]:
-    return {name: pixels.get(name, default) for name, default in OPENAI_PIXELS.items()}
 
 
 def _described(

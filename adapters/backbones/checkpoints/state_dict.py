@@ -70,10 +70,10 @@ def _read(path: Path) -> Checkpoint:
     if not path.is_file():
         raise BackboneError("it is no file")
     with path.open("rb") as file:
-        head = file.read(len(MAGIC))
+        head = file.read(64)
     if head.startswith(b"PK\x03\x04"):
         return _unpickled(path, Archive(path))
-    if head == MAGIC:
+    if head.startswith(MAGIC):
         return _unpickled(path, LegacyFile(path))
     if head[8:9] == b"{":
         return Checkpoint(path, _unwrapped(_safetensors(path, int.from_bytes(head[:8], "little"))))

@@ -1,13 +1,14 @@
 """Pickles that describe tensors, read by an interpreter that can call nothing.
 
 Python's unpickler finds functions by name and calls them. This one knows the few instructions that
-PyTorch writes (``torch/serialization.py``; of TorchScript ``torch/csrc/jit/serialization/pickler.cpp``) and
-keeps names as names; what a handful of them mean is decided here, and any other is refused.
+PyTorch writes (``torch/serialization.py``; ``torch/csrc/jit/serialization/pickler.cpp``) and keeps
+names as names; what a handful of them mean is decided here, and any other is refused.
 """
 
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,9 +16,10 @@ from adapters.backbone_errors import BackboneError, UnsafeWeights
 from adapters.backbones.checkpoints.stored_tensor import StoredTensor, storage_of
 
 MOST_BYTES = 16 * 2**20
-"""Of a pickle without its numbers; that of ViT-bigG-14 with its optimiser's state has less than one MB."""
+"""Of a pickle without its numbers: more than that of any model with its optimiser's state."""
 _MOST_INSTRUCTIONS = 2_000_000
 _MARK = object()
+_DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError)
 
 
 class Name(NamedTuple):
@@ -81,17 +83,11 @@ def read_pickle(content: bytes) -> tuple[Any, int]:
     """
     reading = _Reading()
     try:
-        for count, (code, argument, position) in enumerate(pickletools.genops(content)):
-            if count > _MOST_INSTRUCTIONS:
-                raise BackboneError("its pickle has more instructions than any model needs")
-            if code.name == "STOP":
-                return reading.pop(), (position or 0) + 1
-            reading.follow(code.name, argument)
+        return reading.followed(content)
     except BackboneError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError) as error:
+    except _DAMAGED as error:
         raise BackboneError(f"its pickle is damaged: {error}") from error
-    raise BackboneError("its pickle has no end")
 
 
 class _Reading:
@@ -100,6 +96,18 @@ class _Reading:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+
+    def followed(self, content: bytes) -> tuple[Any, int]:
+        """Follow all instructions; return the value, and where the last one ends."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in names, which have no meaning here
+            for count, (code, argument, position) in enumerate(pickletools.genops(content)):
+                if count > _MOST_INSTRUCTIONS:
+                    raise BackboneError("its pickle has more instructions than any model needs")
+                if code.name == "STOP":
+                    return self.pop(), (position or 0) + 1
+                self.follow(code.name, argument)
+        raise BackboneError("its pickle has no end")
 
     def pop(self) -> Any:
         value = self._stack.pop()

@@ -1,8 +1,8 @@
 """What tensors do not tell: the activation that weights were trained with, and their pixels.
 
-QuickGELU is ``x · σ(1.702 x)`` (Hendrycks & Gimpel, 2016, who give it as an approximation of GELU); OpenAI's
-CLIP was trained with it. It has no parameters, so a state dict looks the same with either, and embeds a
-little wrongly with the other one.
+QuickGELU is ``x · σ(1.702 x)`` (Hendrycks & Gimpel, 2016, who give it as an approximation of GELU);
+OpenAI's CLIP was trained with it. It has no parameters, so a state dict looks the same with either,
+and embeds wrongly with the other one.
 """
 
 from __future__ import annotations
@@ -15,26 +15,12 @@ from typing import Any
 import open_clip
 
 from adapters.backbone_errors import BackboneError
+from adapters.backbones.checkpoints.evidence import Evidence, activation
 from adapters.backbones.checkpoints.openai_layout import OPENAI_PIXELS
 from adapters.backbones.checkpoints.published import Published, tagged
 
 QUICK = "-quickgelu"
 """What open_clip puts after the name of a model whose configuration says QuickGELU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a file, what lies beside it and whoever names it say of its training.
-
-    Attributes:
-        quick_gelu: Whether it was with QuickGELU; None where nothing says so.
-        preprocess_cfg: How pictures were prepared; None where nothing says so.
-        by: What says so.
-    """
-
-    quick_gelu: bool | None = None
-    preprocess_cfg: dict[str, Any] | None = None
-    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +43,6 @@ class Training:
         return activation(self.quick_gelu)
 
 
-def activation(quick_gelu: bool) -> str:
-    """The name of an activation."""
-    return "QuickGELU" if quick_gelu else "GELU"
-
-
 def trained_like(path: Path, model: str, evidence: Evidence) -> Training:
     """How the weights in a file were trained, where that can be known.
 
@@ -71,7 +52,8 @@ def trained_like(path: Path, model: str, evidence: Evidence) -> Training:
         evidence: What is known of it.
 
     Raises:
-        BackboneError: It cannot, or the name says otherwise than the file; the message names what to do.
+        BackboneError: It cannot, or the name says otherwise than the file; the message names what
+            to do.
     """
     if model.endswith(QUICK) and evidence.quick_gelu is False:
         raise BackboneError(
@@ -127,8 +109,7 @@ def _asked(path: Path, model: str, possible: list[Training]) -> str:
         others = f", as {', '.join(each.tags[1:4])}" if len(each.tags) > 1 else ""
         ways.append(
             f"  handful convert {path} OUT --model {model} {how}"
-            f"  # {each.activation}, {each.preprocess_cfg['resize_mode']} resizing, mean "
-            f"{each.preprocess_cfg['mean'][0]:.2f}{others}"
+            f"  # {each.activation}, {_pixels(each)}{others}"
         )
     return (
         f"weights of {model} were trained in several ways, and nothing in {path} says which are its own; "
@@ -137,3 +118,8 @@ def _asked(path: Path, model: str, possible: list[Training]) -> str:
         + "\n"
         "and then name --backbone local-dir:OUT"
     )
+
+
+def _pixels(training: Training) -> str:
+    pixels = training.preprocess_cfg
+    return f"{pixels['resize_mode']} resizing, mean {pixels['mean'][0]:.2f}"

@@ -1,4 +1,4 @@
-"""Folders of ``transformers``: ``config.json`` beside the weights of a CLIPModel or a SiglipModel."""
+"""Folders of ``transformers``: ``config.json`` beside the weights of a CLIP or a SigLIP."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def recognised_transformers(folder: Path, weights: Path | None = None) -> Weight
     if kind == "siglip":
         return _siglip(folder, _configuration(SiglipConfig, told), siglip_state(state))
     raise BackboneError(
-        f"{folder / CONFIG} is of a model of the type {kind!r}; those of the types clip (CLIPModel) "
-        "and siglip (SiglipModel: SigLIP, and SigLIP2 of a fixed size) can be read"
+        f"{folder / CONFIG} is of a model of the type {kind!r}; those of the types clip (CLIPModel)"
+        " and siglip (SiglipModel: SigLIP, and SigLIP2 of a fixed size) can be read"
     )
 
 
@@ -109,13 +109,11 @@ def _clip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
         )
     if text.eos_token_id not in (2, text.vocab_size - 1):  # 2: as the first configurations said
         raise BackboneError(
-            f"{folder / CONFIG}: texts end with {text.eos_token_id}, and CLIP's tokenizer ends them "
-            f"with {text.vocab_size - 1}"
+            f"{folder / CONFIG}: texts end with {text.eos_token_id}, and CLIP's tokenizer ends "
+            f"them with {text.vocab_size - 1}"
         )
     size = _square(folder, image)
-    remarks = ()
-    if not check_clip_tokenizer(folder):
-        remarks = ("there are no files of a tokenizer; CLIP's own is taken",)
+    own = check_clip_tokenizer(folder)
     return Weights(
         found=f"a CLIPModel of transformers, {image.hidden_act}",
         state=state,
@@ -142,7 +140,7 @@ def _clip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
             },
         },
         preprocess_cfg=pixels(folder, size),
-        remarks=remarks,
+        remarks=() if own else ("there are no files of a tokenizer; CLIP's own is taken",),
     )
 
 

@@ -24,6 +24,7 @@ def pixels(folder: Path, image_size: int) -> dict[str, Any]:
         BackboneError: It prepares pictures otherwise than for this model, or than is known here.
     """
     path = folder / "preprocessor_config.json"
+    told: Any
     if path.is_file():
         told = read_json(path)
     elif (folder / "processor_config.json").is_file():

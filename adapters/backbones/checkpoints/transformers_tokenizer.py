@@ -38,8 +38,8 @@ def check_clip_tokenizer(folder: Path) -> bool:
         return False
     if {_SPECIAL.get(word, word): number for word, number in found.items()} != _clip_vocabulary():
         raise BackboneError(
-            f"the tokenizer in {folder} is not CLIP's (of {len(found)} words), which is the only one "
-            "that is known for a CLIPModel"
+            f"the tokenizer in {folder} is not CLIP's (of {len(found)} words), which is the only "
+            "one that is known for a CLIPModel"
         )
     return True
 

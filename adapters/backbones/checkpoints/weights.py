@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adapters.backbones.checkpoints.building import built, fitted, tokenizer_of
 from adapters.backbones.dual_encoder import DualEncoder
-from adapters.backbones.folder import CONFIG_NAME, WEIGHTS_NAME
+from adapters.backbones.folder_files import CONFIG_NAME, WEIGHTS_NAME
 from adapters.whole_files import written_whole
 
 
@@ -26,9 +26,11 @@ class Weights:
         found: What it was recognised as, in a few words.
         state: open_clip's state dict, in the precision that the file has.
         model_cfg: open_clip's configuration of the model.
-        preprocess_cfg: open_clip's of its pixels: ``mean``, ``std``, ``interpolation``, ``resize_mode``.
-        tokenizer: Files of its tokenizer by their names, if they came with it and are not open_clip's.
-        described: open_clip's name of what it gets another tokenizer by: a model or ``local-dir:FOLDER``.
+        preprocess_cfg: open_clip's of its pixels: ``mean``, ``std``, ``interpolation``,
+            ``resize_mode``.
+        tokenizer: Files of its tokenizer by their names, if they came with it and are not
+            open_clip's.
+        described: What open_clip gets another tokenizer by: a model or ``local-dir:FOLDER``.
         remarks: What whoever uses it should know.
     """
 

@@ -68,15 +68,6 @@ def test_fingerprint_tells_weights_apart_and_nothing_else(tiny_vit: Path) -> Non
         weights.write_bytes(content)
 
 
-def test_a_checkpoint_file_is_loaded_by_its_path(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    model = open_clip.create_model("RN50")
-    path = tmp_path / "rn50.pt"
-    torch.save({"state_dict": model.state_dict()}, path)
-    backbone = load_backbone(f"RN50-quickgelu/{path}")
-    assert backbone.width == 1024
-
-
 def test_a_pickle_is_refused_unread(tmp_path: Path) -> None:
     path, trace = tmp_path / "weights.pt", tmp_path / "trace"
     with path.open("wb") as file:

@@ -67,13 +67,13 @@ def test_its_activation_is_told_by_its_classes(archive: Path) -> None:
     assert weights.model_cfg["quick_gelu"] is True
     assert "not called OpenAI's" in weights.remarks[0]
     with pytest.raises(
-        BackboneError, match="QuickGELU .the classes in its archive say so., and not"
+        BackboneError, match=r"QuickGELU .the classes in its archive say so., and not"
     ):
         recognised_file(archive, quick_gelu=False)
 
 
 def test_another_model_than_the_named_one_is_refused(archive: Path) -> None:
-    with pytest.raises(BackboneError, match="no checkpoint of ViT-B-16: .*another patch size"):
+    with pytest.raises(BackboneError, match=r"no checkpoint of ViT-B-16: .*another patch size"):
         load_backbone(f"ViT-B-16/{archive}")
 
 

@@ -13,10 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from adapters.backbones import BackboneError
+from adapters.backbones.checkpoints.evidence import Evidence
 from adapters.backbones.checkpoints.openai_layout import OPENAI_PIXELS
 from adapters.backbones.checkpoints.recognise import recognised_file, recognised_folder
 from adapters.backbones.checkpoints.state_dict import read_checkpoint
-from adapters.backbones.checkpoints.trained_like import Evidence, trained_like
+from adapters.backbones.checkpoints.trained_like import trained_like
 from adapters.backbones.folder import folder_config
 from adapters.loading import load_backbone
 from tests.tiny_vit import CONFIG, write_tiny_vit
@@ -97,6 +98,7 @@ def test_where_nothing_tells_the_activation_it_is_asked_for(
     assert quick(recognised_file(path, tiny, like="openai").encoder("x"))
     assert not quick(recognised_file(path, tiny, quick_gelu=False).encoder("x"))
     assert quick(recognised_file(path, "tiny-quickgelu").encoder("x"))
+    assert load_backbone(f"tiny-quickgelu/{path}").width == 32
 
 
 def test_what_only_openai_saves_tells_the_activation(
