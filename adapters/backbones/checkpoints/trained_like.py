@@ -112,10 +112,8 @@ def _asked(path: Path, model: str, possible: list[Training]) -> str:
             f"  # {each.activation}, {_pixels(each)}{others}"
         )
     return (
-        f"weights of {model} were trained in several ways, and nothing in {path} says which are its own; "
-        "with another one it would embed wrongly. Say it once, with one of\n"
-        + "\n".join(ways)
-        + "\n"
+        f"weights of {model} were trained in several ways, and nothing in {path} says in which; with "
+        "another one it would embed wrongly. Say it once, with one of\n" + "\n".join(ways) + "\n"
         "and then name --backbone local-dir:OUT"
     )
 
