@@ -29,12 +29,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if len(content) > _MOST_BYTES:
         raise BackboneError(f"{path} is larger than a configuration is")
     try:
-        found = json.loads(content)
+        found = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BackboneError(f"{path} is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise BackboneError(f"{path} holds no JSON object")
     return found
+
+
+def _no_number(written: str) -> float:
+    raise ValueError(f"{written} is no number")
 
 
 def check_sizes(model_cfg: Any, tensors: int) -> None:

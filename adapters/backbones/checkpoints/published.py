@@ -69,10 +69,11 @@ def _by_digest() -> dict[str, Published]:
 
 def _of(model: str, tag: str, config: dict[str, Any]) -> Published:
     pixels = ("mean", "std", "interpolation", "resize_mode")
+    own = open_clip.get_model_config(model)
     return Published(
         model=model,
         tag=tag,
-        quick_gelu=bool(config.get("quick_gelu", False)),
+        quick_gelu=bool(config.get("quick_gelu") or own.get("quick_gelu")),
         preprocess_cfg={
             each: list(config[each]) if each in ("mean", "std") else config[each] for each in pixels
         },

@@ -21,8 +21,10 @@ from adapters.backbones.checkpoints.json_files import read_json
 from adapters.backbones.checkpoints.openai_layout import (
     OPENAI_PIXELS,
     openai_configuration,
+    told_beside,
     without_told,
 )
+from adapters.backbones.checkpoints.pixels import check_pixels
 from adapters.backbones.checkpoints.published import Published, published
 from adapters.backbones.checkpoints.state_dict import Checkpoint, read_checkpoint
 from adapters.backbones.checkpoints.trained_like import Training, trained_like
@@ -80,9 +82,11 @@ def recognised_file(
     if foreign and model is None and beside.is_file():
         return transformers_folder.recognised_transformers(path.parent, path)
     known = published(path)
+    if model is None and known is not None and not checkpoint.scripted:
+        model = known.model
     evidence = gathered(checkpoint, known, weights_like(model, like), quick_gelu)
     if model is None:
-        if foreign or not (checkpoint.scripted or known):
+        if foreign or not (checkpoint.scripted or told_beside(checkpoint.state)):
             raise BackboneError(
                 f"{path} does not tell what model it is of; "
                 + (f"put its {beside.name} beside it, or " if foreign else "")
@@ -122,6 +126,7 @@ def _open_clip(folder: Path) -> Weights:
         )
     state = without_told(read_checkpoint(weights).state)
     _check_tokenizer(config)
+    check_pixels(pixels, config.get("vision_cfg"), folder / CONFIG_NAME)
     return Weights(
         found=f"open_clip's folder, {weights.name}",
         state=state,

@@ -112,7 +112,7 @@ def _asked(path: Path, model: str, possible: list[Training]) -> str:
             f"  # {each.activation}, {_pixels(each)}{others}"
         )
     return (
-        f"weights of {model} were trained in several ways, and nothing in {path} says in which; with "
+        f"weights of {model} were trained in several ways, and {path} does not say in which; with "
         "another one it would embed wrongly. Say it once, with one of\n" + "\n".join(ways) + "\n"
         "and then name --backbone local-dir:OUT"
     )

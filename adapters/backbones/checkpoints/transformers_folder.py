@@ -202,6 +202,10 @@ def _siglip(folder: Path, config: Any, state: dict[str, Tensor]) -> Weights:
 
 def _square(folder: Path, image: Any) -> int:
     size, patch = image.image_size, image.patch_size
+    if image.num_channels != 3:
+        raise BackboneError(
+            f"{folder / CONFIG}: pictures have 3 channels, not {image.num_channels}"
+        )
     if type(size) is not int or type(patch) is not int or size <= 0 or patch <= 0 or size % patch:
         raise BackboneError(f"{folder / CONFIG}: {size} pixels are no square of patches of {patch}")
     return size

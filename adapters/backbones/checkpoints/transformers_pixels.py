@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.backbone_errors import BackboneError, WeightsUnavailable
 from adapters.backbones.checkpoints.json_files import read_json
+from adapters.backbones.checkpoints.pixels import channels
 
 _INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 """Of Pillow's filters, by number, those that open_clip has."""
@@ -47,14 +48,16 @@ def _described(told: Any, image_size: int) -> dict[str, Any]:
     for step in ("do_resize", "do_rescale", "do_normalize"):
         if told.get(step, True) is not True:
             raise BackboneError(f"{step} is {told[step]}, and pictures are always prepared so here")
+    if told.get("do_pad"):
+        raise BackboneError("do_pad is true, and pictures are never filled up here")
     if abs(float(told.get("rescale_factor", 1 / 255)) * 255 - 1) > 1e-6:
         raise BackboneError(f"the rescale_factor is {told['rescale_factor']}, and not 1/255")
     resample = told.get("resample", 3)
     if resample not in _INTERPOLATIONS:
         raise BackboneError(f"resample {resample} is neither bilinear (2) nor bicubic (3)")
     return {
-        "mean": _channels(told["image_mean"], 0.0),
-        "std": _channels(told["image_std"], 0.01),
+        "mean": channels(told["image_mean"], 0.0),
+        "std": channels(told["image_std"], 0.01),
         "interpolation": _INTERPOLATIONS[resample],
         "resize_mode": _resizing(told, image_size),
     }
@@ -75,10 +78,3 @@ def _resizing(told: dict[str, Any], image_size: int) -> str:
     raise BackboneError(
         f"it resizes to {size} and crops to {crop}, and the image tower takes {image_size} pixels"
     )
-
-
-def _channels(values: Any, least: float) -> list[float]:
-    found = [float(each) for each in values]
-    if len(found) != 3 or not all(least <= each <= 1.0 for each in found):
-        raise BackboneError(f"{values} are no mean or standard deviation of three channels")
-    return found

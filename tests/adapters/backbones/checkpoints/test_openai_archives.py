@@ -90,6 +90,12 @@ def test_a_state_dict_of_an_archive_is_known_by_what_lies_beside_the_weights(
 ) -> None:
     path = tmp_path / "state.pt"
     torch.save(torch.jit.load(str(archive)).state_dict(), path)
+    found = recognised_file(path)
+    assert found.found == "a state dict, QuickGELU"
+    assert found.model_cfg == recognised_file(archive).model_cfg
+    names = {"input_resolution", "context_length", "vocab_size"}
+    rest = {n: each for n, each in torch.load(path).items() if n not in names}
+    torch.save(rest, path)
     with pytest.raises(BackboneError, match="does not tell what model it is of"):
         recognised_file(path)
 

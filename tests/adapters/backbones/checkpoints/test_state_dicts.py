@@ -177,6 +177,11 @@ def test_what_is_not_known_is_asked_for(model: str, evidence: Evidence, ways: li
         ("text_cfg", {"layers": 10**5}, "no weights for them"),
         ("text_cfg", {"tokenizer_kwargs": {"trust_remote_code": True}}, "tokenizer_kwargs"),
         ("text_cfg", {"hf_model_name": "/tmp"}, "names a folder"),
+        ("preprocess_cfg", {"size": 64}, "made 64 pixels large, and the image tower takes 32"),
+        ("preprocess_cfg", {"mean": [0.5, 0.5]}, "three channels"),
+        ("preprocess_cfg", {"std": [0, 0, 0]}, "three channels"),
+        ("preprocess_cfg", {"resize_mode": "bend"}, "resize_mode is 'bend'"),
+        ("preprocess_cfg", {"interpolation": "random"}, "interpolation is 'random'"),
     ],
 )
 def test_a_configuration_that_the_weights_do_not_have_is_refused(
@@ -185,7 +190,7 @@ def test_a_configuration_that_the_weights_do_not_have_is_refused(
     write_tiny_vit(tmp_path)
     path = tmp_path / "open_clip_config.json"
     told = json.loads(path.read_text())
-    told["model_cfg"][part] |= changes
+    (told["model_cfg"] | told)[part].update(changes)
     path.write_text(json.dumps(told))
     with pytest.raises(BackboneError, match=message):
         load_backbone(f"local-dir:{tmp_path}")
