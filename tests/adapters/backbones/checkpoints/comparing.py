@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
@@ -9,9 +11,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.backbones import Backbone, DualEncoder
+from adapters.backbones.checkpoints import Weights
 from adapters.corrections import Uncorrected
 
-CLOSE = 0.99999
+SAME, CLOSE, FAR = 1 - 1e-9, 0.99999, 1 - 1e-5
+"""Cosines: of the same pixels or words, of a picture prepared twice, of another activation."""
 
 
 def picture(width: int = 70, height: int = 50) -> Image.Image:
@@ -35,6 +39,15 @@ def own_pixels(backbone: Backbone, image: Image.Image) -> Tensor:
 def cosines(found: Tensor, expected: Tensor) -> Tensor:
     """Cosine of each row of n embeddings with that of n others."""
     return (normalize(found.double(), dim=1) * normalize(expected.double(), dim=1)).sum(dim=1)
+
+
+def with_other_activation(weights: Weights) -> Backbone:
+    """A backbone of the same weights that computes GELU for QuickGELU, and the reverse."""
+    config = {**weights.model_cfg, "quick_gelu": not weights.model_cfg["quick_gelu"]}
+    for tower in ("vision_cfg", "text_cfg"):
+        config[tower] = {key: each for key, each in config[tower].items() if key != "act_kwargs"}
+    other = replace(weights, model_cfg=config)
+    return served(other.encoder("other"))
 
 
 def images_of(backbone: Backbone, image: Image.Image) -> Tensor:

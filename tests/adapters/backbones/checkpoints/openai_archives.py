@@ -36,6 +36,8 @@ def write_archive(path: Path, vision: dict[str, Any] = VIT, vocabulary: int = 49
     for name, each in model.named_parameters():
         if name.endswith("bn3.weight"):  # zero at first: blocks would do nothing
             torch.nn.init.uniform_(each)
+        if name.endswith(("c_fc.weight", "mlp.c_proj.weight")):  # so that the activation matters
+            torch.nn.init.normal_(each, std=0.12 if "c_fc" in name else 0.5)
     told = {"input_resolution": vision["image_resolution"], "context_length": 77}
     for name, value in (told | {"vocab_size": vocabulary}).items():
         model.__dict__.pop(name, None)

@@ -15,11 +15,14 @@ from adapters.backbones.checkpoints.recognise import recognised_file
 from adapters.loading import load_backbone
 from tests.adapters.backbones.checkpoints.comparing import (
     CLOSE,
+    FAR,
+    SAME,
     cosines,
     images_of,
     own_pixels,
     picture,
     served,
+    with_other_activation,
 )
 from tests.adapters.backbones.checkpoints.openai_archives import (
     RESNET,
@@ -39,17 +42,20 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("vision", [VIT, RESNET], ids=["ViT", "ResNet"])
 def test_embeddings_are_those_of_openais_code(vision: dict[str, object], tmp_path: Path) -> None:
     path = write_archive(tmp_path / "archive.pt", vision)
-    backbone = served(recognised_file(path).encoder("archive"))
+    weights = recognised_file(path)
+    backbone = served(weights.encoder("archive"))
     model, preprocess = loaded_by_clip(path)
     image = picture()
     with torch.no_grad():
         texts = model.encode_text(tokens(TEXTS))
         same_pixels = model.encode_image(own_pixels(backbone, image))
         by_clip = model.encode_image(preprocess(image).unsqueeze(0))
-    assert cosines(backbone.encode_texts(TEXTS), texts).min() > CLOSE
-    assert cosines(images_of(backbone, image), same_pixels).min() > CLOSE
+    assert cosines(backbone.encode_texts(TEXTS), texts).min() > SAME
+    assert cosines(images_of(backbone, image), same_pixels).min() > SAME
     assert cosines(images_of(backbone, image), by_clip).min() > CLOSE
     assert backbone.logit_scale == pytest.approx(model.logit_scale.exp().item(), rel=1e-3)
+    wrong = with_other_activation(weights)  # which the comparison would notice
+    assert cosines(wrong.encode_texts(TEXTS), texts).max() < FAR
 
 
 def test_what_is_converted_is_served_alike(archive: Path, tmp_path: Path) -> None:

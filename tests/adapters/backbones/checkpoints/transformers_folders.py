@@ -38,6 +38,7 @@ def write_clip(
         projection_dim=48,
     )
     model = CLIPModel(config).eval()
+    _make_activations_matter(model)
     model.save_pretrained(folder, max_shard_size=shards)
     processor = CLIPImageProcessor(
         size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
@@ -60,6 +61,7 @@ def write_siglip(folder: Path) -> SiglipModel:
     for each in model.parameters():
         if each.ndim > 1 and each.std() < 1e-3:
             torch.nn.init.normal_(each, std=0.05)
+    _make_activations_matter(model)
     model.save_pretrained(folder)
     SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     tokenizer = Tokenizer(models.WordLevel({w: n for n, w in enumerate(WORDS)}, unk_token="<unk>"))
@@ -71,6 +73,13 @@ def write_siglip(folder: Path) -> SiglipModel:
         tokenizer_object=tokenizer, eos_token="</s>", pad_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
     return model
+
+
+def _make_activations_matter(model: torch.nn.Module) -> None:
+    """As in a trained model: with the small weights of a new one, nearly any will do."""
+    for name, each in model.named_parameters():
+        if name.endswith(("fc1.weight", "fc2.weight")):
+            torch.nn.init.normal_(each, std=0.12 if "fc1" in name else 0.5)
 
 
 def embedded(found: Any) -> torch.Tensor:
