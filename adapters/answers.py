@@ -43,12 +43,26 @@ class Tuned:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """Which labels n queries are given, where images may have several.
+
+    Attributes:
+        labels: (n, N) bool: the classes at or above their thresholds.
+        thresholds: (N,) probabilities from which on a label is given.
+    """
+
+    labels: Tensor
+    thresholds: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What a classifier says of n queries over N classes.
 
     Attributes:
         scores: The terms of the logits, and the nearest support images.
-        probabilities: (n, N), rows sum to one.
+        probabilities: (n, N), rows sum to one; where images may have several labels, each is of
+            its class alone.
         ood_scores: (n,) out-of-distribution scores, lower for what is like no class; None where
             no class has two images.
         p_values: (n,) float64: the share of left-out support images that are no more familiar
@@ -59,6 +73,7 @@ class Answers:
             some class than to the explicit negatives. Always true where there is no evidence.
         prediction_sets: (n, N) bool: classes that, together, hold the true one as often as was
             asked; None where no coverage was asked for.
+        several: Of images that may have several labels; None where each has one.
     """
 
     scores: Scores
@@ -67,3 +82,4 @@ class Answers:
     p_values: Tensor | None
     known: Tensor
     prediction_sets: Tensor | None
+    several: Several | None = None

@@ -114,9 +114,9 @@ class FewShotClassifier:
             negatives: Explicit negatives: images of what is to be answered with no class. Their
                 labels are of no class, and their identifiers are no support image's.
         """
-        fitting = Fitting.of(classes, support, negatives=negatives)
+        fitting = self._looked_at(classes, support, negatives=negatives)
         tuning = tuning or self._tune(classes, fitting)
-        self.head_ = self._new_head().fit(classes, support, tuning, fitting.images)
+        self.head_ = self._new_head(negatives).fit(classes, support, tuning, fitting.images)
         self._ood, self._negatives = fitting.familiarity(), _some(negatives)
         return self
 
@@ -140,16 +140,17 @@ class FewShotClassifier:
             if tuned_on is not None and not (negatives is not None and len(negatives)):
                 fitting = tuned_on.known_as(classes, compact)
             if fitting is None:
-                fitting = Fitting.of(classes, compact, negatives=negatives)
+                fitting = self._looked_at(classes, compact, negatives=negatives)
             return self._fitted(classes, support, change, fitting, negatives)
-        head = self.head_.prepared(change, support)
+        head = self._head_with(negatives).prepared(change, support)
         followed: Familiarity | None = self._ood
         if change.of_images:
             followed = None
             if len(support) >= FOLLOWED_FROM:
                 followed = self._ood.moved(self.held, change)
         if followed is None:
-            followed = Fitting.of(classes, support.compact(), negatives=negatives).familiarity()
+            compact = support.compact()
+            followed = self._looked_at(classes, compact, negatives=negatives).familiarity()
         elif change.negatives is not None:
             followed = followed.with_negatives(change.negatives, support)
         return Prepared(change, head, followed, _some(negatives))
@@ -181,7 +182,7 @@ class FewShotClassifier:
             support = GrowingSupport.of(compact)
         embeddings = replace(compact.embeddings, as_queries=as_queries)
         compact = replace(compact, embeddings=embeddings)
-        fitting = Fitting.of(classes, compact, rest, negatives=negatives)
+        fitting = self._looked_at(classes, compact, rest, negatives=negatives)
         tuning = self._tune(classes, fitting, rest)
         change = Change(classes=classes, tuning=tuning)
         return self._fitted(classes, support, change, fitting, negatives)
@@ -194,7 +195,7 @@ class FewShotClassifier:
         fitting: Fitting,
         negatives: SupportSet | None,
     ) -> Prepared:
-        head = self.head_.prepared(change, support, fitting.images)
+        head = self._head_with(negatives).prepared(change, support, fitting.images)
         return Prepared(change, head, fitting.familiarity(), _some(negatives))
 
     def apply(self, prepared: Prepared) -> None:
@@ -239,7 +240,7 @@ class FewShotClassifier:
         """:meth:`tune`, with what it has found of the images, for :meth:`prepare`."""
         ids = torch.arange(len(images))
         support = SupportSet(ids, images.labels, images.embeddings)
-        fitting = Fitting.of(classes, support, rest, negatives=negatives)
+        fitting = self._looked_at(classes, support, rest, negatives=negatives)
         return Tuned(self._tune(classes, fitting, rest), fitting)
 
     def _tune(self, classes: ClassSet, fitting: Fitting, rest: Rest = no_rest) -> Tuning:
@@ -293,8 +294,23 @@ class FewShotClassifier:
         logits = self.head_.left_out(self.classes, self.support.labelled, self.tuning)
         return self.head_.probabilities(logits)
 
-    def _new_head(self) -> Head:
+    def _new_head(self, negatives: SupportSet | None = None) -> Head:
         return HEADS[self.method](self.logit_scale, self.cache_settings)
+
+    def _head_with(self, negatives: SupportSet | None) -> Head:
+        """The head, to be prepared for a change after which these are the negatives."""
+        return self.head_
+
+    def _looked_at(
+        self,
+        classes: ClassSet,
+        support: SupportSet,
+        rest: Rest = no_rest,
+        *,
+        negatives: SupportSet | None = None,
+    ) -> Fitting:
+        """What a tuning and a fit of the same support set share."""
+        return Fitting.of(classes, support, rest, negatives=negatives)
 
 
 def _some(negatives: SupportSet | None) -> SupportSet | None:

@@ -111,6 +111,7 @@ class Fitting:
         copies: (c,) identifiers of the others.
         ood: Fitted on the distinct ones.
         margin: Of the distinct ones to explicit negatives; None without any.
+        negatives: These, for a head that is fitted to them too; None: they are none of its matter.
     """
 
     classes: ClassSet
@@ -119,6 +120,7 @@ class Fitting:
     copies: Tensor
     ood: RelativeMahalanobis | None
     margin: Margin | None
+    negatives: SupportSet | None = None
 
     @classmethod
     def of(

@@ -227,7 +227,7 @@ class Classifier:
         if len(labels):
             support = SupportSet(torch.arange(len(labels)), labels, embeddings)
         names = [one.label for one in found.classes]
-        loaded._store(names, found.texts, support, usable(found.settings.method, found.tuning))
+        loaded._store(names, found.texts, support, usable(found.settings, found.tuning))
         return loaded
 
     def _extend(

@@ -95,6 +95,14 @@ class ClassifierSettings(BaseModel):
         " classifier with images embeds all of them again, which takes that they were kept. With"
         " more than one, far more images are called unknown than `false_rejection_rate` says.",
     )
+    multi_label: bool = Field(
+        default=False,
+        description="Whether an image may have several labels, or none: each class has a"
+        " probability and a threshold of its own, and an answer has the `labels` at or above"
+        " theirs. An image that is registered in another class gains that label. Takes the method"
+        " `auto` and no coverage. With true for false, images that several classes have become one"
+        " each; the other way takes that none is in two classes.",
+    )
     remember: Literal["none", "unknown", "uncertain", "all"] = Field(
         default="none",
         description="Which queries are remembered with their answers, to be judged by people:"

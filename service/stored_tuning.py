@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from adapters.heads import HEADS, Tuning, parameters_of
+from adapters.heads import HEADS, Parameters, Tuning, parameters_of
+from adapters.multi_label.head import NAME, MultiLabelParameters
 
 _TUNING = TypeAdapter(Tuning)
 _PARAMETERS = TypeAdapter(dict[str, float])
@@ -40,9 +41,19 @@ def read_tuning(method: str, stored: Any) -> Tuning:
     except ValidationError as error:
         raise TuningError(f"its tuning cannot be read: {error.errors()[0]['msg']}") from error
     head = tuning.head or method
+    if head == NAME:
+        return replace(tuning, parameters=_of_several_labels(values))
     if head not in HEADS:
         raise TuningError(no_head(head))
     return replace(tuning, parameters=parameters_of(head, values))
+
+
+def _of_several_labels(values: dict[str, float]) -> Parameters:
+    """As :func:`adapters.heads.parameters_of`, for the head of several labels an image."""
+    try:
+        return MultiLabelParameters.of(values)
+    except TypeError:
+        return Parameters()
 
 
 def no_head(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from adapters.memory import Storages
 P = TypeVar("P", bound=TermParameters)
 
 
-class CachedHead(TermHead[P]):
+class KeyedHead(Head):
     """A head with a cache of one key an image, in one of the two embeddings.
 
     The cache is incremental: adding m images adds m keys, removing them takes these out.
@@ -39,7 +39,7 @@ class CachedHead(TermHead[P]):
         """The embedding by which this head compares images."""
         return getattr(embeddings, self.view)  # type: ignore[no-any-return]
 
-    def after(self, other: CachedHead[Any]) -> Self:
+    def after(self, other: KeyedHead) -> Self:
         """Begin with the support set and the cache of another head of the same view.
 
         Not fitted yet: :meth:`prepared` with a tuning of this head's is to follow.
@@ -93,3 +93,7 @@ class CachedHead(TermHead[P]):
             int(self.present_.sum()),
             self.support_.corrected.rows.device,
         )
+
+
+class CachedHead(KeyedHead, TermHead[P]):
+    """A head with a cache, that is zero-shot logits and a term of the support images."""

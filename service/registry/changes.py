@@ -16,6 +16,7 @@ from service.registry.basis import Basis
 from service.registry.entry import Entry, committing
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
+from service.registry.multi_label import embedded_once
 from service.registry.negatives import images_parted, place_of_negatives
 from service.registry.tuning_queue import TuningQueue
 from service.registry.tuning_time import tuned_at_once
@@ -67,6 +68,9 @@ class ChangeMaker:
             Outdated: The classifier in the database is in another state, or gone.
         """
         settings = change.settings or basis.settings
+        if settings.multi_label and change.added:
+            held = live.embeddings_of({image.sha256 for _, image in change.added})
+            change = replace(change, added=embedded_once(change.added, held))
         removed = change.images_removed(basis.support)
         leaving = 0 if removed is None else len(removed)
         if basis.negatives is not None:  # one by one, they are counted already

@@ -12,6 +12,8 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.encoder import Encoder
 from adapters.heads import HEADS, Tuning
+from adapters.multi_label import MultiLabelClassifier
+from adapters.multi_label.head import MultiLabelParameters
 from service.classifier_settings import ClassifierSettings
 from service.registry.negatives import parted
 from service.storage.errors import Damaged
@@ -22,6 +24,8 @@ def new_classifier(
     settings: ClassifierSettings, backbone: Encoder, cache: CacheSettings = DEFAULT_SETTINGS
 ) -> FewShotClassifier:
     """Make the classifier that the settings ask for; it is not fitted yet."""
+    if settings.multi_label:
+        return MultiLabelClassifier(backbone.logit_scale, cache=cache)
     return FewShotClassifier(
         settings.method,
         backbone.logit_scale,
@@ -122,13 +126,14 @@ def check_fits(stored: StoredClassifier, backbone: Encoder) -> None:
             raise Damaged(f"the text embedding of class {record.label!r} is missing")
 
 
-def usable(method: str, tuning: Tuning) -> Tuning | None:
+def usable(settings: ClassifierSettings, tuning: Tuning) -> Tuning | None:
     """The stored tuning; None if a version of Handful wrote it whose head was another.
 
     Args:
-        method: Of the classifier.
+        settings: Of the classifier.
         tuning: As stored.
     """
-    if not isinstance(tuning.parameters, HEADS[method].parameters):
+    own = MultiLabelParameters if settings.multi_label else HEADS[settings.method].parameters
+    if not isinstance(tuning.parameters, own):
         return None
     return tuning if tuning.votes == 0 or tuning.loss is not None else None

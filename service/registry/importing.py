@@ -204,7 +204,7 @@ def _checked(
     if not len(labels):
         embeddings = SupportSet.empty(backbone.width, backbone.corrected_width).embeddings
     support = SupportSet(torch.arange(len(labels)), labels, embeddings)
-    known = usable(settings.method, tuning)
+    known = usable(settings, tuning)
     try:
         fitted = fitted_to(settings, texts, support, backbone, negatives=mark, tuning=known)
         if not len(fitted.classes):

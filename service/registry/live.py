@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from threading import Lock
 from time import perf_counter
 
@@ -89,7 +89,7 @@ class LiveClassifier:
         self._cache = cache
         mark = id_of_negatives(self.classes)
         support, negatives = parted(support_set(stored, backbone), mark)
-        tuning = usable(self.settings.method, stored.record.tuning)
+        tuning = usable(self.settings, stored.record.tuning)
         self.tuning_is_current &= tuning is not None  # another version's is made anew, and kept
         self._classifier = self._new_classifier(self.settings).fit(
             class_set(self.settings, texts_of(self.classes), self._images_of, mark),
@@ -136,6 +136,21 @@ class LiveClassifier:
         """All classes by label and all images by id, of one state; copies a reference an image."""
         with self._state_lock:
             return self.classes, self.support.copy()
+
+    def embeddings_of(self, contents: Collection[str]) -> dict[str, ImageEmbeddings]:
+        """Embeddings, a row each, of those images that it has, by their SHA-256; O(images)."""
+        wanted = set(contents)
+        with self._state_lock:
+            found = {r.sha256: i for i, r in self.support.items() if r.sha256 in wanted}
+            held, negatives = self._classifier.held, self._classifier.negatives
+        rows = {}
+        for sha256, i in found.items():
+            id_of = torch.tensor([i])
+            if negatives is not None and bool((negatives.ids == i).any()):
+                rows[sha256] = negatives[negatives.ids == i].embeddings
+            else:
+                rows[sha256] = held.rows(held.find(id_of)).embeddings
+        return rows
 
     def snapshot(self) -> Snapshot:
         """The present state, whole; later changes leave it as it is."""

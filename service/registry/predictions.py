@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.classifier import Answers
+from torch import Tensor
+
+from adapters.answers import Answers, Several
 from service.name_validation import NOT_THESE
 from service.problems import AnswerTooLarge, NoClasses
 from service.storage.records import SupportRecord
@@ -22,6 +24,13 @@ class RankedLabel:
     probability: float
     zero_shot: float
     cache: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWithThreshold(RankedLabel):
+    """One of several that an image may have, with the probability from which on it is given."""
+
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +54,26 @@ class Prediction:
             there is nothing to tell by.
         prediction_set: Classes that hold the right one as often as was asked; None where no
             coverage was asked for.
+        labels: Of a classifier whose images may have several: those that this one is given, the
+            most probable first; None of any other.
     """
 
-    top_k: list[RankedLabel]
+    top_k: Sequence[RankedLabel]
     evidence: list[Evidence]
     known: bool
     p_value: float | None
     prediction_set: list[str] | None
+    labels: list[str] | None = None
 
 
 def prediction_members(one: Prediction) -> dict[str, Any]:
     """The members of a prediction's JSON, as ``PredictionOut`` of the API describes them."""
     best = one.top_k[0]
+    several = {} if one.labels is None else {"labels": one.labels}
     return {
         "label": best.label,
         "probability": best.probability,
+        **several,
         "known": one.known,
         "p_value": one.p_value,
         "prediction_set": one.prediction_set,
@@ -117,7 +131,7 @@ def named(
             [labels[column] for column in columns[inside].tolist()]
             for columns, inside in zip(ranked.indices, sets.gather(1, ranked.indices), strict=True)
         ]
-    return [
+    answered = [
         Prediction(
             [RankedLabel(labels[column], *terms) for column, *terms in zip(*ranking, strict=True)],
             [
@@ -131,6 +145,34 @@ def named(
         for ranking, matches, is_known, p_value, labels_held in zip(
             top, nearest, known, p_values, held, strict=True
         )
+    ]
+    if answers.several is None:
+        return answered
+    return _with_several(answered, answers.several, ranked.indices, labels)
+
+
+def _with_several(
+    answered: list[Prediction], several: Several, ranked: Tensor, labels: Sequence[str]
+) -> list[Prediction]:
+    """The same answers with the labels that each image is given, and all thresholds."""
+    threshold_of = dict(zip(labels, several.thresholds.tolist(), strict=True))
+    given = several.labels.gather(1, ranked)
+    return [
+        replace(
+            one,
+            top_k=[
+                LabelWithThreshold(
+                    each.label,
+                    each.probability,
+                    each.zero_shot,
+                    each.cache,
+                    threshold_of[each.label],
+                )
+                for each in one.top_k
+            ],
+            labels=[labels[column] for column in columns[inside].tolist()],
+        )
+        for one, columns, inside in zip(answered, ranked, given, strict=True)
     ]
 
 

@@ -30,6 +30,7 @@ from service.registry.imports import Imports
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
+from service.registry.multi_label import check_several_labels, check_single_labels
 from service.registry.optimistic_concurrency import retried_if_outdated
 from service.registry.registered import Registered, all_registered, taken_for
 from service.registry.reshaping import Reshaping
@@ -179,7 +180,8 @@ class Registry:
             Whether it was created.
 
         Raises:
-            InvalidSettings: The method needs class names that carry meaning.
+            InvalidSettings: The method needs class names that carry meaning; or settings do not go
+                with several labels an image, or images not with one.
             RequestTooLarge: There would be too many classes, or classes times templates; or there
                 are too many images for other support views.
             TextsNeeded: ``texts`` lacks some.
@@ -190,6 +192,7 @@ class Registry:
                 f"The method {settings.method} knows classes by their names alone; set "
                 "names_carry_meaning to true, or choose another method."
             )
+        check_several_labels(settings)
         with self._loaded.writing(name) as entry:
             live = self._loaded.load(entry, name)
             if live is None:
@@ -198,12 +201,17 @@ class Registry:
                 return True
             basis = live.basis()
             if settings != basis.settings:
+                if basis.settings.multi_label and not settings.multi_label:
+                    check_single_labels(live.records()[1].values())
                 views, images = settings.support_views, {}
                 if views != basis.settings.support_views:
                     own = basis.state.fingerprint
                     images = renewed(live.records()[1], views, own, embedded)
                 change = self._definitions.redefinition(basis, settings, labels, texts)
                 self._changes.make(entry, live, basis, replace(change, renewed=images))
+                if settings.multi_label and not basis.settings.multi_label:
+                    with entry.loader:  # the database has one embedding for each content
+                        entry.live = None
             elif fresh := basis.fresh(labels):
                 self._declare(entry, live, basis, fresh, texts)
             return False

@@ -91,7 +91,7 @@ class KnownSupport:
         if len(found.labels):
             ids = torch.arange(len(found.labels))
             every = SupportSet(ids, found.labels, found.embeddings)
-        tuning = usable(found.settings.method, found.tuning)
+        tuning = usable(found.settings, found.tuning)
         fitted = fitted_to(found.settings, texts, every, encoder, negatives=mark, tuning=tuning)
         files = [""] * len(every)
         if found.images is not None:

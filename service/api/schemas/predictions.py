@@ -8,6 +8,10 @@ from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageId
 from service.presentation.shift import ShiftOut, sentence
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class RankedLabelOut(BaseModel):
     """A candidate answer and the two terms of its logit."""
 
@@ -17,6 +21,11 @@ class RankedLabelOut(BaseModel):
     probability: float
     zero_shot: float = Field(description="What the class name contributed to the logit.")
     cache: float = Field(description="What the support images contributed to the logit.")
+    threshold: float | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="The probability from which on the label is given; only with `multi_label`.",
+    )
 
 
 class EvidenceOut(BaseModel):
@@ -36,6 +45,13 @@ class PredictionOut(BaseModel):
 
     label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
+    labels: list[ClassLabel] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="The labels that the image is given: those whose probability is at least their"
+        " threshold, the most probable first; none is an answer, too. Only of a classifier with"
+        " `multi_label`, where each probability is of its class alone, and they sum to anything.",
+    )
     known: bool = Field(
         description="Whether the image looks like any of the classes, at the classifier's"
         " false-rejection rate. Always true where there is nothing to tell by: where the best class"

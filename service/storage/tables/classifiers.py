@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, true
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
@@ -49,6 +49,7 @@ class ClassifierRow(Base):
     false_rejection_rate: Mapped[float]
     coverage: Mapped[float | None]
     support_views: Mapped[int] = mapped_column(server_default="1")
+    multi_label: Mapped[bool] = mapped_column(server_default=false())
     remember: Mapped[str] = mapped_column(String(16), server_default="none")
     remember_most: Mapped[int] = mapped_column(server_default="1000")
     remember_days: Mapped[float] = mapped_column(server_default="30")

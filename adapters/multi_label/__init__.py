@@ -1,0 +1,5 @@
+"""Several labels an image: each class with a probability and a threshold of its own."""
+
+from adapters.multi_label.classifier import MultiLabelClassifier
+
+__all__ = ["MultiLabelClassifier"]

@@ -1,0 +1,71 @@
+"""What suits generic images that show several things: the prior of tuning, and the default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from adapters.multi_label.calibration import LogisticPrior
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of so many images a class.
+
+    Attributes:
+        shots: Images a class.
+        names: Slope of the term of the names, and its standard deviation among tasks.
+        images: Slope of the term of the images, and its own.
+        offset: The common offset, and its own.
+    """
+
+    shots: float
+    names: tuple[float, float]
+    images: tuple[float, float]
+    offset: tuple[float, float]
+
+    @property
+    def prior(self) -> LogisticPrior:
+        """The same as a prior."""
+        means, deviations = zip(self.names, self.images, self.offset, strict=True)
+        return LogisticPrior(means, deviations, OF_CLASSES)
+
+
+#: Standard deviation of the offsets of classes around the common one.
+OF_CLASSES = 0.45
+# Median and standard deviation over tasks of mosaics of the slopes that are best with hindsight
+# (python -m benchmarks.multi_label GENERIC --hindsight).
+EXPECTED = (
+    Expected(1, (0.475, 0.08), (0.75, 0.25), (-0.54, 0.50)),
+    Expected(2, (0.435, 0.11), (0.78, 0.30), (-0.83, 0.40)),
+    Expected(4, (0.405, 0.11), (1.02, 0.38), (-1.00, 0.45)),
+    Expected(8, (0.370, 0.10), (1.19, 0.45), (-1.08, 0.50)),
+    Expected(16, (0.335, 0.10), (1.32, 0.55), (-1.30, 0.75)),
+)
+#: Of a class without images: its name is all there is.
+BY_NAME = Expected(0, (0.55, 0.1), (0.0, 0.1), (0.0, 0.5))
+#: Probability from which on a label is given where there are no votes to set a threshold by.
+THRESHOLD = 0.35
+
+
+def expected_at(shots: float) -> Expected:
+    """Expected slopes at a mean number of images a class, between those that were measured."""
+    if shots <= EXPECTED[0].shots:
+        return EXPECTED[0]
+    for fewer, more in pairwise(EXPECTED):
+        if shots <= more.shots:
+            at = math.log(shots / fewer.shots) / math.log(more.shots / fewer.shots)
+            return Expected(
+                shots,
+                _between(fewer.names, more.names, at),
+                _between(fewer.images, more.images, at),
+                _between(fewer.offset, more.offset, at),
+            )
+    return EXPECTED[-1]
+
+
+def _between(
+    fewer: tuple[float, float], more: tuple[float, float], at: float
+) -> tuple[float, float]:
+    return fewer[0] + at * (more[0] - fewer[0]), fewer[1] + at * (more[1] - fewer[1])

@@ -1,0 +1,289 @@
+"""The head of classifiers whose images may have several labels, each with a probability by itself.
+
+``log p / (1 − p) = a · z + κ · f + b + δ_c + base``: z is the zero-shot term less its mean over
+images that do not show the class, f the detectors' score (:mod:`adapters.multi_label.detectors`)
+in units of its spread over these, base the log-odds of the support images' labels.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import copy
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from adapters.cache import Matches
+from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, SupportSet
+from adapters.heads.cached import KeyedHead
+from adapters.heads.head import Scores
+from adapters.heads.term import zero_shot_logits
+from adapters.memory import Storages, storages
+from adapters.multi_label.calibration import Logistic, logistic
+from adapters.multi_label.detectors import Detectors
+from adapters.multi_label.expected import BY_NAME, THRESHOLD, Expected, expected_at
+from adapters.multi_label.images import MultiLabelImages
+from adapters.multi_label.thresholds import best_thresholds
+from adapters.rest import Rest, no_rest
+from adapters.tuning.tuning import Parameters, Tuning
+
+#: Its name in stored tunings; in settings it is ``multi_label``.
+NAME = "multi-label"
+# What an image counts as a vote on each class: scores of an image are not independent, and one of a
+# single label does not tell how a class looks beside others.
+_VOTE, _VOTE_OF_SINGLE = 0.1, 0.02
+#: Images that the detectors are fitted to; of more, each class gives as many as another.
+MOST_IMAGES = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiLabelParameters(Parameters):
+    """What leave-one-out sets for all classes together; what is of a class is fitted.
+
+    Attributes:
+        names: a.
+        images: κ.
+        offset: b.
+    """
+
+    names: float
+    images: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Terms:
+    """Both terms of the images that were fitted to, each left out, and what brings queries there.
+
+    Attributes:
+        images: The m images.
+        detectors: Fitted to them; None without images.
+        reference: Mean zero-shot logit of images that do not show the class.
+        centre: Mean score of these.
+        unit: Standard deviation of it.
+        base: Log-odds of a label.
+        voting: (N,) bool: classes that keep an image when one is left out.
+        left_out: z and f of the m images, (m, N) each.
+    """
+
+    images: MultiLabelImages
+    detectors: Detectors | None
+    reference: float
+    centre: float
+    unit: float
+    base: float
+    voting: Tensor
+    left_out: tuple[Tensor, Tensor]
+
+
+class MultiLabelHead(KeyedHead):
+    """Detectors and names, with a probability and a threshold for each class.
+
+    All that is fitted is fitted anew at each change, O(m · r² + r³) for the m of at most
+    :data:`MOST_IMAGES` images and their r ≤ d directions; the cache follows.
+
+    Attributes:
+        thresholds_: (N,) probabilities from which on a label is given.
+    """
+
+    view: ClassVar = "corrected"
+    parameters: ClassVar[type[Parameters]] = MultiLabelParameters
+
+    thresholds_: Tensor
+    _negatives: ImageEmbeddings | None = None
+    _fitted: _Terms
+    _logistic: Logistic
+
+    def with_negatives(self, negatives: SupportSet | None) -> Self:
+        """The same with other explicit negatives: images without a label; to be fitted then."""
+        other = copy(self)
+        other._negatives = None if negatives is None else negatives.embeddings
+        return other
+
+    def score(self, queries: ImageEmbeddings, n_matches: int | None = None) -> Scores:
+        """Terms of the log-odds of n queries for the N classes; what sums to them.
+
+        Args:
+            queries: Both embeddings of the queries.
+            n_matches: How many of the nearest support images to name; all if None.
+        """
+        names, images = self._terms_of(queries)
+        zero_shot, cache = self._weighted(self.parameters_, names, images)
+        matches = Matches.none(len(queries))
+        if len(self.support_):
+            matches = self.cache_.nearest(self.keys(queries), n_matches)
+        return Scores(zero_shot, cache, matches)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(n, N) probabilities of log-odds; rows sum to anything."""
+        return logits.sigmoid()
+
+    def tune(
+        self, classes: ClassSet, images: LabelledEmbeddings, *, rest: Rest = no_rest
+    ) -> Tuning:
+        """Choose slopes and offset by leave-one-out: an image is left out with all its labels.
+
+        Args:
+            classes: The classes.
+            images: A row for each label of an image.
+            rest: Called every few milliseconds.
+        """
+        terms = self._looked_at(classes, images, rest)
+        expected = self._expected(terms, images)
+        found = logistic(
+            terms.left_out,
+            terms.images.targets,
+            terms.voting,
+            _votes(terms.images),
+            expected.prior,
+            terms.base,
+            rest=rest,
+        )
+        # A negative slope would turn what is said into its opposite.
+        least = expected.names[0] / 20, expected.images[0] / 20
+        of_names, of_images = map(max, found.slopes, least)
+        parameters = MultiLabelParameters(names=of_names, images=of_images, offset=found.offset)
+        votes = int(terms.images.targets[:, terms.voting].any(dim=1).sum())
+        if found.loss is None:
+            return Tuning(parameters, head=NAME)
+        return Tuning(parameters, votes=votes, loss=found.loss, head=NAME)
+
+    def left_out(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        tuning: Tuning,
+        rows: Tensor | None = None,
+        *,
+        rest: Rest = no_rest,
+    ) -> Tensor:
+        """(m, N) log-odds of support images, each without itself and all its labels."""
+        rows = torch.arange(len(images)) if rows is None else rows
+        other = copy(self)
+        other.classes_, other.tuning_ = classes, tuning
+        other._fit_terms(other._looked_at(classes, images, rest))
+        terms = other._fitted
+        at = terms.images.image_of[rows]
+        names, scores = other._terms_of(images.embeddings[rows])
+        held = at >= 0
+        names[held], scores[held] = (term[at[held]] for term in terms.left_out)
+        return sum(other._weighted(other.parameters_, names, scores))
+
+    def left_out_images(self) -> tuple[MultiLabelImages, Tensor]:
+        """The m images that it was fitted to, and their (m, N) log-odds, each left out."""
+        terms = self._fitted
+        weighted = self._weighted(self.parameters_, *(term.clone() for term in terms.left_out))
+        return terms.images, sum(weighted)
+
+    @property
+    def parameters_(self) -> MultiLabelParameters:
+        """The hyperparameters that it was fitted with."""
+        return self._own(self.tuning_)
+
+    @property
+    def judged_(self) -> Tensor:
+        """(N,) bool: classes that keep an image when one is left out."""
+        return self._fitted.voting
+
+    def _fit(self, images: LabelledEmbeddings) -> None:
+        self._fit_terms(self._looked_at(self.classes_, images, no_rest))
+
+    def _fit_terms(self, terms: _Terms) -> None:
+        parameters = self.parameters_
+        self._fitted = terms
+        self._logistic = logistic(
+            terms.left_out,
+            terms.images.targets,
+            terms.voting,
+            _votes(terms.images),
+            self._expected(terms, None).prior,
+            terms.base,
+            slopes=(parameters.names, parameters.images),
+            offset=parameters.offset,
+        )
+        names, images = (term.clone() for term in terms.left_out)
+        chances = sum(self._weighted(parameters, names, images)).sigmoid()
+        found = best_thresholds(
+            chances.double().numpy(),
+            terms.images.targets.numpy(),
+            terms.voting.numpy(),
+            THRESHOLD,
+        )
+        self.thresholds_ = torch.from_numpy(found).to(chances.dtype)
+
+    def _own(self, tuning: Tuning) -> MultiLabelParameters:
+        if not isinstance(tuning.parameters, MultiLabelParameters):
+            raise ValueError("the tuning is for another head: tune this one anew")
+        return tuning.parameters
+
+    def _derived(self) -> Storages:
+        terms = self._fitted
+        of_images = {**terms.images.embeddings.storages(), **storages(*terms.left_out)}
+        of_detectors = {} if terms.detectors is None else terms.detectors.storages()
+        return {**super()._derived(), **of_images, **of_detectors}
+
+    def _looked_at(self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest) -> _Terms:
+        some = MultiLabelImages.of(classes, images, self._negatives).at_most(MOST_IMAGES)
+        rest()
+        targets, embeddings = some.targets, some.embeddings
+        shots = targets.sum(dim=0)
+        zero_shot = zero_shot_logits(embeddings.frozen, classes, self.logit_scale)
+        detectors, scores = None, torch.zeros_like(zero_shot)
+        if len(some):
+            detectors = Detectors.fit(self.keys(embeddings), targets, rest)
+            scores = detectors.left_out
+        others = ~targets & (shots > 0)
+        centre, unit, reference = 0.0, 1.0, 0.0
+        if int(others.sum()) > 1:
+            centre, reference = float(scores[others].mean()), float(zero_shot[others].mean())
+            unit = max(float(scores[others].std()), 1e-6)
+        share = float(targets.sum()) / max(targets.numel(), 1) if len(some) else 1.0
+        # As likely as not, at most; and as one label an image, at least.
+        share = min(max(share, 1 / max(len(classes), 1)), 0.5)
+        return _Terms(
+            images=some,
+            detectors=detectors,
+            reference=reference,
+            centre=centre,
+            unit=unit,
+            base=math.log(share / (1 - share)),
+            voting=shots > 1,
+            left_out=(zero_shot - reference, (scores - centre) / unit),
+        )
+
+    def _expected(self, terms: _Terms, images: LabelledEmbeddings | None) -> Expected:
+        shots = terms.images.targets.sum(dim=0)
+        present = shots[shots > 0]
+        return expected_at(float(present.double().mean()) if len(present) else 1.0)
+
+    def _terms_of(self, queries: ImageEmbeddings) -> tuple[Tensor, Tensor]:
+        """(n, N) z and f of queries."""
+        terms = self._fitted
+        names = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
+        if terms.detectors is None:
+            centred = names - names.mean(dim=1, keepdim=True) if names.shape[1] > 1 else names
+            return centred, torch.zeros_like(names)
+        scores = terms.detectors.scores(self.keys(queries))
+        return names - terms.reference, (scores - terms.centre) / terms.unit
+
+    def _weighted(
+        self, parameters: MultiLabelParameters, names: Tensor, images: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What names and images add to the log-odds; classes without images have names alone."""
+        terms = self._fitted
+        own = torch.from_numpy(self._logistic.of_classes).to(names.dtype)
+        of_names = parameters.names * names
+        of_images = parameters.images * images + (parameters.offset + terms.base + own)
+        absent = ~terms.images.targets.any(dim=0)
+        if bool(absent.any()):
+            of_names[:, absent] = BY_NAME.names[0] * names[:, absent]
+            of_images[:, absent] = BY_NAME.offset[0] + terms.base
+        return of_names, of_images
+
+
+def _votes(images: MultiLabelImages) -> Tensor:
+    """(m,) what each image counts."""
+    single = images.targets.sum(dim=1) == 1
+    return torch.where(single, _VOTE_OF_SINGLE, _VOTE)

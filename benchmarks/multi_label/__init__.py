@@ -1,0 +1,1 @@
+"""Several labels an image, measured on mosaics: made-up images that show several things."""

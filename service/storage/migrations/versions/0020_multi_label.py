@@ -1,0 +1,22 @@
+"""Classifiers whose images may have several labels."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the setting; in classifiers that exist an image has one label."""
+    op.add_column(
+        "classifiers",
+        sa.Column("multi_label", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_column("classifiers", "multi_label")
