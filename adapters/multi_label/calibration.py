@@ -78,59 +78,103 @@ def logistic(
         offset: The common one.
         rest: Called between steps.
     """
-    n_classes = targets.shape[1]
     columns = voting.nonzero().flatten().numpy()
-    none = np.zeros(n_classes)
+    of_classes = np.zeros(targets.shape[1])
     means = np.array(prior.means)
     if slopes is not None and offset is not None:
         means = np.array([*slopes, offset])
     if len(columns) == 0 or len(targets) == 0:
-        return Logistic(tuple(means[:-1].tolist()), float(means[-1]), none, None)
-    values = np.stack([term.double().numpy()[:, columns] for term in terms])
-    wanted = targets.numpy()[:, columns].astype(float)
-    counts = votes.double().numpy()[:, None]
-    precision = 1 / np.square(prior.deviations)
-    own = 1 / prior.of_classes**2
+        return Logistic(tuple(means[:-1].tolist()), float(means[-1]), of_classes, None)
+    problem = _Problem(
+        np.stack([term.double().numpy()[:, columns] for term in terms]),
+        targets.numpy()[:, columns].astype(float),
+        votes.double().numpy()[:, None],
+        means,
+        prior,
+        base,
+        is_fixed=slopes is not None,
+    )
     weights, apart = means.copy(), np.zeros(len(columns))
-    fixed = slopes is not None
+    loss = problem.loss(weights, apart)
     for _ in range(_MAX_STEPS):
-        chances = _sigmoid(base + np.tensordot(weights[:-1], values, 1) + weights[-1] + apart)
-        missed = counts * (chances - wanted)
-        spread = counts * chances * (1 - chances)
-        of_apart = missed.sum(axis=0) + own * apart
-        curved = spread.sum(axis=0) + own
-        step_of_weights = np.zeros(len(weights))
-        across = np.vstack([np.einsum("kmn,mn->kn", values, spread), spread.sum(axis=0)])
-        if not fixed:
-            gradient = np.append(np.einsum("kmn,mn->k", values, missed), missed.sum())
-            gradient += precision * (weights - means)
-            curvature = np.diag(precision)
-            curvature[:-1, :-1] += np.einsum("kmn,lmn,mn->kl", values, values, spread)
-            curvature[:-1, -1] += across[:-1].sum(axis=1)
-            curvature[-1, :-1] += across[:-1].sum(axis=1)
-            curvature[-1, -1] += spread.sum()
-            # The offsets of classes are eliminated: their block is diagonal.
-            reduced = curvature - (across / curved) @ across.T
-            step_of_weights = np.linalg.solve(reduced, gradient - across @ (of_apart / curved))
-        step = (of_apart - across.T @ step_of_weights) / curved
-        # Far from the optimum a whole step may overshoot.
-        longest = max(np.abs(step).max(), np.abs(step_of_weights).max())
-        share = min(1.0, 2.0 / longest) if longest > 0 else 1.0
-        weights, apart = weights - share * step_of_weights, apart - share * step
+        step, step_apart = problem.step(weights, apart)
+        share = 1.0
+        while True:
+            tried = weights - share * step, apart - share * step_apart
+            after = problem.loss(*tried)
+            if after <= loss + 1e-9 or share < _TOLERANCE:
+                break
+            share /= 2
+        weights, apart, loss = *tried, after
         rest()
-        if longest < _TOLERANCE:
+        if max(np.abs(step).max(), np.abs(step_apart).max()) < _TOLERANCE:
             break
-    chances = _sigmoid(base + np.tensordot(weights[:-1], values, 1) + weights[-1] + apart)
-    likely = np.where(wanted > 0, chances, 1 - chances)
-    of_classes = none
     of_classes[columns] = apart
     return Logistic(
         tuple(weights[:-1].tolist()),
         float(weights[-1]),
         of_classes,
-        float(-np.log(np.maximum(likely, 1e-12)).mean()),
+        problem.mean_loss(weights, apart),
     )
 
 
-def _sigmoid(values: NDArray[Any]) -> NDArray[Any]:
-    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """The penalised loss of K slopes, an offset and those of P classes, and Newton's step.
+
+    Attributes:
+        values: (K, m, P) terms.
+        wanted: (m, P) 0 or 1.
+        counts: (m, 1) what each image counts.
+        means: (K + 1,) of the prior.
+        prior: Its deviations.
+        base: Log-odds that are known beforehand.
+        is_fixed: Whether slopes and offset stay at the means.
+    """
+
+    values: NDArray[Any]
+    wanted: NDArray[Any]
+    counts: NDArray[Any]
+    means: NDArray[Any]
+    prior: LogisticPrior
+    base: float
+    is_fixed: bool
+
+    def logits(self, weights: NDArray[Any], apart: NDArray[Any]) -> NDArray[Any]:
+        of_terms: NDArray[Any] = np.tensordot(weights[:-1], self.values, 1)
+        return self.base + of_terms + weights[-1] + apart
+
+    def loss(self, weights: NDArray[Any], apart: NDArray[Any]) -> float:
+        logits = self.logits(weights, apart)
+        losses = self.counts * (np.logaddexp(0, logits) - self.wanted * logits)
+        away = (weights - self.means) / self.prior.deviations
+        far = apart / self.prior.of_classes
+        return float(losses.sum() + (away @ away + far @ far) / 2)
+
+    def mean_loss(self, weights: NDArray[Any], apart: NDArray[Any]) -> float:
+        logits = self.logits(weights, apart)
+        return float((np.logaddexp(0, logits) - self.wanted * logits).mean())
+
+    def step(self, weights: NDArray[Any], apart: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Newton's: the offsets of classes are eliminated, as their block is diagonal."""
+        chances = 1 / (1 + np.exp(-np.clip(self.logits(weights, apart), -500, 500)))
+        missed = self.counts * (chances - self.wanted)
+        spread = self.counts * chances * (1 - chances)
+        own = 1 / self.prior.of_classes**2
+        of_apart = missed.sum(axis=0) + own * apart
+        curved = spread.sum(axis=0) + own
+        if self.is_fixed:
+            return np.zeros(len(weights)), of_apart / curved
+        precision = 1 / np.square(self.prior.deviations)
+        by_terms = np.einsum("kmp,mp->kp", self.values, spread)
+        across = np.vstack([by_terms, spread.sum(axis=0)])
+        gradient = np.append(np.einsum("kmp,mp->k", self.values, missed), missed.sum())
+        gradient += precision * (weights - self.means)
+        curvature = np.diag(precision)
+        curvature[:-1, :-1] += np.einsum("kmp,lmp,mp->kl", self.values, self.values, spread)
+        curvature[:-1, -1] += by_terms.sum(axis=1)
+        curvature[-1, :-1] += by_terms.sum(axis=1)
+        curvature[-1, -1] += spread.sum()
+        reduced = curvature - (across / curved) @ across.T
+        step = np.linalg.solve(reduced, gradient - across @ (of_apart / curved))
+        return step, (of_apart - across.T @ step) / curved

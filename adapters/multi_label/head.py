@@ -25,6 +25,7 @@ from adapters.multi_label.calibration import Logistic, logistic
 from adapters.multi_label.detectors import Detectors
 from adapters.multi_label.expected import BY_NAME, THRESHOLD, Expected, expected_at
 from adapters.multi_label.images import MultiLabelImages
+from adapters.multi_label.left_out import LeftOutImages
 from adapters.multi_label.thresholds import best_thresholds
 from adapters.rest import Rest, no_rest
 from adapters.tuning.tuning import Parameters, Tuning
@@ -33,7 +34,7 @@ from adapters.tuning.tuning import Parameters, Tuning
 NAME = "multi-label"
 # What an image counts as a vote on each class: scores of an image are not independent, and one of a
 # single label does not tell how a class looks beside others.
-_VOTE, _VOTE_OF_SINGLE = 0.1, 0.02
+_VOTE, _VOTE_OF_SINGLE = 0.1, 0.05
 #: Images that the detectors are fitted to; of more, each class gives as many as another.
 MOST_IMAGES = 2048
 
@@ -66,6 +67,9 @@ class _Terms:
         base: Log-odds of a label.
         voting: (N,) bool: classes that keep an image when one is left out.
         left_out: z and f of the m images, (m, N) each.
+        shots: (N,) int64 images of each class, whether among the m or not.
+        n_images: Images with a label, likewise.
+        n_negatives: Images without one.
     """
 
     images: MultiLabelImages
@@ -76,6 +80,9 @@ class _Terms:
     base: float
     voting: Tensor
     left_out: tuple[Tensor, Tensor]
+    shots: Tensor
+    n_images: int
+    n_negatives: int
 
 
 class MultiLabelHead(KeyedHead):
@@ -171,21 +178,28 @@ class MultiLabelHead(KeyedHead):
         names[held], scores[held] = (term[at[held]] for term in terms.left_out)
         return sum(other._weighted(other.parameters_, names, scores))
 
-    def left_out_images(self) -> tuple[MultiLabelImages, Tensor]:
-        """The m images that it was fitted to, and their (m, N) log-odds, each left out."""
+    def terms_of(self, queries: ImageEmbeddings) -> tuple[tuple[Tensor, Tensor], float]:
+        """Both terms of n queries, (n, N) each, and the log-odds that are known beforehand."""
+        return self._terms_of(queries), self._fitted.base
+
+    def left_out_images(self) -> LeftOutImages:
+        """What the images that it was fitted to say of each other."""
         terms = self._fitted
-        weighted = self._weighted(self.parameters_, *(term.clone() for term in terms.left_out))
-        return terms.images, sum(weighted)
+        names, images = (term.clone() for term in terms.left_out)
+        return LeftOutImages(
+            targets=terms.images.targets,
+            probabilities=sum(self._weighted(self.parameters_, names, images)).sigmoid(),
+            thresholds=self.thresholds_,
+            judged=terms.voting,
+            shots=terms.shots,
+            n_images=terms.n_images,
+            n_negatives=terms.n_negatives,
+        )
 
     @property
     def parameters_(self) -> MultiLabelParameters:
         """The hyperparameters that it was fitted with."""
         return self._own(self.tuning_)
-
-    @property
-    def judged_(self) -> Tensor:
-        """(N,) bool: classes that keep an image when one is left out."""
-        return self._fitted.voting
 
     def _fit(self, images: LabelledEmbeddings) -> None:
         self._fit_terms(self._looked_at(self.classes_, images, no_rest))
@@ -225,7 +239,9 @@ class MultiLabelHead(KeyedHead):
         return {**super()._derived(), **of_images, **of_detectors}
 
     def _looked_at(self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest) -> _Terms:
-        some = MultiLabelImages.of(classes, images, self._negatives).at_most(MOST_IMAGES)
+        every = MultiLabelImages.of(classes, images, self._negatives)
+        some = every.at_most(MOST_IMAGES)
+        labelled = int(every.targets.any(dim=1).sum())
         rest()
         targets, embeddings = some.targets, some.embeddings
         shots = targets.sum(dim=0)
@@ -251,6 +267,9 @@ class MultiLabelHead(KeyedHead):
             base=math.log(share / (1 - share)),
             voting=shots > 1,
             left_out=(zero_shot - reference, (scores - centre) / unit),
+            shots=every.targets.sum(dim=0),
+            n_images=labelled,
+            n_negatives=len(every) - labelled,
         )
 
     def _expected(self, terms: _Terms, images: LabelledEmbeddings | None) -> Expected:
@@ -276,7 +295,7 @@ class MultiLabelHead(KeyedHead):
         own = torch.from_numpy(self._logistic.of_classes).to(names.dtype)
         of_names = parameters.names * names
         of_images = parameters.images * images + (parameters.offset + terms.base + own)
-        absent = ~terms.images.targets.any(dim=0)
+        absent = terms.shots == 0
         if bool(absent.any()):
             of_names[:, absent] = BY_NAME.names[0] * names[:, absent]
             of_images[:, absent] = BY_NAME.offset[0] + terms.base

@@ -110,7 +110,7 @@ def _rows(
                 probability=answer.top_k[0].probability,
                 known=answer.known,
                 p_value=answer.p_value,
-                prediction_set=answer.prediction_set,
+                prediction_set=answer.prediction_set if answer.labels is None else answer.labels,
             )
 
 

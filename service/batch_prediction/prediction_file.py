@@ -37,6 +37,7 @@ class PredictionRow:
     Attributes:
         file: The image's, below the folder, separated by ``/``.
         classifier: That was asked.
+        prediction_set: Of a classifier whose images may have several labels: those it is given.
         error: Why the image cannot be used; None: it is answered.
     """
 

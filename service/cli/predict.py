@@ -149,7 +149,9 @@ def _of_service(url: str, key: str | None, classifier: str) -> Iterator[Predict]
                     probability=answer.probability,
                     known=answer.known,
                     p_value=answer.p_value,
-                    prediction_set=answer.prediction_set,
+                    prediction_set=answer.prediction_set
+                    if answer.labels is None
+                    else answer.labels,
                 )
 
         yield ask

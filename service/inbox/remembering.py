@@ -168,6 +168,7 @@ class Remembering:
             known=answer.known,
             p_value=answer.p_value,
             prediction_set=answer.prediction_set,
+            labels=answer.labels,
             candidates=[
                 {"label": each.label, "probability": each.probability}
                 for each in answer.top_k[:_CANDIDATES]

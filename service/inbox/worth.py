@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from service.classifier_settings import ClassifierSettings
-from service.registry.predictions import Prediction
+from service.registry.predictions import LabelWithThreshold, Prediction
 from service.storage.inbox import Why
 
 # Lead of the best class over the next one, in probability, below which an answer is uncertain.
 MARGIN = 0.3
+# Distance of a probability from its threshold, of a class among the candidates, below which an
+# answer of several labels is.
+NEAR = 0.1
 
 
 def worth_remembering(settings: ClassifierSettings, answer: Prediction) -> Why | None:
@@ -15,7 +18,7 @@ def worth_remembering(settings: ClassifierSettings, answer: Prediction) -> Why |
 
     ``unknown`` is among ``uncertain``, and both are among ``all``. *Margin sampling* (Scheffer et
     al., *Active Hidden Markov Models for Information Extraction*, IDA 2001) where no coverage is
-    set.
+    set. Of several labels an answer is uncertain where a probability is near its threshold.
     """
     if settings.remember == "none":
         return None
@@ -27,6 +30,11 @@ def worth_remembering(settings: ClassifierSettings, answer: Prediction) -> Why |
 
 
 def _is_uncertain(answer: Prediction) -> bool:
+    if answer.labels is not None:
+        return any(
+            isinstance(one, LabelWithThreshold) and abs(one.probability - one.threshold) < NEAR
+            for one in answer.top_k
+        )
     if answer.prediction_set is not None:
         return len(answer.prediction_set) != 1
     best = answer.top_k[0].probability

@@ -41,6 +41,8 @@ from service.problems.classifiers import (
     InvalidSettings,
     NoClasses,
     OtherLabel,
+    SeveralLabels,
+    SingleLabels,
 )
 from service.problems.conditions import (
     AlreadyCarriedOut,
@@ -153,7 +155,9 @@ __all__ = [
     "RequestHeadTooLarge",
     "RequestTimeout",
     "RequestTooLarge",
+    "SeveralLabels",
     "ShuttingDown",
+    "SingleLabels",
     "StorageFull",
     "StorageUnavailable",
     "TooManyJobs",

@@ -60,6 +60,22 @@ class InvalidSettings(StatusProblem):
     status = 422
 
 
+class SeveralLabels(StatusProblem):
+    """What has no meaning where an image may have several labels."""
+
+    type_ = "several-labels"
+    title = "The classifier's images may have several labels"
+    status = 409
+
+
+class SingleLabels(StatusProblem):
+    """What has no meaning where each image has one label."""
+
+    type_ = "single-labels"
+    title = "Each of the classifier's images has one label"
+    status = 409
+
+
 class NoClasses(StatusProblem):
     """A prediction was asked of a classifier with nothing to choose from."""
 

@@ -17,9 +17,11 @@ from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
 from adapters.familiarity import Fitting
 from adapters.heads import Tuning
+from adapters.multi_label import LeftOutImages, MultiLabelClassifier
 from adapters.rest import Rest
 from service.classifier_settings import ClassifierSettings
 from service.name_validation import NOT_THESE
+from service.problems import SingleLabels
 from service.registry.basis import Basis
 from service.registry.fitting import class_set, new_classifier, support_set, usable
 from service.registry.negatives import id_of_negatives, parted
@@ -151,6 +153,21 @@ class LiveClassifier:
             else:
                 rows[sha256] = held.rows(held.find(id_of)).embeddings
         return rows
+
+    def left_out_images(self) -> tuple[LeftOutImages, list[str]]:
+        """What images that may have several labels say of each other, and the labels that can be.
+
+        Raises:
+            SingleLabels: Each has one.
+        """
+        with self._state_lock:
+            classifier, labels = self._classifier, self._labels
+            head = classifier.head_
+        if not isinstance(classifier, MultiLabelClassifier):
+            raise SingleLabels(
+                f"Each image of classifier {bare(self.name)!r} has one label: GET .../report."
+            )
+        return head.left_out_images(), list(labels)  # type: ignore[attr-defined]
 
     def snapshot(self) -> Snapshot:
         """The present state, whole; later changes leave it as it is."""

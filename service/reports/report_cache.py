@@ -6,6 +6,7 @@ from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from service.problems import SeveralLabels
 from service.registry.live import LiveClassifier
 from service.reports.classification_report import classification_report
 from service.reports.leave_one_out import LeaveOneOut
@@ -50,6 +51,11 @@ class ReportCache:
         return self._made_of(live).votes
 
     def _made_of(self, live: LiveClassifier) -> _Made:
+        if live.settings.multi_label:
+            raise SeveralLabels(
+                "A report names one class for each image, and its images may have several labels."
+                " GET .../report/labels tells how well each label is found."
+            )
         with self._single_flight:
             # Before the snapshot: a change between the two makes a report newer than its key,
             # which is computed again when it is asked for next; never an older one.

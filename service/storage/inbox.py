@@ -55,6 +55,7 @@ class Query:
         content: Its bytes; None: they are not kept.
         embeddings: One row.
         candidates: The most probable classes, each with label and probability.
+        labels: Those that it was given, where it may have several; None where it has one.
     """
 
     public_id: str
@@ -73,6 +74,7 @@ class Query:
     p_value: float | None
     prediction_set: list[str] | None
     candidates: list[dict[str, Any]]
+    labels: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class Remembered:
     p_value: float | None
     prediction_set: list[str] | None
     candidates: list[dict[str, Any]]
+    labels: list[str] | None = None
 
 
 class Inboxes:
@@ -374,6 +377,7 @@ def _columns(classifier_id: int, one: Query) -> dict[str, Any]:
         "p_value": one.p_value,
         "prediction_set": one.prediction_set,
         "candidates": one.candidates,
+        "labels": one.labels,
     }
 
 
@@ -414,4 +418,5 @@ def _remembered(row: Any) -> Remembered:
         p_value=row.p_value,
         prediction_set=row.prediction_set,
         candidates=row.candidates,
+        labels=row.labels,
     )

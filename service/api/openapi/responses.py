@@ -36,6 +36,7 @@ from service.problems import (
     Overloaded,
     PreconditionFailed,
     RequestTooLarge,
+    SeveralLabels,
     StorageFull,
     StorageUnavailable,
     TooManyJobs,
@@ -61,6 +62,7 @@ _RATE_LIMIT_FIELDS: Document = {
     },
 }
 
+SEVERAL_LABELS = SeveralLabels("A report names one class for each image, and its images may ...")
 CLASSIFIER_NOT_FOUND = ClassifierNotFound("land-cover")
 IMAGE_NOT_FOUND = ImageNotFound("Classifier 'land-cover' has no image 0b54.... Nothing was ...")
 CLASS_NOT_FOUND = ClassNotFound("land-cover", "forest")

@@ -8,7 +8,11 @@ from fastapi import APIRouter, Request, Response
 from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
 from service.api.offloading import run_blocking
-from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
+from service.api.openapi.responses import (
+    CLASSIFIER_NOT_FOUND,
+    SEVERAL_LABELS,
+    classifier_problems,
+)
 from service.reports.advice_schemas import AdviceOut
 
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
@@ -18,7 +22,7 @@ router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
     "/suggest",
     summary="Suggest what to register next and what can go",
     response_model=AdviceOut,
-    responses=classifier_problems(CLASSIFIER_NOT_FOUND),
+    responses=classifier_problems(CLASSIFIER_NOT_FOUND, SEVERAL_LABELS),
 )
 async def get_advice(name: Name, parts: ReadyParts, reports: Reports, request: Request) -> Response:
     """Whether there are images enough, which class needs images most, which images can go.

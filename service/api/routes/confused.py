@@ -13,6 +13,7 @@ from service.api.offloading import run_blocking
 from service.api.openapi.responses import (
     CLASS_NOT_FOUND,
     CLASSIFIER_NOT_FOUND,
+    SEVERAL_LABELS,
     classifier_problems,
 )
 from service.api.openapi.schema_types import LABEL_SCHEMA
@@ -33,7 +34,9 @@ _NAME = InvalidName("'a/b' cannot be a label: ...")
     "/report/confused",
     summary="List the images of a cell of the confusion matrix",
     response_model=ConfusedOut,
-    responses=classifier_problems(CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND, _NAME, NO_SUCH_PLACE),
+    responses=classifier_problems(
+        CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND, _NAME, NO_SUCH_PLACE, SEVERAL_LABELS
+    ),
 )
 async def get_confused(
     name: Name,

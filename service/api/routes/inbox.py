@@ -49,7 +49,9 @@ from service.problems import (
     InvalidName,
     OtherFingerprint,
     RememberedNotFound,
+    SingleLabels,
 )
+from service.registry.live import LiveClassifier
 from service.storage.inbox import Judgement, Remembered
 from service.tenancy import bare
 
@@ -74,6 +76,7 @@ ItemId = Annotated[
 _NONE = RememberedNotFound("land-cover", "4bfa6c1d0c7c4d0f9b6f0a8e2b3c5d77")
 _NOT_KEPT = ImageNotStored("The query is remembered, but the service was told not to keep ...")
 _OTHER = OtherFingerprint("The embedding is of the fingerprint 5f0c..., and the classifier of ...")
+_ONE = SingleLabels("A query of this classifier has one label: leave `also` out, or ...")
 _NAME = InvalidName("'a/b' cannot be a label: ...")
 
 
@@ -183,7 +186,7 @@ async def get_remembered_image(
     "/{item_id:remembered}",
     summary="Judge a remembered query",
     responses=change_problems(
-        CLASSIFIER_NOT_FOUND, _NONE, _NOT_KEPT, _OTHER, _NAME, *IMAGE_PROBLEMS, *BODY_PROBLEMS
+        CLASSIFIER_NOT_FOUND, _NONE, _NOT_KEPT, _OTHER, _NAME, _ONE, *IMAGE_PROBLEMS, *BODY_PROBLEMS
     ),
 )
 async def judge(
@@ -200,7 +203,14 @@ async def judge(
     there, or neither is, whoever else judges it and whenever the service dies.
     """
     label = checked_label(asked.label) if isinstance(asked, CorrectIn) else None
-    classifier_id, found = await _found(parts, name, item_id)
+    also = list(map(checked_label, asked.also)) if isinstance(asked, CorrectIn) else []
+    live, found = await _found(parts, name, item_id)
+    classifier_id = live.id
+    if also and not live.settings.multi_label:
+        raise SingleLabels(
+            "A query of this classifier has one label: leave `also` out, or PUT the classifier with"
+            " multi_label."
+        )
     if isinstance(asked, DeleteIn):
         if not await run_blocking(parts.inboxes.delete, classifier_id, item_id):
             raise RememberedNotFound(name, item_id)
@@ -210,6 +220,8 @@ async def judge(
         label, right = NOT_THESE, not found.known
     elif isinstance(asked, CorrectIn):
         right = label == found.label
+        if found.labels is not None:
+            right = {label, *also} == set(found.labels)
         if label == NOT_THESE:
             right = not found.known
     true = found.label if label is None else None if label == NOT_THESE else label
@@ -220,26 +232,26 @@ async def judge(
     item = await run_blocking(_item, parts, found)
     registered = await register_items(
         name,
-        [(label, item)],
+        [(one, item) for one in dict.fromkeys([label, *also])],
         (),
         parts.recording([judgement]),
         request,
         until_tuned,
         predict=False,
     )
-    [image] = registered.images
-    if image.status == "duplicate":  # no change was made, which it would be written down with
+    image = registered.images[0]
+    if not registered.created:  # no change was made, which it would be written down with
         await run_blocking(parts.inboxes.judge, name, judgement)
     made = InboxImage(id=image.id, label=image.label, status=image.status)
     return InboxActionOut(id=item_id, action=asked.action, right=right, image=made)
 
 
-async def _found(parts: ServiceParts, name: str, item_id: str) -> tuple[int, Remembered]:
+async def _found(parts: ServiceParts, name: str, item_id: str) -> tuple[LiveClassifier, Remembered]:
     live = await run_blocking(parts.registry.live, name)
     found = await run_blocking(parts.inboxes.get, live.id, item_id)
     if found is None:
         raise RememberedNotFound(name, item_id)
-    return live.id, found
+    return live, found
 
 
 def _item(parts: ServiceParts, found: Remembered) -> Item:

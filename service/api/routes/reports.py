@@ -12,7 +12,11 @@ from service.api.dependencies import Name, ReadyParts, Reports
 from service.api.limiters import Limiters
 from service.api.offloading import run_blocking
 from service.api.openapi.media_types import binary
-from service.api.openapi.responses import CLASSIFIER_NOT_FOUND, classifier_problems
+from service.api.openapi.responses import (
+    CLASSIFIER_NOT_FOUND,
+    SEVERAL_LABELS,
+    classifier_problems,
+)
 from service.composition import ServiceParts
 from service.presentation.shift import ShiftOut
 from service.reports.page import CONTENT_SECURITY_POLICY, page, shown_images
@@ -22,7 +26,7 @@ from service.reports.schemas import ReportOut
 router = APIRouter(prefix="/v1/classifiers/{name}", tags=["reports"])
 T = TypeVar("T")
 
-_PROBLEMS = classifier_problems(CLASSIFIER_NOT_FOUND)
+_PROBLEMS = classifier_problems(CLASSIFIER_NOT_FOUND, SEVERAL_LABELS)
 # The next image that is registered changes the report.
 _HEADERS = {"cache-control": "no-cache"}
 

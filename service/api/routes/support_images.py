@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from service.api.conditional_requests import ChangingParts, IsUnchanged
 from service.api.dependencies import ImageId, Label, Name, ReadyParts
@@ -28,6 +29,7 @@ from service.api.openapi.responses import (
     change_problems,
     tagged_problems,
 )
+from service.api.openapi.schema_types import LABEL_SCHEMA
 from service.api.routes.classes import existing_label
 from service.api.schemas.support_set import RegisteredImage, RegistrationOut, SkippedFile
 from service.api.support_views import registered_with_views
@@ -46,6 +48,7 @@ from service.problems import (
     ImageNotStored,
     InvalidUpload,
     OtherLabel,
+    SingleLabels,
 )
 from service.registry.query_batching import MOST_ROWS
 from service.registry.registered import Registered
@@ -66,6 +69,7 @@ _NOT_FOUND = CLASSIFIER_NOT_FOUND, CLASS_NOT_FOUND
 _NO_IMAGE = ImageNotFound("Class 'forest' of classifier 'land-cover' has no image '0b54...'.")
 _TOO_MANY = AnswerTooLarge("The answer would name 120000 candidates, for 20000 images; at most...")
 _OTHER_LABEL = OtherLabel("images[0].label is 'river', and the path names the class 'forest'. ...")
+_ONE = SingleLabels("An image of this classifier has one label: leave `labels` out, or PUT ...")
 _NOT_KEPT = ImageNotStored("The image supports its class, but the service was told not to keep ...")
 
 
@@ -78,6 +82,7 @@ _NOT_KEPT = ImageNotStored("The image supports its class, but the service was to
         *IMAGE_PROBLEMS,
         *ITEM_PROBLEMS,
         _TOO_MANY,
+        _ONE,
         InvalidUpload("'a.jpg' has no folder to take the label from. Name files LABEL/IMAGE, ..."),
         *JOB_PROBLEMS,
     )
@@ -99,6 +104,15 @@ async def post_support(
         ),
     ] = None,
     predict: Predict = False,
+    labels: Annotated[
+        list[Annotated[str, Field(json_schema_extra=LABEL_SCHEMA)]] | None,
+        Query(
+            max_length=100,
+            description="Labels of each image of the request, all of them; of a classifier with"
+            " `multi_label`. Folders and labels that images come with are not looked at then, and"
+            " the answer comes at once.",
+        ),
+    ] = None,
     prefer: Prefer = None,
 ) -> RegistrationOut | Response:
     """All images or none. The label is the folder in each file's name.
@@ -111,6 +125,8 @@ async def post_support(
     A zip with `Prefer: respond-async`, or a folder of the service's machine, is answered with 202
     and a job, which registers what it can, some hundred images in a change.
     """
+    if labels:
+        return await _with_all_labels(name, labels, parts, request, until_tuned, predict=predict)
     asked = {"filename_encoding": filename_encoding}
     if (job := await accepted_job(request, parts, "register", name, asked)) is not None:
         return job
@@ -123,6 +139,36 @@ async def post_support(
     upload = await read_labelled_images(request, parts.settings, filename_encoding)
     return await register_items(
         name, upload.labelled, upload.skipped, parts, request, until_tuned, predict=predict
+    )
+
+
+async def _with_all_labels(
+    name: str,
+    labels: Sequence[str],
+    parts: ServiceParts,
+    request: Request,
+    until_tuned: UntilTuned,
+    *,
+    predict: bool,
+) -> RegistrationOut:
+    """Register images that each have all these labels."""
+    wanted = list(dict.fromkeys(map(checked_label, labels)))
+    live = await run_blocking(parts.registry.live, name)
+    if not live.settings.multi_label:
+        raise SingleLabels(
+            "An image of this classifier has one label: leave `labels` out, or PUT the classifier"
+            " with multi_label."
+        )
+    skipped: Sequence[FileReason] = ()
+    images: Sequence[Item]
+    if is_json(request):
+        images = await received_items(request, parts)
+    else:
+        upload = await read_class_images(request, parts.settings, wanted[0])
+        images, skipped = [image for _, image in upload.labelled], upload.skipped
+    labelled = [(label, image) for image in images for label in wanted]
+    return await register_items(
+        name, labelled, skipped, parts, request, until_tuned, predict=predict
     )
 
 
@@ -240,7 +286,7 @@ async def register_items(
 
     Args:
         name: The classifier's.
-        labelled: One or more.
+        labelled: One or more; an image that comes with several labels is embedded once.
         skipped: Files to be named in the answer.
         parts: Of the service.
         request: Whose client waits.
@@ -249,12 +295,14 @@ async def register_items(
 
     Raises as :meth:`service.registry.registry.Registry.add_images`, and as embedding does.
     """
-    images = [image for _, image in labelled]
+    distinct = {id(image): image for _, image in labelled}
+    place_of = {key: place for place, key in enumerate(distinct)}
+    images = list(distinct.values())
     labels = [label for label, _ in labelled]
     needed = await run_blocking(parts.registry.check_room, name, labels)
-    if predict and 2 * _TOP_K * len(images) > MOST_ROWS:
+    if predict and 2 * _TOP_K * len(labels) > MOST_ROWS:
         raise AnswerTooLarge(
-            f"The answer would name {2 * _TOP_K * len(images)} candidates, for {len(images)} "
+            f"The answer would name {2 * _TOP_K * len(labels)} candidates, for {len(labels)} "
             f"images; at most {MOST_ROWS} are accepted. Send at most {MOST_ROWS // (2 * _TOP_K)} "
             "images in a request, or ask without predict."
         )
@@ -272,7 +320,7 @@ async def register_items(
                 parts,
                 parts.registry.add_images,
                 name,
-                list(map(SupportImage, labels, embedded)),
+                [SupportImage(label, embedded[place_of[id(image)]]) for label, image in labelled],
                 _TOP_K if predict else None,
                 texts=await texts(),
             )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
+from service.api.schemas.predictions import is_none
 from service.inbox.accuracy import AccuracyWindow
 from service.inbox.worth import MARGIN
 from service.presentation.shift import ShiftOut
@@ -71,6 +72,11 @@ class RememberedOut(BaseModel):
     known: bool
     p_value: float | None
     prediction_set: list[ClassLabel] | None
+    labels: list[ClassLabel] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Those that it was given; only of a classifier with `multi_label`.",
+    )
     candidates: list[CandidateOut] = Field(description="The most probable classes, five at most.")
 
     @classmethod
@@ -117,6 +123,11 @@ class CorrectIn(_Action):
 
     action: Literal["correct"]
     label: ClassLabel
+    also: list[ClassLabel] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Its other labels, of a classifier with `multi_label`: all that it shows.",
+    )
 
 
 class RejectIn(_Action):
@@ -170,7 +181,9 @@ class InboxActionOut(BaseModel):
     right: bool | None = Field(
         description="Whether the answer was right, by this; null where that is not told."
     )
-    image: InboxImage | None = Field(description="Where it is registered; null: nowhere.")
+    image: InboxImage | None = Field(
+        description="Where it is registered, under the first label; null: nowhere."
+    )
 
 
 class AccuracyOut(BaseModel):

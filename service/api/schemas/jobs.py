@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier
-from service.api.schemas.predictions import EvidenceOut, RankedLabelOut
+from service.api.schemas.predictions import EvidenceOut, RankedLabelOut, is_none
 from service.jobs.audited import shown_parameters
 from service.storage.jobs import FIRST_ERRORS, JobKind, JobRecord, JobState
 from service.tenancy import bare
@@ -155,6 +155,9 @@ class PredictionLine(BaseModel):
     file: str
     label: ClassLabel
     probability: float
+    labels: list[ClassLabel] | None = Field(
+        default=None, exclude_if=is_none, description="As of a prediction, with `multi_label`."
+    )
     known: bool
     p_value: float | None
     prediction_set: list[ClassLabel] | None

@@ -8,7 +8,8 @@ from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageId
 from service.presentation.shift import ShiftOut, sentence
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
+    """Whether a member is left out: what it says is of other classifiers."""
     return value is None
 
 
@@ -23,7 +24,7 @@ class RankedLabelOut(BaseModel):
     cache: float = Field(description="What the support images contributed to the logit.")
     threshold: float | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="The probability from which on the label is given; only with `multi_label`.",
     )
 
@@ -47,7 +48,7 @@ class PredictionOut(BaseModel):
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
     labels: list[ClassLabel] | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="The labels that the image is given: those whose probability is at least their"
         " threshold, the most probable first; none is an answer, too. Only of a classifier with"
         " `multi_label`, where each probability is of its class alone, and they sum to anything.",

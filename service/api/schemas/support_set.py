@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.api.openapi.schema_types import ClassifierName, ClassLabel, ImageIdentifier, Sha256
-from service.api.schemas.predictions import RankedLabelOut
+from service.api.schemas.predictions import RankedLabelOut, is_none
 
 
 class ClassSummary(BaseModel):
@@ -76,6 +76,9 @@ class TakenFor(BaseModel):
 
     label: ClassLabel = Field(validation_alias=AliasPath("top_k", 0, "label"))
     probability: float = Field(validation_alias=AliasPath("top_k", 0, "probability"))
+    labels: list[ClassLabel] | None = Field(
+        default=None, exclude_if=is_none, description="As of a prediction, with `multi_label`."
+    )
     known: bool = Field(description="Whether the image looks like any of the classes.")
     p_value: float | None = Field(ge=0, le=1, description="How familiar it looks, as for a query.")
     top_k: list[RankedLabelOut] = Field(description="The three most probable classes at most.")

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
-from service.storage.tables.columns import Json, Moment
+from service.storage.tables.columns import NULLABLE_JSON, Json, Moment
 from service.storage.tables.contents import of_objects
 
 
@@ -44,6 +44,7 @@ class RememberedRow(Base):
     p_value: Mapped[float | None]
     prediction_set: Mapped[list[str] | None] = mapped_column(Json)
     candidates: Mapped[list[Any]] = mapped_column(Json)
+    labels: Mapped[list[str] | None] = mapped_column(NULLABLE_JSON)
 
 
 class RememberedContentRow(Base):
