@@ -227,6 +227,10 @@ class ClassifierSettingsIn(Model):
     """
     Views of each support image that are embedded and averaged: the image, and random crops of it, some mirrored. 1: the image alone. Each costs a pass of the encoder when an image is registered, and nothing when a query is answered. Another number for a classifier with images embeds all of them again, which takes that they were kept. With more than one, far more images are called unknown than `false_rejection_rate` says.
     """
+    multi_label: bool | None = None
+    """
+    Whether an image may have several labels, or none: each class has a probability and a threshold of its own, and an answer has the `labels` at or above theirs. An image that is registered in another class gains that label. Takes the method `auto` and no coverage. With true for false, images that several classes have become one each; the other way takes that none is in two classes.
+    """
     remember: Literal["none", "unknown", "uncertain", "all"] | None = None
     """
     Which queries are remembered with their answers, to be judged by people: `unknown` ones; `uncertain` ones too, whose prediction set has not one label, or, without a coverage, whose best class leads the next by less than 0.3; or `all`.
@@ -292,6 +296,10 @@ class CorrectIn(Model):
     )
     action: Literal["correct"]
     label: str
+    also: list[str] | None = None
+    """
+    Its other labels, of a classifier with `multi_label`: all that it shows.
+    """
 
 
 class DeleteIn(Model):
@@ -594,6 +602,75 @@ class InboxImage(Model):
     status: Literal["created", "duplicate"] | str
 
 
+class LabelReport(Model):
+    """
+    How well a label is found in images that have it, and in no others.
+    """
+
+    label: str
+    n_images: int
+    """
+    Images that have it.
+    """
+    threshold: float
+    """
+    The probability from which on it is given.
+    """
+    precision: float | None
+    """
+    Share of the images it is given to that have it, each judged by the others; null: it is given to none, or fewer than two have it.
+    """
+    recall: float | None
+    """
+    Share of the images that have it that it is given to; null: fewer than two.
+    """
+    f1: float | None
+    """
+    Harmonic mean of both; null: fewer than two have it.
+    """
+    average_precision: float | None
+    """
+    Mean precision over thresholds: how high images that have it are ranked above those that do not; null: fewer than two have it.
+    """
+
+
+class LabelsReportOut(Model):
+    """
+    What a classifier's own images say of its labels, each left out with all its labels.
+    """
+
+    classifier: str
+    n_classes: int
+    n_images: int
+    """
+    Images, each once, however many labels it has.
+    """
+    n_negatives: int
+    """
+    Explicit negatives (`not-these`): images of no label.
+    """
+    labels_an_image: float | None
+    """
+    Mean number of labels of an image; null: there are none.
+    """
+    examined: int
+    """
+    Images that were left out: all, or of more than 2048 as many of each class as of another; negatives among them.
+    """
+    mean_average_precision: float | None
+    """
+    Mean of the classes' average precisions; null: no class has two images.
+    """
+    f1: float | None
+    """
+    F1 over all classes and images together; null: no class has two images.
+    """
+    classes: list[LabelReport]
+    """
+    In the order of their registration.
+    """
+
+
 class LogIn(Model):
     """
     A key to log in with.
@@ -843,6 +920,10 @@ class RankedLabelOut(Model):
     """
     What the support images contributed to the logit.
     """
+    threshold: float | None = None
+    """
+    The probability from which on the label is given; only with `multi_label`.
+    """
 
 
 class ReEmbeddingIn(Model):
@@ -953,6 +1034,10 @@ class RememberedOut(Model):
     known: bool
     p_value: float | None
     prediction_set: list[str] | None
+    labels: list[str] | None = None
+    """
+    Those that it was given; only of a classifier with `multi_label`.
+    """
     candidates: list[CandidateOut]
     """
     The most probable classes, five at most.
@@ -1258,6 +1343,10 @@ class TakenFor(Model):
 
     label: str
     probability: float
+    labels: list[str] | None = None
+    """
+    As of a prediction, with `multi_label`.
+    """
     known: bool
     """
     Whether the image looks like any of the classes.
@@ -1801,6 +1890,7 @@ class ClassifierOut(Model):
     names_carry_meaning: bool
     false_rejection_rate: float
     support_views: int
+    multi_label: bool
     remember: Literal["none", "unknown", "uncertain", "all"] | str
     remember_most: int
     remember_days: float
@@ -1890,7 +1980,7 @@ class InboxActionOut(Model):
     """
     image: InboxImage | None
     """
-    Where it is registered; null: nowhere.
+    Where it is registered, under the first label; null: nowhere.
     """
 
 
@@ -2188,6 +2278,10 @@ class PredictionLine(Model):
     file: str
     label: str
     probability: float
+    labels: list[str] | None = None
+    """
+    As of a prediction, with `multi_label`.
+    """
     known: bool
     p_value: float | None
     prediction_set: list[str] | None
@@ -2202,6 +2296,10 @@ class PredictionOut(Model):
 
     label: str
     probability: float
+    labels: list[str] | None = None
+    """
+    The labels that the image is given: those whose probability is at least their threshold, the most probable first; none is an answer, too. Only of a classifier with `multi_label`, where each probability is of its class alone, and they sum to anything.
+    """
     known: bool
     """
     Whether the image looks like any of the classes, at the classifier's false-rejection rate. Always true where there is nothing to tell by: where the best class has no images, and before a class has two; but for images that are nearer to explicit negatives (`not-these`) than to any class.

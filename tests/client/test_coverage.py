@@ -47,6 +47,7 @@ CLASSIFIER = {
     "get_map": "map",
     "get_page": "report_file",
     "get_picture": "report_file",
+    "get_label_report": "label_report",
     "get_report": "report",
     "get_accuracy": "accuracy",
     "get_remembered": "remembered",

@@ -21,6 +21,7 @@ from handful_client.models import (
     ClassifierOut,
     ClassifierSettingsIn,
     ConfusedOut,
+    LabelsReportOut,
     MapOut,
     NamedImage,
     ReportOut,
@@ -71,6 +72,11 @@ class AsyncClassifier(
     async def report(self) -> ReportOut:
         """The classification report: every image named by the others."""
         return await self._transport.model(ReportOut, Call("GET", self._path("report")))
+
+    async def label_report(self) -> LabelsReportOut:
+        """How well each label is found, where images may have several."""
+        call = Call("GET", self._path("report", "labels"))
+        return await self._transport.model(LabelsReportOut, call)
 
     async def confused(self, label: str, named: str) -> AsyncIterator[NamedImage]:
         """The images of a class that the others name so, the most probable first.

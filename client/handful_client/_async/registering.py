@@ -70,6 +70,26 @@ class AsyncRegistering(AsyncNamed):
 
         return await self._registered(unlabelled(images), call, progress)
 
+    async def register_shown(
+        self,
+        labels: Sequence[str],
+        images: AsyncImages,
+        *,
+        predict: bool = False,
+        wait_tuned: bool = False,
+        progress: Progress | None = None,
+    ) -> RegistrationOut:
+        """Register images that each show all of these labels, of a classifier with several.
+
+        Arguments as those of :meth:`register`.
+        """
+        query = {**_told(predict, wait_tuned), "labels": list(labels)}
+
+        def call(batch: Sequence[Item]) -> Call:
+            return upload(self._path("support"), query, batch, registers=True)
+
+        return await self._registered(unlabelled(images), call, progress)
+
     async def register_folder(
         self,
         folder: str | os.PathLike[str],

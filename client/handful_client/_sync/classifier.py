@@ -21,6 +21,7 @@ from handful_client.models import (
     ClassifierOut,
     ClassifierSettingsIn,
     ConfusedOut,
+    LabelsReportOut,
     MapOut,
     NamedImage,
     ReportOut,
@@ -71,6 +72,11 @@ class Classifier(
     def report(self) -> ReportOut:
         """The classification report: every image named by the others."""
         return self._transport.model(ReportOut, Call("GET", self._path("report")))
+
+    def label_report(self) -> LabelsReportOut:
+        """How well each label is found, where images may have several."""
+        call = Call("GET", self._path("report", "labels"))
+        return self._transport.model(LabelsReportOut, call)
 
     def confused(self, label: str, named: str) -> Iterator[NamedImage]:
         """The images of a class that the others name so, the most probable first.

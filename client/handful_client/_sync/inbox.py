@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handful_client._sync.named import Named
@@ -47,9 +47,9 @@ class Inbox(Named):
         """The answer was right; nothing is registered."""
         return self._judge(item_id, "confirm")
 
-    def correct(self, item_id: str, label: str) -> InboxActionOut:
-        """The picture is of that class, and is registered there."""
-        return self._judge(item_id, "correct", label)
+    def correct(self, item_id: str, label: str, *also: str) -> InboxActionOut:
+        """The picture is of that class, and is registered there; and of others, of several labels."""
+        return self._judge(item_id, "correct", label, also)
 
     def reject(self, item_id: str) -> InboxActionOut:
         """The picture is of no class, and is registered as an explicit negative."""
@@ -70,9 +70,13 @@ class Inbox(Named):
         call = Call("GET", self._path("inbox", "accuracy"), query)
         return self._transport.model(AccuracyOverTime, call)
 
-    def _judge(self, item_id: str, action: str, label: str | None = None) -> InboxActionOut:
+    def _judge(
+        self, item_id: str, action: str, label: str | None = None, also: Sequence[str] = ()
+    ) -> InboxActionOut:
         asked: dict[str, Any] = {"action": action}
         if label is not None:
             asked["label"] = label
+        if also:
+            asked["also"] = list(also)
         call = json_call("POST", self._path("inbox", item_id), asked)
         return self._transport.model(InboxActionOut, call)

@@ -68,6 +68,26 @@ class Registering(Named):
 
         return self._registered(unlabelled(images), call, progress)
 
+    def register_shown(
+        self,
+        labels: Sequence[str],
+        images: Images,
+        *,
+        predict: bool = False,
+        wait_tuned: bool = False,
+        progress: Progress | None = None,
+    ) -> RegistrationOut:
+        """Register images that each show all of these labels, of a classifier with several.
+
+        Arguments as those of :meth:`register`.
+        """
+        query = {**_told(predict, wait_tuned), "labels": list(labels)}
+
+        def call(batch: Sequence[Item]) -> Call:
+            return upload(self._path("support"), query, batch, registers=True)
+
+        return self._registered(unlabelled(images), call, progress)
+
     def register_folder(
         self,
         folder: str | os.PathLike[str],

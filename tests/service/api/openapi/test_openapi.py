@@ -26,6 +26,7 @@ PROMISED = {
     ("post", "/v1/classifiers/{name}/similar"),
     ("post", "/v1/embeddings"),
     ("get", "/v1/classifiers/{name}/report"),
+    ("get", "/v1/classifiers/{name}/report/labels"),
     ("get", "/v1/classifiers/{name}/report/confused"),
     ("get", "/v1/classifiers/{name}/report.html"),
     ("get", "/v1/classifiers/{name}/report.png"),
