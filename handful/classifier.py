@@ -45,9 +45,14 @@ class Classifier:
     Args:
         backbone: Of :func:`handful.load_backbone`.
         settings: Head, prompt templates, rates; the defaults choose the head by leave-one-out.
+
+    Raises:
+        ValueError: Settings with several labels an image, which a service takes.
     """
 
     def __init__(self, backbone: Backbone, settings: ClassifierSettings = _DEFAULTS) -> None:
+        if settings.multi_label:
+            raise ValueError("here an image has one label: ask a service for several (multi_label)")
         self.backbone = backbone
         self.settings = settings
         self._names: list[str] = []
@@ -220,6 +225,11 @@ class Classifier:
                 f"{path} holds embeddings of another backbone ({found.source}) than "
                 f"{backbone.name} ({backbone.fingerprint[:12]}...); load it with the one that it "
                 "was made with"
+            )
+        if found.settings.multi_label:
+            raise saved.SavedClassifierError(
+                f"{path} is of a classifier whose images may have several labels, which a service "
+                "answers for: import it there (PUT .../import, or handful import)"
             )
         loaded = cls(backbone, found.settings)
         labels, embeddings = found.labels, found.embeddings

@@ -141,8 +141,9 @@ class _Problem:
     is_fixed: bool
 
     def logits(self, weights: NDArray[Any], apart: NDArray[Any]) -> NDArray[Any]:
-        of_terms: NDArray[Any] = np.tensordot(weights[:-1], self.values, 1)
-        return self.base + of_terms + weights[-1] + apart
+        of_terms = np.tensordot(weights[:-1], self.values, 1)
+        logits: NDArray[Any] = self.base + of_terms + weights[-1] + apart
+        return logits
 
     def loss(self, weights: NDArray[Any], apart: NDArray[Any]) -> float:
         logits = self.logits(weights, apart)

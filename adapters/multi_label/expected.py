@@ -46,7 +46,7 @@ EXPECTED = (
 #: Of a class without images: its name is all there is.
 BY_NAME = Expected(0, (0.56, 0.1), (0.0, 0.1), (-0.3, 0.5))
 #: Probability from which on a label is given where there are no votes to set a threshold by.
-THRESHOLD = 0.35
+THRESHOLD = 0.25
 
 
 def expected_at(shots: float) -> Expected:

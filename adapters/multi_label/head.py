@@ -138,7 +138,7 @@ class MultiLabelHead(KeyedHead):
             rest: Called every few milliseconds.
         """
         terms = self._looked_at(classes, images, rest)
-        expected = self._expected(terms, images)
+        expected = self._expected(terms)
         found = logistic(
             terms.left_out,
             terms.images.targets,
@@ -176,7 +176,8 @@ class MultiLabelHead(KeyedHead):
         names, scores = other._terms_of(images.embeddings[rows])
         held = at >= 0
         names[held], scores[held] = (term[at[held]] for term in terms.left_out)
-        return sum(other._weighted(other.parameters_, names, scores))
+        of_names, of_images = other._weighted(other.parameters_, names, scores)
+        return of_names + of_images
 
     def terms_of(self, queries: ImageEmbeddings) -> tuple[tuple[Tensor, Tensor], float]:
         """Both terms of n queries, (n, N) each, and the log-odds that are known beforehand."""
@@ -188,7 +189,7 @@ class MultiLabelHead(KeyedHead):
         names, images = (term.clone() for term in terms.left_out)
         return LeftOutImages(
             targets=terms.images.targets,
-            probabilities=sum(self._weighted(self.parameters_, names, images)).sigmoid(),
+            probabilities=self._probabilities(names, images),
             thresholds=self.thresholds_,
             judged=terms.voting,
             shots=terms.shots,
@@ -212,13 +213,13 @@ class MultiLabelHead(KeyedHead):
             terms.images.targets,
             terms.voting,
             _votes(terms.images),
-            self._expected(terms, None).prior,
+            self._expected(terms).prior,
             terms.base,
             slopes=(parameters.names, parameters.images),
             offset=parameters.offset,
         )
         names, images = (term.clone() for term in terms.left_out)
-        chances = sum(self._weighted(parameters, names, images)).sigmoid()
+        chances = self._probabilities(names, images)
         found = best_thresholds(
             chances.double().numpy(),
             terms.images.targets.numpy(),
@@ -272,7 +273,7 @@ class MultiLabelHead(KeyedHead):
             n_negatives=len(every) - labelled,
         )
 
-    def _expected(self, terms: _Terms, images: LabelledEmbeddings | None) -> Expected:
+    def _expected(self, terms: _Terms) -> Expected:
         shots = terms.images.targets.sum(dim=0)
         present = shots[shots > 0]
         return expected_at(float(present.double().mean()) if len(present) else 1.0)
@@ -286,6 +287,10 @@ class MultiLabelHead(KeyedHead):
             return centred, torch.zeros_like(names)
         scores = terms.detectors.scores(self.keys(queries))
         return names - terms.reference, (scores - terms.centre) / terms.unit
+
+    def _probabilities(self, names: Tensor, images: Tensor) -> Tensor:
+        of_names, of_images = self._weighted(self.parameters_, names, images)
+        return (of_names + of_images).sigmoid()
 
     def _weighted(
         self, parameters: MultiLabelParameters, names: Tensor, images: Tensor

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Votes of the mean class that a class's own are added to, in images that show it.
-SHRINKAGE = 8.0
+SHRINKAGE = 4.0
 #: Probabilities that may be thresholds.
 _GRID = np.linspace(0.05, 0.95, 46)
 

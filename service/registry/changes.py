@@ -69,8 +69,8 @@ class ChangeMaker:
         """
         settings = change.settings or basis.settings
         if settings.multi_label and change.added:
-            held = live.embeddings_of({image.sha256 for _, image in change.added})
-            change = replace(change, added=embedded_once(change.added, held))
+            known = live.embeddings_of({image.sha256 for _, image in change.added})
+            change = replace(change, added=embedded_once(change.added, known))
         removed = change.images_removed(basis.support)
         leaving = 0 if removed is None else len(removed)
         if basis.negatives is not None:  # one by one, they are counted already

@@ -212,6 +212,11 @@ def test_load_refuses_the_embeddings_of_another_backbone(
         handful.Classifier.load(tmp_path / "textures.safetensors", other)
 
 
+def test_several_labels_an_image_are_left_to_a_service(backbone: handful.Backbone) -> None:
+    with pytest.raises(ValueError, match="ask a service"):
+        handful.Classifier(backbone, handful.ClassifierSettings(multi_label=True))
+
+
 def test_load_refuses_files_that_are_no_classifiers(
     backbone: handful.Backbone, tmp_path: Path
 ) -> None:

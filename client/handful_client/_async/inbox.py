@@ -48,7 +48,7 @@ class AsyncInbox(AsyncNamed):
         return await self._judge(item_id, "confirm")
 
     async def correct(self, item_id: str, label: str, *also: str) -> InboxActionOut:
-        """The picture is of that class, and is registered there; and of others, of several labels."""
+        """The picture is of that class, registered there; and of others, of several."""
         return await self._judge(item_id, "correct", label, also)
 
     async def reject(self, item_id: str) -> InboxActionOut:

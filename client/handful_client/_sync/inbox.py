@@ -48,7 +48,7 @@ class Inbox(Named):
         return self._judge(item_id, "confirm")
 
     def correct(self, item_id: str, label: str, *also: str) -> InboxActionOut:
-        """The picture is of that class, and is registered there; and of others, of several labels."""
+        """The picture is of that class, registered there; and of others, of several."""
         return self._judge(item_id, "correct", label, also)
 
     def reject(self, item_id: str) -> InboxActionOut:

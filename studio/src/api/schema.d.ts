@@ -532,6 +532,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/classifiers/{name}/report/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_label_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/classifiers/{name}/report/confused": {
         parameters: {
             query?: never;
@@ -961,6 +977,7 @@ export interface components {
             names_carry_meaning: boolean;
             false_rejection_rate: number;
             support_views: number;
+            multi_label: boolean;
             /** @enum {string} */
             remember: "none" | "unknown" | "uncertain" | "all";
             remember_most: number;
@@ -993,6 +1010,8 @@ export interface components {
             false_rejection_rate?: number;
             /** @default 1 */
             support_views?: number;
+            /** @default false */
+            multi_label?: boolean;
             /**
              * @default none
              * @enum {string}
@@ -1037,6 +1056,7 @@ export interface components {
             action: "correct";
             /** Format: label */
             label: string;
+            also?: string[];
         };
         DeleteIn: {
             /**
@@ -1240,6 +1260,26 @@ export interface components {
             requests_per_second: number | null;
             images_per_second: number | null;
         };
+        LabelReport: {
+            label: string;
+            n_images: number;
+            threshold: number;
+            precision: number | null;
+            recall: number | null;
+            f1: number | null;
+            average_precision: number | null;
+        };
+        LabelsReportOut: {
+            classifier: string;
+            n_classes: number;
+            n_images: number;
+            n_negatives: number;
+            labels_an_image: number | null;
+            examined: number;
+            mean_average_precision: number | null;
+            f1: number | null;
+            classes: components["schemas"]["LabelReport"][];
+        };
         LearningCurveOut: {
             shots: number;
             measured: components["schemas"]["MeasuredPoint"][];
@@ -1386,6 +1426,7 @@ export interface components {
             /** Format: label */
             label: string;
             probability: number;
+            labels?: string[] | null;
             known: boolean;
             p_value: number | null;
             prediction_set: string[] | null;
@@ -1396,6 +1437,7 @@ export interface components {
             /** Format: label */
             label: string;
             probability: number;
+            labels?: string[] | null;
             known: boolean;
             p_value: number | null;
             prediction_set: string[] | null;
@@ -1419,6 +1461,7 @@ export interface components {
             probability: number;
             zero_shot: number;
             cache: number;
+            threshold?: number | null;
         };
         ReEmbeddingIn: {
             precision?: ("float32" | "bfloat16" | "int8") | null;
@@ -1483,6 +1526,7 @@ export interface components {
             known: boolean;
             p_value: number | null;
             prediction_set: string[] | null;
+            labels?: string[] | null;
             candidates: components["schemas"]["CandidateOut"][];
         };
         ReportOut: {
@@ -1603,6 +1647,7 @@ export interface components {
             /** Format: label */
             label: string;
             probability: number;
+            labels?: string[] | null;
             known: boolean;
             p_value: number | null;
             top_k: components["schemas"]["RankedLabelOut"][];
@@ -2004,6 +2049,7 @@ export interface operations {
             query?: {
                 filename_encoding?: components["schemas"]["FileNameEncoding"] | null;
                 predict?: boolean;
+                labels?: string[] | null;
                 wait?: "tuned" | null;
             };
             header?: {
@@ -3061,6 +3107,27 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": string;
+                };
+            };
+        };
+    };
+    get_label_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsReportOut"];
                 };
             };
         };

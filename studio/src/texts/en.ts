@@ -223,6 +223,7 @@ export const en = {
     unknown: (label: string) =>
       `It does not look like anything that was taught. The nearest class is ${isolated(label)}.`,
     several: (labels: string[]) => `It may be any of these: ${labels.map(isolated).join(", ")}.`,
+    noLabel: "It shows none of the classes.",
     noneOfThem: "None of the classes is likely enough to be named.",
     why: "Why",
     byName: "The name",

@@ -23,9 +23,23 @@ export function Answer({ trial }: { trial: Trial }) {
   );
 }
 
+/** The labels of a picture that may have several, or none. */
+function Labels({ labels }: { labels: string[] }) {
+  return labels.length === 0 ? (
+    <h2 class="verdict quiet">{texts.try.noLabel}</h2>
+  ) : (
+    <h2 class="verdict verdict-labels">
+      {labels.map((label) => (
+        <bdi key={label}>{label}</bdi>
+      ))}
+    </h2>
+  );
+}
+
 /** The answer in a line, and in words where it is not simply that. */
 export function Verdict({ answer }: { answer: Prediction }) {
   const several = answer.prediction_set ?? [];
+  if (answer.labels) return <Labels labels={answer.labels} />;
   return (
     <>
       <h2 class="verdict">

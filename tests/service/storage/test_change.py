@@ -56,6 +56,7 @@ def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> 
         names_carry_meaning=False,
         false_rejection_rate=0.25,
         support_views=4,
+        multi_label=True,
         remember="uncertain",
         remember_most=7,
         remember_days=0.5,

@@ -148,9 +148,7 @@ def test_a_verdict_may_have_several_labels(classifier: Classifier) -> None:
     assert done["right"] == (set(answer["labels"]) == {"ant", "cat"})
     assert done["image"]["label"] == "ant"
     assert len(ids(made, "ant").keys() & ids(made, "cat").keys()) == 1
-    problem(
-        made.http.post(f"{made.url}/inbox/{item['id']}", json=asked), 404, "not-in-the-inbox"
-    )
+    problem(made.http.post(f"{made.url}/inbox/{item['id']}", json=asked), 404, "not-in-the-inbox")
 
 
 def test_it_moves_as_a_file_and_as_a_copy(classifier: Classifier) -> None:
