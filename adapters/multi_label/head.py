@@ -7,7 +7,6 @@ in units of its spread over these, base the log-odds of the support images' labe
 
 from __future__ import annotations
 
-import math
 from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -20,23 +19,17 @@ from adapters.embeddings import ClassSet, ImageEmbeddings, LabelledEmbeddings, S
 from adapters.heads.cached import KeyedHead
 from adapters.heads.head import Scores
 from adapters.heads.term import zero_shot_logits
-from adapters.memory import Storages, storages
+from adapters.memory import Storages
 from adapters.multi_label.calibration import Logistic, logistic
-from adapters.multi_label.detectors import Detectors
-from adapters.multi_label.expected import BY_NAME, THRESHOLD, Expected, expected_at
-from adapters.multi_label.images import MultiLabelImages
+from adapters.multi_label.expected import BY_NAME, THRESHOLD
 from adapters.multi_label.left_out import LeftOutImages
+from adapters.multi_label.terms import Terms
 from adapters.multi_label.thresholds import best_thresholds
 from adapters.rest import Rest, no_rest
 from adapters.tuning.tuning import Parameters, Tuning
 
 #: Its name in stored tunings; in settings it is ``multi_label``.
 NAME = "multi-label"
-# What an image counts as a vote on each class: scores of an image are not independent, and one of a
-# single label does not tell how a class looks beside others.
-_VOTE, _VOTE_OF_SINGLE = 0.1, 0.05
-#: Images that the detectors are fitted to; of more, each class gives as many as another.
-MOST_IMAGES = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,42 +47,11 @@ class MultiLabelParameters(Parameters):
     offset: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Terms:
-    """Both terms of the images that were fitted to, each left out, and what brings queries there.
-
-    Attributes:
-        images: The m images.
-        detectors: Fitted to them; None without images.
-        reference: Mean zero-shot logit of images that do not show the class.
-        centre: Mean score of these.
-        unit: Standard deviation of it.
-        base: Log-odds of a label.
-        voting: (N,) bool: classes that keep an image when one is left out.
-        left_out: z and f of the m images, (m, N) each.
-        shots: (N,) int64 images of each class, whether among the m or not.
-        n_images: Images with a label, likewise.
-        n_negatives: Images without one.
-    """
-
-    images: MultiLabelImages
-    detectors: Detectors | None
-    reference: float
-    centre: float
-    unit: float
-    base: float
-    voting: Tensor
-    left_out: tuple[Tensor, Tensor]
-    shots: Tensor
-    n_images: int
-    n_negatives: int
-
-
 class MultiLabelHead(KeyedHead):
     """Detectors and names, with a probability and a threshold for each class.
 
-    All that is fitted is fitted anew at each change, O(m · r² + r³) for the m of at most
-    :data:`MOST_IMAGES` images and their r ≤ d directions; the cache follows.
+    All that is fitted is fitted anew at each change, O(m · r² + r³) for m images, at most
+    :data:`adapters.multi_label.terms.MOST_IMAGES`, and their r ≤ d directions; the cache follows.
 
     Attributes:
         thresholds_: (N,) probabilities from which on a label is given.
@@ -100,7 +62,7 @@ class MultiLabelHead(KeyedHead):
 
     thresholds_: Tensor
     _negatives: ImageEmbeddings | None = None
-    _fitted: _Terms
+    _fitted: Terms
     _logistic: Logistic
 
     def with_negatives(self, negatives: SupportSet | None) -> Self:
@@ -138,12 +100,12 @@ class MultiLabelHead(KeyedHead):
             rest: Called every few milliseconds.
         """
         terms = self._looked_at(classes, images, rest)
-        expected = self._expected(terms)
+        expected = terms.expected
         found = logistic(
             terms.left_out,
             terms.images.targets,
             terms.voting,
-            _votes(terms.images),
+            terms.votes,
             expected.prior,
             terms.base,
             rest=rest,
@@ -205,15 +167,15 @@ class MultiLabelHead(KeyedHead):
     def _fit(self, images: LabelledEmbeddings) -> None:
         self._fit_terms(self._looked_at(self.classes_, images, no_rest))
 
-    def _fit_terms(self, terms: _Terms) -> None:
+    def _fit_terms(self, terms: Terms) -> None:
         parameters = self.parameters_
         self._fitted = terms
         self._logistic = logistic(
             terms.left_out,
             terms.images.targets,
             terms.voting,
-            _votes(terms.images),
-            self._expected(terms).prior,
+            terms.votes,
+            terms.expected.prior,
             terms.base,
             slopes=(parameters.names, parameters.images),
             offset=parameters.offset,
@@ -234,59 +196,15 @@ class MultiLabelHead(KeyedHead):
         return tuning.parameters
 
     def _derived(self) -> Storages:
-        terms = self._fitted
-        of_images = {**terms.images.embeddings.storages(), **storages(*terms.left_out)}
-        of_detectors = {} if terms.detectors is None else terms.detectors.storages()
-        return {**super()._derived(), **of_images, **of_detectors}
+        return {**super()._derived(), **self._fitted.storages()}
 
-    def _looked_at(self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest) -> _Terms:
-        every = MultiLabelImages.of(classes, images, self._negatives)
-        some = every.at_most(MOST_IMAGES)
-        labelled = int(every.targets.any(dim=1).sum())
-        rest()
-        targets, embeddings = some.targets, some.embeddings
-        shots = targets.sum(dim=0)
-        zero_shot = zero_shot_logits(embeddings.frozen, classes, self.logit_scale)
-        detectors, scores = None, torch.zeros_like(zero_shot)
-        if len(some):
-            detectors = Detectors.fit(self.keys(embeddings), targets, rest)
-            scores = detectors.left_out
-        others = ~targets & (shots > 0)
-        centre, unit, reference = 0.0, 1.0, 0.0
-        if int(others.sum()) > 1:
-            centre, reference = float(scores[others].mean()), float(zero_shot[others].mean())
-            unit = max(float(scores[others].std()), 1e-6)
-        share = float(targets.sum()) / max(targets.numel(), 1) if len(some) else 1.0
-        # As likely as not, at most; and as one label an image, at least.
-        share = min(max(share, 1 / max(len(classes), 1)), 0.5)
-        return _Terms(
-            images=some,
-            detectors=detectors,
-            reference=reference,
-            centre=centre,
-            unit=unit,
-            base=math.log(share / (1 - share)),
-            voting=shots > 1,
-            left_out=(zero_shot - reference, (scores - centre) / unit),
-            shots=every.targets.sum(dim=0),
-            n_images=labelled,
-            n_negatives=len(every) - labelled,
-        )
-
-    def _expected(self, terms: _Terms) -> Expected:
-        shots = terms.images.targets.sum(dim=0)
-        present = shots[shots > 0]
-        return expected_at(float(present.double().mean()) if len(present) else 1.0)
+    def _looked_at(self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest) -> Terms:
+        return Terms.of(classes, images, self._negatives, self.logit_scale, self.keys, rest)
 
     def _terms_of(self, queries: ImageEmbeddings) -> tuple[Tensor, Tensor]:
         """(n, N) z and f of queries."""
-        terms = self._fitted
         names = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
-        if terms.detectors is None:
-            centred = names - names.mean(dim=1, keepdim=True) if names.shape[1] > 1 else names
-            return centred, torch.zeros_like(names)
-        scores = terms.detectors.scores(self.keys(queries))
-        return names - terms.reference, (scores - terms.centre) / terms.unit
+        return self._fitted.of_queries(names, self.keys(queries))
 
     def _probabilities(self, names: Tensor, images: Tensor) -> Tensor:
         of_names, of_images = self._weighted(self.parameters_, names, images)
@@ -305,9 +223,3 @@ class MultiLabelHead(KeyedHead):
             of_names[:, absent] = BY_NAME.names[0] * names[:, absent]
             of_images[:, absent] = BY_NAME.offset[0] + terms.base
         return of_names, of_images
-
-
-def _votes(images: MultiLabelImages) -> Tensor:
-    """(m,) what each image counts."""
-    single = images.targets.sum(dim=1) == 1
-    return torch.where(single, _VOTE_OF_SINGLE, _VOTE)
