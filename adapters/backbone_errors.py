@@ -17,5 +17,9 @@ class NoInsertionPointError(BackboneError):
     """The image tower has no blocks that an adapter can be attached to."""
 
 
+class NoLinearProjectionError(BackboneError):
+    """A tower does not end in a matrix, which a correction is computed of."""
+
+
 class PromptError(BackboneError):
     """Prompts cannot be learned for, or used with, this backbone; the message mends it."""

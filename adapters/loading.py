@@ -12,13 +12,21 @@ from adapters.backbones import Backbone, DualEncoder
 from adapters.backbones.lite import LITE
 from adapters.backbones.lite.model import build_lite
 from adapters.backbones.open_clip_models import load_open_clip
-from adapters.corrections import NO_ADAPTER, BeforeProjection, Correction, Uncorrected
+from adapters.corrections import (
+    ISOCLIP,
+    NO_ADAPTER,
+    BeforeProjection,
+    Correction,
+    Uncorrected,
+    adapter_file,
+)
 from adapters.corrections.bottleneck import (
     Adapted,
     AdaptedBeforeProjection,
     load_adapter,
     tower_fingerprint,
 )
+from adapters.corrections.isoclip import IsoClip
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
 from adapters.prompts.towers import towers
@@ -44,8 +52,9 @@ def load_backbone(
             :func:`adapters.backbones.open_clip_models.load_open_clip`.
         device: Where it computes; the GPU if there is one.
         prompts: What ``handful train comma`` made for it, to be used in both towers.
-        adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path,
-            or ``none`` for none. By default `lite` has its own, and others have none.
+        adapter: What ``handful train imo`` made for it, to correct intra-modal overlap; a path;
+            ``isoclip`` for what needs no training; or ``none``. By default `lite` has its own, and
+            others have none.
         make_engine: Makes what runs the image tower; see :mod:`adapters.engines`.
         recipe: How images are embedded, or what chooses that by the model's fingerprint.
 
@@ -81,8 +90,11 @@ def load_correction(encoder: DualEncoder, adapter: str | None = None) -> Correct
 
     Raises:
         AdapterError: The adapter is missing, damaged or another tower's.
+        NoLinearProjectionError: IsoCLIP is asked for, and the towers do not end in matrices.
     """
-    path = Path(adapter) if adapter else encoder.adapter
+    if adapter == ISOCLIP:
+        return IsoClip(encoder.model)
+    path = adapter_file(adapter) or encoder.adapter
     if path is None or adapter == NO_ADAPTER:
         return BeforeProjection() if encoder.pools_before_projection else Uncorrected()
     loaded = load_adapter(path, encoder.visual, encoder.name)

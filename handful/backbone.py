@@ -29,7 +29,8 @@ def load_backbone(
         name: ``lite``, whose weights come with the installation, or any open_clip model:
             ``MODEL/TAG``, ``MODEL/CHECKPOINT``, ``hf-hub:ORG/REPOSITORY``, ``local-dir:FOLDER``.
         device: Where it computes; the GPU if there is one.
-        adapter: What ``handful train imo`` made for it; ``none`` for none. `lite` has its own.
+        adapter: What ``handful train imo`` made for it; ``isoclip`` for the correction that
+            needs no training (docs/isoclip.md); ``none`` for none. `lite` has its own.
         prompts: What ``handful train comma`` made for it.
         precision: Of the image tower: float32, computed by PyTorch; bfloat16 or int8, by OpenVINO
             (docs/precision.md). Embeddings of two precisions are not comparable.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from adapters.backbones import Backbone
-from adapters.corrections import NO_ADAPTER
+from adapters.corrections import adapter_file
 from adapters.encoder import Encoder
 from adapters.engines import Eager
 from adapters.kept import load_compiled
@@ -55,8 +54,8 @@ def load_encoder(settings: Settings, recipe: Recipe | ChooseRecipe | None = None
 def origin_of(backbone: Encoder, settings: Settings) -> Origin:
     """What the embeddings of a backbone come from that was loaded with these settings."""
     adapter, prompts = settings.adapter, settings.prompts
-    if adapter not in (None, NO_ADAPTER):
-        adapter = str(Path(adapter).resolve())
+    if (file := adapter_file(adapter)) is not None:
+        adapter = str(file.resolve())
     return Origin(
         backbone.fingerprint,
         settings.backbone,  # the name of one with prompts has them in it

@@ -6,9 +6,6 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-NO_ADAPTER = "none"
-"""In the place of an adapter's path: none, not even the backbone's own."""
-
 
 class Correction(Protocol):
     """A correction of intra-modal overlap (Kravets & Namboodiri, BMVC 2024).

@@ -12,7 +12,7 @@ from pathlib import Path
 from adapters.backbone_errors import BackboneError
 from adapters.backbones import Backbone
 from adapters.collector import without_collections
-from adapters.corrections import NO_ADAPTER, Uncorrected
+from adapters.corrections import Uncorrected, adapter_file
 from adapters.kept.compiled_backbone import CompiledBackbone
 from adapters.kept.given_back import give_back_memory, let_go_of_pages
 from adapters.kept.kept_model import KeptModel, discard
@@ -124,8 +124,8 @@ def _made(
             weights = weights_file(name)
             if weights is None:
                 raise NotKeptError("which files it is made of is not known")
-            own = [] if adapter in (None, NO_ADAPTER) else [Path(str(adapter))]
-            _point(_pointer(request, cache), [weights, *own])
+            own = adapter_file(adapter)
+            _point(_pointer(request, cache), [weights, *([] if own is None else [own])])
             before = _found(request, name, adapter, cache)
         folder = _found(request, name, adapter, cache)
         if folder is None or folder != before:

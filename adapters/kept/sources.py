@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adapters.backbones.folder_files import CONFIG_NAME
 from adapters.backbones.lite import ADAPTER, LITE, LITE_FOLDER, TOWER_FILES
-from adapters.corrections import NO_ADAPTER
+from adapters.corrections import adapter_file
 
 RECIPE = "handful kept 2"
 """Of the conversion itself; another one for any change of what is converted or kept."""
@@ -25,7 +25,8 @@ def request_key(name: str, adapter: str | None) -> str:
         name: Of the backbone.
         adapter: As for :func:`adapters.loading.load_backbone`.
     """
-    path = adapter if adapter in (None, NO_ADAPTER) else str(Path(str(adapter)).resolve())
+    file = adapter_file(adapter)
+    path = adapter if file is None else str(file.resolve())
     asked = [RECIPE, name, path, [_version(package) for package in _PACKAGES]]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
@@ -44,9 +45,7 @@ def files_of(name: str, adapter: str | None) -> list[Path] | None:
     weights = _weights(name)
     if weights is None:
         return None
-    own = ADAPTER if name == LITE and adapter is None else None
-    if adapter not in (None, NO_ADAPTER):
-        own = Path(str(adapter))
+    own = ADAPTER if name == LITE and not adapter else adapter_file(adapter)
     return [*weights, *([] if own is None else [own])]
 
 

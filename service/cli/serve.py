@@ -19,7 +19,9 @@ def serve(
     ] = None,
     adapter: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="adapter.safetensors of handful train imo; or none."),
+        typer.Option(
+            metavar="FILE", help="adapter.safetensors of handful train imo; isoclip; or none."
+        ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,

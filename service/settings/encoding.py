@@ -22,8 +22,8 @@ class EncodingSettings(BaseModel):
     )
     adapter: str | None = Field(
         None,
-        description="Trained adapter against overlap, which handful train imo made, or none; lite"
-        " has its own by default.",
+        description="Trained adapter against overlap, which handful train imo made, isoclip for the"
+        " correction that needs no training, or none; lite has its own by default.",
     )
     device: str | None = Field(None, description="cpu or cuda; the GPU if there is one.")
     runtime: Literal["auto", "eager"] = Field(

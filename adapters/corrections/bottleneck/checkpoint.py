@@ -111,7 +111,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             metadata = _described(file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise AdapterError(f"there is no adapter {path}") from error
+        raise AdapterError(
+            f"there is no adapter {path}; name a file that handful train imo made, isoclip for the"
+            " correction that needs no training, or none"
+        ) from error
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{path} cannot be read as an adapter: {error}") from error
     fields = ("config", "places", "backbone", "fingerprint", "training")

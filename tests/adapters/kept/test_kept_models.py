@@ -109,6 +109,17 @@ def test_what_is_kept_embeds_as_pytorch_does(name: str, eager: Backbone, cache: 
     assert len(kept(cache)) == 1
 
 
+def test_a_backbone_is_kept_with_isoclip(name: str, eager: Backbone, cache: Path) -> None:
+    corrected = load_backbone(name, "cpu", adapter="isoclip")
+    for _ in ("made", "found again"):
+        found = load_compiled(name, adapter="isoclip", cache=cache)
+        assert found.engine == "openvino"
+        same(found, corrected)
+    assert len(kept(cache)) == 1
+    assert load_compiled(name, adapter="none", cache=cache).fingerprint == eager.fingerprint
+    assert len(kept(cache)) == 2
+
+
 def test_lite_is_kept_with_its_adapter(tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = tmp_path_factory.mktemp("lite")
     load_compiled(LITE, cache=cache)
