@@ -21,7 +21,7 @@ from adapters.corrections.isoclip import IsoClip, image_projection, isotropic, t
 from adapters.loading import load_backbone, load_correction, load_dual_encoder
 from tests.tiny_vit import CONFIG, write_tiny_vit
 
-TEXT = CONFIG["text_cfg"]
+TEXT: Any = CONFIG["text_cfg"]
 widths = st.integers(8, 24)
 
 
