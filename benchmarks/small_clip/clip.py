@@ -8,16 +8,15 @@ from typing import Any
 import open_clip
 import torch
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from adapters.training.loop import Examples, LoopSettings, train
-from adapters.training.methods.mixup.losses import clip_loss
 from adapters.training.objective import Objective
 from benchmarks.small_clip.data import MEAN, SIDE, STD
 
 TEMPLATE = "a photo of a {}."
-CONTEXT = 24
+CONTEXT = 16
 CONFIG: dict[str, Any] = {
     "embed_dim": 64,
     "vision_cfg": {
@@ -26,6 +25,7 @@ CONFIG: dict[str, Any] = {
         "width": 128,
         "head_width": 32,
         "patch_size": 8,
+        "patch_dropout": 0.5,
     },
     "text_cfg": {
         "context_length": CONTEXT,
@@ -36,20 +36,6 @@ CONFIG: dict[str, Any] = {
     },
 }
 tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
-
-
-class Contrastive(Objective):
-    """CLIP's own loss."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model: Any = model
-
-    def forward(self, *batch: Tensor) -> Tensor:
-        """The loss of pixels and tokens."""
-        images, texts = self.model.encode_image(batch[0]), self.model.encode_text(batch[1])
-        scale = self.model.logit_scale.exp()
-        return clip_loss(normalize(images, dim=-1), normalize(texts, dim=-1), scale)
 
 
 def new(seed: int) -> Any:

@@ -19,7 +19,7 @@ from benchmarks.small_clip.data import Crops, Pictures
 
 SHOTS = 16
 PROMPTS = CommaConfig(length=4, depth=2, weight=1.0, template=TEMPLATE)
-SETTINGS = LoopSettings(epochs=20, batch=64, learning_rate=2e-3, weight_decay=5e-4, warmup=0.2)
+SETTINGS = LoopSettings(epochs=10, batch=64, learning_rate=2e-3, weight_decay=5e-4, warmup=0.2)
 
 
 def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[str, list[float]]:
@@ -48,7 +48,7 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
         written.append(_hits(images(model, pixels), texts(model, pictures.names), pictures))
         tuned.append(_hits(images(prompted, pixels), texts(prompted, pictures.names), pictures))
     found = {
-        f"{name} classes": [a, b]
+        f"accuracy in %, {name} classes": [a, b]
         for name, a, b in zip(("base", "novel"), written, tuned, strict=True)
     }
     return found | {"harmonic mean": [harmonic_mean(written), harmonic_mean(tuned)]}

@@ -15,7 +15,7 @@ from torch import Tensor
 from adapters.backbones.backbone import readable
 from adapters.training.order import Turn
 
-SIDE, ROOM = 64, 72
+SIDE, ROOM = 48, 56
 MEAN, STD = 0.5, 0.25
 
 

@@ -16,7 +16,7 @@ from adapters.training.methods.mixup.objective import MixupObjective
 from benchmarks.small_clip.clip import images, run, texts, tokens
 from benchmarks.small_clip.data import Crops, Pictures
 
-SETTINGS = LoopSettings(epochs=5, batch=128, learning_rate=3e-4)
+SETTINGS = LoopSettings(epochs=3, batch=128, learning_rate=3e-4)
 WEIGHT = PUBLISHED_WEIGHTS["m2"]
 
 
