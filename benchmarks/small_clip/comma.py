@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from adapters.prompts import CommaConfig, TrainedPrompts
 from adapters.prompts.model import PromptedModel
 from adapters.training.loop import LoopSettings
+from adapters.training.methods.comma.config import OURS, CommaTerms
 from adapters.training.methods.comma.objective import CommaObjective
 from benchmarks.small_clip.clip import TEMPLATE, images, run, texts, tokenizer
 from benchmarks.small_clip.data import Crops, Pictures
@@ -22,7 +23,9 @@ PROMPTS = CommaConfig(length=4, depth=2, weight=1.0, template=TEMPLATE)
 SETTINGS = LoopSettings(epochs=10, batch=64, learning_rate=2e-3, weight_decay=5e-4, warmup=0.2)
 
 
-def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[str, list[float]]:
+def measure(
+    model: Any, learning: Pictures, other: Pictures, seed: int, terms: CommaTerms = OURS
+) -> dict[str, list[float]]:
     """Accuracy in % on base classes, novel classes, and their harmonic mean.
 
     Args:
@@ -30,13 +33,14 @@ def measure(model: Any, learning: Pictures, other: Pictures, seed: int) -> dict[
         learning: Images to draw shots of the base classes from.
         other: Images to measure on.
         seed: Of the draw and the training.
+        terms: Whether generators learn.
     """
     classes = learning.labels.unique().tolist()
     base, novel = classes[: (len(classes) + 1) // 2], classes[(len(classes) + 1) // 2 :]
     few = _draw(learning.of_classes(base), seed)
     frozen = copy.deepcopy(model).requires_grad_(False)
     torch.manual_seed(SETTINGS.seed)
-    objective = CommaObjective(frozen, tokenizer, few.names, PROMPTS)
+    objective = CommaObjective(frozen, tokenizer, few.names, PROMPTS, terms)
     run(objective, Crops(few, seed=seed), SETTINGS, "learning prompts")
     trained = TrainedPrompts(PROMPTS, *objective.learned_prompts(), "small CLIP", "", {})
     prompted = PromptedModel(frozen, tokenizer, trained)
