@@ -5,8 +5,8 @@
 FOLDER holds CLASS/IMAGE files of many classes, such as Caltech-101. Half of the images of each
 class train the CLIP, with the names of their classes as texts, a fifth of which are exchanged, as
 captions on the web are sometimes wrong, too; all figures are of the other half. Run again with the
-same FILE it goes on with the seeds that are lacking. Settings were chosen with seed 100
-(``--first 100 --seeds 1``), which is not among those of any table.
+same FILE it goes on with the seeds that are lacking. To choose settings take another seed
+(``--first 100 --seeds 1``), not one of a table.
 """
 
 from __future__ import annotations
