@@ -17,7 +17,14 @@ from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe, Recipe
 from service.authentication.bookkeeping import Bookkeeping
 from service.authentication.key_ring import KeyRing
-from service.encoder import asked_recipe, load_encoder, origin_of
+from service.encoder import (
+    asked_recipe,
+    load_encoder,
+    load_towers,
+    origin_of,
+    prompts_refusal,
+)
+from service.encoding.prompted import PromptedEncoders
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.fetching import Fetcher, fetcher_of
@@ -26,6 +33,7 @@ from service.installation import check_one_faiss
 from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
+from service.prompts import ChosenPrompts
 from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.early_following import EarlyFollowing
@@ -49,6 +57,7 @@ from service.storage.recording import Recorder
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits
+from service.storage.trained_prompts import prompts_file
 from service.thread_pools import one_thread_a_call
 from service.thumbnails.thumbnails import Thumbnails
 
@@ -76,6 +85,7 @@ class ServiceParts:
     store: Store
     embedder: RecipeEmbedders
     texts: TextEmbedder
+    prompts: ChosenPrompts
     answering: Answering
     tuner: BackgroundTuner
     re_embedder: ReEmbedder
@@ -147,18 +157,29 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        embedder = RecipeEmbedders(backbone, settings, partial(load, settings))
+        model = backbone.model_fingerprint
+        prompted = PromptedEncoders(
+            settings,
+            model,
+            partial(load_towers, settings),
+            lambda fingerprint: prompts_file(engine, fingerprint, model),
+            prompts_refusal(backbone, settings),
+        )
+        embedder = RecipeEmbedders(backbone, settings, partial(load, settings), prompted)
         moves = RecipeMoves(engine, own)
         kept = moves.fingerprint()
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
         check_fingerprints(engine, own)
+        prompts = ChosenPrompts(engine, own, prompted)
+        prompts.load_used()
         contents = Contents.opened(engine, settings.images, settings.database_seconds)
         store = Store(
             engine,
             own,
             store_images=settings.store_images,
             accepts=embedder.can_embed,
+            prompted=embedder.is_prompted,
             keeps_history=settings.history_days > 0,
             contents=contents,
         )
@@ -178,6 +199,7 @@ class ServiceParts:
             memory=settings.classifier_memory // settings.processes,
             freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
+            prompts=prompts,
         )
         texts = TextEmbedder(
             backbone,
@@ -188,6 +210,7 @@ class ServiceParts:
                 backbone.width,
             ),
             embedder.queries_wait,
+            embedder.encoder,
         )
         logger.info(
             "ready after %.1f s: backbone %s on %s (%s, %s), %d classifiers in %s",
@@ -238,6 +261,7 @@ class ServiceParts:
             store=store,
             embedder=embedder,
             texts=texts,
+            prompts=prompts,
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from adapters.backbones import Backbone
+from adapters.embeddings import ImageEmbeddings
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.shared_towers import SharedTowers
 from adapters.recipe import Recipe
@@ -59,6 +61,16 @@ class PromptedEncoder(Backbone):
         """Embed (n, H, W, 3) uint8 pixels, as an engine does."""
         rows = self._shared.embed(list(pixels), [self.vision] * len(pixels))
         return rows.frozen, rows.corrected
+
+    def shared_pass(
+        self, pictures: Sequence[Tensor], prompts: Sequence[Tensor | None]
+    ) -> ImageEmbeddings:
+        """Embed n pictures of (H, W, 3) uint8, each with prompts of its own; None: with these.
+
+        Raises as :meth:`adapters.prompts.shared_towers.SharedTowers.embed`.
+        """
+        own = self.vision
+        return self._shared.embed(pictures, [own if one is None else one for one in prompts])
 
     def templates_for(self, asked: object) -> tuple[str, ...]:
         """The template of the prompts; others are left aside."""

@@ -66,6 +66,13 @@ from service.problems.jobs import (
     RememberedNotFound,
     TooManyJobs,
 )
+from service.problems.prompts import (
+    InvalidPrompts,
+    PromptsExist,
+    PromptsInUse,
+    PromptsNotFound,
+    TooManyPrompts,
+)
 from service.problems.requests import (
     AnswerTooLarge,
     ForeignOrigin,
@@ -123,6 +130,7 @@ __all__ = [
     "InvalidName",
     "InvalidPath",
     "InvalidPrecondition",
+    "InvalidPrompts",
     "InvalidRequest",
     "InvalidSettings",
     "InvalidUpload",
@@ -146,6 +154,9 @@ __all__ = [
     "OtherLabel",
     "Overloaded",
     "PreconditionFailed",
+    "PromptsExist",
+    "PromptsInUse",
+    "PromptsNotFound",
     "QuotaExceeded",
     "RateLimited",
     "ReEmbeddingUnderWay",
@@ -158,6 +169,7 @@ __all__ = [
     "StorageUnavailable",
     "TooManyJobs",
     "TooManyKeys",
+    "TooManyPrompts",
     "UnknownHost",
     "UnsupportedMediaType",
 ]

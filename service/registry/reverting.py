@@ -96,7 +96,7 @@ def _revert(
             continue
         renewed.append(replace(record, label=label))
     labels = [one.label for one in renewed] + [one.label for one in new]
-    rows = iter(texts.under(settings, labels))
+    rows = iter(texts.under(settings, labels, basis.state.fingerprint))
     renewed = [replace(one, text=next(rows)) for one in renewed]
     added_classes = [
         NewClass(

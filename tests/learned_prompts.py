@@ -1,0 +1,28 @@
+"""Files of learned prompts for a small CLIP, as training writes them, with random numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from adapters.corrections.bottleneck import tower_fingerprint
+from adapters.loading import load_dual_encoder
+from adapters.prompts import CommaConfig, TrainedPrompts
+from tests.small_clip import TEXT, VISION
+
+TEMPLATE = "a blurry photo of {}."
+
+
+def write_prompts(path: Path, backbone: str, seed: int, depth: int = 2, length: int = 2) -> Path:
+    """Write prompts that no other seed gives; return their path."""
+    generator = torch.Generator().manual_seed(seed)
+    TrainedPrompts(
+        CommaConfig(length=length, depth=depth, template=TEMPLATE),
+        torch.randn(depth, length, TEXT["width"], generator=generator),
+        torch.randn(depth, length, VISION["width"], generator=generator),
+        backbone,
+        tower_fingerprint(load_dual_encoder(backbone).model),
+        {"seed": seed},
+    ).save(path)
+    return path
