@@ -17,14 +17,7 @@ from adapters.encoder import Encoder
 from adapters.recipe import ChooseRecipe, Recipe
 from service.authentication.bookkeeping import Bookkeeping
 from service.authentication.key_ring import KeyRing
-from service.encoder import (
-    asked_recipe,
-    load_encoder,
-    load_towers,
-    origin_of,
-    prompts_refusal,
-)
-from service.encoding.prompted import PromptedEncoders
+from service.encoder import asked_recipe, load_encoder, origin_of
 from service.encoding.recipes import RecipeEmbedders
 from service.encoding.text_embedder import TextEmbedder
 from service.fetching import Fetcher, fetcher_of
@@ -33,7 +26,7 @@ from service.installation import check_one_faiss
 from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
-from service.prompts import ChosenPrompts
+from service.prompts import ChosenPrompts, prompted_encoders
 from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.early_following import EarlyFollowing
@@ -57,7 +50,6 @@ from service.storage.recording import Recorder
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits
-from service.storage.trained_prompts import prompts_file
 from service.thread_pools import one_thread_a_call
 from service.thumbnails.thumbnails import Thumbnails
 
@@ -157,14 +149,7 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        model = backbone.model_fingerprint
-        prompted = PromptedEncoders(
-            settings,
-            model,
-            partial(load_towers, settings),
-            lambda fingerprint: prompts_file(engine, fingerprint, model),
-            prompts_refusal(backbone, settings),
-        )
+        prompted = prompted_encoders(engine, backbone, settings)
         embedder = RecipeEmbedders(backbone, settings, partial(load, settings), prompted)
         moves = RecipeMoves(engine, own)
         kept = moves.fingerprint()

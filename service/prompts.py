@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
 
 from adapters.backbone_errors import BackboneError, PromptError
+from adapters.encoder import Encoder
+from service.encoder import load_towers, prompts_refusal
 from service.encoding.prompted import PromptedEncoders
-from service.problems import ChangedMeanwhile, InvalidPrompts
-from service.storage.errors import Outdated
+from service.problems import ChangedMeanwhile, InvalidPrompts, InvalidSettings
+from service.settings import Settings
+from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import Origin
 from service.storage.trained_prompts import (
     NewPrompts,
     PromptsRecord,
     PromptsRecorder,
+    classifiers_with_prompts,
     delete_prompts,
     find_prompts,
     fingerprints_in_use,
@@ -23,6 +28,10 @@ from service.storage.trained_prompts import (
     prompts_file,
     put_prompts,
 )
+from service.tenancy import bare
+
+# Classifiers that a message names.
+_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +118,42 @@ class ChosenPrompts:
 
         Raises:
             PromptsNotFound: The tenant has none of that name.
-            InvalidPrompts: They cannot be used with the backbone of this service.
+            InvalidSettings: They cannot be used with the backbone of this service.
         """
-        found = find_prompts(self.engine, tenant, name)
-        if found.model != self.model:
-            raise InvalidPrompts(
-                f"The prompts {name!r} were put for another backbone or adapter than this service"
-                " has. PUT their file again, or start the service with that backbone."
-            )
         try:
-            there = self.encoders.can_embed(found.fingerprint)
-        except BackboneError as error:
-            raise _refused(error) from error
-        if not there:
             self.encoders.refuse()
+            found = find_prompts(self.engine, tenant, name)
+            if found.model != self.model:
+                raise InvalidPrompts(
+                    f"They were put for another backbone or adapter than this service has. DELETE"
+                    f" /v1/prompts/{name} and PUT those that were trained for this one, or start"
+                    " the service as it was."
+                )
+            if not self.encoders.can_embed(found.fingerprint):
+                raise InvalidPrompts("They cannot be read; the log says why. PUT the file again.")
+        except InvalidPrompts as problem:
+            raise InvalidSettings(
+                f"prompts: {name!r} cannot be used. {problem.detail}"
+            ) from problem
         return found.fingerprint
 
     def load_used(self) -> None:
         """Load what classifiers of the database have chosen, so that no query waits for it.
 
         Raises:
-            BackboneError: The model cannot be loaded.
+            StorageError: This service can embed with no prompts, and there are classifiers that
+                have chosen some.
         """
+        used = classifiers_with_prompts(self.engine)
+        if not used:
+            return
+        try:
+            self.encoders.refuse()
+        except InvalidPrompts as refused:
+            shown = ", ".join(map(bare, used[:_NAMED])) + (", ..." if len(used) > _NAMED else "")
+            raise StorageError(
+                f"{len(used)} classifiers have prompts of their own: {shown}. {refused.detail}"
+            ) from refused
         for fingerprint in sorted(fingerprints_in_use(self.engine)):
             self.encoders.can_embed(fingerprint)
 
@@ -138,6 +161,24 @@ class ChosenPrompts:
     def model(self) -> str:
         """Fingerprint of the model that they are used with."""
         return self.encoders.model_fingerprint
+
+
+def prompted_encoders(engine: Engine, backbone: Encoder, settings: Settings) -> PromptedEncoders:
+    """What embeds by the trained prompts of a database, with the backbone of a service.
+
+    Args:
+        engine: Of the database.
+        backbone: Without prompts of classifiers.
+        settings: That it was loaded with.
+    """
+    model = backbone.model_fingerprint
+    return PromptedEncoders(
+        settings,
+        model,
+        partial(load_towers, settings),
+        lambda fingerprint: prompts_file(engine, fingerprint, model),
+        prompts_refusal(backbone, settings),
+    )
 
 
 def _refused(error: BackboneError) -> InvalidPrompts:

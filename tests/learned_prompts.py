@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -10,6 +11,7 @@ from adapters.corrections.bottleneck import tower_fingerprint
 from adapters.loading import load_dual_encoder
 from adapters.prompts import CommaConfig, TrainedPrompts
 from tests.small_clip import TEXT, VISION
+from tests.tiny_vit import CONFIG, write_tiny_vit
 
 TEMPLATE = "a blurry photo of {}."
 
@@ -26,3 +28,19 @@ def write_prompts(path: Path, backbone: str, seed: int, depth: int = 2, length: 
         {"seed": seed},
     ).save(path)
     return path
+
+
+def tiny_prompts() -> bytes:
+    """The file of prompts for the tiny ViT of the seed 0."""
+    widths = [CONFIG[tower]["width"] for tower in ("text_cfg", "vision_cfg")]
+    with TemporaryDirectory() as folder:
+        backbone = f"local-dir:{write_tiny_vit(Path(folder))}"
+        made = TrainedPrompts(
+            CommaConfig(length=2, depth=1),
+            *(torch.ones(1, 2, width) for width in widths),
+            backbone,
+            tower_fingerprint(load_dual_encoder(backbone).model),
+            {},
+        )
+        made.save(Path(folder) / "prompts.safetensors")
+        return (Path(folder) / "prompts.safetensors").read_bytes()

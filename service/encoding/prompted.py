@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from adapters.backbone_errors import PromptError
 from adapters.embeddings import ImageEmbeddings
 from service.encoding.fair_queue import Priority
 from service.encoding.image_embedder import ImageEmbedder, Picture
@@ -100,7 +101,11 @@ class PromptedEncoders:
         if self._refusal is not None or (found := self._find(fingerprint)) is None:
             return False
         name, content = found
-        self.add(content, f"the file of the prompts {name!r}")
+        try:
+            self.add(content, f"the file of the prompts {name!r}")
+        except PromptError as error:  # of a row that is damaged: others go on
+            logger.error("classifiers with the prompts %r cannot answer: %s", name, error)
+            return False
         return fingerprint in self._embedders
 
     def add(self, content: bytes, called: str) -> tuple[TrainedPrompts, str]:

@@ -146,17 +146,17 @@ class TextEmbedder:
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
         """
-        tower = self._tower(needed)
+        tower = self._tower(needed.prompts)
         templates = tower.encoder.templates_for(needed.templates)
         with traced_part("embed texts", {"handful.texts": len(needed.labels) * len(templates)}):
             return await self._embedded(needed, tower, templates, classifier, wait)
 
-    def _tower(self, needed: TextsNeeded) -> _Tower:
-        """What embeds the names of a request."""
-        if needed.prompts is None or self._prompted is None:
+    def _tower(self, prompted: str | None) -> _Tower:
+        """What embeds texts under learned prompts of that fingerprint; None: without."""
+        if prompted is None or self._prompted is None:
             return self._own
-        kept = None if self._own.kept is None else self._own.kept.of(needed.prompts)
-        return _Tower(self._prompted(needed.prompts), kept, is_own=False)
+        kept = None if self._own.kept is None else self._own.kept.of(prompted)
+        return _Tower(self._prompted(prompted), kept, is_own=False)
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         """One pass, or one for each tower that texts are for; (n, d) rows in their order."""
@@ -212,13 +212,16 @@ class TextEmbedder:
             self._admission.release(len(needed.labels) * len(templates), classifier, priority)
         return ClassTexts.of(needed, [rows[label] for label in needed.labels])
 
-    async def embed_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
+    async def embed_as_written(
+        self, prompts: Sequence[str], key: str, wait: Wait, prompted: str | None = None
+    ) -> Tensor:
         """Embed n texts as they are; nothing is looked up or kept, as nobody may ask for it again.
 
         Args:
             prompts: One or more.
             key: Its requests take turns with those of others.
             wait: Waits for all of them; when it raises, what is not begun is not done.
+            prompted: Fingerprint of embeddings under learned prompts; None: without.
 
         Returns:
             (n, d) unit rows, in their order.
@@ -227,16 +230,18 @@ class TextEmbedder:
             Overloaded: Too much waits already; nothing was embedded.
         """
         with traced_part("embed texts", {"handful.texts": len(prompts)}):
-            return await self._embedded_as_written(prompts, key, wait)
+            return await self._embedded_as_written(prompts, key, wait, self._tower(prompted))
 
-    async def _embedded_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
+    async def _embedded_as_written(
+        self, prompts: Sequence[str], key: str, wait: Wait, tower: _Tower
+    ) -> Tensor:
         priority, n = Priority.REGISTRATIONS, len(prompts)
         self._admission.admit(n, key, priority)
         self.waiting[priority] += n
         try:
-            lengths = await anyio.to_thread.run_sync(self._backbone.text_lengths, prompts)
+            lengths = await anyio.to_thread.run_sync(tower.encoder.text_lengths, prompts)
             order = sorted(range(n), key=lengths.__getitem__)
-            pending = self._passes.submit([prompts[i] for i in order], key)
+            pending = self._passes.submit(tower.texts([prompts[i] for i in order]), key)
             try:
                 await wait(pending.answer)
                 rows = pending.answer.result()

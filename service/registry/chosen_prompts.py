@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.problems import PromptsNotFound
+from service.problems import InvalidSettings
 
 
 class Prompts(Protocol):
@@ -15,18 +15,21 @@ class Prompts(Protocol):
 
         Raises:
             PromptsNotFound: The tenant has none of that name.
-            InvalidPrompts: They cannot be used with the backbone of this service.
+            InvalidSettings: They cannot be used with the backbone of this service.
         """
         ...
 
 
 class NoPrompts:
-    """Where there are none: whatever is asked for is not found."""
+    """Where none can be used, as by commands."""
 
     def fingerprint(self, tenant: str, name: str) -> str:
-        """Raises PromptsNotFound."""
+        """Raises InvalidSettings."""
         del tenant
-        raise PromptsNotFound(name)
+        raise InvalidSettings(
+            f"prompts: a running service alone embeds with prompts of a classifier ({name!r}). Do"
+            " this by its API."
+        )
 
 
 NO_PROMPTS = NoPrompts()

@@ -155,6 +155,21 @@ class Registry:
         prompts = None if basis.settings.prompts is None else basis.state.fingerprint
         return TextsNeeded(basis.settings.templates, fresh, prompts)
 
+    def fingerprint_of(self, name: str, settings: ClassifierSettings) -> str:
+        """What a classifier of these settings is embedded under, if it is made now.
+
+        Raises:
+            PromptsNotFound: There are no such prompts.
+            InvalidSettings: They cannot be used.
+        """
+        if settings.prompts is None:
+            return self._store.fingerprint
+        return self._prompts.fingerprint(tenant_of(name), settings.prompts)
+
+    def usual_fingerprint(self, name: str) -> str:
+        """What a classifier is most likely embedded under, without a look; costs microseconds."""
+        return self._loaded.last_fingerprint(name) or self._store.fingerprint
+
     def follow(self, name: str) -> None:
         """Have a classifier that is in memory follow what others have changed, if it is in use."""
         self._loaded.follow(name)
@@ -184,7 +199,9 @@ class Registry:
             Whether it was created.
 
         Raises:
-            InvalidSettings: The method needs class names that carry meaning.
+            InvalidSettings: The method needs class names that carry meaning, or the prompts cannot
+                be used.
+            PromptsNotFound: There are no such prompts.
             RequestTooLarge: There would be too many classes, or classes times templates; or there
                 are too many images for other support views.
             TextsNeeded: ``texts`` lacks some.
@@ -198,7 +215,7 @@ class Registry:
         with self._loaded.writing(name) as entry:
             live = self._loaded.load(entry, name)
             if live is None:
-                chosen = self._fingerprint_of(name, settings)
+                chosen = self.fingerprint_of(name, settings)
                 new = self._definitions.new_classes(
                     settings, list(dict.fromkeys(labels)), 0, texts, chosen
                 )
@@ -317,12 +334,6 @@ class Registry:
 
     # Shared by the writers
 
-    def _fingerprint_of(self, name: str, settings: ClassifierSettings) -> str:
-        """What a classifier of these settings is embedded under, if it is made now."""
-        if settings.prompts is None:
-            return self._store.fingerprint
-        return self._prompts.fingerprint(tenant_of(name), settings.prompts)
-
     def _redefine(
         self,
         entry: Entry,
@@ -336,7 +347,7 @@ class Registry:
         before, own = basis.settings, basis.state.fingerprint
         views, images, moved = settings.support_views, {}, None
         if settings.prompts != before.prompts:
-            own = moved = self._fingerprint_of(basis.name, settings)
+            own = moved = self.fingerprint_of(basis.name, settings)
         if moved is not None or views != before.support_views:
             images = renewed(live.records()[1], views, own, embedded)
         change = self._definitions.redefinition(basis, settings, labels, texts, own)

@@ -44,7 +44,7 @@ from service.storage.trained_prompts import PromptsRecord, PromptsRecorder
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"])
 
-FILE_TYPE = "application/octet-stream"
+FILE_TYPE = "application/vnd.handful.prompts+safetensors"
 """Media type of the file; any other is taken for it."""
 _NOT_FOUND = PromptsNotFound("satellite")
 _NOT_A_NAME = InvalidName("'land/cover' cannot name prompts. Use 1 to 64 letters, digits, ...")

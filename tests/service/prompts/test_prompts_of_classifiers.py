@@ -13,7 +13,7 @@ import pytest
 
 from tests.learned_prompts import TEMPLATE, write_prompts
 from tests.service.client import Classifier, probabilities
-from tests.service.pictures import patches, picture
+from tests.service.pictures import patches
 from tests.service.server import Server
 from tests.small_clip import write_small_clip
 
