@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,12 @@ from tests.tiny_vit import CONFIG, write_tiny_vit
 TEMPLATE = "a blurry photo of {}."
 
 
+@cache
+def weights_of(backbone: str) -> str:
+    """The digest by which prompts know the model that they were trained for."""
+    return tower_fingerprint(load_dual_encoder(backbone).model)
+
+
 def write_prompts(path: Path, backbone: str, seed: int, depth: int = 2, length: int = 2) -> Path:
     """Write prompts that no other seed gives; return their path."""
     generator = torch.Generator().manual_seed(seed)
@@ -24,7 +31,7 @@ def write_prompts(path: Path, backbone: str, seed: int, depth: int = 2, length: 
         torch.randn(depth, length, TEXT["width"], generator=generator),
         torch.randn(depth, length, VISION["width"], generator=generator),
         backbone,
-        tower_fingerprint(load_dual_encoder(backbone).model),
+        weights_of(backbone),
         {"seed": seed},
     ).save(path)
     return path

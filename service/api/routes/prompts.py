@@ -28,7 +28,6 @@ from service.composition import ServiceParts
 from service.name_validation import checked_classifier
 from service.problems import (
     ChangedMeanwhile,
-    EmptyUpload,
     InvalidCursor,
     InvalidName,
     InvalidPrompts,
@@ -80,7 +79,6 @@ Name = Annotated[str, Depends(_name)]
         PromptsExist("satellite", "6b2f1c0e..."),
         TooManyPrompts("There are 100 prompts, the most that a tenant may have. DELETE ..."),
         ChangedMeanwhile("Somebody has just put or deleted prompts 'satellite'. Send ..."),
-        EmptyUpload("The body is empty. Send the file: curl -T prompts.safetensors ..."),
         _NOT_A_NAME,
         _FULL,
         *BODY_PROBLEMS,
@@ -105,7 +103,7 @@ async def put_prompts(
     mark = await request_mark(request, parts)
     content = await body_of(request)
     if not content:
-        raise EmptyUpload(
+        raise InvalidPrompts(
             "The body is empty. Send the file that handful train comma has written: curl -T "
             f"prompts.safetensors .../v1/prompts/{name}"
         )

@@ -35,6 +35,7 @@ export function settingsOf(shown: Classifier): Settings {
     names_carry_meaning: shown.names_carry_meaning,
     false_rejection_rate: shown.false_rejection_rate,
     support_views: shown.support_views,
+    prompts: shown.prompts,
     remember: shown.remember,
     remember_most: shown.remember_most,
     remember_days: shown.remember_days,

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 import pytest
 
 from tests.learned_prompts import TEMPLATE, write_prompts
-from tests.service.client import Classifier, probabilities
-from tests.service.pictures import patches
+from tests.service.client import Classifier, probabilities, problem
+from tests.service.pictures import patches, picture
 from tests.service.server import Server
 from tests.small_clip import write_small_clip
 
 LABELS = ("brick", "grass", "gravel")
 QUERIES = [patches(label)[-1] for label in LABELS]
+NAMES = (f"c{i}" for i in count())
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(name, files)
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def running(model: Model, data_dir: Path, database: str) -> Iterator[Server]:
-    with Server.ready(data_dir, backbone=model.name, database_url=database) as server:
+@pytest.fixture(scope="module")
+def running(
+    model: Model, tmp_path_factory: pytest.TempPathFactory, shared_database: str
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("data")
+    with Server.ready(folder, backbone=model.name, database_url=shared_database) as server:
+        with server.client() as http:
+            for name in model.files:
+                assert upload(http, model, name).status_code == 201
         yield server
         server.stop()
         assert "Traceback" not in server.log.read_text()
@@ -60,16 +63,27 @@ def http(running: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def upload(http: httpx.Client, model: Model, name: str) -> httpx.Response:
-    return http.put(f"/v1/prompts/{name}", content=model.files[name].read_bytes())
+@pytest.fixture(scope="module")
+def expected(model: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """What a service answers that was started with the first prompts for all classifiers."""
+    settings = {"backbone": model.name, "prompts": model.files["one"], "runtime": "eager"}
+    with (
+        Server.ready(tmp_path_factory.mktemp("all"), **settings) as server,
+        server.client() as http,
+    ):
+        return answers(taught(http))
 
 
-def taught(http: httpx.Client, name: str, **settings: object) -> Classifier:
+def upload(http: httpx.Client, model: Model, name: str, under: str | None = None) -> httpx.Response:
+    return http.put(f"/v1/prompts/{under or name}", content=model.files[name].read_bytes())
+
+
+def taught(http: httpx.Client, **settings: object) -> Classifier:
     """A classifier with four images a class."""
-    classifier = Classifier(http, name)
-    assert classifier.put(method="auto", **settings).status_code == 201
-    for label in LABELS:
-        assert classifier.post(label, *patches(label)[:4]).status_code == 201
+    classifier = Classifier(http, next(NAMES))
+    assert classifier.put(**settings).status_code == 201
+    images = {f"{label}/{i}.png": patches(label)[i] for label in LABELS for i in range(4)}
+    assert classifier.post_support(images).status_code == 201
     return classifier
 
 
@@ -82,47 +96,182 @@ def answers(classifier: Classifier) -> dict[str, float]:
     }
 
 
-def expected_of(model: Model, folder: Path, prompts: str | None) -> dict[str, float]:
-    """What a service answers that was started with prompts for all classifiers."""
-    given = {} if prompts is None else {"prompts": model.files[prompts]}
-    with Server.ready(folder, backbone=model.name, **given) as server, server.client() as http:
-        return answers(taught(http, "all"))
+near = partial(pytest.approx, abs=1e-4)
 
 
-@pytest.fixture(scope="module")
-def expected(
-    model: Model, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str | None, dict[str, float]]:
-    folder = tmp_path_factory.mktemp("all")
-    return {one: expected_of(model, folder / str(one), one) for one in (None, "one", "two")}
-
-
-def test_a_prompted_classifier_answers_as_a_service_with_these_prompts(
-    running: Server, http: httpx.Client, model: Model, expected: Any, data_dir: Path, database: str
+def test_it_answers_as_a_service_with_these_prompts(
+    http: httpx.Client, expected: dict[str, float]
 ) -> None:
-    for name in ("one", "two"):
-        made = upload(http, model, name)
-        assert made.status_code == 201, made.text
-    assert made.json()["template"] == TEMPLATE
-    chosen = {"plain": None, "first": "one", "second": "two"}
-    made_of = {
-        name: taught(
-            http, name, prompts=prompts, templates=["a drawing of {}"] * (prompts is not None)
-        )
-        for name, prompts in chosen.items()
-    }
-    for name, classifier in made_of.items():
-        assert answers(classifier) == pytest.approx(expected[chosen[name]], abs=1e-5)
-    assert expected["one"] != pytest.approx(expected["two"], abs=1e-3)
-    # All at once they share passes, and none changes what another is answered.
+    plain = taught(http)
+    prompted = taught(http, prompts="one", templates=["a drawing of {}"])
+    assert answers(prompted) == near(expected)
+    assert answers(plain) != pytest.approx(answers(prompted), abs=1e-2)
+    assert prompted.put(prompts="one", coverage=0.9).json()["prompts"] == "one"
+
+
+def test_queries_for_several_prompts_share_passes_and_do_not_mix(http: httpx.Client) -> None:
+    every = [taught(http, prompts=prompts) for prompts in ("one", "two", "deep", None)]
+    alone = [answers(one) for one in every]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda name: (name, answers(made_of[name])), [*chosen] * 8))
-    for name, found in together:
-        assert found == pytest.approx(expected[chosen[name]], abs=1e-5)
+        for place, found in pool.map(lambda i: (i % 4, answers(every[i % 4])), range(32)):
+            assert found == near(alone[place])
+
+
+def test_prompts_are_shown_with_their_users(http: httpx.Client, model: Model) -> None:
+    user = taught(http, prompts="deep")
+    shown = http.get("/v1/prompts/deep").json()
+    assert (shown["template"], shown["depth"], shown["length"]) == (TEMPLATE, 3, 1)
+    assert (shown["trained_with"], shown["usable"]) == (model.name, True)
+    assert user.name in shown["classifiers"]
+    names = []
+    cursor = None
+    while True:
+        page = http.get(
+            "/v1/prompts", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
+        )
+        names += [one["name"] for one in page.json()["prompts"]]
+        if (cursor := page.json()["next_cursor"]) is None:
+            break
+    assert names == ["deep", "one", "two"]
+
+
+def test_a_file_is_put_once_and_its_name_stays_its_own(http: httpx.Client, model: Model) -> None:
+    assert upload(http, model, "one").status_code == 200
+    problem(upload(http, model, "two", "one"), 409, "prompts-exist", "another name")
+    assert upload(http, model, "two", "twice").status_code == 201
+    user = taught(http, prompts="twice")
+    problem(http.delete("/v1/prompts/twice"), 409, "prompts-in-use", user.name)
+    before = answers(user)
+    http.delete(user.url).raise_for_status()
+    assert http.delete("/v1/prompts/twice").status_code == 204
+    problem(http.delete("/v1/prompts/twice"), 404, "prompts-not-found")
+    problem(http.get("/v1/prompts/twice"), 404, "prompts-not-found")
+    # The embeddings of the same prompts under another name are still there.
+    assert answers(taught(http, prompts="two")) == near(before)
+
+
+def test_other_prompts_embed_the_images_again(
+    http: httpx.Client, expected: dict[str, float]
+) -> None:
+    changed = taught(http, support_views=1)
+    beside = taught(http)  # has the same images
+    plain = answers(beside)
+    tag = http.get(changed.url).headers["etag"]
+    assert changed.put(prompts="one").status_code == 200
+    assert http.get(changed.url).headers["etag"] != tag
+    assert answers(changed) == near(expected)
+    assert answers(changed) == near(answers(taught(http, prompts="one")))
+    assert answers(beside) == near(plain)
+    # With another number of views at the same time, and back.
+    views = taught(http, prompts="two", support_views=3)
+    assert changed.put(prompts="two", support_views=3).status_code == 200
+    assert answers(changed) == near(answers(views))
+    assert changed.put().json()["prompts"] is None
+    assert answers(changed) == near(plain)
+
+
+def test_images_come_and_go_and_come_back(http: httpx.Client) -> None:
+    classifier = taught(http, prompts="one")
+    [image] = classifier.post("brick", picture(7)).json()["images"]
+    before = answers(classifier)
+    revision = http.get(f"{classifier.url}/history").json()["revision"]
+    revert = partial(http.post, f"{classifier.url}/revert", params={"to": revision})
+    http.delete(f"{classifier.class_url('brick')}/images/{image['id']}").raise_for_status()
+    http.delete(classifier.class_url("gravel")).raise_for_status()
+    assert len(answers(classifier)) < len(before)
+    assert revert().status_code == 200
+    assert answers(classifier) == near(before)
+    # An image that was never embedded with other prompts cannot be brought back under these.
+    http.delete(f"{classifier.class_url('brick')}/images/{image['id']}").raise_for_status()
+    assert classifier.put(prompts="deep").status_code == 200
+    problem(revert(), 409, "cannot-revert", "with the prompts 'deep'")
+    assert classifier.put().status_code == 200
+    problem(revert(), 409, "cannot-revert", "without prompts of its own")
+    assert classifier.put(prompts="one").status_code == 200
+    assert revert().status_code == 200
+    assert answers(classifier) == near(before)
+
+
+def test_it_is_copied_renamed_merged_and_searched(
+    http: httpx.Client, expected: dict[str, float]
+) -> None:
+    first = taught(http, prompts="one")
+    copy, plain = Classifier(http, next(NAMES)), taught(http)
+    assert http.post(f"{first.url}/copy", json={"to": copy.name}).status_code == 201
+    http.delete(first.url).raise_for_status()
+    renamed = Classifier(http, next(NAMES))
+    assert http.post(f"{copy.url}/rename", json={"to": renamed.name}).status_code == 200
+    assert answers(renamed) == near(expected)
+    merged = Classifier(http, next(NAMES))
+    merged.put(prompts="one").raise_for_status()
+    assert http.post(f"{merged.url}/merge", json={"from": plain.name}).json()["added"] == 12
+    assert answers(merged) == near(expected)
+    found = http.post(f"{merged.url}/similar", json={"text": "brick"}, params={"limit": 12}).json()
+    assert {one["label"] for one in found["images"]} == set(LABELS)
+    [own] = http.post(
+        f"{merged.url}/similar", files={"files": patches("grass")[0]}, params={"limit": 1}
+    ).json()["images"]
+    assert (own["label"], own["similarity"]) == ("grass", pytest.approx(1, abs=1e-4))
+
+
+def test_it_goes_into_a_file_and_comes_back(http: httpx.Client, model: Model) -> None:
+    first = taught(http, prompts="two", support_views=2)
+    before = answers(first)
+    for images in (True, False):
+        file = http.get(f"{first.url}/export", params={"images": images}).content
+        again = Classifier(http, next(NAMES))
+        made = http.put(
+            f"{again.url}/import", content=file, headers={"content-type": "application/zip"}
+        )
+        assert made.status_code == 201, made.text
+        assert made.json()["prompts"] == "two"
+        assert answers(again) == near(before)
+    upload(http, model, "deep", "passing").raise_for_status()
+    passing = taught(http, prompts="passing")
+    file = http.get(f"{passing.url}/export").content
+    http.delete(passing.url).raise_for_status()
+    http.delete("/v1/prompts/passing").raise_for_status()
+    send = partial(http.put, content=file, headers={"content-type": "application/zip"})
+    problem(send(f"{passing.url}/import"), 404, "prompts-not-found", "PUT the file")
+    # Others under that name: the images are embedded with these.
+    upload(http, model, "two", "passing").raise_for_status()
+    assert send(f"{passing.url}/import").status_code == 201
+    assert answers(passing) == near(answers(taught(http, prompts="two")))
+    http.delete(passing.url).raise_for_status()
+    http.delete("/v1/prompts/passing").raise_for_status()
+
+
+def test_what_is_no_prompts_for_this_backbone_is_refused(
+    http: httpx.Client, model: Model, tmp_path: Path
+) -> None:
+    other = write_small_clip(tmp_path / "other", seed=1)
+    files = {
+        b"": "is empty",
+        b"\x80\x04nothing": "is damaged",
+        model.files["one"].read_bytes()[:-9]: "is damaged",
+        write_prompts(tmp_path / "p", other, 0).read_bytes(): "handful train comma --backbone",
+        write_prompts(tmp_path / "q", model.name, 0, depth=4).read_bytes(): "depth of 3 or less",
+    }
+    for content, told in files.items():
+        refused = http.put("/v1/prompts/wrong", content=content)
+        problem(refused, 422, "invalid-prompts", told)
+    problem(http.put("/v1/prompts/wrong", content=bytes(17 * 2**20)), 413, "request-too-large")
+    problem(http.put("/v1/prompts/..x y", content=b"1"), 422, "invalid-name", "name prompts")
+    problem(http.get("/v1/prompts/wrong"), 404, "prompts-not-found")
+    classifier = Classifier(http, next(NAMES))
+    problem(classifier.put(prompts="wrong"), 404, "prompts-not-found", "/v1/prompts/wrong")
+    problem(classifier.put(prompts="a b"), 422, "request-validation-failed", "prompts")
+    assert http.get(classifier.url).status_code == 404
+
+
+def test_after_a_kill_all_is_as_it_was(
+    running: Server, http: httpx.Client, model: Model, shared_database: str
+) -> None:
+    """The last of the module: the service of the others is gone after it."""
+    classifier = taught(http, prompts="deep")
+    before = answers(classifier)
     running.kill()
-    with Server.ready(data_dir, backbone=model.name, database_url=database) as again:
-        with again.client() as later:
-            for name, prompts in chosen.items():
-                found = answers(Classifier(later, name))
-                assert found == pytest.approx(expected[prompts], abs=1e-5)
+    settings = {"backbone": model.name, "database_url": shared_database}
+    with Server.ready(running.data_dir, **settings) as again, again.client() as later:
+        assert answers(Classifier(later, classifier.name)) == near(before)
         again.stop()
