@@ -120,7 +120,12 @@ def load_prompted(
 
 
 def load_shared_towers(
-    name: str, device: torch.device | str | None = None, *, adapter: str | None = None
+    name: str,
+    device: torch.device | str | None = None,
+    *,
+    adapter: str | None = None,
+    passes: int = 1,
+    compiles: bool = False,
 ) -> SharedTowers:
     """Load both towers of a backbone, for any number of learned prompts.
 
@@ -128,6 +133,8 @@ def load_shared_towers(
         name: As for :func:`load_backbone`.
         device: As there.
         adapter: As there.
+        passes: See :class:`adapters.prompts.shared_towers.SharedTowers`.
+        compiles: As there.
 
     Raises:
         BackboneError: It cannot be loaded, or its towers take no prompts.
@@ -135,6 +142,5 @@ def load_shared_towers(
     encoder = load_dual_encoder(name)
     towers(encoder.model)  # tells what is supported before an adapter is attached
     correction = load_correction(encoder, adapter)
-    return SharedTowers(
-        encoder, correction, device or ("cuda" if torch.cuda.is_available() else "cpu")
-    )
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return SharedTowers(encoder, correction, device, passes=passes, compiles=compiles)

@@ -68,15 +68,25 @@ def prompts_refusal(backbone: Encoder, settings: Settings) -> str | None:
     return None
 
 
-def load_towers(settings: Settings) -> SharedTowers:
+def load_towers(settings: Settings, backbone: Encoder) -> SharedTowers:
     """Load both towers of the backbone, for prompts that classifiers choose.
+
+    Args:
+        settings: All of them.
+        backbone: What was loaded with them, by whose engine they are run.
 
     Raises:
         BackboneError: They cannot be loaded, or take no prompts.
     """
     from adapters.loading import load_shared_towers
 
-    return load_shared_towers(settings.backbone, settings.device, adapter=settings.adapter)
+    return load_shared_towers(
+        settings.backbone,
+        settings.device,
+        adapter=settings.adapter,
+        passes=backbone.passes if backbone.device.type == "cpu" else 1,
+        compiles=backbone.engine == "openvino",
+    )
 
 
 def origin_of(backbone: Encoder, settings: Settings) -> Origin:

@@ -175,7 +175,7 @@ def prompted_encoders(engine: Engine, backbone: Encoder, settings: Settings) -> 
     return PromptedEncoders(
         settings,
         model,
-        partial(load_towers, settings),
+        partial(load_towers, settings, backbone),
         lambda fingerprint: prompts_file(engine, fingerprint, model),
         prompts_refusal(backbone, settings),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,9 +19,15 @@ from adapters.backbones.framing import Framing
 from adapters.corrections import Correction
 from adapters.corrections.bottleneck import tower_fingerprint
 from adapters.embeddings import ImageEmbeddings
+from adapters.engines.agreement import likeness, probes, require
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
 from adapters.prompts.towers import VisionTower, towers
+
+logger = logging.getLogger("handful.runtime")
+
+RunPass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From (n, H, W, 3) uint8 pixels and (n, depth, length, width) prompts to both embeddings."""
 
 
 class PromptedImagePass(nn.Module):
@@ -81,7 +87,8 @@ class _WithPrompts(nn.Module):
 class SharedTowers:
     """Both towers of one model, in memory once for all learned prompts that are used with it.
 
-    Computes in float32 by PyTorch, whatever the recipe of the service.
+    Computes in float32, whatever the recipe of the service: by PyTorch, or by OpenVINO with prompts
+    as an input, of which there is a model for each shape of prompts.
 
     Attributes:
         name: Of the backbone.
@@ -101,6 +108,8 @@ class SharedTowers:
         encoder: The model.
         correction: Of its image tower.
         device: Where it computes.
+        passes: How many threads may embed at the same time.
+        compiles: Whether the image tower is to be compiled, on a processor.
 
     Raises:
         PromptError: The model is of a kind whose towers take no prompts.
@@ -109,16 +118,22 @@ class SharedTowers:
     batch = 8
 
     def __init__(
-        self, encoder: DualEncoder, correction: Correction, device: torch.device | str = "cpu"
+        self,
+        encoder: DualEncoder,
+        correction: Correction,
+        device: torch.device | str = "cpu",
+        *,
+        passes: int = 1,
+        compiles: bool = False,
     ) -> None:
         vision, _ = towers(encoder.model)
         self.name = encoder.name
         self.fingerprint = tower_fingerprint(encoder.model)
         self.device = torch.device(device)
         self.correction = correction
-        # Where a service lets each call compute in its own thread, calls run side by side.
-        alone = torch.get_num_threads() == 1 and self.device.type == "cpu"
-        self.passes = max(1, len(os.sched_getaffinity(0))) if alone else 1
+        self.passes = passes
+        self._compiles = compiles and self.device.type == "cpu"
+        self._compiled: dict[torch.Size, RunPass] = {}
         self.framing = Framing(encoder.preprocess)
         self.frame = on_device(self.framing, self.device)
         self.tokenizer = encoder.tokenizer
@@ -145,7 +160,9 @@ class SharedTowers:
         """
         if trained.fingerprint != self.fingerprint:
             raise PromptError(other_backbone(called, trained, self.name))
-        return PromptedModel(self._model, self.tokenizer, trained).eval().to(self.device)
+        model = PromptedModel(self._model, self.tokenizer, trained).eval().to(self.device)
+        self._prepare(trained.vision)
+        return model
 
     @torch.inference_mode()
     def embed(self, pictures: Sequence[Tensor], prompts: Sequence[Tensor]) -> ImageEmbeddings:
@@ -164,9 +181,36 @@ class SharedTowers:
         for some in places.values():
             pixels = torch.stack([pictures[i] for i in some]).to(self.device)
             given = torch.stack([prompts[i] for i in some]).to(self.device)
-            parts.append(ImageEmbeddings(*(rows.cpu() for rows in self._pass(pixels, given))))
+            run = self._compiled.get(given.shape[1:], self._pass)
+            parts.append(ImageEmbeddings(*(rows.cpu() for rows in run(pixels, given))))
             order += some
         return ImageEmbeddings.concatenate(parts)[torch.tensor(order).argsort()]
+
+    @torch.inference_mode()
+    def _prepare(self, prompts: Tensor) -> None:
+        """Compile the image tower for prompts of a shape, unless it is; PyTorch stays if not."""
+        if not self._compiles or prompts.shape in self._compiled:
+            return
+        from adapters.engines import openvino
+        from adapters.engines.lean import lean
+
+        height, width = self.frame(Image.new("RGB", (64, 64))).shape[:2]
+        pixels = probes(height, width)
+        given = prompts.expand(len(pixels), *prompts.shape)
+        try:
+            expected = self._pass(pixels, given)
+            with lean(self._pass):
+                model = openvino.convert_prompted(self._pass, pixels[:2], given[:2].contiguous())
+            engine = openvino.OpenVINO(model, threads=self.passes)
+            for part in (slice(None), slice(1)):
+                for found, wanted in zip(engine(pixels[part], given[part]), expected, strict=True):
+                    require(float(likeness(found, wanted[part])))
+        # Whatever an engine does with a model that it does not know, PyTorch can still run it.
+        except Exception as error:
+            logger.warning("images for prompts are embedded by PyTorch, more slowly: %s", error)
+            self._compiled[prompts.shape] = self._pass
+            return
+        self._compiled[prompts.shape] = engine
 
 
 def other_backbone(called: str, trained: TrainedPrompts, name: str) -> str:
