@@ -20,6 +20,7 @@ from adapters.corrections import Correction
 from adapters.corrections.bottleneck import tower_fingerprint
 from adapters.embeddings import ImageEmbeddings
 from adapters.engines.agreement import likeness, probes, require
+from adapters.engines.lean import lean
 from adapters.prompts.checkpoint import TrainedPrompts
 from adapters.prompts.model import PromptedModel
 from adapters.prompts.towers import VisionTower, towers
@@ -192,7 +193,6 @@ class SharedTowers:
         if not self._compiles or prompts.shape in self._compiled:
             return
         from adapters.engines import openvino
-        from adapters.engines.lean import lean
 
         height, width = self.frame(Image.new("RGB", (64, 64))).shape[:2]
         pixels = probes(height, width)

@@ -108,6 +108,18 @@ def plain_fingerprint() -> Select[str]:
     return select(ClassifierRow.fingerprint).where(ClassifierRow.prompts.is_(None)).limit(1)
 
 
+def latest_plain_fingerprint(session: Session) -> str | None:
+    """What is embedded without prompts of a classifier comes from, as the database has it now.
+
+    That of the recipe that it moves to, while it does; None where nothing is stored.
+    """
+    return (
+        session.scalar(select(ReEmbeddingRow.target))
+        or session.scalar(plain_fingerprint())
+        or session.scalar(select(ImageRow.fingerprint).limit(1))
+    )
+
+
 def _used(*, prompted: bool = True) -> Subquery:
     tables = (ImageRow, ViewsRow)
     classifiers = select(ClassifierRow.fingerprint)

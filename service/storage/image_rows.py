@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
@@ -10,7 +11,12 @@ from sqlalchemy.orm import Session
 
 from service.images.embedded import EmbeddedImage, Placed, SupportImage
 from service.storage.contents import refer
-from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
+from service.storage.fingerprints import (
+    Origin,
+    fingerprints_allowed,
+    latest_plain_fingerprint,
+    other_backbone,
+)
 from service.storage.prompted_rows import write_prompted
 from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.statements import chunks
@@ -119,8 +125,10 @@ def _write_prompted(
     """As :func:`write_images`, of images that are embedded under prompts of a classifier."""
     first = {image.sha256: image for image in images}
     known = _found(session, tenant, sorted(first), _LOCKED_IMAGES)
-    if new := [_row(tenant, one, own) for sha256, one in first.items() if sha256 not in known]:
-        execute_or_outdated(session, _ADD, new)
+    if new := [one for sha256, one in first.items() if sha256 not in known]:
+        # As a plain classifier would write them now: this process may not know of a move yet.
+        plain = replace(own, beside=latest_plain_fingerprint(session) or own.beside)
+        execute_or_outdated(session, _ADD, [_row(tenant, one, plain) for one in new])
         known |= _found(session, tenant, list(first), _IMAGES)
     given: dict[tuple[int, int], Blobs] = {}
     for image in images:

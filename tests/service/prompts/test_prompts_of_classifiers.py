@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import httpx2 as httpx
 import pytest
 
 from tests.learned_prompts import TEMPLATE, write_prompts
+from tests.service.api.test_keys import Keyed, made
 from tests.service.client import Classifier, probabilities, problem
 from tests.service.pictures import patches, picture
-from tests.service.server import Server
+from tests.service.server import Server, run_handful
 from tests.small_clip import write_small_clip
 
 LABELS = ("brick", "grass", "gravel")
@@ -46,20 +48,23 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="module")
 def running(
     model: Model, tmp_path_factory: pytest.TempPathFactory, shared_database: str
-) -> Iterator[Server]:
+) -> Iterator[Keyed]:
     folder = tmp_path_factory.mktemp("data")
-    with Server.ready(folder, backbone=model.name, database_url=shared_database) as server:
-        with server.client() as http:
+    key = made(folder, "--scopes", "admin,read,predict,write", database_url=shared_database)
+    settings = {"backbone": model.name, "database_url": shared_database, "auth": "keys"}
+    with Server.ready(folder, **settings) as server:
+        keyed = Keyed(server, key)
+        with keyed.client(key) as http:
             for name in model.files:
                 assert upload(http, model, name).status_code == 201
-        yield server
+        yield keyed
         server.stop()
         assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture
-def http(running: Server) -> Iterator[httpx.Client]:
-    with running.client() as client:
+def http(running: Keyed) -> Iterator[httpx.Client]:
+    with running.client(running.operator) as client:
         yield client
 
 
@@ -264,14 +269,85 @@ def test_what_is_no_prompts_for_this_backbone_is_refused(
     assert http.get(classifier.url).status_code == 404
 
 
+def test_a_move_to_another_recipe_leaves_it_as_it_is(http: httpx.Client) -> None:
+    prompted, plain = taught(http, prompts="one"), taught(http)
+    before = answers(prompted)
+    for resizing in ("antialias", "pillow"):
+        http.post("/v1/re-embedding", json={"resizing": resizing}).raise_for_status()
+        # Meanwhile and after it: images that come only here, and only there.
+        [image] = prompted.post("brick", picture(len(resizing))).json()["images"]
+        while http.get("/v1/re-embedding").json()["state"] != "none":
+            time.sleep(0.05)
+        http.delete(f"{prompted.class_url('brick')}/images/{image['id']}").raise_for_status()
+        assert answers(prompted) == near(before)
+        plain.post("grass", picture(len(resizing))).raise_for_status()
+        assert set(answers(plain)) == set(before)
+    assert http.get("/v1/re-embedding").json()["resizing"] == "pillow"
+
+
+def test_prompts_are_of_their_tenant(
+    running: Keyed, http: httpx.Client, model: Model, expected: dict[str, float]
+) -> None:
+    key = running.key(tenant="other", scopes=["read", "predict", "write", "admin"])
+    reading = running.key(tenant="other", scopes=["read"])
+    of_one = running.key(tenant="other", scopes=["read", "write"], classifiers=["mine"])
+    with running.client(key) as other, running.client(reading) as reader:
+        assert other.get("/v1/prompts").json()["prompts"] == []
+        problem(other.get("/v1/prompts/one"), 404, "prompts-not-found")
+        problem(other.delete("/v1/prompts/one"), 404, "prompts-not-found")
+        unknown = Classifier(other, "unknown").put(prompts="one")
+        problem(unknown, 404, "prompts-not-found")
+        # Another file under that name is the other tenant's own affair.
+        assert upload(other, model, "two", "one").status_code == 201
+        theirs = taught(other, prompts="one")
+        assert answers(taught(http, prompts="one")) == near(expected)
+        assert answers(theirs) == near(answers(taught(http, prompts="two")))
+        problem(upload(reader, model, "one", "three"), 403, "not-allowed")
+        assert reader.get("/v1/prompts/one").json()["classifiers"] == [theirs.name]
+        with running.client(of_one) as some:
+            assert some.get("/v1/prompts/one").json()["classifiers"] == []
+            refused = problem(some.delete("/v1/prompts/one"), 409, "prompts-in-use")
+            assert theirs.name not in str(refused)
+        log = other.get("/v1/audit", params={"action": "prompts.put"}).json()["entries"]
+        assert [entry["details"]["prompts"] for entry in log] == ["one"]
+        other.delete(theirs.url).raise_for_status()
+        other.delete("/v1/prompts/one").raise_for_status()
+    # What this tenant embedded with the same file is still there.
+    assert answers(taught(http, prompts="two")) == near(answers(taught(http, prompts="two")))
+
+
+def test_a_request_with_a_key_is_carried_out_once(http: httpx.Client, model: Model) -> None:
+    sent = {"content": model.files["two"].read_bytes(), "headers": {"idempotency-key": "once"}}
+    assert http.put("/v1/prompts/keyed", **sent).status_code == 201
+    again = http.put("/v1/prompts/keyed", **sent)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    other = {**sent, "content": model.files["one"].read_bytes()}
+    problem(http.put("/v1/prompts/keyed", **other), 422, "idempotency-key-reused")
+    http.delete("/v1/prompts/keyed").raise_for_status()
+
+
 def test_after_a_kill_all_is_as_it_was(
-    running: Server, http: httpx.Client, model: Model, shared_database: str
+    running: Keyed, http: httpx.Client, model: Model, shared_database: str
 ) -> None:
     """The last of the module: the service of the others is gone after it."""
     classifier = taught(http, prompts="deep")
     before = answers(classifier)
-    running.kill()
-    settings = {"backbone": model.name, "database_url": shared_database}
-    with Server.ready(running.data_dir, **settings) as again, again.client() as later:
-        assert answers(Classifier(later, classifier.name)) == near(before)
+    server = running.server
+    server.kill()
+    stored = {"backbone": model.name, "database_url": shared_database}
+    with Server.ready(server.data_dir, auth="keys", **stored) as again:
+        with Keyed(again, running.operator).client(running.operator) as later:
+            assert answers(Classifier(later, classifier.name)) == near(before)
         again.stop()
+    # What cannot embed with them does not serve what they have embedded, and leaves it.
+    several = run_handful("serve", "--port", "0", processes=2, data_dir=server.data_dir, **stored)
+    assert several.returncode == 1
+    assert "have prompts of their own" in several.stderr
+    assert "HANDFUL_PROCESSES=1" in several.stderr
+    other = write_small_clip(server.data_dir / "other", seed=1)
+    moved = run_handful(
+        "re-embed", "--backbone", other, data_dir=server.data_dir, database_url=shared_database
+    )
+    assert moved.returncode == 1
+    assert classifier.name in moved.stderr
+    assert "prompts: null" in " ".join(moved.stderr.split())
