@@ -12,7 +12,7 @@ from adapters.corrections.bottleneck import tower_fingerprint
 from adapters.loading import load_dual_encoder
 from adapters.prompts import CommaConfig, TrainedPrompts
 from tests.small_clip import TEXT, VISION
-from tests.tiny_vit import CONFIG, write_tiny_vit
+from tests.tiny_vit import write_tiny_vit
 
 TEMPLATE = "a blurry photo of {}."
 
@@ -39,12 +39,12 @@ def write_prompts(path: Path, backbone: str, seed: int, depth: int = 2, length: 
 
 def tiny_prompts() -> bytes:
     """The file of prompts for the tiny ViT of the seed 0."""
-    widths = [CONFIG[tower]["width"] for tower in ("text_cfg", "vision_cfg")]
     with TemporaryDirectory() as folder:
         backbone = f"local-dir:{write_tiny_vit(Path(folder))}"
         made = TrainedPrompts(
             CommaConfig(length=2, depth=1),
-            *(torch.ones(1, 2, width) for width in widths),
+            torch.ones(1, 2, 32),
+            torch.ones(1, 2, 64),
             backbone,
             tower_fingerprint(load_dual_encoder(backbone).model),
             {},

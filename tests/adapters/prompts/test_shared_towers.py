@@ -127,5 +127,5 @@ def test_prompts_of_another_model_and_towers_of_another_kind_are_refused(
     other = f"local-dir:{write_tiny_vit(tmp_path / 'other')}"
     with pytest.raises(PromptError, match=f"handful train comma --backbone {other}"):
         encoder(load_shared_towers(other, "cpu"), files[0])
-    with pytest.raises(PromptError, match="of this one is a .* of timm"):
+    with pytest.raises(PromptError, match=r"of this one is a .* of timm"):
         load_shared_towers("lite", "cpu")

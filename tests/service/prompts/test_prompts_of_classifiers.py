@@ -13,6 +13,13 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from adapters.loading import load_backbone
+from service.encoder import origin_of
+from service.problems import InvalidSettings
+from service.prompts import ChosenPrompts, prompted_encoders
+from service.settings import Settings
+from service.storage.engine import open_database
+from service.storage.errors import StorageError
 from tests.learned_prompts import TEMPLATE, write_prompts
 from tests.service.api.test_keys import Keyed, made
 from tests.service.client import Classifier, probabilities, problem
@@ -317,12 +324,12 @@ def test_prompts_are_of_their_tenant(
 
 
 def test_a_request_with_a_key_is_carried_out_once(http: httpx.Client, model: Model) -> None:
-    sent = {"content": model.files["two"].read_bytes(), "headers": {"idempotency-key": "once"}}
-    assert http.put("/v1/prompts/keyed", **sent).status_code == 201
-    again = http.put("/v1/prompts/keyed", **sent)
+    put = partial(http.put, "/v1/prompts/keyed", headers={"idempotency-key": "once"})
+    content = model.files["two"].read_bytes()
+    assert put(content=content).status_code == 201
+    again = put(content=content)
     assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
-    other = {**sent, "content": model.files["one"].read_bytes()}
-    problem(http.put("/v1/prompts/keyed", **other), 422, "idempotency-key-reused")
+    problem(put(content=model.files["one"].read_bytes()), 422, "idempotency-key-reused")
     http.delete("/v1/prompts/keyed").raise_for_status()
 
 
@@ -340,10 +347,18 @@ def test_after_a_kill_all_is_as_it_was(
             assert answers(Classifier(later, classifier.name)) == near(before)
         again.stop()
     # What cannot embed with them does not serve what they have embedded, and leaves it.
-    several = run_handful("serve", "--port", "0", processes=2, data_dir=server.data_dir, **stored)
-    assert several.returncode == 1
-    assert "have prompts of their own" in several.stderr
-    assert "HANDFUL_PROCESSES=1" in several.stderr
+    engine = open_database(shared_database)
+    settings = Settings(processes=2, backbone=model.name)
+    plain = load_backbone(model.name, "cpu")
+    several = ChosenPrompts(
+        engine, origin_of(plain, settings), prompted_encoders(engine, plain, settings)
+    )
+    with pytest.raises(StorageError, match=rf"\b{classifier.name}\b.*HANDFUL_PROCESSES=1"):
+        several.load_used()
+    with pytest.raises(InvalidSettings) as refused:
+        several.fingerprint("", "deep")
+    assert "HANDFUL_PROCESSES=1" in str(refused.value.detail)
+    engine.dispose()
     other = write_small_clip(server.data_dir / "other", seed=1)
     moved = run_handful(
         "re-embed", "--backbone", other, data_dir=server.data_dir, database_url=shared_database
