@@ -353,7 +353,7 @@ def test_after_a_kill_all_is_as_it_was(
     several = ChosenPrompts(
         engine, origin_of(plain, settings), prompted_encoders(engine, plain, settings)
     )
-    with pytest.raises(StorageError, match=rf"\b{classifier.name}\b.*HANDFUL_PROCESSES=1"):
+    with pytest.raises(StorageError, match=r"have prompts of their own: c.*HANDFUL_PROCESSES=1"):
         several.load_used()
     with pytest.raises(InvalidSettings) as refused:
         several.fingerprint("", "deep")
@@ -364,5 +364,5 @@ def test_after_a_kill_all_is_as_it_was(
         "re-embed", "--backbone", other, data_dir=server.data_dir, database_url=shared_database
     )
     assert moved.returncode == 1
-    assert classifier.name in moved.stderr
+    assert "have prompts of their own" in " ".join(moved.stderr.split())
     assert "prompts: null" in " ".join(moved.stderr.split())
