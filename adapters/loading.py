@@ -29,6 +29,7 @@ from adapters.corrections.bottleneck import (
 from adapters.corrections.isoclip import IsoClip
 from adapters.engines import Eager, MakeEngine
 from adapters.prompts import PromptedBackbone, load_prompts
+from adapters.prompts.shared_towers import SharedTowers, other_backbone
 from adapters.prompts.towers import towers
 from adapters.recipe import ChooseRecipe, Recipe
 
@@ -126,9 +127,32 @@ def load_prompted(
     trained = load_prompts(path)
     towers(encoder.model)  # tells what is supported before what differs
     if trained.fingerprint != tower_fingerprint(encoder.model):
-        raise PromptError(
-            f"{path} was trained with {trained.backbone}, whose weights are not those of "
-            f"{encoder.name}; name that backbone, or train prompts for this one with: "
-            f"handful train comma --backbone {encoder.name}"
-        )
+        raise PromptError(other_backbone(str(path), trained, encoder.name))
     return PromptedBackbone(encoder, correction, trained, path, device, make_engine, recipe)
+
+
+def load_shared_towers(
+    name: str,
+    device: torch.device | str | None = None,
+    *,
+    adapter: str | None = None,
+    passes: int = 1,
+    compiles: bool = False,
+) -> SharedTowers:
+    """Load both towers of a backbone, for any number of learned prompts.
+
+    Args:
+        name: As for :func:`load_backbone`.
+        device: As there.
+        adapter: As there.
+        passes: See :class:`adapters.prompts.shared_towers.SharedTowers`.
+        compiles: As there.
+
+    Raises:
+        BackboneError: It cannot be loaded, or its towers take no prompts.
+    """
+    encoder = load_dual_encoder(name)
+    towers(encoder.model)  # tells what is supported before an adapter is attached
+    correction = load_correction(encoder, adapter)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return SharedTowers(encoder, correction, device, passes=passes, compiles=compiles)

@@ -43,6 +43,7 @@ SYNCHRONOUS = {
     "AsyncHistory": "History",
     "AsyncInbox": "Inbox",
     "AsyncPredicting": "Predicting",
+    "AsyncPrompts": "Prompts",
     "AsyncRegistering": "Registering",
     "AsyncReshaping": "Reshaping",
     "AsyncSimilar": "Similar",

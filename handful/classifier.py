@@ -47,12 +47,18 @@ class Classifier:
         settings: Head, prompt templates, rates; the defaults choose the head by leave-one-out.
 
     Raises:
-        ValueError: Settings with several labels an image, which a service takes.
+        ValueError: The settings are for a service: several labels an image, or learned prompts,
+            which are of the backbone here.
     """
 
     def __init__(self, backbone: Backbone, settings: ClassifierSettings = _DEFAULTS) -> None:
         if settings.multi_label:
             raise ValueError("here an image has one label: ask a service for several (multi_label)")
+        if settings.prompts is not None:
+            raise ValueError(
+                "prompts: a classifier of a service chooses learned prompts by name; here they are "
+                "of the backbone: load_backbone(NAME, prompts=PATH)"
+            )
         self.backbone = backbone
         self.settings = settings
         self._names: list[str] = []
@@ -209,6 +215,11 @@ class Classifier:
             BackboneError: The backbone cannot be loaded.
         """
         found = saved.read(path)
+        if found.settings.prompts is not None:
+            raise saved.SavedClassifierError(
+                f"{path} is of a classifier of a service with prompts of its own "
+                f"({found.settings.prompts}); a service with these reads it"
+            )
         backbone = backbone or load_for(found.source.name, found.source.fingerprint)
         if backbone.fingerprint != found.source.fingerprint:
             recipe = recipe_with(found.source.fingerprint, backbone.model_fingerprint)

@@ -29,6 +29,7 @@ from pydantic_core.core_schema import (
 
 from adapters.backbones.support_views import MOST_VIEWS
 from adapters.heads import DEFAULT_HEAD, HEADS
+from service.name_validation import CLASSIFIER
 
 # Each place is filled with a class name; a text tower reads some dozens of words in all.
 _MOST_PLACES = 5
@@ -102,6 +103,15 @@ class ClassifierSettings(BaseModel):
         " theirs. An image that is registered in another class gains that label. Takes the method"
         " `auto` and no coverage. With true for false, images that several classes have become one"
         " each; the other way takes that none is in two classes.",
+    )
+    prompts: str | None = Field(
+        default=None,
+        pattern=f"^{CLASSIFIER}$",
+        description="Trained prompts that this classifier's images and class names are embedded"
+        " with, by the name that they were uploaded under (`PUT /v1/prompts/{name}`); null: as the"
+        " service was started. Class names are written with the template of the prompts then,"
+        " whatever `templates` says. Others for a classifier with images embed all of them again,"
+        " which takes that they were kept.",
     )
     remember: Literal["none", "unknown", "uncertain", "all"] = Field(
         default="none",

@@ -26,6 +26,7 @@ from service.installation import check_one_faiss
 from service.jobs.background_jobs import BackgroundJobs
 from service.precision.database_recipe import DatabaseRecipe
 from service.precision_check import BackgroundCheck, first_precision
+from service.prompts import ChosenPrompts, prompted_encoders
 from service.re_embedding.worker import ReEmbedder
 from service.registry.background_tuning import BackgroundTuner
 from service.registry.early_following import EarlyFollowing
@@ -76,6 +77,7 @@ class ServiceParts:
     store: Store
     embedder: RecipeEmbedders
     texts: TextEmbedder
+    prompts: ChosenPrompts
     answering: Answering
     tuner: BackgroundTuner
     re_embedder: ReEmbedder
@@ -147,18 +149,22 @@ class ServiceParts:
                 *backbone.templates,
             )
         own = origin_of(backbone, settings)
-        embedder = RecipeEmbedders(backbone, settings, partial(load, settings))
+        prompted = prompted_encoders(engine, backbone, settings)
+        embedder = RecipeEmbedders(backbone, settings, partial(load, settings), prompted)
         moves = RecipeMoves(engine, own)
         kept = moves.fingerprint()
         if kept is not None and embedder.can_embed(kept):  # in the recipe of the database
             own = replace(own, fingerprint=kept)
         check_fingerprints(engine, own)
+        prompts = ChosenPrompts(engine, own, prompted)
+        prompts.load_used()
         contents = Contents.opened(engine, settings.images, settings.database_seconds)
         store = Store(
             engine,
             own,
             store_images=settings.store_images,
             accepts=embedder.can_embed,
+            prompted=embedder.is_prompted,
             keeps_history=settings.history_days > 0,
             contents=contents,
         )
@@ -178,6 +184,7 @@ class ServiceParts:
             memory=settings.classifier_memory // settings.processes,
             freshness=RevisionCheck(store) if lock is None else AlwaysFresh(),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to, gpu=gpu),
+            prompts=prompts,
         )
         texts = TextEmbedder(
             backbone,
@@ -188,6 +195,7 @@ class ServiceParts:
                 backbone.width,
             ),
             embedder.queries_wait,
+            embedder.encoder,
         )
         logger.info(
             "ready after %.1f s: backbone %s on %s (%s, %s), %d classifiers in %s",
@@ -238,6 +246,7 @@ class ServiceParts:
             store=store,
             embedder=embedder,
             texts=texts,
+            prompts=prompts,
             answering=answering,
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,

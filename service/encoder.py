@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,6 +17,9 @@ from adapters.recipe import ChooseRecipe, Precision, Recipe, Resizing, new_recip
 from service.precision.verdict import Verdict, own_verdict, shipped_verdict
 from service.settings import Settings
 from service.storage.fingerprints import Origin
+
+if TYPE_CHECKING:  # it imports open_clip
+    from adapters.prompts.shared_towers import SharedTowers
 
 
 def load_encoder(settings: Settings, recipe: Recipe | ChooseRecipe | None = None) -> Backbone:
@@ -48,6 +52,39 @@ def load_encoder(settings: Settings, recipe: Recipe | ChooseRecipe | None = None
         adapter=settings.adapter,
         make_engine=Eager.made if settings.runtime == "eager" else partial(fastest, cache=folder),
         recipe=chosen,
+    )
+
+
+def prompts_refusal(backbone: Encoder, settings: Settings) -> str | None:
+    """Why classifiers of a service can choose no prompts of their own; None: they can."""
+    if backbone.shared or settings.processes > 1:
+        return (
+            "Prompts of a classifier are embedded in the process that serves it, and this service"
+            " has an encoder that several processes share. Start it with HANDFUL_PROCESSES=1 and"
+            " without Ray (as replicas over PostgreSQL, where one process is not enough), or with"
+            " these prompts for all classifiers: handful serve --prompts FILE"
+        )
+    return None
+
+
+def load_towers(settings: Settings, backbone: Encoder) -> SharedTowers:
+    """Load both towers of the backbone, for prompts that classifiers choose.
+
+    Args:
+        settings: All of them.
+        backbone: What was loaded with them, by whose engine they are run.
+
+    Raises:
+        BackboneError: They cannot be loaded, or take no prompts.
+    """
+    from adapters.loading import load_shared_towers
+
+    return load_shared_towers(
+        settings.backbone,
+        settings.device,
+        adapter=settings.adapter,
+        passes=backbone.passes if backbone.device.type == "cpu" else 1,
+        compiles=backbone.engine == "openvino",
     )
 
 

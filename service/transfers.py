@@ -27,7 +27,7 @@ from service.exchange import (
 from service.images.embedded import EmbeddedImage
 from service.name_validation import checked_classifier
 from service.precision.database_recipe import DatabaseRecipe
-from service.problems import ClassifierNotFound
+from service.problems import ClassifierNotFound, InvalidSettings
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.exporting import contents_in_order, exported
 from service.registry.freshness import RevisionCheck
@@ -129,6 +129,12 @@ def import_classifier(
             freshness=RevisionCheck(store),
             cache=CacheSettings(settings.cache_storage, settings.cache_exact_up_to),
         ).imports
+        if read.classifier.settings.prompts is not None:
+            raise InvalidSettings(
+                "The classifier in the file has prompts of its own, which a running service alone"
+                f" embeds with: PUT them to /v1/prompts/{read.classifier.settings.prompts}, and the"
+                f" file to /v1/classifiers/{name}/import."
+            )
         anew = has_to_be_embedded(read, backbone, backbone.fingerprint)
         if imports.is_there(name, read):
             return f"{name} is there already, as it is in the file; nothing was done"

@@ -28,6 +28,8 @@ LATE = {
     "service/storage/contents/opening.py": "obstore, where images are kept in a bucket",
     "service/storage/postgresql.py": "psycopg, where the database is PostgreSQL",
     "service/encoder.py": "open_clip and what it brings, where no compiled backbone is kept",
+    "adapters/prompts/shared_towers.py": "OpenVINO, where nothing is compiled",
+    "service/encoding/prompted.py": "open_clip and what it brings, where no prompts are used",
     "service/training/launcher.py": "PyTorch, as the commands that use it",
 }
 """Modules that may import inside a function, and for what."""

@@ -35,7 +35,7 @@ class Compiled:
     A request keeps the memory of the layers' outputs, of the largest batch that it has had.
 
     Args:
-        model: Of one input.
+        model: Of one input or several.
         precision: To compute in.
         streams: Passes at the same time.
         threads: Of the processor, for all streams together.
@@ -58,16 +58,17 @@ class Compiled:
             self._compiled = compiling.result()
         self._idle: deque[ov.InferRequest] = deque()
 
-    def __call__(self, given: Tensor) -> list[Tensor]:
-        """All outputs of a pass, in memory of their own. Thread-safe."""
+    def __call__(self, *given: Tensor) -> list[Tensor]:
+        """All outputs of a pass on all inputs, in memory of their own. Thread-safe."""
         try:
             request = self._idle.pop()  # the last one, whose memory is in the caches
         except IndexError:
             request = self._compiled.create_infer_request()
         # A tensor of our own each time: a request would write what it is given next into the
         # memory of what it was given before.
-        array = np.ascontiguousarray(given.numpy())
-        request.set_input_tensor(ov.Tensor(array, shared_memory=True))
+        for place, one in enumerate(given):
+            array = np.ascontiguousarray(one.numpy())
+            request.set_input_tensor(place, ov.Tensor(array, shared_memory=True))
         request.infer()
         outputs = range(len(self._compiled.outputs))
         rows = [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in outputs]
@@ -107,13 +108,13 @@ class OpenVINO:
         self._running = 0
         self._count = threading.Lock()
 
-    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Embed (n, H, W, 3) uint8 pixels."""
+    def __call__(self, pixels: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed (n, H, W, 3) uint8 pixels; with what else each image has, if the model takes it."""
         with self._count:
             self._running += 1
             alone = self._running == 1
         try:
-            frozen, corrected = (self._together if alone else self._apart)(pixels)
+            frozen, corrected = (self._together if alone else self._apart)(pixels, *others)
             return frozen, corrected
         finally:
             with self._count:
@@ -141,7 +142,22 @@ def convert(image_pass: nn.Module, height: int, width: int) -> ov.Model:
         Exception: Whatever conversion fails with, where it knows an operation not.
     """
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
-    return _traced(image_pass, example, ov.PartialShape([-1, height, width, 3]))
+    return _traced(image_pass, example, [ov.PartialShape([-1, height, width, 3])])
+
+
+def convert_prompted(image_pass: nn.Module, pixels: Tensor, prompts: Tensor) -> ov.Model:
+    """Convert a pass in which each image has learned prompts of its own; takes some seconds.
+
+    Args:
+        image_pass: Module from pixels and prompts to two (n, ·) embeddings, on the CPU.
+        pixels: (n, H, W, 3) uint8, n above 1.
+        prompts: (n, depth, length, width), of a shape that it is to take for any n.
+
+    Raises:
+        Exception: Whatever conversion fails with.
+    """
+    given = [ov.PartialShape([-1, *one.shape[1:]]) for one in (pixels, prompts)]
+    return _traced(image_pass, (pixels, prompts), given)
 
 
 def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> ov.Model:
@@ -156,11 +172,11 @@ def convert_texts(text_pass: nn.Module, tokens: Tensor, *, any_length: bool) -> 
         Exception: Whatever conversion fails with.
     """
     length = -1 if any_length else tokens.shape[1]
-    return _traced(text_pass, tokens, (ov.PartialShape([-1, length]), ov.Type.i64))
+    return _traced(text_pass, tokens, [(ov.PartialShape([-1, length]), ov.Type.i64)])
 
 
-def _traced(module: nn.Module, example: Tensor, given: Any) -> ov.Model:
-    """Trace a module, and convert the trace for what ``given`` says of the input."""
+def _traced(module: nn.Module, example: Any, given: list[Any]) -> ov.Model:
+    """Trace a module, and convert the trace for what ``given`` says of each input."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
         # The tracer would trace it again to compare, which takes as long as all the rest. What is
@@ -168,7 +184,7 @@ def _traced(module: nn.Module, example: Tensor, given: Any) -> ov.Model:
         decoder = TorchScriptPythonDecoder(
             module, example_input=example, trace_kwargs={"check_trace": False}
         )
-        return ov.convert_model(decoder, example_input=example, input=[given])
+        return ov.convert_model(decoder, example_input=example, input=given)
 
 
 def save(model: ov.Model, path: Path) -> None:

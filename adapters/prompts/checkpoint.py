@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from adapters.backbone_errors import PromptError
@@ -18,6 +19,8 @@ from adapters.prompts.config import CommaConfig
 from adapters.whole_files import written_whole
 
 PROMPTS_NAME = "prompts.safetensors"
+MOST_BYTES = 16 * 2**20
+"""Largest file that is read: 16 tokens in all 48 layers of the largest ViT there is take half."""
 _FORMAT = "handful-prompts-1"
 
 
@@ -35,6 +38,7 @@ class TrainedPrompts:
         backbone: Name of the backbone that they were trained with, for error messages.
         fingerprint: SHA-256 of the weights of that backbone's model.
         record: How they were trained, as JSON can hold it.
+        sha256: Of the file that they were read from; empty where they come from none.
     """
 
     config: CommaConfig
@@ -43,6 +47,7 @@ class TrainedPrompts:
     backbone: str
     fingerprint: str
     record: Mapping[str, Any]
+    sha256: str = field(default="", compare=False)
 
     def save(self, path: Path) -> None:
         """Write the file; a process that dies leaves none or the one before."""
@@ -72,30 +77,55 @@ def load_prompts(path: Path) -> TrainedPrompts:
             f"which writes FOLDER/{PROMPTS_NAME}"
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _FORMAT not in metadata:
-                raise PromptError(
-                    f"{path} holds no prompts of this version of Handful ({_FORMAT}); name the "
-                    f"{PROMPTS_NAME} of handful train comma"
-                )
-            described = json.loads(metadata[_FORMAT])
-            config = CommaConfig.from_dict(described["config"])
-            # Copies, because a tensor would keep the file mapped.
-            text, vision = (file.get_tensor(name).clone() for name in ("text", "vision"))
+        if path.stat().st_size > MOST_BYTES:
+            raise PromptError(_other(str(path)))
+        content = path.read_bytes()
+    except OSError as error:
+        raise PromptError(f"{path} cannot be read ({error})") from error
+    return read_prompts(content, str(path))
+
+
+def read_prompts(content: bytes, called: str) -> TrainedPrompts:
+    """Read trained prompts from the bytes of their file; nothing of it is executed.
+
+    Args:
+        content: :data:`MOST_BYTES` at most.
+        called: What messages call them.
+
+    Raises:
+        PromptError: They are something else, or damaged.
+    """
+    try:
+        tensors = load(content)
+        # Past the check above the header is what the format says: its length, then JSON.
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header.get("__metadata__", {})
+        if _FORMAT not in metadata:
+            raise PromptError(_other(called))
+        described = json.loads(metadata[_FORMAT])
+        config = CommaConfig.from_dict(described["config"])
+        text, vision = tensors["text"], tensors["vision"]
         _check(text, vision, config)
         return TrainedPrompts(
             config,
             text,
             vision,
-            described["backbone"],
-            described["fingerprint"],
-            described["record"],
+            str(described["backbone"]),
+            str(described["fingerprint"]),
+            dict(described["record"]),
+            hashlib.sha256(content).hexdigest(),
         )
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PromptError(
-            f"{path} is damaged ({error}); copy it again, or train the prompts anew"
+            f"{called} is damaged ({error}); copy it again, or train the prompts anew"
         ) from error
+
+
+def _other(called: str) -> str:
+    return (
+        f"{called} holds no prompts of this version of Handful ({_FORMAT}); name the "
+        f"{PROMPTS_NAME} of handful train comma"
+    )
 
 
 def _check(text: Tensor, vision: Tensor, config: CommaConfig) -> None:

@@ -51,10 +51,11 @@ class VisionTower(nn.Module):
 
         Args:
             pixels: (n, 3, H, W) normalised.
-            prompts: (length, width) for each of the first layers.
+            prompts: (length, width) for each of the first layers, of all images, or
+                (n, length, width), of each its own.
 
         Returns:
-            (n, d) embeddings, not normalised.
+            (n, d) embeddings, not normalised; each of its own image and prompts alone.
         """
         x = self.tower._embeds(pixels)
         own = x.shape[1]
@@ -64,8 +65,7 @@ class VisionTower(nn.Module):
                 if number == 0:
                     # The tower normalises what enters it; that was done for the patches.
                     prompt = self.tower.ln_pre(prompt)
-                # The number of rows may grow on the way: an adapter's hooks may double it.
-                x = torch.cat([x[:, :own], prompt.to(x.dtype).expand(len(x), -1, -1)], dim=1)
+                x = torch.cat([x[:, :own], _of_rows(prompt.to(x.dtype), len(x))], dim=1)
             x = _run(self.tower.transformer, block, x)
         pooled: Tensor = self.tower._pool(x[:, :own])[0]
         return pooled if self.tower.proj is None else pooled @ self.tower.proj
@@ -201,6 +201,13 @@ def check_depth(config: CommaConfig, vision: VisionTower, text: TextTower) -> No
             f"texts are to be compared in {config.last_layers} layers, and the text tower has "
             f"{text.layers}"
         )
+
+
+def _of_rows(prompt: Tensor, rows: int) -> Tensor:
+    """Prompts of all rows, of which there may be more by now: an adapter's hooks append as many."""
+    if prompt.ndim == 2:
+        return prompt.expand(rows, -1, -1)
+    return prompt.repeat(rows // len(prompt), 1, 1)
 
 
 def _run(transformer: Any, block: nn.Module, x: Tensor, **options: Tensor | None) -> Tensor:

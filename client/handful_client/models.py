@@ -231,6 +231,10 @@ class ClassifierSettingsIn(Model):
     """
     Whether an image may have several labels, or none: each class has a probability and a threshold of its own, and an answer has the `labels` at or above theirs. An image that is registered in another class gains that label. Takes the method `auto` and no coverage. With true for false, images that several classes have become one each; the other way takes that none is in two classes.
     """
+    prompts: str | None = None
+    """
+    Trained prompts that this classifier's images and class names are embedded with, by the name that they were uploaded under (`PUT /v1/prompts/{name}`); null: as the service was started. Class names are written with the template of the prompts then, whatever `templates` says. Others for a classifier with images embed all of them again, which takes that they were kept.
+    """
     remember: Literal["none", "unknown", "uncertain", "all"] | None = None
     """
     Which queries are remembered with their answers, to be judged by people: `unknown` ones; `uncertain` ones too, whose prediction set has not one label, or, without a coverage, whose best class leads the next by less than 0.3; or `all`.
@@ -903,6 +907,51 @@ class ProgressOut(Model):
     """
     Files that are none of the job's: by their names no images, but what systems and tools leave beside them.
     """
+
+
+class PromptsOut(Model):
+    """
+    Trained prompts.
+    """
+
+    name: str
+    template: str
+    """
+    What class names are written into; the prompts took the place of its first words.
+    """
+    depth: int
+    """
+    Layers of each tower that are prompted, from the first on.
+    """
+    length: int
+    """
+    Prompt tokens in each of them.
+    """
+    trained_with: str
+    """
+    The backbone that they were trained with.
+    """
+    sha256: str
+    """
+    Of their file.
+    """
+    size: int
+    """
+    Bytes of their file.
+    """
+    fingerprint: str
+    """
+    Of what is embedded with them.
+    """
+    usable: bool
+    """
+    Whether they were put for the backbone and the adapter that the service has now.
+    """
+    classifiers: list[str]
+    """
+    Classifiers that have chosen them, of those that the key is for.
+    """
+    created_at: AwareDatetime
 
 
 class RankedLabelOut(Model):
@@ -1891,6 +1940,7 @@ class ClassifierOut(Model):
     false_rejection_rate: float
     support_views: int
     multi_label: bool
+    prompts: str | None
     remember: Literal["none", "unknown", "uncertain", "all"] | str
     remember_most: int
     remember_days: float
@@ -2327,6 +2377,18 @@ class PredictionsOut(Model):
     Whether the recent queries, those of this request among them, look less familiar than the support images do to each other: then the support set cannot vouch for these answers. null while too few queries were seen. Changes no answer.
     """
     predictions: list[PredictionOut]
+
+
+class PromptsList(Model):
+    """
+    Trained prompts, by name: all, or a page of them.
+    """
+
+    prompts: list[PromptsOut]
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
 
 
 class RegisteredImage(Model):

@@ -18,7 +18,12 @@ _AS_IT_IS = ("{}",)
 
 
 async def embedded_texts(
-    parts: ServiceParts, texts: Sequence[str], templates: Sequence[str], key: str, wait: Wait
+    parts: ServiceParts,
+    texts: Sequence[str],
+    templates: Sequence[str],
+    key: str,
+    wait: Wait,
+    prompts: str | None = None,
 ) -> Tensor:
     """(n, d) unit embeddings of n texts, comparable with frozen embeddings of images.
 
@@ -30,12 +35,15 @@ async def embedded_texts(
             own.
         key: Its requests take turns with those of others.
         wait: Waits for the text tower; when it raises, what is not begun is not done.
+        prompts: Fingerprint of embeddings under a classifier's prompts, to be compared with those;
+            None: with the service's own.
 
     Raises:
         RequestTooLarge: There is too much of them.
         Overloaded: Too much waits already.
     """
-    written = parts.backbone.templates_for(tuple(templates) or _AS_IT_IS)
+    encoder = parts.backbone if prompts is None else parts.embedder.encoder(prompts)
+    written = encoder.templates_for(tuple(templates) or _AS_IT_IS)
     count, most = len(texts) * len(written), parts.settings.max_texts
     size = sum(map(len, texts)) * sum(one.count("{}") for one in written)
     size += len(texts) * sum(map(len, written))
@@ -45,6 +53,6 @@ async def embedded_texts(
             f"characters together; at most {most} (HANDFUL_MAX_TEXTS) of {_MOST_CHARACTERS} are "
             "accepted. Send several requests."
         )
-    prompts = [template.replace("{}", text) for text in texts for template in written]
-    rows = await parts.texts.embed_as_written(prompts, key, wait)
+    sentences = [template.replace("{}", text) for text in texts for template in written]
+    rows = await parts.texts.embed_as_written(sentences, key, wait, prompts)
     return rows if len(written) == 1 else await run_blocking(ensemble, rows, len(written))

@@ -72,6 +72,7 @@ class Limiters:
         thumbnails: Thread limiter of thumbnails that are not kept yet: at most 4 are in memory.
         thumbnails_of: Limiters of those that wait for these threads, 4 a tenant: who asks for many
             lets others pass after so many.
+        prompts: Limiter of capacity 1: trained prompts are read one after the other.
         event_streams: Limiters of clients that are told of jobs, one a tenant.
     """
 
@@ -83,6 +84,7 @@ class Limiters:
     documents: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     reports: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     suggestions: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    prompts: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     thumbnails: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(_THUMBNAIL_THREADS)
     )

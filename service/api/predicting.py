@@ -82,10 +82,12 @@ async def predicted(
         live, queries = await embedded_for(parts, name, embedded)
     else:
         # Loading it takes a few milliseconds, which are not added to those of the encoder.
-        usual = parts.store.fingerprint
+        usual = parts.registry.usual_fingerprint(name)
+        if not parts.embedder.embeds(usual):
+            usual = parts.store.fingerprint
         loading = run_blocking(parts.registry.live, name)
         live, queries = await both(loading, received_and_embedded(usual))
-        if live.fingerprint != usual:  # while the database moves to another recipe
+        if live.fingerprint != usual:  # it has prompts of its own, or the database moves
             live, queries = await embedded_for(parts, name, embedded)
     window = live.window
     predictions = tried[-1].predictions if tried else None

@@ -103,10 +103,10 @@ async def _embedded_anew(
     lost = len(records) - await run_blocking(_kept, parts.store, records)
     if lost:
         raise InvalidSettings(
-            f"support_views: {lost} of the {len(records)} images were not kept "
-            f"(HANDFUL_STORE_IMAGES=false), so {needed.views} views of them cannot be embedded. "
-            "Leave the setting as it is, or create another classifier with it and register the "
-            "images there."
+            f"support_views, prompts: {lost} of the {len(records)} images were not kept "
+            f"(HANDFUL_STORE_IMAGES=false), so they cannot be embedded again ({needed.views} views "
+            "of each). Leave these settings as they are, or create another classifier with them "
+            "and register the images there."
         )
     images = [
         UploadedImage(record.filename, partial(_content, parts.store, record)) for record in records
@@ -119,8 +119,8 @@ async def _embedded_anew(
     except IMAGE_ERRORS as problem:
         # Other limits or another version's decoder may refuse what was taken once.
         raise InvalidSettings(
-            f"support_views: images of the classifier cannot be embedded again. {problem.detail} "
-            "Delete them, or leave the setting as it is."
+            "support_views, prompts: images of the classifier cannot be embedded again. "
+            f"{problem.detail} Delete them, or leave these settings as they are."
         ) from problem
     return {one.sha256: one for one in embedded}
 

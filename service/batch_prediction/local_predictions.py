@@ -21,6 +21,7 @@ from service.images.uploaded import UploadedImage
 from service.name_validation import checked_classifier
 from service.precision.database_recipe import DatabaseRecipe
 from service.problems import InvalidUpload
+from service.prompts import prompted_encoders
 from service.registry.freshness import RevisionCheck
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
@@ -61,7 +62,8 @@ def local_predictions(
             backbone = load(DatabaseRecipe(asked_recipe(settings), stored_fingerprints(engine)))
             own = origin_of(backbone, settings)
             check_fingerprints(engine, own)
-            store = Store(engine, own)
+            prompted = prompted_encoders(engine, backbone, settings)
+            store = Store(engine, own, accepts=prompted.can_embed, prompted=prompted.knows)
             registry = Registry(
                 store,
                 backbone,
@@ -72,7 +74,9 @@ def local_predictions(
             )
             live = registry.live(name)
             with asyncio.Runner() as runner:
-                embedder = ImageEmbedder(backbone, settings)
+                embedder = prompted.embedder(live.fingerprint)
+                if embedder is None:
+                    embedder = ImageEmbedder(backbone, settings)
                 try:
                     yield partial(_rows, live, embedder, runner)
                 finally:

@@ -36,11 +36,18 @@ Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 _PAUSE = 0.05
 
 
-class _Picture(NamedTuple):
-    """What the encoder embeds one row of: (H, W, 3) uint8 pixels, and what they are for."""
+class Picture(NamedTuple):
+    """What the encoder embeds one row of.
+
+    Attributes:
+        pixels: (H, W, 3) uint8.
+        priority: What they are for.
+        prompts: (depth, length, width) learned prompts to embed them with; None: the encoder's own.
+    """
 
     pixels: Tensor
     priority: Priority
+    prompts: Tensor | None = None
 
 
 class ImageEmbedder:
@@ -142,7 +149,7 @@ class ImageEmbedder:
     async def _each(
         self,
         images: Sequence[UploadedImage],
-        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[_Picture]]],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[Picture]]],
         classifier: str,
         views: int = 1,
     ) -> list[tuple[Metadata, list[Rows]] | StatusProblem]:
@@ -194,7 +201,7 @@ class ImageEmbedder:
     async def _embed(
         self,
         images: Sequence[UploadedImage],
-        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[_Picture]]],
+        prepare: Callable[[UploadedImage], tuple[Metadata, Sequence[Picture]]],
         classifier: str,
         priority: Priority,
         wait: Wait,
@@ -217,7 +224,7 @@ class ImageEmbedder:
         finally:
             self._admission.release(passes, classifier, priority)
 
-    def _encode(self, pictures: list[_Picture]) -> ImageEmbeddings:
+    def _encode(self, pictures: list[Picture]) -> ImageEmbeddings:
         background = all(one.priority is Priority.REGISTRATIONS for one in pictures)
         return self._backbone.encode_pictures(
             [one.pixels for one in pictures], background=background
@@ -225,9 +232,9 @@ class ImageEmbedder:
 
     def _decode_to_ask(
         self, image: UploadedImage, priority: Priority = Priority.QUERIES
-    ) -> tuple[None, list[_Picture]]:
+    ) -> tuple[None, list[Picture]]:
         pixels = self._backbone.preprocess(self._decode(image, image.read()).pixels)
-        return None, [_Picture(pixels, priority)]
+        return None, [self._picture(pixels, priority)]
 
     def _decode(self, image: UploadedImage, content: bytes) -> DecodedImage:
         if len(content) > self._settings.max_image_bytes:
@@ -244,7 +251,7 @@ class ImageEmbedder:
 
     def _decode_to_keep(
         self, views: int, image: UploadedImage
-    ) -> tuple[partial[EmbeddedImage], list[_Picture]]:
+    ) -> tuple[partial[EmbeddedImage], list[Picture]]:
         """The image but for its embeddings, which are still to come, and pixels of its views."""
         content = image.read()
         decoded = self._decode(image, content)
@@ -260,7 +267,10 @@ class ImageEmbedder:
             fingerprint=self._backbone.fingerprint,
         )
         pixels = self._backbone.preprocess_views(decoded.pixels, views, sha256)
-        return embedded, [_Picture(view, Priority.REGISTRATIONS) for view in pixels]
+        return embedded, [self._picture(view, Priority.REGISTRATIONS) for view in pixels]
+
+    def _picture(self, pixels: Tensor, priority: Priority) -> Picture:
+        return Picture(pixels, priority)
 
 
 def _whole(

@@ -10,6 +10,7 @@ from adapters.embeddings import ImageEmbeddings
 from adapters.encoder import Encoder
 from adapters.recipe import Recipe, recipes
 from service.encoding.image_embedder import ImageEmbedder, Wait
+from service.encoding.prompted import PromptedEncoders
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 from service.settings import Settings
@@ -24,12 +25,14 @@ class RecipeGone(Exception):
 class RecipeEmbedders:
     """Embeds images in the recipe that is asked for, by its fingerprint.
 
-    Each recipe has an encoder, and threads and queues of its own.
+    Each recipe has an encoder, and threads and queues of its own. Embeddings under prompts of
+    classifiers have fingerprints, too, and share one.
 
     Args:
         backbone: In the recipe of the start.
         settings: All of them.
         load: Loads the same backbone in another recipe; takes seconds.
+        prompted: Encoders of prompts that classifiers choose; None: none can be chosen.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class RecipeEmbedders:
         backbone: Encoder,
         settings: Settings,
         load: Callable[[Recipe], Encoder],
+        prompted: PromptedEncoders | None = None,
     ) -> None:
+        self._prompted = prompted
         self._settings = settings
         self._load = load
         self._first = backbone
@@ -64,7 +69,7 @@ class RecipeEmbedders:
         if fingerprint in self._embedders:
             return True
         if (recipe := self._recipes.get(fingerprint)) is None:
-            return False
+            return self._prompted is not None and self._prompted.can_embed(fingerprint)
         with self._loading:
             if fingerprint not in self._embedders:
                 logger.info("loading the encoder in %s", recipe)
@@ -74,21 +79,27 @@ class RecipeEmbedders:
         return True
 
     def encoder(self, fingerprint: str) -> Encoder:
-        """What embeds in that recipe, which :meth:`can_embed`."""
+        """What embeds in that recipe or under those prompts, which :meth:`can_embed`."""
+        if self.is_prompted(fingerprint) and self._prompted is not None:
+            return self._prompted.encoder(fingerprint)
         return self._backbones[fingerprint]
 
+    def is_prompted(self, fingerprint: str) -> bool:
+        """Whether it is of prompts that a classifier has chosen; costs nothing."""
+        return self._prompted is not None and self._prompted.knows(fingerprint)
+
     def embeds(self, fingerprint: str) -> bool:
-        """Whether the recipe is loaded; costs nothing."""
-        return fingerprint in self._embedders
+        """Whether the recipe is loaded, or the prompts are; costs nothing."""
+        return fingerprint in self._embedders or self.is_prompted(fingerprint)
 
     @property
     def waiting(self) -> int:
         """Images that wait to be embedded, or are being, for whomever and in whichever recipe."""
-        return sum(one.waiting for one in list(self._embedders.values()))
+        return sum(one.waiting for one in self._all())
 
     def queries_wait(self) -> bool:
         """Whether an image that someone wants an answer about is not embedded; from any thread."""
-        return any(one.queries_wait() for one in list(self._embedders.values()))
+        return any(one.queries_wait() for one in self._all())
 
     async def query(
         self,
@@ -135,15 +146,23 @@ class RecipeEmbedders:
 
     def close(self) -> None:
         """Stop the threads of all."""
-        for embedder in list(self._embedders.values()):
+        for embedder in self._all():
             embedder.close()
 
     def of(self, fingerprint: str) -> ImageEmbedder:
-        """The embedder of that fingerprint's recipe.
+        """The embedder of that fingerprint's recipe, or prompts.
 
         Raises:
             RecipeGone: It is not loaded any more.
         """
-        if (found := self._embedders.get(fingerprint)) is None:
+        found = self._embedders.get(fingerprint)
+        if found is None and self._prompted is not None:
+            found = self._prompted.embedder(fingerprint)
+        if found is None:
             raise RecipeGone
         return found
+
+    def _all(self) -> list[ImageEmbedder]:
+        """What has queues and threads."""
+        prompted = [] if self._prompted is None else self._prompted.embedders
+        return [*self._embedders.values(), *prompted]

@@ -30,6 +30,42 @@ _PIECE = 512
 _IN_WORK = 2
 
 
+class _Text(str):
+    """A prompt that another text tower than the service's own embeds.
+
+    Attributes:
+        tower: That one.
+    """
+
+    tower: Encoder
+
+    @classmethod
+    def of(cls, prompt: str, tower: Encoder) -> _Text:
+        """That prompt, for that tower."""
+        made = cls(prompt)
+        made.tower = tower
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Tower:
+    """A text tower: what embeds by it, and what is kept of it.
+
+    Attributes:
+        encoder: What embeds; its own prompts tell it from others.
+        kept: The embeddings that are kept; None: each request is embedded anew.
+        is_own: Whether it is the service's own.
+    """
+
+    encoder: Encoder
+    kept: PromptCache | None
+    is_own: bool = True
+
+    def texts(self, prompts: Sequence[str]) -> Sequence[str]:
+        """Prompts as the thread of passes is given them."""
+        return prompts if self.is_own else [_Text.of(one, self.encoder) for one in prompts]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
     """Some class names of a request, on their way.
@@ -63,6 +99,8 @@ class _Piece:
 class TextEmbedder:
     """Embeds prompts in one thread, in shared passes; requests of classifiers take turns.
 
+    Prompts of classifiers with learned prompts go through the text tower that has these.
+
     Each prompt is embedded once: those that the database keeps cost no pass, whichever classifier
     they were embedded for, and names that are written alike are one prompt.
 
@@ -74,6 +112,7 @@ class TextEmbedder:
         most: Prompts that may wait, see :class:`AdmissionControl`.
         kept: The embeddings that are kept; None: each request is embedded anew.
         queries_wait: Whether queries wait for the processors that it computes on.
+        prompted: The encoder of embeddings under learned prompts, by their fingerprint.
     """
 
     def __init__(
@@ -82,11 +121,13 @@ class TextEmbedder:
         most: int,
         kept: PromptCache | None = None,
         queries_wait: Callable[[], bool] = lambda: False,
+        prompted: Callable[[str], Encoder] | None = None,
     ) -> None:
         self._backbone = backbone
-        self._kept = kept
+        self._own = _Tower(backbone, kept)
+        self._prompted = prompted
         self.waiting = dict.fromkeys(Priority, 0)
-        self._passes = TextPasses(backbone.encode_texts, queries_wait)
+        self._passes = TextPasses(self._encode, queries_wait)
         self._admission = AdmissionControl(self, most, "texts of class names", "HANDFUL_MAX_TEXTS")
 
     @property
@@ -105,12 +146,40 @@ class TextEmbedder:
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
         """
-        templates = self._backbone.templates_for(needed.templates)
+        tower = self._tower(needed.prompts)
+        templates = tower.encoder.templates_for(needed.templates)
         with traced_part("embed texts", {"handful.texts": len(needed.labels) * len(templates)}):
-            return await self._embedded(needed, templates, classifier, wait)
+            return await self._embedded(needed, tower, templates, classifier, wait)
+
+    def _tower(self, prompted: str | None) -> _Tower:
+        """What embeds texts under learned prompts of that fingerprint; None: without."""
+        if prompted is None or self._prompted is None:
+            return self._own
+        kept = None if self._own.kept is None else self._own.kept.of(prompted)
+        return _Tower(self._prompted(prompted), kept, is_own=False)
+
+    def _encode(self, texts: Sequence[str]) -> Tensor:
+        """One pass, or one for each tower that texts are for; (n, d) rows in their order."""
+        places: dict[Encoder | None, list[int]] = {}
+        for place, text in enumerate(texts):
+            tower = text.tower if isinstance(text, _Text) else None
+            places.setdefault(tower, []).append(place)
+        if list(places) == [None]:
+            return self._backbone.encode_texts(texts)
+        rows = [
+            (tower or self._backbone).encode_texts([texts[i] for i in some])
+            for tower, some in places.items()
+        ]
+        order = torch.tensor([i for some in places.values() for i in some])
+        return torch.cat(rows)[order.argsort()]
 
     async def _embedded(
-        self, needed: TextsNeeded, templates: Sequence[str], classifier: str, wait: Wait
+        self,
+        needed: TextsNeeded,
+        tower: _Tower,
+        templates: Sequence[str],
+        classifier: str,
+        wait: Wait,
     ) -> ClassTexts:
         priority = Priority.REGISTRATIONS
         left = len(needed.labels) * len(templates)
@@ -126,13 +195,12 @@ class TextEmbedder:
             while to_come or begun:
                 while to_come and len(begun) < _IN_WORK:
                     before = begun[-1] if begun else None
-                    begun.append(
-                        await self._begin(to_come.popleft(), templates, classifier, before)
-                    )
+                    labels = to_come.popleft()
+                    begun.append(await self._begin(labels, tower, templates, classifier, before))
                 await self._wait_for(begun[0], wait)
                 piece = begun.popleft()
                 rows |= await anyio.to_thread.run_sync(
-                    self._made_of, tenant_of(classifier), piece, len(templates)
+                    _made_of, tower.kept, tenant_of(classifier), piece, len(templates)
                 )
                 self.waiting[priority] -= len(piece.prompts)
                 left -= len(piece.prompts)
@@ -144,13 +212,16 @@ class TextEmbedder:
             self._admission.release(len(needed.labels) * len(templates), classifier, priority)
         return ClassTexts.of(needed, [rows[label] for label in needed.labels])
 
-    async def embed_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
+    async def embed_as_written(
+        self, prompts: Sequence[str], key: str, wait: Wait, prompted: str | None = None
+    ) -> Tensor:
         """Embed n texts as they are; nothing is looked up or kept, as nobody may ask for it again.
 
         Args:
             prompts: One or more.
             key: Its requests take turns with those of others.
             wait: Waits for all of them; when it raises, what is not begun is not done.
+            prompted: Fingerprint of embeddings under learned prompts; None: without.
 
         Returns:
             (n, d) unit rows, in their order.
@@ -159,16 +230,18 @@ class TextEmbedder:
             Overloaded: Too much waits already; nothing was embedded.
         """
         with traced_part("embed texts", {"handful.texts": len(prompts)}):
-            return await self._embedded_as_written(prompts, key, wait)
+            return await self._embedded_as_written(prompts, key, wait, self._tower(prompted))
 
-    async def _embedded_as_written(self, prompts: Sequence[str], key: str, wait: Wait) -> Tensor:
+    async def _embedded_as_written(
+        self, prompts: Sequence[str], key: str, wait: Wait, tower: _Tower
+    ) -> Tensor:
         priority, n = Priority.REGISTRATIONS, len(prompts)
         self._admission.admit(n, key, priority)
         self.waiting[priority] += n
         try:
-            lengths = await anyio.to_thread.run_sync(self._backbone.text_lengths, prompts)
+            lengths = await anyio.to_thread.run_sync(tower.encoder.text_lengths, prompts)
             order = sorted(range(n), key=lengths.__getitem__)
-            pending = self._passes.submit([prompts[i] for i in order], key)
+            pending = self._passes.submit(tower.texts([prompts[i] for i in order]), key)
             try:
                 await wait(pending.answer)
                 rows = pending.answer.result()
@@ -186,6 +259,7 @@ class TextEmbedder:
     async def _begin(
         self,
         labels: Sequence[str],
+        tower: _Tower,
         templates: Sequence[str],
         classifier: str,
         before: _Piece | None,
@@ -195,25 +269,16 @@ class TextEmbedder:
         elsewhere = set[str]() if before is None else set(before.missing)
         tenant = tenant_of(classifier)
         known, missing = await anyio.to_thread.run_sync(
-            self._looked_up, tenant, set(prompts), elsewhere
+            _looked_up, tower, tenant, set(prompts), elsewhere
         )
         return _Piece(
             labels,
             prompts,
             known,
             missing,
-            self._passes.submit(missing, classifier) if missing else None,
+            self._passes.submit(tower.texts(missing), classifier) if missing else None,
             {} if before is None else before.made,
         )
-
-    def _looked_up(
-        self, tenant: str, prompts: Collection[str], elsewhere: Collection[str]
-    ) -> tuple[dict[str, Tensor], list[str]]:
-        """Rows that are kept, and what is neither kept nor embedded elsewhere, shortest first."""
-        known = {} if self._kept is None else self._kept.find(tenant, sorted(prompts))
-        missing = [one for one in prompts if one not in known and one not in elsewhere]
-        lengths = self._backbone.text_lengths(missing)
-        return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
 
     def _give_up(self, pending: PendingTexts) -> None:
         if not is_given(pending.answer):  # of two pieces that failed one is told of
@@ -225,11 +290,24 @@ class TextEmbedder:
             await wait(piece.pending.answer)
             piece.pending.answer.result()
 
-    def _made_of(self, tenant: str, piece: _Piece, templates: int) -> dict[str, Tensor]:
-        """Keep what the tower has made of a piece, and average it; returns (d,) rows by label."""
-        if piece.pending is not None:
-            piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
-            if self._kept is not None:
-                self._kept.add(tenant, piece.made)
-        of_prompts = torch.stack([piece.row(one) for one in piece.prompts])
-        return dict(zip(piece.labels, ensemble(of_prompts, templates), strict=True))
+
+def _looked_up(
+    tower: _Tower, tenant: str, prompts: Collection[str], elsewhere: Collection[str]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Rows that are kept, and what is neither kept nor embedded elsewhere, shortest first."""
+    known = {} if tower.kept is None else tower.kept.find(tenant, sorted(prompts))
+    missing = [one for one in prompts if one not in known and one not in elsewhere]
+    lengths = tower.encoder.text_lengths(missing)
+    return known, [one for _, one in sorted(zip(lengths, missing, strict=True))]
+
+
+def _made_of(
+    kept: PromptCache | None, tenant: str, piece: _Piece, templates: int
+) -> dict[str, Tensor]:
+    """Keep what the tower has made of a piece, and average it; returns (d,) rows by label."""
+    if piece.pending is not None:
+        piece.made.update(zip(piece.missing, piece.pending.answer.result(), strict=True))
+        if kept is not None:
+            kept.add(tenant, piece.made)
+    of_prompts = torch.stack([piece.row(one) for one in piece.prompts])
+    return dict(zip(piece.labels, ensemble(of_prompts, templates), strict=True))

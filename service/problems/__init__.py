@@ -68,6 +68,13 @@ from service.problems.jobs import (
     RememberedNotFound,
     TooManyJobs,
 )
+from service.problems.prompts import (
+    InvalidPrompts,
+    PromptsExist,
+    PromptsInUse,
+    PromptsNotFound,
+    TooManyPrompts,
+)
 from service.problems.requests import (
     AnswerTooLarge,
     ForeignOrigin,
@@ -125,6 +132,7 @@ __all__ = [
     "InvalidName",
     "InvalidPath",
     "InvalidPrecondition",
+    "InvalidPrompts",
     "InvalidRequest",
     "InvalidSettings",
     "InvalidUpload",
@@ -148,6 +156,9 @@ __all__ = [
     "OtherLabel",
     "Overloaded",
     "PreconditionFailed",
+    "PromptsExist",
+    "PromptsInUse",
+    "PromptsNotFound",
     "QuotaExceeded",
     "RateLimited",
     "ReEmbeddingUnderWay",
@@ -162,6 +173,7 @@ __all__ = [
     "StorageUnavailable",
     "TooManyJobs",
     "TooManyKeys",
+    "TooManyPrompts",
     "UnknownHost",
     "UnsupportedMediaType",
 ]

@@ -13,7 +13,7 @@ from adapters.encoder import Encoder
 from adapters.growing_support import GrowingSupport
 from service.classifier_settings import ClassifierSettings
 from service.registry.basis import Basis
-from service.registry.entry import Entry, committing
+from service.registry.entry import Entry, committing, committing_to
 from service.registry.fitting import class_set, new_classifier
 from service.registry.live import LiveClassifier
 from service.registry.multi_label import embedded_once
@@ -87,6 +87,9 @@ class ChangeMaker:
             held = basis.support
             tuned = self._tune(basis.name, change, settings, records, held, basis.negatives)
             change = replace(change, tuning=tuned.tuning)
+        if change.fingerprint is not None:  # it is another one in memory, read by who asks next
+            with committing_to(entry, None):
+                return self._store.write(basis.state, change)
         with committing(entry, live):
             written = self._store.write(basis.state, change)
             live.apply(written, tuned_on=None if tuned is None else tuned.found)

@@ -27,7 +27,12 @@ class Definitions:
     backbone: Encoder
 
     def new_classes(
-        self, settings: ClassifierSettings, labels: Sequence[str], already: int, texts: ClassTexts
+        self,
+        settings: ClassifierSettings,
+        labels: Sequence[str],
+        already: int,
+        texts: ClassTexts,
+        fingerprint: str,
     ) -> tuple[NewClass, ...]:
         """Classes to be declared, with what their names mean.
 
@@ -36,6 +41,7 @@ class Definitions:
             labels: Of the classes.
             already: How many others it has.
             texts: Of their names.
+            fingerprint: Of what the classifier's embeddings come from.
 
         Raises:
             RequestTooLarge: There would be too many classes, or classes times templates.
@@ -44,7 +50,7 @@ class Definitions:
         if not labels:
             return ()
         self.check_size(settings, already + len(labels))
-        embedded = texts.under(settings, labels)
+        embedded = texts.under(settings, labels, fingerprint)
         return tuple(
             NewClass(label=label, text=text) for label, text in zip(labels, embedded, strict=True)
         )
@@ -55,26 +61,31 @@ class Definitions:
         settings: ClassifierSettings,
         labels: Sequence[str],
         texts: ClassTexts,
+        fingerprint: str,
     ) -> Change:
         """The change to these settings, with those labels declared that are not there yet.
+
+        The embeddings of images are renewed apart where ``fingerprint`` is another one than before.
 
         Raises as :meth:`new_classes`.
         """
         fresh, old = basis.fresh(labels), basis.records
         renewed: tuple[ClassRecord, ...] = ()
-        if (settings.templates, settings.names_carry_meaning) != (
-            basis.settings.templates,
-            basis.settings.names_carry_meaning,
+        before = basis.settings
+        if (settings.templates, settings.names_carry_meaning, settings.prompts) != (
+            before.templates,
+            before.names_carry_meaning,
+            before.prompts,
         ):
             # All at once, so that they are embedded by one request for them.
             self.check_size(settings, len(old) + len(fresh))
-            texts.under(settings, [*old, *fresh])
-            embedded = texts.under(settings, list(old))
+            texts.under(settings, [*old, *fresh], fingerprint)
+            embedded = texts.under(settings, list(old), fingerprint)
             renewed = tuple(
                 replace(record, text=text)
                 for record, text in zip(old.values(), embedded, strict=True)
             )
-        new = self.new_classes(settings, fresh, len(old), texts)
+        new = self.new_classes(settings, fresh, len(old), texts, fingerprint)
         return Change(settings=settings, classes_added=new, classes_renewed=renewed)
 
     def check_size(self, settings: ClassifierSettings, classes: int) -> None:

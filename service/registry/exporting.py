@@ -39,7 +39,7 @@ def exported(stored: StoredClassifier, origin: Origin) -> ExportedClassifier:
             fingerprint=origin.fingerprint,
             name=origin.name,
             adapter=_file_name(origin.adapter),
-            prompts=_file_name(origin.prompts),
+            prompts=stored.record.settings.prompts or _file_name(origin.prompts),
         ),
         settings=stored.record.settings,
         tuning=stored.record.tuning,

@@ -125,7 +125,7 @@ def whole(given: Import, backbone: Encoder, texts: ClassTexts) -> WholeClassifie
         )
         state = found.tuning_state if tuning is found.tuning else FileTuningState()
     else:
-        rows = texts.under(found.settings, labels)
+        rows = texts.under(found.settings, labels, given.fingerprint)
         anew = given.embedded
         embedded = [replace(anew[image.sha256], filename=image.filename) for image in images]
         embeddings = (

@@ -106,6 +106,13 @@ class LoadedClassifiers:
             self._entries.move_to_end(name)
             return entry.live
 
+    def last_fingerprint(self, name: str) -> str | None:
+        """Of what the classifier in memory is of, the latest or not; None: there is none."""
+        with self._index_lock:
+            entry = self._entries.get(name)
+        live = None if entry is None else entry.live
+        return None if live is None else live.fingerprint
+
     @contextmanager
     def changing(self, name: str) -> Iterator[tuple[Entry, LiveClassifier, Basis]]:
         """An existing classifier, its entry and its present state, under its single-writer lock.

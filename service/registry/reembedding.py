@@ -25,6 +25,7 @@ from service.storage.errors import Outdated, StorageError
 from service.storage.fingerprints import remember
 from service.storage.query_embeddings import with_queries
 from service.storage.stale import StaleEmbeddings, StaleImage
+from service.tenancy import bare
 
 # Of one classifier that a service with the old backbone changes meanwhile.
 _ATTEMPTS = 5
@@ -43,13 +44,21 @@ def re_embed(engine: Engine, backbone: Encoder, settings: Settings, console: Con
         The number of images embedded.
 
     Raises:
-        StorageError: Images were not kept, or cannot be decoded, so they cannot be embedded
-            (nothing was changed then); a classifier cannot be read; or others kept changing one.
+        StorageError: Classifiers have prompts of the old backbone, or images were not kept, or
+            cannot be decoded, so they cannot be embedded (nothing was changed then); a classifier
+            cannot be read; or others kept changing one.
     """
     own = origin_of(backbone, settings)
     remember(engine, own)
     contents = Contents.opened(engine, None, settings.database_seconds)
     stale = StaleEmbeddings(engine, own, contents)
+    if prompted := stale.prompted():
+        raise StorageError(
+            f"{len(prompted)} classifiers have prompts of their own, which were trained for the "
+            f"backbone that the database is of: {', '.join(map(bare, prompted[:_NAMED]))}. Give "
+            "them none (PUT /v1/classifiers/NAME with prompts: null) while the old backbone "
+            "serves, or delete them, and do this again"
+        )
     count = _embed(stale, backbone, settings, console)
     damaged = []
     for name in track(stale.classifiers(), "tuning classifiers", console=console):

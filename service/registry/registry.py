@@ -22,6 +22,7 @@ from service.problems import ClassifierNotFound, ImageNotFound, InvalidSettings
 from service.registry.basis import Basis
 from service.registry.changes import ChangeMaker
 from service.registry.changing_over import ChangingOver
+from service.registry.chosen_prompts import NO_PROMPTS, Prompts
 from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.definitions import Definitions
 from service.registry.entry import Entry
@@ -42,7 +43,7 @@ from service.storage.change import Change
 from service.storage.recording import Recorder
 from service.storage.records import SupportRecord
 from service.storage.store import Store
-from service.tenancy import bare
+from service.tenancy import bare, tenant_of
 
 __all__ = ["NO_TEXTS", "Registered", "Registry"]
 
@@ -66,6 +67,7 @@ class Registry:
             database too, a change is made again, tuning and all, if another came before it.
         cache: How classifiers keep their support images.
         tunings: Told of classifiers that are to be tuned after their change, by :meth:`tune`.
+        prompts: Trained prompts that a classifier may choose.
 
     Attributes:
         change_over: Changes a classifier over to another recipe.
@@ -84,8 +86,10 @@ class Registry:
         freshness: Freshness,
         cache: CacheSettings = DEFAULT_SETTINGS,
         tunings: TuningQueue | None = None,
+        prompts: Prompts = NO_PROMPTS,
     ) -> None:
         self._store = store
+        self._prompts = prompts
         self._backbone = backbone
         self._limits = limits
         self._definitions = Definitions(limits, backbone)
@@ -149,7 +153,23 @@ class Registry:
         self._definitions.check_size(basis.settings, len(basis.records) + len(fresh))
         if not basis.settings.names_carry_meaning:
             return None
-        return TextsNeeded(basis.settings.templates, fresh)
+        prompts = None if basis.settings.prompts is None else basis.state.fingerprint
+        return TextsNeeded(basis.settings.templates, fresh, prompts)
+
+    def fingerprint_of(self, name: str, settings: ClassifierSettings) -> str:
+        """What a classifier of these settings is embedded under, if it is made now.
+
+        Raises:
+            PromptsNotFound: There are no such prompts.
+            InvalidSettings: They cannot be used.
+        """
+        if settings.prompts is None:
+            return self._store.fingerprint
+        return self._prompts.fingerprint(tenant_of(name), settings.prompts)
+
+    def usual_fingerprint(self, name: str) -> str:
+        """What a classifier is most likely embedded under, without a look; costs microseconds."""
+        return self._loaded.last_fingerprint(name) or self._store.fingerprint
 
     def follow(self, name: str) -> None:
         """Have a classifier that is in memory follow what others have changed, if it is in use."""
@@ -180,8 +200,9 @@ class Registry:
             Whether it was created.
 
         Raises:
-            InvalidSettings: The method needs class names that carry meaning; or settings do not go
-                with several labels an image, or images not with one.
+            InvalidSettings: The method needs class names that carry meaning, or the prompts cannot
+                be used; or settings do not go with several labels an image, or images not with one.
+            PromptsNotFound: There are no such prompts.
             RequestTooLarge: There would be too many classes, or classes times templates; or there
                 are too many images for other support views.
             TextsNeeded: ``texts`` lacks some.
@@ -196,22 +217,17 @@ class Registry:
         with self._loaded.writing(name) as entry:
             live = self._loaded.load(entry, name)
             if live is None:
-                new = self._definitions.new_classes(settings, list(dict.fromkeys(labels)), 0, texts)
-                self._changes.create(name, Change(settings=settings, classes_added=new))
+                chosen = self.fingerprint_of(name, settings)
+                new = self._definitions.new_classes(
+                    settings, list(dict.fromkeys(labels)), 0, texts, chosen
+                )
+                own = None if settings.prompts is None else chosen
+                change = Change(settings=settings, fingerprint=own, classes_added=new)
+                self._changes.create(name, change)
                 return True
             basis = live.basis()
             if settings != basis.settings:
-                if basis.settings.multi_label and not settings.multi_label:
-                    check_single_labels(live.records()[1].values())
-                views, images = settings.support_views, {}
-                if views != basis.settings.support_views:
-                    own = basis.state.fingerprint
-                    images = renewed(live.records()[1], views, own, embedded)
-                change = self._definitions.redefinition(basis, settings, labels, texts)
-                self._changes.make(entry, live, basis, replace(change, renewed=images))
-                if settings.multi_label and not basis.settings.multi_label:
-                    with entry.loader:  # the database has one embedding for each content
-                        entry.live = None
+                self._redefine(entry, live, basis, settings, labels, texts, embedded)
             elif fresh := basis.fresh(labels):
                 self._declare(entry, live, basis, fresh, texts)
             return False
@@ -302,7 +318,7 @@ class Registry:
             check_views(images, basis.settings.support_views, basis.state.fingerprint)
             fresh = basis.fresh([label for label, _ in images])
             new_classes = self._definitions.new_classes(
-                basis.settings, fresh, len(basis.records), texts
+                basis.settings, fresh, len(basis.records), texts, basis.state.fingerprint
             )
             asked = {(label, image.sha256) for label, image in images}
             known = self._store.registered(name, basis.state.id, asked)
@@ -320,6 +336,31 @@ class Registry:
 
     # Shared by the writers
 
+    def _redefine(
+        self,
+        entry: Entry,
+        live: LiveClassifier,
+        basis: Basis,
+        settings: ClassifierSettings,
+        labels: Sequence[str],
+        texts: ClassTexts,
+        embedded: Mapping[str, EmbeddedImage],
+    ) -> None:
+        before, own = basis.settings, basis.state.fingerprint
+        if before.multi_label and not settings.multi_label:
+            check_single_labels(live.records()[1].values())
+        views, images, moved = settings.support_views, {}, None
+        if settings.prompts != before.prompts:
+            own = moved = self.fingerprint_of(basis.name, settings)
+        if moved is not None or views != before.support_views:
+            images = renewed(live.records()[1], views, own, embedded)
+        change = self._definitions.redefinition(basis, settings, labels, texts, own)
+        change = replace(change, renewed=images, fingerprint=moved)
+        self._changes.make(entry, live, basis, change)
+        if settings.multi_label and not before.multi_label:
+            with entry.loader:  # the database has one embedding for each content
+                entry.live = None
+
     def _declare(
         self,
         entry: Entry,
@@ -328,7 +369,9 @@ class Registry:
         labels: Sequence[str],
         texts: ClassTexts,
     ) -> None:
-        new = self._definitions.new_classes(basis.settings, labels, len(basis.records), texts)
+        new = self._definitions.new_classes(
+            basis.settings, labels, len(basis.records), texts, basis.state.fingerprint
+        )
         self._changes.make(entry, live, basis, Change(classes_added=new))
 
     def _find_image(self, basis: Basis, label: str, image_id: str) -> SupportRecord:

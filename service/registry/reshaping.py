@@ -185,7 +185,7 @@ class Reshaping:
                 return
             if to in basis.records:
                 raise ClassExists(name, to)
-            [text] = texts.under(basis.settings, [to])
+            [text] = texts.under(basis.settings, [to], basis.state.fingerprint)
             renewed = replace(record, label=to, text=text)
             change = Change(classes_renewed=(renewed,), relabelled=frozenset({record.id}))
             self._changes.make(entry, live, basis, change)
@@ -226,7 +226,11 @@ class Reshaping:
                 return Moved(added=0, duplicates=len(images))
             change, moved = self._moved(name, basis, to, moving)
             new = self._definitions.new_classes(
-                basis.settings, basis.fresh([to]), len(basis.records), texts
+                basis.settings,
+                basis.fresh([to]),
+                len(basis.records),
+                texts,
+                basis.state.fingerprint,
             )
             gone = tuple(one.record.id for one in moving)
             self._changes.make(entry, live, basis, replace(change, classes_added=new, removed=gone))
@@ -282,7 +286,7 @@ class Reshaping:
     ) -> tuple[Change, Moved]:
         """The change that adds classes and images which are stored, but for those there are."""
         new = self._definitions.new_classes(
-            basis.settings, basis.fresh(labels), len(basis.records), texts
+            basis.settings, basis.fresh(labels), len(basis.records), texts, basis.state.fingerprint
         )
         asked = {(one.label, one.record.sha256) for one in images}
         known = set(self._store.registered(name, basis.state.id, asked))

@@ -40,7 +40,7 @@ class Reverting:
     def __call__(self, name: str, revision: int, texts: ClassTexts = _NO_TEXTS) -> bool:
         """Bring back settings, classes and images of a content revision, as a change of its own.
 
-        The number of support views, the name and notes of what stays are as they are.
+        The number of support views, the prompts, the name and notes of what stays are as they are.
 
         Returns:
             Whether anything was changed.
@@ -96,7 +96,7 @@ def _revert(
             continue
         renewed.append(replace(record, label=label))
     labels = [one.label for one in renewed] + [one.label for one in new]
-    rows = iter(texts.under(settings, labels))
+    rows = iter(texts.under(settings, labels, basis.state.fingerprint))
     renewed = [replace(one, text=next(rows)) for one in renewed]
     added_classes = [
         NewClass(
@@ -153,9 +153,10 @@ def _matched(basis: Basis, then: ContentAt) -> dict[int, ClassRecord]:
 
 
 def _not_embedded(basis: Basis, revision: int) -> CannotRevert:
-    views = basis.settings.support_views
+    views, prompts = basis.settings.support_views, basis.settings.prompts
+    how = "without prompts of its own" if prompts is None else f"with the prompts {prompts!r}"
     return CannotRevert(
-        f"Images of revision {revision} are not embedded as {views} support views, which the"
-        " classifier asks for now. Set support_views to 1, revert, and set it back: then they are"
-        " embedded anew."
+        f"Images of revision {revision} are not embedded as {views} support views {how}, which the"
+        " classifier asks for now. Set support_views (or 1) and prompts to what they were then,"
+        " revert, and set them back: then they are embedded anew."
     )

@@ -64,7 +64,7 @@ def renewed(
         raise RequestTooLarge(
             f"{views} views of all images of the classifier are {passes} passes of the encoder; at "
             f"most {MOST_PASSES} are made for a change of settings. Choose fewer views, or create "
-            "another classifier with this setting and register the images there."
+            "another classifier with these settings and register the images there."
         )
     found = {
         i: one

@@ -8,8 +8,14 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
-from service.storage.fingerprints import Origin, other_backbone, remember
-from service.storage.tables import ClassifierRow, ReEmbeddingRow
+from service.storage.fingerprints import (
+    Origin,
+    other_backbone,
+    plain_fingerprint,
+    refused,
+    remember,
+)
+from service.storage.tables import ReEmbeddingRow
 
 
 class AcceptedOrigins:
@@ -19,20 +25,30 @@ class AcceptedOrigins:
         engine: Of the database.
         own: What the embeddings that are made now come from.
         accepts: Whether this process embeds under another fingerprint, too.
+        prompted: Whether one that it accepts is of the prompts of a classifier.
 
     Raises:
         StorageFull, StorageUnavailable: It cannot be written down whose they are.
     """
 
-    def __init__(self, engine: Engine, own: Origin, accepts: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        own: Origin,
+        accepts: Callable[[str], bool],
+        prompted: Callable[[str], bool] = refused,
+    ) -> None:
         self._engine = engine
         self._accepts = accepts
+        self._prompted = prompted
         self.own = own
         remember(engine, own)
 
     def of(self, fingerprint: str) -> Origin:
         """What embeddings under a fingerprint come from, if they are this backbone's."""
-        return replace(self.own, fingerprint=fingerprint)
+        own = self.own
+        beside = own.fingerprint if self._prompted(fingerprint) else None
+        return replace(own, fingerprint=fingerprint, beside=beside)
 
     def accept(self, fingerprint: str) -> bool:
         """Whether this process embeds under that fingerprint."""
@@ -67,7 +83,7 @@ class AcceptedOrigins:
         """Make embeddings in the recipe that others have moved the database to."""
         with Session(self._engine) as session:
             target = session.scalar(select(ReEmbeddingRow.target)) or session.scalar(
-                select(ClassifierRow.fingerprint).limit(1)
+                plain_fingerprint()
             )
         if target not in (None, self.own.fingerprint) and self._accepts(target):
             self.make_under(target)

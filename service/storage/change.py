@@ -54,6 +54,7 @@ class Change:
 
     Attributes:
         settings: From now on; the classifier is fitted anew under them.
+        fingerprint: Of what its embeddings come from, from now on, all of which are renewed.
         tuning: What leave-one-out makes of the support set after the change. None: the stored
             tuning stays, and is stale from now on.
         classes_added: In the order of their registration.
@@ -69,6 +70,7 @@ class Change:
     """
 
     settings: ClassifierSettings | None = None
+    fingerprint: str | None = None
     tuning: Tuning | None = None
     classes_added: tuple[NewClass, ...] = ()
     classes_renewed: tuple[ClassRecord, ...] = ()

@@ -69,7 +69,8 @@ def _load(
             raise other_backbone(
                 connection, f"Classifier {bare(name)!r} holds", row.fingerprint, own
             )
-        own = replace(own, fingerprint=row.fingerprint)
+        beside = None if row.prompts is None else own.fingerprint
+        own = replace(own, fingerprint=row.fingerprint, beside=beside)
     whose = {"classifier_id": row.id}
     class_rows = connection.execute(_CLASSES, whose).all()
     images = support_of(row.support_views).join(ClassRow, SupportRow.class_id == ClassRow.id)

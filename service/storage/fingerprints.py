@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Subquery, select, union
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Subquery,
+    select,
+    union,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,6 +24,7 @@ from service.storage.tables import (
     ClassifierRow,
     ImageRow,
     ReEmbeddingRow,
+    TrainedPromptsRow,
     ViewsRow,
 )
 from service.storage.transactions import writing
@@ -36,6 +44,8 @@ class Origin:
         adapter: The trained adapter as it was asked for; None: the backbone's own, if any.
         prompts: The trained prompts; None: none.
         model: Fingerprint of the model that the recipe is applied to, where it is known.
+        beside: Of embeddings under the prompts of a classifier: the fingerprint of those without
+            them, beside which they stand.
     """
 
     fingerprint: str
@@ -43,6 +53,7 @@ class Origin:
     adapter: str | None = None
     prompts: str | None = None
     model: str | None = field(default=None, compare=False)
+    beside: str | None = field(default=None, compare=False)
 
     @property
     def precision(self) -> str | None:
@@ -66,9 +77,9 @@ class Origin:
 
 
 def stored_fingerprints(engine: Engine) -> frozenset[str]:
-    """What all that is stored comes from; empty where nothing is."""
+    """What all comes from that is stored without prompts of a classifier; empty: nothing is."""
     with Session(engine) as session:
-        return frozenset(session.scalars(select(_used().c.fingerprint)))
+        return frozenset(session.scalars(select(_used(prompted=False).c.fingerprint)))
 
 
 def check_fingerprints(engine: Engine, own: Origin) -> None:
@@ -92,9 +103,29 @@ def check_fingerprints(engine: Engine, own: Origin) -> None:
         raise OtherBackboneError(_refusal("the database holds", others, own, "Start"))
 
 
-def _used() -> Subquery:
-    tables = (ImageRow, ViewsRow, ClassifierRow)
-    return union(*(select(table.fingerprint) for table in tables)).subquery()
+def plain_fingerprint() -> Select[str]:
+    """What a classifier without prompts of its own is of: any, but for a move the same for all."""
+    return select(ClassifierRow.fingerprint).where(ClassifierRow.prompts.is_(None)).limit(1)
+
+
+def latest_plain_fingerprint(session: Session) -> str | None:
+    """What is embedded without prompts of a classifier comes from, as the database has it now.
+
+    That of the recipe that it moves to, while it does; None where nothing is stored.
+    """
+    return (
+        session.scalar(select(ReEmbeddingRow.target))
+        or session.scalar(plain_fingerprint())
+        or session.scalar(select(ImageRow.fingerprint).limit(1))
+    )
+
+
+def _used(*, prompted: bool = True) -> Subquery:
+    tables = (ImageRow, ViewsRow)
+    classifiers = select(ClassifierRow.fingerprint)
+    if not prompted:
+        classifiers = classifiers.where(ClassifierRow.prompts.is_(None))
+    return union(*(select(table.fingerprint) for table in tables), classifiers).subquery()
 
 
 def check_no_other(session: Session, own: Origin) -> None:
@@ -131,19 +162,24 @@ def lock_backbones(session: Session) -> None:
 def fingerprints_allowed(
     session: Session, own: Origin, *, of_classifiers: bool = False
 ) -> set[str]:
-    """Fingerprints that may be there beside this one: of both recipes while the database moves.
+    """Fingerprints that may be there beside this one.
+
+    They are those of both recipes while the database moves, and under prompts of this model.
 
     Args:
         session: Of the transaction.
         own: What the service's embeddings come from.
         of_classifiers: Whether those of images do not count, which are the last to change.
     """
+    prompted = select(TrainedPromptsRow.fingerprint).where(TrainedPromptsRow.model == own.model)
+    allowed = set(session.scalars(prompted))
+    plain = own.fingerprint if own.beside is None else own.beside
     move = session.scalar(select(ReEmbeddingRow))
-    if move is None or own.fingerprint not in (move.source, move.target):
-        return {own.fingerprint}
+    if move is None or plain not in (move.source, move.target):
+        return allowed | {plain}
     if of_classifiers and move.arrived:
-        return {move.target}
-    return {move.source, move.target}
+        return allowed | {move.target}
+    return allowed | {move.source, move.target}
 
 
 def other_backbone(connection: Connection, what: str, fingerprint: str, own: Origin) -> Exception:

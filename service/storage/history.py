@@ -136,7 +136,7 @@ def content_at(
 
     Raises:
         Damaged: Something in it cannot be read, or images lack embeddings of as many views as the
-            classifier has now.
+            classifier has now, or under its prompts.
     """
     if not oldest_revision(connection, of) <= revision <= of.content_revision:
         return None
@@ -155,7 +155,8 @@ def content_at(
         if not isinstance(settings, dict):
             raise Damaged("settings in its history cannot be read")
         found = ClassifierSettings.model_validate({**settings, "support_views": 1})
-        found = found.model_copy(update={"support_views": of.settings.support_views})
+        as_now = {name: getattr(of.settings, name) for name in ("support_views", "prompts")}
+        found = found.model_copy(update=as_now)
     alive = _CLASSES.since_revision <= revision
     now = select(_CLASSES.id.label("class_id"), *map(_CLASSES.get, _FIELDS)).where(
         _CLASSES.classifier_id == of.id, alive

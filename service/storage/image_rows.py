@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
@@ -10,7 +11,13 @@ from sqlalchemy.orm import Session
 
 from service.images.embedded import EmbeddedImage, Placed, SupportImage
 from service.storage.contents import refer
-from service.storage.fingerprints import Origin, fingerprints_allowed, other_backbone
+from service.storage.fingerprints import (
+    Origin,
+    fingerprints_allowed,
+    latest_plain_fingerprint,
+    other_backbone,
+)
+from service.storage.prompted_rows import write_prompted
 from service.storage.re_embedded import Blobs, write_re_embedded
 from service.storage.statements import chunks
 from service.storage.tables import ContentRow, ImageRow, ViewsRow, table_of
@@ -68,10 +75,14 @@ def write_images(
     Embeddings of their support views are written where there are none of so many. Those of an
     image that is stored under another fingerprint that may be there, are written beside it.
 
+    Those under prompts of a classifier are written beside the image's own, whatever these are.
+
     Raises:
         OtherBackbone: One of them is stored with embeddings of another backbone.
         Outdated: Somebody else has just written the same.
     """
+    if own.beside is not None:
+        return _write_prompted(session, tenant, images, own)
     with_views = [image for image in images if image.views > 1]
     shas = sorted({image.sha256 for image in images})
     known = _found(session, tenant, shas, _LOCKED_IMAGES if with_views else _IMAGES)
@@ -108,6 +119,28 @@ def write_images(
     return known
 
 
+def _write_prompted(
+    session: Session, tenant: str, images: Sequence[EmbeddedImage], own: Origin
+) -> dict[str, StoredImage]:
+    """As :func:`write_images`, of images that are embedded under prompts of a classifier."""
+    first = {image.sha256: image for image in images}
+    known = _found(session, tenant, sorted(first), _LOCKED_IMAGES)
+    if new := [one for sha256, one in first.items() if sha256 not in known]:
+        # As a plain classifier would write them now: this process may not know of a move yet.
+        plain = replace(own, beside=latest_plain_fingerprint(session) or own.beside)
+        execute_or_outdated(session, _ADD, [_row(tenant, one, plain) for one in new])
+        known |= _found(session, tenant, list(first), _IMAGES)
+    given: dict[tuple[int, int], Blobs] = {}
+    for image in images:
+        of = known[image.sha256].id
+        if image.plain is not None:
+            given[of, 1] = Blobs.of(image.plain)
+        if image.views > 1:
+            given[of, image.views] = Blobs.of(image.embeddings)
+    write_prompted(session, given, own.fingerprint)
+    return known
+
+
 def _found(
     session: Session, tenant: str, shas: Sequence[str], statement: Select[Any]
 ) -> dict[str, StoredImage]:
@@ -120,13 +153,15 @@ def _found(
 
 
 def _row(tenant: str, image: EmbeddedImage, own: Origin) -> dict[str, Any]:
-    frozen, corrected = (b"", b"") if image.plain is None else Blobs.of(image.plain)
+    frozen, corrected = b"", b""
+    if image.plain is not None and own.beside is None:
+        frozen, corrected = Blobs.of(image.plain)
     return {
         "content_key": qualified(tenant, image.sha256),
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,
-        "fingerprint": own.fingerprint,
+        "fingerprint": own.fingerprint if own.beside is None else own.beside,
         "frozen": frozen,
         "corrected": corrected,
     }

@@ -105,6 +105,8 @@ def _embedded(
         return row
     if (found := beside.get(row.image_id)) is not None:
         return found
+    if own.beside is not None:
+        raise Damaged("the embedding of an image under the prompts is missing")
     if row.fingerprint is None:
         raise Damaged("the embedding of an image's views is missing")
     what = f"Classifier {bare(classifier)!r} has an image with"

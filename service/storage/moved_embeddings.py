@@ -159,7 +159,7 @@ class MovedEmbeddings:
             return list(
                 session.scalars(
                     select(ClassifierRow.name)
-                    .where(ClassifierRow.fingerprint != target)
+                    .where(ClassifierRow.fingerprint != target, ClassifierRow.prompts.is_(None))
                     .order_by(ClassifierRow.name)
                 )
             )

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, select, update
@@ -58,6 +59,16 @@ class PromptCache:
         self._tower = tower
         self._size = 4 * width
         self._most = most
+
+    def of(self, tower: str) -> PromptCache:
+        """What the same database keeps of another tower; costs nothing.
+
+        Args:
+            tower: Its fingerprint.
+        """
+        cache = copy(self)
+        cache._tower = tower
+        return cache
 
     def find(self, tenant: str, prompts: Sequence[str]) -> dict[str, Tensor]:
         """The (d,) unit embeddings of those prompts that are kept; a row each is read."""

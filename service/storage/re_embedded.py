@@ -2,6 +2,7 @@
 
 The row of an image (:class:`service.storage.tables.ImageRow`, or ``ViewsRow`` for several views)
 holds its embeddings in one recipe, and the row of the same number of views here those in the other.
+Those under prompts of a classifier stand beside both (:mod:`service.storage.prompted_rows`).
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import BindParameter, Connection, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from adapters.embeddings import ImageEmbeddings
 from service.storage.rows import blob
 from service.storage.statements import chunks
-from service.storage.tables import ReEmbeddedRow, table_of
+from service.storage.tables import PromptedRow, ReEmbeddedRow, table_of
 from service.storage.transactions import flush_or_outdated
 
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
-_TABLE = table_of(ReEmbeddedRow)
-_OF_ONE_NUMBER = select(_TABLE.c.image_id, _TABLE.c.frozen, _TABLE.c.corrected).where(
-    _TABLE.c.image_id.in_(_SOME),
-    _TABLE.c.views == bindparam("views"),
-    _TABLE.c.fingerprint == bindparam("fingerprint"),
+_OF_ONE_NUMBER = union_all(
+    *(
+        select(table.c.image_id, table.c.frozen, table.c.corrected).where(
+            table.c.image_id.in_(_SOME),
+            table.c.views == bindparam("views"),
+            table.c.fingerprint == bindparam("fingerprint"),
+        )
+        for table in (table_of(ReEmbeddedRow), table_of(PromptedRow))
+    )
 )
 _ROWS = select(ReEmbeddedRow).where(ReEmbeddedRow.image_id.in_(_SOME))
 
@@ -43,13 +48,16 @@ class Blobs(NamedTuple):
 def re_embedded(
     connection: Connection, image_ids: Iterable[int], views: int, fingerprint: str
 ) -> dict[int, Blobs]:
-    """What there is of some images in that recipe beside their own rows, by their ids.
+    """What there is of some images in that recipe, or under prompts, beside their own rows.
 
     Args:
         connection: Of the transaction that found the images.
         image_ids: Those whose own row is of another fingerprint.
         views: The number.
         fingerprint: The one that is asked for.
+
+    Returns:
+        By their ids.
     """
     found: dict[int, Blobs] = {}
     for some in chunks(sorted(set(image_ids))):

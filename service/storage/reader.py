@@ -58,6 +58,7 @@ class Reader:
         own: What the embeddings of this service come from.
         accepts: Whether this process embeds under another fingerprint, too: that of another recipe
             of the same backbone, while a database moves from one to the other. May block.
+        prompted: Whether one that it accepts is of the prompts of a classifier.
         contents: Bytes of its images; None: all are in the database.
     """
 
@@ -67,11 +68,12 @@ class Reader:
         own: Origin,
         *,
         accepts: Callable[[str], bool] = refused,
+        prompted: Callable[[str], bool] = refused,
         contents: Contents | None = None,
     ) -> None:
         self._engine = engine
         self._contents = Contents(engine) if contents is None else contents
-        self._origins = AcceptedOrigins(engine, own, accepts)
+        self._origins = AcceptedOrigins(engine, own, accepts, prompted)
         self._latest = LatestStates(engine)
 
     @property

@@ -14,7 +14,12 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from service.problems import ReEmbeddingUnderWay
-from service.storage.fingerprints import Origin, lock_backbones, remember
+from service.storage.fingerprints import (
+    Origin,
+    lock_backbones,
+    plain_fingerprint,
+    remember,
+)
 from service.storage.moved_embeddings import lacking
 from service.storage.notifications import announce
 from service.storage.tables import (
@@ -86,7 +91,7 @@ class RecipeMoves:
         """What classifiers are moved to, or are of; None where there are none."""
         with Session(self._engine) as session:
             target = session.scalar(select(ReEmbeddingRow.target))
-            return target or session.scalar(select(ClassifierRow.fingerprint).limit(1))
+            return target or session.scalar(plain_fingerprint())
 
     def begin(self, source: str, target: str) -> Move:
         """Ask for a move; one to the same target that is under way goes on, and is tried again.
@@ -168,9 +173,9 @@ class RecipeMoves:
             left = session.scalar(select(func.count()).select_from(lacking(target).subquery()))
             of_each = dict(
                 session.execute(
-                    select(ClassifierRow.fingerprint, func.count()).group_by(
-                        ClassifierRow.fingerprint
-                    )
+                    select(ClassifierRow.fingerprint, func.count())
+                    .where(ClassifierRow.prompts.is_(None))
+                    .group_by(ClassifierRow.fingerprint)
                 ).all()
             )
         return Progress(images, images - (left or 0), sum(of_each.values()), of_each.get(target, 0))
@@ -199,8 +204,10 @@ class RecipeMoves:
             lock_backbones(session)
             if session.scalar(select(ReEmbeddingRow.target)) != target:
                 return False  # it was cancelled
-            others = select(ClassifierRow.id).where(ClassifierRow.fingerprint != target).limit(1)
-            if session.scalar(others) is not None:
+            others = select(ClassifierRow.id).where(
+                ClassifierRow.fingerprint != target, ClassifierRow.prompts.is_(None)
+            )
+            if session.scalar(others.limit(1)) is not None:
                 return False
             session.execute(update(ReEmbeddingRow).values(arrived=True))
             return True

@@ -32,6 +32,7 @@ from service.storage.tables import (
     ContentRow,
     ImageRow,
     SupportRow,
+    TrainedPromptsRow,
     ViewsRow,
 )
 from service.storage.transactions import one_state, writing
@@ -154,7 +155,26 @@ class StaleEmbeddings:
             return list(
                 session.scalars(
                     select(ClassifierRow.name)
-                    .where(ClassifierRow.fingerprint != self._fingerprint)
+                    .where(
+                        ClassifierRow.fingerprint != self._fingerprint,
+                        ClassifierRow.prompts.is_(None),
+                    )
+                    .order_by(ClassifierRow.name)
+                )
+            )
+
+    def prompted(self) -> list[str]:
+        """Names of classifiers with prompts of their own that are of another model's."""
+        known = select(TrainedPromptsRow.fingerprint).where(
+            TrainedPromptsRow.model == self._own.model
+        )
+        with Session(self._engine) as session:
+            return list(
+                session.scalars(
+                    select(ClassifierRow.name)
+                    .where(
+                        ClassifierRow.prompts.is_not(None), ClassifierRow.fingerprint.not_in(known)
+                    )
                     .order_by(ClassifierRow.name)
                 )
             )

@@ -40,6 +40,7 @@ from service.storage.sources import check_sources
 from service.storage.statements import next_revision, stale_columns
 from service.storage.support_rows import renew_support, write_support
 from service.storage.tables import ClassifierRow
+from service.storage.trained_prompts import hold_prompts
 from service.storage.transactions import flush_or_outdated, writing
 from service.tenancy import bare, tenant_of
 
@@ -61,6 +62,7 @@ class Store(Reader):
         store_images: Whether the bytes of images are kept from now on.
         accepts: Whether this process embeds under another fingerprint, too: that of another recipe
             of the same backbone, while a database moves from one to the other. May block.
+        prompted: Whether one that it accepts is of the prompts of a classifier.
         keeps_history: Whether what a change removes is kept, to be brought back.
         contents: Bytes of its images; None: all are in the database.
     """
@@ -72,10 +74,11 @@ class Store(Reader):
         *,
         store_images: bool = True,
         accepts: Callable[[str], bool] = refused,
+        prompted: Callable[[str], bool] = refused,
         keeps_history: bool = False,
         contents: Contents | None = None,
     ) -> None:
-        super().__init__(engine, own, accepts=accepts, contents=contents)
+        super().__init__(engine, own, accepts=accepts, prompted=prompted, contents=contents)
         self._store_images = store_images
         self._keeps_history = keeps_history
         self._recorders: tuple[Recorder, ...] = ()
@@ -121,7 +124,10 @@ class Store(Reader):
         self._origins.follow_recipe()
         with writing(self._engine) as session:
             own = self._origins.own
+            if change.fingerprint is not None:
+                own = self._origins.checked(session.connection(), change.fingerprint, "There are")
             check_no_other(session, own)
+            hold_prompts(session, tenant_of(name), change.settings.prompts, own.fingerprint)
             row = ClassifierRow(
                 name=name,
                 tenant=tenant_of(name),
@@ -148,6 +154,7 @@ class Store(Reader):
         with writing(self._engine) as session:
             own = self._origins.checked(session.connection(), whole.fingerprint, "The file holds")
             check_sources(session, sources)
+            hold_prompts(session, tenant_of(name), whole.settings.prompts, own.fingerprint)
             made = write_whole(session, name, whole, own, keep=self._store_images)
             self._record(
                 session, Recorded(classifier_id=made, name=name, revision=0, sources=sources)
@@ -187,13 +194,12 @@ class Store(Reader):
             ValueError: The images are embedded under another fingerprint than the classifier.
         """
         embedded = [*change.renewed.values(), *(image for _, image in change.added)]
-        if any(image.fingerprint != state.fingerprint for image in embedded):
+        fingerprint = change.fingerprint or state.fingerprint
+        if any(image.fingerprint != fingerprint for image in embedded):
             raise ValueError("embeddings of two fingerprints never meet in a classifier")
         deletes = bool(change.classes_removed or change.removed)
         with writing(self._engine, frees=deletes and not change.added) as session:
-            own = self._origins.checked(
-                session.connection(), state.fingerprint, "The classifier holds"
-            )
+            own = self._origins.checked(session.connection(), fingerprint, "The classifier holds")
             before = None
             if change.settings is not None:  # of the same revision, or nothing is written
                 before = stored_settings(session, state.id)
@@ -205,6 +211,8 @@ class Store(Reader):
             name = _name(session, state)
             tenant = tenant_of(name)
             check_sources(session, change.sources)
+            if change.fingerprint is not None and change.settings is not None:
+                hold_prompts(session, tenant, change.settings.prompts, change.fingerprint)
             revision = state.content_revision + (not change.is_tuning)
             if not change.is_tuning:
                 self._remember(session, state.id, revision, change, before)
@@ -360,7 +368,7 @@ def _columns(state: State, change: Change) -> dict[str, Any]:
         columns["content_revision"] = ClassifierRow.content_revision + 1
     if change.tuning is None:
         return columns | stale_columns(change)
-    columns |= tuning_columns(change.tuning, state.fingerprint)
+    columns |= tuning_columns(change.tuning, change.fingerprint or state.fingerprint)
     if change.is_tuning:  # of the same images and settings, later
         columns["updated_at"] = ClassifierRow.updated_at
     return columns

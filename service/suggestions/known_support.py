@@ -78,6 +78,11 @@ class KnownSupport:
         Raises:
             DatasetError: It is of another backbone.
         """
+        if found.settings.prompts is not None:
+            raise DatasetError(
+                f"{path} is of a classifier with prompts of its own ({found.settings.prompts}), "
+                "which a running service alone embeds with; ask that one (--url)"
+            )
         if found.source.fingerprint != encoder.fingerprint:
             raise DatasetError(
                 f"{path} holds embeddings of the backbone {found.source}, not of {encoder.name} "

@@ -48,7 +48,9 @@ negative_data_rejection.expected-statuses = [{refused}, 412, "5xx"]
 # say with `Request-Timeout` how long they wait, down to nanoseconds, and 504 is what they ask for.
 # Nobody but the service can know a cursor, and others are refused.
 [[operations]]
-include-operation-id = ["list_classifiers", "list_classes", "get_class", "get_confused"]
+include-operation-id = [
+    "list_classifiers", "list_classes", "get_class", "get_confused", "list_prompts",
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 404, 409, 422, "5xx"]
 
 [[operations]]

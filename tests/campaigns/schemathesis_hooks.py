@@ -17,8 +17,10 @@ import schemathesis
 from hypothesis import strategies as st
 
 from service.api.routes.exchange import FILE_TYPE
+from service.api.routes.prompts import FILE_TYPE as PROMPTS_TYPE
 from service.api.uploads.image_uploads import ZIP_TYPES
 from service.images.formats import ImageFormat
+from tests.learned_prompts import tiny_prompts
 from tests.service.exchange.files import made
 from tests.service.exchange.files import written as file_of
 from tests.service.pictures import encoded, noise, picture, zipped
@@ -49,6 +51,9 @@ schemathesis.openapi.media_type(first, st.sampled_from(ARCHIVES), aliases=others
 
 # Of a backbone that no service has, so that its images are embedded anew.
 schemathesis.openapi.media_type(FILE_TYPE, st.just(file_of(made())))
+
+# Of the backbone of the contract's own service.
+schemathesis.openapi.media_type(PROMPTS_TYPE, st.just(tiny_prompts()))
 
 # The format "label" (docs/api.md): letters of several scripts, digits, marks that stand alone.
 CHARACTERS = st.sampled_from(

@@ -12,6 +12,7 @@ from handful_client._async.administration import AsyncAdministration
 from handful_client._async.classifier import AsyncClassifier
 from handful_client._async.embedding import AsyncEmbedder
 from handful_client._async.jobs import AsyncJob
+from handful_client._async.prompts import AsyncPrompts
 from handful_client._async.transport import AsyncTransport
 from handful_client.calls import Call, Query, json_call
 from handful_client.models import (
@@ -28,7 +29,7 @@ from handful_client.models import (
 _PAGE = 200
 
 
-class AsyncClient(AsyncAdministration, AsyncEmbedder):
+class AsyncClient(AsyncAdministration, AsyncEmbedder, AsyncPrompts):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use

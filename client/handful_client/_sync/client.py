@@ -12,6 +12,7 @@ from handful_client._sync.administration import Administration
 from handful_client._sync.classifier import Classifier
 from handful_client._sync.embedding import Embedder
 from handful_client._sync.jobs import Job
+from handful_client._sync.prompts import Prompts
 from handful_client._sync.transport import Transport
 from handful_client.calls import Call, Query, json_call
 from handful_client.models import (
@@ -28,7 +29,7 @@ from handful_client.models import (
 _PAGE = 200
 
 
-class Client(Administration, Embedder):
+class Client(Administration, Embedder, Prompts):
     """A service of Handful.
 
     Connections are kept and shared; threads and tasks may use one client together. Close it, or use

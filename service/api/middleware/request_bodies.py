@@ -32,6 +32,9 @@ _IMAGES = re.compile(
 # What strangers may send a body to: it holds a key.
 _LOG_IN = "/v1/session"
 _KEY_BYTES = 4096
+_PROMPTS = re.compile("/v1/prompts/[^/]+$")
+# As adapters.prompts.checkpoint.MOST_BYTES, whose package imports open_clip.
+_PROMPT_BYTES = 16 * 2**20
 _JOB = re.compile("/v1/classifiers/[^/]+/(predict|support)$")
 
 
@@ -64,8 +67,8 @@ class BodyLimit:
         """The limit of a body of this type; small where nothing large is expected.
 
         Images, forms of them and zips are posted, also as JSON where images are taken; classifiers'
-        files are put where they are imported. What else is sent is read as JSON, whatever it says
-        to be.
+        files are put where they are imported, and trained prompts where these are. What else is
+        sent is read as JSON, whatever it says to be.
         """
         if path.endswith(_LOG_IN):
             return cls(_KEY_BYTES, "no key is longer")
@@ -79,6 +82,9 @@ class BodyLimit:
             return whole
         if posted and media_type.endswith(("/json", "+json")) and _IMAGES.search(path):
             return whole
+        if method == "PUT" and _PROMPTS.search(path):
+            own = cls(_PROMPT_BYTES, "no prompts are larger")
+            return min(own, whole, key=lambda limit: limit.bytes)
         if method == "PUT" and "zip" in media_type and _IMPORT.search(path):
             return whole
         if posted and (

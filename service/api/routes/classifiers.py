@@ -37,7 +37,7 @@ from service.classifier_settings import ClassifierSettings
 from service.composition import ServiceParts
 from service.images.embedded import EmbeddedImage
 from service.name_validation import checked_label
-from service.problems import ClassifierNotFound, InvalidCursor, InvalidSettings
+from service.problems import ClassifierNotFound, InvalidCursor, InvalidSettings, PromptsNotFound
 from service.storage.records import ClassifierRecord
 from service.tenancy import bare
 
@@ -52,6 +52,7 @@ _LIST_PROBLEMS = problems(InvalidCursor("The cursor is none that an answer has g
     responses=created(ClassifierOut)
     | change_problems(
         InvalidSettings("The method zero-shot knows classes by name alone..."),
+        PromptsNotFound("satellite"),
         *NAMING_PROBLEMS,
         *BODY_PROBLEMS,
     ),
@@ -67,8 +68,8 @@ async def put_classifier(
     """Settings left out take their default; classes and images that exist stay.
 
     Changing the method or the templates needs no new images: the head is fitted anew at once.
-    Another number of support views embeds the images again, from their bytes: some milliseconds a
-    view, and the answer comes when it is done.
+    Another number of support views, or other prompts, embed the images again, from their bytes:
+    some milliseconds a view, and the answer comes when it is done.
     """
     settings = settings or ClassifierSettingsIn()
     labels = await run_blocking(lambda: [checked_label(label) for label in settings.classes])

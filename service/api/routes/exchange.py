@@ -42,6 +42,7 @@ from service.problems import (
     ImportedBackbone,
     InvalidSettings,
     Overloaded,
+    PromptsNotFound,
     UnsupportedMediaType,
 )
 from service.registry.exporting import contents_in_order, exported
@@ -124,6 +125,7 @@ async def export_index(name: Name, parts: ReadyParts, request: Request) -> Respo
             "The file holds embeddings of the backbone lite (0b54...), which cannot..."
         ),
         InvalidSettings("classifier.json: settings.coverage: Input should be less than 1 ..."),
+        PromptsNotFound("satellite"),
         *IMAGE_PROBLEMS,
     ),
     openapi_extra={
@@ -153,7 +155,7 @@ async def import_classifier(
     )
     held = file.classifier.embeddings
     account_of(request).take(held.frozen.nbytes + held.corrected.nbytes)
-    fingerprint = parts.store.fingerprint
+    fingerprint = await run_blocking(parts.registry.fingerprint_of, name, file.classifier.settings)
     anew = has_to_be_embedded(file, parts.backbone, fingerprint)
     made = False
     if not await run_blocking(parts.registry.imports.is_there, name, file):

@@ -81,7 +81,8 @@ async def similar(
     if isinstance(asked, SimilarToText):
         view = "frozen"
         await count_images(request.scope, 1)  # a text costs what an image does
-        query = await embedded_texts(parts, [asked.text], asked.templates, name, wait)
+        prompts = None if live.settings.prompts is None else live.fingerprint
+        query = await embedded_texts(parts, [asked.text], asked.templates, name, wait, prompts)
     else:
         items: list[Item]
         if asked is None:

@@ -41,6 +41,7 @@ from service.storage.tables.images import (
 )
 from service.storage.tables.inbox import RememberedContentRow, RememberedRow, VerdictRow
 from service.storage.tables.jobs import JobRow
+from service.storage.tables.prompts import PromptedRow, TrainedPromptsRow
 
 __all__ = [
     "NULLABLE_JSON",
@@ -67,6 +68,7 @@ __all__ = [
     "Moment",
     "Names",
     "PromptRow",
+    "PromptedRow",
     "ReEmbeddedRow",
     "ReEmbeddingRow",
     "RememberedContentRow",
@@ -75,6 +77,7 @@ __all__ = [
     "Strings",
     "SupportRow",
     "TenantLimitsRow",
+    "TrainedPromptsRow",
     "Unreadable",
     "VerdictRow",
     "ViewsRow",

@@ -53,6 +53,7 @@ class ClassifierRow(Base):
     remember: Mapped[str] = mapped_column(String(16), server_default="none")
     remember_most: Mapped[int] = mapped_column(server_default="1000")
     remember_days: Mapped[float] = mapped_column(server_default="30")
+    prompts: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"))
     tuning: Mapped[dict[str, Any]] = mapped_column(Json)
     tuning_is_current: Mapped[bool] = mapped_column(server_default=true())

@@ -692,6 +692,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/prompts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get_prompts"];
+        put: operations["put_prompts"];
+        post?: never;
+        delete: operations["delete_prompts"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list_prompts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/re-embedding": {
         parameters: {
             query?: never;
@@ -978,6 +1010,7 @@ export interface components {
             false_rejection_rate: number;
             support_views: number;
             multi_label: boolean;
+            prompts: string | null;
             /** @enum {string} */
             remember: "none" | "unknown" | "uncertain" | "all";
             remember_most: number;
@@ -1012,6 +1045,7 @@ export interface components {
             support_views?: number;
             /** @default false */
             multi_label?: boolean;
+            prompts?: string | null;
             /**
              * @default none
              * @enum {string}
@@ -1454,6 +1488,24 @@ export interface components {
             done: number;
             failed: number;
             skipped: number;
+        };
+        PromptsList: {
+            prompts: components["schemas"]["PromptsOut"][];
+            next_cursor: string | null;
+        };
+        PromptsOut: {
+            name: string;
+            template: string;
+            depth: number;
+            length: number;
+            trained_with: string;
+            sha256: string;
+            size: number;
+            fingerprint: string;
+            usable: boolean;
+            classifiers: string[];
+            /** Format: date-time */
+            created_at: string;
         };
         RankedLabelOut: {
             /** Format: label */
@@ -3385,6 +3437,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptsOut"];
+                };
+            };
+        };
+    };
+    put_prompts: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.handful.prompts+safetensors": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptsOut"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptsOut"];
+                };
+            };
+        };
+    };
+    delete_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_prompts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptsList"];
+                };
             };
         };
     };

@@ -36,6 +36,7 @@ export function settingsOf(shown: Classifier): Settings {
     false_rejection_rate: shown.false_rejection_rate,
     support_views: shown.support_views,
     multi_label: shown.multi_label,
+    prompts: shown.prompts,
     remember: shown.remember,
     remember_most: shown.remember_most,
     remember_days: shown.remember_days,

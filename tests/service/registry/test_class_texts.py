@@ -65,15 +65,25 @@ def test_a_change_says_which_texts_it_lacks() -> None:
     row = torch.ones(1)
     texts = ClassTexts(("{}",), {"ant": row})
     settings = ClassifierSettings(templates=("{}",))
-    assert texts.under(settings, ["ant"]) == [row]
+    own, other = "f" * 64, "e" * 64
+    assert texts.under(settings, ["ant"], own) == [row]
     with pytest.raises(TextsNeeded) as needed:
-        texts.under(settings, ["bee", "ant", "fly"])
+        texts.under(settings, ["bee", "ant", "fly"], own)
     assert (needed.value.labels, needed.value.templates) == (["bee", "fly"], ("{}",))
+    assert needed.value.prompts is None
     with pytest.raises(TextsNeeded) as needed:  # of other templates
-        texts.under(ClassifierSettings(), ["ant"])
+        texts.under(ClassifierSettings(), ["ant"], own)
     assert needed.value.labels == ["ant"]
+    prompted = ClassifierSettings(templates=("{}",), prompts="satellite")
+    with pytest.raises(TextsNeeded) as needed:  # of prompts
+        texts.under(prompted, ["ant"], other)
+    assert needed.value.prompts == other
+    under = texts.with_more(ClassTexts.of(needed.value, [row]))
+    assert under.under(prompted, ["ant"], other) == [row]
+    with pytest.raises(TextsNeeded):  # of other prompts of that name
+        under.under(prompted, ["ant"], own)
     without_names = ClassifierSettings(names_carry_meaning=False)
-    assert ClassTexts().under(without_names, ["ant"]) == [None]
+    assert ClassTexts().under(without_names, ["ant"], own) == [None]
 
 
 class Service:

@@ -16,7 +16,8 @@ from service.storage.change import Change, Written
 from service.storage.fingerprints import Origin
 from service.storage.records import ClassRecord
 from service.storage.store import Store
-from service.storage.tables import ClassifierRow
+from service.storage.tables import BackboneRow, ClassifierRow, TrainedPromptsRow
+from service.storage.transactions import writing
 
 CLASSES = [
     ClassRecord(id=i, label=label, created_at=datetime.now(UTC))
@@ -49,7 +50,12 @@ def test_a_change_without_removals_leaves_images_and_the_order_of_classes() -> N
 
 def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> None:
     assert set(ClassifierSettings.model_fields) <= set(ClassifierRow.__table__.columns.keys())
-    store = Store(engine, Origin("f" * 64, "lite"))
+    store = Store(engine, Origin("f" * 64, "lite", model="f" * 64), accepts=lambda _: True)
+    with writing(engine) as session:
+        session.add(BackboneRow(fingerprint="e" * 64, name="lite"))
+        session.flush()
+        columns = {"sha256": "d" * 64, "model": "f" * 64, "described": {}, "content": b"none"}
+        session.add(TrainedPromptsRow(name="satellite", fingerprint="e" * 64, **columns))
     settings = ClassifierSettings(
         method="tip-adapter",
         templates=("a {}", "the {}"),
@@ -57,6 +63,7 @@ def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> 
         false_rejection_rate=0.25,
         support_views=4,
         multi_label=True,
+        prompts="satellite",
         remember="uncertain",
         remember_most=7,
         remember_days=0.5,
@@ -66,7 +73,7 @@ def test_every_setting_has_a_column_and_comes_back_as_it_was(engine: Engine) -> 
         getattr(settings, name) != field.get_default(call_default_factory=True)
         for name, field in ClassifierSettings.model_fields.items()
     )
-    store.create("a", Change(settings=settings, tuning=Tuning()))
+    store.create("a", Change(settings=settings, fingerprint="e" * 64, tuning=Tuning()))
     stored, listed = store.load("a"), store.classifier("a")
     assert stored is not None
     assert listed is not None
