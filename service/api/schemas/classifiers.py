@@ -126,6 +126,7 @@ class ClassifierOut(_WithSettings):
                     "names_carry_meaning": True,
                     "false_rejection_rate": 0.05,
                     "support_views": 1,
+                    "multi_label": False,
                     "prompts": None,
                     "remember": "none",
                     "remember_most": 1000,

@@ -60,7 +60,7 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
         ("GET", "/v1/classifiers/{name}/report"),
         ("GET", "/v1/classifiers/{name}/export"),
     ]:
-        assert counts[path, method]["2xx"] > 0, (method, path)
+        assert counts[path, method].get("2xx"), (method, path, counts[path, method])
         assert counts[path, method]["4xx"] > 0, (method, path)
 
 

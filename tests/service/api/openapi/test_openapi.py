@@ -197,7 +197,7 @@ def test_every_operation_names_the_problems_that_are_its_own(document: Json) -> 
         assert told <= known, (method, path, told - known)
         assert ("not-ready", 503) in told, (method, path)
         creates = method == "put" and path.removeprefix("/v1/classifiers/{name}") in {"", "/import"}
-        if "{name}" in path and not creates:
+        if path.startswith("/v1/classifiers/{name}") and not creates:
             assert ("classifier-not-found", 404) in told, (method, path)
         takes_images = "image/jpeg" in operation.get("requestBody", {}).get("content", {})
         if takes_images and method == "post" and "{name}" in path:
@@ -249,13 +249,14 @@ def test_a_prediction_has_the_members_that_are_described(
     answer = classifier.predict(picture(1)).json()
     schemas = document["components"]["schemas"]
     [prediction] = answer["predictions"]
+    of_several = {"labels", "threshold"}
     for name, value in [
         ("PredictionsOut", answer),
         ("PredictionOut", prediction),
         ("RankedLabelOut", prediction["top_k"][0]),
         ("EvidenceOut", prediction["evidence"][0]),
     ]:
-        assert set(value) == set(schemas[name]["properties"]), name
+        assert set(value) == set(schemas[name]["properties"]) - of_several, name
 
 
 def test_the_example_settings_are_accepted(document: Json, classifier: Classifier) -> None:
