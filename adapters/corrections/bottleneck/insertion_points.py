@@ -88,3 +88,7 @@ def _efficientnet(visual: nn.Module) -> Iterable[InsertionPoint]:
     head = trunk.conv_head
     inputs, outputs = head.in_channels, head.out_channels
     yield InsertionPoint("trunk.conv_head", (head,), head, inputs, outputs, True)
+    # What is pooled goes through the place of a classifier: empty, or open_clip's projection.
+    last = trunk.classifier
+    width = getattr(last, "out_features", outputs)
+    yield InsertionPoint("trunk.classifier", (last,), last, outputs, width)

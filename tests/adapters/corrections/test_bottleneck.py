@@ -234,6 +234,26 @@ def test_a_pass_that_fails_leaves_nothing_behind(tiny: nn.Module) -> None:
         assert torch.equal(tiny(pixels), before)
 
 
+@pytest.mark.parametrize("projected", [False, True], ids=["pools", "projects"])
+def test_the_last_place_of_an_efficientnet_reads_what_is_pooled(projected: bool) -> None:
+    torch.manual_seed(0)
+    tower = timm_tower("tf_efficientnet_lite0").eval()
+    trunk: Any = tower.trunk
+    if projected:
+        trunk.classifier = nn.Linear(trunk.num_features, 24)
+    last = len(insertion_points(tower)) - 1
+    adapter = attach(tower, BottleneckConfig(width=4, scale=0.5, places=(last,)))
+    nn.init.normal_(adapter.layers[0].get_parameter("up.weight"))
+    with torch.no_grad():
+        pixels = torch.randn(2, 3, 32, 32)
+        pooled = trunk.global_pool(trunk.forward_features(pixels))
+        with adapter.both():
+            frozen, adapted = trunk(pixels).chunk(2)
+        expected = 0.5 * adapter.layers[0](pooled)
+    assert adapted.shape == (2, 24 if projected else trunk.num_features)
+    torch.testing.assert_close(adapted - frozen, expected)
+
+
 def test_a_tower_without_blocks_is_refused() -> None:
     with torch.device("meta"):
         convnext = timm_tower("convnext_atto")
