@@ -3,13 +3,17 @@
     .venv/bin/python -m benchmarks.lite_adapter cache GENERIC WORK [--workers 2]
     .venv/bin/python -m benchmarks.lite_adapter search WORK [--cuts 0,1,2] [--name NAME ...]
     .venv/bin/python -m benchmarks.lite_adapter table WORK
+    .venv/bin/python -m benchmarks.lite_adapter pool GENERIC WORK ADAPTER [--workers 2]
+    .venv/bin/python -m benchmarks.lite_adapter closed WORK [--cuts 0,1,2]
     .venv/bin/python -m benchmarks.lite_adapter cost BEFORE AFTER
 
 GENERIC holds CLASS/IMAGE files: Caltech-101, and ImageNet's classes with one image each. ``cache``
 computes what lies before the first adapted block once (some minutes, 1.3 GB), ``search`` learns and
 judges every candidate on every cut and appends the figures to WORK/found.jsonl (a minute or two
 each), and ``table`` prints their means over the cuts, and by how much candidates differ from the
-joint embedding at least and at most. ``cost`` compares a pass with two adapter files.
+joint embedding at least and at most. ``pool`` and ``closed`` do the same for what stands behind
+the pooling of a trunk with an ADAPTER, in closed form; give them a WORK of their own. ``cost``
+compares a pass with two adapter files.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -29,7 +34,7 @@ from adapters.corrections.bottleneck import BottleneckAdapter, attach
 from adapters.loading import load_backbone
 from adapters.training.loop import LoopSettings, train
 from adapters.training.methods.imo.model import Tower
-from benchmarks.lite_adapter import cache
+from benchmarks.lite_adapter import cache, closed_forms
 from benchmarks.lite_adapter.candidates import CANDIDATES, Candidate
 from benchmarks.lite_adapter.cost import compare
 from benchmarks.lite_adapter.cuts import Cut, Examples, cut
@@ -67,10 +72,33 @@ def search(work: Path, names: list[str], seeds: list[int], images: int | None) -
             figures = judged(kept, held, frozen, embed, texts, backbone.logit_scale)
             if adapter is not None:
                 adapter.detach()
-            row = {"name": name, "cut": seed, "learned": len(held.learned), "figures": figures}
-            with (work / FOUND).open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(name, seed, {k: round(v, 1) for k, v in figures.items()}, flush=True)
+            _note(work, name, seed, figures)
+
+
+def closed(work: Path, seeds: list[int]) -> None:
+    """Judge what can stand behind the pooling, cut by cut."""
+    pooled, joint = (closed_forms.read(work, n) for n in (closed_forms.POOLED, closed_forms.JOINT))
+    backbone = load_backbone("lite", "cpu", adapter="none")
+    texts = backbone.encode_classes(pooled.classes, ())
+    for seed in seeds:
+        held = cut(pooled, seed)
+        frozen = {s: embedded(joint, held.fine[0], view, _same) for s, view in STYLES.items()}
+        known = closed_forms.Learned.of(pooled, held.learned)
+        judge = partial(judged, cut=held, frozen=frozen, texts=texts)
+        found = {JOINT: (joint, _same), "the adapter": (pooled, _same)}
+        found |= {name: (pooled, form(known)) for name, form in closed_forms.CLOSED_FORMS.items()}
+        for name, (images, embed) in found.items():
+            _note(work, name, seed, judge(images, embed=embed, logit_scale=backbone.logit_scale))
+
+
+def _same(features: torch.Tensor) -> torch.Tensor:
+    return features
+
+
+def _note(work: Path, name: str, seed: int, figures: dict[str, float]) -> None:
+    with (work / FOUND).open("a") as file:
+        file.write(json.dumps({"name": name, "cut": seed, "figures": figures}) + "\n")
+    print(name, seed, {key: round(value, 1) for key, value in figures.items()}, flush=True)
 
 
 def learned(
@@ -136,12 +164,23 @@ def main() -> None:
     searching.add_argument("--name", action="append", choices=CANDIDATES, help="All by default.")
     searching.add_argument("--images", type=int, help="So many of them; all by default.")
     steps.add_parser("table").add_argument("work", type=Path)
+    pooling = steps.add_parser("pool")
+    for name in ("generic", "work", "adapter"):
+        pooling.add_argument(name, type=Path)
+    pooling.add_argument("--workers", type=int, default=2)
+    closing = steps.add_parser("closed")
+    closing.add_argument("work", type=Path)
+    closing.add_argument("--cuts", default="0,1,2")
     costing = steps.add_parser("cost")
     costing.add_argument("before", type=Path)
     costing.add_argument("after", type=Path)
     asked = parser.parse_args()
     if asked.step == "cache":
         cache.make(asked.generic, asked.work, asked.workers)
+    elif asked.step == "pool":
+        closed_forms.make(asked.generic, asked.work, asked.adapter, asked.workers)
+    elif asked.step == "closed":
+        closed(asked.work, [int(seed) for seed in asked.cuts.split(",")])
     elif asked.step == "search":
         seeds = [int(seed) for seed in asked.cuts.split(",")]
         search(asked.work, asked.name or list(CANDIDATES), seeds, asked.images)

@@ -110,7 +110,7 @@ class Cached:
     """Features in front of place 6.
 
     Attributes:
-        features: (n, VIEWS + styles judged, 192, 7, 7) float16, in a file.
+        features: (n, VIEWS + styles judged, 192, 7, 7) float16, in a file; or pooled ones.
         labels: (n,) number of the class.
         classes: Their folders' names.
     """
@@ -124,7 +124,7 @@ class Cached:
         return Cached(self.features[:number], self.labels[:number], self.classes)
 
     def view(self, rows: Tensor, number: int) -> Tensor:
-        """(len(rows), 192, 7, 7) features of one view of each row, in float32."""
+        """(len(rows), ...) features of one view of each row, in float32."""
         return torch.from_numpy(self.features[rows.numpy(), number].astype(np.float32))
 
 
@@ -133,8 +133,8 @@ def lite_tower() -> Tower:
     return image_tower(load_dual_encoder("lite"))
 
 
-def make(folder: Path, out: Path, workers: int) -> None:
-    """Compute the features of CLASS/IMAGE files, and write them into ``out``."""
+def listed(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
+    """The classes of CLASS/IMAGE files, and the files in random order with the class of each."""
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     files = [
         (file, label)
@@ -142,12 +142,29 @@ def make(folder: Path, out: Path, workers: int) -> None:
         for file in sorted((folder / name).iterdir())[:PER_CLASS]
     ]
     random.Random(0).shuffle(files)
+    return classes, files
+
+
+def write_index(out: Path, classes: list[str], files: list[tuple[Path, int]]) -> None:
+    """Write which class each row of the features is of."""
+    index = {"classes": classes, "labels": [label for _, label in files]}
+    (out / "index.json").write_text(json.dumps(index))
+
+
+def read_index(folder: Path) -> tuple[Tensor, list[str]]:
+    """Read the number of each row's class, and the classes' names."""
+    index = json.loads((folder / "index.json").read_text())
+    return torch.tensor(index["labels"]), index["classes"]
+
+
+def make(folder: Path, out: Path, workers: int) -> None:
+    """Compute the features of CLASS/IMAGE files, and write them into ``out``."""
+    classes, files = listed(folder)
     tower = lite_tower()
     model = openvino.convert(UpToBlock(tower).eval(), tower.size, tower.size)
     front = openvino.Compiled(model, "float32", streams=1, threads=torch.get_num_threads())
     out.mkdir(parents=True, exist_ok=True)
-    index = {"classes": classes, "labels": [label for _, label in files]}
-    (out / "index.json").write_text(json.dumps(index))
+    write_index(out, classes, files)
     shape = (len(files), VIEWS + len(JUDGED), *SHAPE)
     kept = np.lib.format.open_memmap(out / "features.npy", "w+", np.float16, shape)
     views = Views([file for file, _ in files], tower)
@@ -161,6 +178,5 @@ def make(folder: Path, out: Path, workers: int) -> None:
 
 def read(folder: Path) -> Cached:
     """Read what `make` wrote."""
-    index = json.loads((folder / "index.json").read_text())
-    features = np.load(folder / "features.npy", mmap_mode="r")
-    return Cached(features, torch.tensor(index["labels"]), index["classes"])
+    labels, classes = read_index(folder)
+    return Cached(np.load(folder / "features.npy", mmap_mode="r"), labels, classes)

@@ -21,6 +21,8 @@ HEADS = ("tip-adapter++", "auto")
 SHOTS, SIZES, DRAWS = (1, 4, 8), (7, 20), 2
 OVERLAP_CLASSES, OVERLAP_DRAWS = 7, 24
 """Tasks that overlap is measured in are as small as the measuring sets of one domain."""
+KINDS, IMAGES = 24, 10
+"""Kinds of which single images are told apart, and images of each."""
 _BATCH = 64
 
 Embed = Callable[[Tensor], Tensor]
@@ -92,7 +94,22 @@ def judged(
         rows, labels = cut.broad
         broad = embedded(images, rows, view, embed)
         found[f"{style}: overlap of broad classes"] = overlap_in_tasks(broad, labels)
+    found["images of one kind: overlap"] = overlap_of_images(images, cut.fine, embed)
     return found
+
+
+def overlap_of_images(images: Cached, fine: tuple[Tensor, Tensor], embed: Embed) -> float:
+    """Mean overlap in % where each image of one kind is a class, and its views are the pictures.
+
+    It is what goes up when details are given away for the sake of kinds.
+    """
+    areas = []
+    for kind in fine[1].unique()[:KINDS]:
+        rows = fine[0][fine[1] == kind][:IMAGES]
+        views = [embedded(images, rows, view, embed) for view in (*STYLES.values(), 1)]
+        owners = torch.arange(len(rows)).repeat(len(views))
+        areas.append(overlap(torch.cat(views), owners).area)
+    return 100 * mean(areas)
 
 
 def _tasks(labels: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:

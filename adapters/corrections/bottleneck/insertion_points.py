@@ -24,6 +24,8 @@ class InsertionPoint:
         outputs: Channels that are added to.
         channels_first: Whether features are (n, channels, height, width) maps.
         batch_dim: Which dimension numbers the images.
+        pooled: Whether it lies behind the pooling, and reads one vector an image; it is then taken
+            only where it is asked for.
     """
 
     name: str
@@ -33,6 +35,7 @@ class InsertionPoint:
     outputs: int
     channels_first: bool = False
     batch_dim: int = 0
+    pooled: bool = False
 
 
 def insertion_points(visual: nn.Module) -> list[InsertionPoint]:
@@ -91,4 +94,4 @@ def _efficientnet(visual: nn.Module) -> Iterable[InsertionPoint]:
     # What is pooled goes through the place of a classifier: empty, or open_clip's projection.
     last = trunk.classifier
     width = getattr(last, "out_features", outputs)
-    yield InsertionPoint("trunk.classifier", (last,), last, outputs, width)
+    yield InsertionPoint("trunk.classifier", (last,), last, outputs, width, pooled=True)

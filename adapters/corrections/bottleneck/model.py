@@ -164,7 +164,7 @@ def attach(visual: nn.Module, config: BottleneckConfig | None = None) -> Bottlen
 
 def _chosen(every: list[InsertionPoint], config: BottleneckConfig) -> list[InsertionPoint]:
     if config.places is None:
-        return every
+        return [point for point in every if not point.pooled]
     if unknown := [number for number in config.places if not 0 <= number < len(every)]:
         raise NoInsertionPointError(
             f"there is no place {unknown[0]}; this image tower has 0 to {len(every) - 1}"

@@ -252,6 +252,8 @@ def test_the_last_place_of_an_efficientnet_reads_what_is_pooled(projected: bool)
         expected = 0.5 * adapter.layers[0](pooled)
     assert adapted.shape == (2, 24 if projected else trunk.num_features)
     torch.testing.assert_close(adapted - frozen, expected)
+    # Adapters with all places are those of before there was this one.
+    assert attach(tower).names == tuple(point.name for point in insertion_points(tower)[:last])
 
 
 def test_a_tower_without_blocks_is_refused() -> None:
