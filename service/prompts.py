@@ -83,7 +83,11 @@ class ChosenPrompts:
         )
         try:
             created = put_prompts(self.engine, new, record)
-        except Outdated as error:
+        except Exception as error:
+            if prompts_file(self.engine, fingerprint, self.model) is None:
+                self.encoders.forget(fingerprint)  # refused: nobody has them
+            if not isinstance(error, Outdated):
+                raise
             raise ChangedMeanwhile(
                 f"Somebody has just put or deleted prompts {name!r}. Send the request again.",
                 headers={"retry-after": "1"},

@@ -15,13 +15,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from adapters.backbone_errors import PromptError
-from adapters.prompts.config import CommaConfig
+from adapters.prompts.config import MOST_CHARACTERS, CommaConfig
 from adapters.whole_files import written_whole
 
 PROMPTS_NAME = "prompts.safetensors"
 MOST_BYTES = 16 * 2**20
 """Largest file that is read: 16 tokens in all 48 layers of the largest ViT there is take half."""
 _FORMAT = "handful-prompts-1"
+_DAMAGED = (
+    *(SafetensorError, ValueError, KeyError, TypeError, AttributeError),
+    RecursionError,  # JSON as deep as its length
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +114,24 @@ def read_prompts(content: bytes, called: str) -> TrainedPrompts:
             config,
             text,
             vision,
-            str(described["backbone"]),
-            str(described["fingerprint"]),
+            _name(described["backbone"]),
+            _name(described["fingerprint"]),
             dict(described["record"]),
             hashlib.sha256(content).hexdigest(),
         )
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGED as error:
         raise PromptError(
             f"{called} is damaged ({error}); copy it again, or train the prompts anew"
         ) from error
+
+
+def _name(value: object) -> str:
+    """A name as it can be stored and shown."""
+    name = str(value)
+    if len(name) > MOST_CHARACTERS:
+        raise ValueError(f"a name of {len(name)} characters")
+    name.encode()
+    return name
 
 
 def _other(called: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_type_hints
 
+MOST_CHARACTERS, MOST_PLACES = 500, 5
+"""Of a template: tokenizers take longer than linear time for a long word."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommaConfig:
@@ -40,6 +43,11 @@ class CommaConfig:
             raise ValueError(f"weight is a finite number of at least 0, not {self.weight}")
         if "{}" not in self.template:
             raise ValueError(f"the template {self.template!r} has no {{}} for the class name")
+        if len(self.template) > MOST_CHARACTERS or self.template.count("{}") > MOST_PLACES:
+            raise ValueError(
+                f"a template has at most {MOST_CHARACTERS} characters and {MOST_PLACES} places {{}}"
+            )
+        self.template.encode()  # half of a surrogate pair is no text
 
     def text(self, name: str) -> str:
         """The hand-written text of a class."""

@@ -48,13 +48,17 @@ def prompt_position(tokenizer: Tokenizer, config: CommaConfig) -> PromptPosition
     """
     one, other = "dog", "sky"
     start = _first_difference(tokenizer([one, other]))
-    texts = tokenizer([config.text(one), config.text(other)])
+    # Learned tokens must be those of whole words: a name that follows one without a space would
+    # change it.
+    before_name = config.template.partition("{}")[0]
+    words = before_name[: len(before_name) - len(before_name.split(" ")[-1])]
+    texts = tokenizer([words + one, words + other])
     before = _first_difference(texts) - start
     if before < config.length:
         raise PromptError(
             f"{config.length} prompts take the place of as many words at the beginning of the "
             f"template, and {config.template!r} has {before} before the class name; write it "
-            "longer, as 'a photo of a {}.', or ask for fewer prompts"
+            "longer, as 'a photo of a {}.', with a space before the name, or ask for fewer prompts"
         )
     return PromptPosition(start, texts[0, start : start + config.length].clone())
 

@@ -27,6 +27,9 @@ from adapters.prompts.towers import VisionTower, towers
 
 logger = logging.getLogger("handful.runtime")
 
+# Each costs seconds of every start and memory; tenants choose shapes.
+_MOST_SHAPES = 8
+
 RunPass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From (n, H, W, 3) uint8 pixels and (n, depth, length, width) prompts to both embeddings."""
 
@@ -187,10 +190,17 @@ class SharedTowers:
             order += some
         return ImageEmbeddings.concatenate(parts)[torch.tensor(order).argsort()]
 
+    def release(self, prompts: Tensor) -> None:
+        """Let go of what was compiled for prompts of that shape, which nobody has any more."""
+        self._compiled.pop(prompts.shape, None)
+
     @torch.inference_mode()
     def _prepare(self, prompts: Tensor) -> None:
         """Compile the image tower for prompts of a shape, unless it is; PyTorch stays if not."""
         if not self._compiles or prompts.shape in self._compiled:
+            return
+        if len(self._compiled) >= _MOST_SHAPES:
+            logger.warning("prompts of yet another shape are embedded by PyTorch, more slowly")
             return
         from adapters.engines import openvino
 

@@ -142,8 +142,13 @@ class PromptedEncoders:
     def forget(self, fingerprint: str) -> None:
         """Let go of prompts that nobody has any more; what was asked of them is done."""
         with self._loading:
-            self._encoders.pop(fingerprint, None)
+            gone = self._encoders.pop(fingerprint, None)
             self._embedders.pop(fingerprint, None)
+            if gone is None or self._towers is None:
+                return
+            shapes = {encoder.vision.shape for encoder in self._encoders.values()}
+            if gone.vision.shape not in shapes:
+                self._towers.release(gone.vision)
 
     def refuse(self) -> None:
         """Say why this service can embed with no prompts; nothing where it can.

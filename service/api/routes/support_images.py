@@ -111,6 +111,7 @@ async def post_support(
             description="Labels of each image of the request, all of them; of a classifier with"
             " `multi_label`. Folders and labels that images come with are not looked at then, and"
             " the answer comes at once.",
+            examples=[[]],
         ),
     ] = None,
     prefer: Prefer = None,

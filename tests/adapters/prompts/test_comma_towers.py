@@ -170,3 +170,17 @@ def test_more_prompted_layers_than_there_are_are_refused() -> None:
         check_depth(CommaConfig(depth=3), vision, text)
     with pytest.raises(PromptError, match="compared in 5 layers, and the text tower has 2"):
         check_depth(CommaConfig(depth=1, last_layers=5), vision, text)
+
+
+@pytest.mark.parametrize("template", ["car{}", "a car{} there", "a photo-{}"])
+def test_a_name_that_would_change_a_learned_word_is_refused(template: str) -> None:
+    # "car" + "pet" is one word, "carpet", to the tokenizer.
+    words = len(template.partition("{}")[0].split())
+    with pytest.raises(PromptError, match="a space before the name"):
+        prompt_position(open_clip.SimpleTokenizer(), CommaConfig(length=words, template=template))
+
+
+@pytest.mark.parametrize("template", ["a photo of " + 500 * "a" + "{}", 6 * "a {} ", "a \ud800 {}"])
+def test_a_template_that_costs_more_than_its_size_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match=r"at most 500|surrogates"):
+        CommaConfig(template=template)

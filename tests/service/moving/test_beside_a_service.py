@@ -103,6 +103,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     content["image_contents"] = [(i, os.urandom(2**20), None) for i in at]
     for name, column in (
         ("image_views", 0),
+        ("prompted_embeddings", 0),
         ("re_embedded", 0),
         ("support", 3),
         ("archived_support", 4),

@@ -13,6 +13,7 @@ import torch
 
 from adapters.embeddings import ClassSet, SupportSet
 from adapters.heads import Tuning
+from service.classifier_settings import ClassifierSettings
 from service.registry.live import LiveClassifier
 from service.registry.snapshot import Snapshot
 from service.reports.leave_one_out import LeaveOneOut
@@ -28,6 +29,7 @@ class Live:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.settings = ClassifierSettings()
         self.snapshots = 0
         #: Called while a report is computed.
         self.meanwhile: Callable[[], None] = lambda: None

@@ -12,12 +12,17 @@ import packaging.version
 import torch
 
 # `clip` takes `packaging` from a package that setuptools no longer has.
-sys.modules.setdefault("pkg_resources", ModuleType("pkg_resources")).__dict__["packaging"] = (
-    packaging
-)
+# pytest asks whether it is there, so it does not stay.
+_HAD = sys.modules.get("pkg_resources")
+sys.modules["pkg_resources"] = ModuleType("pkg_resources")
+sys.modules["pkg_resources"].__dict__["packaging"] = packaging
 
 import clip  # noqa: E402
 from clip.model import CLIP, convert_weights  # noqa: E402
+
+del sys.modules["pkg_resources"]
+if _HAD is not None:
+    sys.modules["pkg_resources"] = _HAD
 
 TEXTS = ["a photo of a cat.", "HELLO, world!", "ein Bild von einem Haus"]
 VIT = {"image_resolution": 32, "vision_layers": 2, "vision_width": 64, "vision_patch_size": 8}
