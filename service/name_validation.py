@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import regex
 
@@ -85,6 +86,18 @@ def checked_label(label: str) -> str:
             f"{', '.join(map(_named, dict.fromkeys(label[:5])))}."
         )
     return label
+
+
+def checked_labels(labels: Iterable[str]) -> list[str]:
+    """Return the labels of one image, each once, as :func:`checked_label` does.
+
+    Raises:
+        InvalidName: One cannot be used, or explicit negatives are to have a label.
+    """
+    found = list(dict.fromkeys(map(checked_label, labels)))
+    if NOT_THESE in found and len(found) > 1:
+        raise InvalidName(f"{NOT_THESE} shows none of the classes; it stands alone.")
+    return found
 
 
 def as_written(label: str) -> str:

@@ -27,6 +27,8 @@ PENALTY = 0.1
 RIDGE = 1.0
 #: An image of k labels is as much of each as ``1 / k ** SHARE``.
 SHARE = 0.5
+# Classes whose left-out scores are computed at once: what is in between is of (m, these).
+_AT_ONCE = 256
 # Where all images are alike.
 _LEAST = 1e-6
 
@@ -49,7 +51,10 @@ class Detectors:
 
     @classmethod
     def fit(cls, images: Tensor, targets: Tensor, rest: Rest = no_rest) -> Self:
-        """Fit to m images; O(m · r² + r³), r = min(m, d).
+        """Fit to m images; O(m · r² + r³ + m · N · r + s² · l), r = min(m, d), s ≤ l being m and N.
+
+        What is in memory beside the result is O(m · N + s² + m · r) doubles, never (N, N) where
+        classes are more than images.
 
         Leave-one-out is exact for the ridge as it is: without image i the contributions are
         ``M − (YᵀY + ε)⁻¹ y_i e_iᵀ / (1 − h_i)``, and S loses ``e_i e_iᵀ / (1 − h_i)``, h_i being
@@ -68,9 +73,7 @@ class Detectors:
         rest()
         shown = targets.double()
         shown = shown / shown.sum(dim=1, keepdim=True).clamp(min=1) ** SHARE
-        gram = shown.T @ shown
-        gram.diagonal().add_(PENALTY)
-        explaining = torch.linalg.solve(gram, shown.T)  # (N, m): of each image to contributions
+        explaining = _explaining(shown)
         rest()
         means = explaining @ inside
         noise = inside - shown @ means
@@ -85,14 +88,19 @@ class Detectors:
         rest()
         own = (means * precise).sum(dim=1)
         leverage = (shown * explaining.T).sum(dim=1)
-        left = _left_out(inside, noise, solved, precise, own, explaining, leverage)
-        rest()
+        left = torch.empty(targets.shape, dtype=images.dtype)
+        for start in range(0, len(own), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            left[:, some] = _left_out(
+                inside, noise, solved, precise[some], own[some], explaining[some], leverage
+            )
+            rest()
         weights = precise if basis is None else precise @ basis
         return cls(
             skewed=skewed,
             weights=weights.to(images.dtype),
             offsets=(-own / 2).to(images.dtype),
-            left_out=left.to(images.dtype),
+            left_out=left,
         )
 
     def scores(self, queries: Tensor) -> Tensor:
@@ -112,6 +120,21 @@ def _basis(rows: Tensor) -> Tensor | None:
     return orthonormal.T
 
 
+def _explaining(shown: Tensor) -> Tensor:
+    """(N, m) ``(YᵀY + ε)⁻¹ Yᵀ`` of (m, N) labels Y: what each image tells of each contribution.
+
+    It is ``Yᵀ (YYᵀ + ε)⁻¹``, which is solved where images are fewer than classes.
+    """
+    fewer = len(shown) < shown.shape[1]
+    gram = shown @ shown.T if fewer else shown.T @ shown
+    gram.diagonal().add_(PENALTY)
+    if fewer:
+        dual: Tensor = torch.linalg.solve(gram, shown)
+        return dual.T
+    explaining: Tensor = torch.linalg.solve(gram, shown.T)
+    return explaining
+
+
 def _left_out(
     rows: Tensor,
     noise: Tensor,
@@ -121,7 +144,7 @@ def _left_out(
     explaining: Tensor,
     leverage: Tensor,
 ) -> Tensor:
-    """(m, N) scores of images, each without itself.
+    """(m, N) scores of images for some N classes, each without itself.
 
     Args:
         rows: (m, r) images x.

@@ -50,8 +50,11 @@ class MultiLabelParameters(Parameters):
 class MultiLabelHead(KeyedHead):
     """Detectors and names, with a probability and a threshold for each class.
 
-    All that is fitted is fitted anew at each change, O(m · r² + r³) for m images, at most
-    :data:`adapters.multi_label.terms.MOST_IMAGES`, and their r ≤ d directions; the cache follows.
+    All that is fitted is fitted anew at each change: the detectors (:meth:`Detectors.fit
+    <adapters.multi_label.detectors.Detectors.fit>` says what of) on m images, at most
+    :data:`adapters.multi_label.terms.MOST_IMAGES`, and all N classes, with images or without; then
+    O(m · N) for each step of the logistic regression, and each threshold that is tried. Several
+    (m, N) matrices are in memory meanwhile, two stay. The cache follows.
 
     Attributes:
         thresholds_: (N,) probabilities from which on a label is given.
@@ -183,7 +186,7 @@ class MultiLabelHead(KeyedHead):
         names, images = (term.clone() for term in terms.left_out)
         chances = self._probabilities(names, images)
         found = best_thresholds(
-            chances.double().numpy(),
+            chances.numpy(),
             terms.images.targets.numpy(),
             terms.voting.numpy(),
             THRESHOLD,

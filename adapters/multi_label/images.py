@@ -71,14 +71,18 @@ class MultiLabelImages:
         return cls(every[torch.tensor(first, dtype=torch.int64)], targets, placed)
 
     def at_most(self, most: int) -> Self | MultiLabelImages:
-        """All images, or about so many: of each class as many as of another, spread evenly.
+        """All images, or so many at most: of each class as many as of another, spread evenly.
+
+        Where one a class is too many already, these are thinned evenly.
 
         Args:
             most: Images.
         """
         if len(self) <= most:
             return self
-        shown = [column.nonzero().flatten() for column in self.targets.T]
+        rows, columns = self.targets.nonzero().T
+        of_class = columns.bincount(minlength=self.targets.shape[1]).tolist()
+        shown = [*rows[columns.argsort(stable=True)].split(of_class)]
         shown.append((~self.targets.any(dim=1)).nonzero().flatten())
 
         def chosen(quota: int) -> Tensor:
@@ -88,4 +92,5 @@ class MultiLabelImages:
             return some
 
         quota = bisect_right(range(1, most + 1), most, key=lambda q: int(chosen(q).sum()))
-        return self[chosen(max(quota, 1)).nonzero().flatten()]
+        found = chosen(max(quota, 1)).nonzero().flatten()
+        return self[found[evenly(len(found), most)]]

@@ -33,15 +33,18 @@ def best_thresholds(
     beside = targets[targets.sum(axis=1) > 1].sum(axis=0).astype(float)
     if not voting.any() or not beside[voting].any():
         return found
-    given = probabilities[None, :, :] >= _GRID[:, None, None]  # (T, m, N)
-    hits = (given & targets).sum(axis=1).astype(float)
-    named = given.sum(axis=1).astype(float)
-    shown = targets.sum(axis=0).astype(float)
-    share = SHRINKAGE / shown[voting].sum()
-    of_mean = share * hits[:, voting].sum(axis=1), share * named[:, voting].sum(axis=1)
-    for column in voting.nonzero()[0]:
-        f1 = 2 * (hits[:, column] + of_mean[0])
-        f1 /= named[:, column] + of_mean[1] + shown[column] + SHRINKAGE
+    judged, wanted = probabilities[:, voting].astype(float), targets[:, voting]
+    hits, named = np.empty((2, len(_GRID), judged.shape[1]))
+    for place, threshold in enumerate(_GRID):  # (m, N) at a time
+        given = judged >= threshold
+        hits[place] = (given & wanted).sum(axis=0)
+        named[place] = given.sum(axis=0)
+    shown = wanted.sum(axis=0).astype(float)
+    share = SHRINKAGE / shown.sum()
+    of_mean = share * hits.sum(axis=1), share * named.sum(axis=1)
+    for place, column in enumerate(voting.nonzero()[0]):
+        f1 = 2 * (hits[:, place] + of_mean[0])
+        f1 /= named[:, place] + of_mean[1] + shown[place] + SHRINKAGE
         best = (f1 >= f1.max() - 1e-9).nonzero()[0]
         own = _GRID[best[len(best) // 2]]
         told = beside[column] / (beside[column] + SHRINKAGE)

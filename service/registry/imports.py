@@ -13,6 +13,7 @@ from service.registry.importing import Import, is_the_same, whole
 from service.registry.limits import SizeLimits
 from service.registry.live import LiveClassifier
 from service.registry.lru import LoadedClassifiers
+from service.registry.multi_label import check_several_labels
 from service.registry.optimistic_concurrency import retried_if_outdated
 from service.storage.store import Store
 
@@ -57,6 +58,7 @@ class Imports:
 
         Raises:
             ClassifierExists: There is another one of that name.
+            InvalidSettings: Its settings do not go with several labels an image.
             RequestTooLarge: It has too many classes, or classes times templates.
             TextsNeeded: It is embedded anew, and ``texts`` lacks some.
             InvalidUpload: It does not fit the backbone that it names.
@@ -65,6 +67,7 @@ class Imports:
             if _is_there(self._loaded.load(entry, name), given.file):
                 return False
             found = given.file.classifier
+            check_several_labels(found.settings)
             self._limits.check(len(found.classes), found.settings, self._backbone)
             made = whole(given, self._backbone, texts)
             new = [SupportImage(one.label, one.image) for one in made.images if one.is_kept]

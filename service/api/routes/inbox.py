@@ -41,7 +41,7 @@ from service.api.waiting import UntilTuned
 from service.composition import ServiceParts
 from service.images.uploaded import UploadedImage
 from service.inbox.accuracy import accuracy_windows, window_of
-from service.name_validation import NOT_THESE, checked_label
+from service.name_validation import NOT_THESE, checked_label, checked_labels
 from service.presentation.shift import ShiftOut
 from service.problems import (
     ImageDamaged,
@@ -202,11 +202,11 @@ async def judge(
     A registration and the end of the query in the inbox are one change of the database: both are
     there, or neither is, whoever else judges it and whenever the service dies.
     """
-    label = checked_label(asked.label) if isinstance(asked, CorrectIn) else None
-    also = list(map(checked_label, asked.also)) if isinstance(asked, CorrectIn) else []
+    labels = checked_labels([asked.label, *asked.also]) if isinstance(asked, CorrectIn) else []
     live, found = await _found(parts, name, item_id)
     classifier_id = live.id
-    if also and not live.settings.multi_label:
+    label = labels[0] if labels else None
+    if isinstance(asked, CorrectIn) and asked.also and not live.settings.multi_label:
         raise SingleLabels(
             "A query of this classifier has one label: leave `also` out, or PUT the classifier with"
             " multi_label."
@@ -217,11 +217,11 @@ async def judge(
         return InboxActionOut(id=item_id, action="delete", right=None, image=None)
     right = True
     if isinstance(asked, RejectIn):
-        label, right = NOT_THESE, not found.known
+        label, labels, right = NOT_THESE, [NOT_THESE], not found.known
     elif isinstance(asked, CorrectIn):
         right = label == found.label
         if found.labels is not None:
-            right = {label, *also} == set(found.labels)
+            right = set(labels) == set(found.labels)
         if label == NOT_THESE:
             right = not found.known
     true = found.label if label is None else None if label == NOT_THESE else label
@@ -232,7 +232,7 @@ async def judge(
     item = await run_blocking(_item, parts, found)
     registered = await register_items(
         name,
-        [(one, item) for one in dict.fromkeys([label, *also])],
+        [(one, item) for one in labels],
         (),
         parts.recording([judgement]),
         request,

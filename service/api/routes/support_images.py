@@ -40,7 +40,7 @@ from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
 from service.file_reasons import FileReason
 from service.images.embedded import EmbeddedImage, SupportImage
-from service.name_validation import checked_label
+from service.name_validation import checked_label, checked_labels
 from service.problems import (
     AnswerTooLarge,
     ImageDamaged,
@@ -153,7 +153,7 @@ async def _with_all_labels(
     predict: bool,
 ) -> RegistrationOut:
     """Register images that each have all these labels."""
-    wanted = list(dict.fromkeys(map(checked_label, labels)))
+    wanted = checked_labels(labels)
     live = await run_blocking(parts.registry.live, name)
     if not live.settings.multi_label:
         raise SingleLabels(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from adapters.multi_label.calibration import LogisticPrior, logistic
 from adapters.multi_label.expected import EXPECTED, expected_at
-from adapters.multi_label.thresholds import best_thresholds
+from adapters.multi_label.thresholds import SHRINKAGE, best_thresholds
 from tests.adapters.synthetic import generator
 
 PRIOR = LogisticPrior((0.4, 1.0, -0.5), (0.2, 0.5, 0.5), 0.45)
@@ -71,6 +71,30 @@ def test_thresholds_divide_what_left_out_images_show_from_what_they_do_not() -> 
     low, high = best_thresholds(chances, shown, both, 0.5)
     assert 0.1 < low < 0.35
     assert high > 0.7
+
+
+def test_thresholds_are_of_the_highest_f1_of_classes_that_are_judged() -> None:
+    rng = np.random.default_rng(0)
+    shown = rng.random((60, 5)) < 0.4
+    shown[:, 3] = False
+    chances = np.clip(0.3 * rng.standard_normal(shown.shape) + np.where(shown, 0.6, 0.4), 0, 1)
+    judged = np.array([True, False, True, False, True])
+    found = best_thresholds(chances.astype(np.float32), shown, judged, 0.25)
+    assert (found[~judged] == 0.25).all()
+    grid = np.linspace(0.05, 0.95, 46)
+    share = SHRINKAGE / shown[:, judged].sum()
+    beside = shown[shown.sum(axis=1) > 1].sum(axis=0)
+    for column in judged.nonzero()[0]:
+        f1 = []
+        for threshold in grid:
+            given = chances.astype(np.float32).astype(float) >= threshold
+            hits = (given & shown)[:, column].sum() + share * (given & shown)[:, judged].sum()
+            named = given[:, column].sum() + share * given[:, judged].sum()
+            f1.append(2 * hits / (named + shown[:, column].sum() + SHRINKAGE))
+        best = (np.array(f1) >= max(f1) - 1e-9).nonzero()[0]
+        told = beside[column] / (beside[column] + SHRINKAGE)
+        own = grid[best[len(best) // 2]]
+        assert found[column] == pytest.approx(told * own + (1 - told) * 0.25)
 
 
 def test_images_of_one_label_do_not_move_thresholds_from_the_default() -> None:

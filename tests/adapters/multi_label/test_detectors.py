@@ -28,7 +28,7 @@ def plain(rows: Tensor, shown: Tensor, ridge: float, queries: Tensor) -> Tensor:
 @given(
     images=st.integers(2, 14),
     width=st.integers(2, 12),
-    classes=st.integers(1, 5),
+    classes=st.integers(1, 20),
     seed=st.integers(0, 2**16),
     positive=st.booleans(),
 )
@@ -52,6 +52,21 @@ def test_left_out_scores_are_those_of_a_fit_without_the_image(
         others = torch.arange(images) != i
         alone = plain(seen[others], shown[others], ridge, seen[i : i + 1])[0]
         torch.testing.assert_close(fitted.left_out[i], alone, rtol=1e-7, atol=1e-7)
+
+
+def test_classes_without_images_cost_no_more_than_a_column_each() -> None:
+    classes = 300_000  # a matrix of these by these would be 720 GB
+    rows = normalize(torch.randn(4, 8, generator=generator(1), dtype=torch.float64), dim=1)
+    targets = torch.zeros(4, classes, dtype=torch.bool)
+    at = torch.tensor([0, 1, 299, classes - 1])
+    targets[torch.arange(4), at] = True
+    targets[0, 1] = True
+    fitted = Detectors.fit(rows, targets)
+    few = Detectors.fit(rows, targets[:, at])
+    torch.testing.assert_close(fitted.weights[at], few.weights)
+    torch.testing.assert_close(fitted.offsets[at], few.offsets)
+    torch.testing.assert_close(fitted.left_out[:, at], few.left_out)
+    assert int(fitted.weights.any(dim=1).sum()) == 4
 
 
 def test_a_label_that_others_have_too_takes_nothing_from_a_class() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import httpx2 as httpx
 import pytest
 
 from tests.service.client import Classifier, Json, files, of_four, problem
+from tests.service.exchange.files import unpacked, with_json
 from tests.service.exchange.test_round_trip import export, put_file
 from tests.service.pictures import picture, zipped
 
@@ -133,6 +135,31 @@ def test_settings_are_refused_that_have_no_meaning(classifier: Classifier) -> No
     assert made.state() == state
 
 
+@pytest.mark.parametrize(
+    ("other", "told"), [({"method": "krr"}, "method"), ({"coverage": 0.9}, "coverage")]
+)
+def test_a_file_with_settings_that_have_no_meaning_is_refused(
+    classifier: Classifier, other: Json, told: str
+) -> None:
+    file = export(labelled(classifier))
+    stored = json.loads(unpacked(file)["classifier.json"])["settings"]
+    changed = with_json(file, "classifier.json", 0, settings={**stored, **other})
+    moved = Classifier(classifier.http, f"{classifier.name}-file")
+    refused = put_file(moved.http, moved.name, changed)
+    problem(refused, 422, "invalid-settings", told, "multi_label")
+    assert moved.http.get(moved.url).status_code == 404
+
+
+def test_images_of_none_of_the_classes_have_no_label_beside(classifier: Classifier) -> None:
+    made = labelled(classifier)
+    state = made.state()
+    for given in (["not-these", "ant"], ["ant", "not-these", "ant"]):
+        problem(in_all(made, given, picture(9)), 422, "invalid-name", "stands alone")
+    assert made.state() == state
+    in_all(made, ["not-these", "not-these"], picture(9)).raise_for_status()
+    assert made.counts()["not-these"] == 2
+
+
 def test_a_verdict_may_have_several_labels(classifier: Classifier) -> None:
     made = labelled(classifier)
     made.put(multi_label=True, remember="all").raise_for_status()
@@ -143,6 +170,10 @@ def test_a_verdict_may_have_several_labels(classifier: Classifier) -> None:
         items = made.http.get(f"{made.url}/inbox").json()["items"]
     [item] = items
     assert item["labels"] == answer["labels"]
+    for label, other in (("not-these", "ant"), ("ant", "not-these")):
+        both = {"action": "correct", "label": label, "also": [other]}
+        refused = made.http.post(f"{made.url}/inbox/{item['id']}", json=both)
+        problem(refused, 422, "invalid-name", "stands alone")
     asked = {"action": "correct", "label": "ant", "also": ["cat"]}
     done = made.http.post(f"{made.url}/inbox/{item['id']}", json=asked).raise_for_status().json()
     assert done["right"] == (set(answer["labels"]) == {"ant", "cat"})
