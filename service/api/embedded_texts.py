@@ -41,6 +41,7 @@ async def embedded_texts(
     Raises:
         RequestTooLarge: There is too much of them.
         Overloaded: Too much waits already.
+        RecipeGone: Nobody has the classifier's prompts any more.
     """
     encoder = parts.backbone if prompts is None else parts.embedder.encoder(prompts)
     written = encoder.templates_for(tuple(templates) or _AS_IT_IS)

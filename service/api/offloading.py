@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -13,6 +13,7 @@ from fastapi import Request
 from service.api.deadlines import deadline_or_disconnect
 from service.api.limiters import Limiters
 from service.composition import ServiceParts
+from service.encoding.recipes import RecipeGone
 from service.problems import ChangedMeanwhile
 from service.registry.class_texts import ClassTexts, TextsNeeded
 
@@ -68,8 +69,9 @@ async def run_change_with_texts(
         try:
             return await run_change(request, call, name, *args, texts)
         except TextsNeeded as needed:
-            more = await parts.texts.embed(needed, name, deadline_or_disconnect(request))
-            texts = texts.with_more(more)
+            with suppress(RecipeGone):  # the call says which names of which prompts it needs now
+                more = await parts.texts.embed(needed, name, deadline_or_disconnect(request))
+                texts = texts.with_more(more)
     raise ChangedMeanwhile(
         f"Others changed the classes or the templates of the classifier {_ATTEMPTS} times while"
         " class names were embedded for this change; nothing of it was done. Send it again.",
@@ -103,7 +105,10 @@ async def texts_ahead(
 
     async def embedded() -> ClassTexts:
         await deadline_or_disconnect(request)(ahead)
-        return ahead.result()
+        try:
+            return ahead.result()
+        except RecipeGone:  # the change says what it needs now
+            return ClassTexts()
 
     try:
         yield embedded

@@ -9,9 +9,13 @@ from typing import TypeVar
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
 from service.encoding.recipes import RecipeGone
+from service.problems import ChangedMeanwhile
 from service.registry.live import LiveClassifier
 
 T = TypeVar("T")
+
+# Each failure is somebody else's change of how the classifier embeds.
+_ATTEMPTS = 10
 
 
 async def embedded_for(
@@ -29,10 +33,17 @@ async def embedded_for(
 
     Raises:
         ClassifierNotFound: There is none of that name.
+        ChangedMeanwhile: It had moved each time.
     """
-    while True:
-        live = parts.registry.in_memory(name)
+    live = parts.registry.in_memory(name)
+    for _ in range(_ATTEMPTS):
         if live is None:
             live = await run_blocking(parts.registry.live, name)
         with suppress(RecipeGone):  # it has moved, and nobody is left in that recipe
             return live, await embed(live)
+        live = None  # the one in memory may be behind what others have changed
+    raise ChangedMeanwhile(
+        "Others changed how the classifier's images are embedded while this was embedded for it. "
+        "Send it again.",
+        headers={"retry-after": "1"},
+    )

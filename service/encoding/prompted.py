@@ -159,9 +159,9 @@ class PromptedEncoders:
         if self._refusal is not None:
             raise InvalidPrompts(self._refusal)
 
-    def encoder(self, fingerprint: str) -> PromptedEncoder:
-        """The encoder of a fingerprint, which :meth:`knows`."""
-        return self._encoders[fingerprint]
+    def encoder(self, fingerprint: str) -> PromptedEncoder | None:
+        """The encoder of a fingerprint; None: that is not loaded."""
+        return self._encoders.get(fingerprint)
 
     def embedder(self, fingerprint: str) -> ImageEmbedder | None:
         """What embeds under a fingerprint; None: that is not loaded."""

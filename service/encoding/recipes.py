@@ -79,10 +79,17 @@ class RecipeEmbedders:
         return True
 
     def encoder(self, fingerprint: str) -> Encoder:
-        """What embeds in that recipe or under those prompts, which :meth:`can_embed`."""
-        if self.is_prompted(fingerprint) and self._prompted is not None:
-            return self._prompted.encoder(fingerprint)
-        return self._backbones[fingerprint]
+        """What embeds in that recipe or under those prompts.
+
+        Raises:
+            RecipeGone: It is not loaded any more.
+        """
+        found = self._backbones.get(fingerprint)
+        if found is None and self._prompted is not None:
+            found = self._prompted.encoder(fingerprint)
+        if found is None:
+            raise RecipeGone
+        return found
 
     def is_prompted(self, fingerprint: str) -> bool:
         """Whether it is of prompts that a classifier has chosen; costs nothing."""

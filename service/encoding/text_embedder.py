@@ -145,6 +145,7 @@ class TextEmbedder:
 
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
+            RecipeGone: Nobody has the learned prompts any more.
         """
         tower = self._tower(needed.prompts)
         templates = tower.encoder.templates_for(needed.templates)
@@ -228,6 +229,7 @@ class TextEmbedder:
 
         Raises:
             Overloaded: Too much waits already; nothing was embedded.
+            RecipeGone: Nobody has the learned prompts any more.
         """
         with traced_part("embed texts", {"handful.texts": len(prompts)}):
             return await self._embedded_as_written(prompts, key, wait, self._tower(prompted))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio.to_thread
@@ -105,7 +106,8 @@ class RegistrationWork:
                     )
                 return self._piece(files, embedded, done)
             except TextsNeeded as needed:
-                texts = texts.with_more(await self._texts.embed(needed, name, _until_done))
+                with suppress(RecipeGone):  # the change says what it needs now
+                    texts = texts.with_more(await self._texts.embed(needed, name, _until_done))
             except ViewsNeeded as needed:
                 views, fingerprint, embedded = needed.views, needed.fingerprint, None
             except RecipeGone:

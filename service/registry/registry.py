@@ -164,6 +164,7 @@ class Registry:
             InvalidSettings: They cannot be used.
         """
         if settings.prompts is None:
+            self._store.follow_recipe()
             return self._store.fingerprint
         return self._prompts.fingerprint(tenant_of(name), settings.prompts)
 

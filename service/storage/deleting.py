@@ -17,6 +17,7 @@ from service.storage.tables import (
     ClassifierRow,
     ClassRow,
     ImageRow,
+    PromptedRow,
     SupportRow,
     ViewsRow,
     table_of,
@@ -26,7 +27,7 @@ from service.storage.tables import (
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _IMAGES, _CLASSES, _SUPPORT = map(table_of, (ImageRow, ClassRow, SupportRow))
 _CLASSIFIERS, _VIEWS = map(table_of, (ClassifierRow, ViewsRow))
-_ARCHIVED = table_of(ArchivedSupportRow)
+_ARCHIVED, _PROMPTED = table_of(ArchivedSupportRow), table_of(PromptedRow)
 _IMAGES_OF_CLASSES = select(_SUPPORT.c.image_id).where(_SUPPORT.c.class_id.in_(_SOME))
 _IMAGES_OF_SUPPORT = select(_SUPPORT.c.image_id).where(_SUPPORT.c.id.in_(_SOME))
 _DELETE_CLASSES = delete(_CLASSES).where(_CLASSES.c.id.in_(_SOME))
@@ -50,6 +51,22 @@ _DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
     .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
     .where(_SUPPORT.c.image_id == _VIEWS.c.image_id, _CLASSIFIERS.c.support_views == _VIEWS.c.views)
     .correlate(_VIEWS)
+    .exists(),
+)
+# Those of the image itself stay: as a query it is compared with whoever has these prompts.
+_DELETE_UNUSED_PROMPTED = delete(_PROMPTED).where(
+    _PROMPTED.c.image_id.in_(_SOME),
+    _PROMPTED.c.views > 1,
+    ~exists().where(_ARCHIVED.c.image_id == _PROMPTED.c.image_id),
+    ~select(_SUPPORT.c.id)
+    .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
+    .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
+    .where(
+        _SUPPORT.c.image_id == _PROMPTED.c.image_id,
+        _CLASSIFIERS.c.support_views == _PROMPTED.c.views,
+        _CLASSIFIERS.c.fingerprint == _PROMPTED.c.fingerprint,
+    )
+    .correlate(_PROMPTED)
     .exists(),
 )
 
@@ -137,3 +154,4 @@ def letting_go(session: Session, images: Collection[int]) -> Iterator[None]:
     for some in chunks(in_order):
         session.execute(_DELETE_UNUSED, {"some": some})
         session.execute(_DELETE_UNUSED_VIEWS, {"some": some})
+        session.execute(_DELETE_UNUSED_PROMPTED, {"some": some})

@@ -38,7 +38,11 @@ _ADD = insert(_OF_IMAGE)
 _EMBED = (
     update(_OF_IMAGE)
     .where(_OF_IMAGE.c.id == bindparam("of"))
-    .values(frozen=bindparam("new_frozen"), corrected=bindparam("new_corrected"))
+    .values(
+        fingerprint=bindparam("new_fingerprint"),
+        frozen=bindparam("new_frozen"),
+        corrected=bindparam("new_corrected"),
+    )
 )
 _VIEWS = select(ViewsRow).where(ViewsRow.image_id.in_(_SOME))
 _KEPT = select(_CONTENTS.c.image_id).where(_CONTENTS.c.image_id.in_(_SOME))
@@ -73,7 +77,8 @@ def write_images(
     """Rows of a tenant's images by their SHA-256, new ones where there are none yet.
 
     Embeddings of their support views are written where there are none of so many. Those of an
-    image that is stored under another fingerprint that may be there, are written beside it.
+    image that is stored under another fingerprint that may be there, are written beside it, unless
+    its row is bare: that has nothing to lose, and takes them.
 
     Those under prompts of a classifier are written beside the image's own, whatever these are.
 
@@ -86,6 +91,9 @@ def write_images(
     with_views = [image for image in images if image.views > 1]
     shas = sorted({image.sha256 for image in images})
     known = _found(session, tenant, shas, _LOCKED_IMAGES if with_views else _IMAGES)
+    if not with_views and any(stored.bare for stored in known.values()):
+        # Of two that fill a row in two recipes, the second waits here, and writes beside it.
+        known = _found(session, tenant, shas, _LOCKED_IMAGES)
     for stored in known.values():
         _check(session, stored.fingerprint, own)
     new: dict[str, EmbeddedImage] = {}
@@ -102,13 +110,18 @@ def write_images(
         stored = known[image.sha256]
         if image.plain is None:
             continue
-        if stored.fingerprint != own.fingerprint:
-            beside[stored.id, 1] = Blobs.of(image.plain)
-        elif stored.bare:
+        if stored.bare:
             bare[stored.id] = Blobs.of(image.plain)
+        elif stored.fingerprint != own.fingerprint:
+            beside[stored.id, 1] = Blobs.of(image.plain)
     if bare:
         given = [
-            {"of": image_id, "new_frozen": frozen, "new_corrected": corrected}
+            {
+                "of": image_id,
+                "new_fingerprint": own.fingerprint,
+                "new_frozen": frozen,
+                "new_corrected": corrected,
+            }
             for image_id, (frozen, corrected) in bare.items()
         ]
         session.connection().execute(_EMBED, given)

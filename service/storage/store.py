@@ -112,6 +112,10 @@ class Store(Reader):
         """
         self._origins.make_under(fingerprint)
 
+    def follow_recipe(self) -> None:
+        """Make classifiers in the recipe that others have moved the database to; reads that."""
+        self._origins.follow_recipe()
+
     def create(self, name: str, change: Change) -> None:
         """Write a new classifier: a change of nothing, with settings, without images.
 
@@ -200,6 +204,8 @@ class Store(Reader):
         deletes = bool(change.classes_removed or change.removed)
         with writing(self._engine, frees=deletes and not change.added) as session:
             own = self._origins.checked(session.connection(), fingerprint, "The classifier holds")
+            if change.fingerprint is not None:  # as where one is created: a move may have arrived
+                check_no_other(session, own)
             before = None
             if change.settings is not None:  # of the same revision, or nothing is written
                 before = stored_settings(session, state.id)

@@ -8,20 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, func, select
+from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.problems import PromptsExist, PromptsInUse, PromptsNotFound, TooManyPrompts
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin, remember
-from service.storage.tables import ClassifierRow, PromptedRow, TrainedPromptsRow, table_of
+from service.storage.tables import (
+    ClassifierRow,
+    ImageRow,
+    PromptedRow,
+    TrainedPromptsRow,
+    table_of,
+)
 from service.storage.transactions import flush_or_outdated, one_state, writing
-from service.tenancy import bare
+from service.tenancy import bare, qualified
 
 MOST_PROMPTS = 100
 """Of a tenant."""
 
 _TABLE, _EMBEDDED = table_of(TrainedPromptsRow), table_of(PromptedRow)
+_IMAGES = table_of(ImageRow)
 _RECORD = (*(column for column in _TABLE.c if column.name != "content"),)
 _SIZE = func.length(_TABLE.c.content).label("size")
 
@@ -74,7 +81,7 @@ prompts: their name, and their SHA-256."""
 
 
 def put_prompts(engine: Engine, new: NewPrompts, record: PromptsRecorder) -> bool:
-    """Write trained prompts; the same bytes again are no change.
+    """Write trained prompts; the same bytes again are no change, and mend a row that is damaged.
 
     Returns:
         Whether they are new.
@@ -88,6 +95,8 @@ def put_prompts(engine: Engine, new: NewPrompts, record: PromptsRecorder) -> boo
     with writing(engine) as session:
         row = session.execute(_of(new.tenant, new.name).with_for_update(of=_TABLE)).one_or_none()
         if row is not None and (row.sha256, row.model) == (new.sha256, new.model):
+            damaged = _TABLE.c.id == row.id, _TABLE.c.content != new.content
+            session.execute(update(_TABLE).where(*damaged).values(content=new.content))
             return False
         if row is not None and (row.sha256 != new.sha256 or _users(session, row)):
             raise PromptsExist(new.name, row.sha256)
@@ -223,10 +232,22 @@ def _users(within: Session | Connection, row: Any) -> list[str]:
 
 
 def _forget(session: Session, row: Any) -> None:
+    """Delete prompts, with what images of the tenant are with them unless it has them twice."""
     session.execute(delete(_TABLE).where(_TABLE.c.id == row.id))
-    others = select(_TABLE.c.id).where(_TABLE.c.fingerprint == row.fingerprint).limit(1)
-    if session.scalar(others) is None:
-        session.execute(delete(_EMBEDDED).where(_EMBEDDED.c.fingerprint == row.fingerprint))
+    others = select(_TABLE.c.tenant).where(_TABLE.c.fingerprint == row.fingerprint).distinct()
+    if row.tenant in (left := set(session.scalars(others))):
+        return
+    gone = delete(_EMBEDDED).where(_EMBEDDED.c.fingerprint == row.fingerprint)
+    if left:
+        gone = gone.where(_EMBEDDED.c.image_id.in_(_images_of(row.tenant)))
+    session.execute(gone)
+
+
+def _images_of(tenant: str) -> Select[Any]:
+    """Ids of its images, by what qualifies their keys; LIKE would take ``A/`` for ``a/``."""
+    key, prefix = _IMAGES.c.content_key, qualified(tenant, "")
+    own = func.substr(key, 1, len(prefix)) == prefix if prefix else ~key.contains("/")
+    return select(_IMAGES.c.id).where(own)
 
 
 def _record(row: Any, users: list[str]) -> PromptsRecord:

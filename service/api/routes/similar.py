@@ -81,8 +81,13 @@ async def similar(
     if isinstance(asked, SimilarToText):
         view = "frozen"
         await count_images(request.scope, 1)  # a text costs what an image does
-        prompts = None if live.settings.prompts is None else live.fingerprint
-        query = await embedded_texts(parts, [asked.text], asked.templates, name, wait, prompts)
+        text, templates = asked.text, asked.templates
+
+        async def of_text(asked: LiveClassifier) -> Tensor:
+            prompts = None if asked.settings.prompts is None else asked.fingerprint
+            return await embedded_texts(parts, [text], templates, name, wait, prompts)
+
+        live, query = await embedded_for(parts, name, of_text)
     else:
         items: list[Item]
         if asked is None:

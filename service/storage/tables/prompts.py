@@ -36,7 +36,8 @@ class TrainedPromptsRow(Base):
 class PromptedRow(Base):
     """The embeddings of an image under trained prompts, of so many support views; 1: its own.
 
-    They go with the image, or with the last prompts of that fingerprint.
+    They go with the image, or with the last prompts of that fingerprint that its tenant has; those
+    of several views with the last classifier that asks for so many.
     """
 
     __tablename__ = "prompted_embeddings"
