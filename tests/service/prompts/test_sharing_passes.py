@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from adapters.loading import load_shared_towers
+from adapters.prompts.prompted_encoder import PromptedEncoder
 from adapters.prompts.shared_towers import SharedTowers
 from service.encoding.prompted import PromptedEncoders
 from service.encoding.text_embedder import TextEmbedder
@@ -64,6 +65,13 @@ def _image(seed: int) -> UploadedImage:
     return UploadedImage(f"{seed}.png", partial(picture, seed))
 
 
+def known(encoders: PromptedEncoders, fingerprint: str) -> PromptedEncoder:
+    """The encoder of a fingerprint that is there."""
+    found = encoders.encoder(fingerprint)
+    assert found is not None
+    return found
+
+
 def test_queries_for_several_prompts_share_a_pass(
     encoders: PromptedEncoders,
     towers: SharedTowers,
@@ -108,7 +116,7 @@ def test_queries_for_several_prompts_share_a_pass(
     found = asyncio.run(together())
     monkeypatch.undo()
     assert passes == [1] * towers.passes + [6]
-    alone = [encoders.encoder(added[i % 3]) for i in range(6)]
+    alone = [known(encoders, added[i % 3]) for i in range(6)]
     for seed, (row, encoder) in enumerate(zip(found, alone, strict=True)):
         embedder = of[encoder.fingerprint]
         assert embedder is not None
@@ -119,8 +127,8 @@ def test_queries_for_several_prompts_share_a_pass(
 def test_class_names_go_through_the_tower_of_their_prompts(
     encoders: PromptedEncoders, towers: SharedTowers, files: list[bytes]
 ) -> None:
-    one, other = (encoders.encoder(encoders.add(content, "it")[1]) for content in files[:2])
-    texts = TextEmbedder(one, 100, prompted=encoders.encoder)
+    one, other = (known(encoders, encoders.add(content, "it")[1]) for content in files[:2])
+    texts = TextEmbedder(one, 100, prompted=partial(known, encoders))
 
     async def embed() -> list[Any]:
         asked = [
@@ -168,7 +176,7 @@ def test_the_weights_are_in_memory_once(
     encoders.add(files[0], "it")
     before = {one.data_ptr() for one in towers._model.parameters()}
     for content in files:
-        encoder = encoders.encoder(encoders.add(content, "it")[1])
+        encoder = known(encoders, encoders.add(content, "it")[1])
         own = {one.data_ptr() for one in encoder._model.parameters()}
         assert own <= before
 
