@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from copy import copy
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor
@@ -21,6 +20,7 @@ from adapters.heads.krr import KRRParameters, KRRPlusPlus
 from adapters.heads.term import TermParameters, zero_shot_logits
 from adapters.memory import Storages
 from adapters.rest import Rest
+from adapters.tuning.at_shots import AtShots, interpolated
 from adapters.tuning.calibrated_tuning import calibrated
 from adapters.tuning.search import standardised
 from adapters.tuning.stacking import Prior, stacked_weights
@@ -29,7 +29,7 @@ from adapters.tuning.votes import Votes
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(AtShots):
     """What suits generic tasks of so many images a class, and how much they differ in it.
 
     Attributes:
@@ -39,7 +39,6 @@ class Expected:
         gaussians: What of that term is GDA++'s, against 1 of KRR++'s; both of unit size.
     """
 
-    shots: float
     names: tuple[float, float]
     images: tuple[float, float]
     gaussians: float
@@ -232,21 +231,4 @@ def image_unit(names: Tensor, asked: Votes, spread: float) -> float:
 
 def expected_at(shots: float) -> Expected:
     """Expected weights at a mean number of images a class, between those that were measured."""
-    if shots <= EXPECTED[0].shots:
-        return EXPECTED[0]
-    for fewer, more in pairwise(EXPECTED):
-        if shots <= more.shots:
-            at = math.log(shots / fewer.shots) / math.log(more.shots / fewer.shots)
-            return Expected(
-                shots,
-                _between(fewer.names, more.names, at),
-                _between(fewer.images, more.images, at),
-                fewer.gaussians + at * (more.gaussians - fewer.gaussians),
-            )
-    return EXPECTED[-1]
-
-
-def _between(
-    fewer: tuple[float, float], more: tuple[float, float], at: float
-) -> tuple[float, float]:
-    return fewer[0] + at * (more[0] - fewer[0]), fewer[1] + at * (more[1] - fewer[1])
+    return interpolated(EXPECTED, shots)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 from adapters.multi_label.calibration import LogisticPrior
+from adapters.tuning.at_shots import AtShots, interpolated
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(AtShots):
     """Of so many images a class.
 
     Attributes:
@@ -20,7 +19,6 @@ class Expected:
         offset: The common offset, and its own.
     """
 
-    shots: float
     names: tuple[float, float]
     images: tuple[float, float]
     offset: tuple[float, float]
@@ -51,21 +49,4 @@ THRESHOLD = 0.25
 
 def expected_at(shots: float) -> Expected:
     """Expected slopes at a mean number of images a class, between those that were measured."""
-    if shots <= EXPECTED[0].shots:
-        return EXPECTED[0]
-    for fewer, more in pairwise(EXPECTED):
-        if shots <= more.shots:
-            at = math.log(shots / fewer.shots) / math.log(more.shots / fewer.shots)
-            return Expected(
-                shots,
-                _between(fewer.names, more.names, at),
-                _between(fewer.images, more.images, at),
-                _between(fewer.offset, more.offset, at),
-            )
-    return EXPECTED[-1]
-
-
-def _between(
-    fewer: tuple[float, float], more: tuple[float, float], at: float
-) -> tuple[float, float]:
-    return fewer[0] + at * (more[0] - fewer[0]), fewer[1] + at * (more[1] - fewer[1])
+    return interpolated(EXPECTED, shots)
