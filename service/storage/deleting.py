@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, exists, select
+from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
 from service.storage.errors import Damaged, Outdated
@@ -43,31 +43,31 @@ _DELETE_UNUSED = delete(_IMAGES).where(
     ~exists().where(_SUPPORT.c.image_id == _IMAGES.c.id),
     ~exists().where(_ARCHIVED.c.image_id == _IMAGES.c.id),
 )
-_DELETE_UNUSED_VIEWS = delete(_VIEWS).where(
-    _VIEWS.c.image_id.in_(_SOME),
-    ~exists().where(_ARCHIVED.c.image_id == _VIEWS.c.image_id),
-    ~select(_SUPPORT.c.id)
-    .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
-    .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
-    .where(_SUPPORT.c.image_id == _VIEWS.c.image_id, _CLASSIFIERS.c.support_views == _VIEWS.c.views)
-    .correlate(_VIEWS)
-    .exists(),
-)
+
+
+def _used(embedded: Table, *alike: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a classifier with as many support views has the image; archived ones count, too."""
+    supported = (
+        select(_SUPPORT.c.id)
+        .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
+        .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
+        .where(
+            _SUPPORT.c.image_id == embedded.c.image_id,
+            _CLASSIFIERS.c.support_views == embedded.c.views,
+            *alike,
+        )
+        .correlate(embedded)
+        .exists()
+    )
+    return exists().where(_ARCHIVED.c.image_id == embedded.c.image_id) | supported
+
+
+_DELETE_UNUSED_VIEWS = delete(_VIEWS).where(_VIEWS.c.image_id.in_(_SOME), ~_used(_VIEWS))
 # Those of the image itself stay: as a query it is compared with whoever has these prompts.
 _DELETE_UNUSED_PROMPTED = delete(_PROMPTED).where(
     _PROMPTED.c.image_id.in_(_SOME),
     _PROMPTED.c.views > 1,
-    ~exists().where(_ARCHIVED.c.image_id == _PROMPTED.c.image_id),
-    ~select(_SUPPORT.c.id)
-    .join(_CLASSES, _SUPPORT.c.class_id == _CLASSES.c.id)
-    .join(_CLASSIFIERS, _CLASSES.c.classifier_id == _CLASSIFIERS.c.id)
-    .where(
-        _SUPPORT.c.image_id == _PROMPTED.c.image_id,
-        _CLASSIFIERS.c.support_views == _PROMPTED.c.views,
-        _CLASSIFIERS.c.fingerprint == _PROMPTED.c.fingerprint,
-    )
-    .correlate(_PROMPTED)
-    .exists(),
+    ~_used(_PROMPTED, _CLASSIFIERS.c.fingerprint == _PROMPTED.c.fingerprint),
 )
 
 
