@@ -52,7 +52,8 @@ def origin_of(scheme: str, host: str) -> str | None:
     return f"{scheme}://{name}{shown}"
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
+    """A list that is separated by commas where it is written as text."""
     if not isinstance(value, str):
         return value
     return [part.strip() for part in value.split(",") if part.strip()]
@@ -93,10 +94,8 @@ def _address(value: str) -> str:
 
 
 #: Lists that are separated by commas where they are written as text.
-Origins = Annotated[
-    list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
-]
-Hosts = Annotated[list[Annotated[str, AfterValidator(_host)]], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(split)]
+Hosts = Annotated[list[Annotated[str, AfterValidator(_host)]], NoDecode, BeforeValidator(split)]
 Addresses = Annotated[
-    list[Annotated[str, AfterValidator(_address)]], NoDecode, BeforeValidator(_split)
+    list[Annotated[str, AfterValidator(_address)]], NoDecode, BeforeValidator(split)
 ]

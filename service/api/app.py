@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -21,12 +21,14 @@ from service.api.access_log import AccessLog
 from service.api.direct_predictions import DirectPredictions
 from service.api.ending import ENDING
 from service.api.exception_handlers import handle_exceptions
+from service.api.integration import Integration, Integrations
 from service.api.json_images.body_schemas import body_schemas
 from service.api.limiters import Limiters
 from service.api.middleware.access_guard import AccessGuard
 from service.api.middleware.bytes_in_flight import BytesInFlight
 from service.api.middleware.cors import allow_origins, cors_of_defects
 from service.api.middleware.cross_site import CrossSiteGuard, KnownHosts, known_hosts
+from service.api.middleware.foreign_errors import ForeignErrors
 from service.api.middleware.head_and_options import HeadAndOptions
 from service.api.middleware.idempotency import Idempotency
 from service.api.middleware.path_normalisation import UnambiguousPaths
@@ -68,6 +70,7 @@ def create_app(
     on_exit: Callable[[], None] | None = None,
     meters: Meters | None = None,
     tracing: Tracing | None = None,
+    integrations: Sequence[Integration] = (),
 ) -> FastAPI:
     """Build the application; it answers at once and is ready when its parts have started.
 
@@ -80,7 +83,9 @@ def create_app(
         on_exit: Called last, when it has shut down.
         meters: Where requests are counted for rate limits; None: in this process alone.
         tracing: That of this process; None: nothing is traced.
+        integrations: Of other systems, that are switched on.
     """
+    beside = Integrations(integrations, settings.root_path)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -101,8 +106,12 @@ def create_app(
         starting = asyncio.create_task(begin())
         if not answer_while_starting:
             await starting
-        # The connections of this process set it when they are told to end.
-        yield {ENDING: asyncio.Event()}
+        async with AsyncExitStack() as stack:
+            for one in integrations:
+                if one.beside is not None:
+                    await stack.enter_async_context(one.beside(app))
+            # The connections of this process set it when they are told to end.
+            yield {ENDING: asyncio.Event()}
         await starting
         if app.state.parts is not None:
             await app.state.parts.jobs.end()
@@ -129,6 +138,8 @@ def create_app(
     app.state.maps = MapCache()
     for router in ROUTERS:
         app.include_router(router)
+    for one in integrations:
+        app.include_router(one.router, include_in_schema=False)
     handle_exceptions(app, cors_of_defects(settings))
     describe(
         app, ROUTERS, body_schemas(fetches=bool(settings.fetch_from)), keys=settings.auth == "keys"
@@ -139,11 +150,13 @@ def create_app(
     app.add_middleware(Idempotency, parts=lambda: app.state.parts)
     if settings.auth != "none":
         access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
-        app.add_middleware(AccessGuard, access=access)
+        app.add_middleware(AccessGuard, access=access, required_access=beside.required_access)
     app.state.access = access
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)
-    app.add_middleware(RequestBodies, settings=settings, in_flight=in_flight)
+    app.add_middleware(
+        RequestBodies, settings=settings, in_flight=in_flight, take_images=beside.take_images
+    )
     allow_origins(app, settings)
     app.add_middleware(CrossSiteGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
     Instrumentator().expose(
@@ -161,8 +174,18 @@ def create_app(
     )
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
+    if integrations:
+        _tell_errors(app, beside)
     _spare_plain_queries(app, settings, in_flight, access, traced=tracing is not None)
     return app
+
+
+def _tell_errors(app: FastAPI, integrations: Integrations) -> None:
+    """Put what rewrites errors around all middleware, also around what answers defects."""
+    documented = app.build_middleware_stack
+    app.build_middleware_stack = (  # type: ignore[method-assign]
+        lambda: ForeignErrors(documented(), integrations)
+    )
 
 
 def _spare_plain_queries(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_json
 
 from adapters.embeddings import ImageEmbeddings
+from adapters.shift import Shift
 from service.api.large_json import FEW, large_json
 from service.api.offloading import run_blocking
 from service.api.recipes import embedded_for
@@ -22,7 +23,6 @@ from service.presentation.shift import ShiftOut
 from service.registry.live import LiveClassifier
 from service.registry.predictions import Prediction, prediction_members
 from service.registry.query_batching import MOST_ROWS, check_rows
-from service.registry.query_window import QueryWindow
 from service.telemetry.request_trace import RequestTrace, current_trace
 from service.tenancy import bare
 
@@ -34,14 +34,27 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 
 
-async def predicted(
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a classifier says to the queries of a request.
+
+    Attributes:
+        predictions: The answers, in the order of the queries.
+        shift: What the recent queries tell, with these among them.
+    """
+
+    predictions: list[Prediction]
+    shift: Shift | None
+
+
+async def answered(
     parts: ServiceParts,
     name: str,
     read: Callable[[], Awaitable[list[UploadedImage]]],
     top_k: int,
     evidence: int,
     wait: Wait,
-) -> bytes:
+) -> Answer:
     """Answer the queries of a request.
 
     Args:
@@ -51,9 +64,6 @@ async def predicted(
         top_k: Candidates for each image.
         evidence: Support images named for each.
         wait: Waits for the embeddings; when it raises, what is not begun is not done.
-
-    Returns:
-        The JSON of a ``PredictionsOut``.
 
     Raises:
         ClassifierNotFound, NoClasses: There is nothing to answer by.
@@ -93,26 +103,40 @@ async def predicted(
     predictions = tried[-1].predictions if tried else None
     if predictions is None:
         predictions = await parts.answering.predict(live, queries, top_k, evidence)
-    content = await answer_of(name, window, predictions)
     if live.settings.remember != "none":
         parts.remembering.offer(live, images, queries, predictions)
-    return content
+    return Answer(predictions, window.seen(predictions))
 
 
-async def answer_of(name: str, window: QueryWindow, predictions: list[Prediction]) -> bytes:
+async def predicted(
+    parts: ServiceParts,
+    name: str,
+    read: Callable[[], Awaitable[list[UploadedImage]]],
+    top_k: int,
+    evidence: int,
+    wait: Wait,
+) -> bytes:
+    """Answer the queries of a request, as :func:`answered`.
+
+    Returns:
+        The JSON of a ``PredictionsOut``.
+    """
+    return await written_answer(name, await answered(parts, name, read, top_k, evidence, wait))
+
+
+async def written_answer(name: str, answer: Answer) -> bytes:
     """The JSON of a ``PredictionsOut``.
 
     Args:
         name: The classifier's.
-        window: Of the recent queries, as it was when these were answered; they are added to it.
-        predictions: The answers.
+        answer: Its.
     """
-    shift = ShiftOut.of(window.seen(predictions))
-    if sum(map(_rows, predictions)) > FEW:
+    shift = ShiftOut.of(answer.shift)
+    if sum(map(_rows, answer.predictions)) > FEW:
         fields = {"classifier": bare(name), "shift": shift}
         make = PredictionOut.model_validate
-        return bytes((await large_json(fields, "predictions", predictions, make)).body)
-    return predictions_json(name, shift, predictions)
+        return bytes((await large_json(fields, "predictions", answer.predictions, make)).body)
+    return predictions_json(name, shift, answer.predictions)
 
 
 @dataclass(slots=True)

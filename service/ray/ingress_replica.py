@@ -14,6 +14,7 @@ from adapters.collector import without_collections
 from adapters.recipe import ChooseRecipe, Recipe
 from service.api.app import create_app
 from service.composition import ServiceParts
+from service.integrations import chosen
 from service.ray.behind_proxy import BehindProxy
 from service.ray.fitting_settings import check_settings
 from service.ray.ray_encoder import RayEncoder
@@ -54,6 +55,7 @@ class IngressReplica:
                 start=partial(ServiceParts.start, load=load),
                 answer_while_starting=False,
                 tracing=start_tracing("service"),
+                integrations=chosen(self._settings),
             )
         return BehindProxy(app, self._settings)
 

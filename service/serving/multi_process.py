@@ -97,6 +97,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
         )
         with without_collections():
             from service.api.app import create_app  # imports PyTorch
+            from service.integrations import chosen
 
         _remove_dead_processes(shared)
         return CancelledAsEnded(
@@ -108,6 +109,7 @@ def _application(settings: Settings, shared: Path, connections: Connections) -> 
                 on_exit=_remove_this_process,
                 meters=SharedMeters(shared / "rate-limits"),
                 tracing=start_tracing("service"),
+                integrations=chosen(settings),
             )
         )
     except Exception as error:

@@ -9,6 +9,7 @@ import uvicorn
 
 from service.api.app import create_app
 from service.composition import ServiceParts
+from service.integrations import chosen
 from service.serving.connections import ConnectionLimits, Connections
 from service.serving.graceful_shutdown import handle_termination_signals
 from service.serving.logging_setup import configure_logging
@@ -44,7 +45,9 @@ def serve_in_this_process(settings: Settings) -> None:
 
     def application() -> CancelledAsEnded:
         handle_termination_signals(connections, settings.shutdown_seconds, ready, stop)
-        return CancelledAsEnded(create_app(settings, give_up, start, tracing=tracing))
+        return CancelledAsEnded(
+            create_app(settings, give_up, start, tracing=tracing, integrations=chosen(settings))
+        )
 
     server = uvicorn.Server(server_config(settings, connections, application))
     server.run()

@@ -12,6 +12,7 @@ from service.settings.access import AccessSettings
 from service.settings.classifiers import ClassifierMemorySettings
 from service.settings.encoding import EncodingSettings
 from service.settings.fetching import FetchingSettings
+from service.settings.integrations import IntegrationSettings
 from service.settings.jobs import JobSettings
 from service.settings.limits import LimitSettings
 from service.settings.postgresql import PostgreSQLSettings
@@ -29,6 +30,7 @@ class Settings(
     LimitSettings,
     ClassifierMemorySettings,
     FetchingSettings,
+    IntegrationSettings,
     JobSettings,
     TelemetrySettings,
     BaseSettings,

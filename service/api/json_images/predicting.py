@@ -8,7 +8,7 @@ from adapters.embeddings import ImageEmbeddings
 from service.api.json_images.embedding import embedded_queries
 from service.api.json_images.items import Item
 from service.api.offloading import run_blocking
-from service.api.predicting import answer_of
+from service.api.predicting import Answer, written_answer
 from service.api.recipes import embedded_for
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
@@ -47,7 +47,7 @@ async def predicted_items(
     live, queries = await embedded_for(parts, name, embedded)
     window = live.window
     predictions = await parts.answering.predict(live, queries, top_k, evidence)
-    content = await answer_of(name, window, predictions)
+    content = await written_answer(name, Answer(predictions, window.seen(predictions)))
     if live.settings.remember != "none":
         for i, item in enumerate(items):  # of others there is no picture that could be looked at
             if isinstance(item, UploadedImage):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi_problem.error import StatusProblem
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.required_access import required_access
+from service.access.required_access import RequiredAccess
 from service.api.access_control import SESSION_KEY, AccessControl
 from service.api.problem_documents import problem_answer
 from service.quotas.request_quota import QUOTA_KEY, RequestQuota
@@ -19,17 +21,24 @@ class AccessGuard:
     Args:
         app: What it guards.
         access: Decides.
+        required_access: What a request needs, by its method and its path without the root path.
     """
 
-    def __init__(self, app: ASGIApp, access: AccessControl) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: AccessControl,
+        required_access: Callable[[str, str], RequiredAccess | None],
+    ) -> None:
         self.app = app
         self._access = access
+        self._required_access = required_access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            required = required_access(scope["method"], path)
+            required = self._required_access(scope["method"], path)
             if required is not None:
                 try:
                     await self._access.admit(scope, required)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -63,18 +64,21 @@ class BodyLimit:
         settings: Settings,
         *,
         asynchronous: bool = False,
+        takes_images: bool = False,
     ) -> BodyLimit:
         """The limit of a body of this type; small where nothing large is expected.
 
         Images, forms of them and zips are posted, also as JSON where images are taken; classifiers'
         files are put where they are imported, and trained prompts where these are. What else is
-        sent is read as JSON, whatever it says to be.
+        sent is read as JSON, whatever it says to be, unless its path takes images in its own way.
         """
         if path.endswith(_LOG_IN):
             return cls(_KEY_BYTES, "no key is longer")
         media_type = content_type.partition(";")[0].strip().lower()
         whole = cls(settings.max_request_bytes, "HANDFUL_MAX_REQUEST_BYTES")
         posted = method == "POST"
+        if posted and takes_images:
+            return whole
         found = _JOB.search(path) if posted and "zip" in media_type else None
         if found is not None and (asynchronous or found[1] == "predict"):
             return cls(settings.max_job_bytes, "HANDFUL_MAX_JOB_BYTES", to_disk=True)
@@ -120,12 +124,20 @@ class RequestBodies:
         app: What reads them.
         settings: The limits.
         in_flight: The budget of bytes of all requests.
+        take_images: Whether bodies that are posted to a path hold images in a way of its own.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, in_flight: BytesInFlight) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        in_flight: BytesInFlight,
+        take_images: Callable[[str], bool],
+    ) -> None:
         self.app = app
         self.settings = settings
         self.in_flight = in_flight
+        self._take_images = take_images
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -144,6 +156,7 @@ class RequestBodies:
                 content_type,
                 self.settings,
                 asynchronous=prefers_async(headers.getlist("prefer")),
+                takes_images=self._take_images(scope["path"]),
             )
             body = _Body(headers, limit, account)
             if "content-encoding" in headers:

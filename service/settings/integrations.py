@@ -1,0 +1,52 @@
+"""Settings of integrations: which other systems the service answers in their own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
+
+from service.hosts import split
+
+
+class Registered(NamedTuple):
+    """Where an integration is.
+
+    Attributes:
+        package: In :mod:`service.integrations`.
+        needs: A module that comes with the extra of the integration's name; None: there is none.
+    """
+
+    package: str
+    needs: str | None = None
+
+
+INTEGRATIONS: Mapping[str, Registered] = {}
+"""All integrations, by their names. Whoever adds one registers it here, by one line."""
+
+
+class IntegrationSettings(BaseModel):
+    """Settings of integrations: which other systems the service answers in their own way."""
+
+    integrations: Annotated[list[str], NoDecode, BeforeValidator(split)] = Field(
+        [],
+        description="Other systems that are answered in their own way, separated by commas:"
+        f" {', '.join(INTEGRATIONS)}; empty for none.",
+    )
+
+    @field_validator("integrations")
+    @classmethod
+    def _can_be_had(cls, names: list[str]) -> list[str]:
+        """Before anything is done."""
+        for name in names:
+            if name not in INTEGRATIONS:
+                raise ValueError(f"there is no integration {name!r}; {', '.join(INTEGRATIONS)} are")
+            needs = INTEGRATIONS[name].needs
+            if needs is not None and find_spec(needs) is None:
+                raise ValueError(
+                    f"the integration {name!r} is not installed: pip install 'handful[{name}]'"
+                )
+        return list(dict.fromkeys(names))

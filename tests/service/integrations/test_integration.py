@@ -1,0 +1,152 @@
+"""What the application does for any integration: access, errors, bodies, its own switch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from pydantic import ValidationError
+
+from service.access.principal import Scope
+from service.access.required_access import RequiredAccess
+from service.api.app import create_app
+from service.api.integration import Integration, Integrations
+from service.integrations import chosen
+from service.problems import InvalidRequest
+from service.settings import Settings
+from service.settings.integrations import INTEGRATIONS
+from tests.service.asgi import Client, in_loop
+
+router = APIRouter(prefix="/other")
+
+
+@router.get("/health")
+async def health() -> str:
+    return "well"
+
+
+@router.post("/{name}")
+async def takes(name: str, request: Request) -> int:
+    if name == "wrong":
+        raise InvalidRequest("Say what is meant.")
+    if name == "defect":
+        raise ArithmeticError
+    return len(await request.body())
+
+
+def required(method: str, path: str) -> RequiredAccess | None:
+    if path == "/other/health":
+        return None
+    return RequiredAccess(Scope.PREDICT, classifier=path.rpartition("/")[2])
+
+
+OTHER = Integration(name="other", prefix="/other", router=router, required_access=required)
+
+
+async def asked(app: FastAPI, method: str, path: str, body: bytes = b"") -> Client:
+    client = Client(app)
+    await client.send(method, path, body)
+    return client
+
+
+@in_loop
+async def test_errors_are_told_as_the_other_system_reads_them(tmp_path: Path, vit: str) -> None:
+    app = create_app(Settings(data_dir=tmp_path), integrations=[OTHER])
+    wrong = await asked(app, "POST", "/other/wrong")
+    assert wrong.status == 422
+    assert wrong.json()["error"] == wrong.json()["detail"] == "Say what is meant."
+    assert int(wrong.headers["content-length"]) == len(wrong.body)
+    assert (await asked(app, "POST", "/other/a/b")).json()["error"].startswith("There is nothing")
+    own = await asked(app, "GET", "/otherwise")
+    assert own.status == 404
+    assert "error" not in own.json()
+    gone = await asked(app, "HEAD", "/other/a/b")
+    assert (gone.status, gone.body) == (404, b"")
+
+
+@in_loop
+async def test_defects_are_told_so_too(tmp_path: Path, vit: str) -> None:
+    app = create_app(Settings(data_dir=tmp_path), integrations=[OTHER])
+    client = Client(app)
+    with pytest.raises(ArithmeticError):  # which the server writes down
+        await client.send("POST", "/other/defect")
+    assert client.status == 500
+    assert client.json()["error"]
+
+
+@in_loop
+async def test_only_what_it_says_is_open_needs_no_key(tmp_path: Path, vit: str) -> None:
+    app = create_app(Settings(data_dir=tmp_path, auth="keys"), integrations=[OTHER])
+    assert (await asked(app, "GET", "/other/health")).status == 200
+    closed = await asked(app, "POST", "/other/a", b"{}")
+    assert closed.status == 503  # keys are not known yet
+    assert closed.json()["error"].startswith("The service is starting")
+
+
+@in_loop
+async def test_bodies_may_be_as_large_as_those_of_forms(tmp_path: Path, vit: str) -> None:
+    settings = Settings(data_dir=tmp_path, max_image_bytes=10, max_request_bytes=20)
+    app = create_app(settings, integrations=[OTHER])
+    assert (await asked(app, "POST", "/other/a", bytes(20))).body == b"20"
+    refused = await asked(app, "POST", "/other/a", bytes(21))
+    assert refused.status == 413
+    assert "HANDFUL_MAX_REQUEST_BYTES" in refused.json()["error"]
+
+
+@in_loop
+async def test_what_runs_beside_ends_before_the_service(tmp_path: Path, vit: str) -> None:
+    told: list[str] = []
+
+    @asynccontextmanager
+    async def beside(app: FastAPI) -> AsyncIterator[None]:
+        told.append("entered")
+        yield
+        told.append("left")
+
+    one = Integration(
+        name="other", prefix="/other", router=router, required_access=required, beside=beside
+    )
+    failed: list[Exception] = []
+
+    def refuses(_: Settings) -> None:
+        raise OSError("no parts")
+
+    app = create_app(
+        Settings(data_dir=tmp_path),
+        failed.append,
+        refuses,  # type: ignore[arg-type]
+        integrations=[one],
+        on_exit=lambda: told.append("ended"),
+    )
+    async with app.router.lifespan_context(app):
+        await asyncio.sleep(0.05)
+        assert told == ["entered"]
+    assert told == ["entered", "left", "ended"]
+    assert failed
+
+
+def test_a_path_is_its_own_only_below_its_prefix() -> None:
+    there = Integrations([OTHER], "/root")
+    assert there.at("/other/a") is there.at("/root/other/a") is there.at("/other") is OTHER
+    assert there.at("/others") is there.at("/v1/classifiers/other") is None
+    assert there.required_access("OPTIONS", "/other/a") is None
+    assert there.required_access("GET", "/others") == RequiredAccess(Scope.READ)
+
+
+def test_each_that_is_registered_can_be_switched_on_and_off(tmp_path: Path) -> None:
+    for name in INTEGRATIONS:
+        settings = Settings(data_dir=tmp_path, integrations=[name])
+        [one] = chosen(settings)
+        assert one.name == name
+        assert not one.prefix.startswith("/v1")
+        assert {route.path.startswith(one.prefix) for route in one.router.routes} <= {True}  # type: ignore[attr-defined]
+    assert chosen(Settings(data_dir=tmp_path, integrations="")) == []
+
+
+def test_a_name_that_is_none_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="there is no integration 'prism'"):
+        Settings(data_dir=tmp_path, integrations="prism")
