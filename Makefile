@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm postgresql prometheus image-check client chart studio studio-check clean
+.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm mosquitto postgresql prometheus image-check client chart studio studio-check clean
 
 install: $(INSTALLED)
 
@@ -78,7 +78,7 @@ studio-checked: studio/node_modules/.package-lock.json
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
-unit: install browser helm postgresql prometheus
+unit: install browser helm mosquitto postgresql prometheus
 	$(PYTEST) -m alone $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.alone' tests)
 	$(PYTEST) -m "not alone and not long" $(PARALLEL)
 
@@ -87,7 +87,7 @@ long: install postgresql
 	$(PYTEST) -m long $(PARALLEL)
 
 # As `unit`, with the lines and branches that were run, in services and commands too; slower.
-coverage: install browser helm postgresql prometheus
+coverage: install browser helm mosquitto postgresql prometheus
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not alone" $(PARALLEL) --cov --cov-report=term
 
@@ -96,6 +96,12 @@ browser:
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
 		echo "Chromium cannot be installed: the tests of pages are skipped"
+
+# For the tests of the bridge, likewise: a program alone, of which tests start brokers of their own.
+mosquitto:
+	@test -x /usr/sbin/mosquitto || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto; } >/dev/null || \
+		echo "Mosquitto cannot be installed: the tests of the bridge are skipped"
 
 # For the tests of the chart, likewise.
 helm: $(BIN)/helm

@@ -11,6 +11,7 @@ import typer
 
 from service.cli.add import add
 from service.cli.backup import backup
+from service.cli.bridge import bridge
 from service.cli.classifiers import classifiers
 from service.cli.convert import convert
 from service.cli.demo import demo
@@ -48,6 +49,7 @@ app.command("import")(import_)
 app.command()(backup)
 app.command()(restore)
 app.command("migrate-store")(migrate_store)
+app.add_typer(bridge, name="bridge")
 app.add_typer(keys, name="keys")
 app.add_typer(limits, name="limits")
 app.add_typer(train, name="train")

@@ -24,7 +24,9 @@ class Registered(NamedTuple):
     needs: str | None = None
 
 
-INTEGRATIONS: Mapping[str, Registered] = {}
+INTEGRATIONS: Mapping[str, Registered] = {
+    "photoprism": Registered("photoprism"),
+}
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 
 

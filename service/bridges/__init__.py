@@ -1,0 +1,1 @@
+"""Bridges: processes that carry answers of a running service into systems that ask for none."""
