@@ -95,17 +95,20 @@ class Recognition:
         if made.is_over:
             return
         made.is_over = tracked.is_over
-        if _is_anothers(tracked.sub_label, made) or len(made.answers) >= MOST_ATTEMPTS:
+        if _is_anothers(tracked.sub_label, made):
             return
-        if tracked.picture in made.pictures:
-            return
+        classifier = self._classifiers[tracked.label]
+        if len(made.answers) < MOST_ATTEMPTS and tracked.picture not in made.pictures:
+            await self._look(tracked, made, classifier)
+        await self._speak(tracked, made, classifier)
+
+    async def _look(self, tracked: TrackedObject, made: _Attempts, classifier: str) -> None:
+        """Have the object's picture classified, if it is another one than before."""
         snapshot = await self._frigate.snapshot(tracked.id, patient=tracked.is_over)
         if snapshot.taken in made.pictures:
             return
-        classifier = self._classifiers[tracked.label]
         made.answers.append(await self._classify(classifier, snapshot.content))
         made.pictures |= {one for one in (tracked.picture, snapshot.taken) if one is not None}
-        await self._speak(tracked, made, classifier)
 
     async def _speak(self, tracked: TrackedObject, made: _Attempts, classifier: str) -> None:
         """Give the object the sub label that attempts agree on, unless it has that already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -59,23 +60,25 @@ class Place:
         self.frigate.events[event] = Event(camera, pictures(shown))
         return event
 
-    def follow(self, event: str, times: int = 3, **after: object) -> None:
-        """Tell of an event so often, each time when the bridge is done with the one before."""
-        camera = self.frigate.events[event].camera
+    def follow(self, event: str, times: int = 3, **after: Any) -> None:
+        """Tell of an event so often, each time when the picture before is taken."""
+        camera = after.pop("camera", self.frigate.events[event].camera)
         for _ in range(times):
-            seen = self.frigate.events[event].shown
-            self.broker.event(event, camera=camera, **after)
-            until(lambda seen=seen: self.frigate.events[event].shown > seen, self.bridge.told)
+            self.attempt(event, camera=camera, **after)
         self.passed(camera)
+
+    def attempt(self, event: str, **after: Any) -> None:
+        """Tell of an event, and wait until a picture of it is taken."""
+        there = self.frigate.events[event]
+        seen = there.shown
+        self.broker.event(event, **after)
+        until(lambda: there.shown > seen, self.bridge.told)
 
     def passed(self, camera: str = "front") -> None:
         """Wait until the bridge has followed all that it was told of a camera."""
         barrier = self.add("nnn", camera)
-        for number in range(3):
-            self.broker.event(barrier, camera=camera)
-            until(
-                lambda number=number: self.frigate.events[barrier].shown > number, self.bridge.told
-            )
+        for _ in range(3):
+            self.attempt(barrier, camera=camera)
         until(lambda: self.frigate.events[barrier].sub_label == "Ann", self.bridge.told)
 
 

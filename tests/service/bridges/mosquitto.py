@@ -40,8 +40,8 @@ class Mosquitto:
             passwords = self.folder / "passwords"
             passwords.write_text(f"{self.user}:{self.password}\n")
             subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
-            passwords.chmod(0o644)
-            lines.append(f"password_file {passwords}")
+            # It would lay down the rights of root, by which it reads what only this user may.
+            lines += [f"password_file {passwords}", "user root"]
         configuration = self.folder / "mosquitto.conf"
         configuration.write_text("\n".join(lines) + "\n")
         with (self.folder / f"mosquitto-{self.logs}.log").open("wb") as log:

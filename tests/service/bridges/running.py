@@ -82,7 +82,11 @@ def speaking(broker: Mosquitto) -> Iterator[Broker]:
             there.history.append((message.topic, message.payload.decode()))
 
     client.on_message = hear
-    client.on_connect = lambda *_: client.subscribe("#", 1)
+
+    def listen(*_: object) -> None:
+        client.subscribe("#", 1)
+
+    client.on_connect = listen
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     try:

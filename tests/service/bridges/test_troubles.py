@@ -95,6 +95,17 @@ def test_hostile_messages_cost_nobody_anything(place: Place, spare: Server) -> N
     place.passed()
     before, asked = process.memory_info().rss, len(place.frigate.asked)
     real = {"camera": "front", "label": "person"}
+    ids: list[object] = [
+        "../../config",
+        "..",
+        "1607123955.4-a/../../../etc",
+        "1607123955.4-a%2F..",
+        "1607123955.4-a?crop=0",
+        "x" * 10_000,
+        "1607123955.4-a\x00",
+        None,
+        {"a": []},
+    ]
     wrong: list[object] = [
         3,
         [],
@@ -102,20 +113,7 @@ def test_hostile_messages_cost_nobody_anything(place: Place, spare: Server) -> N
         {"type": "update"},
         {"type": "update", "after": 3},
         {"type": "gone", "after": {"id": new_id(), **real}},
-        *(
-            {"type": "update", "after": {"id": name, **real}}
-            for name in (
-                "../../config",
-                "..",
-                "1607123955.4-a/../../../etc",
-                "1607123955.4-a%2F..",
-                "1607123955.4-a?crop=0",
-                "x" * 10_000,
-                "1607123955.4-a\x00",
-                None,
-                {"a": []},
-            )
-        ),
+        *({"type": "update", "after": {"id": one, **real}} for one in ids),
         {"type": "update", "after": {"id": new_id(), "camera": "../front", "label": "person"}},
         {"type": "update", "after": {"id": new_id(), "camera": "+/#", "label": "person"}},
         {"type": "update", "after": {"id": new_id(), **real, "sub_label": {"a": 1}}},
@@ -130,7 +128,7 @@ def test_hostile_messages_cost_nobody_anything(place: Place, spare: Server) -> N
     assert place.frigate.asked[asked:] == []
     with spare.client() as http:
         calls = _predictions(http)
-        for number in range(20_000):  # as fast as they go, of cameras and events that are none
+        for number in range(5_000):  # as fast as they go, of cameras and events that are none
             camera = "front" if number % 2 else f"none-{number}"
             after = {"id": f"1607123956.{number:06}-mxklsc", "camera": camera, "label": "person"}
             place.broker.say(json.dumps({"type": "new", "after": after}), qos=0)
@@ -149,11 +147,12 @@ def test_hostile_messages_cost_nobody_anything(place: Place, spare: Server) -> N
 
 
 def _predictions(http: httpx.Client) -> int:
-    found = 0.0
-    for line in http.get("/metrics").text.splitlines():
-        if line.startswith("http_requests_total") and "predict" in line:
-            found += float(line.rpartition(" ")[2])
-    return int(found)
+    counted = [
+        line.rpartition(" ")[2]
+        for line in http.get("/metrics").text.splitlines()
+        if line.startswith("http_server_request_duration_seconds_count{") and "/predict" in line
+    ]
+    return sum(int(float(number)) for number in counted)
 
 
 def test_the_broker_may_go_and_come_back(tmp_path: Path, spare: Server, visitors: str) -> None:
@@ -165,8 +164,9 @@ def test_the_broker_may_go_and_come_back(tmp_path: Path, spare: Server, visitors
                 until(lambda: heard.retained.get("handful/availability") == "online", bridge.told)
                 place = Place(bridge, heard, there, mosquitto, visitors)
                 event = place.add("nnn")
-                place.follow(event, 3)
-                until(lambda: event in str(heard.retained.get(place.topic())) or True)
+                for _ in range(3):
+                    place.attempt(event)
+                until(lambda: event in heard.retained.get(place.topic(), ""), bridge.told)
             said = dict(heard.retained)
             assert len(said) == 3
             mosquitto.stop()
@@ -261,29 +261,3 @@ def test_a_service_that_has_too_much_to_do_is_asked_again_when_it_says(
         until(lambda: there.events[event].sub_label == "Bob", bridge.told)
         assert statuses == [503, 503, 200]
         assert bridge.stop() == 0
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({}, "HANDFUL_FRIGATE_CLASSIFIERS"),
-        ({"frigate_classifiers": "person"}, "LABEL=CLASSIFIER"),
-        ({"frigate_classifiers": "person=../x"}, "cannot name a classifier"),
-        ({"frigate_classifiers": "a=b,a=c"}, "write each once"),
-        ({"mqtt_url": "127.0.0.1:1883"}, "mqtt://HOST:PORT"),
-        ({"mqtt_url": "mqtt://me:secret@127.0.0.1"}, "HANDFUL_MQTT_PASSWORD"),
-        ({"frigate_url": "frigate"}, "http://HOST:PORT"),
-        ({"frigate_topic": "a/#"}, "cannot begin topics"),
-        ({"frigate_cameras": "../x"}, "names no camera"),
-        ({"frigate_attempts": "17"}, "less than or equal to 16"),
-        ({"frigate_agreement": "0"}, "greater than 0"),
-    ],
-)
-def test_settings_that_cannot_be_used_say_why(
-    tmp_path: Path, settings: dict[str, str], told: str
-) -> None:
-    given = settings if not settings else {"frigate_classifiers": "person=a", **settings}
-    with Bridge.started(tmp_path, **given) as bridge:
-        assert bridge.process.wait(60) == 2
-    assert told in bridge.told()
-    assert "secret" not in bridge.told()

@@ -185,8 +185,8 @@ def test_a_classifier_of_several_labels_gives_all_of_them(served: Served) -> Non
         ({"images": []}, 422, "no image"),
         ({"images": [3]}, 422, "images[0]"),
         ({}, 422, "no image"),
-        ({"images": ["data:image/png;base64,!!!"]}, 400, "base64"),
-        ({"images": ["data:image/png,plain"]}, 400, "base64"),
+        ({"images": ["data:image/png;base64,!!!"]}, 422, "base64"),
+        ({"images": ["data:image/png,plain"]}, 422, "base64"),
         ({"images": [data_uri(b"no picture")]}, 422, "images[0]"),
         ({"images": [data_uri(bytes(21_000))]}, 413, "bytes"),
         ({"images": [data_uri(b"")] * 7}, 413, "At most 6 images"),
@@ -206,7 +206,7 @@ def test_errors_are_told_in_its_shape(
 
 
 def test_what_is_not_there_is_an_error_of_its_own(served: Served) -> None:
-    for name, status in (("nobody", 404), ("%2E%2E%2Fv1", 404), ("a/b", 404), ("-a", 422)):
+    for name, status in (("nobody", 404), ("a/b", 404), ("-a", 422)):
         answered, answer = PhotoPrism(served.http, f"/photoprism/{name}").ask({"images": []})
         assert answered == answer["code"] == status
     empty = Classifier(served.http, "empty")
