@@ -143,6 +143,7 @@ def test_crops_of_one_picture_give_each_label_once_and_the_best_first(served: Se
     crops = [shade("navy", 9), shade("white", 9), shade("navy", 8)]
     found = there.labels(*crops)
     assert {name for name, _, _ in found} == {"navy", "white"}
+    assert there.labels(*reversed(crops)) == found
     assert [uncertainty for *_, uncertainty in found] == sorted(one[2] for one in found)
     said = Classifier(served.http, "crops").predictions(*crops)
     best = max(one["probability"] for one in said if one["label"] == "navy")
