@@ -24,7 +24,9 @@ class Registered(NamedTuple):
     needs: str | None = None
 
 
-INTEGRATIONS: Mapping[str, Registered] = {}
+INTEGRATIONS: Mapping[str, Registered] = {
+    "mcp": Registered("mcp", needs="mcp"),
+}
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 
 
