@@ -40,11 +40,16 @@ class LocalImages:
         Raises:
             ToolError: There is none below the folders.
         """
-        found = self._resolved(path)
+        found = next(filter(None, (self._below(folder / path) for folder in self._folders)), None)
+        if found is None:
+            below = ", ".join(map(str, self._folders))
+            raise ToolError(
+                f"{path!r} is nothing in the folders that images are read from: {below}."
+            )
         if not found.is_dir():
             return [found]
         inside = (one for one in sorted(found.iterdir()) if _is_named_as_image(one))
-        images = [one for one in inside if self._is_below(one.resolve()) and one.is_file()]
+        images = [one for one in inside if self._below(one) is not None and one.is_file()]
         if not images:
             raise ToolError(f"There is no image right in the folder {path!r}.")
         return images
@@ -69,19 +74,13 @@ class LocalImages:
             raise ToolError(f"{str(path)!r} has more than {MOST_BYTES} bytes. Send it smaller.")
         return content
 
-    def _resolved(self, path: str) -> Path:
-        for folder in self._folders:
-            try:
-                found = (folder / path).resolve(strict=True)
-            except (OSError, RuntimeError, ValueError):
-                continue
-            if self._is_below(found):
-                return found
-        below = ", ".join(map(str, self._folders))
-        raise ToolError(f"{path!r} is nothing in the folders that images are read from: {below}.")
-
-    def _is_below(self, path: Path) -> bool:
-        return any(path.is_relative_to(folder) for folder in self._folders)
+    def _below(self, path: Path) -> Path | None:
+        """Where a path leads, if that is there and below the folders."""
+        try:
+            found = path.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):  # not there, links in a circle, no path
+            return None
+        return found if any(found.is_relative_to(one) for one in self._folders) else None
 
 
 def _is_named_as_image(path: Path) -> bool:
