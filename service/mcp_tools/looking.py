@@ -170,12 +170,15 @@ async def _of_labels(asked: AsyncClassifier) -> Report:
 
 
 def _result(one: ClassReport | LabelReport) -> ClassResult:
-    of_class = isinstance(one, ClassReport)
+    if isinstance(one, LabelReport):
+        return ClassResult(
+            label=one.label, n_images=one.n_images, accuracy=one.f1, confused_with=None
+        )
     return ClassResult(
         label=one.label,
         n_images=one.n_images,
-        accuracy=one.accuracy if of_class else one.f1,
-        confused_with=one.confused_with if of_class else None,
+        accuracy=one.accuracy,
+        confused_with=one.confused_with,
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup, TaskStatus
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from service.integrations.mcp.own_application import asking_itself
-from service.mcp_tools.server import mcp_server
 from service.problems import NotReady, RequestTooLarge
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 # Of a message, which is read by the event loop in one piece, while nobody else is answered.
 _MOST_BYTES = 16 * 2**20
@@ -25,7 +28,7 @@ class Endpoint:
     """ASGI application that answers messages of the protocol.
 
     Each request stands for itself, whatever revision of the protocol it is of, so that any process
-    and any replica answers it. ``Host`` and ``Origin`` are checked before it, as of all requests.
+    and any replica answers it. The SDK takes long to import, and is by the first message.
 
     Args:
         settings: The limits.
@@ -37,24 +40,19 @@ class Endpoint:
             settings.max_request_bytes,
             settings.max_bytes_in_flight // _SHARE_IN_FLIGHT,
         )
+        self._tasks: TaskGroup | None = None
         self._manager: StreamableHTTPSessionManager | None = None
+        self._beginning = anyio.Lock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The time in which it answers."""
-        server = mcp_server(asking_itself)
-        server.streamable_http_app(  # which is not mounted: its session manager is asked itself
-            json_response=True,
-            stateless_http=True,
-            max_request_body_size=self._most,
-            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-        )
-        async with server.session_manager.run():
-            self._manager = server.session_manager
+        async with anyio.create_task_group() as self._tasks:
             try:
                 yield
             finally:
-                self._manager = None
+                self._tasks.cancel_scope.cancel()
+                self._tasks = self._manager = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one message.
@@ -63,8 +61,6 @@ class Endpoint:
             NotReady: The application has not begun, or ends.
             RequestTooLarge: The message is.
         """
-        if self._manager is None:
-            raise NotReady("The service is starting or ending. Try again in a few seconds.")
         body = await self._body(Request(scope, receive))
         told = False
 
@@ -75,7 +71,22 @@ class Endpoint:
             told = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._manager.handle_request(scope, again, send)
+        manager = await self._begun()
+        await manager.handle_request(scope, again, send)
+
+    async def _begun(self) -> StreamableHTTPSessionManager:
+        async with self._beginning:
+            if self._tasks is None:
+                raise NotReady("The service is starting or ending. Try again in a few seconds.")
+            if self._manager is None:
+                self._manager = await self._tasks.start(self._serve)
+            return self._manager
+
+    async def _serve(self, *, task_status: TaskStatus[StreamableHTTPSessionManager]) -> None:
+        manager = await anyio.to_thread.run_sync(_session_manager, self._most)
+        async with manager.run():
+            task_status.started(manager)
+            await anyio.sleep_forever()
 
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
@@ -87,3 +98,9 @@ class Endpoint:
                     " smaller ones; or use the API itself."
                 )
         return bytes(body)
+
+
+def _session_manager(most_bytes: int) -> StreamableHTTPSessionManager:
+    from service.integrations.mcp.session_manager import session_manager
+
+    return session_manager(most_bytes)

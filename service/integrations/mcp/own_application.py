@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import httpx2
 from handful_client import AsyncClient
@@ -32,7 +33,7 @@ async def asking_itself(call: Call) -> AsyncIterator[AsyncClient]:
 
     Nothing is tried again: whoever waits holds a message in memory.
     """
-    request: Request = call.request_context.request
+    request = cast(Request, call.request_context.request)
     carried = [(name, value) for name, value in request.headers.items() if name in _CARRIED]
     transport = httpx2.ASGITransport(
         _ForCaller(request), raise_app_exceptions=False, client=_client(request)

@@ -139,13 +139,13 @@ async def test_of_classifiers_with_several_labels_the_report_is_of_labels(servic
 
 
 async def test_what_the_service_refuses_is_told_and_changes_nothing(service: Service) -> None:
-    image = {"data": _base64(1)}
+    image: dict[str, object] = {"data": _base64(1)}
     async with service.over_http() as agent:
         told = await agent.refused("classify", classifier="nobody", images=[image])
         assert "There is no classifier 'nobody'" in told
         told = await agent.refused("undo", classifier="nobody")
         assert "There is no classifier 'nobody'" in told
-        for arguments, why in [
+        wrong: list[tuple[dict[str, object], str]] = [
             ({"images": [{"data": "aGVsbG8="}]}, "images[0]"),  # "hello"
             ({"images": [{"data": "no base64!"}]}, "images[0].data"),
             ({"images": [image, {"data": "aGVsbG8="}]}, "images[1]"),
@@ -161,8 +161,9 @@ async def test_what_the_service_refuses_is_told_and_changes_nothing(service: Ser
             ({"images": [image], "label": ""}, "label"),
             ({"images": [image], "classifier": ".."}, ""),
             ({"images": [image], "classifier": "x" * 65}, "classifier"),
-        ]:
-            whole = {"classifier": "wrong", "label": "a"} | arguments
+        ]
+        for arguments, why in wrong:
+            whole: dict[str, object] = {"classifier": "wrong", "label": "a", **arguments}
             told = await agent.refused("add_examples", **whole)
             assert why.lower() in told.lower(), arguments
             assert len(told) < 4000
