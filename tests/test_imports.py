@@ -17,6 +17,7 @@ LATE = {
     "adapters/engines/quantisation.py": "NNCF, which is an extra",
     "service/cli/**/*.py": "`handful --help` and wrong arguments answer before PyTorch is imported",
     "service/serving/*.py": "a port or a setting that is wrong is told before PyTorch is imported",
+    "service/integrations/mcp/endpoint.py": "the SDK of MCP, where no agent ever asks",
     "service/ray/local_cluster.py": "Ray, where it is not installed or a setting is wrong",
     "service/api/routes/reports.py": "matplotlib, which most services never need",
     "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",

@@ -22,6 +22,7 @@ from service.cli.export import export
 from service.cli.import_ import import_
 from service.cli.keys import keys
 from service.cli.limits import limits
+from service.cli.mcp import mcp
 from service.cli.migrate_store import migrate_store
 from service.cli.move_images import move_images
 from service.cli.predict import predict
@@ -39,6 +40,7 @@ app.command()(suggest)
 app.command()(predict)
 app.command()(demo)
 app.command()(doctor)
+app.command()(mcp)
 app.command()(convert)
 app.command("re-embed")(re_embed)
 app.command("move-images")(move_images)

@@ -26,6 +26,7 @@ class Registered(NamedTuple):
 
 INTEGRATIONS: Mapping[str, Registered] = {
     "photoprism": Registered("photoprism"),
+    "mcp": Registered("mcp", needs="mcp"),
 }
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 
