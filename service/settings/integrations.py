@@ -24,7 +24,10 @@ class Registered(NamedTuple):
     needs: str | None = None
 
 
-INTEGRATIONS: Mapping[str, Registered] = {}
+INTEGRATIONS: Mapping[str, Registered] = {
+    "open-inference": Registered("open_inference"),
+    "hugging-face": Registered("hugging_face"),
+}
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 
 
