@@ -90,7 +90,9 @@ def test_parameters_are_heeded(client: InferenceClient, insects: Classifier) -> 
 def test_the_asynchronous_client_is_answered_too(hub: Server, insects: Classifier) -> None:
     async def ask() -> list[Any]:
         async with AsyncInferenceClient(model=f"{hub.url}/hugging-face/insects") as client:
-            return await asyncio.gather(*(client.image_classification(picture(7)),) * 3)
+            return [
+                *await asyncio.gather(*(client.image_classification(picture(7)) for _ in range(3)))
+            ]
 
     for found in asyncio.run(ask()):
         assert [(one.label, one.score) for one in found] == ranked(insects, picture(7))

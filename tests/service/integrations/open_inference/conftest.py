@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import httpx2 as httpx
@@ -17,15 +18,27 @@ MOST_IMAGE_BYTES = 20_000
 MOST_BYTES = 200_000
 
 
+def free_port() -> int:
+    """A port that nobody has for now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+GRPC_PORT = free_port()
+
+
 @pytest.fixture(scope="session")
 def oip(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
-    limits = {
+    limits: dict[str, object] = {
         "max_images_per_request": MOST_IMAGES,
         "max_image_bytes": MOST_IMAGE_BYTES,
         "max_request_bytes": MOST_BYTES,
+        "grpc_max_message_bytes": MOST_BYTES,
     }
     data_dir = tmp_path_factory.mktemp("oip")
-    with Server.ready(data_dir, backbone=vit, integrations="open-inference", **limits) as running:
+    settings = {"integrations": "open-inference", "grpc_port": GRPC_PORT, **limits}
+    with Server.ready(data_dir, backbone=vit, **settings) as running:
         yield running
         running.stop()
         assert "Traceback" not in running.log.read_text()
