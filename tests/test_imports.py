@@ -22,6 +22,8 @@ LATE = {
     "service/api/routes/reports.py": "matplotlib, which most services never need",
     "adapters/backbones/geometry.py": "open_clip, whose rarer preprocessing few models have",
     "service/archives/code_pages.py": "chardet, which nobody with UTF-8 names waits for",
+    "service/integrations/open_inference/__init__.py": "gRPC, which is an extra",
+    "service/integrations/open_inference/rpc/generate.py": "its compiler, which developers have",
     "service/fetching/__init__.py": "HTTPX, where images are fetched",
     "service/telemetry/tracing.py": "OpenTelemetry's SDK, where traces are asked for",
     "service/training/run_folder.py": "matplotlib, at the end of a training",

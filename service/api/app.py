@@ -154,6 +154,7 @@ def create_app(
     app.state.access = access
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)
+    app.state.in_flight = in_flight
     app.add_middleware(
         RequestBodies, settings=settings, in_flight=in_flight, take_images=beside.take_images
     )

@@ -1,0 +1,169 @@
+"""The methods of the service ``inference.GRPCInferenceService``."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from service.access.principal import principal_of
+from service.api.image_quota import count_images
+from service.encoding.image_embedder import Wait
+from service.integrations.open_inference.inference import inferred, known_classifier
+from service.integrations.open_inference.models import (
+    INPUTS,
+    PLATFORM,
+    VERSION,
+    TensorMetadata,
+    check_version,
+    index,
+    outputs_of,
+    record_of,
+    see_that_it_answers,
+    server_metadata,
+)
+from service.integrations.open_inference.output_tensors import OutputTensor
+from service.integrations.open_inference.rpc import messages
+from service.integrations.open_inference.rpc.calls import Answer, Call
+from service.integrations.open_inference.rpc.requests import ReceivedRequest, parsed
+from service.problems import (
+    ClassifierNotFound,
+    DeadlineExceeded,
+    ModelNotFound,
+    NoClasses,
+    RequestTooLarge,
+)
+from service.tenancy import bare
+
+# Bytes of a message that holds no images.
+_SMALL = 64 * 1024
+
+
+class Method(NamedTuple):
+    """A method.
+
+    Attributes:
+        answer: Makes the answer of a message.
+        is_open: Whether anybody may call it.
+    """
+
+    answer: Answer
+    is_open: bool = False
+
+
+async def _live(_: Call, __: bytes) -> Any:
+    return messages.ServerLiveResponse(live=True)
+
+
+async def _ready(call: Call, _: bytes) -> Any:
+    parts = call.app.state.parts
+    return messages.ServerReadyResponse(ready=parts is not None and parts.backbone.available)
+
+
+async def _server_metadata(_: Call, __: bytes) -> Any:
+    return messages.ServerMetadataResponse(**server_metadata())
+
+
+async def _model_ready(call: Call, message: bytes) -> Any:
+    asked = _small(messages.ModelReadyRequest, message)
+    name = await call.classifier(asked.name, "GET", "/ready")
+    try:
+        check_version(name, asked.version)
+        await see_that_it_answers(call.parts, name)
+    except (ClassifierNotFound, ModelNotFound, NoClasses):
+        return messages.ModelReadyResponse(ready=False)
+    return messages.ModelReadyResponse(ready=True)
+
+
+async def _model_metadata(call: Call, message: bytes) -> Any:
+    asked = _small(messages.ModelMetadataRequest, message)
+    name = await call.classifier(asked.name, "GET")
+    check_version(name, asked.version)
+    record = await record_of(call.parts, name)
+    return messages.ModelMetadataResponse(
+        name=bare(name),
+        versions=[VERSION],
+        platform=PLATFORM,
+        inputs=_shown(INPUTS),
+        outputs=_shown(outputs_of(multi_label=record.settings.multi_label)),
+    )
+
+
+async def _repository_index(call: Call, message: bytes) -> Any:
+    asked = _small(messages.RepositoryIndexRequest, message)
+    await call.admit("POST", "/v2/repository/index")
+    listed = await index(call.parts, principal_of(call.scope), ready=asked.ready)
+    models = [
+        {"name": one.name, "version": VERSION, "state": one.state, "reason": one.reason}
+        for one in listed
+    ]
+    return messages.RepositoryIndexResponse(models=models)
+
+
+async def _infer(call: Call, message: bytes) -> Any:
+    parts = call.parts
+    received = ReceivedRequest.of(message, parts.settings)
+    name = await call.classifier(received.name, "POST", "/infer")
+    check_version(name, received.version)
+    await known_classifier(parts, name)
+    request, raw = received.request(parts.settings)
+
+    def waiting(seconds: float) -> Wait:
+        return _deadline(min(seconds, math.inf if call.seconds is None else call.seconds))
+
+    tensors = await inferred(parts, name, request, partial(count_images, call.scope), waiting)
+    return messages.ModelInferResponse(
+        model_name=bare(name),
+        model_version=VERSION,
+        id=request.id,
+        outputs=[_output(one, raw=raw) for one in tensors],
+        raw_output_contents=[one.binary() for one in tensors] if raw else [],
+    )
+
+
+METHODS: Mapping[str, Method] = {
+    "ServerLive": Method(_live, is_open=True),
+    "ServerReady": Method(_ready, is_open=True),
+    "ServerMetadata": Method(_server_metadata, is_open=True),
+    "ModelReady": Method(_model_ready),
+    "ModelMetadata": Method(_model_metadata),
+    "RepositoryIndex": Method(_repository_index),
+    "ModelInfer": Method(_infer),
+}
+
+
+def _deadline(seconds: float) -> Wait:
+    """A wait until then; a client that is gone has its call cancelled, and this with it."""
+
+    async def wait(answer: asyncio.Future[Any]) -> None:
+        await asyncio.wait([answer], timeout=seconds)
+        if not answer.done():
+            raise DeadlineExceeded(
+                f"There was no answer within {seconds:g} s, and it is not worked on any more. Send"
+                " the request again when there is less to do, or allow it more time (up to"
+                " HANDFUL_PREDICT_SECONDS)."
+            )
+
+    return wait
+
+
+def _small(kind: Any, message: bytes) -> Any:
+    if len(message) > _SMALL:
+        raise RequestTooLarge(f"A {kind.DESCRIPTOR.name} has at most {_SMALL} bytes.")
+    return parsed(kind, message)
+
+
+def _shown(tensors: Sequence[TensorMetadata]) -> list[dict[str, Any]]:
+    return [{"name": one.name, "datatype": one.datatype, "shape": one.shape} for one in tensors]
+
+
+def _output(tensor: OutputTensor, *, raw: bool) -> dict[str, Any]:
+    about = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+    if raw:
+        return about
+    if tensor.datatype == "BYTES":
+        return about | {"contents": {"bytes_contents": tensor.encoded()}}
+    of_type = "fp32_contents" if tensor.datatype == "FP32" else "bool_contents"
+    return about | {"contents": {of_type: tensor.values}}
