@@ -14,13 +14,14 @@ ARG FAISS=cpu
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=
 # Other extras, separated by commas: with ray among them for deploy/ray.
-ARG EXTRAS=postgres,buckets,otel
+ARG EXTRAS=postgres,buckets,otel,grpc,mcp,mqtt
 
 # What Handful needs, of a Handful without modules: gigabytes in a layer of their own, which stays
 # as long as these files do. The weights of `lite` are among it: the image needs no network when it
 # runs. That all of its libraries are found, side by side, needs no GPU to be seen.
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY client client
 RUN --mount=type=cache,target=/root/.cache/pip \
     mkdir adapters handful service && touch service/__init__.py \
     # Without what they need, which that index has in other versions; it comes with the rest.
@@ -28,7 +29,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" \
             torch torchvision; \
     fi \
-    && pip install --constraint constraints.txt ".[$FAISS,$EXTRAS]" \
+    && pip install --constraint constraints.txt ./client ".[$FAISS,$EXTRAS]" \
     && pip uninstall --yes handful \
     && python -c "import torch, faiss"
 COPY adapters adapters
