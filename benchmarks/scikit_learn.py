@@ -1,4 +1,4 @@
-"""`HandfulHead` against scikit-learn's own classifiers on the same embeddings: accuracy and seconds.
+"""`HandfulHead` against scikit-learn's own classifiers on embeddings: accuracy and seconds.
 
     .venv/bin/python -m benchmarks.scikit_learn SET... [--draws 5]
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from adapters.backbones import Backbone
 from adapters.heads import HEADS
 from adapters.recipe import Precision
 from handful.classifier import Classifier
 from handful.pictures import Image
 from handful.saved import SavedClassifierError
 from handful.sklearn.image_input import images_of
+from handful.sklearn.labels import classes_among
 from handful.sklearn.persistence import PersistenceMixin
 from handful.sklearn.saved_file import SavedEstimator
 from handful.sklearn.shared_backbones import shared_backbone
@@ -86,7 +87,7 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         self.false_rejection_rate = false_rejection_rate
         self.support_views = support_views
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any) -> Self:
         """Embed the support set and tune on it, as :meth:`handful.Classifier.fit`.
 
         Args:
@@ -102,22 +103,18 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         if y is None:
             raise ValueError("y is None: this estimator requires y to be passed, labels of images")
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
         check_consistent_length(images, y)
         if not images:
             raise ValueError("Found array with 0 samples: give images of at least one class")
-        labels = np.unique(y)
-        names = _names(labels)
-        if set(names) == {NOT_THESE}:
-            raise ValueError(f"y has no class but {NOT_THESE!r}: give images of at least one class")
-        of_strings = all(isinstance(label, str) for label in labels.tolist())
+        classes, places = classes_among(y)
+        names = [*_names(classes), NOT_THESE]  # which is the last one, at -1
+        of_strings = all(isinstance(label, str) for label in classes.tolist())
         classifier = Classifier(self._backbone(), self._settings(of_strings))
-        places = np.searchsorted(labels, y)
         fitted = classifier.fit(images, [names[place] for place in places.tolist()])
-        self._take(fitted, labels[[name != NOT_THESE for name in names]])
+        self._take(fitted, classes)
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """(n, N) calibrated probabilities of ``classes_``; rows sum to one.
 
         Raises:
@@ -128,7 +125,7 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         check_is_fitted(self)
         return self.classifier_.predict_proba(self._images(X))[:, self._columns]
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
         """(n, N) log-probabilities; of two classes, (n,) log-odds of the second.
 
         Raises as :meth:`predict_proba`.
@@ -136,13 +133,13 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         logits = np.log(self.predict_proba(X).clip(_LEAST).astype(np.float64))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[Any]:
         """(n,) the most probable classes. Raises as :meth:`predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
         found: NDArray[Any] = self.classes_[best]
         return found
 
-    def is_known(self, X: Any) -> NDArray[np.bool_]:  # noqa: N803
+    def is_known(self, X: Any) -> NDArray[np.bool_]:
         """(n,) whether each image looks like any of the classes (docs/unknown.md).
 
         Raises as :meth:`predict_proba`.
@@ -159,10 +156,10 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _images(self, X: Any) -> list[Image]:  # noqa: N803
+    def _images(self, X: Any) -> list[Image]:
         return images_of(X)
 
-    def _backbone(self) -> Any:
+    def _backbone(self) -> Backbone:
         return shared_backbone(
             self.backbone, self.adapter, self.prompts, self.precision, self.device
         )
@@ -171,7 +168,7 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         try:
             settings = ClassifierSettings(
                 method=self.method,
-                templates=list(self.templates),  # type: ignore[arg-type]
+                templates=list(self.templates),
                 names_carry_meaning=self.names_carry_meaning and of_strings,
                 false_rejection_rate=self.false_rejection_rate,
                 support_views=self.support_views,
@@ -187,7 +184,8 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
 
     def _take(self, fitted: Classifier, classes: NDArray[Any]) -> None:
         self.classes_, self.classifier_ = classes, fitted
-        self._columns = [fitted.classes_.index(name) for name in _names(classes)]
+        columns = {name: column for column, name in enumerate(fitted.classes_)}
+        self._columns = [columns[str(label)] for label in classes.tolist()]
 
     def _to_save(self) -> SavedEstimator:
         file = io.BytesIO()
@@ -204,11 +202,13 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         content = saved.tensors.get("classifier")
         if content is None:
             raise SavedClassifierError(f"{what} is damaged: it holds no classifier")
+        texts = (self.backbone, self.adapter or "", self.prompts or "", self.precision)
+        if not all(isinstance(one, str) for one in texts):
+            raise SavedClassifierError(f"{what} is damaged: its backbone is none")
         classifier = Classifier.load(io.BytesIO(content.numpy().tobytes()), self._backbone())
-        try:
-            self._take(classifier, saved.classes)
-        except ValueError as error:
-            raise SavedClassifierError(f"{what} is damaged: its classes are others") from error
+        if sorted(map(str, saved.classes.tolist())) != sorted(classifier.classes_):
+            raise SavedClassifierError(f"{what} is damaged: its classes are others")
+        self._take(classifier, saved.classes)
 
 
 def _names(labels: NDArray[Any]) -> list[str]:

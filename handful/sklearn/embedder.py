@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
+from adapters.backbones import Backbone
 from adapters.recipe import Precision
 from handful.pictures import embed
 from handful.sklearn.image_input import images_of
@@ -49,17 +50,17 @@ class HandfulEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.device = device
         self.embedding = embedding
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's contract
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Look at neither; see that there is such a backbone.
 
         Raises:
             BackboneError: The backbone cannot be loaded.
             ValueError: There is no such embedding.
         """
-        self._backbone()
+        self.loaded()
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: Any) -> NDArray[np.float32]:
         """(n, d) embeddings of n images; needs no ``fit``.
 
         Raises:
@@ -67,16 +68,22 @@ class HandfulEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             BackboneError: The backbone cannot be loaded.
             TypeError, ValueError: X is no sequence of images, or there is no such embedding.
         """
-        backbone = self._backbone()
+        backbone = self.loaded()
         rows: NDArray[np.float32] = getattr(embed(backbone, images_of(X)), self.embedding).numpy()
         return rows
 
     @property
     def _n_features_out(self) -> int:
-        backbone = self._backbone()
+        backbone = self.loaded()
         return backbone.width if self.embedding == "frozen" else backbone.corrected_width
 
-    def _backbone(self) -> Any:
+    def loaded(self) -> Backbone:
+        """The backbone, shared with all estimators of the same parameters.
+
+        Raises:
+            BackboneError: It cannot be loaded.
+            ValueError: There is no such embedding.
+        """
         if self.embedding not in ("corrected", "frozen"):
             raise ValueError(f"embedding={self.embedding!r}: choose corrected or frozen")
         return shared_backbone(

@@ -1,4 +1,4 @@
-"""Few-shot classification of embeddings: the heads of the service behind scikit-learn's contract."""
+"""Few-shot classification of embeddings: the service's heads behind scikit-learn's contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 from torch import Tensor
 
@@ -20,15 +19,15 @@ from adapters.classifier import FewShotClassifier
 from adapters.embeddings import ClassSet, ImageEmbeddings, SupportSet
 from adapters.heads import HEADS, Tuning
 from handful.saved import SavedClassifierError
+from handful.sklearn.labels import classes_among
 from handful.sklearn.persistence import PersistenceMixin
 from handful.sklearn.saved_file import SavedEstimator
-from service.name_validation import NOT_THESE
 from service.registry.negatives import parted
 from service.stored_tuning import TuningError, check_numbers, read_tuning
 
 # Queries that are answered at a time: some heads hold a number for each of them and each image.
 _BATCH = 1024
-# The code of explicit negatives among those of the classes.
+# The code of explicit negatives, as `classes_among` gives it.
 _NEGATIVE = -1
 
 
@@ -36,8 +35,8 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
     """Training-free few-shot classifier of embeddings, tuned by leave-one-out (docs/heads.md).
 
     There are no texts here: images alone answer, as with ``names_carry_meaning: false`` in the
-    service. Rows are scaled to unit length, as embeddings of CLIP are, and computed in the precision
-    of X, float32 or float64. Nothing is drawn at random.
+    service. Rows are scaled to unit length, as embeddings of CLIP are, and are computed with in the
+    precision of X, float32 or float64. Nothing is drawn at random.
 
     Args:
         method: A head that needs no class names; those with and without ++ are the same here.
@@ -55,7 +54,7 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
         self.method = method
         self.false_rejection_rate = false_rejection_rate
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any) -> Self:
         """Store the support set and tune on it; costs as docs/heads.md says, a tenth of a second.
 
         Args:
@@ -66,18 +65,13 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
             ValueError: X or y, or a parameter, is not as it should be.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        labels, codes = np.unique(y, return_inverse=True)
-        is_class = np.array([label != NOT_THESE for label in labels.tolist()])
-        if not is_class.any():
-            raise ValueError(f"y has no class but {NOT_THESE!r}: give samples of at least one class")
-        places = np.where(is_class, np.cumsum(is_class) - 1, _NEGATIVE)
-        self.classes_ = labels[is_class]
-        self._fit_to(_unit_rows(X), torch.from_numpy(places[codes].reshape(-1)))
+        classes, places = classes_among(y)
+        self._fitted = self._fitted_to(_unit_rows(X), torch.from_numpy(places), len(classes))
+        self.classes_ = classes
         return self
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """(n, N) calibrated logits of ``classes_``; of two classes, (n,) the second's less the first's.
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """(n, N) calibrated logits of ``classes_``; of two, (n,) the second's less the first's.
 
         Raises:
             NotFittedError: It is not fitted.
@@ -86,18 +80,18 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(n, N) calibrated probabilities; rows sum to one. Raises as `decision_function`."""
         probabilities: NDArray[np.float64] = softmax(self._logits(X), axis=1)
         return probabilities
 
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[Any]:
         """(n,) the most probable classes. Raises as :meth:`decision_function`."""
         best = self._logits(X).argmax(axis=1)
         found: NDArray[Any] = self.classes_[best]
         return found
 
-    def is_known(self, X: Any) -> NDArray[np.bool_]:  # noqa: N803
+    def is_known(self, X: Any) -> NDArray[np.bool_]:
         """(n,) whether each sample looks like any of the classes (docs/unknown.md).
 
         Raises as :meth:`decision_function`.
@@ -105,12 +99,12 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
         known = [self._fitted.answer(rows, 0).known for rows in self._queries(X)]
         return torch.cat(known).numpy()
 
-    def _logits(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def _logits(self, X: Any) -> NDArray[np.float64]:
         logits = [self._fitted.head_.score(rows, 0).logits for rows in self._queries(X)]
         scaled: NDArray[np.float64] = torch.cat(logits).double().numpy()
         return scaled / self._fitted.tuning.temperature
 
-    def _queries(self, X: Any) -> Iterator[ImageEmbeddings]:  # noqa: N803
+    def _queries(self, X: Any) -> Iterator[ImageEmbeddings]:
         check_is_fitted(self)
         dtype = self._fitted.support.embeddings.frozen.numpy().dtype
         X = validate_data(self, X, reset=False, dtype=dtype)
@@ -118,7 +112,9 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
             rows = _unit_rows(X[batch])
             yield ImageEmbeddings(rows, rows)
 
-    def _fit_to(self, rows: Tensor, codes: Tensor, tuning: Tuning | None = None) -> None:
+    def _fitted_to(
+        self, rows: Tensor, codes: Tensor, n_classes: int, tuning: Tuning | None = None
+    ) -> FewShotClassifier:
         if self.method not in HEADS or HEADS[self.method].needs_names:
             usable = [name for name, head in HEADS.items() if not head.needs_names]
             raise ValueError(f"method={self.method!r}: choose one of {', '.join(usable)}")
@@ -135,8 +131,8 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
         fitted = FewShotClassifier(
             self.method, false_rejection_rate=float(self.false_rejection_rate)
         )
-        classes = ClassSet(torch.arange(len(self.classes_)), None)
-        self._fitted = fitted.fit(classes, support, tuning, negatives=negatives)
+        classes = ClassSet(torch.arange(n_classes), None)
+        return fitted.fit(classes, support, tuning, negatives=negatives)
 
     def _to_save(self) -> SavedEstimator:
         support = self._fitted.support
@@ -153,16 +149,16 @@ class HandfulHead(ClassifierMixin, PersistenceMixin, BaseEstimator):
 
     def _restore(self, saved: SavedEstimator, what: str) -> None:
         rows, codes = _checked(saved, what)
-        self.classes_, self.n_features_in_ = saved.classes, rows.shape[1]
         try:
             tuning = read_tuning(self.method, saved.fitted.get("tuning"))
             check_numbers(tuning)
-            self._fit_to(rows, codes, tuning)
+            self._fitted = self._fitted_to(rows, codes, len(saved.classes), tuning)
         except (TuningError, TypeError, ValueError) as error:
             raise SavedClassifierError(f"{what} is damaged: {error}") from error
+        self.classes_, self.n_features_in_ = saved.classes, rows.shape[1]
 
 
-def _unit_rows(X: NDArray[Any]) -> Tensor:  # noqa: N803
+def _unit_rows(X: NDArray[Any]) -> Tensor:
     """(n, d) rows of unit length, in their precision; zeros stay."""
     return torch.from_numpy(np.ascontiguousarray(normalize(X)))
 

@@ -1,4 +1,4 @@
-"""Images in the forms in which scikit-learn passes samples on: lists, arrays, columns of a table."""
+"""Images in the forms in which scikit-learn passes samples on: lists, arrays, columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.utils.validation import _num_samples
 from handful.pictures import Image
 
 
-def images_of(X: Any) -> list[Image]:  # noqa: N803 - scikit-learn's name
+def images_of(X: Any) -> list[Image]:
     """The n images of X; reads none of them.
 
     Args:

@@ -7,10 +7,12 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
 from adapters.whole_files import written_whole
 from handful.saved import SavedClassifierError
 from handful.sklearn.saved_file import SavedEstimator, from_bytes, to_bytes
-from sklearn.utils.validation import check_is_fitted
 
 _IN_PICKLES = "_saved"
 
@@ -59,12 +61,14 @@ class PersistenceMixin:
         try:
             estimator = cls(**values)
         except TypeError as error:
-            raise SavedClassifierError(f"{path} is of another version of Handful: {error}") from error
+            raise SavedClassifierError(
+                f"{path} is of another version of Handful: {error}"
+            ) from error
         estimator._restore(saved, os.fspath(path))
         return estimator
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())  # type: ignore[misc]
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         if all(name in state for name in self._of_fit):
             for name in self._of_fit:
                 del state[name]
@@ -82,9 +86,7 @@ class PersistenceMixin:
         """The constructor's parameters in JSON's types."""
         values: dict[str, Any] = self.get_params(deep=False)  # type: ignore[attr-defined]
         return {
-            name: os.fspath(value) if isinstance(value, os.PathLike) else value
-            for name, value in values.items()
-            if name not in self._not_saved
+            name: _plain(value) for name, value in values.items() if name not in self._not_saved
         }
 
     @abstractmethod
@@ -98,3 +100,11 @@ class PersistenceMixin:
         Raises:
             SavedClassifierError: It cannot be; ``what`` names the file.
         """
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):  # of a grid
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return list(value) if isinstance(value, tuple) else value

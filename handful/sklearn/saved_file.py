@@ -18,7 +18,6 @@ from torch import Tensor
 
 from handful.saved import SavedClassifierError
 
-_FORMAT = "handful-estimator-1"
 _DESCRIPTION, _DIGEST = "description", "sha256"
 # NumPy's arrays of strings give each as much room as the longest.
 _LONGEST = 1000
@@ -60,7 +59,7 @@ class _Description(BaseModel):
 
     format: Literal["handful-estimator-1"]
     estimator: str
-    parameters: dict[str, Any]
+    parameters: dict[str, _Scalar | list[_Scalar] | None]
     classes: _Classes
     fitted: dict[str, Any]
 
@@ -74,16 +73,17 @@ def to_bytes(saved: SavedEstimator) -> bytes:
     kind = "str" if saved.classes.dtype.kind == "U" else saved.classes.dtype.name
     try:
         described = _Description(
-            format=_FORMAT,
+            format="handful-estimator-1",
             estimator=saved.estimator,
             parameters=dict(saved.parameters),
             classes=_Classes(type=kind, values=saved.classes.tolist()),  # type: ignore[arg-type]
             fitted=dict(saved.fitted),
         )
     except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(
-            f"classes of type {saved.classes.dtype} cannot be saved: use numbers, or strings of at "
-            f"most {_LONGEST} characters"
+            f"cannot be saved: {'.'.join(map(str, first['loc']))}: {first['msg']}. Use classes "
+            f"that are numbers, or strings of at most {_LONGEST} characters"
         ) from error
     tensors = {
         _DESCRIPTION: _bytes(json.dumps(described.model_dump()).encode()),

@@ -26,17 +26,15 @@ def shared_backbone(
     own. Arguments and errors as of :func:`handful.load_backbone`.
     """
     with _LOADING:  # threads that ask for the same one wait for it
-        return _loaded(name, adapter, prompts, precision, device)
+        return _loaded(name, _path(adapter), _path(prompts), precision, device)
+
+
+def _path(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
 
 
 @lru_cache(maxsize=2)
 def _loaded(
-    name: str,
-    adapter: str | os.PathLike[str] | None,
-    prompts: str | os.PathLike[str] | None,
-    precision: Precision,
-    device: str | None,
+    name: str, adapter: str | None, prompts: str | None, precision: Precision, device: str | None
 ) -> Backbone:
-    return load_backbone(
-        name, device=device, adapter=adapter, prompts=prompts, precision=precision
-    )
+    return load_backbone(name, device=device, adapter=adapter, prompts=prompts, precision=precision)

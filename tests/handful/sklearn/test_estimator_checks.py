@@ -45,9 +45,7 @@ class OfDrawnNumbers(HandfulClassifier):
         return tags
 
 
-CHECKS = {
-    check.func.__name__: check for _, check in estimator_checks_generator(OfDrawnNumbers())
-}
+CHECKS = {check.func.__name__: check for _, check in estimator_checks_generator(OfDrawnNumbers())}
 """By name: those that differ in how numbers lie in memory are one on pictures."""
 ROUNDING = pytest.mark.xfail(
     reason="an encoder rounds to float32, and for a batch of another size in other places; "
