@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
@@ -175,11 +175,14 @@ class Classifier:
             for one in found.suggested
         ]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the classifier as one file: embeddings, settings and tuning, no images.
 
         The format is that of the service's exports (docs/export.md); a service does not import
         it, because it does not know the images.
+
+        Args:
+            path: Of the file; or a file that is open for writing.
 
         Raises:
             NotFittedError: There is nothing to write yet.
@@ -202,11 +205,13 @@ class Classifier:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], backbone: Backbone | None = None) -> Self:
+    def load(
+        cls, path: str | os.PathLike[str] | BinaryIO, backbone: Backbone | None = None
+    ) -> Self:
         """Read what :meth:`save` wrote or a service exported; it answers as that one did.
 
         Args:
-            path: Of the file.
+            path: Of the file; or a file that is open for reading.
             backbone: The one that it was made with; loaded by its name if None, in the recipe of
                 the file, which is enough unless it has an adapter or prompts of yours.
 

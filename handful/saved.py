@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from fastapi_problem.error import StatusProblem
 from pydantic import ValidationError
@@ -46,28 +47,40 @@ class SavedClassifierError(ValueError):
     """A file is no saved classifier, or of another backbone; the message says which."""
 
 
-def write(path: str | os.PathLike[str], saved: ExportedClassifier) -> None:
-    """Write a classifier; a file that is there is replaced whole."""
+def write(path: str | os.PathLike[str] | BinaryIO, saved: ExportedClassifier) -> None:
+    """Write a classifier, to an open file or to a path; what is there is replaced whole."""
+    if not isinstance(path, str | os.PathLike):
+        write_file(path, saved, no_content)
+        return
     with written_whole(Path(path)) as part, part.open("wb") as file:
         write_file(file, saved, no_content)
 
 
-def read(path: str | os.PathLike[str]) -> ExportedClassifier:
+def read(path: str | os.PathLike[str] | BinaryIO) -> ExportedClassifier:
     """Read what :func:`write` wrote, what a service exported, or what an older version wrote.
+
+    Args:
+        path: Of the file; or an open one that can seek, of this version.
 
     Raises:
         SavedClassifierError: It is no such file, or damaged.
         OSError: There is no file.
     """
+    if not isinstance(path, str | os.PathLike):
+        return _read_zip(path, "the file")
     with Path(path).open("rb") as file:
         if file.read(len(_ZIP)) == _ZIP:
-            try:
-                return read_classifier(file, _LIMITS).classifier
-            except StatusProblem as problem:
-                raise SavedClassifierError(
-                    f"{path} cannot be read as a classifier: {problem.detail}"
-                ) from problem
+            return _read_zip(file, os.fspath(path))
     return _read_old(path)
+
+
+def _read_zip(file: BinaryIO, what: str) -> ExportedClassifier:
+    try:
+        return read_classifier(file, _LIMITS).classifier
+    except StatusProblem as problem:
+        raise SavedClassifierError(
+            f"{what} cannot be read as a classifier: {problem.detail}"
+        ) from problem
 
 
 def _read_old(path: str | os.PathLike[str]) -> ExportedClassifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 from typing import Any
 
@@ -46,6 +47,26 @@ def read_tuning(method: str, stored: Any) -> Tuning:
     if head not in HEADS:
         raise TuningError(no_head(head))
     return replace(tuning, parameters=parameters_of(head, values))
+
+
+def check_numbers(tuning: Tuning) -> None:
+    """See that a tuning of strangers has only numbers that a tuning can have.
+
+    Raises:
+        TuningError: It has others.
+    """
+    perhaps = (
+        tuning.accuracy,
+        tuning.loss,
+        tuning.rejection_threshold,
+        tuning.conformal_threshold,
+        tuning.negatives_weight,
+        tuning.negatives_centre,
+    )
+    numbers = [*tuning.parameters.as_dict().values(), tuning.temperature]
+    numbers += [number for number in perhaps if number is not None]
+    if not all(map(math.isfinite, numbers)) or tuning.temperature <= 0 or tuning.votes < 0:
+        raise TuningError("its tuning has numbers that no tuning can have")
 
 
 def _of_several_labels(values: dict[str, float]) -> Parameters:

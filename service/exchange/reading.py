@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -37,7 +36,7 @@ from service.exchange.members import Members, ReadLimits
 from service.exchange.tensors import checked_tensors
 from service.images.formats import sniff_format
 from service.problems import InvalidSettings, InvalidUpload, RequestTooLarge
-from service.stored_tuning import TuningError, read_tuning
+from service.stored_tuning import TuningError, check_numbers, read_tuning
 
 __all__ = ["MOST_IMAGES", "ReadLimits", "read_classifier"]
 
@@ -132,21 +131,10 @@ def _tuning(method: str, written: dict[str, Any]) -> Tuning:
         raise InvalidUpload(
             f"{DOCUMENT}: {error}. Import it with the version that wrote it."
         ) from error
-    numbers = [*tuning.parameters.as_dict().values(), tuning.temperature]
-    numbers += [
-        number
-        for number in (
-            tuning.accuracy,
-            tuning.loss,
-            tuning.rejection_threshold,
-            tuning.conformal_threshold,
-            tuning.negatives_weight,
-            tuning.negatives_centre,
-        )
-        if number is not None
-    ]
-    if not all(map(math.isfinite, numbers)) or tuning.temperature <= 0 or tuning.votes < 0:
-        raise InvalidUpload(f"{DOCUMENT}: its tuning has numbers that no tuning can have.")
+    try:
+        check_numbers(tuning)
+    except TuningError as error:
+        raise InvalidUpload(f"{DOCUMENT}: {error}.") from error
     return tuning
 
 
