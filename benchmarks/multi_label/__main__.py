@@ -11,8 +11,8 @@ means over tasks with their range. ``single`` are the softmax probabilities of `
 an image of several labels as one of each; its F1 is that of the one threshold that is best with the
 queries at hand, which nobody has. ``--sets`` are measured and decide nothing. ``--hindsight`` tells
 the slopes that are best with the queries at hand, ``EXPECTED`` of
-``adapters/multi_label/expected.py``, and with a softmax as a third term where it is asked:
-``OF_SINGLES``. ``--views k`` adds what the highest probability over the
+``adapters/multi_label/expected.py``, and with a softmax as a third term where images have one
+label: ``OF_SINGLES``. ``--views k`` adds what the highest probability over the
 mosaic and its crops by a grid of k × k would gain, for 1 + k² passes a query.
 """
 
@@ -145,12 +145,12 @@ def measured(task: Ready, logit_scale: float) -> dict[str, float]:
 
 
 def hindsight(task: Ready, logit_scale: float) -> list[tuple[float, ...]]:
-    """Slopes and offset that suit the queries best: of two terms, and of three where there are."""
+    """Slopes and offset that suit the queries best: of two terms, and of three for single images."""
     several = MultiLabelClassifier(logit_scale).fit(task.classes, task.support)
     terms, base = several.head_.terms_of(task.queries)
     everyone = torch.full((len(task.truth),), 0.5)
     found = []
-    for some in (terms[:2], terms) if len(terms) > 2 else (terms,):
+    for some in (terms[:2], terms) if task.kind == KINDS[0] else (terms[:2],):
         prior = HINDSIGHT[len(some)]
         best = logistic(some, task.truth, task.truth.any(dim=0), everyone, prior, base)
         found.append((*best.slopes, best.offset))
