@@ -145,7 +145,7 @@ def measured(task: Ready, logit_scale: float) -> dict[str, float]:
 
 
 def hindsight(task: Ready, logit_scale: float) -> list[tuple[float, ...]]:
-    """Slopes and offset that suit the queries best: of two terms, and of three for single images."""
+    """Slopes and offset that suit the queries best: of two terms; of three for single images."""
     several = MultiLabelClassifier(logit_scale).fit(task.classes, task.support)
     terms, base = several.head_.terms_of(task.queries)
     everyone = torch.full((len(task.truth),), 0.5)
