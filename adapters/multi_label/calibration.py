@@ -83,6 +83,8 @@ def logistic(
     means = np.array(prior.means)
     if slopes is not None and offset is not None:
         means = np.array([*slopes, offset])
+        # Of other terms than the prior, perhaps; they stay where they are.
+        prior = LogisticPrior((*slopes, offset), (1.0,) * len(means), prior.of_classes)
     if len(columns) == 0 or len(targets) == 0:
         return Logistic(tuple(means[:-1].tolist()), float(means[-1]), of_classes, None)
     problem = _Problem(

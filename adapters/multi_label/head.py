@@ -1,8 +1,10 @@
 """The head of classifiers whose images may have several labels, each with a probability by itself.
 
-``log p / (1 − p) = a · z + κ · f + b + δ_c + base``: z is the zero-shot term less its mean over
-images that do not show the class, f the detectors' score (:mod:`adapters.multi_label.detectors`)
-in units of its spread over these, base the log-odds of the support images' labels.
+``log p / (1 − p) = a · z + κ · f + γ · s + b + δ_c + base``: z is the zero-shot term less its mean
+over images that do not show the class, f the detectors' score
+(:mod:`adapters.multi_label.detectors`) in units of its spread over these, s what a softmax says
+that is fitted to images of one label (:mod:`adapters.multi_label.softmax`), asked where most labels
+are of these; base the log-odds of the support images' labels.
 """
 
 from __future__ import annotations
@@ -40,11 +42,19 @@ class MultiLabelParameters(Parameters):
         names: a.
         images: κ.
         offset: b.
+        softmax: γ; 0: it is not asked.
     """
 
     names: float
     images: float
     offset: float
+    softmax: float = 0.0
+
+    @property
+    def slopes(self) -> tuple[float, ...]:
+        """Of the terms that count."""
+        of_softmax = (self.softmax,) if self.softmax else ()
+        return (self.names, self.images, *of_softmax)
 
 
 class MultiLabelHead(KeyedHead):
@@ -81,8 +91,7 @@ class MultiLabelHead(KeyedHead):
             queries: Both embeddings of the queries.
             n_matches: How many of the nearest support images to name; all if None.
         """
-        names, images = self._terms_of(queries)
-        zero_shot, cache = self._weighted(self.parameters_, names, images)
+        zero_shot, cache = self._weighted(self.parameters_, *self._terms_of(queries))
         matches = Matches.none(len(queries))
         if len(self.support_):
             matches = self.cache_.nearest(self.keys(queries), n_matches)
@@ -114,9 +123,10 @@ class MultiLabelHead(KeyedHead):
             rest=rest,
         )
         # A negative slope would turn what is said into its opposite.
-        least = expected.names[0] / 20, expected.images[0] / 20
-        of_names, of_images = map(max, found.slopes, least)
-        parameters = MultiLabelParameters(names=of_names, images=of_images, offset=found.offset)
+        least = (mean / 20 for mean in expected.prior.means)
+        slopes = map(max, found.slopes, least)
+        named = dict(zip(("names", "images", "softmax"), slopes, strict=False))
+        parameters = MultiLabelParameters(**named, offset=found.offset)
         votes = int(terms.images.targets[:, terms.voting].any(dim=1).sum())
         if found.loss is None:
             return Tuning(parameters, head=NAME)
@@ -135,26 +145,27 @@ class MultiLabelHead(KeyedHead):
         rows = torch.arange(len(images)) if rows is None else rows
         other = copy(self)
         other.classes_, other.tuning_ = classes, tuning
-        other._fit_terms(other._looked_at(classes, images, rest))
-        terms = other._fitted
-        at = terms.images.image_of[rows]
-        names, scores = other._terms_of(images.embeddings[rows])
+        asked = other.parameters_.softmax > 0
+        other._fit_terms(other._looked_at(classes, images, rest, with_softmax=asked))
+        fitted = other._fitted
+        at = fitted.images.image_of[rows]
+        terms = other._terms_of(images.embeddings[rows])
         held = at >= 0
-        names[held], scores[held] = (term[at[held]] for term in terms.left_out)
-        of_names, of_images = other._weighted(other.parameters_, names, scores)
+        for term, left_out in zip(terms, fitted.left_out, strict=True):
+            term[held] = left_out[at[held]]
+        of_names, of_images = other._weighted(other.parameters_, *terms)
         return of_names + of_images
 
-    def terms_of(self, queries: ImageEmbeddings) -> tuple[tuple[Tensor, Tensor], float]:
-        """Both terms of n queries, (n, N) each, and the log-odds that are known beforehand."""
+    def terms_of(self, queries: ImageEmbeddings) -> tuple[tuple[Tensor, ...], float]:
+        """All terms of n queries, (n, N) each, and the log-odds that are known beforehand."""
         return self._terms_of(queries), self._fitted.base
 
     def left_out_images(self) -> LeftOutImages:
         """What the images that it was fitted to say of each other."""
         terms = self._fitted
-        names, images = (term.clone() for term in terms.left_out)
         return LeftOutImages(
             targets=terms.images.targets,
-            probabilities=self._probabilities(names, images),
+            probabilities=self._probabilities(*terms.left_out),
             thresholds=self.thresholds_,
             judged=terms.voting,
             shots=terms.shots,
@@ -168,7 +179,8 @@ class MultiLabelHead(KeyedHead):
         return self._own(self.tuning_)
 
     def _fit(self, images: LabelledEmbeddings) -> None:
-        self._fit_terms(self._looked_at(self.classes_, images, no_rest))
+        asked = self.parameters_.softmax > 0
+        self._fit_terms(self._looked_at(self.classes_, images, no_rest, with_softmax=asked))
 
     def _fit_terms(self, terms: Terms) -> None:
         parameters = self.parameters_
@@ -180,11 +192,10 @@ class MultiLabelHead(KeyedHead):
             terms.votes,
             terms.expected.prior,
             terms.base,
-            slopes=(parameters.names, parameters.images),
+            slopes=parameters.slopes,
             offset=parameters.offset,
         )
-        names, images = (term.clone() for term in terms.left_out)
-        chances = self._probabilities(names, images)
+        chances = self._probabilities(*terms.left_out)
         found = best_thresholds(
             chances.numpy(),
             terms.images.targets.numpy(),
@@ -201,26 +212,47 @@ class MultiLabelHead(KeyedHead):
     def _derived(self) -> Storages:
         return {**super()._derived(), **self._fitted.storages()}
 
-    def _looked_at(self, classes: ClassSet, images: LabelledEmbeddings, rest: Rest) -> Terms:
-        return Terms.of(classes, images, self._negatives, self.logit_scale, self.keys, rest)
+    def _looked_at(
+        self,
+        classes: ClassSet,
+        images: LabelledEmbeddings,
+        rest: Rest,
+        *,
+        with_softmax: bool | None = None,
+    ) -> Terms:
+        return Terms.of(
+            classes,
+            images,
+            self._negatives,
+            self.logit_scale,
+            self.keys,
+            rest,
+            with_softmax=with_softmax,
+        )
 
-    def _terms_of(self, queries: ImageEmbeddings) -> tuple[Tensor, Tensor]:
-        """(n, N) z and f of queries."""
+    def _terms_of(self, queries: ImageEmbeddings) -> tuple[Tensor, ...]:
+        """(n, N) z, f and, if it is asked, s of queries."""
         names = zero_shot_logits(queries.frozen, self.classes_, self.logit_scale)
-        return self._fitted.of_queries(names, self.keys(queries))
+        return self._fitted.of_queries(queries, names, self.keys(queries))
 
-    def _probabilities(self, names: Tensor, images: Tensor) -> Tensor:
-        of_names, of_images = self._weighted(self.parameters_, names, images)
+    def _probabilities(self, *terms: Tensor) -> Tensor:
+        of_names, of_images = self._weighted(self.parameters_, *terms)
         return (of_names + of_images).sigmoid()
 
     def _weighted(
-        self, parameters: MultiLabelParameters, names: Tensor, images: Tensor
+        self,
+        parameters: MultiLabelParameters,
+        names: Tensor,
+        images: Tensor,
+        softmax: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What names and images add to the log-odds; classes without images have names alone."""
         terms = self._fitted
         own = torch.from_numpy(self._logistic.of_classes).to(names.dtype)
         of_names = parameters.names * names
         of_images = parameters.images * images + (parameters.offset + terms.base + own)
+        if softmax is not None:
+            of_images += parameters.softmax * softmax
         absent = terms.shots == 0
         if bool(absent.any()):
             of_names[:, absent] = BY_NAME.names[0] * names[:, absent]

@@ -33,6 +33,11 @@ class MultiLabelImages:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def single(self) -> Tensor:
+        """(m,) bool: those of one label."""
+        return self.targets.sum(dim=1) == 1
+
     def __getitem__(self, chosen: Tensor) -> MultiLabelImages:
         """Some of the images; rows of the others have the image -1."""
         place = torch.full((len(self),), -1)

@@ -10,8 +10,9 @@ class, or mosaics with all their labels. Told are the mean average precision ove
 means over tasks with their range. ``single`` are the softmax probabilities of ``auto``, which takes
 an image of several labels as one of each; its F1 is that of the one threshold that is best with the
 queries at hand, which nobody has. ``--sets`` are measured and decide nothing. ``--hindsight`` tells
-the slopes that are best with the queries at hand: ``EXPECTED`` of
-``adapters/multi_label/expected.py``. ``--views k`` adds what the highest probability over the
+the slopes that are best with the queries at hand, ``EXPECTED`` of
+``adapters/multi_label/expected.py``, and with a softmax as a third term where images have one
+label: ``OF_SINGLES``. ``--views k`` adds what the highest probability over the
 mosaic and its crops by a grid of k × k would gain, for 1 + k² passes a query.
 """
 
@@ -48,8 +49,11 @@ from service.encoder import load_encoder
 from service.settings import Settings
 
 SHOTS = (1, 2, 4, 8, 16)
-#: So weak that the queries alone decide.
-HINDSIGHT = LogisticPrior((0.4, 1.0, 0.0), (0.5, 5.0, 5.0), 0.7)
+#: So weak that the queries alone decide; without and with a softmax.
+HINDSIGHT = {
+    2: LogisticPrior((0.4, 1.0, 0.0), (0.5, 5.0, 5.0), 0.7),
+    3: LogisticPrior((0.4, 1.0, 0.3, 0.0), (0.5, 5.0, 5.0, 5.0), 0.7),
+}
 _THRESHOLDS = torch.linspace(0.01, 0.95, 95)
 Figures = dict[tuple[str, str, int, str], list[float]]
 
@@ -140,13 +144,17 @@ def measured(task: Ready, logit_scale: float) -> dict[str, float]:
     return figures
 
 
-def hindsight(task: Ready, logit_scale: float) -> tuple[float, float, float]:
-    """Slopes of names and images, and the offset, that suit the queries best."""
+def hindsight(task: Ready, logit_scale: float) -> list[tuple[float, ...]]:
+    """Slopes and offset that suit the queries best: of two terms; of three for single images."""
     several = MultiLabelClassifier(logit_scale).fit(task.classes, task.support)
     terms, base = several.head_.terms_of(task.queries)
     everyone = torch.full((len(task.truth),), 0.5)
-    found = logistic(terms, task.truth, task.truth.any(dim=0), everyone, HINDSIGHT, base)
-    return (*found.slopes, found.offset)  # type: ignore[return-value]
+    found = []
+    for some in (terms[:2], terms) if task.kind == KINDS[0] else (terms[:2],):
+        prior = HINDSIGHT[len(some)]
+        best = logistic(some, task.truth, task.truth.any(dim=0), everyone, prior, base)
+        found.append((*best.slopes, best.offset))
+    return found
 
 
 def shown_figures(figures: Figures, console: Console) -> None:
@@ -177,30 +185,32 @@ def main() -> None:
     cache = FeatureCache(default_folder(), backbone)
     pools = [*sources(arguments.generic), *map(measuring_source, arguments.sets)]
     figures: Figures = defaultdict(list)
-    best: dict[tuple[str, str, int], list[tuple[float, float, float]]] = defaultdict(list)
+    best: dict[tuple[str, str, int, int], list[tuple[float, ...]]] = defaultdict(list)
     for pool in pools:
         sizes = (5, 20, 50) if len(pool.classes) > 12 else (5,)
         for task in drawn_tasks(pool, arguments.draws, sizes):
             for one in ready(task, backbone, cache, console, arguments.views):
                 at = one.source, one.kind, one.shots
                 if arguments.hindsight:
-                    best[at].append(hindsight(one, backbone.logit_scale))
+                    for found in hindsight(one, backbone.logit_scale):
+                        best[(*at, len(found))].append(found)
                     continue
                 for what, value in measured(one, backbone.logit_scale).items():
                     figures[(*at, what)].append(value)
     if not arguments.hindsight:
         shown_figures(figures, console)
         return
-    table = Table("shots", "names", "images", "offset")
-    for shots in SHOTS:
-        families = [
-            [median(values) for values in zip(*found, strict=True)]
-            for (_, _, at), found in best.items()
-            if at == shots
-        ]
-        parts = list(zip(*families, strict=True))
-        table.add_row(str(shots), *(f"{mean(part):.2f} ± {pstdev(part):.2f}" for part in parts))
-    console.print(table)
+    for names in (("names", "images", "offset"), ("names", "images", "softmax", "offset")):
+        table = Table("shots", *names)
+        for shots in SHOTS:
+            families = [
+                [median(values) for values in zip(*found, strict=True)]
+                for (_, _, at, size), found in best.items()
+                if (at, size) == (shots, len(names))
+            ]
+            parts = list(zip(*families, strict=True))
+            table.add_row(str(shots), *(f"{mean(part):.2f} ± {pstdev(part):.2f}" for part in parts))
+        console.print(table)
 
 
 if __name__ == "__main__":
