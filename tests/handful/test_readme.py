@@ -15,7 +15,8 @@ README = Path(__file__).parents[2] / "README.md"
 def test_the_python_example_of_the_readme_runs_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [example] = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    section = README.read_text("utf-8").partition("## In Python, without a service")[2]
+    [example] = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     for texture in TEXTURES:
         (tmp_path / "support" / texture).mkdir(parents=True)
         for i, image in enumerate(patches(texture)[:3]):

@@ -137,7 +137,7 @@ def test_whoever_hangs_up_leaves_nothing_behind(service: Service) -> None:
 def test_agents_that_stay_do_not_keep_the_service_from_ending(tmp_path: Path, vit: str) -> None:
     with (
         Server.ready(tmp_path, backbone=vit, integrations="mcp", **PATIENT) as running,
-        httpx.Client(base_url=running.url) as idle,
+        httpx.Client(base_url=running.url, timeout=60) as idle,
         _connected(running.url) as waiting,
         _connected(running.url) as sending,
     ):
