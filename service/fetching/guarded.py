@@ -207,9 +207,7 @@ class GuardedFetcher:
                 location=named.get(b"location", b"").decode("latin-1"),
             )
         if answer.status != 200:
-            raise FetchError(
-                f"is answered with the status {answer.status}", status=answer.status
-            )
+            raise FetchError(f"is answered with the status {answer.status}", status=answer.status)
         if named.get(b"content-encoding", b"identity").strip().lower() not in {b"", b"identity"}:
             raise FetchError("is answered with a coded body, which was not asked for")
         length = named.get(b"content-length", b"")
