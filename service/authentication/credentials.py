@@ -62,8 +62,8 @@ def _password(credentials: str) -> str:
         colon = password = b""
     if not colon:
         raise KeyRequired(
-            "The credentials of Authorization: Basic cannot be read. Send base64 of USER:KEY, of any"
-            " user, or Authorization: Bearer KEY."
+            "The credentials of Authorization: Basic cannot be read. Send base64 of USER:KEY, of"
+            " any user, or Authorization: Bearer KEY."
         )
     return password.decode("latin-1").strip()
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.integrations.label_studio.events import WHOLE_PROJECT, Event
+from service.integrations.label_studio.events import Event
+from service.integrations.label_studio.learnt_images import unheld
 from service.integrations.label_studio.merging import merge
 from service.storage.tables import AnnotationRow, ClassifierRow, HeldRow
 from service.storage.transactions import execute_or_outdated, flush_or_outdated, writing
@@ -58,7 +59,7 @@ class Status:
 
     Attributes:
         learnt: How many it has learnt of.
-        waiting: How many are still to be worked on.
+        waiting: How many are still to be worked on, and images that are still to be removed.
         failed: How many it could not learn of.
         problems: Why, of some of them; of those that wait, why the last try failed.
     """
@@ -202,11 +203,10 @@ class DesiredState:
 
     def status(self, classifier_id: int) -> Status:
         """What has become of the annotations of a classifier."""
-        mine = and_(AnnotationRow.classifier_id == classifier_id, AnnotationRow.annotation > 0)
+        mine = AnnotationRow.classifier_id == classifier_id
         waits = AnnotationRow.due_at.is_not(None)
         failed = and_(~waits, AnnotationRow.problem.is_not(None))
         learns = and_(~waits, AnnotationRow.problem.is_(None), ~AnnotationRow.deleted)
-        told = or_(mine, AnnotationRow.annotation == WHOLE_PROJECT)
         with Session(self._engine) as session:
             holding = HeldRow.annotation == AnnotationRow.annotation
             holds = select(HeldRow.label).where(
@@ -223,11 +223,7 @@ class DesiredState:
             ).one()
             rows = session.scalars(
                 select(AnnotationRow)
-                .where(
-                    AnnotationRow.classifier_id == classifier_id,
-                    told,
-                    AnnotationRow.problem.is_not(None),
-                )
+                .where(mine, AnnotationRow.problem.is_not(None))
                 .order_by(AnnotationRow.project, AnnotationRow.annotation)
                 .limit(_SHOWN)
             )
@@ -241,6 +237,7 @@ class DesiredState:
                 for row in rows
             ]
         learnt, waiting, unlearnt = counted
+        waiting += len(unheld(self._engine, classifier_id, _SHOWN))
         return Status(learnt=learnt, waiting=waiting, failed=unlearnt, problems=problems)
 
 

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import anyio.to_thread
+
 from service.fetching import Fetcher, FetchError
 from service.fetching.guarded import Asking, GuardedFetcher
 from service.fetching.sources import PORTS, Source
@@ -18,6 +20,8 @@ from service.settings import Settings
 Took = Callable[[int], None]
 _ANYTHING = "*/*"
 _JSON = "application/json"
+# Characters of a data URI for each byte of its image, at most, and before them.
+_ENCODED, _HEAD = 3, 1000
 
 
 class LabelStudio:
@@ -57,12 +61,12 @@ class LabelStudio:
             FetchError: It cannot be had; the message is a phrase that follows what is called so,
                 and names the setting that would mend it.
         """
-        place = place_of(address, task, self.url)
+        if len(address) > _ENCODED * self._most + _HEAD:
+            raise self._too_large()
+        place = await anyio.to_thread.run_sync(place_of, address, task, self.url)
         if isinstance(place, Content):
             if len(place.content) > self._most:
-                raise FetchError(
-                    f"has more than {self._most} bytes (HANDFUL_MAX_IMAGE_BYTES)", status=413
-                )
+                raise self._too_large()
             took(len(place.content))
             return place.content
         if isinstance(place, Elsewhere):
@@ -125,6 +129,9 @@ class LabelStudio:
                 status=403,
             )
         return await self._elsewhere.fetch(url, self._seconds, took)
+
+    def _too_large(self) -> FetchError:
+        return FetchError(f"has more than {self._most} bytes (HANDFUL_MAX_IMAGE_BYTES)", status=413)
 
     def _told(self, error: FetchError) -> FetchError:
         """The error, with the setting that would mend it."""

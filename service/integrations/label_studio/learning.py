@@ -91,7 +91,7 @@ class Learner:
             return
         nothing = {one: (_NOTHING, one.problem) for one in due if one.deleted or not one.labels}
         await self._settle(nothing)
-        await self._remove(name, due[0])
+        await self.remove(due[0].classifier_id, due[0])
         left = [one for one in due if one not in nothing]
         while left:
             some, left = left[:_AT_ONCE], left[_AT_ONCE:]
@@ -101,7 +101,22 @@ class Learner:
                 fetched |= await self._fetched(some)
             if fetched:
                 await self._learn(name, fetched)
-        await self._remove(name, due[0])
+        await self.remove(due[0].classifier_id, due[0])
+
+    async def remove(self, classifier_id: int, of: Due | None = None) -> None:
+        """Remove images that came by annotations, and that none holds any more.
+
+        Args:
+            classifier_id: Whose.
+            of: The annotation that has let go of them; None: it is not known.
+        """
+        engine = self._parts.engine
+        while ids := await run_blocking(unheld, engine, classifier_id, _REMOVED):
+            name = await run_blocking(self._state.name_of, classifier_id)
+            if name is None:
+                return
+            with suppress(HeldAgain):
+                await self._removed(name, classifier_id, of, ids)
 
     async def _fetched(self, some: Sequence[Due]) -> dict[Due, bytes]:
         """Images of those of which they can be had; the others are settled, or postponed."""
@@ -168,7 +183,7 @@ class Learner:
             return settled
         await run_blocking(self._state.hold, wanted)
         images = [UploadedImage.of(file_name(one.image or ""), contents[one]) for one in wanted]
-        registry = self._registry(list(wanted), record_learnt)
+        registry = self._registry(next(iter(wanted)), record_learnt)
         labels_of = [[label for _, label in sorted(pairs)] for pairs in wanted.values()]
         embedded = await added(self._parts, registry, self._writers, name, images, labels_of)
         for (one, pairs), image in zip(wanted.items(), embedded, strict=True):
@@ -178,15 +193,8 @@ class Learner:
                 settled[one] = _NOTHING, image.detail
         return settled
 
-    async def _remove(self, name: str, of: Due) -> None:
-        """Remove images that came by annotations, and that none holds any more."""
-        engine = self._parts.engine
-        while ids := await run_blocking(unheld, engine, of.classifier_id, _REMOVED):
-            with suppress(HeldAgain):
-                await self._removed(name, of, ids)
-
-    async def _removed(self, name: str, of: Due, ids: list[str]) -> None:
-        registry = self._registry([of], Removal(ids))
+    async def _removed(self, name: str, classifier_id: int, of: Due | None, ids: list[str]) -> None:
+        registry = self._registry(of, Removal(ids))
         try:
             await anyio.to_thread.run_sync(
                 registry.reshaping.delete_images, name, ids, limiter=self._writers
@@ -194,9 +202,9 @@ class Learner:
         except ImageNotFound:  # somebody else has removed one
             if len(ids) > 1:
                 for one in ids:
-                    await self._removed(name, of, [one])
+                    await self._removed(name, classifier_id, of, [one])
             else:
-                await run_blocking(forget, self._parts.engine, of.classifier_id, ids[0])
+                await run_blocking(forget, self._parts.engine, classifier_id, ids[0])
 
     async def _settle(self, settled: Mapping[Due, tuple[Pairs, str | None]]) -> None:
         if not settled:
@@ -220,12 +228,11 @@ class Learner:
             why,
         )
 
-    def _registry(self, some: Sequence[Due], recorder: Recorder) -> Registry:
-        """The registry whose changes are told as those of who told of the first of these."""
-        told_by = some[0].told_by
+    def _registry(self, of: Due | None, recorder: Recorder) -> Registry:
+        """The registry whose changes are told as those of who told of an annotation."""
         recorders: list[Recorder] = [recorder]
-        if told_by is not None:
-            recorders += _told(some[0], told_by)
+        if of is not None and of.told_by is not None:
+            recorders += _told(of, of.told_by)
         return self._parts.registry.recording(recorders)
 
 

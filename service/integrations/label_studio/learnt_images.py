@@ -81,6 +81,12 @@ def unheld(engine: Engine, classifier_id: int, most: int) -> list[str]:
         return list(session.scalars(asked.limit(most)))
 
 
+def with_unheld(engine: Engine) -> list[int]:
+    """Ids of the classifiers that have such images; looks at all."""
+    with Session(engine) as session:
+        return list(session.scalars(select(LearntRow.classifier_id).where(~_is_held()).distinct()))
+
+
 def forget(engine: Engine, classifier_id: int, public_id: str) -> None:
     """Let go of an image that others have removed."""
     with writing(engine) as session:

@@ -6,12 +6,11 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from service.fetching import FetchError
 from service.fetching.sources import PORTS
 
-_DATA = re.compile(r"data:([\w/+.-]*)((?:;[\w=.+-]*)*?)(;base64)?,", re.IGNORECASE)
 _STORED = re.compile(r"(?:s3|gs|azure-blob):", re.IGNORECASE)
 # What Label Studio serves files at. Nothing else of it is asked for, whatever a task says: the
 # token may be an administrator's.
@@ -117,13 +116,13 @@ def _origin(scheme: str, host: str | None, port: int | None) -> tuple[str, str, 
 
 
 def _of_data_uri(address: str) -> bytes:
-    found = _DATA.match(address)
-    if found is None:
+    """What a data URI holds (RFC 2397)."""
+    head, comma, text = address.partition(",")
+    if not comma:
         raise _refused("is a data URI that cannot be read")
-    text = address[found.end() :]
-    if found[3] is None:
-        return unquote(text).encode("latin-1", "replace")
+    if not head.lower().endswith(";base64"):
+        return unquote_to_bytes(text)
     try:
-        return base64.b64decode("".join(unquote(text).split()), validate=True)
+        return base64.b64decode(b"".join(unquote_to_bytes(text).split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise _refused("is a data URI whose base64 cannot be read") from error

@@ -19,6 +19,7 @@ from service.integrations.label_studio.desired_state import DesiredState, Due
 from service.integrations.label_studio.events import WHOLE_PROJECT
 from service.integrations.label_studio.images import LabelStudio
 from service.integrations.label_studio.learning import Learner
+from service.integrations.label_studio.learnt_images import with_unheld
 from service.problems import InvalidRequest
 from service.storage.errors import Outdated
 
@@ -59,7 +60,7 @@ class Worker:
             await asyncio.wait([working])
 
     async def _run(self, app: FastAPI) -> None:
-        while (parts := app.state.parts) is None:
+        while (parts := app.state.parts) is None:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(_STARTS)
         state = DesiredState(parts.engine)
         work = _Work(parts, state, self._label_studio)
@@ -92,9 +93,19 @@ class _Work:
         self._state = state
         self._label_studio = label_studio
         self._learn = Learner(parts, state, label_studio)
+        self._left_behind = True
 
     async def __call__(self) -> float:
         """Work on what is due, some of it; returns in how many seconds something is due next."""
+        if self._left_behind:  # by whoever was ended, or failed, before images were removed
+            for classifier_id in await run_blocking(with_unheld, self._parts.engine):
+                await self._learn.remove(classifier_id)
+        self._left_behind = True
+        seconds = await self._some()
+        self._left_behind = False
+        return seconds
+
+    async def _some(self) -> float:
         at = await run_blocking(self._state.next_due)
         if at is None:
             return float("inf")
