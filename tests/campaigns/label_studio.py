@@ -451,6 +451,7 @@ def main() -> None:
                 Server.ready(
                     folder / "here",
                     auth="keys",
+                    precision="float32",
                     integrations="label-studio",
                     label_studio_url=url,
                     label_studio_token=token,

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import anyio.to_thread
 
+from service.api.json_route import count_marks
 from service.fetching import Fetcher, FetchError
 from service.fetching.guarded import Asking, GuardedFetcher
 from service.fetching.sources import PORTS, Source
@@ -20,6 +21,8 @@ from service.settings import Settings
 Took = Callable[[int], None]
 _ANYTHING = "*/*"
 _JSON = "application/json"
+MOST_MARKS = 1_000_000
+"""Commas, colons and brackets of JSON that is read: half a second that no other thread has."""
 # Characters of a data URI for each byte of its image, at most, and before them.
 _ENCODED, _HEAD = 3, 1000
 
@@ -94,7 +97,8 @@ class LabelStudio:
             raise FetchError(
                 "cannot be asked: the service was not told where it is (HANDFUL_LABEL_STUDIO_URL)"
             )
-        return _read(await self._asked(self.url + path, _nothing, _JSON))
+        answer = await self._asked(self.url + path, _nothing, _JSON)
+        return await anyio.to_thread.run_sync(_read, answer)
 
     async def _asked(self, url: str, took: Took, accept: str) -> bytes:
         fetch = partial(self._guarded.fetch, url, self._seconds, took)
@@ -119,7 +123,8 @@ class LabelStudio:
             "POST", _JSON, (("content-type", _JSON),), json.dumps({"refresh": token}).encode()
         )
         url = f"{self.url}/api/token/refresh/"
-        return _read(await self._guarded.fetch(url, self._seconds, _nothing, asking))
+        answer = await self._guarded.fetch(url, self._seconds, _nothing, asking)
+        return await anyio.to_thread.run_sync(_read, answer)
 
     async def _from_elsewhere(self, url: str, took: Took) -> bytes:
         if self._elsewhere is None:
@@ -149,6 +154,8 @@ class LabelStudio:
 
 
 def _read(answer: bytes) -> Any:
+    if count_marks(answer) > MOST_MARKS:
+        raise FetchError("is answered with more JSON than is read at a time", status=502)
     try:
         return json.loads(answer)
     except (ValueError, RecursionError) as error:

@@ -14,15 +14,16 @@ from service.access.principal import Principal, Scope, principal_of
 from service.access.required_access import RequiredAccess
 from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
+from service.api.json_route import count_marks
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
 from service.integrations.label_studio.desired_state import DesiredState
 from service.integrations.label_studio.events import Event, events_of
-from service.integrations.label_studio.images import LabelStudio
+from service.integrations.label_studio.images import MOST_MARKS, LabelStudio
 from service.integrations.label_studio.labelling_config import ConfigError, control_of
 from service.integrations.label_studio.predicting import Predictions
 from service.integrations.label_studio.worker import Worker
-from service.problems import ChangedMeanwhile, InvalidRequest
+from service.problems import ChangedMeanwhile, InvalidRequest, RequestTooLarge
 from service.registry.live import LiveClassifier
 from service.storage.errors import Outdated
 from service.tenancy import bare
@@ -154,8 +155,14 @@ async def _document(request: Request) -> dict[str, Any]:
 
     Raises:
         InvalidRequest: It is none.
+        RequestTooLarge: Reading it would hold up others.
     """
     body = await request.body()
+    if count_marks(body) > MOST_MARKS:
+        raise RequestTooLarge(
+            "The JSON has more values than are read at a time. Select fewer tasks in Label Studio;"
+            " what a webhook of many annotations said is found again by Start Training."
+        )
     try:
         told = await run_blocking(json.loads, body)
     except (ValueError, RecursionError) as error:

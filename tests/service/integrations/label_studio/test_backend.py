@@ -248,6 +248,7 @@ def test_what_is_no_webhook_is_refused(learning: Make) -> None:
         assert refused.status_code == 422, body
         assert refused.json()["error"]
     assert one.http.post(f"{one.url}/webhook", content=b"[" * 100_000).status_code == 422
+    assert one.http.post(f"{one.url}/predict", content=b"[1," * 500_001).status_code == 413
     for body in (
         {},
         {"tasks": [], "label_config": "<a/>"},
