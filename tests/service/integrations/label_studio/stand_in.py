@@ -231,7 +231,8 @@ def label_studio(**fields: Any) -> Iterator[LabelStudio]:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_header("content-length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(OSError):  # who asked has gone
+                self.wfile.write(content)
 
         do_GET = do_POST = _answer  # noqa: N815 - as the class has them
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,7 +233,7 @@ def test_what_is_no_webhook_is_refused(learning: Make) -> None:
     there = one.there
     webhook = there.annotate(there.task(picture(1)), "ant")
     about, annotation = there.about(), webhook["annotation"]
-    for body in (
+    bodies: tuple[Any, ...] = (
         [],
         {},
         {"action": "ANNOTATION_CREATED"},
@@ -243,7 +244,8 @@ def test_what_is_no_webhook_is_refused(learning: Make) -> None:
         {**webhook, "annotation": {**annotation, "id": 0}},
         {**webhook, "annotation": {**annotation, "updated_at": "yesterday"}},
         {**webhook, "project": {**about, "created_at": "0000"}},
-    ):
+    )
+    for body in bodies:
         refused = one.post("webhook", body)
         assert refused.status_code == 422, body
         assert refused.json()["error"]
@@ -285,7 +287,7 @@ def test_a_key_comes_as_the_password_of_the_url(tmp_path: Path, vit: str) -> Non
             assert one.post("webhook", webhook).status_code == 403
             assert one.post("setup", there.setup()).status_code == 200
             assert len(one.predict(next(iter(there.tasks.values())))) == 1
-            http.auth = None
+        with server.client() as http:
             for what in ("health", "status", "versions"):
                 assert http.get(f"{one.url}/{what}").status_code == 401
         with keyed.client(keyed.key(scopes=["admin"], tenant="lab")) as admin:

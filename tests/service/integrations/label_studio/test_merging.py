@@ -63,7 +63,7 @@ def classifier(engine: Engine) -> int:
 
 
 def stated(engine: Engine, of: int) -> list[Any]:
-    columns = [
+    columns: list[Any] = [
         AnnotationRow.annotation,
         AnnotationRow.deleted,
         AnnotationRow.image,
@@ -98,6 +98,26 @@ def test_any_order_and_any_repetition_come_to_the_same(
     assert told(engine, *[[one] for one in again]) == once
     cut = data.draw(st.integers(0, len(again)))
     assert told(engine, again[:cut], again[cut:]) == once
+
+
+def test_a_deleted_task_takes_its_annotations_along_whenever_they_are_heard_of(
+    engine: Engine,
+) -> None:
+    def of(annotation: int, second: int, *labels: str) -> Event:
+        at = AT + timedelta(seconds=second)
+        return Event(
+            project="7.1", annotation=annotation, task=10, updated_at=at, image="/a", labels=labels
+        )
+
+    gone = Event(project="7.1", annotation=-10, task=10)
+    events = [of(1, 0, "ant"), of(1, 1, "bee"), of(2, 0, "ant"), gone]
+    expected = [(-10, True, None, ()), (1, True, None, ()), (2, True, None, ())]
+    for some in itertools.permutations(events):
+        assert told(engine, *[[one] for one in some]) == expected
+        assert told(engine, some[:2], some[2:]) == expected
+        without = [one for one in some if one is not gone]
+        kept = [(1, False, "/a", ("bee",)), (2, False, "/a", ("ant",))]
+        assert told(engine, *[[one] for one in without]) == kept
 
 
 def test_only_what_is_wanted_otherwise_is_due(engine: Engine) -> None:
@@ -135,8 +155,7 @@ def test_what_a_process_took_that_is_gone_is_taken_again(engine: Engine) -> None
     assert state.take(10, LEASE) == []
     state.release_all()
     assert len(state.take(10, LEASE)) == 1
-    [one] = state.take(10, LEASE) or [None]
-    assert one is None
+    assert state.take(10, LEASE) == []
 
 
 def test_annotations_go_with_their_classifier(engine: Engine) -> None:
