@@ -252,7 +252,8 @@ def test_a_hung_label_studio_holds_up_nobody_else(learning: Make) -> None:
             assert not any(each.done() for each in asked)  # they are given up after a second
             for each in asked:
                 assert each.result()[:7] == [[]] * 7
-            status = one.status()
+            while not (status := one.status())["problems"]:
+                time.sleep(0.05)
             assert status["waiting"] == 4
             assert "could not be fetched within 1 s" in status["problems"][0]["problem"]
             assert "HANDFUL_LABEL_STUDIO_URL" in status["problems"][0]["problem"]
