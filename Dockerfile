@@ -14,7 +14,7 @@ ARG FAISS=cpu
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=
 # Other extras, separated by commas: with ray among them for deploy/ray.
-ARG EXTRAS=postgres,buckets,otel,grpc,mcp,mqtt
+ARG EXTRAS=postgres,buckets,otel,grpc,label-studio,mcp,mqtt
 
 # What Handful needs, of a Handful without modules: gigabytes in a layer of their own, which stays
 # as long as these files do. The weights of `lite` are among it: the image needs no network when it

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm mosquitto postgresql prometheus image-check client chart studio studio-check clean
+.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm mosquitto postgresql prometheus label-studio image-check client chart studio studio-check clean
 
 install: $(INSTALLED)
 
@@ -120,6 +120,12 @@ prometheus: install
 		cp $$folder/usr/bin/prometheus $$folder/usr/bin/promtool $(BIN)/; rm -rf $$folder; } >/dev/null 2>&1; \
 	command -v promtool >/dev/null || test -x $(BIN)/promtool || \
 		echo "Prometheus cannot be had: the tests of the dashboard and the alerts are skipped"
+
+# For tests/campaigns/label_studio.py: Label Studio in an environment of its own, as what it needs
+# does not go with what this needs.
+label-studio:
+	@test -x .label-studio/bin/label-studio || { $(PYTHON) -m venv .label-studio && \
+		.label-studio/bin/pip install --quiet --disable-pip-version-check 'label-studio==1.23.*'; }
 
 # The image of the Dockerfile: built, run and asked, where this machine can build any.
 image-check: install

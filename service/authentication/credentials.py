@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -25,23 +27,45 @@ _UNTRUSTED = (
 
 
 def key_in(headers: Headers) -> str | None:
-    """The key that a request brings: as a bearer token (RFC 6750, 2.1), or as ``x-api-key``.
+    """The key that a request brings.
+
+    As a bearer token (RFC 6750, 2.1), as ``x-api-key`` or, where there is neither, as the password
+    of Basic authentication (RFC 7617), whoever the user is: some systems can send nothing else. A
+    proxy's own Basic credentials do not count beside a key.
 
     Raises:
         KeyRequired: It brings several: whoever reads another one than this does would take it for
-            somebody else's.
+            somebody else's. Or one that cannot be read.
     """
     keys = set[str]()
+    basic: list[str] = []
     for name, value in headers:
         if name == b"authorization":
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer":
                 keys.add(token.strip())
+            elif scheme.lower() == "basic":
+                basic.append(token.strip())
         elif name == b"x-api-key":
             keys.add(value.decode("latin-1").strip())
+    if not keys:
+        keys.update(map(_password, basic))
     if len(keys) > 1:
         raise KeyRequired("The request brings different keys. Send one, in one header field.")
     return next(iter(keys), None)
+
+
+def _password(credentials: str) -> str:
+    try:
+        _, colon, password = base64.b64decode(credentials, validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        colon = password = b""
+    if not colon:
+        raise KeyRequired(
+            "The credentials of Authorization: Basic cannot be read. Send base64 of USER:KEY, of"
+            " any user, or Authorization: Bearer KEY."
+        )
+    return password.decode("latin-1").strip()
 
 
 class TrustedProxies:

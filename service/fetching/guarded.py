@@ -7,6 +7,7 @@ import io
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from time import monotonic
 
@@ -35,8 +36,28 @@ async def resolved(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a request says beside its URL.
+
+    Attributes:
+        method: GET, or POST.
+        accept: Media types that the answer may have.
+        fields: More of its header fields.
+        body: Its body.
+    """
+
+    method: str = "GET"
+    accept: str = "image/*"
+    fields: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+_FOR_AN_IMAGE = Asking()
+
+
 class GuardedFetcher:
-    """Fetches images, each by one request: GET, no redirect, no cookie, no proxy, no coding.
+    """Fetches images, each by one request: no redirect, no cookie, no proxy, no coding.
 
     A name is looked up once. All its addresses have to be public, and the connection goes to the
     first of them as it was checked, so that a name that means something else a moment later (DNS
@@ -66,13 +87,20 @@ class GuardedFetcher:
         self._given = certificates
         self._threads = anyio.CapacityLimiter(_THREADS)
 
-    async def fetch(self, url: str, seconds: float, took: Callable[[int], None]) -> bytes:
+    async def fetch(
+        self,
+        url: str,
+        seconds: float,
+        took: Callable[[int], None],
+        asking: Asking = _FOR_AN_IMAGE,
+    ) -> bytes:
         """The body that a URL is answered with.
 
         Args:
             url: As a client has written it.
             seconds: Longest that all of it may take, waiting for others included.
             took: Told of bytes as they come, in a thread; may raise.
+            asking: What the request says beside it.
 
         Raises:
             FetchError: It cannot be fetched.
@@ -85,7 +113,7 @@ class GuardedFetcher:
             async with asyncio.timeout(seconds):
                 address = await self._address(host, port)
                 return await anyio.to_thread.run_sync(
-                    partial(self._received, parsed, address, deadline, took),
+                    partial(self._received, parsed, address, deadline, took, asking),
                     limiter=self._threads,
                     abandon_on_cancel=True,
                 )
@@ -129,25 +157,35 @@ class GuardedFetcher:
         return httpx2.create_ssl_context() if self._given is None else self._given
 
     def _received(
-        self, url: httpx2.URL, address: str, deadline: float, took: Callable[[int], None]
+        self,
+        url: httpx2.URL,
+        address: str,
+        deadline: float,
+        took: Callable[[int], None],
+        asking: Asking,
     ) -> bytes:
         target = httpcore2.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
         headers: list[tuple[bytes | str, bytes | str]] = [
             ("host", url.netloc),
-            ("accept", "image/*"),
+            ("accept", asking.accept),
             ("accept-encoding", "identity"),
             ("user-agent", "handful"),
             ("connection", "close"),
+            *asking.fields,
         ]
+        if asking.body:
+            headers.append(("content-length", str(len(asking.body))))
         with (
             httpcore2.ConnectionPool(
                 ssl_context=self._certificates if url.scheme == "https" else None,
                 network_backend=TimedBackend(address, deadline),
                 max_connections=1,
             ) as connections,
-            connections.stream("GET", target, headers=headers) as answer,
+            connections.stream(
+                asking.method, target, headers=headers, content=asking.body or None
+            ) as answer,
         ):
             self._check(answer)
             body, size = io.BytesIO(), 0
@@ -161,13 +199,15 @@ class GuardedFetcher:
         return body.getvalue()
 
     def _check(self, answer: httpcore2.Response) -> None:
+        named = {name.lower(): value for name, value in answer.headers}
         if 300 <= answer.status < 400:
             raise FetchError(
-                f"is answered with a redirect ({answer.status}), which is not followed"
+                f"is answered with a redirect ({answer.status}), which is not followed",
+                status=answer.status,
+                location=named.get(b"location", b"").decode("latin-1"),
             )
         if answer.status != 200:
-            raise FetchError(f"is answered with the status {answer.status}")
-        named = {name.lower(): value for name, value in answer.headers}
+            raise FetchError(f"is answered with the status {answer.status}", status=answer.status)
         if named.get(b"content-encoding", b"identity").strip().lower() not in {b"", b"identity"}:
             raise FetchError("is answered with a coded body, which was not asked for")
         length = named.get(b"content-length", b"")

@@ -12,9 +12,10 @@ from service.settings.access import AccessSettings
 from service.settings.classifiers import ClassifierMemorySettings
 from service.settings.encoding import EncodingSettings
 from service.settings.fetching import FetchingSettings
-from service.settings.integrations import IntegrationSettings
 from service.settings.jobs import JobSettings
+from service.settings.label_studio import LabelStudioSettings
 from service.settings.limits import LimitSettings
+from service.settings.open_inference import OpenInferenceSettings
 from service.settings.postgresql import PostgreSQLSettings
 from service.settings.serving import ServingSettings
 from service.settings.storage import StorageSettings
@@ -30,7 +31,8 @@ class Settings(
     LimitSettings,
     ClassifierMemorySettings,
     FetchingSettings,
-    IntegrationSettings,
+    OpenInferenceSettings,
+    LabelStudioSettings,
     JobSettings,
     TelemetrySettings,
     BaseSettings,

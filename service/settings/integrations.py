@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
 from service.hosts import split
@@ -25,6 +25,7 @@ class Registered(NamedTuple):
 
 
 INTEGRATIONS: Mapping[str, Registered] = {
+    "label-studio": Registered("label_studio", needs="httpx2"),
     "open-inference": Registered("open_inference"),
     "hugging-face": Registered("hugging_face"),
     "photoprism": Registered("photoprism"),
@@ -41,32 +42,6 @@ class IntegrationSettings(BaseModel):
         description="Other systems that are answered in their own way, separated by commas:"
         f" {', '.join(INTEGRATIONS)}; empty for none.",
     )
-
-    grpc_port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="Port of the Open Inference Protocol over gRPC, for the integration"
-        " open-inference; none by default.",
-    )
-    grpc_max_message_bytes: int = Field(
-        64 * 2**20,
-        gt=0,
-        lt=2**31,
-        description="Largest message over gRPC. As many are received at a time as fit into"
-        " HANDFUL_MAX_BYTES_IN_FLIGHT, each as large as that.",
-    )
-
-    @model_validator(mode="after")
-    def _grpc_can_be_had(self) -> Self:
-        """Before anything is done."""
-        if self.grpc_port is None:
-            return self
-        if "open-inference" not in self.integrations:
-            raise ValueError("HANDFUL_GRPC_PORT needs HANDFUL_INTEGRATIONS=open-inference")
-        if find_spec("grpc") is None or find_spec("grpc_health") is None:
-            raise ValueError("HANDFUL_GRPC_PORT needs gRPC: pip install 'handful[grpc]'")
-        return self
 
     @field_validator("integrations")
     @classmethod

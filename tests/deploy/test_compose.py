@@ -44,6 +44,7 @@ def resolve(tmp_path: Path) -> Any:
         ("cpu", {"handful"}, "cpu"),
         ("gpu", {"handful-gpu"}, "gpu"),
         ("postgres", {"handful-postgres", "postgres"}, "cpu"),
+        ("label-studio", {"handful-label-studio", "label-studio"}, "cpu"),
     ],
 )
 def test_a_profile_starts_one_service(
@@ -52,6 +53,9 @@ def test_a_profile_starts_one_service(
     services = resolve(profile)
     assert set(services) == names
     for name, service in services.items():
+        if name == "label-studio":
+            assert service["ports"] == ["127.0.0.1:8080:8080"]
+            continue
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         if name == "postgres":

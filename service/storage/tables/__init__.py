@@ -41,12 +41,14 @@ from service.storage.tables.images import (
 )
 from service.storage.tables.inbox import RememberedContentRow, RememberedRow, VerdictRow
 from service.storage.tables.jobs import JobRow
+from service.storage.tables.label_studio import AnnotationRow, HeldRow, LearntRow
 from service.storage.tables.prompts import PromptedRow, TrainedPromptsRow
 
 __all__ = [
     "NULLABLE_JSON",
     "QUALIFIED",
     "AccessVersionRow",
+    "AnnotationRow",
     "ArchivedClassRow",
     "ArchivedSupportRow",
     "AuditRow",
@@ -58,6 +60,7 @@ __all__ = [
     "ContentObjectRow",
     "ContentRow",
     "ContentStoreRow",
+    "HeldRow",
     "HistoryRow",
     "IdempotencyRow",
     "Ids",
@@ -65,6 +68,7 @@ __all__ = [
     "JobRow",
     "Json",
     "KeyRow",
+    "LearntRow",
     "Moment",
     "Names",
     "PromptRow",

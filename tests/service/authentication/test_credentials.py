@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from service.access.principal import Scope
@@ -17,7 +19,10 @@ USER = (b"x-forwarded-user", b"ann@example.com")
         ({}, None),
         ({b"authorization": b"Bearer abc"}, "abc"),
         ({b"authorization": b"bearer  abc "}, "abc"),
-        ({b"authorization": b"Basic abc"}, None),
+        ({b"authorization": b"Digest abc"}, None),
+        ({b"authorization": b"Basic " + base64.b64encode(b"any one:abc")}, "abc"),
+        ({b"authorization": b"basic  " + base64.b64encode(b":a:bc")}, "a:bc"),
+        ({b"authorization": b"Basic " + base64.b64encode(b"ann:abc"), b"x-api-key": b"def"}, "def"),
         ({b"x-api-key": b"abc"}, "abc"),
         ({b"authorization": b"Basic abc", b"x-api-key": b"def"}, "def"),
         ({b"x-api-key": b"abc", b"authorization": b"Bearer abc"}, "abc"),
@@ -36,12 +41,20 @@ def test_a_key_is_a_bearer_token_or_has_a_field_of_its_own(
         [(b"x-api-key", b"def"), (b"authorization", b"Bearer abc")],
         [(b"authorization", b"Bearer abc"), (b"authorization", b"Bearer def")],
         [(b"x-api-key", b"abc"), (b"x-api-key", b"def")],
+        [(b"authorization", b"Basic OmFiYw=="), (b"authorization", b"Basic OmRlZg==")],
     ],
 )
 def test_different_keys_in_one_request_are_nobodys(fields: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(KeyRequired) as refused:
         key_in(fields)
     assert "different keys" in str(refused.value.detail)
+
+
+@pytest.mark.parametrize("written", [b"", b"abc", b"OmFiYw", b"\xff\xfe", b"YWJj", b"!!!!"])
+def test_basic_credentials_that_cannot_be_read_are_told(written: bytes) -> None:
+    with pytest.raises(KeyRequired) as refused:
+        key_in([(b"authorization", b"Basic " + written)])
+    assert "base64 of USER:KEY" in str(refused.value.detail)
 
 
 def test_a_trusted_proxy_says_who_asks() -> None:

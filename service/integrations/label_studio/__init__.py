@@ -1,0 +1,39 @@
+"""Label Studio's ML backend: a classifier that pre-annotates, and learns from annotations.
+
+Label Studio knows a backend by a URL, ``/label-studio/{name}``, which is one classifier's:
+
+    routes.py            what it asks, and what it is answered
+    labelling_config.py  which choices of which image a project asks people for
+    predicting.py        tasks → predictions
+    events.py            webhooks → what they say of annotations
+    merging.py           in any order, and twice, into the rows of annotations
+    desired_state.py     these rows: what classifiers are to be brought to
+    worker.py            whatever is due, in the background
+    learning.py          annotations → images of the classifier, and what they hold of it
+    adding.py, learnt_images.py  images that come by them, and go with the last that holds them
+    comparing.py         a whole project, as webhooks get lost
+    images.py, places.py, credentials.py  where images are, and how they are asked for
+"""
+
+from __future__ import annotations
+
+from service.api.integration import Integration
+from service.fetching import fetcher_of
+from service.integrations.label_studio.images import LabelStudio
+from service.integrations.label_studio.routes import PREFIX, required_access, router_of
+from service.integrations.label_studio.worker import Worker
+from service.settings import Settings
+
+
+def integration(settings: Settings) -> Integration:
+    """The backend of the Label Studio of the settings."""
+    elsewhere = fetcher_of(settings.fetch_from, settings.max_image_bytes)
+    label_studio = LabelStudio(settings, elsewhere)
+    worker = Worker(label_studio)
+    return Integration(
+        name="label-studio",
+        prefix=PREFIX,
+        router=router_of(label_studio, worker),
+        required_access=required_access,
+        beside=worker.beside,
+    )

@@ -1,0 +1,172 @@
+"""``/label-studio/{name}``: what Label Studio asks an ML backend, of one classifier."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from service.access.principal import Principal, Scope, principal_of
+from service.access.required_access import RequiredAccess
+from service.api.dependencies import Name, ReadyParts
+from service.api.image_quota import count_images
+from service.api.json_route import count_marks
+from service.api.offloading import run_blocking
+from service.composition import ServiceParts
+from service.integrations.label_studio.desired_state import DesiredState
+from service.integrations.label_studio.events import Event, events_of
+from service.integrations.label_studio.images import MOST_MARKS, LabelStudio
+from service.integrations.label_studio.labelling_config import ConfigError, control_of
+from service.integrations.label_studio.predicting import Predictions
+from service.integrations.label_studio.worker import Worker
+from service.problems import ChangedMeanwhile, InvalidRequest, RequestTooLarge
+from service.registry.live import LiveClassifier
+from service.storage.errors import Outdated
+from service.tenancy import bare
+
+PREFIX = "/label-studio"
+_PATH = re.compile(rf"{PREFIX}/([^/]+)/([^/]+)")
+_SCOPES = {"predict": Scope.PREDICT, "setup": Scope.PREDICT, "webhook": Scope.WRITE}
+# Each failure is another webhook of the same annotations at the same time.
+_ATTEMPTS = 10
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def required_access(method: str, path: str) -> RequiredAccess:
+    """What a request needs: what is changed a key that writes, and so on."""
+    found = _PATH.fullmatch(path)
+    scope = Scope.READ
+    if method not in ("GET", "HEAD"):
+        scope = _SCOPES.get(found[2], Scope.WRITE) if found else Scope.WRITE
+    return RequiredAccess(scope, classifier=found[1] if found else None)
+
+
+def model_version(name: str, live: LiveClassifier) -> str:
+    """What predictions are told to be of: another one with each change of the classifier.
+
+    Label Studio does not ask again for predictions of the same one, so that of another classifier,
+    or of one that is made anew under the name, has to be another one, too.
+    """
+    made, digits = int(live.state.created_at.timestamp()), ""
+    while made:
+        made, last = divmod(made, 36)
+        digits = _DIGITS[last] + digits
+    return f"{bare(name)}@{live.state.revision}.{digits}"
+
+
+def router_of(label_studio: LabelStudio, worker: Worker) -> APIRouter:
+    """The routes.
+
+    Args:
+        label_studio: Where images are.
+        worker: Told of what is accepted.
+    """
+    router = APIRouter(prefix=PREFIX + "/{name}")
+
+    @router.get("/health")
+    async def health(name: Name, parts: ReadyParts) -> dict[str, str]:
+        await run_blocking(parts.registry.live, name)
+        return {"status": "UP", "model_class": "Handful"}
+
+    @router.post("/setup")
+    async def setup(name: Name, parts: ReadyParts) -> dict[str, str]:
+        live = await run_blocking(parts.registry.live, name)
+        return {"model_version": model_version(name, live)}
+
+    @router.get("/versions")
+    async def versions(name: Name, parts: ReadyParts) -> dict[str, list[str]]:
+        live = await run_blocking(parts.registry.live, name)
+        return {"versions": [model_version(name, live)]}
+
+    @router.post("/predict")
+    async def predict(name: Name, parts: ReadyParts, request: Request) -> dict[str, Any]:
+        told = await _document(request)
+        tasks, config = told.get("tasks"), told.get("label_config")
+        if not isinstance(tasks, list) or not isinstance(config, str):
+            raise InvalidRequest("Label Studio sends tasks and label_config; one of them is not.")
+        try:
+            control = control_of(config)
+        except ConfigError as error:
+            raise InvalidRequest(str(error)) from error
+        live = await run_blocking(parts.registry.live, name)
+        version = model_version(name, live)
+        await count_images(request.scope, len(tasks))
+        predictions = Predictions(request, parts, name, control, label_studio, version)
+        return {"results": await predictions.of(tasks), "model_version": version}
+
+    @router.post("/webhook")
+    async def webhook(name: Name, parts: ReadyParts, request: Request) -> dict[str, Any]:
+        events = events_of(await _document(request))
+        live = await run_blocking(parts.registry.live, name)
+        accepted = 0
+        if events:
+            accepted = await _accepted(parts, live, events, _told_by(request, parts))
+            worker.wake()
+        return {"status": "accepted", "annotations": accepted}
+
+    @router.get("/status")
+    async def status(name: Name, parts: ReadyParts) -> dict[str, Any]:
+        live = await run_blocking(parts.registry.live, name)
+        found = await run_blocking(DesiredState(parts.engine).status, live.state.id)
+        return {
+            "classifier": bare(name),
+            "model_version": model_version(name, live),
+            "label_studio_url": label_studio.url or None,
+            **asdict(found),
+        }
+
+    return router
+
+
+async def _accepted(
+    parts: ServiceParts,
+    live: LiveClassifier,
+    events: list[Event],
+    told_by: Mapping[str, Any] | None,
+) -> int:
+    state = DesiredState(parts.engine)
+    for _ in range(_ATTEMPTS):
+        try:
+            return await run_blocking(state.accept, live.state.id, events, told_by)
+        except Outdated:  # the classifier has gone, or the same was just told
+            await run_blocking(parts.registry.live, live.basis().name)
+    raise ChangedMeanwhile("The same annotations were told of by others. Send it again.")
+
+
+def _told_by(request: Request, parts: ServiceParts) -> dict[str, Any] | None:
+    """Who tells of annotations, for the audit log and the history."""
+    if parts.settings.auth == "none":
+        return None
+    principal: Principal = principal_of(request.scope)
+    return {
+        "tenant": principal.tenant,
+        "key": principal.key_id,
+        "user": principal.user,
+        "audited": parts.settings.audit_days > 0,
+    }
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    """The JSON object of a body, whatever media type it is said to be of.
+
+    Raises:
+        InvalidRequest: It is none.
+        RequestTooLarge: Reading it would hold up others.
+    """
+    body = await request.body()
+    if count_marks(body) > MOST_MARKS:
+        raise RequestTooLarge(
+            "The JSON has more values than are read at a time. Select fewer tasks in Label Studio;"
+            " what a webhook of many annotations said is found again by Start Training."
+        )
+    try:
+        told = await run_blocking(json.loads, body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is no JSON object as Label Studio sends it.") from error
+    if not isinstance(told, dict):
+        raise InvalidRequest("The body is no JSON object as Label Studio sends it.")
+    return told

@@ -1,0 +1,135 @@
+"""The worker: brings classifiers to their annotations, whatever was told of them meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from fastapi import FastAPI
+from fastapi_problem.error import StatusProblem
+
+from service.api.offloading import run_blocking
+from service.composition import ServiceParts
+from service.fetching import FetchError
+from service.integrations.label_studio.comparing import compare
+from service.integrations.label_studio.desired_state import DesiredState, Due
+from service.integrations.label_studio.events import WHOLE_PROJECT
+from service.integrations.label_studio.images import LabelStudio
+from service.integrations.label_studio.learning import Learner
+from service.integrations.label_studio.learnt_images import with_unheld
+from service.problems import InvalidRequest
+from service.storage.errors import Outdated
+
+logger = logging.getLogger("handful")
+
+# Annotations that are worked on at a time, and for how long nobody else takes them.
+_SOME, _LEASE = 32, timedelta(minutes=5)
+# Seconds between two looks for what other processes have accepted, or left behind.
+_LOOK, _LOOK_ALONE = 2.0, 60.0
+# And until what could not be done is tried again.
+_AGAIN = 5.0
+_STARTS = 0.1
+
+
+class Worker:
+    """The worker of a process; several share the work by the database.
+
+    Args:
+        label_studio: Where images are.
+    """
+
+    def __init__(self, label_studio: LabelStudio) -> None:
+        self._label_studio = label_studio
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was accepted; for the event loop's thread."""
+        self._wake.set()
+
+    @asynccontextmanager
+    async def beside(self, app: FastAPI) -> AsyncIterator[None]:
+        """Work as long as the application takes requests."""
+        working = asyncio.create_task(self._run(app))
+        try:
+            yield
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+
+    async def _run(self, app: FastAPI) -> None:
+        while (parts := app.state.parts) is None:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(_STARTS)
+        state = DesiredState(parts.engine)
+        work = _Work(parts, state, self._label_studio)
+        alone = parts.lock is not None
+        begun = False
+        while True:
+            self._wake.clear()
+            pause = _LOOK_ALONE if alone else _LOOK
+            try:
+                if alone and not begun:  # who took them before is not there any more
+                    await run_blocking(state.release_all)
+                begun = True
+                pause = min(pause, await work())
+            except (StatusProblem, Outdated, OSError) as error:
+                logger.warning("annotations of Label Studio wait: %s", error)
+                pause = _AGAIN
+            except Exception:
+                logger.exception("annotations of Label Studio cannot be worked on")
+                pause = _AGAIN
+            if pause > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause)
+
+
+class _Work:
+    """One turn after the other."""
+
+    def __init__(self, parts: ServiceParts, state: DesiredState, label_studio: LabelStudio) -> None:
+        self._parts = parts
+        self._state = state
+        self._label_studio = label_studio
+        self._learn = Learner(parts, state, label_studio)
+        self._left_behind = True
+
+    async def __call__(self) -> float:
+        """Work on what is due, some of it; returns in how many seconds something is due next."""
+        if self._left_behind:  # by whoever was ended, or failed, before images were removed
+            for classifier_id in await run_blocking(with_unheld, self._parts.engine):
+                await self._learn.remove(classifier_id)
+        self._left_behind = True
+        seconds = await self._some()
+        self._left_behind = False
+        return seconds
+
+    async def _some(self) -> float:
+        at = await run_blocking(self._state.next_due)
+        if at is None:
+            return float("inf")
+        if (seconds := (at - datetime.now(UTC)).total_seconds()) > 0:
+            return seconds
+        taken = await run_blocking(self._state.take, _SOME, _LEASE)
+        for one in taken:
+            if one.annotation == WHOLE_PROJECT:
+                await self._compare(one)
+        annotations = [one for one in taken if one.annotation != WHOLE_PROJECT]
+        if annotations:
+            await self._learn(annotations)
+        return 0
+
+    async def _compare(self, one: Due) -> None:
+        """Compare a project, and have its classifier tuned."""
+        problem = None
+        try:
+            await compare(self._state, self._label_studio, one)
+        except (FetchError, InvalidRequest) as error:
+            told = error.detail if isinstance(error, InvalidRequest) else f"Label Studio {error}."
+            problem = f"The annotations of the project could not be compared. {told}"
+            logger.warning("project %s of Label Studio: %s", one.project, problem)
+            await run_blocking(self._state.retry, one.classifier_id, one.project)
+        await run_blocking(self._state.settle, {one: (frozenset(), problem)})
+        if (name := await run_blocking(self._state.name_of, one.classifier_id)) is not None:
+            self._parts.registry.tunings.tell(name)
