@@ -155,8 +155,9 @@ class AccessControl:
         if not self._by_keys:
             principal = self._proxies.principal(scope.get(PEER_KEY), scope["headers"])
             return Holder(principal, tuple(keys.tenant_policies(principal.tenant)))
-        key = key_in(scope["headers"])
-        if key is None and token_in(scope["headers"]) is not None:
+        has_session = token_in(scope["headers"]) is not None
+        key = key_in(scope["headers"], basic=not has_session)
+        if key is None and has_session:
             return await self.session_holder(scope)
         return await keys.holder(key)
 

@@ -26,30 +26,34 @@ _UNTRUSTED = (
 )
 
 
-def key_in(headers: Headers) -> str | None:
+def key_in(headers: Headers, *, basic: bool = True) -> str | None:
     """The key that a request brings.
 
     As a bearer token (RFC 6750, 2.1), as ``x-api-key`` or, where there is neither, as the password
     of Basic authentication (RFC 7617), whoever the user is: some systems can send nothing else. A
     proxy's own Basic credentials do not count beside a key.
 
+    Args:
+        headers: Of the request.
+        basic: Whether Basic authentication counts, which it does not beside a session's cookie.
+
     Raises:
         KeyRequired: It brings several: whoever reads another one than this does would take it for
             somebody else's. Or one that cannot be read.
     """
     keys = set[str]()
-    basic: list[str] = []
+    passwords: list[str] = []
     for name, value in headers:
         if name == b"authorization":
             scheme, _, token = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer":
                 keys.add(token.strip())
-            elif scheme.lower() == "basic":
-                basic.append(token.strip())
+            elif scheme.lower() == "basic" and basic:
+                passwords.append(token.strip())
         elif name == b"x-api-key":
             keys.add(value.decode("latin-1").strip())
     if not keys:
-        keys.update(map(_password, basic))
+        keys.update(map(_password, passwords))
     if len(keys) > 1:
         raise KeyRequired("The request brings different keys. Send one, in one header field.")
     return next(iter(keys), None)

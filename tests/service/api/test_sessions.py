@@ -195,6 +195,16 @@ def test_a_key_counts_before_a_cookie(keyed: Keyed) -> None:
         assert http.delete("/v1/classifiers/a", headers={"x-api-key": keyed.operator})
 
 
+def test_what_a_proxy_asks_of_browsers_does_not_count_beside_a_cookie(keyed: Keyed) -> None:
+    with logged_in(keyed, keyed.operator) as http:
+        http.auth = httpx.BasicAuth("ann", "of the proxy")
+        assert http.get("/v1/keys").status_code == 200
+        http.cookies.clear()
+        problem(http.get("/v1/keys"), 401, "key-required", "not valid")
+        http.auth = httpx.BasicAuth("ann", keyed.operator)
+        assert http.get("/v1/keys").status_code == 200
+
+
 def test_logging_out_ends_the_session_wherever_its_cookie_is(keyed: Keyed) -> None:
     with logged_in(keyed, keyed.operator) as http, keyed.client(None) as thief:
         thief.headers["cookie"] = f"handful_session={http.cookies['handful_session']}"
