@@ -361,8 +361,8 @@ def screenshots(walk: Walk, url: str, out: Path) -> None:
 
 
 def of_itself(walk: Walk, contents: Sequence[bytes]) -> float:
-    """Images a second of the service's own API, in forms of 50, four at a time."""
-    groups = [contents[i : i + 50] for i in range(0, len(contents), 50)]
+    """Images a second of the service's own API, in forms of 40, four at a time."""
+    groups = [contents[i : i + 40] for i in range(0, len(contents), 40)]
 
     def ask(some: Sequence[bytes]) -> None:
         files = [("files", (f"{i}.png", one, "image/png")) for i, one in enumerate(some)]
@@ -387,33 +387,22 @@ def as_a_backend(walk: Walk, body: Json) -> float:
     return predicted / seconds
 
 
-def throughput(walk: Walk, tasks: int, rounds: int, files: Path) -> None:
-    """1000 tasks against the service's own throughput, in turns, so that both meet one load."""
-    pictures = drawn(-(-tasks // len(SUBJECTS)), first=100)[:tasks]
-    contents = [content for _, content in pictures]
-    walk.say(f"{tasks} pictures of {sum(map(len, contents)) / tasks / 1000:.0f} kB on average")
-    ids = walk.new_project("many", pictures)
+def throughput(walk: Walk, tasks: int, rounds: int) -> None:
+    """Pictures that the real Label Studio serves, against the service's own throughput."""
+    pictures = many(tasks)
+    walk.new_project("many", pictures)
     listed: list[Json] = []
     for page in range(1, -(-tasks // 100) + 1):
         path = f"/api/tasks/?project={walk.project}&page={page}&page_size=100"
         listed += walk.asked("GET", path)["tasks"]
-    body = {"tasks": listed, "project": "1.1", "label_config": CONFIG, "params": {}}
-    own, asked = [], []
-    of_itself(walk, contents[:100])
-    for _ in range(rounds):
-        own.append(of_itself(walk, contents))
-        asked.append(as_a_backend(walk, body))
-    mine, its = median(own), median(asked)
-    walk.say(
-        f"the service's own API: {mine:.1f} images/s; as a backend, with pictures of the real Label"
-        f" Studio on the same processors: {its:.1f} tasks/s ({its / mine:.0%})"
-    )
+    compared(walk, [content for _, content in pictures], listed, rounds, "the real Label Studio")
+
+
+def throughput_of_the_service(walk: Walk, tasks: int, rounds: int, files: Path) -> None:
+    """The same with a stand-in that serves files and does nothing else."""
+    contents = [content for _, content in many(tasks)]
     with label_studio() as light:
-        data = [
-            {"id": i, "data": light.task(one)["data"]} for i, one in zip(ids, contents, strict=True)
-        ]
-        light_body = {**body, "tasks": data}
-        own, asked = [], []
+        listed = [light.task(content) for content in contents]
         with beside(light.url, files) as other:
             elsewhere = Walk(walk.there, other, walk.backend, walk.said)
             assert other.put(f"/v1/classifiers/{walk.backend}", json={}).is_success
@@ -422,15 +411,27 @@ def throughput(walk: Walk, tasks: int, rounds: int, files: Path) -> None:
                 posted = other.post(where, files={"f": ("a.png", content, "image/png")})
                 assert posted.is_success, posted.text
             elsewhere.settle()
-            of_itself(elsewhere, contents[:100])
-            for _ in range(rounds):
-                own.append(of_itself(elsewhere, contents))
-                asked.append(as_a_backend(elsewhere, light_body))
+            compared(elsewhere, contents, listed, rounds, "a file server that costs little")
+
+
+def many(tasks: int) -> list[tuple[str, bytes]]:
+    return drawn(-(-tasks // len(SUBJECTS)), first=100)[:tasks]
+
+
+def compared(
+    walk: Walk, contents: Sequence[bytes], tasks: list[Json], rounds: int, of: str
+) -> None:
+    """Both ways in turns, so that they meet one load; medians."""
+    size = sum(map(len, contents)) / len(contents) / 1000
+    walk.say(f"{len(contents)} pictures of {size:.0f} kB on average, of {of} on these processors")
+    body = {"tasks": tasks, "project": "1.1", "label_config": CONFIG, "params": {}}
+    own, asked = [], []
+    of_itself(walk, contents[:100])
+    for _ in range(rounds):
+        own.append(of_itself(walk, contents))
+        asked.append(as_a_backend(walk, body))
     mine, its = median(own), median(asked)
-    walk.say(
-        f"the service's own API: {mine:.1f} images/s; as a backend, with pictures of a file server"
-        f" that costs little: {its:.1f} tasks/s ({its / mine:.0%})"
-    )
+    walk.say(f"  own API {mine:.1f} images/s, as a backend {its:.1f} tasks/s: {its / mine:.0%}")
 
 
 @contextlib.contextmanager
@@ -467,6 +468,7 @@ def main() -> None:
                     folder / "here",
                     auth="keys",
                     precision="float32",
+                    predict_seconds=600,
                     integrations="label-studio",
                     label_studio_url=url,
                     label_studio_token=token,
@@ -485,12 +487,14 @@ def main() -> None:
                 label_and_correct(walk, relay, key)
                 screenshots(walk, url, options.out)
                 if options.tasks:
-                    throughput(walk, options.tasks, options.rounds, folder / "beside")
+                    throughput(walk, options.tasks, options.rounds)
                 log = server.log.read_text()
                 assert "Traceback" not in log
                 assert token not in log
                 assert LEGACY not in log
                 server.stop()
+            if options.tasks:
+                throughput_of_the_service(walk, options.tasks, options.rounds, folder / "beside")
     (options.out / "walk.txt").write_text("\n".join(walk.said) + "\n")
     (options.out / "walk.json").write_text(json.dumps(walk.said, indent=1))
 
