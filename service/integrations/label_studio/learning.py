@@ -181,7 +181,10 @@ class Learner:
             wanted[one] = frozenset((sha256, label) for label in labels)
         if not wanted:
             return settled
-        await run_blocking(self._state.hold, wanted)
+        held = await run_blocking(self._state.hold, wanted)
+        wanted = {one: pairs for one, pairs in wanted.items() if one in held}
+        if not wanted:
+            return settled
         images = [UploadedImage.of(file_name(one.image or ""), contents[one]) for one in wanted]
         registry = self._registry(next(iter(wanted)), record_learnt)
         labels_of = [[label for _, label in sorted(pairs)] for pairs in wanted.values()]
