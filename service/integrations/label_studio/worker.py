@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 from fastapi import FastAPI
 from fastapi_problem.error import StatusProblem
@@ -93,17 +94,30 @@ class _Work:
         self._state = state
         self._label_studio = label_studio
         self._learn = Learner(parts, state, label_studio)
-        self._left_behind = True
+        self._look_at: float | None = 0.0  # for images that are to be removed still
 
     async def __call__(self) -> float:
         """Work on what is due, some of it; returns in how many seconds something is due next."""
-        if self._left_behind:  # by whoever was ended, or failed, before images were removed
-            for classifier_id in await run_blocking(with_unheld, self._parts.engine):
+        if self._look_at is not None and monotonic() >= self._look_at:
+            self._look_at = None
+            await self._remove_left()
+        try:
+            return await self._some()
+        except BaseException:
+            self._look_at = 0.0
+            raise
+
+    async def _remove_left(self) -> None:
+        """Remove what was left by whoever was ended, or failed, before images were removed.
+
+        A classifier that cannot be changed holds up no other one.
+        """
+        for classifier_id in await run_blocking(with_unheld, self._parts.engine):
+            try:
                 await self._learn.remove(classifier_id)
-        self._left_behind = True
-        seconds = await self._some()
-        self._left_behind = False
-        return seconds
+            except (StatusProblem, Outdated) as error:
+                logger.warning("images of annotations of Label Studio stay for now: %s", error)
+                self._look_at = monotonic() + _LOOK_ALONE
 
     async def _some(self) -> float:
         at = await run_blocking(self._state.next_due)
@@ -117,7 +131,11 @@ class _Work:
                 await self._compare(one)
         annotations = [one for one in taken if one.annotation != WHOLE_PROJECT]
         if annotations:
-            await self._learn(annotations)
+            try:
+                await self._learn(annotations)
+            except StatusProblem as problem:  # of this classifier, and the others are due as well
+                await self._learn.postpone(annotations, problem.detail or problem.title)
+                self._look_at = monotonic() + _LOOK_ALONE
         return 0
 
     async def _compare(self, one: Due) -> None:
