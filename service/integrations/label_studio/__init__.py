@@ -21,7 +21,12 @@ from __future__ import annotations
 from service.api.integration import Integration
 from service.fetching import fetcher_of
 from service.integrations.label_studio.images import LabelStudio
-from service.integrations.label_studio.routes import PREFIX, required_access, router_of
+from service.integrations.label_studio.routes import (
+    PREFIX,
+    required_access,
+    router_of,
+    takes_images,
+)
 from service.integrations.label_studio.worker import Worker
 from service.settings import Settings
 
@@ -34,7 +39,8 @@ def integration(settings: Settings) -> Integration:
     return Integration(
         name="label-studio",
         prefix=PREFIX,
-        router=router_of(label_studio, worker),
+        router=router_of(label_studio, worker, settings.label_studio_tenant),
         required_access=required_access,
+        takes_images=takes_images,
         beside=worker.beside,
     )

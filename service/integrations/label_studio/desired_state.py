@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.integrations.label_studio.events import Event
 from service.integrations.label_studio.learnt_images import unheld
-from service.integrations.label_studio.merging import merge
+from service.integrations.label_studio.merging import merge, to_be_learnt
 from service.storage.errors import Outdated
 from service.storage.tables import AnnotationRow, ClassifierRow, HeldRow
 from service.storage.transactions import execute_or_outdated, flush_or_outdated, writing
@@ -101,6 +101,11 @@ class DesiredState:
             changed = merge(session, classifier_id, events, told_by)
             flush_or_outdated(session)
         return changed
+
+    def to_be_learnt(self, classifier_id: int, events: Sequence[Event]) -> int:
+        """Of how many annotations images are to be learnt by what is not accepted yet."""
+        with Session(self._engine) as session:
+            return to_be_learnt(session, classifier_id, events)
 
     def take(self, most: int, lease: timedelta) -> list[Due]:
         """Annotations of one classifier that are due, which no one else takes for a while."""

@@ -32,6 +32,7 @@ def test_a_damaged_classifier_waits_and_all_others_learn(tmp_path: Path, vit: st
             for one in (bad, well):
                 assert one.classifier.put(names_carry_meaning=False).status_code == 201
             webhooks = [there.annotate(there.task(picture(i)), "ant") for i in range(2)]
+            left, waits = (webhook["annotation"]["id"] for webhook in webhooks)
             bad.tell(*webhooks)
             well.tell(there.annotate(there.task(picture(3)), "ant"))
             assert (bad.counts(), well.counts()) == ({"ant": 2}, {"ant": 1})
@@ -41,10 +42,12 @@ def test_a_damaged_classifier_waits_and_all_others_learn(tmp_path: Path, vit: st
             database.execute("UPDATE classifiers SET tuning = '[]' WHERE name = ?", name)
             mine = "classifier_id = (SELECT id FROM classifiers WHERE name = ?)"
             # One was ended before it removed an image, and had still to learn of another.
-            database.execute(f"DELETE FROM label_studio_held WHERE {mine} AND annotation = 1", name)
+            database.execute(
+                f"DELETE FROM label_studio_held WHERE {mine} AND annotation = {left}", name
+            )
             database.execute(
                 "UPDATE label_studio_annotations SET due_at = '2026-01-01 00:00:00'"
-                f" WHERE {mine} AND annotation = 2",
+                f" WHERE {mine} AND annotation = {waits}",
                 name,
             )
         with Server.ready(tmp_path, **settings) as server, server.client() as http:
@@ -54,7 +57,7 @@ def test_a_damaged_classifier_waits_and_all_others_learn(tmp_path: Path, vit: st
             server.stop()
             assert "Traceback" not in server.log.read_text()
         with closing(sqlite3.connect(tmp_path / "handful.db")) as database:
-            held = f"SELECT count(*) FROM label_studio_held WHERE {mine} AND annotation = 2"
+            held = f"SELECT count(*) FROM label_studio_held WHERE {mine} AND annotation = {waits}"
             assert database.execute(held, name).fetchall() == [(1,)]
             told = f"SELECT problem FROM label_studio_annotations WHERE {mine} AND due_at NOTNULL"
             [(problem,)] = database.execute(told, name).fetchall()
