@@ -116,6 +116,15 @@ class AccessControl:
             scope[QUOTA_KEY] = quota = RequestQuota(holder.policies, meters)
             await quota.take("requests", 1)
 
+    def quota_of(self, principal: Principal) -> RequestQuota:
+        """The quota of somebody, for what is done on their behalf after their request.
+
+        Raises:
+            NotReady: Nobody knows it yet.
+        """
+        _, keys = self._ready()
+        return RequestQuota(keys.policies(principal), self._shared_meters() or self._meters)
+
     def _shared_meters(self) -> Meters | None:
         parts = self._parts()
         return None if parts is None else parts.meters

@@ -32,7 +32,8 @@ class Integration:
         router: Its routes, with the prefix; they are no part of the OpenAPI document.
         required_access: What a request needs, by its method and path; None: anybody may send it.
         errors: What becomes of a problem document, so that the system can read it.
-        takes_images: Whether bodies hold images, so that they may be as large as those of forms.
+        takes_images: Whether bodies that are sent to a path, without the root path, hold images, so
+            that they may be as large as those of forms.
         beside: Entered before the application takes requests, and left after its last one; what it
             needs of the service may not have started yet.
     """
@@ -42,7 +43,7 @@ class Integration:
     router: APIRouter
     required_access: Callable[[str, str], RequiredAccess | None]
     errors: Callable[[Mapping[str, Any]], Mapping[str, Any]] = with_error
-    takes_images: bool = True
+    takes_images: Callable[[str], bool] = bool
     beside: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
 
     def has(self, path: str) -> bool:
@@ -81,4 +82,4 @@ class Integrations:
     def take_images(self, path: str) -> bool:
         """Whether bodies that are sent to a path hold images, of one of them."""
         one = self.at(path)
-        return one is not None and one.takes_images
+        return one is not None and one.takes_images(path.removeprefix(self._root_path))

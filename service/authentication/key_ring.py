@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic, sleep, time
@@ -145,6 +146,13 @@ class KeyRing:
     def tenant_policies(self, tenant: str) -> list[Policy]:
         """What a tenant may send a second, with all its keys together."""
         return policies_of(self.limits(tenant), "tenant", tenant)
+
+    def policies(self, principal: Principal) -> Sequence[Policy]:
+        """What somebody may send a second; those of a key alone as long as it is there."""
+        key = self._access.keys.get(principal.key_id or "")
+        if key is None:
+            return self.tenant_policies(principal.tenant)
+        return self._held(key).policies
 
     def taken_use(self) -> dict[str, float]:
         """When keys were used since the last call."""

@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from service.name_validation import CLASSIFIER
+from service.tenancy import DEFAULT_TENANT
+
 
 class LabelStudioSettings(BaseModel):
     """Settings of Label Studio, whose backend the service is."""
@@ -18,6 +21,13 @@ class LabelStudioSettings(BaseModel):
     label_studio_token: SecretStr = Field(
         SecretStr(""),
         description="A user's access token there, personal or legacy, which is sent nowhere else.",
+    )
+
+    label_studio_tenant: str = Field(
+        DEFAULT_TENANT,
+        pattern=rf"^(?:{CLASSIFIER})?$",
+        description="The tenant whose keys alone Label Studio's backend answers, as whoever it"
+        " answers sees what the token sees; the default tenant if empty.",
     )
 
     @field_validator("label_studio_url")

@@ -10,6 +10,7 @@ Label Studio knows a backend by a URL, ``/label-studio/{name}``, which is one cl
     desired_state.py     these rows: what classifiers are to be brought to
     worker.py            whatever is due, in the background
     learning.py          annotations → images of the classifier, and what they hold of it
+    identity.py          a classifier that is renamed, and another one of its name
     adding.py, learnt_images.py  images that come by them, and go with the last that holds them
     comparing.py         a whole project, as webhooks get lost
     images.py, places.py, credentials.py  where images are, and how they are asked for
@@ -20,7 +21,12 @@ from __future__ import annotations
 from service.api.integration import Integration
 from service.fetching import fetcher_of
 from service.integrations.label_studio.images import LabelStudio
-from service.integrations.label_studio.routes import PREFIX, required_access, router_of
+from service.integrations.label_studio.routes import (
+    PREFIX,
+    required_access,
+    router_of,
+    takes_images,
+)
 from service.integrations.label_studio.worker import Worker
 from service.settings import Settings
 
@@ -33,7 +39,8 @@ def integration(settings: Settings) -> Integration:
     return Integration(
         name="label-studio",
         prefix=PREFIX,
-        router=router_of(label_studio, worker),
+        router=router_of(label_studio, worker, settings.label_studio_tenant),
         required_access=required_access,
+        takes_images=takes_images,
         beside=worker.beside,
     )

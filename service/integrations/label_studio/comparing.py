@@ -6,6 +6,7 @@ are not listed any more are asked for one by one before they count as deleted.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from service.api.offloading import run_blocking
@@ -20,21 +21,30 @@ from service.integrations.label_studio.events import (
     project_of,
 )
 from service.integrations.label_studio.images import LabelStudio
+from service.storage.statements import chunks
 
 _PAGE, _MOST_PAGES = 100, 10_000
 # Annotations of one comparison that are asked for one by one; the next one goes on.
 _MOST_UNSEEN = 1000
 
 
-async def compare(state: DesiredState, label_studio: LabelStudio, asked: Due) -> None:
+async def compare(
+    state: DesiredState,
+    label_studio: LabelStudio,
+    asked: Due,
+    count: Callable[[int], Awaitable[None]],
+) -> None:
     """Bring what is known of a project's annotations to what Label Studio says now.
 
     Args:
         state: What is known.
         label_studio: Who is asked.
         asked: Of the project.
+        count: Counts images that are to be learnt, or raises where they are too many by now; what
+            comes before them is accepted then, and found again by the next comparison.
 
     Raises:
+        RateLimited: ``count`` does.
         FetchError: It does not answer, or not as its API does.
     """
     number = project_id(asked.project)
@@ -60,6 +70,7 @@ async def compare(state: DesiredState, label_studio: LabelStudio, asked: Due) ->
             for annotation in _objects(task.get("annotations"))
         ]
         seen |= {event.annotation for event in events}
+        await count(await run_blocking(state.to_be_learnt, asked.classifier_id, events))
         await _accept(state, asked, events)
         if not isinstance(listed, list) or len(listed) < _PAGE:
             break
@@ -72,8 +83,8 @@ async def compare(state: DesiredState, label_studio: LabelStudio, asked: Due) ->
 
 
 async def _accept(state: DesiredState, asked: Due, events: list[Event]) -> None:
-    if events:
-        await run_blocking(state.accept, asked.classifier_id, events, asked.told_by)
+    for some in chunks(events):
+        await run_blocking(state.accept, asked.classifier_id, some, asked.told_by)
 
 
 async def _is_there(label_studio: LabelStudio, annotation: int) -> bool:

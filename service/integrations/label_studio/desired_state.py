@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from service.integrations.label_studio.events import Event
 from service.integrations.label_studio.learnt_images import unheld
-from service.integrations.label_studio.merging import merge
+from service.integrations.label_studio.merging import merge, to_be_learnt
+from service.storage.errors import Outdated
 from service.storage.tables import AnnotationRow, ClassifierRow, HeldRow
 from service.storage.transactions import execute_or_outdated, flush_or_outdated, writing
 
@@ -94,9 +95,17 @@ class DesiredState:
             Outdated: Another process has just written the same; or the classifier is gone.
         """
         with writing(self._engine) as session:
+            # A task that is deleted and an annotation of it that is made do not see each other.
+            if not _locked(session, [classifier_id]):
+                raise Outdated
             changed = merge(session, classifier_id, events, told_by)
             flush_or_outdated(session)
         return changed
+
+    def to_be_learnt(self, classifier_id: int, events: Sequence[Event]) -> int:
+        """Of how many annotations images are to be learnt by what is not accepted yet."""
+        with Session(self._engine) as session:
+            return to_be_learnt(session, classifier_id, events)
 
     def take(self, most: int, lease: timedelta) -> list[Due]:
         """Annotations of one classifier that are due, which no one else takes for a while."""
@@ -135,26 +144,33 @@ class DesiredState:
         with writing(self._engine) as session:
             session.execute(taken.values(due_at=now))
 
-    def hold(self, wanted: Mapping[Due, Pairs]) -> None:
-        """Write down what annotations are about to hold, beside what they hold."""
+    def hold(self, wanted: Mapping[Due, Pairs]) -> set[Due]:
+        """Write down what annotations are about to hold, beside what they hold.
+
+        Returns:
+            Those that do: what was changed since it was taken holds nothing by it.
+        """
         with writing(self._engine) as session:
             # Whoever removes what nothing holds looks once more while the row is theirs.
-            ids = sorted({one.classifier_id for one in wanted})
-            locked = select(ClassifierRow.id).where(ClassifierRow.id.in_(ids))
-            session.execute(locked.order_by(ClassifierRow.id).with_for_update())
-            for one, pairs in wanted.items():
-                held = _held(session, one)
-                _hold(session, one, pairs - held)
+            _locked(session, {one.classifier_id for one in wanted})
+            held = set()
+            for one in sorted(wanted, key=_key):
+                if _row(session, one) is not None:
+                    _hold(session, one, wanted[one] - _held(session, one))
+                    held.add(one)
+            return held
 
     def settle(self, settled: Mapping[Due, tuple[Pairs, str | None]]) -> None:
         """Write down what annotations hold, and why not all that was wanted.
 
-        What was changed meanwhile stays due.
+        What was changed meanwhile stays due, or becomes due again.
         """
         with writing(self._engine) as session:
-            for one, (pairs, problem) in settled.items():
-                row = session.get(AnnotationRow, _key(one), with_for_update=True)
-                if row is None or row.wanted != one.wanted:
+            for one in sorted(settled, key=_key):
+                pairs, problem = settled[one]
+                row = _row(session, one)
+                if row is None:
+                    _look_again(session, one)
                     continue
                 for sha256, label in _held(session, one) - pairs:
                     session.execute(
@@ -165,11 +181,11 @@ class DesiredState:
                 row.done, row.due_at, row.tries, row.problem = row.wanted, None, 0, problem
 
     def postpone(self, some: Iterable[Due], problem: str, until: datetime) -> None:
-        """Work on annotations again later."""
+        """Work on annotations again later, as far as nobody has brought them about meanwhile."""
         with writing(self._engine) as session:
-            for one in some:
-                row = session.get(AnnotationRow, _key(one), with_for_update=True)
-                if row is not None and row.wanted == one.wanted:
+            for one in sorted(some, key=_key):
+                row = _row(session, one)
+                if row is not None and row.due_at is not None:
                     row.due_at, row.problem, row.tries = until, problem, row.tries + 1
 
     def retry(self, classifier_id: int, project: str) -> None:
@@ -239,6 +255,25 @@ class DesiredState:
         learnt, waiting, unlearnt = counted
         waiting += len(unheld(self._engine, classifier_id, _SHOWN))
         return Status(learnt=learnt, waiting=waiting, failed=unlearnt, problems=problems)
+
+
+def _locked(session: Session, classifiers: Collection[int]) -> bool:
+    """Lock the rows of classifiers; whether one is there."""
+    rows = select(ClassifierRow.id).where(ClassifierRow.id.in_(sorted(classifiers)))
+    return bool(session.scalars(rows.order_by(ClassifierRow.id).with_for_update()).all())
+
+
+def _row(session: Session, one: Due) -> AnnotationRow | None:
+    """The row of an annotation, locked; None: it is gone, or something else is wanted by now."""
+    row = session.get(AnnotationRow, _key(one), with_for_update=True)
+    return row if row is not None and row.wanted == one.wanted else None
+
+
+def _look_again(session: Session, one: Due) -> None:
+    """Whatever an outdated annotation has come to hold is let go of by working on it again."""
+    row = session.get(AnnotationRow, _key(one))
+    if row is not None and row.due_at is None:
+        row.due_at = datetime.now(UTC)
 
 
 def _held(session: Session, one: Due) -> Pairs:

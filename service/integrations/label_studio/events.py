@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ Json = Mapping[str, Any]
 WHOLE_PROJECT = 0
 _MOST_ID = 2**63 - 1
 _MOST_LABELS = 1000
+# What no database holds.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +97,12 @@ def annotation_event(project: str, control: Control | str, annotation: Json, tas
     if labels and image is None:
         why = f"The task's data have no {control.key!r}, which is to say where its image is."
         return Event(**known, problem=why)
-    if image is not None and "\0" in image:
-        return Event(**known, problem="The address of the task's image holds a NUL.")
-    return Event(**known, image=image, labels=tuple(one for one in labels if "\0" not in one))
+    if image is not None and _UNWRITABLE.search(image):
+        why = "holds a NUL, or half of a character (a lone surrogate)"
+        return Event(**known, problem=f"The address of the task's image {why}.")
+    return Event(
+        **known, image=image, labels=tuple(one for one in labels if not _UNWRITABLE.search(one))
+    )
 
 
 def project_of(about: Json) -> str:

@@ -21,8 +21,8 @@ from service.settings import Settings
 Took = Callable[[int], None]
 _ANYTHING = "*/*"
 _JSON = "application/json"
-MOST_MARKS = 1_000_000
-"""Commas, colons and brackets of JSON that is read: half a second that no other thread has."""
+# Commas, colons and brackets of an answer: half a second that no other thread has.
+_MOST_MARKS = 1_000_000
 # Characters of a data URI for each byte of its image, at most, and before them.
 _ENCODED, _HEAD = 3, 1000
 
@@ -154,7 +154,7 @@ class LabelStudio:
 
 
 def _read(answer: bytes) -> Any:
-    if count_marks(answer) > MOST_MARKS:
+    if count_marks(answer) > _MOST_MARKS:
         raise FetchError("is answered with more JSON than is read at a time", status=502)
     try:
         return json.loads(answer)

@@ -28,6 +28,7 @@ from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 from service.integrations.label_studio.adding import added
 from service.integrations.label_studio.desired_state import DesiredState, Due, Pairs
+from service.integrations.label_studio.identity import Only, by_name, identified
 from service.integrations.label_studio.images import LabelStudio
 from service.integrations.label_studio.learnt_images import (
     HeldAgain,
@@ -38,7 +39,7 @@ from service.integrations.label_studio.learnt_images import (
 )
 from service.integrations.label_studio.places import file_name
 from service.name_validation import checked_labels
-from service.problems import ImageNotFound, SingleLabels
+from service.problems import ClassifierNotFound, ImageNotFound, SingleLabels
 from service.registry.registry import Registry
 from service.storage.audit import AuditRecorder
 from service.storage.history import HistoryActor
@@ -59,8 +60,6 @@ for _outcome in ("settled", "failed", "postponed"):
 _AT_ONCE, _MOST_BYTES = 4, 64 * 2**20
 # Images that one change removes.
 _REMOVED = 256
-# What passes by itself; anything else that is wrong with one annotation is told.
-_PASSING = (429, 503, 507)
 _FETCHED_AGAIN = (None, 401, 403, 408, 429)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 600.0
 
@@ -86,12 +85,12 @@ class Learner:
         Raises:
             StatusProblem, Outdated: Nothing can be done at the moment.
         """
-        name = await run_blocking(self._state.name_of, due[0].classifier_id)
-        if name is None:
+        classifier_id = due[0].classifier_id
+        if await run_blocking(self._state.name_of, classifier_id) is None:
             return
         nothing = {one: (_NOTHING, one.problem) for one in due if one.deleted or not one.labels}
         await self._settle(nothing)
-        await self.remove(due[0].classifier_id, due[0])
+        await self.remove(classifier_id, due[0])
         left = [one for one in due if one not in nothing]
         while left:
             some, left = left[:_AT_ONCE], left[_AT_ONCE:]
@@ -100,8 +99,8 @@ class Learner:
                 some, left = left[:_AT_ONCE], left[_AT_ONCE:]
                 fetched |= await self._fetched(some)
             if fetched:
-                await self._learn(name, fetched)
-        await self.remove(due[0].classifier_id, due[0])
+                await self._learn(classifier_id, fetched)
+        await self.remove(classifier_id, due[0])
 
     async def remove(self, classifier_id: int, of: Due | None = None) -> None:
         """Remove images that came by annotations, and that none holds any more.
@@ -109,14 +108,20 @@ class Learner:
         Args:
             classifier_id: Whose.
             of: The annotation that has let go of them; None: it is not known.
+
+        Raises:
+            StatusProblem: It cannot be changed at the moment.
         """
         engine = self._parts.engine
         while ids := await run_blocking(unheld, engine, classifier_id, _REMOVED):
-            name = await run_blocking(self._state.name_of, classifier_id)
-            if name is None:
-                return
-            with suppress(HeldAgain):
+
+            async def removed(name: str, ids: list[str] = ids) -> bool:
                 await self._removed(name, classifier_id, of, ids)
+                return True
+
+            with suppress(HeldAgain):
+                if await by_name(self._state, classifier_id, removed) is None:
+                    return
 
     async def _fetched(self, some: Sequence[Due]) -> dict[Due, bytes]:
         """Images of those of which they can be had; the others are settled, or postponed."""
@@ -132,31 +137,35 @@ class Learner:
             if not isinstance(got, FetchError):
                 continue
             why = f"The image {got}."
-            passes = got.status in _FETCHED_AGAIN or (got.status or 0) >= 500
-            if passes:
-                await self._postpone([of], why)
+            later = got.status in _FETCHED_AGAIN or (got.status or 0) >= 500
+            if later:
+                await self.postpone([of], why)
             else:
                 await self._settle({of: (_NOTHING, why)})
         return {of: got for of, got in found.items() if isinstance(got, bytes)}
 
-    async def _learn(self, name: str, contents: Mapping[Due, bytes]) -> None:
+    async def _learn(self, classifier_id: int, contents: Mapping[Due, bytes]) -> None:
         """Learn of annotations whose images are there; of each alone where one has a fault."""
+
+        async def learnt(name: str) -> dict[Due, tuple[Pairs, str | None]]:
+            return await self._learnt(name, classifier_id, contents)
+
         try:
-            settled = await self._learnt(name, contents)
+            settled = await by_name(self._state, classifier_id, learnt)
         except StatusProblem as problem:
             why = problem.detail or problem.title
-            if problem.status in _PASSING:
-                await self._postpone(list(contents), why)
+            if passes(problem):
+                await self.postpone(list(contents), why)
             elif len(contents) > 1:
                 for one, content in contents.items():
-                    await self._learn(name, {one: content})
+                    await self._learn(classifier_id, {one: content})
             else:
                 await self._settle(dict.fromkeys(contents, (_NOTHING, why)))
         else:
-            await self._settle(settled)
+            await self._settle(settled or {})
 
     async def _learnt(
-        self, name: str, contents: Mapping[Due, bytes]
+        self, name: str, classifier_id: int, contents: Mapping[Due, bytes]
     ) -> dict[Due, tuple[Pairs, str | None]]:
         """Add images of annotations to a classifier.
 
@@ -166,7 +175,7 @@ class Learner:
         Raises:
             StatusProblem: The classifier cannot be given them; nothing was added.
         """
-        live = await run_blocking(self._parts.registry.live, name)
+        live = await identified(self._parts.registry, name, classifier_id)
         settled: dict[Due, tuple[Pairs, str | None]] = {}
         wanted: dict[Due, Pairs] = {}
         for one, content in contents.items():
@@ -181,9 +190,12 @@ class Learner:
             wanted[one] = frozenset((sha256, label) for label in labels)
         if not wanted:
             return settled
-        await run_blocking(self._state.hold, wanted)
+        held = await run_blocking(self._state.hold, wanted)
+        wanted = {one: pairs for one, pairs in wanted.items() if one in held}
+        if not wanted:
+            return settled
         images = [UploadedImage.of(file_name(one.image or ""), contents[one]) for one in wanted]
-        registry = self._registry(next(iter(wanted)), record_learnt)
+        registry = self._registry(classifier_id, next(iter(wanted)), record_learnt)
         labels_of = [[label for _, label in sorted(pairs)] for pairs in wanted.values()]
         embedded = await added(self._parts, registry, self._writers, name, images, labels_of)
         for (one, pairs), image in zip(wanted.items(), embedded, strict=True):
@@ -194,7 +206,8 @@ class Learner:
         return settled
 
     async def _removed(self, name: str, classifier_id: int, of: Due | None, ids: list[str]) -> None:
-        registry = self._registry(of, Removal(ids))
+        await identified(self._parts.registry, name, classifier_id)
+        registry = self._registry(classifier_id, of, Removal(ids))
         try:
             await anyio.to_thread.run_sync(
                 registry.reshaping.delete_images, name, ids, limiter=self._writers
@@ -203,8 +216,8 @@ class Learner:
             if len(ids) > 1:
                 for one in ids:
                     await self._removed(name, classifier_id, of, [one])
-            else:
-                await run_blocking(forget, self._parts.engine, classifier_id, ids[0])
+            elif not await run_blocking(forget, self._parts.engine, classifier_id, ids[0]):
+                raise ClassifierNotFound(name) from None  # it was of another one of the name
 
     async def _settle(self, settled: Mapping[Due, tuple[Pairs, str | None]]) -> None:
         if not settled:
@@ -215,7 +228,8 @@ class Learner:
             if problem is not None:
                 logger.warning("%s cannot be learnt of: %s", _called(one), problem)
 
-    async def _postpone(self, some: Sequence[Due], why: str) -> None:
+    async def postpone(self, some: Sequence[Due], why: str) -> None:
+        """Work on annotations later, whatever of them is not settled yet."""
         tries = min(one.tries for one in some)
         pause = min(_FIRST_PAUSE * 2 ** min(tries, 10), _LONGEST_PAUSE)
         until = datetime.now(UTC) + timedelta(seconds=pause)
@@ -228,15 +242,21 @@ class Learner:
             why,
         )
 
-    def _registry(self, of: Due | None, recorder: Recorder) -> Registry:
+    def _registry(self, classifier_id: int, of: Due | None, recorder: Recorder) -> Registry:
         """The registry whose changes are told as those of who told of an annotation."""
-        recorders: list[Recorder] = [recorder]
+        recorders: list[Recorder] = [Only(classifier_id), recorder]
         if of is not None and of.told_by is not None:
             recorders += _told(of, of.told_by)
         return self._parts.registry.recording(recorders)
 
 
 _NOTHING: Pairs = frozenset()
+
+
+def passes(problem: StatusProblem) -> bool:
+    """Whether it is no annotation's own fault, so that trying again may mend it."""
+    ours = problem.status == 429 or problem.status >= 500
+    return ours or isinstance(problem, ClassifierNotFound)
 
 
 def _told(one: Due, told_by: Mapping[str, Any]) -> list[Recorder]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.storage.class_rows import labels_of
 from service.storage.recording import Recorded
 from service.storage.statements import chunks
-from service.storage.tables import HeldRow, LearntRow
+from service.storage.tables import ClassRow, HeldRow, LearntRow, SupportRow
 from service.storage.transactions import writing
 
 
@@ -87,14 +87,22 @@ def with_unheld(engine: Engine) -> list[int]:
         return list(session.scalars(select(LearntRow.classifier_id).where(~_is_held()).distinct()))
 
 
-def forget(engine: Engine, classifier_id: int, public_id: str) -> None:
-    """Let go of an image that others have removed."""
+def forget(engine: Engine, classifier_id: int, public_id: str) -> bool:
+    """Let go of an image that others have removed; whether it is not there any more."""
+    there = (
+        select(SupportRow.id)
+        .join(ClassRow, ClassRow.id == SupportRow.class_id)
+        .where(SupportRow.public_id == public_id, ClassRow.classifier_id == classifier_id)
+    )
     with writing(engine) as session:
+        if session.scalar(there) is not None:
+            return False
         session.execute(
             delete(LearntRow).where(
                 LearntRow.classifier_id == classifier_id, LearntRow.public_id == public_id
             )
         )
+        return True
 
 
 def _is_held() -> ColumnElement[bool]:

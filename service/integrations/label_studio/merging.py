@@ -55,6 +55,26 @@ def merge(
     return changed
 
 
+def to_be_learnt(session: Session, classifier_id: int, events: Sequence[Event]) -> int:
+    """Of how many annotations images are to be learnt by events that are not merged yet.
+
+    Args:
+        session: Of a transaction, which reads alone.
+        classifier_id: Whose they are.
+        events: In any order.
+    """
+    labelled = [event for event in events if event.labels and not event.deleted]
+    rows = _rows(session, classifier_id, labelled, lock=False)
+    fresh = set()
+    for event in labelled:
+        row = rows.get((event.project, event.annotation))
+        if row is None or not (
+            row.deleted or (row.updated_at is not None and _version(event) <= _version(row))
+        ):
+            fresh.add((event.project, event.annotation))
+    return len(fresh)
+
+
 def _merged(
     row: AnnotationRow, event: Event, told_by: Mapping[str, Any] | None, *, gone: bool
 ) -> bool:
@@ -78,14 +98,16 @@ def _version(one: Event | AnnotationRow) -> tuple[Any, ...]:
     return one.updated_at, tuple(one.labels), one.image or ""
 
 
-def _rows(session: Session, classifier_id: int, events: Sequence[Event]) -> _Rows:
-    """Rows of annotations, and of their tasks that were deleted, locked."""
+def _rows(
+    session: Session, classifier_id: int, events: Sequence[Event], *, lock: bool = True
+) -> _Rows:
+    """Rows of annotations, and of their tasks that were deleted, locked or not."""
     found: _Rows = {}
     for project in sorted({event.project for event in events}):
         ids = {event.annotation for event in events if event.project == project}
         ids |= {-event.task for event in events if event.project == project and event.task}
         for some in chunks(sorted(ids)):
-            rows = session.scalars(
+            asked = (
                 select(AnnotationRow)
                 .where(
                     AnnotationRow.classifier_id == classifier_id,
@@ -93,8 +115,8 @@ def _rows(session: Session, classifier_id: int, events: Sequence[Event]) -> _Row
                     AnnotationRow.annotation.in_(some),
                 )
                 .order_by(AnnotationRow.annotation)
-                .with_for_update()
             )
+            rows = session.scalars(asked.with_for_update() if lock else asked)
             found |= {(row.project, row.annotation): row for row in rows}
     return found
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 from service.fetching import FetchError
 from service.fetching.sources import PORTS
 
+_HALF = re.compile("[\ud800-\udfff]")
 _STORED = re.compile(r"(?:s3|gs|azure-blob):", re.IGNORECASE)
 # What Label Studio serves files at. Nothing else of it is asked for, whatever a task says: the
 # token may be an administrator's.
@@ -54,6 +55,8 @@ def place_of(address: str, task: int | None, label_studio: str) -> Place:
     Raises:
         FetchError: It is nowhere that is asked for.
     """
+    if _HALF.search(address):
+        raise _refused("has an address with half of a character (a lone surrogate)")
     if address[:5].lower() == "data:":
         return Content(_of_data_uri(address))
     if _STORED.match(address):

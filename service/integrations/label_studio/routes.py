@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from service.access.principal import Principal, Scope, principal_of
 from service.access.required_access import RequiredAccess
 from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
-from service.api.json_route import count_marks
+from service.api.json_route import MOST_MARKS, count_marks
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
 from service.integrations.label_studio.desired_state import DesiredState
 from service.integrations.label_studio.events import Event, events_of
-from service.integrations.label_studio.images import MOST_MARKS, LabelStudio
+from service.integrations.label_studio.images import LabelStudio
 from service.integrations.label_studio.labelling_config import ConfigError, control_of
 from service.integrations.label_studio.predicting import Predictions
 from service.integrations.label_studio.worker import Worker
-from service.problems import ChangedMeanwhile, InvalidRequest, RequestTooLarge
+from service.problems import ChangedMeanwhile, InvalidRequest, NotAllowed, RequestTooLarge
 from service.registry.live import LiveClassifier
 from service.storage.errors import Outdated
 from service.tenancy import bare
@@ -33,6 +33,12 @@ _PATH = re.compile(rf"{PREFIX}/([^/]+)/([^/]+)")
 _SCOPES = {"predict": Scope.PREDICT, "setup": Scope.PREDICT, "webhook": Scope.WRITE}
 # Each failure is another webhook of the same annotations at the same time.
 _ATTEMPTS = 10
+# Annotations that a webhook may be about: so many rows are written while nobody else writes.
+_MOST_EVENTS = 1000
+_MENDED = (
+    "Select fewer tasks at a time in Label Studio. What a webhook that was refused has said is"
+    " found again by Start Training."
+)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -58,14 +64,29 @@ def model_version(name: str, live: LiveClassifier) -> str:
     return f"{bare(name)}@{live.state.revision}.{digits}"
 
 
-def router_of(label_studio: LabelStudio, worker: Worker) -> APIRouter:
+def takes_images(path: str) -> bool:
+    """Whether bodies of a path hold images: those of tasks may."""
+    return path.endswith("/predict")
+
+
+def router_of(label_studio: LabelStudio, worker: Worker, tenant: str) -> APIRouter:
     """The routes.
 
     Args:
         label_studio: Where images are.
         worker: Told of what is accepted.
+        tenant: The only one that is answered: whoever is sees by predictions, and by what is
+            learnt, whatever the one token shows of Label Studio.
     """
-    router = APIRouter(prefix=PREFIX + "/{name}")
+
+    async def of_the_tenant(request: Request) -> None:
+        if principal_of(request.scope).tenant != tenant:
+            raise NotAllowed(
+                "Label Studio is another tenant's here, whose keys alone are answered: whoever"
+                " runs the service says which (HANDFUL_LABEL_STUDIO_TENANT)."
+            )
+
+    router = APIRouter(prefix=PREFIX + "/{name}", dependencies=[Depends(of_the_tenant)])
 
     @router.get("/health")
     async def health(name: Name, parts: ReadyParts) -> dict[str, str]:
@@ -84,12 +105,12 @@ def router_of(label_studio: LabelStudio, worker: Worker) -> APIRouter:
 
     @router.post("/predict")
     async def predict(name: Name, parts: ReadyParts, request: Request) -> dict[str, Any]:
-        told = await _document(request)
+        told = await _document(request, parts.settings.max_request_bytes)
         tasks, config = told.get("tasks"), told.get("label_config")
         if not isinstance(tasks, list) or not isinstance(config, str):
             raise InvalidRequest("Label Studio sends tasks and label_config; one of them is not.")
         try:
-            control = control_of(config)
+            control = await run_blocking(control_of, config)
         except ConfigError as error:
             raise InvalidRequest(str(error)) from error
         live = await run_blocking(parts.registry.live, name)
@@ -100,10 +121,19 @@ def router_of(label_studio: LabelStudio, worker: Worker) -> APIRouter:
 
     @router.post("/webhook")
     async def webhook(name: Name, parts: ReadyParts, request: Request) -> dict[str, Any]:
-        events = events_of(await _document(request))
+        told = await _document(request, parts.settings.max_json_bytes)
+        events = await run_blocking(events_of, told)
+        if len(events) > _MOST_EVENTS:
+            raise RequestTooLarge(
+                f"The webhook is about {len(events)} annotations or tasks; at most {_MOST_EVENTS}"
+                f" are accepted at a time. {_MENDED}"
+            )
         live = await run_blocking(parts.registry.live, name)
         accepted = 0
         if events:
+            state = DesiredState(parts.engine)
+            images = await run_blocking(state.to_be_learnt, live.state.id, events)
+            await count_images(request.scope, images)
             accepted = await _accepted(parts, live, events, _told_by(request, parts))
             worker.wake()
         return {"status": "accepted", "annotations": accepted}
@@ -150,21 +180,34 @@ def _told_by(request: Request, parts: ServiceParts) -> dict[str, Any] | None:
     }
 
 
-async def _document(request: Request) -> dict[str, Any]:
+async def _document(request: Request, most: int) -> dict[str, Any]:
     """The JSON object of a body, whatever media type it is said to be of.
+
+    Args:
+        request: Its.
+        most: Bytes of it.
 
     Raises:
         InvalidRequest: It is none.
         RequestTooLarge: Reading it would hold up others.
     """
     body = await request.body()
-    if count_marks(body) > MOST_MARKS:
+    if len(body) > most:
         raise RequestTooLarge(
-            "The JSON has more values than are read at a time. Select fewer tasks in Label Studio;"
-            " what a webhook of many annotations said is found again by Start Training."
+            f"The body has {len(body)} bytes; at most {most} are accepted"
+            f" (HANDFUL_MAX_JSON_BYTES). {_MENDED}"
+        )
+    return await run_blocking(_read, body)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    if (marks := count_marks(body)) > MOST_MARKS:
+        raise RequestTooLarge(
+            f"The JSON has {marks} commas, colons and brackets; at most {MOST_MARKS} are accepted."
+            f" {_MENDED}"
         )
     try:
-        told = await run_blocking(json.loads, body)
+        told = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is no JSON object as Label Studio sends it.") from error
     if not isinstance(told, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ class Backend:
         return Classifier(self.http, self.name)
 
     def post(self, what: str, body: Any) -> httpx.Response:
-        return self.http.post(f"{self.url}/{what}", json=body)
+        content = json.dumps(body)  # in ASCII, as Label Studio sends it
+        headers = {"content-type": "application/json"}
+        return self.http.post(f"{self.url}/{what}", content=content, headers=headers)
 
     def tell(self, *webhooks: Json) -> None:
         """Send webhooks, whose actions are of interest or not."""

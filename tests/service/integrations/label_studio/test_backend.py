@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.service.api.test_keys import Keyed, made
+from tests.service.client import Classifier, problem
 from tests.service.integrations.label_studio.conftest import Backend
 from tests.service.integrations.label_studio.stand_in import LEGACY, SEVERAL, jwt, label_studio
 from tests.service.pictures import picture
@@ -250,7 +253,7 @@ def test_what_is_no_webhook_is_refused(learning: Make) -> None:
         assert refused.status_code == 422, body
         assert refused.json()["error"]
     assert one.http.post(f"{one.url}/webhook", content=b"[" * 100_000).status_code == 422
-    assert one.http.post(f"{one.url}/predict", content=b"[1," * 500_001).status_code == 413
+    assert one.http.post(f"{one.url}/predict", content=b"[1," * 50_001).status_code == 413
     for body in (
         {},
         {"tasks": [], "label_config": "<a/>"},
@@ -258,6 +261,37 @@ def test_what_is_no_webhook_is_refused(learning: Make) -> None:
     ):
         assert one.post("predict", body).status_code == 422
     assert one.counts() == {}
+
+
+def test_webhooks_are_as_large_as_any_json(learning: Make) -> None:
+    one = learning()
+    there = one.there
+    gone = [{"id": n} for n in range(1, 1002)]
+    many = {"action": "ANNOTATIONS_DELETED", "project": there.about(), "annotations": gone}
+    problem(one.post("webhook", many), 413, "request-too-large", "1001", "Start Training")
+    one.tell({**many, "annotations": gone[:1000]})
+    marks = {**many, "annotations": [], "more": [0] * 100_000}
+    problem(one.post("webhook", marks), 413, "request-too-large", "Start Training")
+    large = json.dumps({**many, "annotations": [], "more": "x" * 2**20}).encode()
+    for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain"):
+        sent = one.http.post(f"{one.url}/webhook", content=large, headers={"content-type": kind})
+        problem(sent, 413, "request-too-large", "HANDFUL_MAX_JSON_BYTES")
+    assert one.post("predict", {**there.asks(), "more": "x" * 2**20}).status_code == 200
+
+
+def test_half_of_a_character_costs_its_own_task_alone(learning: Make) -> None:
+    one = learning(names_carry_meaning=False)
+    there = one.there
+    well = there.task(picture(1))
+    halves = [there.task_at(address) for address in ("s3://b/\ud800", "/\ud800", "data:,\ud800")]
+    assert one.classifier.post("ant", picture(1)).status_code == 201
+    results = one.predict(*halves, well)
+    assert results[:3] == [[]] * 3
+    assert results[3]["result"]
+    one.tell(*[there.annotate(task, "ant") for task in halves], there.annotate(well, "bee"))
+    status = one.settled()
+    assert (status["learnt"], status["failed"]) == (1, 3)
+    assert "lone surrogate" in status["problems"][0]["problem"]
 
 
 def test_a_key_comes_as_the_password_of_the_url(tmp_path: Path, vit: str) -> None:
@@ -271,9 +305,16 @@ def test_a_key_comes_as_the_password_of_the_url(tmp_path: Path, vit: str) -> Non
             integrations="label-studio",
             label_studio_url=there.url,
             label_studio_token=LEGACY,
+            label_studio_tenant="lab",
         ) as server,
     ):
         keyed = Keyed(server, operator)
+        others = keyed.key(scopes=["read", "predict", "write"], tenant="other")
+        with keyed.client(others) as http:
+            assert Classifier(http, "mine").put().status_code == 201
+            for method, what in (("GET", "status"), ("POST", "predict"), ("POST", "webhook")):
+                refused = http.request(method, f"/label-studio/mine/{what}", json={})
+                problem(refused, 403, "not-allowed", "HANDFUL_LABEL_STUDIO_TENANT")
         key = keyed.key(scopes=["read", "predict", "write"], tenant="lab")
         reads = keyed.key(scopes=["read", "predict"], tenant="lab")
         with server.client() as http:
@@ -287,6 +328,23 @@ def test_a_key_comes_as_the_password_of_the_url(tmp_path: Path, vit: str) -> Non
             assert one.post("webhook", webhook).status_code == 403
             assert one.post("setup", there.setup()).status_code == 200
             assert len(one.predict(next(iter(there.tasks.values())))) == 1
+        rights = {"scopes": ["read", "predict", "write"], "tenant": "lab"}
+        tasks = [there.task(picture(i)) for i in range(2, 6)]
+        webhooks = [there.annotate(task, "bee") for task in tasks]
+        with keyed.client(keyed.key(**rights, images_per_second=0.05)) as http:
+            one = Backend(http, there, server, one.name)
+            one.tell(webhooks[0], webhooks[0])  # the second time it is known, and counts no more
+            problem(one.post("webhook", webhooks[1]), 429, "rate-limited", "images a second")
+            assert one.counts() == {"ant": 1, "bee": 1}
+        with keyed.client(keyed.key(**rights, images_per_second=0.3)) as http:
+            one = Backend(http, there, server, one.name)
+            one.tell(webhooks[1], there.train())  # which finds two more, for which it has to wait
+            told: set[str] = set()
+            while (status := one.status())["waiting"]:
+                told |= {each["problem"] for each in status["problems"]}
+                time.sleep(0.05)
+            assert any("images a second" in each for each in told), told
+            assert one.counts() == {"ant": 1, "bee": 4}
         with server.client() as http:
             for what in ("health", "status", "versions"):
                 assert http.get(f"{one.url}/{what}").status_code == 401

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
@@ -14,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from service.integrations.label_studio.desired_state import DesiredState
 from service.integrations.label_studio.events import Event
-from service.storage.tables import AnnotationRow, BackboneRow, ClassifierRow
+from service.storage.errors import Outdated
+from service.storage.tables import AnnotationRow, BackboneRow, ClassifierRow, HeldRow
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 LEASE = timedelta(minutes=1)
@@ -146,6 +150,59 @@ def test_only_what_is_wanted_otherwise_is_due(engine: Engine) -> None:
     assert state.status(of).learnt == 1
     state.release_all()
     assert state.take(10, LEASE) == []
+
+
+def holding(engine: Engine, of: int) -> list[tuple[int, str]]:
+    mine = select(HeldRow.annotation, HeldRow.label).where(HeldRow.classifier_id == of)
+    with engine.connect() as connection:
+        return [(row[0], row[1]) for row in connection.execute(mine)]
+
+
+def test_what_was_changed_after_it_was_taken_comes_back_by_nobody(engine: Engine) -> None:
+    """Of two processes the slower one has taken what is deleted, and settled, meanwhile."""
+    of, state = classifier(engine), DesiredState(engine)
+    pairs = frozenset({("0" * 64, "ant")})
+    events = [
+        Event(project="7.1", annotation=n, task=9, updated_at=AT, image="/a", labels=("ant",))
+        for n in (1, 2)
+    ]
+    state.accept(of, events)
+    slow, kept = state.take(10, LEASE)
+    state.accept(of, [Event(project="7.1", annotation=1)])
+    [quick] = state.take(10, LEASE)
+    state.settle({quick: (frozenset(), None)})
+    assert state.hold({slow: pairs, kept: pairs}) == {kept}
+    assert holding(engine, of) == [(2, "ant")]
+    # Whoever has held before it was deleted, and added afterwards, has it looked at again.
+    assert state.next_due() is not None
+    state.settle({slow: (pairs, None), kept: (pairs, None)})
+    [again] = state.take(10, LEASE)
+    assert (again.annotation, again.deleted, again.wanted) == (1, True, 2)
+    state.settle({again: (frozenset(), None)})
+    state.postpone([again], "late", AT)  # somebody else has settled it
+    assert state.next_due() is None
+    assert holding(engine, of) == [(2, "ant")]
+
+
+def test_a_task_is_deleted_while_an_annotation_of_it_is_made(engine: Engine) -> None:
+    """Neither transaction may miss the other: both hold the classifier's row."""
+    made = Event(project="7.1", annotation=1, task=9, updated_at=AT, image="/a", labels=("ant",))
+    gone = Event(project="7.1", annotation=-9, task=9)
+    for _ in range(5):
+        of, state = classifier(engine), DesiredState(engine)
+        at_once = Barrier(2)
+
+        def accept(
+            event: Event, state: DesiredState = state, of: int = of, at_once: Barrier = at_once
+        ) -> None:
+            at_once.wait()
+            state.accept(of, [event])
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(accept, (made, gone)))
+        assert [row[:2] for row in stated(engine, of)] == [(-9, True), (1, True)]
+    with pytest.raises(Outdated):
+        DesiredState(engine).accept(of + 1, [made])
 
 
 def test_what_a_process_took_that_is_gone_is_taken_again(engine: Engine) -> None:
