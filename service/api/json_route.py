@@ -47,6 +47,6 @@ def check_json(body: bytes) -> None:
         )
 
 
-def count_marks(body: bytes) -> int:
+def count_marks(body: bytes | bytearray) -> int:
     """Commas, colons and brackets of a document, at least as many as it has values."""
     return sum(body.count(mark) for mark in _MARKS)

@@ -28,3 +28,8 @@ def check_settings(settings: Settings, *, replicas: int) -> None:
             "HANDFUL_AUTH=proxy cannot be kept behind Ray's proxies, which take a client's address"
             " from what it writes itself: use HANDFUL_AUTH=keys"
         )
+    if settings.grpc_port is not None:
+        raise SettingsError(
+            "behind Ray's proxies gRPC has no port of its own, which replicas of a node could not"
+            " share: leave HANDFUL_GRPC_PORT out"
+        )

@@ -17,19 +17,19 @@ class Registered(NamedTuple):
 
     Attributes:
         package: In :mod:`service.integrations`.
-        needs: A module that comes with the extra of the integration's name; None: there is none.
+        needs: Modules that come with the extra of the integration's name.
     """
 
     package: str
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 INTEGRATIONS: Mapping[str, Registered] = {
-    "label-studio": Registered("label_studio", needs="httpx2"),
+    "label-studio": Registered("label_studio", needs=("httpx2",)),
     "open-inference": Registered("open_inference"),
     "hugging-face": Registered("hugging_face"),
     "photoprism": Registered("photoprism"),
-    "mcp": Registered("mcp", needs="mcp"),
+    "mcp": Registered("mcp", needs=("mcp", "handful_client")),
 }
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 
@@ -50,8 +50,7 @@ class IntegrationSettings(BaseModel):
         for name in names:
             if name not in INTEGRATIONS:
                 raise ValueError(f"there is no integration {name!r}; {', '.join(INTEGRATIONS)} are")
-            needs = INTEGRATIONS[name].needs
-            if needs is not None and find_spec(needs) is None:
+            if any(find_spec(needed) is None for needed in INTEGRATIONS[name].needs):
                 raise ValueError(
                     f"the integration {name!r} is not installed: pip install 'handful[{name}]'"
                 )

@@ -43,5 +43,5 @@ def integration(settings: Settings) -> Integration:
 
 
 def _required_access(method: str, path: str) -> RequiredAccess:
-    """A key that may at least look; what tools do is asked for, and counted, by itself."""
-    return RequiredAccess(Scope.READ, is_counted=False)
+    """A key that may at least look; what tools do is asked for, and counted as well, by itself."""
+    return RequiredAccess(Scope.READ)

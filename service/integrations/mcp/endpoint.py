@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from service.api.json_route import MOST_MARKS, count_marks
 from service.problems import NotReady, RequestTooLarge
 from service.settings import Settings
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Of a message, which is read by the event loop in one piece, while nobody else is answered.
 _MOST_BYTES = 16 * 2**20
+# Of a message up to which its values are counted on the event loop, in a millisecond.
+_QUICK = 2**20
 # What the service asks itself meanwhile is in memory too, beside the message that asks for it.
 _SHARE_IN_FLIGHT = 4
 
@@ -97,6 +100,15 @@ class Endpoint:
                     f"The message has more than {self._most} bytes. Send fewer images at once, or"
                     " smaller ones; or use the API itself."
                 )
+        if len(body) <= _QUICK:
+            marks = count_marks(body)
+        else:
+            marks = await anyio.to_thread.run_sync(count_marks, body)
+        if marks > MOST_MARKS:  # which would take the SDK long
+            raise RequestTooLarge(
+                f"The message has {marks} commas, colons and brackets; at most {MOST_MARKS} are"
+                " accepted. Send fewer values at once; or use the API itself."
+            )
         return bytes(body)
 
 

@@ -33,13 +33,15 @@ from service.integrations.open_inference.models import (
     see_that_it_answers,
     server_metadata,
 )
-from service.problems import EncoderAway
+from service.problems import EncoderAway, RequestTooLarge
 from service.tenancy import bare
 
 router = APIRouter(prefix="/v2")
 
 # Bytes of a body up to which it is parsed beside others, as other JSON is.
 _SMALL = 2**20
+# Bytes of a body that holds no images.
+_MOST_OPTIONS = 64 * 1024
 # Elements of an answer up to which it is written on the loop.
 _MANY = 1000
 
@@ -83,6 +85,8 @@ async def models(parts: ReadyParts, request: Request) -> dict[str, list[str]]:
 async def repository_index(parts: ReadyParts, request: Request) -> list[dict[str, str]]:
     """The same with their states; with ``{"ready": true}`` those that can answer."""
     body = await body_of(request)
+    if len(body) > _MOST_OPTIONS:
+        raise RequestTooLarge(f'The request has at most {_MOST_OPTIONS} bytes: {{"ready": true}}.')
     only = read_document(body).get("ready", False) if body.strip() else False
     if not isinstance(only, bool):
         raise refusal([(("ready",), "is neither true nor false")])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
+import grpc
 import httpx2 as httpx
 import numpy as np
 import pytest
@@ -130,6 +132,23 @@ def test_scopes_and_classifiers_of_a_key_bound_it(keyed: Keyed, kind: type[Any])
         with pytest.raises(InferenceServerException) as caught:
             ask()
         assert caught.value.status() in ("403", "StatusCode.PERMISSION_DENIED")
+
+
+def test_a_key_without_the_scope_is_refused_before_its_message_comes(keyed: Keyed) -> None:
+    ended = Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait(30)
+        yield b""
+
+    with grpc.insecure_channel(f"127.0.0.1:{keyed.grpc_port}") as channel:
+        infer = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        key = ("x-api-key", keyed.key(scopes=["read"]))
+        with pytest.raises(grpc.RpcError) as caught:
+            infer(nothing(), metadata=[key], timeout=10)
+        ended.set()
+    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert "needs the scope predict" in caught.value.details()
 
 
 @KINDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -145,6 +146,22 @@ def test_each_that_is_registered_can_be_switched_on_and_off(tmp_path: Path) -> N
         assert not one.prefix.startswith("/v1")
         assert {route.path.startswith(one.prefix) for route in one.router.routes} <= {True}  # type: ignore[attr-defined]
     assert chosen(Settings(data_dir=tmp_path, integrations="")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("label-studio", "httpx2"), ("mcp", "mcp"), ("mcp", "handful_client")],
+)
+def test_all_that_it_needs_is_looked_for_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, missing: str
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        "service.settings.integrations.find_spec",
+        lambda module: None if module == missing else there(module),
+    )
+    with pytest.raises(ValidationError, match=rf"pip install 'handful\[{name}\]'"):
+        Settings(integrations=name)
 
 
 def test_a_name_that_is_none_is_refused_with_those_that_are(tmp_path: Path) -> None:

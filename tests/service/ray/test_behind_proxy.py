@@ -160,3 +160,5 @@ def test_settings_that_replicas_cannot_keep() -> None:
         check_settings(
             Settings(database_url=server, auth="proxy", trusted_proxies="10.0.0.1"), replicas=1
         )
+    with pytest.raises(SettingsError, match="leave HANDFUL_GRPC_PORT out"):
+        check_settings(Settings(integrations="open-inference", grpc_port=8001), replicas=1)

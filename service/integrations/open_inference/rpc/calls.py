@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from fastapi_problem.error import StatusProblem
 from prometheus_client import Histogram
 
-from service.access.principal import PEER_KEY, principal_of
+from service.access.principal import PEER_KEY, Principal, Scope, principal_of
+from service.access.required_access import RequiredAccess
 from service.api.access_control import AccessControl
 from service.api.process_metrics import PROBLEMS
 from service.composition import ServiceParts
@@ -79,16 +80,26 @@ class Call:
             raise NotReady("The backbone is still loading. Try again in a few seconds.")
         return parts
 
-    async def identify(self) -> None:
-        """See that it is from somebody, before anything of its message is read.
+    async def identify(self, needed: Scope) -> Principal | None:
+        """See that it is from somebody who may do such, before its message is received.
+
+        Args:
+            needed: What a key needs, of whichever classifier it is for.
+
+        Returns:
+            Who that is; None: the service asks for no keys.
 
         Raises:
-            KeyRequired, NotAllowed: It is from nobody who is known.
+            KeyRequired, NotAllowed: It is from nobody who is known, or may.
             KeysUnavailable, NotReady: Nobody knows yet, or at the moment.
         """
         access: AccessControl | None = self.app.state.access
-        if access is not None:
-            await access.holder(self.scope)
+        if access is None:
+            return None
+        principal = (await access.holder(self.scope)).principal
+        if needed not in principal.scopes:  # which is refused, and written down
+            await access.admit(self.scope, RequiredAccess(needed))
+        return principal
 
     async def admit(self, method: str, path: str) -> None:
         """Let it in as a request of HTTP for the same would be.
@@ -117,7 +128,9 @@ class Call:
 Answer = Callable[[Call, bytes], Awaitable[Any]]
 
 
-def handler(app: FastAPI, receiving: Receiving, name: str, answer: Answer, *, is_open: bool) -> Any:
+def handler(
+    app: FastAPI, receiving: Receiving, name: str, answer: Answer, needed: Scope | None
+) -> Any:
     """What handles the calls of a method.
 
     To gRPC the client sends a stream, of one message, so that the handler is there before it is
@@ -128,17 +141,20 @@ def handler(app: FastAPI, receiving: Receiving, name: str, answer: Answer, *, is
         receiving: Receives messages.
         name: Of the method.
         answer: Makes the answer of a message.
-        is_open: Whether anybody may call it.
+        needed: What a key needs; None: anybody may call it. Of such calls no message is received,
+            so that nobody holds a place or memory whom the service does not know.
     """
 
     async def handle(messages: AsyncIterator[bytes], context: Any) -> bytes:
         begun, code = perf_counter(), grpc.StatusCode.OK
         call = Call(app, _scope(context), context.time_remaining())
         try:
-            if not is_open:
-                await call.identify()
+            if needed is None:
+                open_answer: bytes = (await answer(call, b"")).SerializeToString()
+                return open_answer
+            principal = await call.identify(needed)
             with app.state.in_flight.account(call.scope) as account:
-                message = await receiving.received(messages, account)
+                message = await receiving.received(messages, account, principal)
                 answered: bytes = (await answer(call, message)).SerializeToString()
                 return answered
         except asyncio.CancelledError:

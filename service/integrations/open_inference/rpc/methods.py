@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from service.access.principal import principal_of
+import anyio.to_thread
+
+from service.access.principal import Scope, principal_of
 from service.api.image_quota import count_images
 from service.encoding.image_embedder import Wait
 from service.integrations.open_inference.inference import inferred, known_classifier
@@ -39,6 +41,10 @@ from service.tenancy import bare
 
 # Bytes of a message that holds no images.
 _SMALL = 64 * 1024
+# Bytes of a message up to which it is read on the event loop.
+_QUICK = 4 * 1024
+
+T = TypeVar("T")
 
 
 class Method(NamedTuple):
@@ -46,11 +52,11 @@ class Method(NamedTuple):
 
     Attributes:
         answer: Makes the answer of a message.
-        is_open: Whether anybody may call it.
+        scope: What a key needs; None: anybody may call it, and its message is not looked at.
     """
 
     answer: Answer
-    is_open: bool = False
+    scope: Scope | None
 
 
 async def _live(_: Call, __: bytes) -> Any:
@@ -104,11 +110,11 @@ async def _repository_index(call: Call, message: bytes) -> Any:
 
 async def _infer(call: Call, message: bytes) -> Any:
     parts = call.parts
-    received = ReceivedRequest.of(message, parts.settings)
+    received = await _read(message, partial(ReceivedRequest.of, message, parts.settings))
     name = await call.classifier(received.name, "POST", "/infer")
     check_version(name, received.version)
     await known_classifier(parts, name)
-    request, raw = received.request(parts.settings)
+    request, raw = await _read(message, partial(received.request, parts.settings))
 
     def waiting(seconds: float) -> Wait:
         return _deadline(min(seconds, math.inf if call.seconds is None else call.seconds))
@@ -124,13 +130,13 @@ async def _infer(call: Call, message: bytes) -> Any:
 
 
 METHODS: Mapping[str, Method] = {
-    "ServerLive": Method(_live, is_open=True),
-    "ServerReady": Method(_ready, is_open=True),
-    "ServerMetadata": Method(_server_metadata, is_open=True),
-    "ModelReady": Method(_model_ready),
-    "ModelMetadata": Method(_model_metadata),
-    "RepositoryIndex": Method(_repository_index),
-    "ModelInfer": Method(_infer),
+    "ServerLive": Method(_live, None),
+    "ServerReady": Method(_ready, None),
+    "ServerMetadata": Method(_server_metadata, None),
+    "ModelReady": Method(_model_ready, Scope.READ),
+    "ModelMetadata": Method(_model_metadata, Scope.READ),
+    "RepositoryIndex": Method(_repository_index, Scope.READ),
+    "ModelInfer": Method(_infer, Scope.PREDICT),
 }
 
 
@@ -147,6 +153,11 @@ def _deadline(seconds: float) -> Wait:
             )
 
     return wait
+
+
+async def _read(message: bytes, read: Callable[[], T]) -> T:
+    """Read a message, off the event loop unless that is done at once."""
+    return read() if len(message) <= _QUICK else await anyio.to_thread.run_sync(read)
 
 
 def _small(kind: Any, message: bytes) -> Any:

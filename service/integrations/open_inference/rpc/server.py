@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, suppress
 
 import grpc
 from fastapi import FastAPI
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 
 from service.integrations.open_inference.rpc.calls import handler
+from service.integrations.open_inference.rpc.health_methods import HEALTH, health_handlers
 from service.integrations.open_inference.rpc.messages import SERVICE
 from service.integrations.open_inference.rpc.methods import METHODS
 from service.integrations.open_inference.rpc.receiving import Receiving
@@ -51,13 +52,13 @@ async def serving(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[
     )
     receiving = Receiving(settings)
     handlers = {
-        name: handler(app, receiving, name, one.answer, is_open=one.is_open)
-        for name, one in METHODS.items()
+        name: handler(app, receiving, name, one.answer, one.scope) for name, one in METHODS.items()
     }
-    generic = grpc.method_handlers_generic_handler(SERVICE, handlers)
-    server.add_generic_rpc_handlers((generic,))
     answers = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(answers, server)
+    services = {SERVICE: handlers, HEALTH: health_handlers(answers)}
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(*one) for one in services.items())
+    )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         server.add_insecure_port(f"{host}:{port}")
@@ -87,6 +88,5 @@ async def _tell_health(app: FastAPI, answers: health.aio.HealthServicer) -> None
         if ready != told:
             told = ready
             status = health_pb2.HealthCheckResponse
-            for name in ("", SERVICE):
-                await answers.set(name, status.SERVING if ready else status.NOT_SERVING)
+            await answers.set("", status.SERVING if ready else status.NOT_SERVING)
         await asyncio.sleep(_LOOK)

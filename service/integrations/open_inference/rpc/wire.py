@@ -19,6 +19,8 @@ _BYTES = 8
 # Bytes of a message beside its images: names, shapes, parameters, wanted outputs.
 _MOST_LEFT = 64 * 1024
 _MOST_INPUTS = 16
+# Fields of a message beside its images, each of which costs as much as an image here.
+_MOST_FIELDS = 1000
 _LONGEST_VARINT = 10
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 
@@ -54,7 +56,9 @@ class PartedRequest:
 
 
 def parted(message: bytes, most_images: int) -> PartedRequest:
-    """A ``ModelInferRequest`` in its parts; costs what it has of fields, and copies no image.
+    """A ``ModelInferRequest`` in its parts; copies no image.
+
+    Costs its fields, some 5 µs each, of which there may be a thousand more than images.
 
     Args:
         message: As it came.
@@ -66,11 +70,12 @@ def parted(message: bytes, most_images: int) -> PartedRequest:
     """
     found = PartedRequest()
     size = 0
-    for number, whole, value in _fields(memoryview(message)):
+    counting = _Counting(most_images + _MOST_FIELDS)
+    for number, whole, value in _fields(memoryview(message), counting):
         if number == _RAW and value is not None:
             found.raw.append(value)
         elif number == _INPUTS and value is not None:
-            found.inputs.append(_input(value, most_images))
+            found.inputs.append(_input(value, most_images, counting))
             size += len(found.inputs[-1].left)
         else:
             size += len(whole)
@@ -82,21 +87,47 @@ def parted(message: bytes, most_images: int) -> PartedRequest:
     return found
 
 
-def _input(message: memoryview, most_images: int) -> PartedInput:
+class _Counting:
+    """Counts the fields of a message, whatever they are within.
+
+    Args:
+        most: How many there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def one(self) -> None:
+        """Count a field.
+
+        Raises:
+            RequestTooLarge: There are too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise RequestTooLarge(
+                f"The message has more than {self._most} fields: more than any use of images,"
+                " shapes, parameters and outputs. Send several requests."
+            )
+
+
+def _input(message: memoryview, most_images: int, counting: _Counting) -> PartedInput:
     found = PartedInput()
-    for number, whole, value in _fields(message):
+    for number, whole, value in _fields(message, counting):
         if number == _CONTENTS and value is not None:
+            if found.has_contents:
+                raise InvalidRequest("An input has contents twice; send all of its images in one.")
             found.has_contents = True
-            found.elements += _elements(value, most_images - len(found.elements))
+            found.elements = _elements(value, most_images, counting)
         else:
             _check(len(found.left) + len(whole))
             found.left += whole
     return found
 
 
-def _elements(message: memoryview, most: int) -> list[memoryview]:
+def _elements(message: memoryview, most: int, counting: _Counting) -> list[memoryview]:
     found: list[memoryview] = []
-    for number, _, value in _fields(message):
+    for number, _, value in _fields(message, counting):
         if number != _BYTES or value is None:
             raise InvalidRequest(
                 "inputs[0].contents has other than bytes_contents, which hold images."
@@ -118,10 +149,13 @@ def _check(size: int) -> None:
         )
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview | None]]:
+def _fields(
+    message: memoryview, counting: _Counting
+) -> Iterator[tuple[int, memoryview, memoryview | None]]:
     """Number, whole field, and what is in it where it is delimited."""
     at, end = 0, len(message)
     while at < end:
+        counting.one()
         begin = at
         tag, at = _varint(message, at)
         number, kind = tag >> 3, tag & 7

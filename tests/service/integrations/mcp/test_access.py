@@ -10,6 +10,12 @@ from tests.service.integrations.mcp.conftest import Service
 from tests.service.pictures import picture
 
 pytestmark = pytest.mark.anyio
+CALLING = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "list_classifiers", "arguments": {}},
+}
 IMAGE = {"data": base64.b64encode(picture(50)).decode()}
 
 
@@ -49,19 +55,20 @@ async def test_another_tenant_and_a_key_for_one_classifier_see_their_own(service
         assert "'also-ours' is none of them" in told
 
 
-async def test_what_tools_do_is_counted_once_and_written_down(service: Service) -> None:
-    key = service.key(scopes=["read", "write"], requests_per_second=5)
+async def test_messages_and_what_tools_do_are_counted_and_written_down(service: Service) -> None:
+    key = service.key(scopes=["read", "write"], requests_per_second=20)
     async with service.over_http(key) as agent:
         await agent.call("add_examples", classifier="counted", label="a", images=[IMAGE])
-        for _ in range(60):  # far more messages than requests that are left
-            await agent.client.list_tools(cache_mode="bypass")
-        refused = [
-            one
-            for one in [await agent.result("list_classifiers") for _ in range(60)]
-            if one.is_error
-        ]
-        assert refused
-        assert "429" in str(refused[0].content)
+    with service.http(service.key(scopes=["read"], requests_per_second=1)) as http:
+        listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        answers = [http.post("/mcp", json=listing) for _ in range(20)]
+        assert answers[0].status_code == 200
+        assert answers[-1].status_code == 429
+        assert "retry-after" in answers[-1].headers
+    with service.http(service.key(scopes=["read"], requests_per_second=1)) as http:
+        result = http.post("/mcp", json=CALLING).json()["result"]
+        assert result["isError"] is True  # its message was the one, and its request the second
+        assert "429" in result["content"][0]["text"]
     with service.http(service.operator) as http:
         entries = http.get("/v1/audit", params={"classifier": "counted"}).json()["entries"]
     mine = {one["action"] for one in entries if one["key_id"] in key}
@@ -84,15 +91,7 @@ def test_a_stranger_is_refused_before_anything_is_read(service: Service) -> None
 def test_a_key_may_come_as_x_api_key(service: Service) -> None:
     with service.http() as http:
         http.headers["x-api-key"] = service.operator
-        told = http.post(
-            "/mcp",
-            json={
-                "jsonrpc": "2.0",
-                "id": 1,
-                "method": "tools/call",
-                "params": {"name": "list_classifiers", "arguments": {}},
-            },
-        )
+        told = http.post("/mcp", json=CALLING)
     assert told.status_code == 200, told.text
     assert "isError" not in told.json()["result"] or not told.json()["result"]["isError"]
     assert "classifiers" in told.json()["result"]["structuredContent"]

@@ -53,6 +53,17 @@ def test_a_message_that_is_too_large_is_refused_however_it_is_sent(service: Serv
         assert len(answer.content) < 3000
 
 
+def test_very_many_values_are_refused_before_they_are_parsed(service: Service) -> None:
+    with service.http(service.operator) as http:
+        for values in (40_000, 1_000_000):  # counted by the event loop, and by a thread
+            content = json.dumps(calling("classify", {"x": [[]] * values})).encode()
+            answer = http.post(
+                "/mcp", content=content, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 413
+            assert "at most 100000 are accepted" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -109,7 +120,6 @@ def test_only_messages_are_taken_and_no_stream_is_opened(service: Service) -> No
         told = http.post("/mcp", json=INITIALIZE)
         assert told.status_code == 200
         assert "mcp-session-id" not in told.headers  # any process may be asked next
-        assert "ratelimit" not in told.headers
 
 
 def test_other_sites_and_other_hosts_are_refused(service: Service) -> None:

@@ -363,3 +363,9 @@ def test_corrections_of_a_classifier_are_seen_at_once(
     made = of_four(oip_http, "learning")
     made.post("wasp", picture(5), picture(6)).raise_for_status()
     assert triton.infer("learning", [tensor(picture(5))]).as_numpy("label").tolist() == [b"wasp"]
+
+
+def test_options_of_an_index_are_small(oip_http: httpx.Client) -> None:
+    answer = oip_http.post("/v2/repository/index", json={"ready": True, "x": "a" * 70_000})
+    assert answer.status_code == 413
+    assert "at most 65536 bytes" in answer.json()["error"]

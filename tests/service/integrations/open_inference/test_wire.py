@@ -92,10 +92,11 @@ def test_of_any_bytes_either_all_is_parted_or_nothing(message: bytes) -> None:
         b"\x2a\x00" * 2**20,  # empty inputs
         b"\x22\x00" * 2**20,  # empty parameters
         b"\x08\x01" * 2**20,  # fields that are none
+        b"\x2a\x80\x80\x80\x01" + b"\x2a\x00" * 2**20,  # empty contents of an input
         # Empty images: an input whose contents hold nothing but those.
         b"\x2a\x86\x80\x80\x01" + b"\x2a\x80\x80\x80\x01" + b"\x42\x00" * 2**20,
     ],
-    ids=["raw", "inputs", "parameters", "unknown", "images"],
+    ids=["raw", "inputs", "parameters", "unknown", "contents", "images"],
 )
 def test_very_many_small_fields_cost_less_than_the_message(message: bytes) -> None:
     tracemalloc.start()
@@ -106,3 +107,17 @@ def test_very_many_small_fields_cost_less_than_the_message(message: bytes) -> No
     finally:
         tracemalloc.stop()
     assert peak < len(message) / 4
+
+
+def test_small_fields_are_counted_wherever_they_are() -> None:
+    within = MOST + 1000
+    fields = b"\x10\x01"  # a number, of which nothing is known
+    parted(fields * within, MOST)
+    for message, told in (
+        (fields * (within + 1), "more than 1020 fields"),
+        (b"\x2a\x80\x10" + fields * 2**10, "more than 1020 fields"),
+        (b"\x2a\x04" + b"\x2a\x00" * 2, "contents twice"),
+    ):
+        with pytest.raises((RequestTooLarge, InvalidRequest)) as caught:
+            parted(message, MOST)
+        assert told in str(caught.value.detail)
