@@ -86,7 +86,7 @@ def run_schemathesis(
         [
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", configuration),
             *("run", f"{url}/openapi.json", "--checks", "all", "--seed", str(seed)),
-            *("--continue-on-failure", "--no-color"),
+            *("--continue-on-failure", "--no-color", "--request-timeout", "60"),
         ],
         cwd=folder,
         env=os.environ

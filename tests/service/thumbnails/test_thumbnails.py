@@ -213,15 +213,18 @@ def test_they_go_with_their_images_and_stay_as_long_as_history(
             shown(http.get(f"{made.url}/inbox/{item}/thumbnail"))
             http.delete(f"{made.class_url('ant')}/images/{ids[1]}").raise_for_status()
             problem(asked(made, ids[1]), 404, "image-not-found")  # at once
+            [file] = kept(cache, forgotten)
+            thumbnail = file.read_bytes()
             http.delete(gone.url).raise_for_status()
         server.stop()
+    file.write_bytes(thumbnail)  # on a busy machine the look at the start may come after all this
     left.parent.mkdir(parents=True)
     left.write_bytes(b"of a database that nobody serves any more")
     old = time.time() - 8 * 86_400
     os.utime(left, (old, old))
     assert all(kept(cache, one) for one in (stays, archived, forgotten, query))
     with Server.ready(tmp_path / "data", backbone=vit, cache_dir=cache) as server:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while (kept(cache, forgotten) or left.exists()) and time.monotonic() < until:
             time.sleep(0.05)
         assert not kept(cache, forgotten)
@@ -231,7 +234,8 @@ def test_they_go_with_their_images_and_stay_as_long_as_history(
             http.delete(f"{made.url}/history").raise_for_status()
         server.stop()
     with Server.ready(tmp_path / "data", backbone=vit, cache_dir=cache) as server:
-        while kept(cache, archived) and time.monotonic() < until + 30:
+        until = time.monotonic() + 60
+        while kept(cache, archived) and time.monotonic() < until:
             time.sleep(0.05)
         assert not kept(cache, archived)
         assert all(kept(cache, one) for one in (stays, query))
