@@ -8,7 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "HANDFUL_"
 # What Kubernetes tells each pod of a Service called handful, or handful-anything, and of its ports
@@ -61,6 +66,23 @@ class Environment(EnvSettingsSource):
                     )
                 given = {**given, setting: _text(file, setting.upper() + _FILE)}
         self.env_vars = given
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings of the environment as ``HANDFUL_...``; what the constructor is given wins."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given to the constructor, then the environment."""
+        return init_settings, Environment(settings_cls)
 
 
 def _text(file: str, variable: str) -> str:

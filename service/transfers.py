@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
@@ -16,7 +15,7 @@ from adapters.recipe import ChooseRecipe
 from adapters.whole_files import written_whole
 from service.encoder import asked_recipe, origin_of
 from service.encoding.file_images import embed_images
-from service.encoding.image_embedder import ImageEmbedder
+from service.encoding.image_embedder import ImageEmbedder, until_done
 from service.exchange import (
     MOST_IMAGES,
     ClassifierFile,
@@ -179,12 +178,8 @@ def _embedded(
     async def embed() -> dict[str, EmbeddedImage]:
         embedder = ImageEmbedder(backbone, settings)
         try:
-            return await embed_images(file, embedder, name, _until_done)
+            return await embed_images(file, embedder, name, until_done)
         finally:
             embedder.close()
 
     return asyncio.run(embed())
-
-
-async def _until_done(answer: asyncio.Future[Any]) -> None:
-    await asyncio.wait([answer])

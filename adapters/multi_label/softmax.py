@@ -59,8 +59,12 @@ class SoftmaxEvidence:
         tuning = auto.tune(classes, labelled, rest=rest)
         auto.fit(classes, support, tuning, labelled)
         rest()
-        logits = auto.score(images.embeddings, 0).logits
-        logits[rows] = auto.left_out(classes, labelled, tuning, rest=rest)
+        left_out = auto.left_out(classes, labelled, tuning, rest=rest)
+        logits = left_out.new_empty(len(images), left_out.shape[1])
+        logits[rows] = left_out
+        others = (~images.single).nonzero().flatten()
+        if len(others):
+            logits[others] = auto.score(images.embeddings[others], 0).logits
         return cls(auto=auto, left_out=_evidence(auto, logits))
 
     def of_queries(self, queries: ImageEmbeddings) -> Tensor:

@@ -12,27 +12,25 @@ from fastapi_problem.error import StatusProblem
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from adapters.backbones import Backbone
 from adapters.heads import HEADS
 from adapters.recipe import Precision
 from handful.classifier import Classifier
 from handful.pictures import Image
 from handful.saved import SavedClassifierError
+from handful.sklearn.image_estimator import ImageEstimatorMixin
 from handful.sklearn.image_input import images_of
 from handful.sklearn.labels import classes_among
 from handful.sklearn.persistence import PersistenceMixin
 from handful.sklearn.saved_file import SavedEstimator
-from handful.sklearn.shared_backbones import shared_backbone
 from service.classifier_settings import ClassifierSettings
 from service.name_validation import NOT_THESE, checked_label
 
 _LEAST = float(np.finfo(np.float32).tiny)
 
 
-class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
+class HandfulClassifier(ImageEstimatorMixin, ClassifierMixin, PersistenceMixin, BaseEstimator):
     """:class:`handful.Classifier` as an estimator: nothing is trained, the same answers.
 
     An image is a path, the bytes of an image file, a Pillow image or a uint8 array; n of them are a
@@ -148,21 +146,8 @@ class HandfulClassifier(ClassifierMixin, PersistenceMixin, BaseEstimator):
         answers = self.classifier_.explain(self._images(X), evidence=0)
         return np.array([answer.known for answer in answers], dtype=np.bool_)
 
-    def __sklearn_tags__(self) -> Tags:
-        """Images are no table of numbers."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        return tags
-
     def _images(self, X: Any) -> list[Image]:
         return images_of(X)
-
-    def _backbone(self) -> Backbone:
-        return shared_backbone(
-            self.backbone, self.adapter, self.prompts, self.precision, self.device
-        )
 
     def _settings(self, of_strings: bool) -> ClassifierSettings:
         try:

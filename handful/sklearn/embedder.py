@@ -13,11 +13,13 @@ from sklearn.utils import Tags
 from adapters.backbones import Backbone
 from adapters.recipe import Precision
 from handful.pictures import embed
+from handful.sklearn.image_estimator import ImageEstimatorMixin
 from handful.sklearn.image_input import images_of
-from handful.sklearn.shared_backbones import shared_backbone
 
 
-class HandfulEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class HandfulEmbedder(
+    ImageEstimatorMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """n images to (n, d) float32 unit vectors, by a frozen CLIP encoder; learns nothing.
 
     Before any classifier of scikit-learn, or before :class:`handful.sklearn.HandfulHead`. With
@@ -86,15 +88,10 @@ class HandfulEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         if self.embedding not in ("corrected", "frozen"):
             raise ValueError(f"embedding={self.embedding!r}: choose corrected or frozen")
-        return shared_backbone(
-            self.backbone, self.adapter, self.prompts, self.precision, self.device
-        )
+        return self._backbone()
 
     def __sklearn_tags__(self) -> Tags:
-        """Images are no table of numbers, and there is nothing to fit."""
+        """There is nothing to fit."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags

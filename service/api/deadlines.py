@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -11,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.encoding.image_embedder import Wait
 from service.problems import DeadlineExceeded
+from service.settings import Settings
 
 # Most answers are there by then, and watching the client costs a task.
 _PROMPT = 0.05
@@ -67,6 +69,17 @@ def deadline_or_disconnect(request: Request, seconds: float | None = None) -> Wa
         )
 
     return wait
+
+
+def query_deadline(request: Request, settings: Settings, seconds: float | None) -> Wait:
+    """The wait of a request that asks about images: as long as these may take.
+
+    Args:
+        request: As of :func:`deadline_or_disconnect`.
+        settings: Of the service, which has a limit of its own; the smaller one counts.
+        seconds: That the client waits (``Request-Timeout``); None: it does not say.
+    """
+    return deadline_or_disconnect(request, min(settings.predict_seconds, seconds or math.inf))
 
 
 async def _hung_up(request: Request) -> None:

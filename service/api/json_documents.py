@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.json_route import MOST_MARKS, count_marks
+from service.api.json_route import MOST_MARKS, check_json
 from service.problems import InvalidRequest, RequestTooLarge
 
 Path = tuple[str | int, ...]
@@ -102,12 +102,11 @@ def read_document(body: bytes) -> dict[str, Any]:
         RequestTooLarge: It has too many values.
     """
     left, strings, mark = _parted(body)
-    if (marks := count_marks(left)) > MOST_MARKS:
-        raise RequestTooLarge(
-            f"The JSON has {marks} commas, colons and brackets; at most {MOST_MARKS} are accepted. "
-            "Write embeddings as base64 of float32 (little-endian) in place of numbers, or send "
-            "fewer images in a request."
-        )
+    check_json(
+        left,
+        "Write embeddings as base64 of float32 (little-endian) in place of numbers, or send fewer"
+        " images in a request.",
+    )
 
     def put_back(text: str, path: Path) -> str | LongString:
         if text.startswith(mark):

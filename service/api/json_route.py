@@ -34,16 +34,20 @@ class JsonRoute(APIRoute):
         return handle
 
 
-def check_json(body: bytes) -> None:
+def check_json(body: bytes, mend: str = "Declare fewer classes in one request.") -> None:
     """See that a document is quickly parsed; costs a millisecond a MiB.
+
+    Args:
+        body: The document, or what is left of it to be parsed.
+        mend: What whoever sent it is to do about it.
 
     Raises:
         RequestTooLarge: It might not be.
     """
     if (marks := count_marks(body)) > MOST_MARKS:
         raise RequestTooLarge(
-            f"The JSON has {marks} commas, colons and brackets; at most {MOST_MARKS} are accepted. "
-            "Declare fewer classes in one request."
+            f"The JSON has {marks} commas, colons and brackets; at most {MOST_MARKS} are accepted."
+            f" {mend}"
         )
 
 

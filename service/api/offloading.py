@@ -16,6 +16,7 @@ from service.composition import ServiceParts
 from service.encoding.recipes import RecipeGone
 from service.problems import ChangedMeanwhile
 from service.registry.class_texts import ClassTexts, TextsNeeded
+from service.registry.live import LiveClassifier
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +28,16 @@ _ATTEMPTS = 10
 async def run_blocking(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a blocking call in a thread."""
     return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs))
+
+
+async def live_classifier(parts: ServiceParts, name: str) -> LiveClassifier:
+    """The latest state of a classifier; a thread is taken only where it is not in memory.
+
+    Raises:
+        ClassifierNotFound: There is none of that name.
+    """
+    found = parts.registry.in_memory(name)
+    return found if found is not None else await run_blocking(parts.registry.live, name)
 
 
 async def run_change(

@@ -32,6 +32,12 @@ from service.settings import Settings
 # Returns once the future is done, or raises when that is not worth waiting for any more.
 Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 
+
+async def until_done(answer: asyncio.Future[Any]) -> None:
+    """A wait as long as it takes."""
+    await asyncio.wait([answer])
+
+
 # Seconds between two looks whether an embedder that goes has work left.
 _PAUSE = 0.05
 

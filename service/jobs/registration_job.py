@@ -7,33 +7,26 @@ created where it came with this job, whichever process began it.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
-import anyio.to_thread
+import anyio
 from fastapi_problem.error import StatusProblem
 from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
-from service.encoding.recipes import RecipeEmbedders, RecipeGone
+from service.encoding.recipes import RecipeEmbedders
+from service.encoding.registering import registered
 from service.encoding.text_embedder import TextEmbedder
-from service.images.embedded import EmbeddedImage, SupportImage
+from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
 from service.jobs.job_folder import JobFile, lines_of
 from service.jobs.work import Piece, by_name, error_of, identified
-from service.problems import ChangedMeanwhile
-from service.registry.class_texts import ClassTexts, TextsNeeded
 from service.registry.registered import Registered
 from service.registry.registry import Registry
-from service.registry.support_views import ViewsNeeded
 from service.storage.jobs import JobRecord, Jobs
 from service.storage.recording import Recorded
-
-# Each failure is somebody else's change of what is to be embedded.
-_ATTEMPTS = 10
 
 
 class RegistrationWork:
@@ -83,38 +76,18 @@ class RegistrationWork:
     async def _registered(
         self, name: str, files: Sequence[JobFile], images: Sequence[UploadedImage]
     ) -> Piece:
-        texts = ClassTexts()
-        live = await anyio.to_thread.run_sync(self._registry.live, name)
-        views, fingerprint = live.settings.support_views, live.fingerprint
-        embedded: list[EmbeddedImage | StatusProblem] | None = None
-        for _ in range(_ATTEMPTS):
-            live = await anyio.to_thread.run_sync(self._registry.live, name)
-            identified(self._job, live.state)
-            try:
-                if embedded is None:
-                    embedder = self._embedders.of(fingerprint)
-                    embedded = await embedder.register_each(images, name, views)
-                support = [
-                    SupportImage(file.label or "", one)
-                    for file, one in zip(files, embedded, strict=True)
-                    if isinstance(one, EmbeddedImage)
-                ]
-                done: list[Registered] = []
-                if support:
-                    done = await anyio.to_thread.run_sync(
-                        self._registry.add_images, name, support, None, texts, limiter=self._writers
-                    )
-                return self._piece(files, embedded, done)
-            except TextsNeeded as needed:
-                with suppress(RecipeGone):  # the change says what it needs now
-                    texts = texts.with_more(await self._texts.embed(needed, name, _until_done))
-            except ViewsNeeded as needed:
-                views, fingerprint, embedded = needed.views, needed.fingerprint, None
-            except RecipeGone:
-                views, fingerprint = live.settings.support_views, live.fingerprint
-        raise ChangedMeanwhile(
-            "Others keep changing how the classifier embeds its images and class names."
+        labels = [[file.label or ""] for file in files]
+        embedded, done = await registered(
+            self._registry,
+            self._embedders,
+            self._texts,
+            self._writers,
+            name,
+            images,
+            labels,
+            lambda live: identified(self._job, live.state),
         )
+        return self._piece(files, embedded, done)
 
     def _identified(self, session: Session, recorded: Recorded) -> None:
         """Undo a change of another classifier, which has just taken the name."""
@@ -164,7 +137,3 @@ def first_files(files: Sequence[JobFile], lines: Iterable[bytes]) -> dict[str, i
         if (image_id := json.loads(line).get("id")) is not None:
             first.setdefault(image_id, file.at)
     return first
-
-
-async def _until_done(answer: asyncio.Future[Any]) -> None:
-    await asyncio.wait([answer])

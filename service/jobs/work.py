@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
-import anyio.to_thread
 from fastapi_problem.error import StatusProblem
 
 from service.images.uploaded import UploadedImage
 from service.jobs.job_folder import JobFile
 from service.problems import ClassifierNotFound
+from service.registry.current_name import by_current_name
 from service.storage.jobs import JobRecord, Jobs
 from service.storage.records import State
 
@@ -80,15 +81,10 @@ async def by_name(jobs: Jobs, job: JobRecord, do: Callable[[str], Awaitable[Piec
     Raises:
         ClassifierNotFound: It is gone.
     """
-    name = await anyio.to_thread.run_sync(jobs.name_of, job)
-    while name is not None:
-        try:
-            return await do(name)
-        except ClassifierNotFound:
-            before, name = name, await anyio.to_thread.run_sync(jobs.name_of, job)
-            if name == before:
-                raise
-    raise ClassifierNotFound(job.classifier)
+    piece = await by_current_name(partial(jobs.name_of, job), do)
+    if piece is None:
+        raise ClassifierNotFound(job.classifier)
+    return piece
 
 
 def identified(job: JobRecord, state: State) -> None:

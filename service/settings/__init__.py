@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from pydantic import model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.environment import Environment
+from service.environment import EnvironmentSettings
 from service.settings.access import AccessSettings
 from service.settings.classifiers import ClassifierMemorySettings
 from service.settings.encoding import EncodingSettings
@@ -35,11 +34,9 @@ class Settings(
     LabelStudioSettings,
     JobSettings,
     TelemetrySettings,
-    BaseSettings,
+    EnvironmentSettings,
 ):
     """Settings of the service; command line options of the same name win over these."""
-
-    model_config = SettingsConfigDict(env_prefix="HANDFUL_", extra="ignore")
 
     @model_validator(mode="after")
     def _proxies_that_sign_in(self) -> Self:
@@ -69,14 +66,3 @@ class Settings(
                 " (HANDFUL_RATE_LIMITS=machine), or connect to the server itself"
             )
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given to the constructor, then the environment."""
-        return init_settings, Environment(settings_cls)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from adapters.embeddings import ImageEmbeddings
 from service.access.principal import principal_of
-from service.api.deadlines import RequestTimeout, deadline_or_disconnect
+from service.api.deadlines import RequestTimeout, query_deadline
 from service.api.dependencies import ReadyParts
 from service.api.embedded_texts import embedded_texts
 from service.api.image_quota import count_images
@@ -95,9 +94,7 @@ async def embed(
     images as data URIs; that is answered in OpenAI's shape, with the frozen embeddings.
     """
     key = qualified(principal_of(request.scope).tenant, _KEY)
-    wait = deadline_or_disconnect(
-        request, min(parts.settings.predict_seconds, request_timeout or math.inf)
-    )
+    wait = query_deadline(request, parts.settings, request_timeout)
     embed = _Embedding(parts, request, key, wait)
     if not is_json(request):
         images: list[Item] = [*await read_images(request, parts.settings)]

@@ -6,12 +6,11 @@ answers (:mod:`service.api.direct_predictions`).
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.deadlines import RequestTimeout, deadline_or_disconnect
+from service.api.deadlines import RequestTimeout, query_deadline
 from service.api.dependencies import Name, ReadyParts
 from service.api.job_requests import JOB_ACCEPTED, Prefer, accepted_job, with_job_input
 from service.api.json_images.predicting import predicted_items
@@ -85,8 +84,7 @@ async def predict(
     asked = {"top_k": top_k, "evidence": evidence}
     if (job := await accepted_job(request, parts, "predict", name, asked)) is not None:
         return job
-    seconds = min(parts.settings.predict_seconds, request_timeout or math.inf)
-    wait = deadline_or_disconnect(request, seconds)
+    wait = query_deadline(request, parts.settings, request_timeout)
     if is_json(request):
         content = await predicted_items(
             parts, name, lambda: received_items(request, parts), top_k, evidence, wait

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from torch import Tensor
 
 from adapters.embeddings import View
-from service.api.deadlines import RequestTimeout, deadline_or_disconnect
+from service.api.deadlines import RequestTimeout, query_deadline
 from service.api.dependencies import Name, ReadyParts
 from service.api.embedded_texts import embedded_texts
 from service.api.image_quota import count_images
@@ -71,9 +70,7 @@ async def similar(
     Send one image as for a prediction, or `{"text": "..."}` to find images of what it says, by the
     frozen embedding. It is compared with every image, negatives (`not-these`) among them.
     """
-    wait = deadline_or_disconnect(
-        request, min(parts.settings.predict_seconds, request_timeout or math.inf)
-    )
+    wait = query_deadline(request, parts.settings, request_timeout)
     live = await run_blocking(parts.registry.live, name)
     view: View = "corrected"
     query: Tensor

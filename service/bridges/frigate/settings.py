@@ -8,15 +8,10 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import NoDecode
 
 from service.bridges.frigate.tracked_objects import CAMERA
-from service.environment import Environment
+from service.environment import EnvironmentSettings
 from service.hosts import split
 from service.name_validation import checked_classifier
 from service.problems import InvalidName
@@ -86,10 +81,8 @@ def _names(value: Mapping[str, str]) -> Mapping[str, str]:
 Topic = Annotated[str, AfterValidator(_topic)]
 
 
-class BridgeSettings(BaseSettings):
+class BridgeSettings(EnvironmentSettings):
     """Settings of the bridge; options of the command win over the environment."""
-
-    model_config = SettingsConfigDict(env_prefix="HANDFUL_", extra="ignore")
 
     url: Annotated[str, AfterValidator(_http)] = "http://127.0.0.1:8000"
     key: SecretStr | None = None
@@ -104,18 +97,7 @@ class BridgeSettings(BaseSettings):
     ]
     frigate_cameras: Annotated[
         list[Annotated[str, AfterValidator(_camera)]], NoDecode, BeforeValidator(split)
-    ] = []
+    ] = Field([])
     frigate_attempts: int = Field(3, ge=1, le=16)
     frigate_agreement: float = Field(0.6, gt=0, le=1)
     homeassistant_topic: Topic = "homeassistant"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given to the constructor, then the environment."""
-        return init_settings, Environment(settings_cls)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from service.access.principal import principal_of
-from service.api.deadlines import RequestTimeout, deadline_or_disconnect
+from service.api.deadlines import RequestTimeout, query_deadline
 from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
 from service.api.json_documents import refusal
 from service.api.json_images.items import Item
 from service.api.json_images.receiving import fetched
-from service.api.offloading import run_blocking
+from service.api.offloading import live_classifier
 from service.api.predicting import answered
 from service.composition import ServiceParts
-from service.encoding.image_embedder import Wait
 from service.images.uploaded import UploadedImage
 from service.integrations.hugging_face.payloads import Parameters, read_payload
 from service.integrations.hugging_face.zero_shot import zero_shot
@@ -37,12 +35,10 @@ async def image_classification(
     parts: ReadyParts, name: Name, request: Request, request_timeout: RequestTimeout = None
 ) -> Answer:
     """The classes of a classifier, the most probable first."""
-    live = parts.registry.in_memory(name)
-    if live is None:  # nothing is read for what is not there
-        live = await run_blocking(parts.registry.live, name)
+    live = await live_classifier(parts, name)  # nothing is read for what is not there
     item, parameters = await read_payload(request, parts.settings)
     _check_classification(parameters, name, several=live.settings.multi_label)
-    wait = _wait(parts, request, request_timeout)
+    wait = query_deadline(request, parts.settings, request_timeout)
     received = partial(_images, request, parts, item)
     answer = await answered(parts, name, received, parameters.candidates, 0, wait)
     [prediction] = answer.predictions
@@ -57,7 +53,7 @@ async def zero_shot_image_classification(
     """The labels of the request, the most probable first; by the text tower, by no classifier."""
     item, parameters = await read_payload(request, parts.settings)
     labels = _labels(parameters)
-    wait = _wait(parts, request, request_timeout)
+    wait = query_deadline(request, parts.settings, request_timeout)
     [image] = await _images(request, parts, item)
     await count_images(request.scope, len(labels))  # texts cost what images do
     key = qualified(principal_of(request.scope).tenant, _KEY)
@@ -115,11 +111,6 @@ def _labels(parameters: Parameters) -> list[str]:
         if getattr(parameters, name) is not None:
             raise refusal([(("parameters", name), "is for image classification, not zero-shot")])
     return labels
-
-
-def _wait(parts: ServiceParts, request: Request, seconds: float | None) -> Wait:
-    most = min(parts.settings.predict_seconds, seconds or math.inf)
-    return deadline_or_disconnect(request, most)
 
 
 async def _images(request: Request, parts: ServiceParts, item: Item) -> list[UploadedImage]:

@@ -10,8 +10,8 @@ Label Studio knows a backend by a URL, ``/label-studio/{name}``, which is one cl
     desired_state.py     these rows: what classifiers are to be brought to
     worker.py            whatever is due, in the background
     learning.py          annotations → images of the classifier, and what they hold of it
-    identity.py          a classifier that is renamed, and another one of its name
-    adding.py, learnt_images.py  images that come by them, and go with the last that holds them
+    identity.py          another classifier of the same name
+    learnt_images.py     images that come by them, and go with the last that holds them
     comparing.py         a whole project, as webhooks get lost
     images.py, places.py, credentials.py  where images are, and how they are asked for
 """

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from sqlalchemy.orm import Session
 
-from service.api.offloading import run_blocking
-from service.integrations.label_studio.desired_state import DesiredState
 from service.problems import ClassifierNotFound
 from service.registry.live import LiveClassifier
-from service.registry.registry import Registry
 from service.storage.recording import Recorded
 
-T = TypeVar("T")
 
-
-async def by_name(
-    state: DesiredState, classifier_id: int, do: Callable[[str], Awaitable[T]]
-) -> T | None:
-    """Do something by the name that a classifier has now: it may be renamed at any time.
-
-    Args:
-        state: Where the name is read.
-        classifier_id: Whose.
-        do: Raises ``ClassifierNotFound`` where the name is not its any more.
-
-    Returns:
-        What ``do`` does; None: the classifier is gone.
+def identified(live: LiveClassifier, classifier_id: int) -> None:
+    """See that a classifier is the one that is meant.
 
     Raises:
-        ClassifierNotFound: It is there, and cannot be had by its name.
+        ClassifierNotFound: It is another one of its name.
     """
-    name = await run_blocking(state.name_of, classifier_id)
-    while name is not None:
-        try:
-            return await do(name)
-        except ClassifierNotFound:
-            before, name = name, await run_blocking(state.name_of, classifier_id)
-            if name == before:
-                raise
-    return None
-
-
-async def identified(registry: Registry, name: str, classifier_id: int) -> LiveClassifier:
-    """The classifier of a name, if it is the one that is meant.
-
-    Raises:
-        ClassifierNotFound: It is another one, or there is none.
-    """
-    live = await run_blocking(registry.live, name)
     if live.state.id != classifier_id:
-        raise ClassifierNotFound(name)
-    return live
+        raise ClassifierNotFound(live.name)
 
 
 class Only:

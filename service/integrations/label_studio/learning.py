@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -23,12 +24,12 @@ from prometheus_client import Counter
 from service.access.principal import Principal
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
+from service.encoding.registering import registered
 from service.fetching import FetchError
 from service.images.embedded import EmbeddedImage
 from service.images.uploaded import UploadedImage
-from service.integrations.label_studio.adding import added
 from service.integrations.label_studio.desired_state import DesiredState, Due, Pairs
-from service.integrations.label_studio.identity import Only, by_name, identified
+from service.integrations.label_studio.identity import Only, identified
 from service.integrations.label_studio.images import LabelStudio
 from service.integrations.label_studio.learnt_images import (
     HeldAgain,
@@ -40,6 +41,8 @@ from service.integrations.label_studio.learnt_images import (
 from service.integrations.label_studio.places import file_name
 from service.name_validation import checked_labels
 from service.problems import ClassifierNotFound, ImageNotFound, SingleLabels
+from service.registry.current_name import by_current_name
+from service.registry.live import LiveClassifier
 from service.registry.registry import Registry
 from service.storage.audit import AuditRecorder
 from service.storage.history import HistoryActor
@@ -47,6 +50,8 @@ from service.storage.recording import Recorder
 from service.tenancy import bare
 
 logger = logging.getLogger("handful")
+
+T = TypeVar("T")
 
 LEARNT = Counter(
     "handful_label_studio_annotations_total",
@@ -120,7 +125,7 @@ class Learner:
                 return True
 
             with suppress(HeldAgain):
-                if await by_name(self._state, classifier_id, removed) is None:
+                if await self._by_name(classifier_id, removed) is None:
                     return
 
     async def _fetched(self, some: Sequence[Due]) -> dict[Due, bytes]:
@@ -151,7 +156,7 @@ class Learner:
             return await self._learnt(name, classifier_id, contents)
 
         try:
-            settled = await by_name(self._state, classifier_id, learnt)
+            settled = await self._by_name(classifier_id, learnt)
         except StatusProblem as problem:
             why = problem.detail or problem.title
             if passes(problem):
@@ -175,7 +180,7 @@ class Learner:
         Raises:
             StatusProblem: The classifier cannot be given them; nothing was added.
         """
-        live = await identified(self._parts.registry, name, classifier_id)
+        live = await self._identified(name, classifier_id)
         settled: dict[Due, tuple[Pairs, str | None]] = {}
         wanted: dict[Due, Pairs] = {}
         for one, content in contents.items():
@@ -197,7 +202,16 @@ class Learner:
         images = [UploadedImage.of(file_name(one.image or ""), contents[one]) for one in wanted]
         registry = self._registry(classifier_id, next(iter(wanted)), record_learnt)
         labels_of = [[label for _, label in sorted(pairs)] for pairs in wanted.values()]
-        embedded = await added(self._parts, registry, self._writers, name, images, labels_of)
+        embedded, _ = await registered(
+            registry,
+            self._parts.embedder,
+            self._parts.texts,
+            self._writers,
+            name,
+            images,
+            labels_of,
+            partial(identified, classifier_id=classifier_id),
+        )
         for (one, pairs), image in zip(wanted.items(), embedded, strict=True):
             if isinstance(image, EmbeddedImage):
                 settled[one] = pairs, None
@@ -206,7 +220,7 @@ class Learner:
         return settled
 
     async def _removed(self, name: str, classifier_id: int, of: Due | None, ids: list[str]) -> None:
-        await identified(self._parts.registry, name, classifier_id)
+        await self._identified(name, classifier_id)
         registry = self._registry(classifier_id, of, Removal(ids))
         try:
             await anyio.to_thread.run_sync(
@@ -241,6 +255,20 @@ class Learner:
             f" with {len(some) - 1} more" if len(some) > 1 else "",
             why,
         )
+
+    async def _by_name(self, classifier_id: int, do: Callable[[str], Awaitable[T]]) -> T | None:
+        """Do something by the name that the classifier has now; None: it is gone."""
+        return await by_current_name(partial(self._state.name_of, classifier_id), do)
+
+    async def _identified(self, name: str, classifier_id: int) -> LiveClassifier:
+        """The classifier of a name, if it is the one that is meant.
+
+        Raises:
+            ClassifierNotFound: It is another one, or there is none.
+        """
+        live = await run_blocking(self._parts.registry.live, name)
+        identified(live, classifier_id)
+        return live
 
     def _registry(self, classifier_id: int, of: Due | None, recorder: Recorder) -> Registry:
         """The registry whose changes are told as those of who told of an annotation."""

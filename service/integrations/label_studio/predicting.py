@@ -14,6 +14,7 @@ from service.api.deadlines import deadline_or_disconnect
 from service.api.middleware.bytes_in_flight import Account, account_of
 from service.api.predicting import answered
 from service.composition import ServiceParts
+from service.encoding.image_embedder import until_done
 from service.encoding.invalid_images import IMAGE_ERRORS
 from service.fetching import FetchError
 from service.images.uploaded import UploadedImage
@@ -142,7 +143,7 @@ class Predictions:
             return images
 
         try:
-            answer = await answered(self._parts, self._name, read, 1, 0, _until_done)
+            answer = await answered(self._parts, self._name, read, 1, 0, until_done)
         except IMAGE_ERRORS as problem:
             if len(images) == 1:
                 self._why.append(problem.detail or problem.title)
@@ -197,7 +198,3 @@ class _Held:
             self._over = True
             self._account.take(-self._bytes)
             self._bytes = 0
-
-
-async def _until_done(answer: asyncio.Future[Any]) -> None:
-    await asyncio.wait([answer])

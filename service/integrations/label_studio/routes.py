@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+import numpy
 from fastapi import APIRouter, Depends, Request
 
 from service.access.principal import Principal, Scope, principal_of
 from service.access.required_access import RequiredAccess
 from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
-from service.api.json_route import MOST_MARKS, count_marks
+from service.api.json_route import check_json
 from service.api.offloading import run_blocking
 from service.composition import ServiceParts
 from service.integrations.label_studio.desired_state import DesiredState
@@ -39,7 +40,6 @@ _MENDED = (
     "Select fewer tasks at a time in Label Studio. What a webhook that was refused has said is"
     " found again by Start Training."
 )
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def required_access(method: str, path: str) -> RequiredAccess:
@@ -57,11 +57,8 @@ def model_version(name: str, live: LiveClassifier) -> str:
     Label Studio does not ask again for predictions of the same one, so that of another classifier,
     or of one that is made anew under the name, has to be another one, too.
     """
-    made, digits = int(live.state.created_at.timestamp()), ""
-    while made:
-        made, last = divmod(made, 36)
-        digits = _DIGITS[last] + digits
-    return f"{bare(name)}@{live.state.revision}.{digits}"
+    made = numpy.base_repr(int(live.state.created_at.timestamp()), 36).lower()
+    return f"{bare(name)}@{live.state.revision}.{made}"
 
 
 def takes_images(path: str) -> bool:
@@ -142,6 +139,11 @@ def router_of(label_studio: LabelStudio, worker: Worker, tenant: str) -> APIRout
     async def status(name: Name, parts: ReadyParts) -> dict[str, Any]:
         live = await run_blocking(parts.registry.live, name)
         found = await run_blocking(DesiredState(parts.engine).status, live.state.id)
+        # A change is in the database moments before it is in memory, of which queries are answered.
+        stored = await run_blocking(parts.store.classifier, name)
+        live = await run_blocking(parts.registry.live, name)
+        if stored is not None and not live.state.includes(stored.state):
+            found = replace(found, waiting=found.waiting + 1)
         return {
             "classifier": bare(name),
             "model_version": model_version(name, live),
@@ -201,15 +203,11 @@ async def _document(request: Request, most: int) -> dict[str, Any]:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    if (marks := count_marks(body)) > MOST_MARKS:
-        raise RequestTooLarge(
-            f"The JSON has {marks} commas, colons and brackets; at most {MOST_MARKS} are accepted."
-            f" {_MENDED}"
-        )
+    check_json(body, _MENDED)
     try:
         told = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is no JSON object as Label Studio sends it.") from error
+    except (ValueError, RecursionError):
+        told = None
     if not isinstance(told, dict):
         raise InvalidRequest("The body is no JSON object as Label Studio sends it.")
     return told

@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from service.api.large_json import FEW
-from service.api.offloading import run_blocking
+from service.api.offloading import live_classifier, run_blocking
 from service.api.predicting import answered
 from service.composition import ServiceParts
 from service.encoding.image_embedder import Wait
@@ -19,17 +19,6 @@ from service.integrations.open_inference.inference_request import (
 from service.integrations.open_inference.models import outputs_of
 from service.integrations.open_inference.output_tensors import OutputTensor, output_tensors
 from service.name_validation import NOT_THESE
-from service.registry.live import LiveClassifier
-
-
-async def known_classifier(parts: ServiceParts, name: str) -> LiveClassifier:
-    """A classifier, before anything of a request for it is read.
-
-    Raises:
-        ClassifierNotFound: There is none of that name.
-    """
-    found = parts.registry.in_memory(name)
-    return found if found is not None else await run_blocking(parts.registry.live, name)
 
 
 async def inferred(
@@ -53,7 +42,7 @@ async def inferred(
 
     Raises as :func:`service.api.predicting.answered`, too.
     """
-    live = await known_classifier(parts, name)
+    live = await live_classifier(parts, name)
     outputs = outputs_of(multi_label=live.settings.multi_label)
     check_outputs(request.outputs, outputs)
     wanted = request.outputs or [AskedOutput(one.name) for one in outputs]
@@ -66,7 +55,7 @@ async def inferred(
     answer = await answered(parts, name, read, request.top_k, 0, waiting(seconds))
     columns: dict[str, int] = {}
     if any(one.classes is not None for one in wanted):
-        live = await known_classifier(parts, name)
+        live = await live_classifier(parts, name)
         labels = (label for label in live.classes if label != NOT_THESE)
         columns = {label: column for column, label in enumerate(labels)}
     predictions = answer.predictions

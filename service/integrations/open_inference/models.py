@@ -62,6 +62,15 @@ class IndexedModel:
         """Whether it answers, as the protocol says it."""
         return "UNAVAILABLE" if self.reason else "READY"
 
+    def members(self) -> dict[str, str]:
+        """Of the index, as the protocol names them."""
+        return {
+            "name": self.name,
+            "version": VERSION,
+            "state": self.state,
+            "reason": self.reason,
+        }
+
 
 INPUTS = (TensorMetadata(IMAGE, "BYTES", (-1,)),)
 LABEL = TensorMetadata("label", "BYTES", (-1,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,17 +16,16 @@ from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
 from service.api.json_documents import read_document, refusal
 from service.api.limiters import Limiters
-from service.api.offloading import run_blocking
+from service.api.offloading import live_classifier, run_blocking
 from service.api.uploads.bodies import body_of
 from service.encoding.image_embedder import Wait
 from service.integrations.open_inference.http_answers import http_answer
 from service.integrations.open_inference.http_requests import HEADER, read_request
-from service.integrations.open_inference.inference import inferred, known_classifier
+from service.integrations.open_inference.inference import inferred
 from service.integrations.open_inference.models import (
     INPUTS,
     PLATFORM,
     VERSION,
-    TensorMetadata,
     check_version,
     index,
     outputs_of,
@@ -91,10 +91,7 @@ async def repository_index(parts: ReadyParts, request: Request) -> list[dict[str
     if not isinstance(only, bool):
         raise refusal([(("ready",), "is neither true nor false")])
     listed = await index(parts, principal_of(request.scope), ready=only)
-    return [
-        {"name": one.name, "version": VERSION, "state": one.state, "reason": one.reason}
-        for one in listed
-    ]
+    return [one.members() for one in listed]
 
 
 @router.get("/models/{name}")
@@ -107,8 +104,8 @@ async def about_a_model(parts: ReadyParts, name: Name, version: Version) -> dict
         "name": bare(name),
         "versions": [VERSION],
         "platform": PLATFORM,
-        "inputs": [_shown(one) for one in INPUTS],
-        "outputs": [_shown(one) for one in outputs_of(multi_label=record.settings.multi_label)],
+        "inputs": [asdict(one) for one in INPUTS],
+        "outputs": [asdict(one) for one in outputs_of(multi_label=record.settings.multi_label)],
     }
 
 
@@ -132,7 +129,7 @@ async def infer(
 ) -> Response:
     """The answers of a classifier to images."""
     check_version(name, version)
-    await known_classifier(parts, name)
+    await live_classifier(parts, name)
     body = await body_of(request)
     length = request.headers.get(HEADER)
     turns = Limiters.of(request).documents if len(body) > _SMALL else None
@@ -147,7 +144,3 @@ async def infer(
     if sum(len(one.values) for one in tensors) > _MANY:
         return await run_blocking(http_answer, name, asked.id, tensors)
     return http_answer(name, asked.id, tensors)
-
-
-def _shown(tensor: TensorMetadata) -> dict[str, Any]:
-    return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi_problem.error import StatusProblem
 
-from service.api.deadlines import deadline_or_disconnect
+from service.api.deadlines import query_deadline
 from service.api.dependencies import Name, ReadyParts
 from service.api.image_quota import count_images
 from service.api.json_images.reading import read_model
@@ -38,7 +38,7 @@ async def label_picture(name: Name, parts: ReadyParts, request: Request) -> dict
         await count_images(request.scope, len(images))
         return images
 
-    wait = deadline_or_disconnect(request, parts.settings.predict_seconds)
+    wait = query_deadline(request, parts.settings, None)
     try:
         # All candidates, since a picture may have several labels; nobody looks at evidence there.
         found = await answered(parts, name, read, MOST_CANDIDATES, 0, wait)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,13 +13,13 @@ import anyio.to_thread
 
 from service.access.principal import Scope, principal_of
 from service.api.image_quota import count_images
+from service.api.offloading import live_classifier
 from service.encoding.image_embedder import Wait
-from service.integrations.open_inference.inference import inferred, known_classifier
+from service.integrations.open_inference.inference import inferred
 from service.integrations.open_inference.models import (
     INPUTS,
     PLATFORM,
     VERSION,
-    TensorMetadata,
     check_version,
     index,
     outputs_of,
@@ -92,8 +93,8 @@ async def _model_metadata(call: Call, message: bytes) -> Any:
         name=bare(name),
         versions=[VERSION],
         platform=PLATFORM,
-        inputs=_shown(INPUTS),
-        outputs=_shown(outputs_of(multi_label=record.settings.multi_label)),
+        inputs=[asdict(one) for one in INPUTS],
+        outputs=[asdict(one) for one in outputs_of(multi_label=record.settings.multi_label)],
     )
 
 
@@ -101,11 +102,7 @@ async def _repository_index(call: Call, message: bytes) -> Any:
     asked = _small(messages.RepositoryIndexRequest, message)
     await call.admit("POST", "/v2/repository/index")
     listed = await index(call.parts, principal_of(call.scope), ready=asked.ready)
-    models = [
-        {"name": one.name, "version": VERSION, "state": one.state, "reason": one.reason}
-        for one in listed
-    ]
-    return messages.RepositoryIndexResponse(models=models)
+    return messages.RepositoryIndexResponse(models=[one.members() for one in listed])
 
 
 async def _infer(call: Call, message: bytes) -> Any:
@@ -113,7 +110,7 @@ async def _infer(call: Call, message: bytes) -> Any:
     received = await _read(message, partial(ReceivedRequest.of, message, parts.settings))
     name = await call.classifier(received.name, "POST", "/infer")
     check_version(name, received.version)
-    await known_classifier(parts, name)
+    await live_classifier(parts, name)
     request, raw = await _read(message, partial(received.request, parts.settings))
 
     def waiting(seconds: float) -> Wait:
@@ -164,10 +161,6 @@ def _small(kind: Any, message: bytes) -> Any:
     if len(message) > _SMALL:
         raise RequestTooLarge(f"A {kind.DESCRIPTOR.name} has at most {_SMALL} bytes.")
     return parsed(kind, message)
-
-
-def _shown(tensors: Sequence[TensorMetadata]) -> list[dict[str, Any]]:
-    return [{"name": one.name, "datatype": one.datatype, "shape": one.shape} for one in tensors]
 
 
 def _output(tensor: OutputTensor, *, raw: bool) -> dict[str, Any]:
