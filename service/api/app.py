@@ -32,6 +32,7 @@ from service.api.middleware.foreign_errors import ForeignErrors
 from service.api.middleware.head_and_options import HeadAndOptions
 from service.api.middleware.idempotency import Idempotency
 from service.api.middleware.path_normalisation import UnambiguousPaths
+from service.api.middleware.query_parameters import UnambiguousQueries
 from service.api.middleware.request_bodies import RequestBodies
 from service.api.middleware.root_path import RootPath
 from service.api.openapi.document import describe
@@ -148,6 +149,7 @@ def create_app(
     access = None
     app.add_middleware(HeadAndOptions)
     app.add_middleware(Idempotency, parts=lambda: app.state.parts)
+    app.add_middleware(UnambiguousQueries)
     if settings.auth != "none":
         access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
         app.add_middleware(AccessGuard, access=access, required_access=beside.required_access)

@@ -33,6 +33,9 @@ _CONFIGURATION = """
 [generation]
 database = "none"
 
+[phases.coverage]
+enabled = {coverage}
+
 [phases.fuzzing.generation]
 max-examples = {examples}
 
@@ -60,7 +63,7 @@ checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 504]
 
 
 def run_schemathesis(
-    url: str, folder: Path, *, examples: int, scenarios: int, seed: int
+    url: str, folder: Path, *, examples: int, scenarios: int, seed: int, coverage: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Check a running, empty service; what it found is in the output, and the status is 1 then.
 
@@ -70,6 +73,7 @@ def run_schemathesis(
         examples: Random requests for each operation, beside those that the schema suggests.
         scenarios: Random sequences of requests that follow the links of answers.
         seed: Of both.
+        coverage: Whether each bound of each parameter is tried too, which takes minutes.
     """
     with httpx.Client(base_url=url, timeout=60) as http:
         # The examples in the document speak of this one.
@@ -80,7 +84,12 @@ def run_schemathesis(
                 files={"files": picture(seed_of_image)},
             ).raise_for_status()
     configuration = folder / "schemathesis.toml"
-    text = _CONFIGURATION.format(examples=examples, scenarios=scenarios, refused=_REFUSED)
+    text = _CONFIGURATION.format(
+        examples=examples,
+        scenarios=scenarios,
+        refused=_REFUSED,
+        coverage=str(coverage).lower(),
+    )
     configuration.write_text(text)
     return subprocess.run(
         [

@@ -180,6 +180,7 @@ def test_support_views_are_of_support_images_alone_however_they_are_given(
     assert again.explain(images) == first.explain(images)
 
 
+@pytest.mark.long
 def test_with_support_views_images_are_left_out_as_queries_until_they_are_forgotten(
     backbone: handful.Backbone, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_file_of_a_service_answers_in_python_as_there(vit: str, tmp_path: Path
         assert again.explain(queries) == loaded.explain(queries)
 
 
+@pytest.mark.long
 def test_a_service_does_not_take_what_python_saved(vit: str, tmp_path: Path) -> None:
     backbone = handful.load_backbone(vit, device="cpu")
     fitted = handful.Classifier(backbone).fit(patches("brick")[:2], ["brick", "stone"])

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -33,11 +33,20 @@ class ForkedHandful:
     """The running command, with those methods of ``subprocess.Popen`` that tests need."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
+        errors: Path,
+        before: Callable[[], None] | None = None,
     ) -> None:
-        """Start it; what it writes is appended to these files."""
+        """Start it; what it writes is appended to these files.
+
+        Args:
+            before: Called first of all, in the process; a function of a module.
+        """
         self._process = _context.Process(
-            target=_run, args=(list(arguments), dict(environment), output, errors)
+            target=_run, args=(list(arguments), dict(environment), output, errors, before)
         )
         with _exclusive:
             self._process.start()
@@ -79,7 +88,13 @@ class ForkedHandful:
         self._process.kill()
 
 
-def _run(arguments: list[str], environment: dict[str, str], output: Path, errors: Path) -> None:
+def _run(
+    arguments: list[str],
+    environment: dict[str, str],
+    output: Path,
+    errors: Path,
+    before: Callable[[], None] | None = None,
+) -> None:
     """Be ``handful`` from here on."""
     # Processes of its own it starts as an installed one does.
     multiprocessing.set_start_method(None, force=True)
@@ -90,4 +105,6 @@ def _run(arguments: list[str], environment: dict[str, str], output: Path, errors
         os.dup2(opened, stream.fileno())
         os.close(opened)
     sys.argv = ["handful", *arguments]
+    if before is not None:
+        before()
     app()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,31 @@ class Server:
         return server
 
     @classmethod
-    def _listening(cls, data_dir: Path, settings: dict[str, object], *, forked: bool) -> Server:
+    def planted(
+        cls, data_dir: Path, before: Callable[[], None] | None, **settings: object
+    ) -> Server:
+        """As `ready`, with something that is done in its process before it starts."""
+        server = cls._listening(data_dir, settings, forked=True, before=before)
+        server.wait_until_ready()
+        return server
+
+    @classmethod
+    def under(cls, data_dir: Path, environment: Mapping[str, str], **settings: object) -> Server:
+        """As `ready`, not forked, with more in its environment: for what is preloaded."""
+        server = cls._listening(data_dir, settings, forked=False, environment=environment)
+        server.wait_until_ready()
+        return server
+
+    @classmethod
+    def _listening(
+        cls,
+        data_dir: Path,
+        settings: dict[str, object],
+        *,
+        forked: bool,
+        before: Callable[[], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Server:
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir / "server.log"
         log.touch()
@@ -110,11 +134,14 @@ class Server:
         command = ["serve", "--port", "0", "--data-dir", str(data_dir)]
         process: subprocess.Popen[bytes] | ForkedHandful
         if forked:
-            process = ForkedHandful(command, _environment(settings), log, log)
+            process = ForkedHandful(command, _environment(settings), log, log, before)
         else:
             with log.open("ab") as output:
                 process = subprocess.Popen(
-                    [HANDFUL, *command], env=_environment(settings), stdout=output, stderr=output
+                    [HANDFUL, *command],
+                    env={**_environment(settings), **(environment or {})},
+                    stdout=output,
+                    stderr=output,
                 )
         server = cls(process, data_dir, log, "")
         for _ in server._waiting("listening"):

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.service.clusters import HOST
 from tests.service.postgres import fresh_database, url
 
@@ -23,6 +25,7 @@ def _free_port() -> int:
         return port
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page_run_as_written(tmp_path: Path, vit: str) -> None:
     text = PAGE.read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

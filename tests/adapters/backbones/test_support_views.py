@@ -56,6 +56,7 @@ def test_the_first_view_is_the_picture_itself() -> None:
     assert second.size == (SIDE, SIDE)
 
 
+@pytest.mark.long
 def test_crops_are_of_the_seed_alone_in_every_process() -> None:
     """Whatever the seed of that process's hashes."""
     code = (

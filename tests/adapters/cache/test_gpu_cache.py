@@ -268,6 +268,7 @@ def test_without_gpu_support_in_faiss_pytorch_compares_and_the_log_says_why(
     assert "caches on cuda:0 are compared by FAISS" in caplog.text
 
 
+@pytest.mark.long
 def test_the_trial_says_on_its_last_line_why_it_failed() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU: nothing fails")

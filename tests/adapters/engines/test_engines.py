@@ -227,6 +227,7 @@ def test_an_image_pass_computes_in_half_precision_and_back(vit: str) -> None:
         torch.testing.assert_close(found, exact, atol=0, rtol=0)
 
 
+@pytest.mark.long
 def test_a_signal_can_be_handled_where_a_model_was_compiled() -> None:
     code = """
 import os, signal, torch

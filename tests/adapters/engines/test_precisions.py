@@ -85,6 +85,7 @@ def test_without_nncf_float32_stands_in_for_int8(
     torch.testing.assert_close(found, rows(compiled(vit, "float32")), atol=1e-5, rtol=0)
 
 
+@pytest.mark.long
 def test_a_quantised_model_is_kept_and_serves_without_nncf(
     vit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

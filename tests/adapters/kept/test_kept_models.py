@@ -147,6 +147,7 @@ def test_a_later_start_imports_nothing_that_builds_models(name: str, kept_once: 
     assert "adapters.loading" not in done.stdout.split()
 
 
+@pytest.mark.long
 def test_other_weights_in_the_same_place_are_another_model(folder: Path, cache: Path) -> None:
     name = f"local-dir:{folder}"
     before = load_compiled(name, cache=cache)
@@ -156,6 +157,7 @@ def test_other_weights_in_the_same_place_are_another_model(folder: Path, cache: 
     same(after, load_backbone(name, "cpu"))
 
 
+@pytest.mark.long
 def test_another_adapter_in_the_same_place_is_another_correction(
     name: str, cache: Path, tmp_path: Path
 ) -> None:

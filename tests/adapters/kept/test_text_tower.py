@@ -60,6 +60,7 @@ def test_no_texts_load_nothing(kept: KeptModel, monkeypatch: pytest.MonkeyPatch)
     assert TextTower(kept, "float32", 1, nothing_else).lengths([]) == []
 
 
+@pytest.mark.long
 def test_who_embeds_while_it_is_let_go_of_has_it_till_then(kept: KeptModel) -> None:
     tower = TextTower(kept, "float32", 1, nothing_else, rest=0.001)
     expected = tower(NAMES)

@@ -37,6 +37,7 @@ def answered(http: httpx.Client, path: str, query: bytes) -> dict[str, object]:
     return {one["label"]: pytest.approx(one["probability"]) for one in prediction["top_k"]}
 
 
+@pytest.mark.long
 def test_thousands_of_names_hold_up_nobody_and_are_embedded_once(tmp_path: Path, vit: str) -> None:
     with Server.ready(tmp_path, backbone=vit) as server, server.client() as http:
         declare(http, A, ["ant", "bee"])

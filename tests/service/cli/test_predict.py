@@ -69,6 +69,7 @@ def test_a_service_is_asked_and_a_table_written(
     assert other.returncode == 2
 
 
+@pytest.mark.long
 def test_a_database_is_asked_and_a_killed_command_goes_on(tmp_path: Path, vit: str) -> None:
     data_dir, photos = tmp_path / "data", tmp_path / "photos"
     photos.mkdir()

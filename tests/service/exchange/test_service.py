@@ -177,6 +177,7 @@ def content(place: int) -> bytes:
 ROUNDS = 4
 
 
+@pytest.mark.long
 def test_killing_in_the_midst_of_an_import_leaves_all_of_it_or_nothing(
     tmp_path: Path, vit: str, large: ExportedClassifier
 ) -> None:

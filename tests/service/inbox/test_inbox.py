@@ -238,6 +238,7 @@ def test_without_pictures_embeddings_are_registered(small_service: Small) -> Non
     assert made.counts() == {"ant": 3, "bee": 2}
 
 
+@pytest.mark.long
 def test_kills_leave_each_judged_or_as_it_was(tmp_path: Path, vit: str) -> None:
     items: list[Json] = []
     for turn in range(3):

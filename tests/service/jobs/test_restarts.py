@@ -94,6 +94,7 @@ def done_of(database: str) -> list[int]:
     return list(done)
 
 
+@pytest.mark.long
 def test_a_stopped_service_tells_those_who_follow_and_goes_on_later(
     tmp_path: Path, vit: str
 ) -> None:

@@ -130,6 +130,7 @@ def killed_amid(
     assert running.wait(60) == -9, log.read_text()
 
 
+@pytest.mark.long
 def test_what_is_killed_amid_it_leaves_nothing_and_is_done_by_the_next(
     large: str, tmp_path: Path
 ) -> None:

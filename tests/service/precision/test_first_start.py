@@ -16,6 +16,7 @@ from tests.service.server import Server
 MODEL = "5" * 64
 
 
+@pytest.mark.long
 def test_an_unknown_model_is_measured_once_before_anything_is_stored(
     tmp_path: Path, vit: str
 ) -> None:

@@ -44,6 +44,7 @@ def test_the_command_asks_the_service_or_does_it_itself(tmp_path: Path, vit: str
         server.stop()
 
 
+@pytest.mark.long
 def test_two_services_on_one_database_move_together(tmp_path: Path, vit: str) -> None:
     with postgres.fresh_database() as database:
         shared = {

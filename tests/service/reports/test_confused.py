@@ -87,6 +87,7 @@ def test_pages_hold_each_image_once(confused: Classifier) -> None:
     assert len(paged) > 3
 
 
+@pytest.mark.long
 def test_images_of_more_classes_than_a_matrix_has(classifier: Classifier) -> None:
     classifier.put(method="tip-adapter++", names_carry_meaning=False)
     n = MAX_MATRIX + 1

@@ -221,6 +221,7 @@ def test_one_model_is_in_memory_however_many_serve(several: Server) -> None:
     assert not any(map(compiles, workers(several)))
 
 
+@pytest.mark.long
 def test_all_are_replaced_one_after_the_other_while_they_answer(
     several: Server, anyone: httpx.Client
 ) -> None:

@@ -144,6 +144,7 @@ ROUNDS = 3
 IMAGES = 6
 
 
+@pytest.mark.long
 def test_killing_in_the_midst_of_registrations_leaves_no_half_class(
     tmp_path: Path, vit: str
 ) -> None:

@@ -20,6 +20,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.long
 def test_everything_in_a_data_folder_is_private_even_without_a_umask(
     tmp_path: Path, vit: str
 ) -> None:

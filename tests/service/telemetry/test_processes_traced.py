@@ -14,6 +14,8 @@ from tests.service.pictures import picture
 from tests.service.server import Server
 from tests.service.telemetry.collector import Collector, Span, collecting
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 60
 
 

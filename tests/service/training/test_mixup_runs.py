@@ -32,6 +32,8 @@ from service.training.text_pairs import Pair, digest, read_pairs
 from service.training.training_pairs import TrainingPairs
 from tests.reading import READ
 
+pytestmark = pytest.mark.long
+
 ALL = MixupConfig({"m2": 0.1, "v": 0.1, "l": 0.1, "vl": 0.1})
 COLOURS = ("red", "lime", "blue", "yellow", "white", "black", "purple", "orange")
 

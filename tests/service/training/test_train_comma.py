@@ -169,6 +169,7 @@ def direct(backbone: Backbone, labels: list[str], image: Image.Image) -> list[fl
     return [backbone.logit_scale * value for value in logits[0].tolist()]
 
 
+@pytest.mark.long
 def test_served_prompts_answer_as_computed_directly(
     made: tuple[Path, Any], clip: str, tmp_path: Path
 ) -> None:

@@ -42,12 +42,13 @@ def document(http: httpx.Client) -> Json:
 def test_every_answer_of_the_service_is_described_says_schemathesis(
     spare: Server, tmp_path: Path
 ) -> None:
-    """A short cut of ``python -m tests.campaigns.contract``: all checks, all phases, seeded."""
-    outcome = run_schemathesis(spare.url, tmp_path, examples=2, scenarios=6, seed=2)
+    """A short cut of ``python -m tests.campaigns.contract``: all checks, seeded."""
+    outcome = run_schemathesis(spare.url, tmp_path, examples=4, scenarios=6, seed=2, coverage=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert f"{len(PROMISED)} selected / {len(PROMISED)} total" in outcome.stdout
     with spare.client() as http:
         counts = answered(http)
+    assert sum(one.get("4xx", 0) for one in counts.values()) > 100
     # It comes past the first refusals.
     for method, path in [
         ("PUT", "/v1/classifiers/{name}"),
@@ -61,7 +62,6 @@ def test_every_answer_of_the_service_is_described_says_schemathesis(
         ("GET", "/v1/classifiers/{name}/export"),
     ]:
         assert counts[path, method].get("2xx"), (method, path, counts[path, method])
-        assert counts[path, method]["4xx"] > 0, (method, path)
 
 
 def test_the_document_is_valid_openapi(document: Json) -> None:

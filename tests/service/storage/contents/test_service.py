@@ -134,6 +134,7 @@ def test_an_outage_is_503_and_over_without_a_restart(http: httpx.Client, images:
     assert http.get(first).content == picture(40)
 
 
+@pytest.mark.long
 def test_images_move_beside_a_service_and_go_on_after_a_kill(
     tmp_path: Path, http: httpx.Client, server: Server, engine: Engine, images: Path
 ) -> None:

@@ -1,0 +1,121 @@
+"""One batch of a campaign: clients, faults beside them, and what the checker says of it all."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.campaigns.consistency.checker import Anomaly, check
+from tests.campaigns.consistency.clients import Client, Common
+from tests.campaigns.consistency.deployments import Deployment
+from tests.campaigns.consistency.history import History
+
+_CLASSIFIERS = ("one", "two", "three")
+# Seconds that clients go on after the last fault, and in which each of them has to end.
+_AFTER, _ENDS = 1.0, 240.0
+
+
+@dataclass
+class Found:
+    """What a batch has shown.
+
+    Attributes:
+        operations: How many were answered, or were not.
+        faults: How many of each kind were inflicted.
+        anomalies: Answers that no order of the operations explains.
+        failures: What clients or services have done that they must never do.
+        tracebacks: In the logs of the services.
+        counts: Of operations by their kind and outcome.
+        seconds: Of all of it; and of the checker alone.
+    """
+
+    operations: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    tracebacks: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    checked_in: float = 0.0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every promise was kept."""
+        return not (self.anomalies or self.failures or self.tracebacks)
+
+
+def run(
+    deployment: Deployment,
+    *,
+    faults: Sequence[str],
+    number: int,
+    clients: int,
+    seed: int,
+    file: Path | None = None,
+    seconds: float | None = None,
+) -> Found:
+    """Let clients go on while faults are inflicted, and check what they have seen.
+
+    Args:
+        deployment: Up and empty.
+        faults: Kinds that are drawn from.
+        number: Of faults.
+        clients: How many there are.
+        seed: Of all that is drawn.
+        file: Where the history is written.
+        seconds: Longest time for all faults; None: as long as they take.
+    """
+    draw = random.Random(seed)
+    history = History(file)
+    common = Common(deployment.address, history, _CLASSIFIERS)
+    found = Found(counts=common.counts)
+    begun = time.monotonic()
+    with httpx.Client(base_url=deployment.address(draw), timeout=60) as http:
+        for name in _CLASSIFIERS:
+            http.put(f"/v1/classifiers/{name}", json={"names_carry_meaning": False})
+    running = [Client(common, one, seed) for one in range(clients)]
+    for one in running:
+        one.start()
+    try:
+        for _ in range(number):
+            if common.ended.is_set() or (seconds and time.monotonic() > begun + seconds):
+                break
+            kind = draw.choice(list(faults))
+            history.fault(time.monotonic(), kind)
+            deployment.faults[kind](draw)
+            found.faults[kind] += 1
+        common.ended.wait(_AFTER)
+    except Exception as error:
+        found.failures.append(f"a service is not up again: {error}")
+    finally:
+        common.ended.set()
+        for one in running:
+            one.join(_ENDS)
+    if any(one.is_alive() for one in running):
+        found.failures.append("a client was not answered any more")
+    if not found.failures:
+        _look_at_last(common, seed)
+    found.failures += common.failures
+    history.close()
+    found.seconds = time.monotonic() - begun
+    found.operations = len(history.operations)
+    found.anomalies = check(history.operations)
+    found.checked_in = time.monotonic() - begun - found.seconds
+    with suppress(OSError):
+        found.tracebacks = deployment.log().count("Traceback")
+    return found
+
+
+def _look_at_last(common: Common, seed: int) -> None:
+    """What is there in the end, through whichever service."""
+    last = Client(common, 10**3, seed)
+    for name in _CLASSIFIERS:
+        last.look(name)
+        last.look(name)

@@ -1,0 +1,1 @@
+"""The checker of the campaign of faults, and short cuts of it."""
