@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -86,7 +86,7 @@ def create_app(
         tracing: That of this process; None: nothing is traced.
         integrations: Of other systems, that are switched on.
     """
-    beside = Integrations(integrations, settings.root_path)
+    theirs = Integrations(integrations, settings.root_path)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -104,16 +104,29 @@ def create_app(
                     raise
                 on_failure(error)
 
+        async def integrate(ended: asyncio.Event) -> None:
+            """Load integrations once the service can answer, which therefore waits for none."""
+            await starting
+            if app.state.parts is None:
+                return
+            try:
+                async with theirs.beside(app):
+                    gc.freeze()  # as above
+                    await ended.wait()
+            except Exception as error:
+                if on_failure is None:
+                    raise
+                on_failure(error)
+
         starting = asyncio.create_task(begin())
         if not answer_while_starting:
             await starting
-        async with AsyncExitStack() as stack:
-            for one in integrations:
-                if one.beside is not None:
-                    await stack.enter_async_context(one.beside(app))
-            # The connections of this process set it when they are told to end.
-            yield {ENDING: asyncio.Event()}
-        await starting
+        ended = asyncio.Event()
+        others = asyncio.create_task(integrate(ended))
+        # The connections of this process set it when they are told to end.
+        yield {ENDING: asyncio.Event()}
+        ended.set()
+        await others
         if app.state.parts is not None:
             await app.state.parts.jobs.end()
             app.state.parts.close()
@@ -139,8 +152,6 @@ def create_app(
     app.state.maps = MapCache()
     for router in ROUTERS:
         app.include_router(router)
-    for one in integrations:
-        app.include_router(one.router, include_in_schema=False)
     handle_exceptions(app, cors_of_defects(settings))
     describe(
         app, ROUTERS, body_schemas(fetches=bool(settings.fetch_from)), keys=settings.auth == "keys"
@@ -152,13 +163,13 @@ def create_app(
     app.add_middleware(UnambiguousQueries)
     if settings.auth != "none":
         access = AccessControl(settings, lambda: app.state.parts, meters or ProcessMeters())
-        app.add_middleware(AccessGuard, access=access, required_access=beside.required_access)
+        app.add_middleware(AccessGuard, access=access, required_access=theirs.required_access)
     app.state.access = access
     app.add_middleware(UnambiguousPaths)
     in_flight = BytesInFlight(settings.max_bytes_in_flight)
     app.state.in_flight = in_flight
     app.add_middleware(
-        RequestBodies, settings=settings, in_flight=in_flight, take_images=beside.take_images
+        RequestBodies, settings=settings, in_flight=in_flight, take_images=theirs.take_images
     )
     allow_origins(app, settings)
     app.add_middleware(CrossSiteGuard, origins=settings.cors_origins, hosts=known_hosts(settings))
@@ -178,7 +189,7 @@ def create_app(
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
     if integrations:
-        _tell_errors(app, beside)
+        _tell_errors(app, theirs)
     _spare_plain_queries(app, settings, in_flight, access, traced=tracing is not None)
     return app
 

@@ -7,8 +7,9 @@ as all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,28 +24,40 @@ def with_error(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Integration:
-    """Integration of another system.
+class Contract:
+    """What another system asks, and how it is answered.
 
     Attributes:
-        name: In HANDFUL_INTEGRATIONS.
-        prefix: Of all of its paths, such as ``/v2``; none of the service's own begins so.
         router: Its routes, with the prefix; they are no part of the OpenAPI document.
         required_access: What a request needs, by its method and path; None: anybody may send it.
         errors: What becomes of a problem document, so that the system can read it.
         takes_images: Whether bodies that are sent to a path, without the root path, hold images, so
             that they may be as large as those of forms.
-        beside: Entered before the application takes requests, and left after its last one; what it
-            needs of the service may not have started yet.
+        beside: Entered once the service can answer, and left after its last request.
     """
 
-    name: str
-    prefix: str
     router: APIRouter
     required_access: Callable[[str, str], RequiredAccess | None]
     errors: Callable[[Mapping[str, Any]], Mapping[str, Any]] = with_error
     takes_images: Callable[[str], bool] = bool
     beside: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
+
+
+@dataclass(slots=True)
+class Integration:
+    """Integration of another system, whose contract is loaded when the service can answer.
+
+    Attributes:
+        name: In HANDFUL_INTEGRATIONS.
+        prefix: Of all of its paths, such as ``/v2``; none of the service's own begins so.
+        load: Makes the contract, and imports what that needs, which takes tenths of a second.
+        contract: None: it is not loaded yet.
+    """
+
+    name: str
+    prefix: str
+    load: Callable[[], Contract]
+    contract: Contract | None = None
 
     def has(self, path: str) -> bool:
         """Whether a path, without the root path, is one of its own."""
@@ -52,21 +65,55 @@ class Integration:
 
 
 class Integrations:
-    """The integrations of an application.
+    """The integrations of an application, that cost its start nothing: for its event loop.
 
     Args:
         chosen: Those that are switched on.
         root_path: Of the application.
+
+    Attributes:
+        entered: Set once all are loaded, and what runs beside the application does.
     """
 
     def __init__(self, chosen: Iterable[Integration] = (), root_path: str = "") -> None:
         self.chosen = tuple(chosen)
+        self.entered = asyncio.Event()
         self._root_path = root_path
+        self._loading = asyncio.Lock()
 
     def at(self, path: str) -> Integration | None:
         """The one that a path belongs to, with the root path or without."""
         path = path.removeprefix(self._root_path)
         return next((one for one in self.chosen if one.has(path)), None)
+
+    def contract_at(self, path: str) -> Contract | None:
+        """The contract that a path belongs to; None: none, or it is not loaded."""
+        one = self.at(path)
+        return None if one is None else one.contract
+
+    async def loaded(self, one: Integration, app: FastAPI) -> Contract:
+        """The contract of one, whose routes the application has from now on."""
+        async with self._loading:
+            if one.contract is None:
+                contract = await asyncio.to_thread(one.load)
+                app.include_router(contract.router, include_in_schema=False)
+                one.contract = contract
+            return one.contract
+
+    @asynccontextmanager
+    async def beside(self, app: FastAPI) -> AsyncIterator[None]:
+        """All of them loaded, and what runs beside the application entered.
+
+        Raises:
+            OSError: One of them cannot be, as a port is taken.
+        """
+        async with AsyncExitStack() as stack:
+            for one in self.chosen:
+                contract = await self.loaded(one, app)
+                if contract.beside is not None:
+                    await stack.enter_async_context(contract.beside(app))
+            self.entered.set()
+            yield
 
     def required_access(self, method: str, path: str) -> RequiredAccess | None:
         """What a request needs, theirs and the service's own; None: anybody may send it.
@@ -75,11 +122,11 @@ class Integrations:
             method: In capitals.
             path: Decoded once, without the root path.
         """
-        if method != "OPTIONS" and (one := self.at(path)) is not None:
-            return one.required_access(method, path)
+        if method != "OPTIONS" and (contract := self.contract_at(path)) is not None:
+            return contract.required_access(method, path)
         return required_access(method, path)
 
     def take_images(self, path: str) -> bool:
         """Whether bodies that are sent to a path hold images, of one of them."""
-        one = self.at(path)
-        return one is not None and one.takes_images(path.removeprefix(self._root_path))
+        contract = self.contract_at(path)
+        return contract is not None and contract.takes_images(path.removeprefix(self._root_path))

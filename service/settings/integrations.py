@@ -17,19 +17,21 @@ class Registered(NamedTuple):
 
     Attributes:
         package: In :mod:`service.integrations`.
+        prefix: Of all of its paths; none of the service's own begins so.
         needs: Modules that come with the extra of the integration's name.
     """
 
     package: str
+    prefix: str
     needs: tuple[str, ...] = ()
 
 
 INTEGRATIONS: Mapping[str, Registered] = {
-    "label-studio": Registered("label_studio", needs=("httpx2",)),
-    "open-inference": Registered("open_inference"),
-    "hugging-face": Registered("hugging_face"),
-    "photoprism": Registered("photoprism"),
-    "mcp": Registered("mcp", needs=("mcp", "handful_client")),
+    "label-studio": Registered("label_studio", "/label-studio", needs=("httpx2",)),
+    "open-inference": Registered("open_inference", "/v2"),
+    "hugging-face": Registered("hugging_face", "/hugging-face"),
+    "photoprism": Registered("photoprism", "/photoprism"),
+    "mcp": Registered("mcp", "/mcp", needs=("mcp", "handful_client")),
 }
 """All integrations, by their names. Whoever adds one registers it here, by one line."""
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +16,7 @@ _PROBLEM = "application/problem+json"
 
 
 class ForeignErrors:
-    """ASGI application around all others that rewrites problem documents for integrations.
+    """ASGI application around all others that loads integrations, and rewrites their errors.
 
     Args:
         app: What answers.
@@ -27,9 +28,14 @@ class ForeignErrors:
         self._integrations = integrations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        one = self._integrations.at(scope["path"]) if scope["type"] == "http" else None
-        await self.app(scope, receive, send if one is None else _Rewritten(send, one.errors))
+        """Serve one request, of an integration when it is there."""
+        if scope["type"] == "http" and (one := self._integrations.at(scope["path"])) is not None:
+            app: FastAPI = scope["app"]
+            contract = await self._integrations.loaded(one, app)
+            if app.state.parts is not None:  # it can answer, and what runs beside it is to, too
+                await self._integrations.entered.wait()
+            send = _Rewritten(send, contract.errors)
+        await self.app(scope, receive, send)
 
 
 class _Rewritten:

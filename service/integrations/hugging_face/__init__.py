@@ -10,7 +10,7 @@ import re
 
 from service.access.principal import Scope
 from service.access.required_access import RequiredAccess
-from service.api.integration import Integration
+from service.api.integration import Contract
 from service.integrations.hugging_face.routes import router
 from service.settings import Settings
 
@@ -30,11 +30,9 @@ def required_access(method: str, path: str) -> RequiredAccess:
     return RequiredAccess(scope, classifier=found[1] if found else None)
 
 
-def integration(_: Settings) -> Integration:
-    """The integration."""
-    return Integration(
-        name="hugging-face",
-        prefix="/hugging-face",
+def contract(_: Settings) -> Contract:
+    """The contract."""
+    return Contract(
         router=router,
         required_access=required_access,
     )

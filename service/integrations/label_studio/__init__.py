@@ -18,11 +18,10 @@ Label Studio knows a backend by a URL, ``/label-studio/{name}``, which is one cl
 
 from __future__ import annotations
 
-from service.api.integration import Integration
+from service.api.integration import Contract
 from service.fetching import fetcher_of
 from service.integrations.label_studio.images import LabelStudio
 from service.integrations.label_studio.routes import (
-    PREFIX,
     required_access,
     router_of,
     takes_images,
@@ -31,14 +30,12 @@ from service.integrations.label_studio.worker import Worker
 from service.settings import Settings
 
 
-def integration(settings: Settings) -> Integration:
+def contract(settings: Settings) -> Contract:
     """The backend of the Label Studio of the settings."""
     elsewhere = fetcher_of(settings.fetch_from, settings.max_image_bytes)
     label_studio = LabelStudio(settings, elsewhere)
     worker = Worker(label_studio)
-    return Integration(
-        name="label-studio",
-        prefix=PREFIX,
+    return Contract(
         router=router_of(label_studio, worker, settings.label_studio_tenant),
         required_access=required_access,
         takes_images=takes_images,

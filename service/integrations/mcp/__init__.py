@@ -14,15 +14,15 @@ from starlette.routing import Route
 
 from service.access.principal import Scope
 from service.access.required_access import RequiredAccess
-from service.api.integration import Integration
+from service.api.integration import Contract
 from service.integrations.mcp.endpoint import Endpoint
 from service.settings import Settings
 
 _PATH = "/mcp"
 
 
-def integration(settings: Settings) -> Integration:
-    """The integration; a server for the lifetime of its application."""
+def contract(settings: Settings) -> Contract:
+    """The contract; a server for the lifetime of its application."""
     endpoint = Endpoint(settings)
     # One request, one answer: there is neither a stream of the server's own (GET) nor a session
     # that could be ended (DELETE).
@@ -33,9 +33,7 @@ def integration(settings: Settings) -> Integration:
         async with endpoint.running():
             yield
 
-    return Integration(
-        name="mcp",
-        prefix=_PATH,
+    return Contract(
         router=router,
         required_access=_required_access,
         beside=beside,

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from service.api.integration import Integration
+from service.api.integration import Contract
 from service.integrations.open_inference.required_access import required_access
 from service.integrations.open_inference.routes import router
 from service.settings import Settings
 
 
-def integration(settings: Settings) -> Integration:
-    """The integration, with the port of gRPC where one is set."""
+def contract(settings: Settings) -> Contract:
+    """The contract, with the port of gRPC where one is set."""
     beside = None
     if settings.grpc_port is not None:
         from service.integrations.open_inference.rpc.server import serving
 
         beside = partial(serving, settings=settings, port=settings.grpc_port)
-    return Integration(
-        name="open-inference",
-        prefix="/v2",
+    return Contract(
         router=router,
         required_access=required_access,
         beside=beside,

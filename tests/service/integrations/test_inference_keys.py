@@ -57,6 +57,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Keyed]
     with Server.ready(data_dir, backbone=vit, auth="keys", access_log=True, **settings) as running:
         there = Keyed(running, operator, port)
         with there.http(operator) as http:
+            http.get("/v2/health/ready").raise_for_status()  # the port of gRPC is open, too
             of_four(http, "insects")
             of_four(http, "others")
         yield there
@@ -184,7 +185,7 @@ def test_refusals_are_in_the_audit_log(keyed: Keyed, kind: type[Any]) -> None:
         infer(kind(keyed, key), "insects")
     with keyed.http(keyed.operator) as http:
         end = time.monotonic() + 30  # refusals are written down some at a time
-        found = []
+        found: list[object] = []
         while not found and time.monotonic() < end:
             entries = http.get("/v1/audit", params={"action": "refused"}).json()["entries"]
             found = [one for one in entries if "/v2/models/insects/infer" in str(one)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from service.access.principal import Scope
 from service.access.required_access import RequiredAccess
 from service.api.app import create_app
-from service.api.integration import Integration, Integrations
+from service.api.integration import Contract, Integration, Integrations
 from service.integrations import chosen
 from service.problems import InvalidRequest
 from service.settings import Settings
 from service.settings.integrations import INTEGRATIONS
 from tests.service.asgi import Client, in_loop
+from tests.service.held import until
 
 router = APIRouter(prefix="/other")
 
@@ -45,7 +46,11 @@ def required(method: str, path: str) -> RequiredAccess | None:
     return RequiredAccess(Scope.PREDICT, classifier=path.rpartition("/")[2])
 
 
-OTHER = Integration(name="other", prefix="/other", router=router, required_access=required)
+def other(**more: Any) -> Integration:
+    """An integration that is loaded when it is first asked."""
+    return Integration(
+        "other", "/other", lambda: Contract(router=router, required_access=required, **more)
+    )
 
 
 async def asked(app: FastAPI, method: str, path: str, body: bytes = b"") -> Client:
@@ -56,7 +61,7 @@ async def asked(app: FastAPI, method: str, path: str, body: bytes = b"") -> Clie
 
 @in_loop
 async def test_errors_are_told_as_the_other_system_reads_them(tmp_path: Path, vit: str) -> None:
-    app = create_app(Settings(data_dir=tmp_path), integrations=[OTHER])
+    app = create_app(Settings(data_dir=tmp_path), integrations=[other()])
     wrong = await asked(app, "POST", "/other/wrong")
     assert wrong.status == 422
     assert wrong.json()["error"] == wrong.json()["detail"] == "Say what is meant."
@@ -71,7 +76,7 @@ async def test_errors_are_told_as_the_other_system_reads_them(tmp_path: Path, vi
 
 @in_loop
 async def test_defects_are_told_so_too(tmp_path: Path, vit: str) -> None:
-    app = create_app(Settings(data_dir=tmp_path), integrations=[OTHER])
+    app = create_app(Settings(data_dir=tmp_path), integrations=[other()])
     client = Client(app)
     with pytest.raises(ArithmeticError):  # which the server writes down
         await client.send("POST", "/other/defect")
@@ -81,7 +86,7 @@ async def test_defects_are_told_so_too(tmp_path: Path, vit: str) -> None:
 
 @in_loop
 async def test_only_what_it_says_is_open_needs_no_key(tmp_path: Path, vit: str) -> None:
-    app = create_app(Settings(data_dir=tmp_path, auth="keys"), integrations=[OTHER])
+    app = create_app(Settings(data_dir=tmp_path, auth="keys"), integrations=[other()])
     assert (await asked(app, "GET", "/other/health")).status == 200
     closed = await asked(app, "POST", "/other/a", b"{}")
     assert closed.status == 503  # keys are not known yet
@@ -91,7 +96,7 @@ async def test_only_what_it_says_is_open_needs_no_key(tmp_path: Path, vit: str) 
 @in_loop
 async def test_bodies_may_be_as_large_as_those_of_forms(tmp_path: Path, vit: str) -> None:
     settings = Settings(data_dir=tmp_path, max_image_bytes=10, max_request_bytes=20)
-    app = create_app(settings, integrations=[OTHER])
+    app = create_app(settings, integrations=[other()])
     assert (await asked(app, "POST", "/other/a", bytes(20))).body == b"20"
     refused = await asked(app, "POST", "/other/a", bytes(21))
     assert refused.status == 413
@@ -108,31 +113,42 @@ async def test_what_runs_beside_ends_before_the_service(tmp_path: Path, vit: str
         yield
         told.append("left")
 
-    one = Integration(
-        name="other", prefix="/other", router=router, required_access=required, beside=beside
-    )
-    failed: list[Exception] = []
-
-    def refuses(_: Settings) -> None:
-        raise OSError("no parts")
-
     app = create_app(
-        Settings(data_dir=tmp_path),
-        failed.append,
-        refuses,  # type: ignore[arg-type]
-        integrations=[one],
+        Settings(data_dir=tmp_path, backbone=vit),
+        integrations=[other(beside=beside)],
         on_exit=lambda: told.append("ended"),
     )
     async with app.router.lifespan_context(app):
-        await asyncio.sleep(0.05)
+        assert told == []  # the start waits for none
+        await until(lambda: app.state.parts is not None)
+        assert (await asked(app, "GET", "/other/health")).status == 200
         assert told == ["entered"]
     assert told == ["entered", "left", "ended"]
-    assert failed
+
+
+@in_loop
+async def test_what_cannot_be_loaded_ends_the_service(tmp_path: Path, vit: str) -> None:
+    failed: list[Exception] = []
+
+    @asynccontextmanager
+    async def beside(app: FastAPI) -> AsyncIterator[None]:
+        raise OSError("the port is taken")
+        yield
+
+    app = create_app(
+        Settings(data_dir=tmp_path, backbone=vit),
+        failed.append,
+        integrations=[other(beside=beside)],
+    )
+    async with app.router.lifespan_context(app):
+        await until(lambda: bool(failed))
+    assert str(failed[0]) == "the port is taken"
 
 
 def test_a_path_is_its_own_only_below_its_prefix() -> None:
-    there = Integrations([OTHER], "/root")
-    assert there.at("/other/a") is there.at("/root/other/a") is there.at("/other") is OTHER
+    one = other()
+    there = Integrations([one], "/root")
+    assert there.at("/other/a") is there.at("/root/other/a") is there.at("/other") is one
     assert there.at("/others") is there.at("/v1/classifiers/other") is None
     assert there.required_access("OPTIONS", "/other/a") is None
     assert there.required_access("GET", "/others") == RequiredAccess(Scope.READ)
@@ -144,7 +160,8 @@ def test_each_that_is_registered_can_be_switched_on_and_off(tmp_path: Path) -> N
         [one] = chosen(settings)
         assert one.name == name
         assert not one.prefix.startswith("/v1")
-        assert {route.path.startswith(one.prefix) for route in one.router.routes} <= {True}  # type: ignore[attr-defined]
+        routes = one.load().router.routes
+        assert {route.path.startswith(one.prefix) for route in routes} == {True}  # type: ignore[attr-defined]
     assert chosen(Settings(data_dir=tmp_path, integrations="")) == []
 
 

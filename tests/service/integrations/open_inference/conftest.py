@@ -47,6 +47,7 @@ def oip(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def oip_http(oip: Server) -> Iterator[httpx.Client]:
     with oip.client() as http:
+        http.get("/v2/health/ready").raise_for_status()  # the port of gRPC is open, too
         yield http
 
 
