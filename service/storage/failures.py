@@ -172,7 +172,9 @@ def problem_of(
         for cause in (code, code[:3], code[:2]):
             if cause in _POSTGRESQL:
                 return _unavailable(_POSTGRESQL[cause])
-    if disconnected or (code is None and type(error).__name__ == "OperationalError"):
+    # The driver's own, such as a connection that is not answered, have no code.
+    operational = any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+    if disconnected or (code is None and operational):
         return _unavailable(_POSTGRESQL["08"])
     return None
 

@@ -96,7 +96,11 @@ class Wire:
                 if not self._whole:
                     client.close()
                     continue
-                server = socket.create_connection((HOST, self._server))
+                try:
+                    server = socket.create_connection((HOST, self._server))
+                except OSError:  # the server is down
+                    client.close()
+                    continue
                 self._ends += [client, server]
                 for ends in ((client, server), (server, client)):
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()

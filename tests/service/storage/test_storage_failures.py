@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -240,6 +241,19 @@ def test_each_failure_of_postgresql_has_words(sqlstate: str, told: str) -> None:
     assert told in str(found.detail)
     assert isinstance(found, StorageFull) == (sqlstate == "53100")
     assert problem_of(psycopg.errors.lookup("42601")("a syntax error"), None) is None
+
+
+def test_a_server_that_does_not_answer_is_a_failure_of_postgresql() -> None:
+    """Where packets are dropped the driver's own timeout is all there is, without a code."""
+    found = problem_of(psycopg.errors.ConnectionTimeout("connection timeout expired"), None)
+    assert isinstance(found, StorageUnavailable)
+
+
+def test_a_server_that_never_answers_is_named_at_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(StorageError, match="could not be made"):
+            open_database(f"postgresql+psycopg://postgres@127.0.0.1:{port}/handful", 2)
 
 
 def test_a_programming_error_is_no_storage_problem(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def oip(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
     data_dir = tmp_path_factory.mktemp("oip")
     settings = {"integrations": "open-inference", "grpc_port": GRPC_PORT, **limits}
     with Server.ready(data_dir, backbone=vit, **settings) as running:
+        with running.client() as http:
+            http.get("/v2/health/ready").raise_for_status()  # the port of gRPC is open, too
         yield running
         running.stop()
         assert "Traceback" not in running.log.read_text()
@@ -47,7 +49,6 @@ def oip(tmp_path_factory: pytest.TempPathFactory, vit: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def oip_http(oip: Server) -> Iterator[httpx.Client]:
     with oip.client() as http:
-        http.get("/v2/health/ready").raise_for_status()  # the port of gRPC is open, too
         yield http
 
 
