@@ -68,9 +68,10 @@ def test_each_bug_that_is_planted_is_found(tmp_path: Path, vit: str, planted: st
         (folder := tmp_path / str(seed)).mkdir()
         with deployed(_PLANTED_ON[planted], folder, vit, PLANTED[planted]) as deployment:
             found = ran(deployment, 8, "kill", seed=seed)
-        if found.anomalies:
+        if found.anomalies or found.failures:
             break
-    assert found.anomalies
+    # Constraints of the database refuse what a lock has let through: an answer that none may give.
+    assert found.failures if planted == "lock-taken-too-late" else found.anomalies
 
 
 @pytest.mark.long
