@@ -35,7 +35,6 @@ _SOME, _LEASE = 32, timedelta(minutes=5)
 _LOOK, _LOOK_ALONE = 2.0, 60.0
 # And until what could not be done is tried again.
 _AGAIN = 5.0
-_STARTS = 0.1
 
 
 class Worker:
@@ -64,8 +63,7 @@ class Worker:
             await asyncio.wait([working])
 
     async def _run(self, app: FastAPI) -> None:
-        while (parts := app.state.parts) is None:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(_STARTS)
+        parts = app.state.parts
         state = DesiredState(parts.engine)
         work = _Work(parts, state, self._label_studio, app.state.access)
         alone = parts.lock is not None
