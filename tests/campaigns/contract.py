@@ -96,6 +96,7 @@ def run_schemathesis(
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", configuration),
             *("run", f"{url}/openapi.json", "--checks", "all", "--seed", str(seed)),
             *("--continue-on-failure", "--no-color", "--request-timeout", "60"),
+            *("--max-response-time", "60"),
         ],
         cwd=folder,
         env=os.environ
