@@ -72,7 +72,7 @@ class Integrations:
         root_path: Of the application.
 
     Attributes:
-        entered: Set once all are loaded, and what runs beside the application does.
+        entered: Set once all are loaded, and what runs beside the application does; or one failed.
     """
 
     def __init__(self, chosen: Iterable[Integration] = (), root_path: str = "") -> None:
@@ -93,6 +93,8 @@ class Integrations:
 
     async def loaded(self, one: Integration, app: FastAPI) -> Contract:
         """The contract of one, whose routes the application has from now on."""
+        if one.contract is not None:
+            return one.contract
         async with self._loading:
             if one.contract is None:
                 contract = await asyncio.to_thread(one.load)
@@ -108,11 +110,13 @@ class Integrations:
             OSError: One of them cannot be, as a port is taken.
         """
         async with AsyncExitStack() as stack:
-            for one in self.chosen:
-                contract = await self.loaded(one, app)
-                if contract.beside is not None:
-                    await stack.enter_async_context(contract.beside(app))
-            self.entered.set()
+            try:
+                for one in self.chosen:
+                    contract = await self.loaded(one, app)
+                    if contract.beside is not None:
+                        await stack.enter_async_context(contract.beside(app))
+            finally:
+                self.entered.set()  # nobody goes on waiting for what has failed
             yield
 
     def required_access(self, method: str, path: str) -> RequiredAccess | None:

@@ -18,6 +18,8 @@ from tests.campaigns.consistency.deployments import Deployment
 from tests.campaigns.consistency.history import History
 
 _CLASSIFIERS = ("one", "two", "three")
+# Seconds at most from the end of one fault to the next.
+_ALIVE = 1.0
 # Seconds that clients go on after the last fault, and in which each of them has to end.
 _AFTER, _ENDS = 1.0, 240.0
 
@@ -59,7 +61,6 @@ def run(
     clients: int,
     seed: int,
     file: Path | None = None,
-    seconds: float | None = None,
 ) -> Found:
     """Let clients go on while faults are inflicted, and check what they have seen.
 
@@ -70,7 +71,6 @@ def run(
         clients: How many there are.
         seed: Of all that is drawn.
         file: Where the history is written.
-        seconds: Longest time for all faults; None: as long as they take.
     """
     draw = random.Random(seed)
     history = History(file)
@@ -85,9 +85,10 @@ def run(
         one.start()
     try:
         for _ in range(number):
-            if common.ended.is_set() or (seconds and time.monotonic() > begun + seconds):
+            if common.ended.is_set():
                 break
             kind = draw.choice(list(faults))
+            time.sleep(draw.uniform(0, _ALIVE))
             history.fault(time.monotonic(), kind)
             deployment.faults[kind](draw)
             found.faults[kind] += 1

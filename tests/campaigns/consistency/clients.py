@@ -160,14 +160,14 @@ class Client(threading.Thread):
                 break
             assert time.monotonic() < began + _PATIENCE, (method, path, answer)
             time.sleep(0.05)
-        late = 0.0 if outcome is not None else _LATE
+        late = _LATE if outcome == "unknown" else 0.0
         self._note(number, kind, classifier, asked, began, time.monotonic() + late, outcome, answer)
         return answer
 
     def _read_similar(self, classifier: str) -> None:
         """All images of one state, as neighbours of a picture."""
         path = f"/v1/classifiers/{classifier}/similar"
-        number, began, answer = self._answered(path, {"limit": 1000}, {"content-type": "image/png"})
+        number, began, answer = self._answered(path, {"limit": 1000})
         images = answer.json()["images"]
         for one in images:
             self._common.learn(one["image_id"], one["filename"])
@@ -180,8 +180,7 @@ class Client(threading.Thread):
     def _read_evidence(self, classifier: str) -> None:
         """All images of one state, as evidence of an answer."""
         path = f"/v1/classifiers/{classifier}/predict"
-        parameters = {"evidence": 100, "top_k": 100}
-        number, began, answer = self._answered(path, parameters, {"content-type": "image/png"})
+        number, began, answer = self._answered(path, {"evidence": 100, "top_k": 100})
         ended = time.monotonic()
         evidence: list[Any] = []
         if answer.status_code != 409:  # it has no classes
@@ -194,10 +193,9 @@ class Client(threading.Thread):
         seen = [(one["label"], self._common.names[one["image_id"]]) for one in evidence]
         self._note(number, "read", classifier, {}, began, ended, "done", answer, tuple(seen))
 
-    def _answered(
-        self, path: str, parameters: dict[str, int], headers: dict[str, str]
-    ) -> tuple[int, float, httpx.Response]:
+    def _answered(self, path: str, parameters: dict[str, int]) -> tuple[int, float, httpx.Response]:
         """A read that somebody answers; it began when that one was asked."""
+        headers = {"content-type": "image/png"}
         until = time.monotonic() + _PATIENCE
         while True:
             number, began = self._common.history.next_number(), time.monotonic()
@@ -211,15 +209,15 @@ class Client(threading.Thread):
             assert time.monotonic() < until, (path, answer)
             time.sleep(0.05)
 
-    def _outcome(self, answer: httpx.Response | None) -> Outcome | None:
-        """What an answer to a change says of it; None: nothing, or what none may say."""
+    def _outcome(self, answer: httpx.Response | None) -> Outcome:
+        """What an answer to a change says of it, or that there is none, or one that none may be."""
         if answer is None:
-            return None
+            return "unknown"
         if answer.is_success or _type(answer) == "already-carried-out":
             return "done"
         if answer.status_code not in (404, 409, *_REFUSED):
             self._common.failures.append(f"{answer.status_code}: {answer.text}")
-            return None
+            return "unknown"
         return "refused"
 
     def _ask(self, method: str, path: str, **body: Any) -> httpx.Response | None:
@@ -243,11 +241,11 @@ class Client(threading.Thread):
         asked: dict[str, Any],
         began: float,
         ended: float,
-        outcome: Outcome | None,
+        outcome: Outcome,
         answer: httpx.Response | None,
         seen: tuple[tuple[str, str], ...] | None = None,
     ) -> None:
-        self._common.counts[f"{kind}, {outcome or 'unknown'}"] += 1
+        self._common.counts[f"{kind}, {outcome}"] += 1
         self._common.history.add(
             Operation(
                 number=number,
@@ -257,17 +255,15 @@ class Client(threading.Thread):
                 asked=asked,
                 began=began,
                 ended=ended,
-                outcome=outcome or "unknown",
+                outcome=outcome,
                 status=0 if answer is None else 503 if _is_busy(answer) else answer.status_code,
                 seen=seen,
             )
         )
 
 
-def _is_busy(answer: httpx.Response | None) -> bool:
+def _is_busy(answer: httpx.Response) -> bool:
     """Whether to come again: nothing is wrong with the request."""
-    if answer is None:
-        return True
     return answer.status_code in _REFUSED or _type(answer) in _BUSY
 
 

@@ -44,7 +44,6 @@ FAULTS = {
     "postgresql": ("kill", "kill", "kill", "kill database", "pause", "pause database", "cut"),
 }
 """Kinds of each deployment, as often as they are to be drawn."""
-_REPLICAS = 2
 _KILLS = ("kill", "kill database", "power cut")
 # The bug that is planted in the disk and not in the service.
 _BELOW = "dropped-flushes"
@@ -106,7 +105,7 @@ def _deployed(
             return on_sqlite(folder, settings, planted)
         case "faulty-disk":
             return on_faulty_disk(folder, settings, drops_flushes=asked.planted == _BELOW)
-    return on_postgresql(folder, _REPLICAS, {**settings, "database_seconds": 5}, planted)
+    return on_postgresql(folder, settings, planted)
 
 
 def _line(name: str, found: Found) -> dict[str, Any]:

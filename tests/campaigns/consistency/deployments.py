@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +23,11 @@ from tests.service.server import Server
 Planted = Callable[[], None]
 """Run in each service before it starts: a bug that is planted."""
 Fault = Callable[[random.Random], None]
-# Seconds at most from one fault to the next, of what was just started, and of a pause or a cut.
-_ALIVE, _PAUSED = 1.0, 3.0
+# Seconds at most of a pause, a cut, or a fault of a disk.
+_PAUSED = 3.0
+_REPLICAS = 2
+# Seconds that each waits for the database: less than a client has patience.
+_DATABASE_SECONDS = 5
 # Seconds for a database that was killed to be started again.
 _AGAIN = 60.0
 
@@ -54,31 +57,15 @@ class OnSQLite:
     Args:
         folder: Of its data; it is there.
         settings: Of the service.
-        disk: Below it, for power cuts; None: it is forked, which is quicker.
-        planted: A bug of it, where it is forked.
+        planted: A bug of it.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        settings: Mapping[str, object],
-        disk: FaultyDisk | None = None,
-        planted: Planted | None = None,
+        self, folder: Path, settings: Mapping[str, object], planted: Planted | None = None
     ) -> None:
         self._folder, self._settings, self._planted = folder, settings, planted
-        self._disk = disk
         self._server = self._started()
         self.faults: dict[str, Fault] = {"kill": self._kill, "pause": self._pause}
-        if disk is not None:
-            self.faults |= {
-                "power cut": self._cut_power,
-                "full disk": partial(self._disk_fault, disk, "is_full", 1),
-                "failing flushes": partial(self._disk_fault, disk, "fails_flushes", 1),
-                "failing writes": partial(self._disk_fault, disk, "fails_writes", 1),
-                "slow disk": partial(self._disk_fault, disk, "flush_milliseconds", 200),
-                "clock ahead": partial(self._disk_fault, disk, "clock_seconds", 3600),
-                "clock behind": partial(self._disk_fault, disk, "clock_seconds", -3600),
-            }
 
     def address(self, draw: random.Random) -> str:
         return self._server.url
@@ -90,30 +77,49 @@ class OnSQLite:
         self._server.kill()
 
     def _started(self) -> Server:
-        if self._disk is not None:
-            return Server.under(self._folder, self._disk.environment, **self._settings)
         return Server.planted(self._folder, self._planted, **self._settings)
 
     def _kill(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         self._server.kill()
         self._server = self._started()
 
     def _pause(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         with paused(self._server.process.pid):
             time.sleep(draw.uniform(0, _PAUSED))
 
+
+class OnFaultyDisk(OnSQLite):
+    """One service on a database file, above a disk and a clock that have faults; not forked.
+
+    Args:
+        folder: Of its data; it is there.
+        settings: Of the service.
+        disk: Below it.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, object], disk: FaultyDisk) -> None:
+        self._disk = disk
+        super().__init__(folder, settings)
+        self.faults |= {
+            "power cut": self._cut_power,
+            "full disk": partial(self._disk_fault, "is_full", 1),
+            "failing flushes": partial(self._disk_fault, "fails_flushes", 1),
+            "failing writes": partial(self._disk_fault, "fails_writes", 1),
+            "slow disk": partial(self._disk_fault, "flush_milliseconds", 200),
+            "clock ahead": partial(self._disk_fault, "clock_seconds", 3600),
+            "clock behind": partial(self._disk_fault, "clock_seconds", -3600),
+        }
+
+    def _started(self) -> Server:
+        return Server.under(self._folder, self._disk.environment, **self._settings)
+
     def _cut_power(self, draw: random.Random) -> None:
-        assert self._disk is not None
-        time.sleep(draw.uniform(0, _ALIVE))
         self._server.kill()
         cut_power(self._folder, self._disk.log, draw)
         self._server = self._started()
 
-    def _disk_fault(self, disk: FaultyDisk, what: str, value: int, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
-        with disk.faults(**{what: value}):
+    def _disk_fault(self, what: str, value: int, draw: random.Random) -> None:
+        with self._disk.faults(**{what: value}):
             time.sleep(draw.uniform(0, _PAUSED))
 
 
@@ -168,25 +174,21 @@ class OnPostgreSQL:
         return Server.planted(folder, self._planted, database_url=url, **self._settings)
 
     def _kill(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         which = draw.randrange(len(self._servers))
         self._servers[which].kill()
         self._servers[which] = self._started(which)
 
     def _pause(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         with paused(draw.choice(self._servers).process.pid):
             time.sleep(draw.uniform(0, _PAUSED))
 
     def _cut(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         wire = draw.choice(self._wires)
         wire.cut()
         time.sleep(draw.uniform(0, _PAUSED))
         wire.mend()
 
     def _kill_database(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         kill_cluster(self._cluster)
         end = time.monotonic() + _AGAIN
         while True:  # what the killed one has left is in the way for a moment
@@ -199,7 +201,6 @@ class OnPostgreSQL:
                 time.sleep(0.1)
 
     def _pause_database(self, draw: random.Random) -> None:
-        time.sleep(draw.uniform(0, _ALIVE))
         with paused(_postmaster(self._cluster)):
             time.sleep(draw.uniform(0, _PAUSED))
 
@@ -209,17 +210,14 @@ def on_sqlite(
     folder: Path, settings: Mapping[str, object], planted: Planted | None = None
 ) -> Iterator[OnSQLite]:
     """A deployment of one service, for as long as the block takes."""
-    made = OnSQLite(folder / "data", settings, planted=planted)
-    try:
+    with closing(OnSQLite(folder / "data", settings, planted)) as made:
         yield made
-    finally:
-        made.close()
 
 
 @contextmanager
 def on_faulty_disk(
     folder: Path, settings: Mapping[str, object], *, drops_flushes: bool = False
-) -> Iterator[OnSQLite]:
+) -> Iterator[OnFaultyDisk]:
     """A deployment of one service above a disk that has faults.
 
     Args:
@@ -229,27 +227,24 @@ def on_faulty_disk(
     data, place = folder / "data", folder / "disk"
     data.mkdir()
     place.mkdir()
-    disk = FaultyDisk(data, place)
-    try:
-        with disk.faults(drops_flushes=int(drops_flushes)):
-            made = OnSQLite(data, settings, disk)
-            try:
-                yield made
-            finally:
-                made.close()
-    finally:
-        disk.close()
+    with (
+        closing(FaultyDisk(data, place)) as disk,
+        disk.faults(drops_flushes=int(drops_flushes)),
+        closing(OnFaultyDisk(data, settings, disk)) as made,
+    ):
+        yield made
 
 
 @contextmanager
 def on_postgresql(
-    folder: Path, number: int, settings: Mapping[str, object], planted: Planted | None = None
+    folder: Path, settings: Mapping[str, object], planted: Planted | None = None
 ) -> Iterator[OnPostgreSQL]:
-    """A deployment of replicas, with a PostgreSQL of its own, for as long as the block takes."""
+    """A deployment of two replicas on a PostgreSQL of their own, for as long as the block takes."""
     with ExitStack() as stack:
         # Each commit is on the disk: a server that is killed has to find it there.
         cluster = stack.enter_context(own_cluster("campaign", fsync="on", full_page_writes="on"))
-        made = OnPostgreSQL(folder, cluster, number, settings, planted)
+        settings = {**settings, "database_seconds": _DATABASE_SECONDS}
+        made = OnPostgreSQL(folder, cluster, _REPLICAS, settings, planted)
         stack.callback(made.close)
         yield made
 

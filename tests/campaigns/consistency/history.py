@@ -58,7 +58,6 @@ class History:
         self._file = None if file is None else file.open("a")
         self._begun = 0
         self.operations: list[Operation] = []
-        self.faults: list[tuple[float, str]] = []
 
     def next_number(self) -> int:
         """Of an operation that begins."""
@@ -75,7 +74,6 @@ class History:
     def fault(self, at: float, what: str) -> None:
         """Something was done to the service."""
         with self._lock:
-            self.faults.append((at, what))
             self._write({"at": at, "fault": what})
 
     def close(self) -> None:

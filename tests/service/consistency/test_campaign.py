@@ -29,10 +29,8 @@ _PLANTED_ON = {
 def deployed(
     kind: str, folder: Path, vit: str, planted: Any = None
 ) -> AbstractContextManager[Deployment]:
-    settings = {"backbone": vit}
-    if kind == "sqlite":
-        return on_sqlite(folder, settings, planted)
-    return on_postgresql(folder, 2, {**settings, "database_seconds": 5}, planted)
+    on = on_sqlite if kind == "sqlite" else on_postgresql
+    return on(folder, {"backbone": vit}, planted)
 
 
 def ran(deployment: Deployment, number: int, *faults: str, seed: int = 1) -> Found:
