@@ -32,10 +32,12 @@ from service.registry.background_tuning import BackgroundTuner
 from service.registry.early_following import EarlyFollowing
 from service.registry.freshness import AlwaysFresh, RevisionCheck
 from service.registry.limits import SizeLimits
+from service.registry.mending import Mending
 from service.registry.query_batching import Answering
 from service.registry.registry import Registry
 from service.settings import Settings
 from service.storage.contents import Contents, Sweeper
+from service.storage.damage import Scrubber
 from service.storage.database_meters import DatabaseMeters
 from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
@@ -87,6 +89,7 @@ class ServiceParts:
     thumbnails: Thumbnails
     engine: Engine
     housekeeping: Housekeeping
+    scrubber: Scrubber
     contents: Contents
     sweeper: Sweeper
     keys: KeyRing | None
@@ -251,6 +254,12 @@ class ServiceParts:
             tuner=BackgroundTuner(registry.tunings, registry.tune, settings.tuning_share),
             engine=engine,
             housekeeping=Housekeeping(engine, settings.history_days, thumbnails.sweep),
+            scrubber=Scrubber(
+                engine,
+                contents,
+                Mending(engine, contents, embedder.encoder_if_any, settings),
+                settings.check_hours,
+            ),
             contents=contents,
             sweeper=contents.sweeper(timedelta(hours=settings.images_grace_hours)),
             keys=keys,
@@ -277,6 +286,7 @@ class ServiceParts:
         if self.following is not None:
             self.following.close()
         self.housekeeping.close()
+        self.scrubber.close()
         self.sweeper.close()
         self.re_embedder.close()
         self.embedder.close()

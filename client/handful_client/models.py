@@ -555,7 +555,7 @@ class Health(Model):
     State of the process.
     """
 
-    status: Literal["ok", "ready"] | str
+    status: Literal["ok"]
 
 
 class ImageOut(Model):
@@ -1026,6 +1026,18 @@ class ReEmbeddingOut(Model):
     error: str | None
     """
     What it waits for, or has failed with.
+    """
+
+
+class Readiness(Model):
+    """
+    What can be answered.
+    """
+
+    status: Literal["ready"]
+    storage: Literal["sound", "damaged", "unchecked"] | str
+    """
+    What the last check of all that is stored has found. Where it is `damaged` classifiers that are not concerned are answered for as ever; the log says what is.
     """
 
 

@@ -12,6 +12,7 @@ import typer
 from service.cli.add import add
 from service.cli.backup import backup
 from service.cli.bridge import bridge
+from service.cli.check import check
 from service.cli.classifiers import classifiers
 from service.cli.convert import convert
 from service.cli.demo import demo
@@ -40,6 +41,7 @@ app.command()(suggest)
 app.command()(predict)
 app.command()(demo)
 app.command()(doctor)
+app.command()(check)
 app.command()(mcp)
 app.command()(convert)
 app.command("re-embed")(re_embed)

@@ -91,6 +91,13 @@ class RecipeEmbedders:
             raise RecipeGone
         return found
 
+    def encoder_if_any(self, fingerprint: str) -> Encoder | None:
+        """As :meth:`encoder`; None: it is of no recipe or prompts of this process."""
+        try:
+            return self.encoder(fingerprint) if self.can_embed(fingerprint) else None
+        except RecipeGone:
+            return None
+
     def is_prompted(self, fingerprint: str) -> bool:
         """Whether it is of prompts that a classifier has chosen; costs nothing."""
         return self._prompted is not None and self._prompted.knows(fingerprint)

@@ -36,6 +36,11 @@ class StorageSettings(BaseModel):
         gt=0,
         description="How long a folder or bucket keeps the bytes of an image that is gone.",
     )
+    check_hours: float = Field(
+        24,
+        ge=0,
+        description="How often all that is stored is looked at for damage; 0: never.",
+    )
     history_days: float = Field(
         7,
         ge=0,

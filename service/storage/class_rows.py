@@ -13,7 +13,7 @@ from service.storage.change import NewClass
 from service.storage.records import ClassRecord
 from service.storage.rows import blob
 from service.storage.statements import chunks
-from service.storage.tables import ClassRow, table_of
+from service.storage.tables import ClassRow, checksum, table_of
 
 _CLASSES = table_of(ClassRow)
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
@@ -27,7 +27,7 @@ _RELABEL = (
 _RENEW = (
     update(_CLASSES)
     .where(_CLASSES.c.id == bindparam("of"))
-    .values(text_embedding=bindparam("text"))
+    .values(text_embedding=bindparam("text"), checksum=bindparam("of_text"))
 )
 
 
@@ -72,8 +72,9 @@ def write_classes(
 def write_texts(session: Session, classes: Sequence[ClassRecord]) -> None:
     """Write other text embeddings of classes."""
     if classes:
+        texts = [(record.id, blob(record.text)) for record in classes]
         session.connection().execute(
-            _RENEW, [{"of": record.id, "text": blob(record.text)} for record in classes]
+            _RENEW, [{"of": of, "text": text, "of_text": checksum(text)} for of, text in texts]
         )
 
 

@@ -212,7 +212,7 @@ def _gone(
         ImageRow.id.label("image_id"),
     )
     holds = ImageRow if views == 1 else ViewsRow
-    asked = select(*columns, holds.fingerprint, holds.frozen, holds.corrected)
+    asked = select(*columns, holds.fingerprint, holds.frozen, holds.corrected, holds.checksum)
     asked = asked.join(ImageRow, _OLD.image_id == ImageRow.id)
     if views > 1:
         asked = asked.outerjoin(

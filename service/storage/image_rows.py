@@ -42,6 +42,7 @@ _EMBED = (
         fingerprint=bindparam("new_fingerprint"),
         frozen=bindparam("new_frozen"),
         corrected=bindparam("new_corrected"),
+        checksum=bindparam("new_checksum"),
     )
 )
 _VIEWS = select(ViewsRow).where(ViewsRow.image_id.in_(_SOME))
@@ -119,10 +120,11 @@ def write_images(
             {
                 "of": image_id,
                 "new_fingerprint": own.fingerprint,
-                "new_frozen": frozen,
-                "new_corrected": corrected,
+                "new_frozen": blobs.frozen,
+                "new_corrected": blobs.corrected,
+                "new_checksum": blobs.checksum,
             }
-            for image_id, (frozen, corrected) in bare.items()
+            for image_id, blobs in bare.items()
         ]
         session.connection().execute(_EMBED, given)
     if with_views:
@@ -166,17 +168,16 @@ def _found(
 
 
 def _row(tenant: str, image: EmbeddedImage, own: Origin) -> dict[str, Any]:
-    frozen, corrected = b"", b""
+    blobs = Blobs(b"", b"", 0)
     if image.plain is not None and own.beside is None:
-        frozen, corrected = Blobs.of(image.plain)
+        blobs = Blobs.of(image.plain)
     return {
         "content_key": qualified(tenant, image.sha256),
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,
         "fingerprint": own.fingerprint if own.beside is None else own.beside,
-        "frozen": frozen,
-        "corrected": corrected,
+        **blobs._asdict(),
     }
 
 
@@ -197,9 +198,9 @@ def _write_views(
         key = known[image.sha256].id, image.views
         if there.setdefault(key, "") == own.fingerprint:
             continue
-        frozen, corrected = Blobs.of(image.embeddings)
+        blobs = Blobs.of(image.embeddings)
         if there[key]:
-            beside[key] = Blobs(frozen, corrected)
+            beside[key] = blobs
             continue
         there[key] = own.fingerprint
         session.add(
@@ -207,8 +208,7 @@ def _write_views(
                 image_id=key[0],
                 views=image.views,
                 fingerprint=own.fingerprint,
-                frozen=frozen,
-                corrected=corrected,
+                **blobs._asdict(),
             )
         )
     flush_or_outdated(session)

@@ -23,7 +23,7 @@ from service.storage.contents import (
     refer,
 )
 from service.storage.recording import Recorded
-from service.storage.rows import blob, embedding_rows
+from service.storage.rows import blob, image_embeddings
 from service.storage.tables import (
     ClassifierRow,
     ContentObjectRow,
@@ -44,7 +44,7 @@ MOST_BYTES = 2**30
 VERDICT_DAYS = 730
 _ROWS = table_of(RememberedRow)
 # All but embeddings and bytes, which lists do not need.
-_LISTED = [column for column in _ROWS.c if column.name not in ("frozen", "corrected")]
+_LISTED = [column for column in _ROWS.c if column.name not in ("frozen", "corrected", "checksum")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,11 +252,11 @@ class Inboxes:
         """The (1, d) embeddings of a query; None: it is gone."""
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(_ROWS.c.frozen, _ROWS.c.corrected).where(_ROWS.c.id == remembered_id)
+                select(_ROWS.c.frozen, _ROWS.c.corrected, _ROWS.c.checksum).where(
+                    _ROWS.c.id == remembered_id
+                )
             ).one_or_none()
-        if row is None:
-            return None
-        return ImageEmbeddings(embedding_rows([row.frozen]), embedding_rows([row.corrected]))
+        return None if row is None else image_embeddings([row], lambda _: "the query")
 
     def judge(self, name: str, judgement: Judgement) -> None:
         """Take a query out of its inbox, with a verdict on it that changes no classifier.

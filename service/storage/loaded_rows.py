@@ -14,12 +14,14 @@ from service.storage.errors import Damaged
 from service.storage.fingerprints import Origin, other_backbone
 from service.storage.re_embedded import Blobs, re_embedded
 from service.storage.records import ClassRecord, SupportRecord
-from service.storage.rows import embedding_rows
-from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow
+from service.storage.rows import embedding_rows, image_embeddings
+from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow, checksum
 from service.tenancy import bare
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
-CLASSES = select(ClassRow.id, ClassRow.label, ClassRow.created_at, ClassRow.text_embedding)
+CLASSES = select(
+    ClassRow.id, ClassRow.label, ClassRow.created_at, ClassRow.text_embedding, ClassRow.checksum
+)
 """Classes, to be narrowed."""
 
 RECORDS = select(
@@ -36,10 +38,14 @@ RECORDS = select(
 """Support images without their embeddings, to be narrowed."""
 
 _IMAGE_ID = ImageRow.id.label("image_id")
-_SUPPORT = RECORDS.add_columns(_IMAGE_ID, ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected)
+_SUPPORT = RECORDS.add_columns(
+    _IMAGE_ID, ImageRow.fingerprint, ImageRow.frozen, ImageRow.corrected, ImageRow.checksum
+)
 _WITH_VIEWS = RECORDS.outerjoin(
     ViewsRow, and_(ViewsRow.image_id == ImageRow.id, ViewsRow.views == bindparam("views"))
-).add_columns(_IMAGE_ID, ViewsRow.fingerprint, ViewsRow.frozen, ViewsRow.corrected)
+).add_columns(
+    _IMAGE_ID, ViewsRow.fingerprint, ViewsRow.frozen, ViewsRow.corrected, ViewsRow.checksum
+)
 
 
 def support_of(views: int) -> Select[Any]:
@@ -57,6 +63,12 @@ def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
     Raises:
         Damaged: Something in them cannot be read.
     """
+    for row in rows:
+        if row.checksum is not None and row.checksum != checksum(row.text_embedding):
+            raise Damaged(
+                f"the stored text embedding of class {row.label!r} is not the one that was written"
+                " (its checksum differs)"
+            )
     given = [row.text_embedding for row in rows if row.text_embedding is not None]
     texts = iter(embedding_rows(given, "the text embedding of a class"))
     return [
@@ -91,9 +103,8 @@ def loaded_support(
     if others:
         beside = re_embedded(connection, others, views, own.fingerprint)
         embedded = [_embedded(connection, row, beside, classifier, own) for row in rows]
-    return [loaded_record(row) for row in rows], ImageEmbeddings(
-        embedding_rows([row.frozen for row in embedded], "an image's embedding"),
-        embedding_rows([row.corrected for row in embedded], "an image's corrected embedding"),
+    return [loaded_record(row) for row in rows], image_embeddings(
+        embedded, lambda place: f"image {rows[place].public_id}"
     )
 
 

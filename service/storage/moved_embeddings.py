@@ -55,7 +55,7 @@ _SETTLED = 256
 _BESIDE, _IMAGES, _VIEWS = (table_of(row) for row in (ReEmbeddedRow, ImageRow, ViewsRow))
 _TO_SETTLE = select(_BESIDE).order_by(_BESIDE.c.image_id, _BESIDE.c.views).limit(_SETTLED)
 _NEW: dict[str, BindParameter[Any]] = {
-    name: bindparam(f"new_{name}") for name in ("fingerprint", "frozen", "corrected")
+    name: bindparam(f"new_{name}") for name in ("fingerprint", "frozen", "corrected", "checksum")
 }
 _SETTLE_IMAGES = update(_IMAGES).where(_IMAGES.c.id == bindparam("of")).values(_NEW)
 _SETTLE_VIEWS = (
@@ -239,6 +239,7 @@ def _settled(row: Any) -> dict[str, Any]:
         "new_fingerprint": row.fingerprint,
         "new_frozen": row.frozen,
         "new_corrected": row.corrected,
+        "new_checksum": row.checksum,
     }
 
 

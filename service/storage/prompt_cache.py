@@ -18,7 +18,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import Damaged, Outdated
 from service.storage.rows import blob, embedding_rows
 from service.storage.statements import chunks
-from service.storage.tables import PromptRow, table_of
+from service.storage.tables import PromptRow, checksum, table_of
 from service.storage.transactions import writing
 
 MOST_PROMPTS = 50_000
@@ -80,7 +80,7 @@ class PromptCache:
             for some in chunks(sorted(by_key)):
                 read = connection.execute(select(_PROMPTS).where(_PROMPTS.c.key.in_(some))).all()
                 # What is damaged is embedded anew.
-                rows = [row for row in read if len(row.embedding) == self._size]
+                rows = [row for row in read if self._is_whole(row)]
                 with suppress(Damaged):
                     embeddings = embedding_rows([row.embedding for row in rows])
                     found |= {by_key[row.key]: embeddings[i] for i, row in enumerate(rows)}
@@ -104,6 +104,10 @@ class PromptCache:
             insert = _INSERT[self._engine.dialect.name](_PROMPTS)
             session.execute(insert.on_conflict_do_nothing(), values)
             self._evict(session)
+
+    def _is_whole(self, row: Any) -> bool:
+        is_as_written = row.checksum is None or row.checksum == checksum(row.embedding)
+        return is_as_written and len(row.embedding) == self._size
 
     def _evict(self, session: Session) -> None:
         too_many = (session.scalar(select(func.count()).select_from(_PROMPTS)) or 0) - self._most

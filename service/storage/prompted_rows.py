@@ -42,8 +42,7 @@ def write_prompted(
             "image_id": image_id,
             "views": views,
             "fingerprint": fingerprint,
-            "frozen": blobs.frozen,
-            "corrected": blobs.corrected,
+            **blobs._asdict(),
         }
         for (image_id, views), blobs in embedded.items()
         if (image_id, views) not in there

@@ -13,14 +13,17 @@ from adapters.embeddings import SupportSet
 from service.problems import ClassifierDamaged
 from service.storage.errors import Damaged
 from service.storage.re_embedded import re_embedded
-from service.storage.rows import embedding_rows
+from service.storage.rows import image_embeddings
 from service.storage.tables import ClassifierRow, ClassRow, ImageRow, SupportRow
 
 _THEMSELVES = (
     select(
         SupportRow.id,
         ImageRow.id.label("image_id"),
+        SupportRow.public_id,
+        ImageRow.frozen,
         ImageRow.corrected,
+        ImageRow.checksum,
         ImageRow.fingerprint,
         ClassifierRow.fingerprint.label("own"),
     )
@@ -52,18 +55,20 @@ def query_embeddings(
     wanted = fingerprint or found[0].own
     others = [row.image_id for row in found if row.fingerprint != wanted]
     beside = re_embedded(connection, others, 1, wanted) if others else {}
-    blobs: dict[int, bytes] = {}
-    for row in found:
-        if row.fingerprint == wanted:
-            blobs[row.id] = row.corrected
-        elif row.image_id in beside:
-            blobs[row.id] = beside[row.image_id].corrected
-    blobs = {i: stored for i, stored in blobs.items() if stored}
+    stored = {
+        row.id: (row.public_id, row if row.fingerprint == wanted else beside[row.image_id])
+        for row in found
+        if row.fingerprint == wanted or row.image_id in beside
+    }
+    stored = {i: (public_id, of) for i, (public_id, of) in stored.items() if of.corrected}
+    images = [public_id for public_id, _ in stored.values()]
     try:
-        rows = embedding_rows(list(blobs.values()), "an image's corrected embedding")
+        rows = image_embeddings(
+            [of for _, of in stored.values()], lambda place: f"image {images[place]}"
+        )
     except Damaged as error:
         raise ClassifierDamaged(name, str(error)) from error
-    return dict(zip(blobs, rows, strict=True))
+    return dict(zip(stored, rows.corrected, strict=True))
 
 
 def with_queries(support: SupportSet, found: Mapping[int, Tensor]) -> SupportSet:

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from adapters.embeddings import ImageEmbeddings
 from service.storage.rows import blob
 from service.storage.statements import chunks
-from service.storage.tables import PromptedRow, ReEmbeddedRow, table_of
+from service.storage.tables import PromptedRow, ReEmbeddedRow, checksum, table_of
 from service.storage.transactions import flush_or_outdated
 
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _OF_ONE_NUMBER = union_all(
     *(
-        select(table.c.image_id, table.c.frozen, table.c.corrected).where(
+        select(table.c.image_id, table.c.frozen, table.c.corrected, table.c.checksum).where(
             table.c.image_id.in_(_SOME),
             table.c.views == bindparam("views"),
             table.c.fingerprint == bindparam("fingerprint"),
@@ -34,15 +34,17 @@ _ROWS = select(ReEmbeddedRow).where(ReEmbeddedRow.image_id.in_(_SOME))
 
 
 class Blobs(NamedTuple):
-    """Both embeddings of an image, as they are stored."""
+    """Both embeddings of an image, as they are stored, and their checksum."""
 
     frozen: bytes
     corrected: bytes
+    checksum: int | None
 
     @classmethod
     def of(cls, row: ImageEmbeddings) -> Blobs:
         """One row of embeddings."""
-        return cls(blob(row.frozen), blob(row.corrected))
+        frozen, corrected = blob(row.frozen), blob(row.corrected)
+        return cls(frozen, corrected, checksum(frozen, corrected))
 
 
 def re_embedded(
@@ -63,7 +65,7 @@ def re_embedded(
     for some in chunks(sorted(set(image_ids))):
         given = {"some": some, "views": views, "fingerprint": fingerprint}
         for row in connection.execute(_OF_ONE_NUMBER, given):
-            found[row.image_id] = Blobs(row.frozen, row.corrected)
+            found[row.image_id] = Blobs(row.frozen, row.corrected, row.checksum)
     return found
 
 
@@ -84,7 +86,7 @@ def write_re_embedded(
     for some in chunks(sorted({image_id for image_id, _ in embedded})):
         for row in session.scalars(_ROWS, {"some": some}):
             there[row.image_id, row.views] = row
-    for (image_id, views), (frozen, corrected) in embedded.items():
+    for (image_id, views), blobs in embedded.items():
         known = there.get((image_id, views))
         if known is None:
             session.add(
@@ -92,10 +94,10 @@ def write_re_embedded(
                     image_id=image_id,
                     views=views,
                     fingerprint=fingerprint,
-                    frozen=frozen,
-                    corrected=corrected,
+                    **blobs._asdict(),
                 )
             )
         elif known.fingerprint != fingerprint:  # of a move that was given up
-            known.fingerprint, known.frozen, known.corrected = fingerprint, frozen, corrected
+            known.fingerprint = fingerprint
+            known.frozen, known.corrected, known.checksum = blobs
     flush_or_outdated(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.embeddings import ImageEmbeddings
 from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import ClassifierRecord, TuningState
-from service.storage.tables import Unreadable
+from service.storage.tables import Unreadable, checksum
 from service.stored_tuning import TuningError, no_head, read_tuning
+
+# Images that a message names.
+_NAMED = 3
 
 
 def classifier_record(
@@ -83,6 +88,33 @@ def embedding_rows(blobs: list[bytes], what: str = "an embedding") -> Tensor:
     if not np.isfinite(joined).all():
         raise Damaged(f"{what} holds what is no number")
     return torch.from_numpy(joined.reshape(len(blobs), -1))
+
+
+def image_embeddings(rows: Sequence[Any], whose: Callable[[int], str]) -> ImageEmbeddings:
+    """Stack both stored embeddings of rows that have them, compared with their checksums.
+
+    Args:
+        rows: With the columns ``frozen``, ``corrected`` and ``checksum``.
+        whose: What the row at a place is of, for a message.
+
+    Raises:
+        Damaged: They are others than were written, not of one length, or not of finite numbers.
+    """
+    other = [
+        place
+        for place, row in enumerate(rows)
+        if row.checksum is not None and row.checksum != checksum(row.frozen, row.corrected)
+    ]
+    if other:
+        raise Damaged(
+            f"the stored embeddings of {', '.join(map(whose, other[:_NAMED]))}"
+            f"{f' and {len(other) - _NAMED} more' * (len(other) > _NAMED)} are not those that were"
+            " written (their checksum differs)"
+        )
+    return ImageEmbeddings(
+        embedding_rows([row.frozen for row in rows], "an image's embedding"),
+        embedding_rows([row.corrected for row in rows], "an image's corrected embedding"),
+    )
 
 
 def blob(row: Tensor | None) -> Any:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
 
 from sqlalchemy import CursorResult, Engine, bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -22,20 +21,20 @@ from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.query_embeddings import query_embeddings
+from service.storage.re_embedded import Blobs
 from service.storage.records import State, StoredClassifier
-from service.storage.rows import blob, tuning_columns
+from service.storage.rows import tuning_columns
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
-    ClassRow,
     ContentObjectRow,
     ContentRow,
     ImageRow,
-    SupportRow,
     TrainedPromptsRow,
     ViewsRow,
 )
 from service.storage.transactions import one_state, writing
+from service.storage.uses import uses_of_image
 from service.tenancy import bare
 
 _HELD = (
@@ -111,18 +110,8 @@ class StaleEmbeddings:
 
     def uses(self, image_id: int) -> list[str]:
         """Where the service shows an image: a path for each class that it supports."""
-        with Session(self._engine) as session:
-            rows = session.execute(
-                select(ClassifierRow.name, ClassRow.label, SupportRow.public_id)
-                .join(ClassRow, ClassRow.classifier_id == ClassifierRow.id)
-                .join(SupportRow, SupportRow.class_id == ClassRow.id)
-                .where(SupportRow.image_id == image_id)
-                .order_by(SupportRow.id)
-            ).all()
-        return [
-            f"/v1/classifiers/{bare(name)}/classes/{quote(label, safe='')}/images/{public_id}"
-            for name, label, public_id in rows
-        ]
+        with self._engine.connect() as connection:
+            return uses_of_image(connection, image_id)
 
     def replace(self, embedded: Mapping[int, Mapping[int, ImageEmbeddings]]) -> None:
         """Write new embeddings of a few images, in one transaction.
@@ -144,8 +133,7 @@ class StaleEmbeddings:
                     session.execute(
                         which.values(
                             fingerprint=self._fingerprint,
-                            frozen=blob(row.frozen),
-                            corrected=blob(row.corrected),
+                            **Blobs.of(row)._asdict(),
                         )
                     )
 

@@ -14,7 +14,7 @@ from service.storage.errors import Damaged
 from service.storage.loaded_rows import RECORDS, loaded_record
 from service.storage.re_embedded import Blobs, re_embedded
 from service.storage.records import PUBLIC_ID, State, SupportRecord
-from service.storage.rows import embedding_rows
+from service.storage.rows import image_embeddings
 from service.storage.statements import chunks
 from service.storage.tables import ClassifierRow, ClassRow, ContentRow, ImageRow, SupportRow
 from service.storage.transactions import one_state
@@ -26,6 +26,7 @@ _OF_CLASSIFIER = (
         ImageRow.fingerprint,
         ImageRow.frozen,
         ImageRow.corrected,
+        ImageRow.checksum,
         ContentRow.image_id.is_not(None).label("is_kept"),
     )
     .join(ClassRow, SupportRow.class_id == ClassRow.id)
@@ -84,13 +85,10 @@ def stored_images(
 
 
 def _stored(row: Any, fingerprint: str, beside: Mapping[int, Blobs]) -> StoredImage:
-    blobs: Blobs | None = Blobs(row.frozen, row.corrected)
+    blobs: Blobs | None = Blobs(row.frozen, row.corrected, row.checksum)
     if row.fingerprint != fingerprint:
         blobs = beside.get(row.image_id)
     embeddings = None
     if blobs is not None and blobs.frozen:
-        embeddings = ImageEmbeddings(
-            embedding_rows([blobs.frozen], "an image's embedding"),
-            embedding_rows([blobs.corrected], "an image's corrected embedding"),
-        )
+        embeddings = image_embeddings([blobs], lambda _: f"image {row.public_id}")
     return StoredImage(loaded_record(row), row.is_kept, embeddings)

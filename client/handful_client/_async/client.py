@@ -21,6 +21,7 @@ from handful_client.models import (
     Health,
     JobList,
     JobOut,
+    Readiness,
     ReEmbeddingIn,
     ReEmbeddingOut,
 )
@@ -118,13 +119,13 @@ class AsyncClient(AsyncAdministration, AsyncEmbedder, AsyncPrompts):
                 return
             asked["cursor"] = cursor
 
-    async def ready(self) -> Health:
+    async def ready(self) -> Readiness:
         """Wait until the service can answer, within the client's patience.
 
         Raises:
             Unavailable: It is still starting.
         """
-        return await self._transport.model(Health, Call("GET", ("readyz",)))
+        return await self._transport.model(Readiness, Call("GET", ("readyz",)))
 
     async def health(self) -> Health:
         """Whether the process of the service lives."""

@@ -21,6 +21,7 @@ from handful_client.models import (
     Health,
     JobList,
     JobOut,
+    Readiness,
     ReEmbeddingIn,
     ReEmbeddingOut,
 )
@@ -118,13 +119,13 @@ class Client(Administration, Embedder, Prompts):
                 return
             asked["cursor"] = cursor
 
-    def ready(self) -> Health:
+    def ready(self) -> Readiness:
         """Wait until the service can answer, within the client's patience.
 
         Raises:
             Unavailable: It is still starting.
         """
-        return self._transport.model(Health, Call("GET", ("readyz",)))
+        return self._transport.model(Readiness, Call("GET", ("readyz",)))
 
     def health(self) -> Health:
         """Whether the process of the service lives."""

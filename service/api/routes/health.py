@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.api.dependencies import ReadyParts
 from service.api.openapi.responses import problems
@@ -17,7 +17,17 @@ router = APIRouter(tags=["health"])
 class Health(BaseModel):
     """State of the process."""
 
-    status: Literal["ok", "ready"]
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """What can be answered."""
+
+    status: Literal["ready"]
+    storage: Literal["sound", "damaged", "unchecked"] = Field(
+        description="What the last check of all that is stored has found. Where it is `damaged`"
+        " classifiers that are not concerned are answered for as ever; the log says what is."
+    )
 
 
 @router.get("/healthz", summary="Liveness")
@@ -27,8 +37,8 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Readiness", responses=problems(storage=False))
-async def readyz(parts: ReadyParts) -> Health:
+async def readyz(parts: ReadyParts) -> Readiness:
     """200 once the backbone is warm and the database open; 503 before."""
     if not parts.backbone.available:
         raise EncoderAway
-    return Health(status="ready")
+    return Readiness(status="ready", storage=parts.scrubber.state)

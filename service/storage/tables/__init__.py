@@ -11,6 +11,7 @@ from service.storage.tables.access import (
     TenantLimitsRow,
 )
 from service.storage.tables.base import Base, table_of
+from service.storage.tables.checksums import checksum
 from service.storage.tables.classifiers import (
     BackboneRow,
     ChangeRow,
@@ -30,6 +31,7 @@ from service.storage.tables.columns import (
     now,
 )
 from service.storage.tables.contents import ContentObjectRow, ContentStoreRow
+from service.storage.tables.damage_checks import DamageCheckRow
 from service.storage.tables.history import ArchivedClassRow, ArchivedSupportRow, HistoryRow
 from service.storage.tables.images import (
     ContentRow,
@@ -60,6 +62,7 @@ __all__ = [
     "ContentObjectRow",
     "ContentRow",
     "ContentStoreRow",
+    "DamageCheckRow",
     "HeldRow",
     "HistoryRow",
     "IdempotencyRow",
@@ -85,6 +88,7 @@ __all__ = [
     "Unreadable",
     "VerdictRow",
     "ViewsRow",
+    "checksum",
     "now",
     "table_of",
 ]

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, false,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
+from service.storage.tables.checksums import checksum_of
 from service.storage.tables.columns import NULLABLE_JSON, QUALIFIED, Ids, Json, Moment, Strings, now
 
 
@@ -77,6 +78,7 @@ class ClassRow(Base):
     label: Mapped[str] = mapped_column(String(255))
     since_revision: Mapped[int] = mapped_column(server_default="0")  # of the content
     text_embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("text_embedding")
     annotations: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 

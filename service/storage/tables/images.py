@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
+from service.storage.tables.checksums import checksum_of
 from service.storage.tables.columns import QUALIFIED, Moment, now
 from service.storage.tables.contents import of_objects
 
@@ -33,6 +34,7 @@ class ImageRow(Base):
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("frozen", "corrected")
 
 
 class ViewsRow(Base):
@@ -50,6 +52,7 @@ class ViewsRow(Base):
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("frozen", "corrected")
 
 
 class ReEmbeddingRow(Base):
@@ -87,6 +90,7 @@ class ReEmbeddedRow(Base):
     fingerprint: Mapped[str] = mapped_column(ForeignKey("backbones.fingerprint"), index=True)
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("frozen", "corrected")
 
 
 class ContentRow(Base):
@@ -117,3 +121,4 @@ class PromptRow(Base):
     key: Mapped[str] = mapped_column(String(64), unique=True)
     used_at: Mapped[int] = mapped_column(BigInteger, index=True)
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("embedding")

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
+from service.storage.tables.checksums import checksum_of
 from service.storage.tables.columns import NULLABLE_JSON, Json, Moment
 from service.storage.tables.contents import of_objects
 
@@ -37,6 +38,7 @@ class RememberedRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("frozen", "corrected")
     revision: Mapped[int]
     label: Mapped[str] = mapped_column(String(255))
     probability: Mapped[float]

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.storage.tables.base import Base
+from service.storage.tables.checksums import checksum_of
 from service.storage.tables.columns import Json, Moment, now
 
 
@@ -51,3 +52,4 @@ class PromptedRow(Base):
     )
     frozen: Mapped[bytes] = mapped_column(LargeBinary)
     corrected: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int | None] = checksum_of("frozen", "corrected")

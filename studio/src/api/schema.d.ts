@@ -1185,8 +1185,8 @@ export interface components {
             from: string[];
         };
         Health: {
-            /** @enum {string} */
-            status: "ok" | "ready";
+            /** @constant */
+            status: "ok";
         };
         HistoryOut: {
             classifier: string;
@@ -1529,6 +1529,12 @@ export interface components {
             images: components["schemas"]["DoneOf"];
             classifiers: components["schemas"]["DoneOf"];
             error: string | null;
+        };
+        Readiness: {
+            /** @constant */
+            status: "ready";
+            /** @enum {string} */
+            storage: "sound" | "damaged" | "unchecked";
         };
         RegisteredImage: {
             id: string;
@@ -3827,7 +3833,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
         };

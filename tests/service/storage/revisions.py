@@ -8,6 +8,7 @@ their type.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +78,7 @@ def written(fingerprint: str) -> Mapping[str, list[Row]]:
         ],
         "classes": [
             {"id": 20 + i, "classifier_id": 7, "label": label, "text_embedding": embedding(90 + i)}
-            | {"annotations": None, "since_revision": 3}
+            | {"annotations": None, "since_revision": 3, "checksum": zlib.crc32(embedding(90 + i))}
             for i, label in enumerate(LABELS)
         ],
         "images": [
@@ -90,6 +91,7 @@ def written(fingerprint: str) -> Mapping[str, list[Row]]:
                 "height": 2**31 - 1 if i == 1 else 3,
                 "frozen": embedding(i),
                 "corrected": embedding(10 + i),
+                "checksum": zlib.crc32(embedding(i) + embedding(10 + i)),
                 **embedded,
             }
             for i, digest in enumerate(digests)

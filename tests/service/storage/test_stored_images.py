@@ -93,4 +93,4 @@ def test_a_damaged_embedding_is_told(engine: Engine) -> None:
         connection.execute(text("UPDATE images SET frozen = :cut"), {"cut": b"abc"})
     with pytest.raises(ClassifierDamaged) as caught:
         stored_images(engine, "a", state, [one.public_id], OWN.fingerprint)
-    assert "cut short" in (caught.value.detail or "")
+    assert "are not those that were written" in (caught.value.detail or "")

@@ -66,6 +66,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {of("handful_database_errors_total", 'kind="storage-unavailable"'): "0+2x60"},
         {of("handful_database_errors_total", 'kind="storage-unavailable"'): "0x50 1x10"},
     ),
+    "HandfulDamage": (
+        {of("handful_storage_damaged", 'kind="image"'): "0x30 1x30"},
+        {of("handful_storage_damaged", 'kind="image"'): "1x10 0x50"},
+    ),
     "HandfulConnections": (
         {
             of("db_client_connection_count", 'db_client_connection_state="used"'): "15x60",

@@ -1,0 +1,48 @@
+"""``handful check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database.")] = None,
+) -> None:
+    """Look at all that is stored for damage, at once, and say what to do about each.
+
+    Exits with 1 where something is damaged. A service may run beside it, and is asked to mend what
+    can be: embeddings, from whole images. Nothing is changed by this command itself.
+    """
+    from service.cli.configuration import settings_with_options
+    from service.cli.database import opened_database
+    from service.storage.contents import Contents
+    from service.storage.damage import MENDS, CheckTurns, find_damage
+
+    seconds = settings_with_options(data_dir=data_dir).database_seconds
+    with opened_database(data_dir) as engine:
+        read = 0
+
+        def count(nbytes: int) -> None:
+            nonlocal read
+            read += nbytes
+
+        contents = Contents.opened(engine, None, seconds)
+        kinds = set()
+        for damage in find_damage(
+            engine, contents, count, fills=False, buckets=True, begun=lambda _: None
+        ):
+            typer.echo(f"damaged: {damage}")
+            kinds.add(damage.kind)
+        contents.close()
+        if not kinds:
+            typer.echo(f"sound: {read} bytes of rows and images are as they were written")
+            return
+        CheckTurns(engine, "").ask()
+    typer.echo("")
+    for kind, mend in MENDS.items():
+        if kind in kinds:
+            typer.echo(f"{kind}: {mend}")
+    raise typer.Exit(1)

@@ -1,0 +1,134 @@
+"""Bytes of images against their SHA-256, in the database and in the stores beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Engine, Select, bindparam, select
+
+from service.problems import ImageDamaged, StorageUnavailable
+from service.settings.image_location import folder_of
+from service.storage.contents import (
+    HELD,
+    HELD_OF_REMEMBERED,
+    OBJECT,
+    OBJECT_OF_REMEMBERED,
+    Contents,
+    KeptBytes,
+)
+from service.storage.damage.finding import Damage
+from service.storage.damage.rows import Pace
+from service.storage.damage.structure import is_damage
+from service.storage.tables import (
+    ContentObjectRow,
+    ContentRow,
+    ImageRow,
+    RememberedContentRow,
+    RememberedRow,
+)
+from service.tenancy import bare
+
+logger = logging.getLogger("handful.storage")
+
+_PAGE = 256
+_ID = bindparam("of")
+_AFTER = bindparam("after")
+# Of each table: its ids, and by one of them the bytes and their digest.
+_TABLES: tuple[tuple[str, Select[Any], Select[Any]], ...] = (
+    (
+        ContentRow.__tablename__,
+        select(ContentRow.image_id.label("id"))
+        .where(ContentRow.image_id > _AFTER)
+        .order_by(ContentRow.image_id)
+        .limit(_PAGE),
+        select(*HELD, ImageRow.content_key.label("digest"))
+        .join(ImageRow, ImageRow.id == ContentRow.image_id)
+        .outerjoin(ContentObjectRow, OBJECT)
+        .where(ContentRow.image_id == _ID),
+    ),
+    (
+        RememberedContentRow.__tablename__,
+        select(RememberedContentRow.remembered_id.label("id"))
+        .where(RememberedContentRow.remembered_id > _AFTER)
+        .order_by(RememberedContentRow.remembered_id)
+        .limit(_PAGE),
+        select(*HELD_OF_REMEMBERED, RememberedRow.sha256.label("digest"))
+        .join(RememberedRow, RememberedRow.id == RememberedContentRow.remembered_id)
+        .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
+        .where(RememberedContentRow.remembered_id == _ID),
+    ),
+)
+
+
+def damaged_images(
+    engine: Engine, contents: Contents, pace: Pace, *, buckets: bool
+) -> Iterator[Damage]:
+    """Images whose bytes are not those of their digest; one is in memory at a time; blocks.
+
+    Args:
+        engine: Of the database.
+        contents: Its images.
+        pace: Called after each.
+        buckets: Whether those in buckets are read, too, which has its price there.
+
+    Raises:
+        StorageUnavailable: The database cannot be used now, and not for its damage.
+    """
+    for table, ids, one in _TABLES:
+        after = 0
+        while True:
+            try:
+                with engine.connect() as connection:
+                    found = connection.scalars(ids, {"after": after}).all()
+            except StorageUnavailable as problem:
+                if not is_damage(problem.__cause__):
+                    raise
+                yield Damage("structure", f"{table} cannot be read beyond {after}", table)
+                break
+            if not found:
+                break
+            for row_id in found:
+                yield from _damaged(engine, contents, pace, table, one, row_id, buckets=buckets)
+            after = found[-1]
+
+
+def _damaged(
+    engine: Engine,
+    contents: Contents,
+    pace: Pace,
+    table: str,
+    one: Select[Any],
+    row_id: int,
+    *,
+    buckets: bool,
+) -> Iterator[Damage]:
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(one, {"of": row_id}).one_or_none()
+    except StorageUnavailable as problem:
+        if not is_damage(problem.__cause__):
+            raise
+        yield Damage("image", "the bytes of an image cannot be read", table, (row_id,))
+        return
+    if row is None:  # deleted meanwhile
+        return
+    held = KeptBytes.of(row)
+    try:
+        if held.store_id is None:
+            content = held.content
+        elif buckets or folder_of(contents.store(held.store_id).location) is not None:
+            content = contents.read(held)
+        else:
+            return
+    except ImageDamaged as problem:
+        yield Damage("image", str(problem.detail), table, (row_id,))
+        return
+    except StorageUnavailable as problem:
+        logger.warning("bytes of images could not be compared: %s", problem.detail)
+        return
+    if hashlib.sha256(content).hexdigest() != bare(row.digest):
+        yield Damage("image", "the bytes of an image are damaged", table, (row_id,))
+    pace(len(content))
