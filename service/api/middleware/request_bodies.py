@@ -171,7 +171,16 @@ class RequestBodies:
                     started = True
                     await send(message)
 
-            await self.app(scope, lambda: body.read(receive), watched)
+            async def read() -> Message:
+                try:
+                    return await body.read(receive)
+                except StatusProblem:
+                    if not started:
+                        raise
+                    # Nobody reads it: whoever streams an answer listens for its client's end.
+                    return await receive()
+
+            await self.app(scope, read, watched)
             if body.refusal is not None and not started:
                 # Nothing is held while the client is waited for, by the traceback neither.
                 body.refusal.with_traceback(None)

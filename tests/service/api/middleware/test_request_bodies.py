@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import random
@@ -11,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
@@ -20,7 +22,9 @@ from starlette.requests import Request
 
 from service.api.middleware.bytes_in_flight import BytesInFlight, account_of
 from service.api.middleware.content_coding import StreamDecoder, coding
+from service.api.middleware.request_bodies import RequestBodies
 from service.problems import InvalidUpload, Overloaded, UnsupportedMediaType
+from service.settings import Settings
 from tests.service.client import Classifier, files, problem
 from tests.service.conftest import SMALL, Small
 from tests.service.pictures import encoded, noise, picture, zipped
@@ -410,3 +414,36 @@ def test_json_of_images_is_as_large_as_a_form(small: Classifier) -> None:
     answer = small.post_body(body, "application/json", "suggest")
     problem(answer, 415, "unsupported-media-type", "curl", "multipart/form-data")
     assert small.state() == state
+
+
+class Streaming:
+    """An application that streams an answer and, as Starlette does, listens for the client's end."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@pytest.mark.parametrize(
+    ("coded", "body"), [(b"br", b"a"), (b"gzip", b"a"), (b"identity", b"a" * 2000)]
+)
+def test_a_body_that_nobody_reads_is_refused_to_nobody_who_is_answered(
+    coded: bytes, body: bytes
+) -> None:
+    told = [{"type": "http.disconnect"}, {"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return told.pop()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    small = Settings(max_json_bytes=1000)
+    fields = [(b"content-length", b"%d" % len(body)), (b"content-encoding", coded)]
+    scope = {"type": "http", "method": "GET", "path": "/v1/classifiers/a/export", "headers": fields}
+    bodies = RequestBodies(Streaming(), small, BytesInFlight(MIB), lambda _: False)
+    asyncio.run(bodies(scope, receive, send))
+    assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
