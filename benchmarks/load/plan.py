@@ -24,14 +24,15 @@ class Request:
     body: bytes
 
     @classmethod
-    def post(cls, path: str, body: bytes, media_type: str) -> Request:
-        """A POST on a connection that stays open."""
-        lines = (
+    def post(cls, path: str, body: bytes, media_type: str, key: str | None = None) -> Request:
+        """A POST on a connection that stays open, by whoever has a key, where there are some."""
+        lines = [
             f"POST {path} HTTP/1.1",
             "host: 127.0.0.1",
             f"content-type: {media_type}",
             f"content-length: {len(body)}",
-        )
+        ]
+        lines += [] if key is None else [f"authorization: Bearer {key}"]
         return cls("".join(f"{line}\r\n" for line in (*lines, "")).encode(), body)
 
     @classmethod

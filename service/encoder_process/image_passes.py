@@ -156,7 +156,7 @@ class ImagePasses:
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:
-            background = all(one.request.priority is Priority.REGISTRATIONS for one in batch)
+            background = all(one.request.priority is not Priority.QUERIES for one in batch)
             self._pass(_runs(batch))
             del batch  # a thread that waits for the next must not hold on to the last
             if background:
@@ -172,11 +172,11 @@ class ImagePasses:
             while not self._closed:
                 with self._lock:
                     batch = self._queue.take(
-                        self._batch, registrations=self._registering < self._may_register
+                        self._batch, background=self._registering < self._may_register
                     )
                     if batch:
                         self._registering += all(
-                            one.request.priority is Priority.REGISTRATIONS for one in batch
+                            one.request.priority is not Priority.QUERIES for one in batch
                         )
                         return batch
                 self._listen(block=True)

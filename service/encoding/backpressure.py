@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from math import ceil
+from time import monotonic
 from typing import Protocol
 
 import prometheus_client
 
 from service.encoding.fair_queue import Priority
+from service.encoding.fair_shares import FairShares
 from service.encoding.throughput import Throughput
+from service.encoding.turned_away import LONGEST, TurnedAway
 from service.problems import Overloaded
 from service.tenancy import tenant_of
 
@@ -18,7 +20,10 @@ REFUSED = prometheus_client.Counter(
     "handful_refused_requests", "Requests refused because too much waits.", ["lane"]
 )
 
-for each in Priority:
+# Classes of which requests are admitted or refused; jobs are accepted, and rest.
+_ADMITTED = (Priority.QUERIES, Priority.REGISTRATIONS)
+
+for each in _ADMITTED:
     REFUSED.labels(each)  # told from the start
 
 
@@ -34,18 +39,35 @@ class Backlog(Protocol):
         """Of the recent passes."""
 
 
+class _Lane:
+    """What is held in a priority class, by both of its limits, and who was refused."""
+
+    def __init__(self, most: int, standing: int) -> None:
+        self.burst = FairShares(most)
+        self.standing = FairShares(standing)
+        self.turned_away = TurnedAway()
+
+    def shares(self, now: float) -> FairShares:
+        """The limit that counts."""
+        return self.standing if self.turned_away.units(now) else self.burst
+
+
 class AdmissionControl:
     """Admission control: caps what was admitted and not yet answered, by priority class.
 
-    However large, a request counts for a quarter of what may wait at most: not all of it is in
-    work at a time, and it need not find everything empty. One classifier's requests cannot
-    keep the others out: where a priority class is full, a classifier of which nothing waits is
-    still let in, until twice as much waits; nor can one tenant's classifiers: a tenant of which
-    nothing waits is let in until three times as much does. For the event loop's thread.
+    A burst is let in until ``most`` waits. Once somebody had to be refused, more is asked than can
+    be done, and a long queue would only make everybody wait (the standing queue of controlled
+    delay; RFC 8289, section 3): until all who were refused have been told to come again, no more is
+    admitted than ``standing``, which keeps the passes full. Who is admitted within either limit is
+    a matter of :class:`FairShares`.
+
+    While queries of a tenant are refused and others wait, so are its registrations; its jobs rest
+    while either are (:meth:`sheds`). For the event loop's thread.
 
     Args:
         backlog: What they wait for.
         most: Units in each priority class.
+        standing: The same, while somebody is refused; by default ``most``.
         what: How a refusal calls the units.
         setting: Which one ``most`` is.
     """
@@ -54,15 +76,15 @@ class AdmissionControl:
         self,
         backlog: Backlog,
         most: int,
+        standing: int | None = None,
         what: str = "images",
         setting: str = "HANDFUL_MAX_WAITING",
     ) -> None:
         self._backlog = backlog
-        self._most = most
         self._what = what
         self._setting = setting
-        self._held = {priority: Counter[str]() for priority in Priority}
-        self._held_of = {priority: Counter[str]() for priority in Priority}  # of tenants
+        standing = most if standing is None else min(standing, most)
+        self._lanes = {priority: _Lane(most, standing) for priority in _ADMITTED}
 
     def admit(self, amount: int, key: str, priority: Priority) -> None:
         """Count a request, until :meth:`release`.
@@ -70,36 +92,41 @@ class AdmissionControl:
         Raises:
             Overloaded: Too much waits; says when it should be less.
         """
-        held, held_of, tenant = self._held[priority], self._held_of[priority], tenant_of(key)
-        waiting = held_of.total()
-        most = self._most * (1 if held[key] else 2 if held_of[tenant] else 3)
-        weight = self._weight(amount)
-        if waiting + weight > most:
+        lane, now = self._lanes[priority], monotonic()
+        if self.sheds(key, priority) or not lane.shares(now).admits(amount, key):
             REFUSED.labels(priority).inc()
-            raise self._refusal(priority)
-        held[key] += weight
-        held_of[tenant] += weight
+            raise self._refusal(amount, key, priority, now)
+        for shares in (lane.burst, lane.standing):
+            shares.add(amount, key)
 
     def release(self, amount: int, key: str, priority: Priority) -> None:
         """Forget a request that was admitted."""
-        for held, name in (
-            (self._held[priority], key),
-            (self._held_of[priority], tenant_of(key)),
-        ):
-            held[name] -= self._weight(amount)
-            if not held[name]:
-                del held[name]
+        lane = self._lanes[priority]
+        for shares in (lane.burst, lane.standing):
+            shares.remove(amount, key)
 
-    def _weight(self, amount: int) -> int:
-        return min(amount, max(1, self._most // 4))
+    def sheds(self, key: str, priority: Priority) -> bool:
+        """Whether requests of a tenant in a higher class are refused, while others wait."""
+        now = monotonic()
+        return any(
+            lane.burst.held and lane.turned_away.includes(tenant_of(key), now)
+            for lane in (self._lanes[higher] for higher in _ADMITTED if _above(higher, priority))
+        )
 
-    def _refusal(self, priority: Priority) -> Overloaded:
-        waiting = self._backlog.waiting
+    def _refusal(self, amount: int, key: str, priority: Priority, now: float) -> Overloaded:
         # Queries go first, so registrations wait for both.
-        ahead = waiting[priority] if priority is Priority.QUERIES else sum(waiting.values())
-        seconds = max(1, ceil(self._backlog.throughput.seconds(ahead)))
+        lanes = [lane for lane in _ADMITTED if lane is priority or _above(lane, priority)]
+        ahead = sum(self._backlog.waiting[lane] for lane in lanes)
+        ahead += sum(self._lanes[lane].turned_away.units(now) for lane in lanes)
+        seconds = min(LONGEST, max(1, ceil(self._backlog.throughput.seconds(ahead))))
+        self._lanes[priority].turned_away.add(amount, tenant_of(key), seconds, now)
         return Overloaded(
             f"As many {self._what} wait as are admitted ({self._setting}). Send the request again "
             f"in {seconds} s.",
             headers={"retry-after": str(seconds)},
         )
+
+
+def _above(one: Priority, other: Priority) -> bool:
+    ranks = list(Priority)
+    return ranks.index(one) < ranks.index(other)

@@ -1,4 +1,4 @@
-"""Fair queue: round-robin between tenants, then between classifiers, in two priority classes."""
+"""Fair queue: round-robin between tenants, then between classifiers, in priority classes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from service.tenancy import tenant_of
 
 T = TypeVar("T", bound=Hashable)
 
-# Of this many items that are taken while both classes wait, one is a registration's.
-REGISTRATION_SHARE = 4
+# Of this many items that are taken while lower classes wait, one is of those.
+LOWER_SHARE = 4
 
 
 class Priority(StrEnum):
-    """Priority class of an item: an answer that someone waits for, or a support set."""
+    """Priority class of an item, the highest first.
+
+    An answer that someone waits for, a support set, work that nobody waits for.
+    """
 
     QUERIES = "queries"
     REGISTRATIONS = "registrations"
+    JOBS = "jobs"
 
 
 class FairQueue(Generic[T]):
-    """A fair queue: two priority classes, within each round-robin between keys.
+    """A fair queue: priority classes, within each round-robin between keys.
 
     Keys are qualified names: tenants take turns, and within a tenant its keys. A key's items keep
     their order.
@@ -36,7 +40,8 @@ class FairQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._queues = {priority: _Tenants[T]() for priority in Priority}
-        self._ahead = 0
+        # How many have been taken of a class while lower ones waited.
+        self._ahead = dict.fromkeys((Priority.QUERIES, Priority.REGISTRATIONS), 0)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -53,29 +58,52 @@ class FairQueue(Generic[T]):
         """How many items of a priority class wait."""
         return len(self._queues[priority])
 
-    def take(self, most: int, *, registrations: bool = True) -> list[T]:
+    def take(self, most: int, *, background: bool = True) -> list[T]:
         """Take those whose turn it is, ``most`` of them or fewer; none if none waits.
 
-        While queries wait they are not held up by filling places with registrations, which get
-        one place in ``REGISTRATION_SHARE`` and all of them whenever no query waits.
+        While queries wait they are not held up by filling places with others, which get
+        one place in ``LOWER_SHARE`` and all of them whenever no query waits; so do jobs, of the
+        places that registrations and jobs have together.
 
         Args:
             most: One or more.
-            registrations: Whether any of them may be taken.
+            background: Whether any but queries may be taken.
         """
-        queries, others = self._queues[Priority.QUERIES], self._queues[Priority.REGISTRATIONS]
+        queries = self._queues[Priority.QUERIES]
+        others = self._others if background else 0
         if not queries:
-            self._ahead = 0
-            return [others.take() for _ in range(min(most, len(others) * registrations))]
+            self._ahead[Priority.QUERIES] = 0
+            return [self._take_other() for _ in range(min(most, others))]
         taken: list[T] = []
         while len(taken) < most and queries:
-            if others and registrations and self._ahead >= REGISTRATION_SHARE - 1:
-                taken.append(others.take())
-                self._ahead = 0
+            if background and self._others and self._lower_is_due(Priority.QUERIES):
+                taken.append(self._take_other())
             else:
-                taken.append(queries.take())
-                self._ahead = self._ahead + 1 if others else 0
+                taken.append(self._take_of(Priority.QUERIES, lower_wait=self._others > 0))
         return taken
+
+    @property
+    def _others(self) -> int:
+        return len(self) - len(self._queues[Priority.QUERIES])
+
+    def _take_other(self) -> T:
+        jobs = self._queues[Priority.JOBS]
+        registrations = self._queues[Priority.REGISTRATIONS]
+        if jobs and (not registrations or self._lower_is_due(Priority.REGISTRATIONS)):
+            self._ahead[Priority.REGISTRATIONS] = 0
+            return jobs.take()
+        return self._take_of(Priority.REGISTRATIONS, lower_wait=len(jobs) > 0)
+
+    def _lower_is_due(self, priority: Priority) -> bool:
+        """Whether a class has had its share; counts anew then."""
+        if self._ahead[priority] < LOWER_SHARE - 1:
+            return False
+        self._ahead[priority] = 0
+        return True
+
+    def _take_of(self, priority: Priority, *, lower_wait: bool) -> T:
+        self._ahead[priority] = self._ahead[priority] + 1 if lower_wait else 0
+        return self._queues[priority].take()
 
 
 class _Tenants(Generic[T]):

@@ -38,7 +38,7 @@ async def until_done(answer: asyncio.Future[Any]) -> None:
     await asyncio.wait([answer])
 
 
-# Seconds between two looks whether an embedder that goes has work left.
+# Seconds between two looks whether an embedder that goes has work left, or may begin some.
 _PAUSE = 0.05
 
 
@@ -70,7 +70,9 @@ class ImageEmbedder:
             decoders=settings.decode_threads,
             metrics=HAND_OVERS if backbone.shared else IMAGES,
         )
-        self._admission = AdmissionControl(self._batcher, settings.max_waiting)
+        self._admission = AdmissionControl(
+            self._batcher, settings.max_waiting, self._batcher.window
+        )
 
     async def query(
         self,
@@ -132,15 +134,16 @@ class ImageEmbedder:
     async def ask_each(
         self, images: Sequence[UploadedImage], classifier: str
     ) -> list[ImageEmbeddings | StatusProblem]:
-        """Embed images that nobody waits for, to ask about them; queries go before them.
+        """Embed images that nobody waits for, to ask about them; requests go before them.
 
         Whoever calls this bounds how many there are at a time: admission control does not count
-        them, and refuses no request because of them.
+        them, and refuses no request because of them. They are not begun while requests of their
+        tenant are refused.
 
         Returns:
             Of each image its (1, d) rows, or what is wrong with it, in their order.
         """
-        prepare = partial(self._decode_to_ask, priority=Priority.REGISTRATIONS)
+        prepare = partial(self._decode_to_ask, priority=Priority.JOBS)
         answers = await self._each(images, prepare, classifier)
         return [one if isinstance(one, StatusProblem) else one[1][0] for one in answers]
 
@@ -159,8 +162,10 @@ class ImageEmbedder:
         classifier: str,
         views: int = 1,
     ) -> list[tuple[Metadata, list[Rows]] | StatusProblem]:
+        while self._admission.sheds(classifier, Priority.JOBS):  # noqa: ASYNC110 - time ends it
+            await asyncio.sleep(_PAUSE)
         requests = [
-            self._batcher.submit([one], prepare, classifier, Priority.REGISTRATIONS, inputs=views)
+            self._batcher.submit([one], prepare, classifier, Priority.JOBS, inputs=views)
             for one in images
         ]
         try:
@@ -231,7 +236,7 @@ class ImageEmbedder:
             self._admission.release(passes, classifier, priority)
 
     def _encode(self, pictures: list[Picture]) -> ImageEmbeddings:
-        background = all(one.priority is Priority.REGISTRATIONS for one in pictures)
+        background = all(one.priority is not Priority.QUERIES for one in pictures)
         return self._backbone.encode_pictures(
             [one.pixels for one in pictures], background=background
         )

@@ -77,7 +77,7 @@ class MicroBatcher(EncodingQueues):
         self._encode = encode
         self._collate = collate
         self._max_batch = max_batch
-        # Passes of registrations alone: how many run, and how many may.
+        # Passes without queries: how many run, and how many may.
         self._registering = 0
         self._may_register = max(1, passes - 1)
         self._last_query, self._whole_batch = -math.inf, math.inf
@@ -215,7 +215,7 @@ class MicroBatcher(EncodingQueues):
         if self._passing == self._passes:
             return []
         may_register = self._registering < self._may_register
-        batch = self._pixels.take(self._max_batch, registrations=may_register)
+        batch = self._pixels.take(self._max_batch, background=may_register)
         if not (batch or may_register) and self._is_quiet():
             batch = self._pixels.take(self._max_batch)
         if batch:
@@ -273,5 +273,5 @@ class MicroBatcher(EncodingQueues):
 
 
 def _registers(batch: list[EncoderInput]) -> bool:
-    """Whether a pass is one of registrations alone."""
-    return all(one.request.priority is Priority.REGISTRATIONS for one in batch)
+    """Whether a pass is one without queries."""
+    return all(one.request.priority is not Priority.QUERIES for one in batch)

@@ -128,7 +128,9 @@ class TextEmbedder:
         self._prompted = prompted
         self.waiting = dict.fromkeys(Priority, 0)
         self._passes = TextPasses(self._encode, queries_wait)
-        self._admission = AdmissionControl(self, most, "texts of class names", "HANDFUL_MAX_TEXTS")
+        self._admission = AdmissionControl(
+            self, most, what="texts of class names", setting="HANDFUL_MAX_TEXTS"
+        )
 
     @property
     def throughput(self) -> Throughput:

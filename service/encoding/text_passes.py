@@ -13,7 +13,7 @@ import torch
 from prometheus_client import Gauge, Histogram
 from torch import Tensor
 
-from service.encoding.fair_queue import REGISTRATION_SHARE, Priority
+from service.encoding.fair_queue import LOWER_SHARE, Priority
 from service.encoding.throughput import Throughput
 from service.tenancy import tenant_of
 
@@ -73,7 +73,7 @@ class PendingTexts:
 class TextPasses:
     """Embeds prompts in one thread; requests of different keys take turns, and share passes.
 
-    While queries wait for the image tower, passes take one turn in ``REGISTRATION_SHARE``, as
+    While queries wait for the image tower, passes take one turn in ``LOWER_SHARE``, as
     registrations of images do.
 
     Attributes:
@@ -159,7 +159,7 @@ class TextPasses:
         """Wait while queries do, for a few passes' time; returns whether there are any."""
         if not self._queries_wait():
             return False
-        end = monotonic() + (REGISTRATION_SHARE - 1) * self._last
+        end = monotonic() + (LOWER_SHARE - 1) * self._last
         while self._queries_wait() and monotonic() < end and not self._closed:
             self._wait.wait(_LOOK)
         return True

@@ -1,4 +1,4 @@
-"""Turns between classifiers, and between queries and registrations."""
+"""Turns between classifiers, and between queries, registrations and jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.encoding.fair_queue import REGISTRATION_SHARE, FairQueue, Priority
+from service.encoding.fair_queue import LOWER_SHARE, FairQueue, Priority
 from service.tenancy import tenant_of
 
 KEYS = st.sampled_from(["a", "b", "c", "lab/a", "lab/b", "shop/a"])
@@ -28,7 +28,11 @@ class Queue(RuleBasedStateMachine):
         # ... and each waiting tenant by each other tenant.
         self.tenants_passed: dict[tuple[Priority, str], dict[str, int]] = {}
         self.queries_in_a_row = 0
+        self.registrations_in_a_row = 0
         self.number = 0
+
+    def others(self) -> bool:
+        return bool(self.priority(Priority.REGISTRATIONS) or self.priority(Priority.JOBS))
 
     def priority(self, priority: Priority) -> list[str]:
         return [
@@ -59,13 +63,12 @@ class Queue(RuleBasedStateMachine):
     @rule(most=st.integers(1, 9))
     def take_queries(self, most: int) -> None:
         before = self.queue.waiting(Priority.QUERIES)
-        taken = self.queue.take(most, registrations=False)
+        taken = self.queue.take(most, background=False)
         assert len(taken) == min(most, before)
         for priority, key, number in taken:
             assert self.waiting[priority, key].pop(0) == (Priority.QUERIES, key, number)
             self.turn(priority, key)
-            waits = bool(self.priority(Priority.REGISTRATIONS))
-            self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
+            self.queries_in_a_row = self.queries_in_a_row + 1 if self.others() else 0
         if not before:
             self.queries_in_a_row = 0
 
@@ -95,12 +98,20 @@ class Queue(RuleBasedStateMachine):
             if queries:
                 assert self.priority(Priority.QUERIES), "a registration filled a batch of queries"
                 if priority is Priority.QUERIES:
-                    waits = bool(self.priority(Priority.REGISTRATIONS))
-                    self.queries_in_a_row = self.queries_in_a_row + 1 if waits else 0
-                    assert self.queries_in_a_row < REGISTRATION_SHARE, "registrations starve"
+                    self.queries_in_a_row = self.queries_in_a_row + 1 if self.others() else 0
+                    assert self.queries_in_a_row < LOWER_SHARE, "registrations and jobs starve"
                 else:
-                    assert self.queries_in_a_row >= REGISTRATION_SHARE - 1, "queries are held up"
+                    assert self.queries_in_a_row >= LOWER_SHARE - 1, "queries are held up"
                     self.queries_in_a_row = 0
+            if priority is Priority.REGISTRATIONS:
+                waits = bool(self.priority(Priority.JOBS))
+                self.registrations_in_a_row = self.registrations_in_a_row + 1 if waits else 0
+                assert self.registrations_in_a_row < LOWER_SHARE, "jobs starve"
+            elif priority is Priority.JOBS:
+                if self.priority(Priority.REGISTRATIONS):
+                    held_up = self.registrations_in_a_row < LOWER_SHARE - 1
+                    assert not held_up, "registrations are held up"
+                self.registrations_in_a_row = 0
             assert self.waiting[priority, key].pop(0) == (priority, key, number)
             self.turn(priority, key)
         if queries and len(taken) < most:
@@ -134,6 +145,16 @@ def test_a_registration_has_every_fourth_turn_while_queries_wait() -> None:
     one_by_one = [queue.take(1)[0] for _ in range(8)]
     assert one_by_one == [0, 1, 2, 100, 3, 4, 5, 101]
     assert queue.take(8) == [6, 7, 8, 102, 9, 10, 11, 103]
+
+
+def test_a_job_has_every_fourth_turn_of_registrations() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for i in range(40):
+        queue.put(i, "a", Priority.QUERIES)
+        queue.put(100 + i, "b", Priority.REGISTRATIONS)
+        queue.put(200 + i, "b", Priority.JOBS)
+    taken = [queue.take(1)[0] for _ in range(32)]
+    assert [item for item in taken if item >= 100] == [100, 101, 102, 200, 103, 104, 105, 201]
 
 
 def test_registrations_do_not_fill_the_batch_of_a_query() -> None:

@@ -94,20 +94,23 @@ def test_a_client_that_hangs_up_costs_nothing_more(
 def test_predict_returns_503_when_queue_is_full_and_200_later(
     http: httpx.Client, made: Callable[[str], Classifier]
 ) -> None:
-    classifier = made("busy")
+    classifier, idle = made("busy"), made("idle")
     # Each counts for one of the four that may wait.
     with ThreadPoolExecutor(4) as threads:
         long = [threads.submit(classifier.predict, *[SLOW] * MANY) for _ in range(4)]
         until(lambda: waiting(http, "queries") > 3 * MANY)
         refused = classifier.predict(picture(1))
-        problem(refused, 503, "overloaded", "HANDFUL_MAX_WAITING")
-        assert re.fullmatch("[1-9][0-9]*", refused.headers["retry-after"])
-        # Registrations have room of their own, and so has another classifier.
-        assert classifier.post("bee", picture(2)).status_code == 201
-        assert made("idle").predict(picture(1)).status_code == 200
+        # Queries are refused, so registrations are; a classifier that asks for nothing has room.
+        shed = classifier.post("ant", picture(2))
+        assert idle.predict(picture(1)).status_code == 200
+        for answer in (refused, shed):
+            problem(answer, 503, "overloaded", "HANDFUL_MAX_WAITING")
+            assert re.fullmatch("[1-9][0-9]*", answer.headers["retry-after"])
         assert [one.result().status_code for one in long] == [200] * 4
     assert classifier.predict(picture(1)).status_code == 200
+    assert classifier.post("ant", picture(2)).status_code == 201
     assert metric(http, 'handful_refused_requests_total{lane="queries"}') == 1
+    assert metric(http, 'handful_refused_requests_total{lane="registrations"}') == 1
 
 
 def test_predict_returns_504_when_request_timeout_passes(

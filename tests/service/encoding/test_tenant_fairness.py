@@ -41,13 +41,17 @@ def test_where_a_tenant_has_filled_all_there_is_room_for_others() -> None:
     with pytest.raises(Overloaded):
         admission.admit(1, "many/c16", queries)
     admission.admit(2, "few/a", queries)
-    with pytest.raises(Overloaded):  # more of it, while so much waits
+    admission.admit(2, "few/b", queries)  # half of eight is its share
+    with pytest.raises(Overloaded):
         admission.admit(1, "few/b", queries)
     admission.admit(1, "other/a", queries)
     with pytest.raises(Overloaded):
         admission.admit(1, "many/new", queries)
     admission.release(2, "few/a", queries)
-    admission.admit(2, "few/b", queries)
+    with pytest.raises(Overloaded):  # it is a third now
+        admission.admit(2, "few/a", queries)
+    admission.release(2, "few/b", queries)
+    admission.admit(2, "few/a", queries)
 
 
 def test_passes_of_texts_are_shared_by_tenants_first() -> None:
