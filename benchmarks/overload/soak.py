@@ -1,0 +1,176 @@
+"""A soak: hours at 80 % of capacity, with minutes at 300 % in between; does anything grow?
+
+    python -m benchmarks.overload.soak --hours 4 --log FOLDER [--backbone lite]
+
+The service has a processor for itself, and two tenants. One asks for predictions in windows of a
+minute; the other registers an image, looks at it, asks what is similar and deletes it, again and
+again. Of each half hour the last four minutes are at 300 %. After each window it is written down
+what the service holds. The first ten minutes are its warm-up. In the end: the slope of memory over
+the windows at 80 % (Theil and Sen, with an interval of 95 %), that of their p99, the least and most
+files, threads and sockets, p99 at 300 % against that at 80 %. A run that was broken off is summed
+up from its log by `--hours 0`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx2 as httpx
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import theilslopes
+
+from benchmarks.overload.service import CALM, CLASSIFIER, EAGER, Overloaded, running
+from benchmarks.overload.usage import usage
+from benchmarks.photographs import queries
+from benchmarks.published import machine
+
+WINDOW, WARM_UP = 60.0, 600.0
+NORMAL, OVERLOAD = 0.8, 3.0
+_CYCLE, _OVERLOADED = 30, 4  # windows, and those of them at 300 %
+
+Window = dict[str, Any]
+
+
+@contextmanager
+def changing(client: httpx.Client, statuses: Counter[int]) -> Iterator[None]:
+    """Register an image, look at it, delete it, all the time."""
+    over = threading.Event()
+    files = queries(16)
+
+    def run() -> None:
+        number = 0
+        while not over.wait(0.5):
+            number += 1
+            content = files[number % len(files)] + f"{time.time_ns()}".encode()
+            headers = {"content-type": "image/jpeg"}
+            path = f"{CLASSIFIER}/classes/more/images"
+            answer = client.post(path, content=content, headers=headers)
+            statuses[answer.status_code] += 1
+            if not answer.is_success:
+                continue
+            image = f"{path}/{answer.json()['images'][0]['id']}"
+            for each in (client.get(image), client.get(CLASSIFIER), client.delete(image)):
+                statuses[each.status_code] += 1
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def soak(hours: float, log: Path, backbone: str) -> None:
+    """Run, and write down each window."""
+    with running(backbone) as service, log.open("a") as file:
+        capacity = service.asked(EAGER, 20.0).throughput
+        file.write(json.dumps({"machine": machine(), "capacity": capacity}) + "\n")
+        begun, number = time.monotonic(), 0
+        with service.client(CALM) as client:
+            while (passed := time.monotonic() - begun) < 3600 * hours:
+                share = OVERLOAD if number % _CYCLE >= _CYCLE - _OVERLOADED else NORMAL
+                statuses = Counter[int]()
+                with changing(client, statuses):
+                    window = measured(service, capacity, share, number)
+                window |= {"at": passed, "changes": {str(k): n for k, n in statuses.items()}}
+                file.write(json.dumps(window) + "\n")
+                file.flush()
+                number += 1
+
+
+def measured(service: Overloaded, capacity: float, share: float, seed: int) -> Window:
+    """One window of queries, and what the service holds after it."""
+    report = service.asked(EAGER, WINDOW, share * capacity, seed)
+    database = service.server.data_dir / "handful.db"
+    return {
+        "share": share,
+        "outcomes": dict(report.outcomes),
+        "p50 ms": 1000 * report.latency(0.5),
+        "p99 ms": 1000 * report.latency(0.99),
+        "database MiB": database.stat().st_size / 2**20,
+        **usage(service.server.process.pid),
+    }
+
+
+def summed_up(windows: Sequence[Window]) -> dict[str, Any]:
+    """What the windows show."""
+    warm = [window for window in windows if window["at"] >= WARM_UP]
+    normal = [window for window in warm if window["share"] == NORMAL]
+    over = [window for window in warm if window["share"] == OVERLOAD]
+    hours = [window["at"] / 3600 for window in normal]
+
+    def slope(what: str) -> list[float]:
+        found = theilslopes([window[what] for window in normal], hours, 0.95)
+        return [round(float(value), 3) for value in (found[0], found[2], found[3])]
+
+    outcomes, changes = Counter[str](), Counter[str]()
+    for window in windows:
+        outcomes.update(window["outcomes"])
+        changes.update(window["changes"])
+    p99 = median(window["p99 ms"] for window in normal)
+    return {
+        "hours": round(windows[-1]["at"] / 3600, 2),
+        "queries": dict(outcomes),
+        "changes": dict(changes),
+        "rss MiB an hour": slope("rss MiB"),
+        "p99 ms an hour": slope("p99 ms"),
+        "p99 ms at 80 %": round(p99, 1),
+        "p99 at 300 % / at 80 %": [round(w["p99 ms"] / p99, 2) for w in over],
+        **{
+            what: [min(w[what] for w in normal), max(w[what] for w in normal)]
+            for what in ("files", "threads", "sockets", "rss MiB", "database MiB")
+        },
+    }
+
+
+def drawn(windows: Sequence[Window], file: Path) -> None:
+    """Memory and p99 over time."""
+    figure = Figure(figsize=(8, 6), dpi=120, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for share, colour in ((NORMAL, "tab:blue"), (OVERLOAD, "tab:red")):
+        some = [window for window in windows if window["share"] == share]
+        hours = np.array([window["at"] / 3600 for window in some])
+        label = f"{share:.0%} of capacity"
+        above.plot(hours, [w["rss MiB"] for w in some], ".", color=colour, label=label)
+        below.plot(hours, [w["p99 ms"] for w in some], ".", color=colour, label=label)
+    above.set_ylabel("resident memory, MiB")
+    below.set_ylabel("p99 of those let in, ms")
+    below.set_xlabel("hours")
+    for axes in (above, below):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(file)
+
+
+def main() -> None:
+    """Run and sum up."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=4.0)
+    parser.add_argument("--log", type=Path, required=True, help="folder for log and plot")
+    parser.add_argument("--backbone", default="lite")
+    arguments = parser.parse_args()
+    arguments.log.mkdir(parents=True, exist_ok=True)
+    log = arguments.log / "soak.jsonl"
+    if arguments.hours:
+        log.unlink(missing_ok=True)
+        soak(arguments.hours, log, arguments.backbone)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    windows = [line for line in lines if "share" in line]
+    print(json.dumps(lines[0]), json.dumps(summed_up(windows)), sep="\n")
+    drawn(windows, arguments.log / "soak.png")
+
+
+if __name__ == "__main__":
+    main()
