@@ -43,7 +43,7 @@ def handle_exceptions(app: FastAPI, cors: CorsConfiguration | None) -> None:
         unhandled_wrappers={"default": InternalError},
         http_exception_handler=_routing_problem,
         request_validation_handler=_validation_problem,
-        pre_hooks=[_log_defect],
+        pre_hooks=[_log_defect, _make_writable],
         post_hooks=[_count],
         cors=cors,
     )
@@ -57,6 +57,12 @@ def _log_defect(request: Request, error: Exception) -> None:
     if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
         # As a literal: a path may hold line feeds and what terminals obey.
         logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
+
+
+def _make_writable(_: Request, error: Exception) -> None:
+    """What a problem repeats of a request may hold half of a character, which no answer can."""
+    if isinstance(error, Problem) and error.detail:
+        error.detail = error.detail.encode(errors="replace").decode()
 
 
 def _count(

@@ -127,3 +127,15 @@ def test_an_answer_does_not_list_every_error(classifier: Classifier) -> None:
     answer = classifier.put(**{f"field{i}": i for i in range(90)})
     document = problem(answer, 422, "request-validation-failed", "field0", "and 85 more")
     assert len(document["errors"]) == 20
+
+
+@pytest.mark.parametrize("what", ["move", "delete"])
+def test_an_id_that_no_answer_can_repeat_is_unknown(classifier: Classifier, what: str) -> None:
+    assert classifier.post("ant", picture(1)).status_code == 201
+    to = ', "to": "bee"' if what == "move" else ""
+    answer = classifier.http.post(
+        f"{classifier.url}/images/{what}",
+        content='{"images": ["a\\ud800b"]%s}' % to,
+        headers={"content-type": "application/json"},
+    )
+    problem(answer, 404, "image-not-found", "no image a?b")

@@ -417,7 +417,7 @@ def test_json_of_images_is_as_large_as_a_form(small: Classifier) -> None:
 
 
 class Streaming:
-    """An application that streams an answer and, as Starlette does, listens for the client's end."""
+    """An application that streams an answer and listens for its client's end, as Starlette does."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
