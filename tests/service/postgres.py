@@ -48,14 +48,15 @@ class Wire:
 
     Args:
         server: Its port; that of the tests' server by default.
+        host: Where it listens.
 
     Attributes:
         port: Where to connect instead of the server's.
     """
 
-    def __init__(self, server: int | None = None) -> None:
+    def __init__(self, server: int | None = None, host: str = HOST) -> None:
         self._server = port() if server is None else server
-        self._listening = socket.create_server((HOST, 0))
+        self._listening = socket.create_server((host, 0))
         self.port: int = self._listening.getsockname()[1]
         self._whole = True
         self._last: bytes | None = None

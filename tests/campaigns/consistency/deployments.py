@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Protocol
 
 import psutil
 
+from tests.campaigns.consistency.network import Network, networks
 from tests.campaigns.faulty_disk.disk import FaultyDisk
 from tests.campaigns.faulty_disk.power import cut_power
 from tests.service.clusters import Cluster, own_cluster
@@ -25,6 +26,8 @@ Planted = Callable[[], None]
 Fault = Callable[[random.Random], None]
 # Seconds at most of a pause, a cut, or a fault of a disk.
 _PAUSED = 3.0
+# ... of a network: longer than a service waits for its database.
+_LOST = 8.0
 _REPLICAS = 2
 # Seconds that each waits for the database: less than a client has patience.
 _DATABASE_SECONDS = 5
@@ -130,6 +133,7 @@ class OnPostgreSQL:
         folder: Of their data.
         cluster: The server.
         number: Of the replicas.
+        networks: Between each and the server, where there can be some; otherwise none.
         settings: Of each.
         planted: A bug of each.
     """
@@ -139,6 +143,7 @@ class OnPostgreSQL:
         folder: Path,
         cluster: Cluster,
         number: int,
+        networks: Sequence[Network],
         settings: Mapping[str, object],
         planted: Planted | None = None,
     ) -> None:
@@ -146,7 +151,15 @@ class OnPostgreSQL:
         self._cluster = cluster
         with cluster.administrator() as administrator:
             administrator.execute("CREATE DATABASE handful")
-        self._wires = [Wire(cluster.port) for _ in range(number)]
+        self._networks = networks
+        if networks:
+            self._wires = [Wire(cluster.port, network.near) for network in networks]
+            self._ways = [network.far for network in networks]
+            for network, wire in zip(networks, self._wires, strict=True):
+                network.lead_to(wire.port)
+        else:
+            self._wires = [Wire(cluster.port) for _ in range(number)]
+            self._ways = [f"127.0.0.1:{wire.port}" for wire in self._wires]
         self._servers = [self._started(which) for which in range(number)]
         self.faults: dict[str, Fault] = {
             "kill": self._kill,
@@ -155,6 +168,11 @@ class OnPostgreSQL:
             "kill database": self._kill_database,
             "pause database": self._pause_database,
         }
+        if networks:
+            self.faults |= {
+                "lost network": partial(self._network_fault, Network.cut),
+                "slow network": partial(self._network_fault, Network.slow_down),
+            }
 
     def address(self, draw: random.Random) -> str:
         return draw.choice(self._servers).url
@@ -169,7 +187,7 @@ class OnPostgreSQL:
             wire.__exit__()
 
     def _started(self, which: int) -> Server:
-        url = f"postgresql+psycopg://postgres@127.0.0.1:{self._wires[which].port}/handful"
+        url = f"postgresql+psycopg://postgres@{self._ways[which]}/handful"
         folder = self._folder / f"replica-{which}"
         return Server.planted(folder, self._planted, database_url=url, **self._settings)
 
@@ -187,6 +205,12 @@ class OnPostgreSQL:
         wire.cut()
         time.sleep(draw.uniform(0, _PAUSED))
         wire.mend()
+
+    def _network_fault(self, fault: Callable[[Network], None], draw: random.Random) -> None:
+        network = draw.choice(self._networks)
+        fault(network)
+        time.sleep(draw.uniform(0, _LOST))
+        network.mend()
 
     def _kill_database(self, draw: random.Random) -> None:
         kill_cluster(self._cluster)
@@ -244,7 +268,8 @@ def on_postgresql(
         # Each commit is on the disk: a server that is killed has to find it there.
         cluster = stack.enter_context(own_cluster("campaign", fsync="on", full_page_writes="on"))
         settings = {**settings, "database_seconds": _DATABASE_SECONDS}
-        made = OnPostgreSQL(folder, cluster, _REPLICAS, settings, planted)
+        between = [stack.enter_context(Network(i)) for i in range(_REPLICAS if networks() else 0)]
+        made = OnPostgreSQL(folder, cluster, _REPLICAS, between, settings, planted)
         stack.callback(made.close)
         yield made
 

@@ -15,6 +15,7 @@ from tests.campaigns.consistency.deployments import (
     on_postgresql,
     on_sqlite,
 )
+from tests.campaigns.consistency.network import networks
 from tests.campaigns.consistency.planted import PLANTED
 
 _PLANTED_ON = {
@@ -56,6 +57,14 @@ def test_what_was_acknowledged_outlives_a_power_cut(tmp_path: Path, vit: str) ->
         found = ran(deployment, 2, "power cut")
     assert found.is_well, (found.anomalies, found.failures)
     assert found.faults["power cut"] == 2
+
+
+@pytest.mark.skipif(not networks(), reason="needs root, ip and tc")
+def test_a_replica_whose_packets_vanish_answers_nothing_stale(tmp_path: Path, vit: str) -> None:
+    with deployed("postgresql", tmp_path, vit) as deployment:
+        found = ran(deployment, 3, "lost network", "slow network")
+    assert found.is_well, (found.anomalies, found.failures)
+    assert sum(found.faults.values()) == 3
 
 
 @pytest.mark.long
