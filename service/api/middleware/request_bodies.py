@@ -180,7 +180,12 @@ class RequestBodies:
                     # Nobody reads it: whoever streams an answer listens for its client's end.
                     return await receive()
 
-            await self.app(scope, read, watched)
+            try:
+                await self.app(scope, read, watched)
+            except Exception:
+                # As who listens so may: the beginning of an answer that was not sent any more.
+                if body.refusal is None or started:
+                    raise
             if body.refusal is not None and not started:
                 # Nothing is held while the client is waited for, by the traceback neither.
                 body.refusal.with_traceback(None)

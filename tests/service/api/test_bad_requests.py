@@ -132,10 +132,10 @@ def test_an_answer_does_not_list_every_error(classifier: Classifier) -> None:
 @pytest.mark.parametrize("what", ["move", "delete"])
 def test_an_id_that_no_answer_can_repeat_is_unknown(classifier: Classifier, what: str) -> None:
     assert classifier.post("ant", picture(1)).status_code == 201
-    to = ', "to": "bee"' if what == "move" else ""
+    to = {"to": "bee"} if what == "move" else {}
     answer = classifier.http.post(
         f"{classifier.url}/images/{what}",
-        content='{"images": ["a\\ud800b"]%s}' % to,
+        content=json.dumps({"images": ["a\ud800b"]} | to),
         headers={"content-type": "application/json"},
     )
     problem(answer, 404, "image-not-found", "no image a?b")

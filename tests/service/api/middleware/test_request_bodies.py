@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
 import pytest
+from fastapi_problem.error import StatusProblem
 from hypothesis import example, given, settings
 from starlette.requests import Request
 
@@ -417,21 +418,32 @@ def test_json_of_images_is_as_large_as_a_form(small: Classifier) -> None:
 
 
 class Streaming:
-    """An application that streams an answer and listens for its client's end, as Starlette does."""
+    """An application that streams an answer and listens for its client's end, as Starlette does.
+
+    Args:
+        listens_first: Whether it hears of the body before it has begun to answer; it begins all
+            the same.
+    """
+
+    def __init__(self, *, listens_first: bool) -> None:
+        self._listens_first = listens_first
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        begin = {"type": "http.response.start", "status": 200, "headers": []}
+        if self._listens_first:
+            try:
+                await receive()
+            except StatusProblem as problem:
+                await send(begin)
+                raise RuntimeError("the answer has begun") from problem
+        await send(begin)
         while (await receive())["type"] != "http.disconnect":
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-@pytest.mark.parametrize(
-    ("coded", "body"), [(b"br", b"a"), (b"gzip", b"a"), (b"identity", b"a" * 2000)]
-)
-def test_a_body_that_nobody_reads_is_refused_to_nobody_who_is_answered(
-    coded: bytes, body: bytes
-) -> None:
+def streamed(coding: bytes, body: bytes, *, listens_first: bool) -> list[Any]:
+    """What is sent to a client whose body nobody wants."""
     told = [{"type": "http.disconnect"}, {"type": "http.request", "body": body, "more_body": False}]
     sent: list[Any] = []
 
@@ -441,9 +453,37 @@ def test_a_body_that_nobody_reads_is_refused_to_nobody_who_is_answered(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    small = Settings(max_json_bytes=1000)
-    fields = [(b"content-length", b"%d" % len(body)), (b"content-encoding", coded)]
+    fields = [(b"content-length", b"%d" % len(body)), (b"content-encoding", coding)]
     scope = {"type": "http", "method": "GET", "path": "/v1/classifiers/a/export", "headers": fields}
-    bodies = RequestBodies(Streaming(), small, BytesInFlight(MIB), lambda _: False)
+    streaming = Streaming(listens_first=listens_first)
+    settings = Settings(max_json_bytes=1000)
+    bodies = RequestBodies(streaming, settings, BytesInFlight(MIB), lambda _: False)
     asyncio.run(bodies(scope, receive, send))
-    assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
+    return sent
+
+
+UNREADABLE = [(b"br", b"a", 415), (b"gzip", b"abc", 422), (b"identity", b"a" * 2000, 413)]
+
+
+@pytest.mark.parametrize(("coding", "body", "status"), UNREADABLE)
+def test_a_body_that_nobody_reads_is_refused_before_an_answer_or_not_at_all(
+    coding: bytes, body: bytes, status: int
+) -> None:
+    start, end = streamed(coding, body, listens_first=False)
+    assert (start["status"], end["body"]) == (200, b"")
+    start, end, *_ = streamed(coding, body, listens_first=True)
+    assert start["status"] == json.loads(end["body"])["status"] == status
+
+
+def test_other_errors_are_not_taken_for_refusals() -> None:
+    async def failing(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise RuntimeError("a defect")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"a", "more_body": False}
+
+    bodies = RequestBodies(failing, Settings(), BytesInFlight(MIB), lambda _: False)
+    scope = {"type": "http", "method": "PUT", "path": "/", "headers": [(b"content-length", b"1")]}
+    with pytest.raises(RuntimeError, match="a defect"):
+        asyncio.run(bodies(scope, receive, failing))
