@@ -141,7 +141,7 @@ def _moment(written: object) -> datetime:
 
 def _written(told: Json, about: Json, project: str) -> Iterator[Event]:
     annotations, tasks = _listed(told.get("annotation")), _listed(told.get("task"))
-    by_id = {one.get("id"): one for one in tasks if isinstance(one, Mapping)}
+    by_id = {_id_in(one): one for one in tasks if isinstance(one, Mapping)}
     control = control_or_why(about.get("label_config"))
     for one in annotations:
         if not isinstance(one, Mapping):
@@ -149,6 +149,11 @@ def _written(told: Json, about: Json, project: str) -> Iterator[Event]:
         of = one.get("task")
         task = by_id.get(of if is_id(of) else None)
         yield annotation_event(project, control, one, {"id": of} if task is None else task)
+
+
+def _id_in(task: Json) -> int | None:
+    found = task.get("id")
+    return found if is_id(found) else None
 
 
 def _annotations_deleted(told: Json, _: Json, project: str) -> Iterator[Event]:

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of what parses hostile bytes in Python."""
