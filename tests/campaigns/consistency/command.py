@@ -36,7 +36,7 @@ from tests.campaigns.consistency.planted import PLANTED
 from tests.tiny_vit import write_tiny_vit
 
 FAULTS = {
-    "sqlite": ("kill", "kill", "kill", "pause"),
+    "sqlite": (*(("kill",) * 6), "pause", "other writer"),
     "faulty-disk": (
         *(("power cut",) * 8),
         *("full disk", "failing flushes", "failing writes", "slow disk"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -68,7 +69,11 @@ class OnSQLite:
     ) -> None:
         self._folder, self._settings, self._planted = folder, settings, planted
         self._server = self._started()
-        self.faults: dict[str, Fault] = {"kill": self._kill, "pause": self._pause}
+        self.faults: dict[str, Fault] = {
+            "kill": self._kill,
+            "pause": self._pause,
+            "other writer": self._lock,
+        }
 
     def address(self, draw: random.Random) -> str:
         return self._server.url
@@ -89,6 +94,14 @@ class OnSQLite:
     def _pause(self, draw: random.Random) -> None:
         with paused(self._server.process.pid):
             time.sleep(draw.uniform(0, _PAUSED))
+
+    def _lock(self, draw: random.Random) -> None:
+        """Another process writes, and takes its time."""
+        place = self._folder / "handful.db"
+        with closing(sqlite3.connect(place, isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(draw.uniform(0, _PAUSED))
+            other.execute("COMMIT")
 
 
 class OnFaultyDisk(OnSQLite):

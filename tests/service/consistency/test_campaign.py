@@ -40,7 +40,10 @@ def ran(deployment: Deployment, number: int, *faults: str, seed: int = 1) -> Fou
 
 @pytest.mark.parametrize(
     ("kind", "faults"),
-    [("sqlite", ("kill", "pause")), ("postgresql", ("kill", "kill database", "cut"))],
+    [
+        ("sqlite", ("kill", "pause", "other writer")),
+        ("postgresql", ("kill", "kill database", "cut")),
+    ],
 )
 def test_every_answer_is_explained_whatever_is_killed(
     tmp_path: Path, vit: str, kind: str, faults: tuple[str, ...]
