@@ -4,16 +4,39 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm mosquitto postgresql prometheus label-studio image-check client chart studio studio-check clean
+.PHONY: studio-checked install demo serve test lint types docs unit long coverage browser helm mosquitto postgresql prometheus label-studio image-check client chart studio studio-check lock audit sbom clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml client/pyproject.toml constraints.txt
+# All that is locked but FAISS for a GPU, which is the same module: only files of the hashes there,
+# only wheels, so that nothing of theirs runs; pip itself first. Then what lies here, built by what
+# is there already.
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
+LOCKS := $(filter-out requirements/gpu.txt,$(wildcard requirements/*.txt))
+$(INSTALLED): pyproject.toml client/pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Handful needs Python 3.11 or newer; say which with make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable ./client --editable '.[dev]'
+	$(PIP_INSTALL) --require-hashes --only-binary=:all: --requirement=requirements/build.txt
+	$(PIP_INSTALL) --require-hashes --only-binary=:all: $(addprefix --requirement=,$(LOCKS))
+	$(PIP_INSTALL) --no-index --no-build-isolation --editable=./client --editable=.
+	$(BIN)/pip check --disable-pip-version-check
 	@touch $@
+
+# The lock files, and the pins in constraints.txt that they are made of.
+lock:
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory install
+	$(BIN)/python -m supply_chain.lock
+
+# Advisories on what is installed; where no source of them can be reached, that is said.
+audit: install
+	$(BIN)/python -m supply_chain.known_advisories
+
+# Bills of materials (CycloneDX) of this environment, and of the studio with what builds it.
+sbom: install
+	$(BIN)/python -m supply_chain.bill_of_materials $(BIN)/python dist/handful.cdx.json
+	@if ! command -v npm >/dev/null; then echo "There is no npm: no bill of materials of the studio"; \
+	else cd studio && npm sbom --package-lock-only --sbom-format=cyclonedx >../dist/studio.cdx.json; fi
 
 demo: install
 	$(BIN)/handful demo
@@ -30,6 +53,7 @@ lint: install
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python deploy/helm/chart_documents.py --check
+	$(BIN)/python -m supply_chain.find_secrets
 
 types: install
 	$(BIN)/mypy

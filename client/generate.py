@@ -191,7 +191,7 @@ def format_files(files: list[Path]) -> None:
     settings = ["--quiet", "--config", str(PACKAGE.parents[1] / "pyproject.toml"), "--no-cache"]
     named = list(map(str, files))
     for command in (["check", "--select", "I", "--fix"], ["format"]):
-        subprocess.run([*ruff, *command, *settings, *named], check=True)  # noqa: S603
+        subprocess.run([*ruff, *command, *settings, *named], check=True)  # noqa: S603 - ruff, of this environment
 
 
 def same(one: Path, other: Path) -> bool:

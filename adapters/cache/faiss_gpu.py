@@ -124,7 +124,7 @@ def unusable(device: torch.device) -> str | None:
         return f"FAISS sees {faiss.get_num_gpus()} GPUs; the driver must be one for CUDA 12"
     command = [sys.executable, "-m", "adapters.cache.faiss_gpu_trial", str(number)]
     try:
-        trial = subprocess.run(  # noqa: S603
+        trial = subprocess.run(  # noqa: S603 - this Python
             command, capture_output=True, text=True, timeout=_TRIAL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:

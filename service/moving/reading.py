@@ -75,7 +75,7 @@ def _last_of_sequence(connection: Connection, moved: MovedTable) -> int:
     )
     if sequence is None:
         raise MovingError(f"the table {moved.name} has no sequence for its {key}")
-    last, given = connection.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()  # noqa: S608
+    last, given = connection.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()  # noqa: S608 - of our tables
     return int(last) if given else 0
 
 

@@ -64,10 +64,9 @@ class RunningService:
         return now
 
     def _asked(self, body: bytes | None = None) -> dict[str, Any]:
-        # Its scheme was looked at.
-        request = Request(self._where, body, self._headers)  # noqa: S310
+        request = Request(self._where, body, self._headers)  # noqa: S310 - its scheme was looked at
         try:
-            with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+            with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - likewise
                 found: dict[str, Any] = json.load(answer)
                 return found
         except HTTPError as error:

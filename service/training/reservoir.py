@@ -33,7 +33,7 @@ class Reservoir(Generic[Item]):
             kept.append(item)
         else:
             if label not in self._random:
-                self._random[label] = random.Random(f"{self.seed}/{label}")  # noqa: S311
+                self._random[label] = random.Random(f"{self.seed}/{label}")  # noqa: S311 - a draw, no secret
             # This is item number `seen`, counted from 0: it stays with probability n / (seen + 1).
             seen = self._seen.get(label, self.per_class)
             if (place := self._random[label].randrange(seen + 1)) < self.per_class:

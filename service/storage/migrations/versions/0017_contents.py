@@ -52,7 +52,7 @@ def downgrade() -> None:
     """
     connection = op.get_bind()
     for table in _TABLES:
-        if connection.scalar(sa.text(f"SELECT 1 FROM {table} WHERE {_USED} LIMIT 1")):  # noqa: S608
+        if connection.scalar(sa.text(f"SELECT 1 FROM {table} WHERE {_USED} LIMIT 1")):  # noqa: S608 - constants
             raise RuntimeError(
                 "images are outside the database; bring them back first (handful move-images)"
             )

@@ -1,0 +1,1 @@
+"""Supply chain: what is installed, by which hashes, and what is known against it."""

@@ -1,0 +1,107 @@
+"""The lock files: hashes for all, the versions of the constraints, and all that is asked for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+from packaging.requirements import Requirement
+
+from supply_chain.lock import CONSTRAINTS, LOCKS, OWN, ROOT, canonical, entries, extras, version
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CLIENT = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
+
+
+def locked(*names: str) -> dict[str, str]:
+    """Versions of some lock files, by names."""
+    texts = [(LOCKS / f"{name}.txt").read_text() for name in names]
+    return {name: version(entry) for text in texts for name, entry in entries(text).items()}
+
+
+def test_each_line_is_a_pin_or_a_hash_and_each_pin_has_one() -> None:
+    pinned = 0
+    for file in LOCKS.glob("*.txt"):
+        header, *lines = file.read_text().splitlines()
+        assert header.endswith("Made by: make lock")
+        for line, following in zip(lines, [*lines, ""][1:], strict=True):
+            if line.startswith(" "):
+                assert re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}( \\)?", line), line
+            else:
+                assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+)? \\", line), line
+                assert following.startswith("    --hash=")
+                pinned += 1
+    assert pinned > 300
+
+
+def test_versions_are_those_of_the_constraints() -> None:
+    lines = CONSTRAINTS.read_text().split()
+    pins = {canonical(name): pin for name, _, pin in (line.partition("==") for line in lines)}
+    assert len(pins) == len(lines)
+    assert locked(*(file.stem for file in LOCKS.glob("*.txt"))) == pins
+
+
+def asked(requirements: list[str]) -> Iterator[Requirement]:
+    """Requirements, without what lies here, and with those of Handful's own extras."""
+    for requirement in map(Requirement, requirements):
+        if requirement.name == "handful":
+            for extra in requirement.extras:
+                yield from asked(PROJECT["project"]["optional-dependencies"][extra])
+        elif requirement.name not in OWN:
+            yield requirement
+
+
+@pytest.mark.parametrize("name", ["base", "build", *extras()])
+def test_what_is_asked_for_is_locked(name: str) -> None:
+    """Whoever changes a requirement has to make the lock files anew."""
+    optional = PROJECT["project"]["optional-dependencies"]
+    if name == "build":
+        there, wanted = locked("build"), PROJECT["dependency-groups"]["build"]
+    elif name == "base":
+        there = locked("base")
+        wanted = PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"]
+    elif name == "dev":
+        there, wanted = locked("base", "build", *set(extras()) - {"gpu"}), optional[name]
+    else:
+        there, wanted = locked("base", "cuda", name), optional[name]
+    for requirement in asked(wanted):
+        found = there[canonical(requirement.name)]
+        assert requirement.specifier.contains(found, prereleases=True), requirement
+
+
+def test_there_is_no_other_lock_file() -> None:
+    assert {file.stem for file in LOCKS.iterdir()} == {"base", "build", "cuda", *extras()}
+
+
+def test_the_two_kinds_of_faiss_are_locked_apart() -> None:
+    assert "faiss-cpu" in locked("cpu")
+    assert "faiss-gpu" in locked("gpu")
+    others = {file.stem for file in LOCKS.iterdir()} - {"cpu", "gpu"}
+    assert not {"faiss-cpu", "faiss-gpu"} & locked(*others).keys()
+
+
+def test_pytorch_for_the_processor_needs_nothing_of_cuda() -> None:
+    assert not [name for name in locked("base") if name.startswith(("cuda", "nvidia", "triton"))]
+
+
+def test_an_installation_takes_only_files_of_those_hashes() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", "install"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    installs = [line for line in done.stdout.splitlines() if " install " in line]
+    *fetched, own = installs
+    assert len(fetched) == 2
+    for line in fetched:
+        assert "--require-hashes" in line
+        assert "--only-binary=:all:" in line
+    named = set(re.findall(r"--requirement=requirements/([\w-]+)\.txt", fetched[1]))
+    assert named == {file.stem for file in LOCKS.iterdir()} - {"gpu"}
+    assert "--no-index" in own
+    assert "--no-build-isolation" in own
