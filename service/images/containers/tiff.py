@@ -101,7 +101,7 @@ def _entries(content: bytes, order: str, big: bool) -> dict[int, _Entry]:
     try:
         at = struct.unpack_from(order + ("Q" if big else "I"), content, head)[0]
         number = struct.unpack_from(order + counted, content, at)[0]
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:  # which offset no file is as long as
         raise DamagedFile("it has no directory") from error
     at += 8 if big else 2
     found: dict[int, _Entry] = {}

@@ -103,7 +103,8 @@ class Attack:
                     if connection is None or connection.answers.ended:
                         connection = await self._opened(connection)
                     if not await self._whole(connection, count, draw):
-                        connection = await self._closed(connection)
+                        await self._closed(connection)
+                        connection = None
                 else:
                     count = 1
                     alone = await self._opened(None)

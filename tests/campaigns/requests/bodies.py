@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.campaigns import uploads
 from tests.campaigns.images import mutated, originals
 from tests.service.exchange.files import made, written
-from tests.service.pictures import picture
+from tests.service.pictures import picture, zipped
 
 # Bytes of a picture, and of what holds several: most requests are to cost little.
 _LARGEST_PICTURE, _LARGEST = 30_000, 120_000
@@ -99,7 +99,7 @@ def _nested() -> bytes:
 
 def _overlapping() -> bytes:
     """A zip whose directory has each entry a hundred times: one picture, told as a hundred."""
-    whole = uploads.zipped({"ant/1.png": picture(1)})
+    whole = zipped({"ant/1.png": picture(1)})
     end = whole.rindex(b"PK\5\6")
     begin = whole.index(b"PK\1\2")
     entries = whole[begin:end] * 100

@@ -90,8 +90,12 @@ class Foreign:
             for one, wrong in zip(images, lengths, strict=True)
         )
         size = len(data) if draw.random() < 0.9 else draw.choice((0, -1, 2**40, len(data) + 1))
-        tensor = {"name": "image", "datatype": "BYTES", "shape": [len(images)]}
-        tensor["parameters"] = {"binary_data_size": size}
+        tensor = {
+            "name": "image",
+            "datatype": "BYTES",
+            "shape": [len(images)],
+            "parameters": {"binary_data_size": size},
+        }
         document = {"inputs": [tensor], "parameters": {"binary_data_output": True}}
         head = json.dumps(document).encode() if draw.random() < 0.7 else mutated(document, draw)
         told = len(head) if draw.random() < 0.9 else draw.choice((0, len(head) + 1, 10**9))

@@ -103,9 +103,8 @@ def _several_fields(request: Request, _: Bodies, draw: random.Random) -> None:
         case 1 if request.fields:
             request.fields.append(draw.choice(request.fields))
         case _:
-            for _ in range(draw.randrange(2, 8)):
-                name, values = draw.choice(FIELDS)
-                request.fields.append((name, draw.choice(values)))
+            several = draw.choices(FIELDS, k=draw.randrange(2, 8))
+            request.fields += [(name, draw.choice(values)) for name, values in several]
 
 
 def _credentials(request: Request, _: Bodies, draw: random.Random) -> None:

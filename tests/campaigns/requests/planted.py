@@ -5,12 +5,12 @@ A function is run in the process of a service before it starts, and changes one 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.api import json_route
 from service.integrations.label_studio import routes as label_studio
 from service.serving.http_connection import HttpConnection
 
@@ -19,7 +19,7 @@ def not_json() -> None:
     """A webhook whose body is no JSON is a defect of the service."""
 
     def read(body: bytes) -> Any:
-        return json_route.json.loads(body)
+        return json.loads(body)
 
     setattr(label_studio, "_read", read)  # noqa: B010
 

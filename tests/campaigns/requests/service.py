@@ -141,7 +141,7 @@ class Attacked:
     def _delete_all(http: httpx.Client, what: str, name: str) -> None:
         cursor = None
         while True:
-            query = {"cursor": cursor} if cursor else {}
+            query: dict[str, str] = {"cursor": cursor} if cursor else {}
             page = _insist(http, "GET", f"/v1/{what}", params=query).json()
             for one in page[what]:
                 if one[name] != _KNOWN:

@@ -56,3 +56,15 @@ def test_a_task_whose_id_is_none_is_a_task_without_one(identifier: object) -> No
     told["annotation"] = {"id": 1, "updated_at": "2026-01-01T12:00:00Z", "result": []}
     [event] = events.events_of(told)
     assert event.task is None
+
+
+FOUND = {
+    "a directory of a TIFF beyond all files": ("tiff", b"II+\0\x08\0\0\0" + b"\xff" * 8),
+}
+"""Inputs that fuzzing has found, each of which ended with an error that was no refusal."""
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_fuzzing_has_found_is_parsed_or_refused(what: str) -> None:
+    name, data = FOUND[what]
+    TARGETS[name].parse(data)
