@@ -358,6 +358,7 @@ class HttpConnection(HttpToolsProtocol):
         for cycle in (self._served, self.cycle):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
+                cycle.waiting_for_100_continue = False  # nothing more is said
                 cycle.message_event.set()
 
     def _close_or_abort(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -64,8 +65,8 @@ class Bodies:
         return cls(
             whole=[picture(one) for one in range(8)],
             pictures=_small(pictures, _LARGEST_PICTURE),
-            zips=[*_several(lambda: uploads.bad_zip(draw), few), b"", _overlapping()],
-            forms=[*_several(lambda: uploads.bad_form(draw), few), b"", _nested()],
+            zips=[*_several(uploads.bad_zip, draw, few), b"", _overlapping()],
+            forms=[*_several(uploads.bad_form, draw, few), b"", _nested()],
             files=[file, *(_damaged(file, draw) for _ in range(few))],
             tensors=[tensors, *(_damaged(tensors, draw) for _ in range(few))],
         )
@@ -75,8 +76,12 @@ def _small(contents: Sequence[bytes], most: int) -> list[bytes]:
     return [one for one in contents if len(one) <= most]
 
 
-def _several(make: Callable[[], bytes], number: int) -> list[bytes]:
-    return _small([make() for _ in range(number)], _LARGEST)
+def _several(
+    make: Callable[[random.Random], bytes], draw: random.Random, number: int
+) -> list[bytes]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # zips in which a name is there twice
+        return _small([make(draw) for _ in range(number)], _LARGEST)
 
 
 def _damaged(content: bytes, draw: random.Random) -> bytes:

@@ -29,15 +29,20 @@ class Transport:
 
     written: bytes = b""
     closing: bool = False
+    ended: bool = False
 
     def write(self, data: bytes) -> None:
         assert not self.closing
+        assert not self.ended
         self.written += data
 
     def close(self) -> None:
         self.closing = True
 
-    abort = write_eof = close
+    abort = close
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def is_closing(self) -> bool:
         return self.closing
@@ -63,11 +68,20 @@ class Application:
 
     Attributes:
         asked: Method, path and number of header fields of each request.
+        failed: What must not be.
     """
 
     asked: list[tuple[str, str, int]] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        except Exception as error:
+            self.failed.append(error)
+            raise
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
         while more:
             message = await receive()
@@ -88,7 +102,7 @@ async def turns(count: int) -> None:
 
 
 def spoken(pieces: list[bytes]) -> tuple[Application, bytes, Connections]:
-    """What comes of bytes that arrive in these pieces."""
+    """What comes of bytes that arrive in these pieces, none of which fails."""
 
     async def speak() -> tuple[Application, bytes, Connections]:
         application, transport, table = Application(), Transport(), Connections(LIMITS)
@@ -105,6 +119,7 @@ def spoken(pieces: list[bytes]) -> tuple[Application, bytes, Connections]:
         connection.connection_lost(None)
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=5)
+        assert not application.failed
         return application, transport.written, table
 
     return asyncio.run(speak())
@@ -148,6 +163,15 @@ def test_requests_are_the_same_in_whatever_pieces_they_come(
     assert {count for _, _, count in application.asked} <= {2, 4}
     bodies = re.split(rb"HTTP/1\.1 200 OK\r\n.*?\r\n\r\n", written, flags=re.S)[1:]
     assert bodies == [body for _, body in sent]
+
+
+def test_nobody_is_told_to_go_on_who_was_refused() -> None:
+    """The application asks for the body behind the refusal, which is the last that is said."""
+    head = (
+        b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    _, written, _ = spoken([head + b"no size\r\n"])
+    assert re.findall(rb"HTTP/1\.1 (\d{3}) ", written) == [b"400"]
 
 
 HOSTILE = st.one_of(
