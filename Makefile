@@ -14,8 +14,8 @@ install: $(INSTALLED)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
 LOCKS := $(filter-out requirements/gpu.txt,$(wildcard requirements/*.txt))
 $(INSTALLED): pyproject.toml client/pyproject.toml $(LOCKS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Handful needs Python 3.11 or newer; say which with make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
+		{ echo "This needs Python 3.11.5 or newer; say which with make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes --only-binary=:all: --requirement=requirements/build.txt
 	$(PIP_INSTALL) --require-hashes --only-binary=:all: $(addprefix --requirement=,$(LOCKS))

@@ -37,6 +37,21 @@ PACKAGES = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap"}
 UID = "10001"
 # From its start until it is ready, with an encoder to be compiled; seconds.
 _PATIENCE = 300.0
+# What is in the image, told by its own Python.
+_CONTENTS = """
+import importlib.metadata as metadata, importlib.util, json, os, shutil
+tools = ["sh", "bash", "dash", "perl", "pip", "apt-get", "dpkg", "su", "mount", "curl", "wget"]
+programs = [os.path.join(at, name) for at, _, names in os.walk("/usr") for name in names]
+modes = {path: os.lstat(path).st_mode for path in programs}
+print(json.dumps({
+    "tools": [tool for tool in tools if shutil.which(tool)],
+    "modules": [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name)],
+    "set-user": [path for path, mode in modes.items() if mode & 0o6000 and mode & 0o100000],
+    "installed": sorted(one.metadata["Name"] for one in metadata.distributions()),
+    "bill": json.load(open("/opt/handful/handful.cdx.json")),
+    "source": os.path.exists("/source"),
+}))
+"""
 _BUILDER = "FROM {base}\nRUN python --version && useradd --uid 12345 probe\nUSER 12345\n"
 
 
@@ -243,6 +258,27 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def check_contents(podman: Podman) -> None:
+    """What is in the image: packages, a bill of them, and nothing that helps an intruder.
+
+    Raises:
+        BrokenError: There is more, or less.
+    """
+    done = podman("run", "--rm", "--network=none", "--entrypoint=python", IMAGE, "-c", _CONTENTS)
+    if done.returncode != 0:
+        raise BrokenError(f"the image does not tell what it holds: {done.stderr}")
+    told = json.loads(done.stdout)
+    for kind in ("tools", "modules", "set-user", "source"):
+        if told[kind]:
+            raise BrokenError(f"{kind} that the image does not need: {told[kind]}")
+    bill = told["bill"]
+    root = bill["metadata"]["component"]["name"]
+    names = sorted([root, *(one["name"] for one in bill["components"])])
+    if names != told["installed"]:
+        raise BrokenError(f"the bill of materials has {names}, installed are {told['installed']}")
+    say(f"{len(names)} packages in its bill of materials")
+
+
 def check_service(podman: Podman) -> None:
     """Run it locked down, as chart and compose file do; ask it; end it.
 
@@ -322,6 +358,7 @@ def check(podman: Podman, folder: Path, layers: str) -> None:
         raise BrokenError(f"the Dockerfile cannot be built:\n{said}")
     say(f"built in {time.monotonic() - began:.0f} s")
     check_configuration(podman)
+    check_contents(podman)
     check_service(podman)
 
 

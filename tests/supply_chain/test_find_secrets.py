@@ -15,10 +15,10 @@ from supply_chain.lock import ROOT
 # In pieces, or they would be found here.
 SECRETS = {
     "AWS Access Key": "id = " + "AKIA" + "IOSFODNN7EXAMPLQ",
-    "GitHub Token": "token: " + "ghp_" + "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx",
+    "GitHub Token": "token: " + "ghp_" + "wWPw5k4aXcaT4fNP0U" + "cnZwJUVFk6LO0pINUx",
     "PyPI Token": "pypi-" + "AgEIcHlwaS5vcmc" + "a" * 80,
     "Private Key": "-----BEGIN " + "RSA PRIVATE KEY-----",
-    "JSON Web Token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9Pl",
+    "JSON Web Token": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N",
     "Secret Keyword": "pass" + "word = 'correct-horse-battery-staple'",
     "Basic Auth Credentials": "postgresql://handful:" + "Tr0ub4dor" + "@db.example.com/handful",
     "Base64 High Entropy String": "x = '" + "b3BlbiBzZXNhbWUhIFRoaXMgaXMg" + "YSBzZWNyZXQ/9xQ='",
