@@ -20,7 +20,6 @@ from tests.campaigns.requests.memory import (
     MIB,
     SLACK,
     growth,
-    memory_of,
     processor_seconds,
     slope,
 )
@@ -113,7 +112,7 @@ def run(
                 if (fault := _put_in_order(service)) is not None:
                     found.faults.append(Fault(fault))
                     break
-                found.memory.append(memory_of(process.pid))
+                found.memory.append(service.memory())
                 places.append(place + number)
                 if told is not None:
                     told(found)

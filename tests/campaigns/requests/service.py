@@ -6,15 +6,19 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2 as httpx
 
 from tests.campaigns.requests.dictionary import CLASSIFIERS, TENANTS
 from tests.campaigns.requests.foreign import INTEGRATIONS
 from tests.campaigns.requests.judging import UNAVAILABLE
+from tests.campaigns.requests.memory import memory_of
 from tests.campaigns.requests.request import Field
+from tests.campaigns.requests.weighing import give_back, gives_back
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
@@ -57,10 +61,12 @@ class Attacked:
         server: Ready.
         mode: Of access.
         keys: Made for it, in the order of ``_KEYS``.
+        place: By which it is told to give memory back.
     """
 
-    def __init__(self, server: Server, mode: str, keys: Sequence[str]) -> None:
+    def __init__(self, server: Server, mode: str, keys: Sequence[str], place: str) -> None:
         self.server, self.keys = server, tuple(keys)
+        self._place = place
         self._mode = mode
         self._whole = [self._fields(*one) for one in self._principals()]
         self._known: Any = None
@@ -89,6 +95,11 @@ class Attacked:
                 if self._mode == "keys":
                     self._revoke_all(http)
                 self._fill(http, CLASSIFIERS)
+
+    def memory(self) -> int:
+        """Bytes that it has, without what it keeps for later."""
+        give_back(self._place)
+        return memory_of(self.server.process.pid)
 
     def fault_of_known(self) -> str | None:
         """What has become of the known answer; None: it is as it was."""
@@ -189,7 +200,9 @@ def attacked(
             keys.append(made.stdout.strip())
     elif mode == "proxy":
         settings |= {"auth": "proxy", "trusted_proxies": "127.0.0.1"}
-    with Server.planted(folder, planted, **settings) as server:
-        service = Attacked(server, mode, keys)
+    place = f"\0requests-{uuid4().hex}"
+    before = partial(gives_back, place, planted)
+    with Server.planted(folder, before, **settings) as server:
+        service = Attacked(server, mode, keys, place)
         service.set_up()
         yield service
