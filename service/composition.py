@@ -43,7 +43,9 @@ from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.housekeeping import Housekeeping
 from service.storage.inbox import Inboxes
+from service.storage.location import sqlite_file
 from service.storage.lock import lock_database
+from service.storage.lost_log import InUse
 from service.storage.moved_embeddings import MovedEmbeddings
 from service.storage.notifications import Notifications
 from service.storage.prompt_cache import PromptCache
@@ -66,6 +68,7 @@ class ServiceParts:
         keys: Those that are valid, and limits of tenants; None: everybody may do everything.
         bookkeeping: What is written of keys in the background; None: there are none.
         lock: Of the database file, where this process has it to itself; None: others may share it.
+        in_use: The mark beside that file.
         checking: What measures precisions beside it; None: nothing is to be measured.
         notifications: Hears of what other processes change; None: there are none, or no others.
         following: Brings classifiers up to date that they change.
@@ -95,6 +98,7 @@ class ServiceParts:
     keys: KeyRing | None
     bookkeeping: Bookkeeping | None
     lock: FileLock | None
+    in_use: InUse | None
     checking: BackgroundCheck | None
     notifications: Notifications | None
     following: EarlyFollowing | None
@@ -124,6 +128,9 @@ class ServiceParts:
         check_one_faiss()
         # One for all processes, where there are several: who starts them holds it.
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
+        file = sqlite_file(settings.sqlalchemy_url)
+        in_use = None if lock is None or file is None else InUse(file)
+        lost = None if in_use is None else in_use.begin()
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
         logger.info("loading backbone %s", settings.backbone)
         asked = asked_recipe(settings, partial(first_precision, settings))
@@ -259,12 +266,14 @@ class ServiceParts:
                 contents,
                 Mending(engine, contents, embedder.encoder_if_any, settings),
                 settings.check_hours,
+                lost,
             ),
             contents=contents,
             sweeper=contents.sweeper(timedelta(hours=settings.images_grace_hours)),
             keys=keys,
             bookkeeping=(None if keys is None else Bookkeeping(engine, keys, settings.audit_days)),
             lock=lock,
+            in_use=in_use,
             notifications=notifications,
             following=following,
             meters=meters,
@@ -305,5 +314,7 @@ class ServiceParts:
             self.meters.close()
         self.contents.close()
         self.engine.dispose()
+        if self.in_use is not None:
+            self.in_use.end()
         if self.lock is not None:
             self.lock.release()

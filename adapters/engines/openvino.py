@@ -23,6 +23,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: E402
 
+from adapters.file_checksums import check_files, write_checksums  # noqa: E402
 from adapters.recipe import Precision  # noqa: E402
 
 # What a quantised model leaves in float is computed in float32.
@@ -188,7 +189,7 @@ def _traced(module: nn.Module, example: Any, given: list[Any]) -> ov.Model:
 
 
 def save(model: ov.Model, path: Path) -> None:
-    """Write a converted model as ``path`` (XML) and its weights beside it.
+    """Write a converted model as ``path`` (XML), its weights and their checksums beside it.
 
     Raises:
         OSError: They cannot be written.
@@ -197,10 +198,11 @@ def save(model: ov.Model, path: Path) -> None:
         ov.save_model(model, path, compress_to_fp16=False)
     except RuntimeError as error:
         raise OSError(str(error)) from error
+    write_checksums(_checksums(path), (path, path.with_suffix(".bin")))
 
 
 def write(model: ov.Model, path: Path) -> None:
-    """Write a converted model as ``path`` (XML) and its weights beside it, both whole or not.
+    """As :func:`save`; each of the files is there whole or not.
 
     Raises:
         OSError: They cannot be written.
@@ -208,15 +210,21 @@ def write(model: ov.Model, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
         part = Path(folder) / path.name
-        ov.save_model(model, part, compress_to_fp16=False)
+        save(model, part)
         os.replace(part.with_suffix(".bin"), path.with_suffix(".bin"))
+        os.replace(_checksums(part), _checksums(path))
         os.replace(part, path)
 
 
 def read(path: Path) -> ov.Model:
-    """Read what :func:`write` wrote.
+    """Read what :func:`save` or :func:`write` wrote.
 
     Raises:
-        RuntimeError: It is missing or damaged.
+        RuntimeError: It is missing, or its bytes are others.
     """
+    check_files(_checksums(path), (path, path.with_suffix(".bin")))
     return ov.Core().read_model(path)
+
+
+def _checksums(path: Path) -> Path:
+    return path.with_suffix(".crc")

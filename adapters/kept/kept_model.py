@@ -17,13 +17,14 @@ from torch import Tensor
 
 from adapters.backbones.bounded import ShorterSide
 from adapters.backbones.transforms import Transforms
+from adapters.file_checksums import check_files, write_checksums
 
 IMAGE, TEXT = "image.xml", "text.xml"
 """Names of the towers, as OpenVINO's files; their weights lie beside them."""
 PROBE_TEXTS = ("a photo of a dog.", "sea lake", "Ägypten, 2024: a rusty 3-wheeled bicycle")
 """Texts whose embeddings are kept, to be compared with."""
 
-_DESCRIPTION, _EXPECTED = "model.json", "expected.safetensors"
+_DESCRIPTION, _EXPECTED, _CHECKSUMS = "model.json", "expected.safetensors", "model.crc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class KeptModel:
             FileNotFoundError: There is none.
             Exception: It is damaged, or none of this version.
         """
+        check_files(folder / _CHECKSUMS, (folder / _DESCRIPTION, folder / _EXPECTED))
         described = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
         for field in ("templates", "mean", "std"):
             described[field] = tuple(described[field])
@@ -119,6 +121,7 @@ class KeptModel:
                 {name: rows.contiguous() for name, rows in expected.items()}, part / _EXPECTED
             )
             (part / _DESCRIPTION).write_text(json.dumps(asdict(self.about)), "utf-8")
+            write_checksums(part / _CHECKSUMS, (part / _DESCRIPTION, part / _EXPECTED))
             discard(self.folder)
             try:
                 os.rename(part, self.folder)

@@ -23,7 +23,14 @@ from service.api.allowed_methods import allowed_methods
 from service.api.process_metrics import PROBLEMS
 from service.api.replayed import Replayed
 from service.api.request_metrics import UNCOUNTED
-from service.problems import InternalError, InvalidRequest, MethodNotAllowed, NoSuchPath
+from service.problems import (
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NoSuchPath,
+    StorageUnavailable,
+)
+from service.storage.errors import Damaged
 
 logger = logging.getLogger("handful")
 
@@ -41,6 +48,7 @@ def handle_exceptions(app: FastAPI, cors: CorsConfiguration | None) -> None:
     """
     handler = new_exception_handler(
         unhandled_wrappers={"default": InternalError},
+        handlers={Damaged: _damaged},
         http_exception_handler=_routing_problem,
         request_validation_handler=_validation_problem,
         pre_hooks=[_log_defect, _make_writable],
@@ -48,13 +56,16 @@ def handle_exceptions(app: FastAPI, cors: CorsConfiguration | None) -> None:
         cors=cors,
     )
     add_exception_handler(app, handler)
+    app.add_exception_handler(Damaged, handler)
     app.add_exception_handler(ClientDisconnect, _client_disconnected)
     app.add_exception_handler(Replayed, _replayed)
 
 
 def _log_defect(request: Request, error: Exception) -> None:
     """Keep the traceback of what is no client's fault."""
-    if not isinstance(error, (Problem, HTTPException, RequestValidationError)):
+    if isinstance(error, Damaged):
+        logger.error("damaged: %s, for %s %r", error, request.method, request.scope["path"])
+    elif not isinstance(error, (Problem, HTTPException, RequestValidationError)):
         # As a literal: a path may hold line feeds and what terminals obey.
         logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
 
@@ -84,6 +95,14 @@ def _validation_problem(
     if (more := len(error.errors()) - 5) > 0:
         detail += f"; and {more} more"
     return InvalidRequest(detail, errors=errors)
+
+
+def _damaged(_: ExceptionHandler, __: Request, error: Exception) -> StorageUnavailable:
+    """A row that is no classifier's alone, or that was not read as part of one."""
+    return StorageUnavailable(
+        f"A row that this needs is damaged: {error}. Nothing was changed. Whoever runs the service"
+        " is told by handful check which row it is, and what to do."
+    )
 
 
 def _client_disconnected(_: Request, __: Exception) -> Response:

@@ -71,6 +71,7 @@ def _server(connection: Connection, settings: Settings, connected: float) -> Ite
         yield problem(
             "its transactions are read-only", "ALTER DATABASE ... SET default_transaction_read_only"
         )
+    yield _checksums(_one(connection, "SHOW data_checksums"))
     trips = []
     for _ in range(5):
         begun = perf_counter()
@@ -88,6 +89,15 @@ def _server(connection: Connection, settings: Settings, connected: float) -> Ite
     told = f"its clock is {abs(skew):.3f} s {'ahead of' if skew > 0 else 'behind'} this one"
     yield warning(told, "set both by NTP") if abs(skew) > _SKEW else ok(told)
     yield _pools(connection, settings)
+
+
+def _checksums(state: Any) -> Finding:
+    if state == "on":
+        return ok("the server compares its pages with their checksums (data_checksums)")
+    return warning(
+        f"data_checksums is {state}: of pages that a disk has changed the server notices few",
+        "stop it, and run pg_checksums --enable; embeddings and images are compared by Handful",
+    )
 
 
 def _pools(connection: Connection, settings: Settings) -> Finding:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,6 +28,9 @@ from service.images.decoding import DECODING
 def default_folder() -> Path:
     """Default folder of the feature cache, in the user's cache folder."""
     return Path(user_cache_dir("handful", appauthor=False)) / "features"
+
+
+_CHECKSUM = "crc32"
 
 
 class FeatureCache:
@@ -63,9 +68,13 @@ class FeatureCache:
         path = self._path(sha256)
         try:
             with safe_open(path, framework="pt") as file:
-                if file.metadata() != self._described(sha256):
+                described = dict(file.metadata() or {})
+                written = described.pop(_CHECKSUM, None)  # earlier versions have none
+                if described != self._described(sha256):
                     raise ValueError("of another image or backbone")
                 rows = {name: self._row(file.get_tensor(name), name) for name in self._widths}
+                if written not in (None, _checksum(rows)):
+                    raise ValueError("of other bytes than were written")
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError):
@@ -84,7 +93,7 @@ class FeatureCache:
             return
         path = self._path(sha256)
         tensors = {name: getattr(row, name).contiguous() for name in self._widths}
-        content = save(tensors, self._described(sha256))
+        content = save(tensors, {**self._described(sha256), _CHECKSUM: _checksum(tensors)})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
@@ -116,3 +125,10 @@ class FeatureCache:
             raise ValueError(f"{name} is not finite")
         # A copy, because the tensor would keep its file mapped, and there may be thousands.
         return tensor.clone()
+
+
+def _checksum(rows: Mapping[str, Tensor]) -> str:
+    found = 0
+    for name in sorted(rows):
+        found = zlib.crc32(rows[name].contiguous().numpy().tobytes(), found)
+    return f"{found:08x}"

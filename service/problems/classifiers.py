@@ -139,7 +139,7 @@ class ClassifierDamaged(StatusProblem):
 
 
 class ImageDamaged(StatusProblem):
-    """The bytes of an image are kept outside the database, and not there or others."""
+    """The bytes of an image are not there, or are others."""
 
     type_ = "image-damaged"
     title = "The stored image is damaged"
@@ -148,7 +148,7 @@ class ImageDamaged(StatusProblem):
     def __init__(self, damage: str) -> None:
         super().__init__(
             f"The bytes of this image {damage}. The others are not concerned, and it still counts "
-            "in its class. Restore its object from a backup (the log says which), or DELETE the "
+            "in its class. Restore them from a backup (the log says which), or DELETE the "
             "image and register it again."
         )
 

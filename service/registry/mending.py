@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.registry.fitting import class_texts
 from service.registry.reembedding import embedded
 from service.settings import Settings
-from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
 from service.storage.damage import Damage
 from service.storage.errors import Damaged
 from service.storage.re_embedded import Blobs
@@ -114,8 +113,8 @@ class Mending:
         with self._engine.connect() as connection:
             row = connection.execute(select(table).where(which)).one_or_none()
             held = connection.execute(
-                select(*HELD, ImageRow.content_key)
-                .join(ImageRow, ImageRow.id == ContentRow.image_id)
+                select(*HELD)
+                .join(ImageRow, IMAGE)
                 .outerjoin(ContentObjectRow, OBJECT)
                 .where(ContentRow.image_id == damage.key[0])
             ).one_or_none()
@@ -126,8 +125,6 @@ class Mending:
             return False
         views: int = getattr(row, "views", 1)
         made = self._embedded(held, views, encoder)
-        if made is None:
-            return False
         with writing(self._engine) as session:
             session.execute(
                 update(table)
@@ -140,12 +137,10 @@ class Mending:
             )
         return True
 
-    def _embedded(self, held: Any, views: int, encoder: Encoder) -> Blobs | None:
-        """Embeddings of an image; None: its bytes are damaged, too."""
+    def _embedded(self, held: Any, views: int, encoder: Encoder) -> Blobs:
+        """Embeddings of an image, whose bytes are whole."""
         content = self._contents.read(KeptBytes.of(held))
-        sha256 = bare(held.content_key)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            return None
+        sha256 = bare(held.digest)
         side, step = encoder.image_size, self._settings.max_batch or encoder.batch
         picture = decode(content, self._settings.max_image_pixels, "It", side=side)
         image = StaleImage(0, sha256, True, (views,) if views > 1 else ())

@@ -14,7 +14,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from service.problems import StorageFull, StorageUnavailable
 from service.settings.postgresql import PostgreSQLSettings
-from service.storage.errors import StorageError
+from service.storage.errors import Damaged, StorageError
 from service.storage.location import parsed, shown
 from service.storage.observation import observe
 from service.storage.ours import check_ours
@@ -46,6 +46,11 @@ def open_database(
         _migrate(engine, url)
         if file is not None:
             file.pin()
+    except (Damaged, UnicodeDecodeError) as error:  # of a text; or of SQLite's own message
+        engine.dispose()
+        raise StorageError(
+            f"{shown(url)} is damaged: {error}. Keep the file, and restore it from a backup"
+        ) from error
     except (StorageFull, StorageUnavailable) as error:
         engine.dispose()
         raise StorageError(f"{error.detail} ({' '.join(str(error.__cause__).split())})") from error

@@ -17,6 +17,7 @@ from service.images.embedded import Placed
 from service.problems import RememberedNotFound
 from service.storage.contents import (
     HELD_OF_REMEMBERED,
+    IMAGE_OF_REMEMBERED,
     OBJECT_OF_REMEMBERED,
     Contents,
     KeptBytes,
@@ -243,6 +244,7 @@ class Inboxes:
         with self._engine.connect() as connection:
             row = connection.execute(
                 select(*HELD_OF_REMEMBERED)
+                .join(RememberedRow, IMAGE_OF_REMEMBERED)
                 .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
                 .where(RememberedContentRow.remembered_id == remembered_id)
             ).one_or_none()

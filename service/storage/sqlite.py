@@ -249,8 +249,8 @@ def _look_at(path: Path) -> None:
             if "alembic_version" in tables:
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 revision = row and row[0]
-    except sqlite3.Error:
-        return  # it is being written; opening it tells more
+    except (sqlite3.Error, UnicodeDecodeError):
+        return  # it is being written, or damaged; opening it tells more
     check_ours(str(path), tables, revision)
 
 

@@ -17,7 +17,7 @@ from service.storage.change import Change
 from service.storage.change_log import log_not_followable
 from service.storage.class_rows import write_texts
 from service.storage.classifier_loading import load_classifier
-from service.storage.contents import HELD, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.query_embeddings import query_embeddings
@@ -38,7 +38,10 @@ from service.storage.uses import uses_of_image
 from service.tenancy import bare
 
 _HELD = (
-    select(*HELD).outerjoin(ContentObjectRow, OBJECT).where(ContentRow.image_id == bindparam("of"))
+    select(*HELD)
+    .join(ImageRow, IMAGE)
+    .outerjoin(ContentObjectRow, OBJECT)
+    .where(ContentRow.image_id == bindparam("of"))
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 from fastapi_problem.error import StatusProblem
 from PIL import Image
@@ -16,6 +17,8 @@ MEDIA_TYPE = "image/jpeg"
 """Of thumbnails: WebP would take three quarters of the bytes, and ten times as long to write."""
 
 _QUALITY = 80
+# Bytes of a checksum.
+_SEAL = 4
 
 
 def drawn(content: bytes, max_pixels: int) -> bytes:
@@ -42,6 +45,12 @@ def drawn(content: bytes, max_pixels: int) -> bytes:
     return file.getvalue()
 
 
-def is_whole(thumbnail: bytes) -> bool:
-    """Whether a thumbnail has its beginning and its end; of what the disk kept, perhaps not."""
-    return thumbnail.startswith(b"\xff\xd8") and thumbnail.endswith(b"\xff\xd9")
+def sealed(thumbnail: bytes) -> bytes:
+    """A thumbnail as it is kept: with its CRC-32 behind it."""
+    return thumbnail + zlib.crc32(thumbnail).to_bytes(_SEAL, "big")
+
+
+def unsealed(kept: bytes) -> bytes | None:
+    """What :func:`sealed` was given; None: the disk has kept something else."""
+    thumbnail = kept[:-_SEAL]
+    return thumbnail if thumbnail and sealed(thumbnail) == kept else None

@@ -27,7 +27,7 @@ from service.storage.picture_lookup import (
 )
 from service.storage.store import Store
 from service.tenancy import bare
-from service.thumbnails.drawing import SIDE, drawn, is_whole
+from service.thumbnails.drawing import SIDE, drawn, sealed, unsealed
 from service.thumbnails.files import ThumbnailFiles
 
 # Where queries wait, a thumbnail rests for so many times what the last one took, but not for longer
@@ -146,7 +146,7 @@ class Thumbnails:
             begun = time.monotonic()
             thumbnail = drawn(content, self._max_pixels)
             self._rest = min(_PATIENCE, _RESTS * (time.monotonic() - begun))
-            self._files.put(found.content_key, thumbnail)
+            self._files.put(found.content_key, sealed(thumbnail))
             return thumbnail
 
     def sweep(self) -> None:
@@ -163,7 +163,7 @@ class Thumbnails:
     def _kept(self, content_key: str) -> bytes | None:
         kept = self._files.get(content_key)
         # Files are not flushed, and browsers would keep a damaged one for a year.
-        return kept if kept is not None and is_whole(kept) else None
+        return None if kept is None else unsealed(kept)
 
     def _check_classifier(self, name: str) -> None:
         if self._store.find(name) is None:

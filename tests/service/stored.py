@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -39,11 +40,16 @@ def embeddings(seed: int) -> ImageEmbeddings:
     )
 
 
+def sha256_of(seed: int) -> str:
+    """Of the bytes of an image of :func:`support`."""
+    return sha256(bytes([seed])).hexdigest()
+
+
 def support(seed: int, label: str, **other: Any) -> SupportImage:
     image = EmbeddedImage(
         filename=f"{seed}.png",
         read=lambda: bytes([seed]),
-        sha256=f"{seed:064d}",
+        sha256=sha256_of(seed),
         media_type="image/png",
         width=4,
         height=3,

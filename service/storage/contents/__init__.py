@@ -6,6 +6,8 @@ from service.storage.contents.contents import Contents
 from service.storage.contents.kept_bytes import (
     HELD,
     HELD_OF_REMEMBERED,
+    IMAGE,
+    IMAGE_OF_REMEMBERED,
     OBJECT,
     OBJECT_OF_REMEMBERED,
     KeptBytes,
@@ -16,6 +18,8 @@ from service.storage.contents.sweeping import Sweeper
 __all__ = [
     "HELD",
     "HELD_OF_REMEMBERED",
+    "IMAGE",
+    "IMAGE_OF_REMEMBERED",
     "OBJECT",
     "OBJECT_OF_REMEMBERED",
     "Contents",

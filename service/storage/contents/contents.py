@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,13 +140,16 @@ class Contents:
         return Sweeper(self._engine, self.store, grace)
 
     def read(self, held: KeptBytes) -> bytes:
-        """The bytes of an image, compared with their digest where they are outside the database.
+        """The bytes of an image, compared with their digest.
 
         Raises:
             ImageDamaged: They are not there, or are others.
             StorageUnavailable: Their store cannot be used now.
         """
         if held.store_id is None or held.key is None:
+            if held.digest not in (None, hashlib.sha256(held.content).hexdigest()):
+                logger.error("image-damaged: the database has other bytes of %s", held.digest)
+                raise ImageDamaged("are damaged")
             return held.content
         store = self.store(held.store_id)
         try:
@@ -170,7 +174,7 @@ class Contents:
         Raises:
             StorageUnavailable: A store cannot be used now.
         """
-        ahead: deque[tuple[Future[bytes] | bytes | None, int]] = deque()
+        ahead: deque[tuple[Future[bytes] | bytes | ImageDamaged | None, int]] = deque()
         asked = iter(held)
         end = object()
         size = 0
@@ -178,7 +182,7 @@ class Contents:
             while True:
                 # Of those in the database one at a time is in memory.
                 while len(ahead) < AT_A_TIME and size <= _MOST_BYTES:
-                    if ahead and isinstance(ahead[-1][0], bytes):
+                    if ahead and isinstance(ahead[-1][0], bytes | ImageDamaged):
                         break
                     if (one := cast("KeptBytes | None", next(asked, end))) is end:
                         break
@@ -233,10 +237,15 @@ class Contents:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _begun(self, held: KeptBytes | None) -> Future[bytes] | bytes | None:
-        if held is None or held.store_id is None:
-            return None if held is None else held.content
-        return self._executor().submit(self.read, held)
+    def _begun(self, held: KeptBytes | None) -> Future[bytes] | bytes | ImageDamaged | None:
+        if held is None:
+            return None
+        if held.store_id is not None:
+            return self._executor().submit(self.read, held)
+        try:
+            return self.read(held)
+        except ImageDamaged as problem:
+            return problem
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:

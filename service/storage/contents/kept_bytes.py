@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from service.storage.tables import ContentObjectRow, ContentRow, RememberedContentRow
+from service.storage.tables import (
+    ContentObjectRow,
+    ContentRow,
+    ImageRow,
+    RememberedContentRow,
+    RememberedRow,
+)
+from service.tenancy import bare
 
 
 class KeptBytes(NamedTuple):
@@ -15,26 +22,33 @@ class KeptBytes(NamedTuple):
         store_id: The store that they are in; None: the database.
         key: Of their object there.
         nbytes: How many there are.
+        digest: Their SHA-256, where they are in the database; None: nobody has asked for it.
     """
 
     content: bytes
     store_id: int | None = None
     key: str | None = None
     nbytes: int = 0
+    digest: str | None = None
 
     @classmethod
-    def of(cls, row: Any) -> KeptBytes:
-        """Of a row of :data:`HELD` or :data:`HELD_OF_REMEMBERED`."""
-        return cls(row.content, row.store_id, row.key, row.nbytes or len(row.content))
+    def of(cls, row: Any, digest: str | None = None) -> KeptBytes:
+        """Of a row of :data:`HELD` or :data:`HELD_OF_REMEMBERED`, or of a digest beside one."""
+        nbytes = row.nbytes or len(row.content)
+        digest = row.digest if digest is None else digest
+        return cls(row.content, row.store_id, row.key, nbytes, bare(digest))
 
 
-#: Columns for :meth:`KeptBytes.of`, of a statement with an outer join by :data:`OBJECT`.
+#: Columns for :meth:`KeptBytes.of`, of a statement with a join by :data:`IMAGE`, and an outer one
+#: by :data:`OBJECT`.
 HELD = (
     ContentRow.content,
     ContentObjectRow.store_id,
     ContentObjectRow.key,
     ContentObjectRow.nbytes,
+    ImageRow.content_key.label("digest"),
 )
+IMAGE = ImageRow.id == ContentRow.image_id
 OBJECT = ContentObjectRow.id == ContentRow.object_id
 #: The same of remembered queries.
 HELD_OF_REMEMBERED = (
@@ -42,5 +56,7 @@ HELD_OF_REMEMBERED = (
     ContentObjectRow.store_id,
     ContentObjectRow.key,
     ContentObjectRow.nbytes,
+    RememberedRow.sha256.label("digest"),
 )
+IMAGE_OF_REMEMBERED = RememberedRow.id == RememberedContentRow.remembered_id
 OBJECT_OF_REMEMBERED = ContentObjectRow.id == RememberedContentRow.object_id

@@ -135,10 +135,11 @@ class _Mover:
         )
         with engine.connect() as connection:
             rows = connection.execute(held).all()
+        keys = {row.id: self._content_key(row) for row in found}
         read = dict(
             zip(
                 (row.id for row in rows),
-                contents.read_all(KeptBytes.of(row) for row in rows),
+                contents.read_all(KeptBytes.of(row, keys[row.id]) for row in rows),
                 strict=True,
             )
         )
@@ -146,7 +147,6 @@ class _Mover:
         damaged = [
             self._content_key(row) for row in found if isinstance(read.get(row.id), ImageDamaged)
         ]
-        keys = {row.id: self._content_key(row) for row in found}
         givers = {keys[row_id]: partial(bytes, content) for row_id, content in whole.items()}
         before = {row.id: row.object_id for row in found}
         with contents.placed(givers) as placed, writing(engine) as session:

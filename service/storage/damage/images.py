@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Engine, Select, bindparam, select
+from sqlalchemy import BindParameter, Engine, Select, bindparam, select
 
 from service.problems import ImageDamaged, StorageUnavailable
 from service.settings.image_location import folder_of
 from service.storage.contents import (
     HELD,
     HELD_OF_REMEMBERED,
+    IMAGE,
+    IMAGE_OF_REMEMBERED,
     OBJECT,
     OBJECT_OF_REMEMBERED,
     Contents,
@@ -22,6 +23,7 @@ from service.storage.contents import (
 from service.storage.damage.finding import Damage
 from service.storage.damage.rows import Pace
 from service.storage.damage.structure import is_damage
+from service.storage.errors import Damaged
 from service.storage.tables import (
     ContentObjectRow,
     ContentRow,
@@ -29,23 +31,22 @@ from service.storage.tables import (
     RememberedContentRow,
     RememberedRow,
 )
-from service.tenancy import bare
 
 logger = logging.getLogger("handful.storage")
 
 _PAGE = 256
-_ID = bindparam("of")
-_AFTER = bindparam("after")
+_ID: BindParameter[Any] = bindparam("of")
+_AFTER: BindParameter[Any] = bindparam("after")
 # Of each table: its ids, and by one of them the bytes and their digest.
-_TABLES: tuple[tuple[str, Select[Any], Select[Any]], ...] = (
+_TABLES: tuple[tuple[str, Any, Any], ...] = (
     (
         ContentRow.__tablename__,
         select(ContentRow.image_id.label("id"))
         .where(ContentRow.image_id > _AFTER)
         .order_by(ContentRow.image_id)
         .limit(_PAGE),
-        select(*HELD, ImageRow.content_key.label("digest"))
-        .join(ImageRow, ImageRow.id == ContentRow.image_id)
+        select(*HELD)
+        .join(ImageRow, IMAGE)
         .outerjoin(ContentObjectRow, OBJECT)
         .where(ContentRow.image_id == _ID),
     ),
@@ -55,8 +56,8 @@ _TABLES: tuple[tuple[str, Select[Any], Select[Any]], ...] = (
         .where(RememberedContentRow.remembered_id > _AFTER)
         .order_by(RememberedContentRow.remembered_id)
         .limit(_PAGE),
-        select(*HELD_OF_REMEMBERED, RememberedRow.sha256.label("digest"))
-        .join(RememberedRow, RememberedRow.id == RememberedContentRow.remembered_id)
+        select(*HELD_OF_REMEMBERED)
+        .join(RememberedRow, IMAGE_OF_REMEMBERED)
         .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
         .where(RememberedContentRow.remembered_id == _ID),
     ),
@@ -113,22 +114,22 @@ def _damaged(
             raise
         yield Damage("image", "the bytes of an image cannot be read", table, (row_id,))
         return
+    except (Damaged, TypeError) as error:
+        yield Damage("row", f"where an image's bytes are cannot be read: {error}", table, (row_id,))
+        return
     if row is None:  # deleted meanwhile
         return
     held = KeptBytes.of(row)
     try:
-        if held.store_id is None:
-            content = held.content
-        elif buckets or folder_of(contents.store(held.store_id).location) is not None:
-            content = contents.read(held)
-        else:
-            return
+        if buckets or held.store_id is None or _is_folder(contents, held.store_id):
+            pace(len(contents.read(held)))
     except ImageDamaged as problem:
         yield Damage("image", str(problem.detail), table, (row_id,))
         return
     except StorageUnavailable as problem:
         logger.warning("bytes of images could not be compared: %s", problem.detail)
         return
-    if hashlib.sha256(content).hexdigest() != bare(row.digest):
-        yield Damage("image", "the bytes of an image are damaged", table, (row_id,))
-    pace(len(content))
+
+
+def _is_folder(contents: Contents, store_id: int) -> bool:
+    return folder_of(contents.store(store_id).location) is not None

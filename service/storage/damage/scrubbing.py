@@ -74,13 +74,27 @@ class Scrubber:
         contents: Its images.
         mend: Mends what can be.
         hours: From the end of one check to the next; 0: none is made.
+        lost: What was lost before this process began, which no check can find; told until it ends.
     """
 
-    def __init__(self, engine: Engine, contents: Contents, mend: Mend, hours: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        contents: Contents,
+        mend: Mend,
+        hours: float,
+        lost: str | None = None,
+    ) -> None:
         self._engine, self._contents, self._mend = engine, contents, mend
         self._pause = timedelta(hours=hours)
         self._turns = CheckTurns(engine, uuid.uuid4().hex)
         self._last: LastCheck | None = None
+        self._lost: tuple[Damage, ...] = ()
+        if lost is not None:
+            said = f"{lost}: changes that were acknowledged last may be lost"
+            self._lost = (Damage("structure", said),)
+            logger.error("damaged: %s", self._lost[0])
+            DAMAGED.labels("structure").set(1)
         self._closed = Event()
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
@@ -92,9 +106,9 @@ class Scrubber:
     @property
     def state(self) -> State:
         """What the last check has found."""
-        if self._last is None:
-            return "unchecked"
-        return "damaged" if self._last.damage else "sound"
+        if self._lost or (self._last is not None and self._last.damage):
+            return "damaged"
+        return "unchecked" if self._last is None else "sound"
 
     def close(self) -> None:
         """Stop."""
@@ -175,7 +189,7 @@ class Scrubber:
         if last is None or (self._last is not None and last.ended_at < self._last.ended_at):
             return  # what this process has found last could not be written down
         self._last = last
-        counts = Counter(one.kind for one in last.damage)
+        counts = Counter(one.kind for one in (*last.damage, *self._lost))
         for kind in KINDS:
             DAMAGED.labels(kind).set(counts[kind])
         CHECKED.set(last.ended_at.timestamp())

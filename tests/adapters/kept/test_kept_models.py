@@ -200,6 +200,10 @@ def test_one_kept_model_serves_every_recipe(name: str, filled: Path) -> None:
         ("cut short", "model.json"),
         ("cut short", "image.bin"),
         ("missing", "image.xml"),
+        ("a bit", "model.json"),
+        ("a bit", "image.bin"),
+        ("a bit", "expected.safetensors"),
+        ("missing", "image.crc"),
         ("missing", "expected.safetensors"),
     ],
 )
@@ -214,6 +218,10 @@ def test_a_damaged_kept_model_is_made_anew(
     (path,) = kept(filled)
     if damage == "missing":
         (path / file).unlink()
+    elif damage == "a bit":
+        content = bytearray((path / file).read_bytes())
+        content[-9] ^= 1  # of a small weight, perhaps: nothing that a probe would tell
+        (path / file).write_bytes(content)
     else:
         (path / file).write_bytes((path / file).read_bytes()[: (path / file).stat().st_size // 2])
     again = load_compiled(name, cache=filled)
@@ -237,7 +245,7 @@ def test_towers_of_another_model_are_made_anew(
     (own,) = kept(filled)
     load_compiled(other, cache=filled)
     (theirs,) = set(kept(filled)) - {own}
-    for file in ("image.xml", "image.bin"):
+    for file in ("image.xml", "image.bin", "image.crc"):
         shutil.copy(theirs / file, own / file)
     same(load_compiled(name, cache=filled), eager)
     assert "differ from PyTorch's" in caplog.text
@@ -264,11 +272,14 @@ def test_texts_have_the_threads_of_the_image_tower(name: str, kept_once: Path) -
     assert tower.get_property("INFERENCE_NUM_THREADS") == 2
 
 
+@pytest.mark.parametrize("file", ["text.xml", "text.bin"])
 def test_a_damaged_text_tower_is_computed_by_pytorch(
-    name: str, eager: Backbone, filled: Path, caplog: pytest.LogCaptureFixture
+    name: str, eager: Backbone, filled: Path, file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (path,) = kept(filled)
-    (path / "text.xml").write_text("none")
+    content = bytearray((path / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / file).write_bytes(content)
     same(load_compiled(name, cache=filled), eager)
     assert "the compiled text tower" in caplog.text
 

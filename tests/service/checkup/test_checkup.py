@@ -139,6 +139,7 @@ def test_a_postgresql_server_is_looked_at_and_left_as_it_is(server_url: str) -> 
     engine = create_engine(server_url)
     assert not inspect(engine).get_table_names()
     engine.dispose()
+    assert any("checksums" in one.found for one in found)
     most = findings("database", database_url=server_url, processes=500)
     assert "this service may open 9000" in said(most, "problem")
 

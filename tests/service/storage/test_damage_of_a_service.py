@@ -130,3 +130,27 @@ def test_damaged_images_are_told_and_answers_go_on(
     assert "damaged: image: " in log
     checked = run_handful("check", "--data-dir", str(data_dir))
     assert (checked.returncode, checked.stdout[:6]) == (0, "sound:"), checked.stdout
+
+
+def test_a_row_that_cannot_be_read_is_a_problem_and_no_defect(
+    stopped: tuple[Path, list[list[float]]], vit: str
+) -> None:
+    data_dir, _ = stopped
+    damage(
+        data_dir,
+        "UPDATE support SET filename = CAST(x'ff2e' AS TEXT) WHERE id = 1",
+        "UPDATE images SET content_key = CAST(x'ff' || content_key AS TEXT) WHERE id = 6",
+    )
+    with closing(sqlite3.connect(data_dir / "handful.db")) as connection:
+        [(image_id,)] = connection.execute(
+            "SELECT public_id FROM support WHERE image_id = 6 ORDER BY id DESC LIMIT 1"
+        ).fetchall()
+    with Server.ready(data_dir, backbone=vit, check_hours=OFTEN) as server:
+        with server.client() as http:
+            until(http, "damaged")
+            listed = http.get("/v1/classifiers/ants/classes/a")
+            problem(listed, 500, "classifier-damaged", "no UTF-8")
+            thumbnail = http.get(f"/v1/classifiers/bees/images/{image_id}/thumbnail")
+            problem(thumbnail, 503, "storage-unavailable", "handful check")
+        server.stop()
+        assert "Traceback" not in server.log.read_text()

@@ -359,7 +359,7 @@ def test_images_are_found_by_content_and_by_id(store: Store) -> None:
         key[0]: ant
     }
     assert store.registered("b", b, key) == {}
-    many = [("ant", f"{seed:064d}") for seed in range(1200)]
+    many = [key[0], *(("ant", f"{seed:064d}") for seed in range(1200))]
     assert store.registered("a", a, many) == {key[0]: ant}
     assert store.support_image(a, "bee", other.public_id) == other
     assert store.support_image(a, "ant", bee.public_id) is None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from adapters.backbones import Backbone
+from service.storage import engine as engine_module
 from service.storage.engine import open_database
 from service.storage.errors import StorageError
 from service.storage.tables import Base
 from tests.service.client import Classifier
 from tests.service.databases import KINDS, empty_database
+from tests.service.forked import ForkedHandful
 from tests.service.pictures import picture
 from tests.service.postgres import administrator
 from tests.service.registries import embeddings, image, plain_store, registry
@@ -93,6 +96,44 @@ def test_a_service_answers_from_the_oldest_database(
             assert listed["problem"] is None
         running.stop()
         assert "Traceback" not in running.log.read_text()
+
+
+def stop_amid_migrations() -> None:
+    """Run first in a process: half of the migrations are made, in one transaction, and no more."""
+    whole = engine_module.upgrade
+
+    def half(connection: Connection, _: str = "head") -> None:
+        whole(connection, REVISIONS[len(REVISIONS) // 2])
+        print("amid", flush=True)
+        time.sleep(600)
+
+    setattr(engine_module, "upgrade", half)  # noqa: B010
+
+
+def test_a_process_that_is_killed_amid_migrations_leaves_the_database_as_it_was(
+    empty: str, backbone: Backbone, tmp_path: Path
+) -> None:
+    before = make_at(empty, REVISIONS[3], backbone.fingerprint)
+    log = tmp_path / "log"
+    environment = {**os.environ, "HANDFUL_DATABASE_URL": empty}
+    killed = ForkedHandful(["keys", "list"], environment, log, log, stop_amid_migrations)
+    until = time.monotonic() + PATIENCE
+    while not log.exists() or "amid" not in log.read_text():
+        assert killed.poll() is None, log.read_text()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    killed.kill()
+    assert killed.wait(PATIENCE) == -9
+    engine = create_engine(empty)
+    try:
+        assert rows_of(engine, tables_of(engine)) == before
+        open_database(empty).dispose()
+        after = rows_of(engine, tables_of(engine))
+        assert {table: len(after[table]) for table in before} == {
+            table: len(rows) for table, rows in before.items()
+        }
+    finally:
+        engine.dispose()
 
 
 def test_a_database_of_a_newer_version_is_refused_and_untouched(empty: str) -> None:

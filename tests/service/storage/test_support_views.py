@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import alembic.command
@@ -284,12 +285,15 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
     engine = open_database(f"sqlite:///{tmp_path / 'old.db'}")
     store = Store(engine, OWN)
     contents = {seed: picture(seed) for seed in (1, 2, 3)}
+    shas = {seed: sha256(content).hexdigest() for seed, content in contents.items()}
     for name, views in (("a", 4), ("b", 3), ("c", 1)):
         create(store, name, views)
         seeds = (1, 2) if name != "c" else (1, 3)
         images = [of_views(seed, "ant", views) for seed in seeds]
         added = tuple(
-            SupportImage(label, replace(image, read=partial(contents.__getitem__, seed)))
+            SupportImage(
+                label, replace(image, read=partial(contents.__getitem__, seed), sha256=shas[seed])
+            )
             for seed, (label, image) in zip(seeds, images, strict=True)
         )
         write(store, name, added=added)
@@ -300,7 +304,7 @@ def test_re_embedding_makes_the_views_of_each_image(tmp_path: Path, backbone: Ba
         stored = new.load(name)
         assert stored is not None
         for row, record in enumerate(stored.support):
-            seed = int(record.sha256)
+            [seed] = [one for one, sha in shas.items() if sha == record.sha256]
             image = decode(contents[seed], 10**6, side=backbone.image_size).pixels
             pixels = backbone.preprocess_views(image, views, record.sha256)
             expected = averaged(backbone.encode_images(torch.stack(pixels)))

@@ -10,7 +10,7 @@ from service.storage.prompt_cache import PromptCache
 from service.storage.store import Store
 from service.storage.tables import ContentRow, ImageRow
 from service.tenancy import DEFAULT_TENANT, qualified
-from tests.service.stored import OWN, create, embeddings, loaded, rows, support, write
+from tests.service.stored import OWN, create, embeddings, loaded, rows, sha256_of, support, write
 
 TENANTS = (DEFAULT_TENANT, "acme", "acme2")
 
@@ -25,9 +25,9 @@ def test_an_image_of_one_tenant_is_not_that_of_another(engine: Engine) -> None:
         assert rows(engine, ImageRow) == rows(engine, ContentRow) == number + 1
     for number, tenant in enumerate(TENANTS):
         stored = loaded(store, qualified(tenant, "a"))
-        assert stored.support[0].sha256 == f"{1:064d}"
+        assert stored.support[0].sha256 == sha256_of(1)
         assert equal(stored.embeddings, embeddings(number))
-        known = store.registered(stored.record.name, stored.record.id, [("ant", f"{1:064d}")])
+        known = store.registered(stored.record.name, stored.record.id, [("ant", sha256_of(1))])
         assert list(known.values()) == stored.support
     # The end of one leaves the others.
     store.delete_classifier(loaded(store, "acme/a").record.id)

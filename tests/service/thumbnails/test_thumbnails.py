@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from service.thumbnails.drawing import sealed, unsealed
 from tests.service.client import Classifier, problem
 from tests.service.pictures import encoded, noise, picture
 from tests.service.server import Server
@@ -120,26 +121,28 @@ def test_what_is_kept_is_what_is_answered_and_private(made: Classifier, cache: P
         answers = {one.content for one in threads.map(lambda _: asked(made, image_id), range(24))}
     [answer] = answers
     [file] = kept(cache, image)
-    assert file.read_bytes() == answer
+    assert unsealed(file.read_bytes()) == answer
     assert file.stat().st_mode & 0o077 == 0
     other = encoded(noise(10), "JPEG")
-    file.write_bytes(other)  # so it is read, not made
+    file.write_bytes(sealed(other))  # so it is read, not made
     assert asked(made, image_id).content == other
     file.unlink()
     assert asked(made, image_id).content == answer
 
 
-@pytest.mark.parametrize("left", [b"", bytes(500), b"\xff\xd8 cut off"])
-def test_what_the_disk_kept_in_part_is_made_again(
-    made: Classifier, cache: Path, left: bytes
+@pytest.mark.parametrize("left", [b"", bytes(500), b"\xff\xd8 cut off", None])
+def test_what_the_disk_kept_in_part_or_otherwise_is_made_again(
+    made: Classifier, cache: Path, left: bytes | None
 ) -> None:
     image = picture(30)
     [image_id] = registered(made, image)
     answer = asked(made, image_id).content
     [file] = kept(cache, image)
-    file.write_bytes(left)  # as a loss of power does
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content if left is None else left)  # as a loss of power does
     assert asked(made, image_id).content == answer
-    assert file.read_bytes() == answer
+    assert unsealed(file.read_bytes()) == answer
 
 
 def test_there_is_none_of_what_is_not_there(made: Classifier, http: httpx.Client) -> None:
@@ -187,7 +190,7 @@ def test_bytes_that_are_damaged_are_a_problem_of_that_image_alone(
             (bad[:100], sha256(bad).hexdigest()),
         )
         database.commit()
-    problem(asked(made, ids[1]), 500, "image-damaged", "cannot be decoded")
+    problem(asked(made, ids[1]), 500, "image-damaged", "are damaged")
     assert shown(asked(made, ids[0])).size == (40, 40)
 
 

@@ -1,0 +1,1 @@
+"""Short cuts of the campaign of damage."""
