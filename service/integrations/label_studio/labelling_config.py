@@ -13,6 +13,9 @@ from xml.etree import ElementTree as ET
 _DECLARES = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$([^\s$]+)")
 _MOST_CHARACTERS = 2**20
+# Elements and attributes, each of which costs microseconds in which no other thread runs: enough
+# for as many choices as a classifier may have classes.
+_MOST_MARKS = 30_000
 
 
 class ConfigError(Exception):
@@ -78,7 +81,8 @@ def control_of(config: str) -> Control:
     Raises:
         ConfigError: There is none, or it cannot be read.
     """
-    if len(config) > _MOST_CHARACTERS or _DECLARES.search(config):
+    marks = config.count("<") + config.count("=")
+    if len(config) > _MOST_CHARACTERS or marks > _MOST_MARKS or _DECLARES.search(config):
         raise ConfigError("The labelling configuration is too long, or declares entities.")
     try:
         root = ET.fromstring(config)  # noqa: S314 - nothing is declared in it
