@@ -74,7 +74,7 @@ class Control:
         ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def control_of(config: str) -> Control:
     """The first ``Choices`` of an ``Image`` in a labelling configuration.
 
