@@ -172,8 +172,8 @@ def leaking(each: int) -> list[int]:
 
 def test_growth_is_told_from_caches_that_fill_and_from_noise() -> None:
     assert growth(leaking(0)) < SLACK
-    assert growth(leaking(2 * MIB)) > SLACK
-    assert slope(range(0, 4000, 100), leaking(2 * MIB)) == pytest.approx(2 * MIB / 100, rel=0.1)
+    assert growth(leaking(4 * MIB)) > SLACK
+    assert slope(range(0, 4000, 100), leaking(4 * MIB)) == pytest.approx(4 * MIB / 100, rel=0.1)
     assert growth([1, 2]) == 0
 
 
