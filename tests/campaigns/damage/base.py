@@ -29,6 +29,8 @@ NAMES = ("textures", "views", "by-name")
 """Classifiers of a service's base."""
 _IMAGES = 8
 _QUERIES = 3
+# Of a class.
+_THUMBNAILS = 2
 # Of a recipe of `lite`, about.
 _WIDTH = 768
 Answers = dict[str, Any]
@@ -124,9 +126,11 @@ def asked(http: httpx.Client) -> Iterator[tuple[str, Any]]:
             yield f"class {name} {label}", _images(images)
             if not images.is_success:
                 continue
-            for one in images.json()["images"][:2]:
-                whole = f"{made.class_url(label)}/images/{one['id']}"
-                for url in (whole, f"{made.url}/images/{one['id']}/thumbnail"):
+            for place, one in enumerate(images.json()["images"]):
+                urls = [f"{made.class_url(label)}/images/{one['id']}"]
+                if place < _THUMBNAILS:
+                    urls.append(f"{made.url}/images/{one['id']}/thumbnail")
+                for url in urls:
                     content = http.get(url)
                     digest = hashlib.sha256(content.content).hexdigest()
                     yield f"image {url}", digest if content.is_success else content

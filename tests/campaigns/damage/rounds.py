@@ -26,6 +26,8 @@ _ANNOUNCED = {
     "storage-damaged",
     "storage-full",
 }
+_ENDED = r"^handful_storage_checked_timestamp_seconds (\S+)$"
+_TOOK = r"^handful_storage_check_seconds (\S+)$"
 _SAID = re.compile(r"damaged|is made anew|is not used")
 
 
@@ -121,12 +123,15 @@ def _asked(http: httpx.Client, found: Round) -> Mapping[str, Any]:
 
 
 def _checked(http: httpx.Client) -> str:
-    """What the first check of the service finds."""
-    state, until = "unchecked", time.monotonic() + _PATIENCE
-    while state == "unchecked" and time.monotonic() < until:
+    """What the first check finds that begins from now on; the base's own ended before."""
+    asked, until = time.time(), time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
         time.sleep(0.1)
-        state = str(http.get("/readyz").json().get("storage"))
-    return state
+        ended = re.search(_ENDED, http.get("/metrics").text, re.MULTILINE)
+        took = re.search(_TOOK, http.get("/metrics").text, re.MULTILINE)
+        if ended and took and float(ended[1]) - float(took[1]) > asked:
+            break
+    return str(http.get("/readyz").json().get("storage"))
 
 
 def _mended(metrics: str) -> bool:
