@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -42,6 +43,9 @@ from tests.tiny_vit import write_tiny_vit
 def main() -> int:
     """Run what is not in the log yet; the status is 1 where something was found."""
     asked = _arguments()
+    # Read by the allocator of the fork server, before anything runs: what each of many threads
+    # keeps for itself, in pages that are half empty, would be taken for growth.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     with tempfile.TemporaryDirectory() as place:
         backbone = f"local-dir:{write_tiny_vit(Path(place), 0)}"
         if asked.replay is not None:

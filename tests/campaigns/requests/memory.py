@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 
 MIB = 2**20
-SLACK = 48 * MIB
-"""Bytes by which a batch may grow: what is kept of each statement of the database, each size of a
-pass and each route comes to as much in tens of thousands of requests, and then is all there."""
+SLACK = 24 * MIB
+"""Bytes by which allocators' leftovers may differ between two moments of one service."""
 
 
 def memory_of(pid: int) -> int:
