@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi_problem.error import StatusProblem
@@ -81,6 +82,6 @@ def test_a_webhook_is_about_a_thousand_annotations_at_most(tmp_path: Path, vit: 
 
 def test_the_longest_webhook_takes_a_second_at_most() -> None:
     annotation = {"id": 1, "task": 1, "updated_at": "2026-01-01", "result": [{"type": "choices"}]}
-    told = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "task": {"id": 1}}
+    told: dict[str, Any] = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "task": {"id": 1}}
     told["annotation"] = [annotation] * (MIB // len(json.dumps(annotation)))
     assert seconds(lambda: events_of(told)) < A_SECOND

@@ -483,7 +483,10 @@ def test_other_errors_are_not_taken_for_refusals() -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"a", "more_body": False}
 
+    async def send(_: Any) -> None:
+        """Nothing is said."""
+
     bodies = RequestBodies(failing, Settings(), BytesInFlight(MIB), lambda _: False)
     scope = {"type": "http", "method": "PUT", "path": "/", "headers": [(b"content-length", b"1")]}
     with pytest.raises(RuntimeError, match="a defect"):
-        asyncio.run(bodies(scope, receive, failing))
+        asyncio.run(bodies(scope, receive, send))
