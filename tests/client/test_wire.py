@@ -281,7 +281,7 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 
 
 def test_a_path_before_the_services_stays() -> None:
-    ready = answer(200, b'{"status": "ready"}')
+    ready = answer(200, b'{"status": "ready", "storage": "sound"}')
     with hostile(ready) as server, Client(f"{server.url}/handful/") as client:
         assert client.ready().status == "ready"
     assert server.received[0].line == "GET /handful/readyz HTTP/1.1"

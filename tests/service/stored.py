@@ -45,6 +45,11 @@ def sha256_of(seed: int) -> str:
     return sha256(bytes([seed])).hexdigest()
 
 
+def seed_of(sha256: str) -> int:
+    """Of which image that is."""
+    return next(seed for seed in range(256) if sha256_of(seed) == sha256)
+
+
 def support(seed: int, label: str, **other: Any) -> SupportImage:
     image = EmbeddedImage(
         filename=f"{seed}.png",

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,9 @@ def test_what_is_not_valid_is_refused(made: dict[str, Any]) -> None:
 
 
 def test_it_has_all_that_is_installed(made: dict[str, Any]) -> None:
-    named = {canonical(one.metadata["Name"]): one.version for one in distributions()}
+    # Where packages are installed, and not wherever tests have looked for modules since.
+    here = [sysconfig.get_path("purelib")]
+    named = {canonical(one.metadata["Name"]): one.version for one in distributions(path=here)}
     # Handful itself is what it is a bill of.
     root = made["metadata"]["component"]
     assert (root["name"], root["version"]) == ("handful", named.pop("handful"))

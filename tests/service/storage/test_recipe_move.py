@@ -32,7 +32,17 @@ from service.storage.recipe_move import RecipeMoves
 from service.storage.store import Store
 from service.storage.tables import ImageRow, ReEmbeddedRow, ViewsRow
 from tests.service.databases import KINDS, new_database
-from tests.service.stored import OWN, TUNING, create, embeddings, loaded, rows, support, write
+from tests.service.stored import (
+    OWN,
+    TUNING,
+    create,
+    embeddings,
+    loaded,
+    rows,
+    seed_of,
+    support,
+    write,
+)
 
 OLD, NEW = OWN.fingerprint, "e" * 64
 RECIPES = {OLD: 0, NEW: 1}
@@ -99,7 +109,7 @@ class Moving(RuleBasedStateMachine):
         if name in self.expected and (seeds := self.expected[name][2]):
             seed = seeds.pop(which % len(seeds))
             held = loaded(self.store, name).support
-            [one] = [record.id for record in held if int(record.sha256) == seed]
+            [one] = [record.id for record in held if seed_of(record.sha256) == seed]
             write(self.store, name, removed=(one,))
 
     @rule(name=st.sampled_from(NAMES))
@@ -134,7 +144,9 @@ class Moving(RuleBasedStateMachine):
         assert move is not None
         missing = self.embeddings.missing(move.target, 0, most)
         made = {
-            image.id: {n: embedded(int(image.sha256), move.target, n) for n in (1, *image.views)}
+            image.id: {
+                n: embedded(seed_of(image.sha256), move.target, n) for n in (1, *image.views)
+            }
             for image in missing
         }
         self.embeddings.write_embedded(move.target, made)
@@ -190,14 +202,14 @@ class Moving(RuleBasedStateMachine):
         for name, (fingerprint, views, seeds) in self.expected.items():
             stored = loaded(self.store, name)
             assert stored.record.state.fingerprint == fingerprint
-            assert [int(record.sha256) for record in stored.support] == seeds
+            assert [seed_of(record.sha256) for record in stored.support] == seeds
             for place, seed in enumerate(seeds):
                 one = embedded(seed, fingerprint, views)
                 assert torch.equal(stored.embeddings.frozen[place], one.frozen[0])
                 assert torch.equal(stored.embeddings.corrected[place], one.corrected[0])
             as_queries = self.store.query_embeddings(name)
             for record in stored.support:
-                itself = embedded(int(record.sha256), fingerprint).corrected[0]
+                itself = embedded(seed_of(record.sha256), fingerprint).corrected[0]
                 assert torch.equal(as_queries[record.id], itself)
 
     def teardown(self) -> None:
