@@ -23,6 +23,9 @@ REFUSED = prometheus_client.Counter(
 # Classes of which requests are admitted or refused; jobs are accepted, and rest.
 _ADMITTED = (Priority.QUERIES, Priority.REGISTRATIONS)
 
+# Seconds of a burst beyond which whoever comes next is better told to come later.
+_BEARABLE = 2.0
+
 for each in _ADMITTED:
     REFUSED.labels(each)  # told from the start
 
@@ -47,19 +50,20 @@ class _Lane:
         self.standing = FairShares(standing)
         self.turned_away = TurnedAway()
 
-    def shares(self, now: float) -> FairShares:
-        """The limit that counts."""
-        return self.standing if self.turned_away.units(now) else self.burst
+    def shares(self, ahead: float, now: float) -> FairShares:
+        """The limit that counts, where what waits takes so many seconds."""
+        long = ahead > _BEARABLE or self.turned_away.units(now)
+        return self.standing if long else self.burst
 
 
 class AdmissionControl:
     """Admission control: caps what was admitted and not yet answered, by priority class.
 
-    A burst is let in until ``most`` waits. Once somebody had to be refused, more is asked than can
-    be done, and a long queue would only make everybody wait (the standing queue of controlled
-    delay; RFC 8289, section 3): until all who were refused have been told to come again, no more is
-    admitted than ``standing``, which keeps the passes full. Who is admitted within either limit is
-    a matter of :class:`FairShares`.
+    A burst is let in until ``most`` waits, or two seconds of passes. Once somebody had to be
+    refused, more is asked than can be done, and a long queue would only make everybody wait (the
+    standing queue of controlled delay; RFC 8289, section 3): until all who were refused have been
+    told to come again, no more is admitted than ``standing``, which keeps the passes full. Who is
+    admitted within either limit is a matter of :class:`FairShares`.
 
     While queries of a tenant are refused and others wait, so are its registrations; its jobs rest
     while either are (:meth:`sheds`). For the event loop's thread.
@@ -93,7 +97,8 @@ class AdmissionControl:
             Overloaded: Too much waits; says when it should be less.
         """
         lane, now = self._lanes[priority], monotonic()
-        if self.sheds(key, priority) or not lane.shares(now).admits(amount, key):
+        ahead = self._backlog.throughput.seconds(self._backlog.waiting[priority])
+        if self.sheds(key, priority) or not lane.shares(ahead, now).admits(amount, key):
             REFUSED.labels(priority).inc()
             raise self._refusal(amount, key, priority, now)
         for shares in (lane.burst, lane.standing):

@@ -75,6 +75,23 @@ def test_after_a_refusal_no_long_queue_is_admitted(clock: Clock) -> None:
         admission.admit(1, "a", QUERIES)
 
 
+def test_no_burst_is_let_in_that_takes_long(clock: Clock) -> None:
+    backlog = Waiting()
+    admission = AdmissionControl(backlog, 10 * RATE, 8)
+    for _ in range(2 * RATE + 1):
+        admission.admit(1, "a", QUERIES)
+        backlog.waiting[QUERIES] += 1
+    refusal(admission)
+    # Images of a large request take long as well; a few others find a place beside it.
+    backlog = Waiting()
+    admission = AdmissionControl(backlog, 10 * RATE, 8)
+    admission.admit(20 * RATE, "a", QUERIES)
+    backlog.waiting[QUERIES] += 20 * RATE
+    for _ in range(6):
+        admission.admit(1, "a", QUERIES)
+    refusal(admission)
+
+
 def test_a_queue_that_nobody_was_refused_for_may_stand(clock: Clock) -> None:
     # A closed loop of so many clients: what is answered comes again, for ever.
     backlog = Waiting()
