@@ -21,9 +21,10 @@ import httpx2 as httpx
 
 from benchmarks.load import Report
 from benchmarks.overload.beside import Answers, asking, probing, registering
-from benchmarks.overload.service import CALM, CLASSIFIER, EAGER, Overloaded, running
+from benchmarks.overload.service import CALM, EAGER, Overloaded, running
 from benchmarks.photographs import queries, zipped_support
 from benchmarks.published import Row, publish
+from benchmarks.servers import CLASSIFIER
 
 NORMAL, OVERLOAD, LITTLE = 0.8, 3.0, 0.05
 # Longer than any recovery may take.

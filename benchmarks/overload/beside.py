@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx2 as httpx
 
 from benchmarks.load.plan import percentile
-from benchmarks.overload.service import CLASSIFIER
+from benchmarks.servers import CLASSIFIER
 
 OK = range(200, 300)
 

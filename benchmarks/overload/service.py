@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx2 as httpx
 
 from benchmarks.load import Plan, Report, Request, load
-from benchmarks.photographs import queries, zipped_support
+from benchmarks.photographs import queries
+from benchmarks.servers import PREDICT, register_by
 from service.access.principal import Scope
 from service.storage.engine import open_database
 from service.storage.keys import KeyTerms, create_key
 from tests.service.server import Server
 
-CLASSIFIER = "/v1/classifiers/benchmark"
 EAGER, CALM = "eager", "calm"
 _ALL = frozenset({Scope.READ, Scope.PREDICT, Scope.WRITE})
 _CONNECTIONS = 512
@@ -58,8 +58,8 @@ class Overloaded:
         return load(Plan(self.port, requests, connections, seconds, warm_up, rate, seed))
 
     def _requests(self, tenant: str) -> Sequence[Request]:
-        path, key = f"{CLASSIFIER}/predict", self.keys[tenant]
-        return [Request.post(path, file, "image/jpeg", key) for file in queries()]
+        key = self.keys[tenant]
+        return [Request.post(PREDICT, file, "image/jpeg", key) for file in queries()]
 
 
 @contextmanager
@@ -84,12 +84,7 @@ def running(backbone: str = "lite") -> Iterator[Overloaded]:
             made = Overloaded(server, keys)
             for tenant in keys:
                 with made.client(tenant) as client:
-                    client.put(CLASSIFIER).raise_for_status()
-                    client.post(
-                        f"{CLASSIFIER}/support",
-                        content=zipped_support(),
-                        headers={"content-type": "application/zip"},
-                    ).raise_for_status()
+                    register_by(client)
             yield made
 
 

@@ -29,10 +29,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import theilslopes
 
-from benchmarks.overload.service import CALM, CLASSIFIER, EAGER, Overloaded, running
+from benchmarks.overload.service import CALM, EAGER, Overloaded, running
 from benchmarks.overload.usage import usage
 from benchmarks.photographs import queries
 from benchmarks.published import machine
+from benchmarks.servers import CLASSIFIER
 
 WINDOW, WARM_UP = 60.0, 600.0
 NORMAL, OVERLOAD = 0.8, 3.0

@@ -20,8 +20,14 @@ REFUSED = prometheus_client.Counter(
     "handful_refused_requests", "Requests refused because too much waits.", ["lane"]
 )
 
-# Classes of which requests are admitted or refused; jobs are accepted, and rest.
-_ADMITTED = (Priority.QUERIES, Priority.REGISTRATIONS)
+# The classes before each.
+_HIGHER: Mapping[Priority, tuple[Priority, ...]] = {
+    Priority.QUERIES: (),
+    Priority.REGISTRATIONS: (Priority.QUERIES,),
+    Priority.JOBS: (Priority.QUERIES, Priority.REGISTRATIONS),
+}
+# Those of which requests are admitted or refused; jobs are accepted, and rest.
+_ADMITTED = _HIGHER[Priority.JOBS]
 
 # Seconds of a burst beyond which whoever comes next is better told to come later.
 _BEARABLE = 2.0
@@ -115,12 +121,12 @@ class AdmissionControl:
         now = monotonic()
         return any(
             lane.burst.held and lane.turned_away.includes(tenant_of(key), now)
-            for lane in (self._lanes[higher] for higher in _ADMITTED if _above(higher, priority))
+            for lane in map(self._lanes.__getitem__, _HIGHER[priority])
         )
 
     def _refusal(self, amount: int, key: str, priority: Priority, now: float) -> Overloaded:
         # Queries go first, so registrations wait for both.
-        lanes = [lane for lane in _ADMITTED if lane is priority or _above(lane, priority)]
+        lanes = (*_HIGHER[priority], priority)
         ahead = sum(self._backlog.waiting[lane] for lane in lanes)
         ahead += sum(self._lanes[lane].turned_away.units(now) for lane in lanes)
         seconds = min(LONGEST, max(1, ceil(self._backlog.throughput.seconds(ahead))))
@@ -130,8 +136,3 @@ class AdmissionControl:
             f"in {seconds} s.",
             headers={"retry-after": str(seconds)},
         )
-
-
-def _above(one: Priority, other: Priority) -> bool:
-    ranks = list(Priority)
-    return ranks.index(one) < ranks.index(other)

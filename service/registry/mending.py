@@ -14,7 +14,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.registry.fitting import class_texts
 from service.registry.reembedding import embedded
 from service.settings import Settings
-from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, Contents, KeptBytes
 from service.storage.damage import Damage
 from service.storage.errors import Damaged
 from service.storage.re_embedded import Blobs
@@ -24,7 +24,6 @@ from service.storage.tables import (
     Base,
     ClassifierRow,
     ClassRow,
-    ContentObjectRow,
     ContentRow,
     ImageRow,
     PromptRow,
@@ -113,10 +112,7 @@ class Mending:
         with self._engine.connect() as connection:
             row = connection.execute(select(table).where(which)).one_or_none()
             held = connection.execute(
-                select(*HELD)
-                .join(ImageRow, IMAGE)
-                .outerjoin(ContentObjectRow, OBJECT)
-                .where(ContentRow.image_id == damage.key[0])
+                HELD.where(ContentRow.image_id == damage.key[0])
             ).one_or_none()
         if row is None:
             return True

@@ -17,8 +17,6 @@ from service.images.embedded import Placed
 from service.problems import RememberedNotFound
 from service.storage.contents import (
     HELD_OF_REMEMBERED,
-    IMAGE_OF_REMEMBERED,
-    OBJECT_OF_REMEMBERED,
     Contents,
     KeptBytes,
     refer,
@@ -27,7 +25,6 @@ from service.storage.recording import Recorded
 from service.storage.rows import blob, image_embeddings
 from service.storage.tables import (
     ClassifierRow,
-    ContentObjectRow,
     RememberedContentRow,
     RememberedRow,
     VerdictRow,
@@ -243,10 +240,7 @@ class Inboxes:
         """
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(*HELD_OF_REMEMBERED)
-                .join(RememberedRow, IMAGE_OF_REMEMBERED)
-                .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
-                .where(RememberedContentRow.remembered_id == remembered_id)
+                HELD_OF_REMEMBERED.where(RememberedContentRow.remembered_id == remembered_id)
             ).one_or_none()
         return None if row is None else self._contents.read(KeptBytes.of(row))
 

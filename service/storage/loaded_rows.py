@@ -15,7 +15,7 @@ from service.storage.fingerprints import Origin, other_backbone
 from service.storage.re_embedded import Blobs, re_embedded
 from service.storage.records import ClassRecord, SupportRecord
 from service.storage.rows import embedding_rows, image_embeddings
-from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow, checksum
+from service.storage.tables import ClassRow, ImageRow, SupportRow, ViewsRow, is_as_written
 from service.tenancy import bare
 
 # Columns rather than objects of the mapping, which would cost several times as much to make.
@@ -64,7 +64,7 @@ def loaded_classes(rows: Sequence[Any]) -> list[ClassRecord]:
         Damaged: Something in them cannot be read.
     """
     for row in rows:
-        if row.checksum is not None and row.checksum != checksum(row.text_embedding):
+        if not is_as_written(row.checksum, row.text_embedding):
             raise Damaged(
                 f"the stored text embedding of class {row.label!r} is not the one that was written"
                 " (its checksum differs)"

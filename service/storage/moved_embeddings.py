@@ -29,7 +29,7 @@ from adapters.heads import Tuning
 from service.problems import ImageDamaged
 from service.storage.change_log import log_not_followable
 from service.storage.classifier_loading import load_classifier
-from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.re_embedded import Blobs, write_re_embedded
@@ -39,7 +39,6 @@ from service.storage.stale import StaleImage
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
-    ContentObjectRow,
     ContentRow,
     ImageRow,
     ReEmbeddedRow,
@@ -143,8 +142,7 @@ class MovedEmbeddings:
 
     def contents(self, image_ids: list[int]) -> dict[int, bytes | ImageDamaged]:
         """The bytes of images that are still there, or their damage, by their ids."""
-        found = select(ContentRow.image_id, *HELD).join(ImageRow, IMAGE)
-        found = found.outerjoin(ContentObjectRow, OBJECT)
+        found = HELD.add_columns(ContentRow.image_id)
         with self._engine.connect() as connection:
             rows = connection.execute(found.where(ContentRow.image_id.in_(image_ids))).all()
         read = self._contents.read_all(KeptBytes.of(row) for row in rows)

@@ -18,7 +18,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import Damaged, Outdated
 from service.storage.rows import blob, embedding_rows
 from service.storage.statements import chunks
-from service.storage.tables import PromptRow, checksum, table_of
+from service.storage.tables import PromptRow, is_as_written, table_of
 from service.storage.transactions import writing
 
 MOST_PROMPTS = 50_000
@@ -106,8 +106,7 @@ class PromptCache:
             self._evict(session)
 
     def _is_whole(self, row: Any) -> bool:
-        is_as_written = row.checksum is None or row.checksum == checksum(row.embedding)
-        return is_as_written and len(row.embedding) == self._size
+        return is_as_written(row.checksum, row.embedding) and len(row.embedding) == self._size
 
     def _evict(self, session: Session) -> None:
         too_many = (session.scalar(select(func.count()).select_from(_PROMPTS)) or 0) - self._most

@@ -18,7 +18,7 @@ from service.storage.annotations import (
 )
 from service.storage.change import Written
 from service.storage.classifier_loading import classes_of, load_classifier, loaded_record
-from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, Contents, KeptBytes
 from service.storage.fingerprints import Origin, refused
 from service.storage.following import written_since
 from service.storage.history import ContentAt, PastChange, content_at, oldest_revision, past_changes
@@ -35,16 +35,12 @@ from service.storage.records import (
 )
 from service.storage.statements import STATE
 from service.storage.support_lookup import registered, support_image
-from service.storage.tables import ClassifierRow, ContentObjectRow, ContentRow, ImageRow, SupportRow
+from service.storage.tables import ClassifierRow, ContentRow, SupportRow
 from service.storage.transactions import one_state
 from service.tenancy import bare, tenant_of
 
-_HELD = (
-    select(*HELD)
-    .join(ImageRow, IMAGE)
-    .join(SupportRow, SupportRow.image_id == ContentRow.image_id)
-    .outerjoin(ContentObjectRow, OBJECT)
-    .where(SupportRow.id == bindparam("support_id"))
+_HELD = HELD.join(SupportRow, SupportRow.image_id == ContentRow.image_id).where(
+    SupportRow.id == bindparam("support_id")
 )
 
 

@@ -15,7 +15,7 @@ from adapters.heads import HEADS, Tuning
 from service.classifier_settings import ClassifierSettings
 from service.storage.errors import Damaged
 from service.storage.records import ClassifierRecord, TuningState
-from service.storage.tables import Unreadable, checksum
+from service.storage.tables import Unreadable, is_as_written
 from service.stored_tuning import TuningError, no_head, read_tuning
 
 # Images that a message names.
@@ -103,7 +103,7 @@ def image_embeddings(rows: Sequence[Any], whose: Callable[[int], str]) -> ImageE
     other = [
         place
         for place, row in enumerate(rows)
-        if row.checksum is not None and row.checksum != checksum(row.frozen, row.corrected)
+        if not is_as_written(row.checksum, row.frozen, row.corrected)
     ]
     if other:
         raise Damaged(

@@ -17,7 +17,7 @@ from service.storage.change import Change
 from service.storage.change_log import log_not_followable
 from service.storage.class_rows import write_texts
 from service.storage.classifier_loading import load_classifier
-from service.storage.contents import HELD, IMAGE, OBJECT, Contents, KeptBytes
+from service.storage.contents import HELD, Contents, KeptBytes
 from service.storage.errors import Outdated
 from service.storage.fingerprints import Origin
 from service.storage.query_embeddings import query_embeddings
@@ -27,7 +27,6 @@ from service.storage.rows import tuning_columns
 from service.storage.statements import chunks
 from service.storage.tables import (
     ClassifierRow,
-    ContentObjectRow,
     ContentRow,
     ImageRow,
     TrainedPromptsRow,
@@ -37,12 +36,7 @@ from service.storage.transactions import one_state, writing
 from service.storage.uses import uses_of_image
 from service.tenancy import bare
 
-_HELD = (
-    select(*HELD)
-    .join(ImageRow, IMAGE)
-    .outerjoin(ContentObjectRow, OBJECT)
-    .where(ContentRow.image_id == bindparam("of"))
-)
+_HELD = HELD.where(ContentRow.image_id == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)

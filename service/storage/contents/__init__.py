@@ -6,10 +6,7 @@ from service.storage.contents.contents import Contents
 from service.storage.contents.kept_bytes import (
     HELD,
     HELD_OF_REMEMBERED,
-    IMAGE,
-    IMAGE_OF_REMEMBERED,
     OBJECT,
-    OBJECT_OF_REMEMBERED,
     KeptBytes,
 )
 from service.storage.contents.placing import refer
@@ -18,10 +15,7 @@ from service.storage.contents.sweeping import Sweeper
 __all__ = [
     "HELD",
     "HELD_OF_REMEMBERED",
-    "IMAGE",
-    "IMAGE_OF_REMEMBERED",
     "OBJECT",
-    "OBJECT_OF_REMEMBERED",
     "Contents",
     "KeptBytes",
     "Sweeper",

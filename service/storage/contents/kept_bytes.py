@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
+
 from service.storage.tables import (
     ContentObjectRow,
     ContentRow,
@@ -39,24 +41,28 @@ class KeptBytes(NamedTuple):
         return cls(row.content, row.store_id, row.key, nbytes, bare(digest))
 
 
-#: Columns for :meth:`KeptBytes.of`, of a statement with a join by :data:`IMAGE`, and an outer one
-#: by :data:`OBJECT`.
-HELD = (
-    ContentRow.content,
-    ContentObjectRow.store_id,
-    ContentObjectRow.key,
-    ContentObjectRow.nbytes,
-    ImageRow.content_key.label("digest"),
-)
-IMAGE = ImageRow.id == ContentRow.image_id
 OBJECT = ContentObjectRow.id == ContentRow.object_id
+#: Selects what :meth:`KeptBytes.of` reads, of images; where it is to be of some of them alone.
+HELD = (
+    select(
+        ContentRow.content,
+        ContentObjectRow.store_id,
+        ContentObjectRow.key,
+        ContentObjectRow.nbytes,
+        ImageRow.content_key.label("digest"),
+    )
+    .join(ImageRow, ImageRow.id == ContentRow.image_id)
+    .outerjoin(ContentObjectRow, OBJECT)
+)
 #: The same of remembered queries.
 HELD_OF_REMEMBERED = (
-    RememberedContentRow.content,
-    ContentObjectRow.store_id,
-    ContentObjectRow.key,
-    ContentObjectRow.nbytes,
-    RememberedRow.sha256.label("digest"),
+    select(
+        RememberedContentRow.content,
+        ContentObjectRow.store_id,
+        ContentObjectRow.key,
+        ContentObjectRow.nbytes,
+        RememberedRow.sha256.label("digest"),
+    )
+    .join(RememberedRow, RememberedRow.id == RememberedContentRow.remembered_id)
+    .outerjoin(ContentObjectRow, ContentObjectRow.id == RememberedContentRow.object_id)
 )
-IMAGE_OF_REMEMBERED = RememberedRow.id == RememberedContentRow.remembered_id
-OBJECT_OF_REMEMBERED = ContentObjectRow.id == RememberedContentRow.object_id

@@ -13,10 +13,6 @@ from service.settings.image_location import folder_of
 from service.storage.contents import (
     HELD,
     HELD_OF_REMEMBERED,
-    IMAGE,
-    IMAGE_OF_REMEMBERED,
-    OBJECT,
-    OBJECT_OF_REMEMBERED,
     Contents,
     KeptBytes,
 )
@@ -25,11 +21,8 @@ from service.storage.damage.rows import Pace
 from service.storage.damage.structure import is_damage
 from service.storage.errors import Damaged
 from service.storage.tables import (
-    ContentObjectRow,
     ContentRow,
-    ImageRow,
     RememberedContentRow,
-    RememberedRow,
 )
 
 logger = logging.getLogger("handful.storage")
@@ -37,30 +30,17 @@ logger = logging.getLogger("handful.storage")
 _PAGE = 256
 _ID: BindParameter[Any] = bindparam("of")
 _AFTER: BindParameter[Any] = bindparam("after")
-# Of each table: its ids, and by one of them the bytes and their digest.
-_TABLES: tuple[tuple[str, Any, Any], ...] = (
-    (
-        ContentRow.__tablename__,
-        select(ContentRow.image_id.label("id"))
-        .where(ContentRow.image_id > _AFTER)
-        .order_by(ContentRow.image_id)
-        .limit(_PAGE),
-        select(*HELD)
-        .join(ImageRow, IMAGE)
-        .outerjoin(ContentObjectRow, OBJECT)
-        .where(ContentRow.image_id == _ID),
-    ),
-    (
-        RememberedContentRow.__tablename__,
-        select(RememberedContentRow.remembered_id.label("id"))
-        .where(RememberedContentRow.remembered_id > _AFTER)
-        .order_by(RememberedContentRow.remembered_id)
-        .limit(_PAGE),
-        select(*HELD_OF_REMEMBERED)
-        .join(RememberedRow, IMAGE_OF_REMEMBERED)
-        .outerjoin(ContentObjectRow, OBJECT_OF_REMEMBERED)
-        .where(RememberedContentRow.remembered_id == _ID),
-    ),
+
+
+def _table(row_id: Any, held: Any) -> tuple[str, Any, Any]:
+    """Name of a table by its key, a page of its ids, and by one of them the bytes and digest."""
+    ids = select(row_id.label("id")).where(row_id > _AFTER).order_by(row_id).limit(_PAGE)
+    return row_id.table.name, ids, held.where(row_id == _ID)
+
+
+_TABLES = (
+    _table(ContentRow.__table__.c.image_id, HELD),
+    _table(RememberedContentRow.__table__.c.remembered_id, HELD_OF_REMEMBERED),
 )
 
 
@@ -125,10 +105,8 @@ def _damaged(
             pace(len(contents.read(held)))
     except ImageDamaged as problem:
         yield Damage("image", str(problem.detail), table, (row_id,))
-        return
     except StorageUnavailable as problem:
         logger.warning("bytes of images could not be compared: %s", problem.detail)
-        return
 
 
 def _is_folder(contents: Contents, store_id: int) -> bool:

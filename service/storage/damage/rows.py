@@ -119,10 +119,10 @@ def damaged_rows(engine: Engine, table: Table, pace: Pace, *, fills: bool) -> It
                     yield Damage("row", said, table.name, tuple(one))
             last = ids[-1] if ids else None
         except StorageUnavailable as problem:
-            if not is_damage(_driver_error(problem)):
+            if not is_damage(problem.__cause__):
                 raise
             beyond = "" if after is None else f" beyond {after}"
-            said = f"{table.name} cannot be read{beyond}: {_driver_error(problem)}"
+            said = f"{table.name} cannot be read{beyond}: {problem.__cause__}"
             yield Damage("structure", said, table.name)
             return
         else:
@@ -219,10 +219,6 @@ def _fill(
             session.connection().execute(fill, list(missing))
     except StorageFull:
         pass  # the next check tries again
-
-
-def _driver_error(problem: BaseException) -> BaseException | None:
-    return problem.__cause__
 
 
 def _nbytes(row: Row[Any]) -> int:

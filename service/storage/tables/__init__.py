@@ -11,7 +11,7 @@ from service.storage.tables.access import (
     TenantLimitsRow,
 )
 from service.storage.tables.base import Base, table_of
-from service.storage.tables.checksums import checksum
+from service.storage.tables.checksums import checksum, is_as_written
 from service.storage.tables.classifiers import (
     BackboneRow,
     ChangeRow,
@@ -89,6 +89,7 @@ __all__ = [
     "VerdictRow",
     "ViewsRow",
     "checksum",
+    "is_as_written",
     "now",
     "table_of",
 ]

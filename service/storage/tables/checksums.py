@@ -26,6 +26,11 @@ def checksum(*blobs: bytes | None) -> int | None:
     return found
 
 
+def is_as_written(stored: int | None, *blobs: bytes | None) -> bool:
+    """Whether bytes have the checksum that is stored beside them, if one is."""
+    return stored is None or stored == checksum(*blobs)
+
+
 def checksum_of(*columns: str) -> MappedColumn[Any]:
     """A column with the checksum of others, filled in with whatever row is inserted.
 
