@@ -17,10 +17,8 @@ packets, or are slow, need root as well, and are left out where it lacks.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from tests.campaigns.consistency.deployments import (
     on_sqlite,
 )
 from tests.campaigns.consistency.planted import PLANTED
+from tests.campaigns.found_log import FoundLog
 from tests.tiny_vit import write_tiny_vit
 
 FAULTS = {
@@ -58,18 +57,14 @@ _BATCH = 25
 def main() -> int:
     """Run what is not in the log yet; the status is 1 where a promise was not kept."""
     asked = _arguments()
-    log = Path(asked.log or tempfile.mkdtemp(prefix="consistency-"))
-    log.mkdir(parents=True, exist_ok=True)
-    lines = log / "found.jsonl"
-    done = {line["batch"]: line for line in _read(lines)}
+    log = FoundLog(asked.log, "consistency", "batch")
+    done = log.lines
     kills, batch = 0, 0
     while kills < asked.kills:
         name = f"{asked.on} {asked.planted or 'as it is'} {asked.seed} {batch}"
         if name not in done:
-            found = _batch(asked, batch, log / f"{name.replace(' ', '-')}.jsonl")
-            done[name] = _line(name, found)
-            with lines.open("a") as file:
-                file.write(json.dumps(done[name]) + "\n")
+            found = _batch(asked, batch, log.folder / f"{name.replace(' ', '-')}.jsonl")
+            log.add(_line(name, found))
             print(_told(done[name]), flush=True)
         kills += sum(n for kind, n in done[name]["faults"].items() if kind in _KILLS)
         batch += 1
@@ -150,12 +145,6 @@ def _summary(lines: list[dict[str, Any]]) -> int:
     wrong = [line for line in lines if not line["is_well"]]
     print(f"{len(wrong)} batches in which a promise was not kept")
     return 1 if wrong else 0
-
-
-def _read(file: Path) -> Iterator[dict[str, Any]]:
-    if file.exists():
-        for line in file.read_text().splitlines():
-            yield json.loads(line)
 
 
 def _arguments() -> argparse.Namespace:

@@ -13,11 +13,10 @@ is there already is not run again, so whatever is broken off goes on where it wa
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,26 +27,22 @@ from tests.campaigns.damage.damages import EVERYTHING, OF_KILLED
 from tests.campaigns.damage.flips import flipped
 from tests.campaigns.damage.planted import PLANTED
 from tests.campaigns.damage.rounds import run
+from tests.campaigns.found_log import FoundLog
 
 
 def main() -> int:
     """Run what is not in the log yet; the status is 1 where damage was missed or wrongly told."""
     asked = _arguments()
-    log = Path(asked.log or tempfile.mkdtemp(prefix="damage-"))
-    log.mkdir(parents=True, exist_ok=True)
-    lines = log / "found.jsonl"
-    done = {line["name"]: line for line in _read(lines)}
+    log = FoundLog(asked.log, "damage", "name")
 
     def note(name: str, found: Callable[[], dict[str, Any]]) -> None:
-        if name not in done:
-            done[name] = {"name": name, **found()}
-            with lines.open("a") as file:
-                file.write(json.dumps(done[name]) + "\n")
+        if name not in log.lines:
+            log.add({"name": name, **found()})
 
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         _flips(asked, Path(folder), note)
         _rounds(asked, Path(folder), note)
-    return _summary(list(done.values()))
+    return _summary(list(log.lines.values()))
 
 
 def _flips(
@@ -108,12 +103,6 @@ def _summary(lines: list[dict[str, Any]]) -> int:
     for line in wrong:
         print(line["name"], line["kind"], *line["failures"], sep="\n  ")
     return 1 if wrong or noticed < changed else 0
-
-
-def _read(file: Path) -> Iterator[dict[str, Any]]:
-    if file.exists():
-        for line in file.read_text().splitlines():
-            yield json.loads(line)
 
 
 def _arguments() -> argparse.Namespace:

@@ -25,13 +25,13 @@ lies in FOLDER/faults, and can be sent again to a new service.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns.found_log import FoundLog
 from tests.campaigns.requests.campaign import Found, Plan, run
 from tests.campaigns.requests.memory import MIB
 from tests.campaigns.requests.planted import PLANTED
@@ -54,10 +54,8 @@ def main() -> int:
 
 
 def _batches(asked: argparse.Namespace, backbone: str) -> int:
-    log = Path(asked.log or tempfile.mkdtemp(prefix="requests-"))
-    log.mkdir(parents=True, exist_ok=True)
-    lines = log / "found.jsonl"
-    done = {line["batch"]: line for line in _read(lines)}
+    log = FoundLog(asked.log, "requests", "batch")
+    done = log.lines
     planted = PLANTED.get(asked.planted)
     shown = []
     for number, left in enumerate(range(asked.requests, 0, -asked.batch)):
@@ -65,7 +63,7 @@ def _batches(asked: argparse.Namespace, backbone: str) -> int:
         name = f"{mode} {asked.planted or 'as it is'} {asked.seed} {number}"
         if name not in done:
             plan = Plan(mode=mode, requests=min(asked.batch, left), seed=f"{asked.seed} {number}")
-            kept = Kept(log / "faults", f"{number}-{mode}", mode)
+            kept = Kept(log.folder / "faults", f"{number}-{mode}", mode)
 
             def progress(found: Found, kept: Kept = kept) -> None:
                 kept.add(found.tally.faults)
@@ -73,12 +71,10 @@ def _batches(asked: argparse.Namespace, backbone: str) -> int:
 
             with tempfile.TemporaryDirectory() as folder:
                 found = run(plan, Path(folder), backbone, planted, progress)
-                done[name] = _line(name, found)
                 kept.add(found.faults)
                 if found.faults:
                     kept.add_log(Path(folder) / "server.log")
-            with lines.open("a") as file:
-                file.write(json.dumps(done[name]) + "\n")
+            log.add(_line(name, found))
             print(_told(done[name]), flush=True)
         shown.append(done[name])
     return _summary(shown)
@@ -131,10 +127,6 @@ def _summary(lines: list[dict[str, Any]]) -> int:
     faults = [fault for line in lines for fault in line["faults"]]
     print(f"{len(faults)} faults")
     return 1 if faults else 0
-
-
-def _read(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def _arguments() -> argparse.Namespace:
