@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Engine,
     Float,
@@ -33,6 +34,7 @@ from service.storage.errors import Damaged
 from service.storage.tables import (
     Base,
     ClassRow,
+    IdempotencyRow,
     ImageRow,
     Moment,
     PromptedRow,
@@ -85,6 +87,8 @@ _CHECKED: Mapping[str, _Checked] = {
     ),
 }
 _PROMPTS = TrainedPromptsRow.__tablename__
+# Rows of a page where one may have 16 MiB, or 1 MiB.
+_PAGES = {_PROMPTS: 1, IdempotencyRow.__tablename__: 16}
 
 
 def damaged_rows(engine: Engine, table: Table, pace: Pace, *, fills: bool) -> Iterator[Damage]:
@@ -146,10 +150,11 @@ def all_tables() -> list[Table]:
 def _page(
     engine: Engine,
     columns: Sequence[ColumnElement[Any]],
-    keys: Sequence[ColumnElement[Any]],
+    keys: Sequence[Column[Any]],
     after: tuple[Any, ...] | None,
 ) -> list[Row[Any]]:
-    statement = select(*columns).order_by(*keys).limit(_PAGE)
+    most = _PAGES.get(keys[0].table.name, _PAGE)
+    statement = select(*columns).order_by(*keys).limit(most)
     if after is not None:
         beyond = keys[0] > after[0] if len(keys) == 1 else tuple_(*keys) > tuple_(*after)
         statement = statement.where(beyond)
