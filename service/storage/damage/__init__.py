@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.storage.damage.finding import MENDS, Damage, Kind
+from service.storage.damage.finding import MENDS, Damage, Found, Kind
 from service.storage.damage.looking import find_damage
 from service.storage.damage.scrubbing import Scrubber
 from service.storage.damage.turns import CheckTurns, LastCheck
@@ -11,6 +11,7 @@ __all__ = [
     "MENDS",
     "CheckTurns",
     "Damage",
+    "Found",
     "Kind",
     "LastCheck",
     "Scrubber",

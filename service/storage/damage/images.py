@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, Engine, Select, bindparam, select
@@ -16,31 +16,41 @@ from service.storage.contents import (
     Contents,
     KeptBytes,
 )
+from service.storage.contents.object_store import AGAIN
 from service.storage.damage.finding import Damage
 from service.storage.damage.rows import Pace
 from service.storage.damage.structure import is_damage
-from service.storage.errors import Damaged
+from service.storage.errors import Damaged, StorageError
 from service.storage.tables import (
+    ContentObjectRow,
     ContentRow,
+    ContentStoreRow,
     RememberedContentRow,
 )
 
-logger = logging.getLogger("handful.storage")
-
 _PAGE = 256
+# Images of a store that cannot be read, one after the other, until no more of it are tried.
+_IN_A_ROW = 20
 _ID: BindParameter[Any] = bindparam("of")
 _AFTER: BindParameter[Any] = bindparam("after")
 
 
-def _table(row_id: Any, held: Any) -> tuple[str, Any, Any]:
-    """Name of a table by its key, a page of its ids, and by one of them the bytes and digest."""
-    ids = select(row_id.label("id")).where(row_id > _AFTER).order_by(row_id).limit(_PAGE)
+def _table(row_id: Any, object_id: Any, held: Any) -> tuple[str, Any, Any]:
+    """A table's name, a page of its ids with their stores, and bytes and digest by one id."""
+    ids = (
+        select(row_id.label("id"), ContentObjectRow.store_id)
+        .outerjoin(ContentObjectRow, ContentObjectRow.id == object_id)
+        .where(row_id > _AFTER)
+        .order_by(row_id)
+        .limit(_PAGE)
+    )
     return row_id.table.name, ids, held.where(row_id == _ID)
 
 
+_OF_IMAGES, _OF_REMEMBERED = ContentRow.__table__.c, RememberedContentRow.__table__.c
 _TABLES = (
-    _table(ContentRow.__table__.c.image_id, HELD),
-    _table(RememberedContentRow.__table__.c.remembered_id, HELD_OF_REMEMBERED),
+    _table(_OF_IMAGES.image_id, _OF_IMAGES.object_id, HELD),
+    _table(_OF_REMEMBERED.remembered_id, _OF_REMEMBERED.object_id, HELD_OF_REMEMBERED),
 )
 
 
@@ -52,18 +62,19 @@ def damaged_images(
     Args:
         engine: Of the database.
         contents: Its images.
-        pace: Called after each.
+        pace: Called after each that is read, and after each page.
         buckets: Whether those in buckets are read, too, which has its price there.
 
     Raises:
         StorageUnavailable: The database cannot be used now, and not for its damage.
     """
+    stores = _Stores(engine, contents, buckets=buckets)
     for table, ids, one in _TABLES:
         after = 0
         while True:
             try:
                 with engine.connect() as connection:
-                    found = connection.scalars(ids, {"after": after}).all()
+                    found = connection.execute(ids, {"after": after}).all()
             except StorageUnavailable as problem:
                 if not is_damage(problem.__cause__):
                     raise
@@ -71,43 +82,140 @@ def damaged_images(
                 break
             if not found:
                 break
-            for row_id in found:
-                yield from _damaged(engine, contents, pace, table, one, row_id, buckets=buckets)
-            after = found[-1]
+            for row_id, store_id in found:
+                if stores.reads(store_id, table, row_id):
+                    damage, nbytes = _compared(engine, stores, table, one, row_id)
+                    if damage is not None:
+                        yield damage
+                    pace(nbytes)
+            after = found[-1].id
+            pace(0)
+    yield from stores.unreadable()
 
 
-def _damaged(
-    engine: Engine,
-    contents: Contents,
-    pace: Pace,
-    table: str,
-    one: Select[Any],
-    row_id: int,
-    *,
-    buckets: bool,
-) -> Iterator[Damage]:
+def _compared(
+    engine: Engine, stores: _Stores, table: str, one: Select[Any], row_id: int
+) -> tuple[Damage | None, int]:
+    """The damage of an image, and how many bytes were read."""
     try:
         with engine.connect() as connection:
             row = connection.execute(one, {"of": row_id}).one_or_none()
     except StorageUnavailable as problem:
         if not is_damage(problem.__cause__):
             raise
-        yield Damage("image", "the bytes of an image cannot be read", table, (row_id,))
-        return
+        return Damage("image", "the bytes of an image cannot be read", table, (row_id,)), 0
     except (Damaged, TypeError) as error:
-        yield Damage("row", f"where an image's bytes are cannot be read: {error}", table, (row_id,))
-        return
+        said = f"where an image's bytes are cannot be read: {error}"
+        return Damage("row", said, table, (row_id,)), 0
     if row is None:  # deleted meanwhile
-        return
-    held = KeptBytes.of(row)
+        return None, 0
     try:
-        if buckets or held.store_id is None or _is_folder(contents, held.store_id):
-            pace(len(contents.read(held)))
+        return None, stores.read(KeptBytes.of(row), table, row_id)
     except ImageDamaged as problem:
-        yield Damage("image", str(problem.detail), table, (row_id,))
-    except StorageUnavailable as problem:
-        logger.warning("bytes of images could not be compared: %s", problem.detail)
+        return Damage("image", str(problem.detail), table, (row_id,)), 0
 
 
-def _is_folder(contents: Contents, store_id: int) -> bool:
-    return folder_of(contents.store(store_id).location) is not None
+@dataclass(slots=True)
+class _Store:
+    """A folder or bucket, and what of it cannot be read.
+
+    Attributes:
+        skipped: It is not to be read at all.
+        given_up: Neither is the rest of it.
+        images: That could not be compared.
+        why: The first could not.
+        first: Table and key of that one.
+        in_a_row: That could not be read, since the last one that could.
+    """
+
+    location: str
+    skipped: bool = False
+    given_up: bool = False
+    images: int = 0
+    why: str = ""
+    first: tuple[str, int] = ("", 0)
+    in_a_row: int = 0
+
+    def fail(self, why: str, table: str, row_id: int) -> None:
+        """One more image cannot be read."""
+        if not self.images:
+            self.why, self.first = why, (table, row_id)
+        self.images += 1
+        self.in_a_row += 1
+        self.given_up = self.given_up or self.in_a_row >= _IN_A_ROW
+
+
+class _Stores:
+    """What is read of the stores of a database in one check.
+
+    A store that cannot be opened, or of which many objects in a row cannot be read, is given up:
+    each try may take seconds, and lines of the log.
+    """
+
+    def __init__(self, engine: Engine, contents: Contents, *, buckets: bool) -> None:
+        self._engine, self._contents, self._buckets = engine, contents, buckets
+        self._stores: dict[int, _Store] = {}
+
+    def reads(self, store_id: int | None, table: str, row_id: int) -> bool:
+        """Whether an image is to be read; one that cannot be is counted."""
+        if store_id is None:
+            return True
+        store = self._of(store_id)
+        if store.given_up:
+            store.fail(store.why, table, row_id)
+        return not store.skipped and not store.given_up
+
+    def read(self, held: KeptBytes, table: str, row_id: int) -> int:
+        """Read and compare an image; how many bytes were read.
+
+        Raises:
+            ImageDamaged: They are not there, or are others.
+        """
+        store = None if held.store_id is None else self._of(held.store_id)
+        try:
+            content = self._contents.read(held)
+        except StorageUnavailable as problem:
+            if store is not None:
+                store.fail(_why(problem), table, row_id)
+            return 0
+        if store is not None:
+            store.in_a_row = 0
+        return len(content)
+
+    def unreadable(self) -> Iterator[Damage]:
+        """What could not be compared, a place for each store."""
+        for store in self._stores.values():
+            if store.images:
+                table, row_id = store.first
+                said = f"images of {store.location} cannot be read now: {store.images}"
+                yield Damage("store", f"{said} ({store.why}); the first:", table, (row_id,))
+
+    def _of(self, store_id: int) -> _Store:
+        if (known := self._stores.get(store_id)) is not None:
+            return known
+        of = select(ContentStoreRow.location).where(ContentStoreRow.id == store_id)
+        try:
+            with self._engine.connect() as connection:
+                location = connection.scalar(of)
+        except (Damaged, StorageUnavailable) as error:
+            if not (isinstance(error, Damaged) or is_damage(error.__cause__)):
+                raise
+            location = None
+        if location is None:
+            found = _Store(f"the store {store_id}", given_up=True, why="its row cannot be read")
+        elif folder_of(location) is None and not self._buckets:
+            found = _Store(location, skipped=True)
+        else:
+            found = _Store(location)
+            try:
+                self._contents.store(store_id)
+            except StorageUnavailable as problem:
+                found.given_up, found.why = True, _why(problem)
+        self._stores[store_id] = found
+        return found
+
+
+def _why(problem: StorageUnavailable) -> str:
+    cause = problem.__cause__
+    told = cause if isinstance(cause, StorageError) else problem.detail
+    return str(told).removesuffix(AGAIN).rstrip(". ")

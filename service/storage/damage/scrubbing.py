@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -19,7 +18,7 @@ from sqlalchemy import Engine
 
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.contents import Contents
-from service.storage.damage.finding import KINDS, Damage
+from service.storage.damage.finding import KINDS, Damage, Found
 from service.storage.damage.looking import find_damage
 from service.storage.damage.structure import is_damage
 from service.storage.damage.turns import CheckTurns, LastCheck
@@ -51,8 +50,11 @@ Mend = Callable[[Damage], bool]
 
 # Bytes a second that are read, and the share of the time in which they are: whichever is slower.
 BYTES_PER_SECOND, SHARE = 32 * 2**20, 0.25
-# Seconds until the first look, between two looks, between two signs of life, and lines of the log.
+# Seconds until the first look, between two looks, between two signs of life.
 _FIRST, _LOOK, _BEAT = 10.0, 60.0, 60.0
+# From a check that failed to the next one, at least: each reads a file without pauses.
+_RETRY = timedelta(hours=1)
+# Of the log.
 _LINES = 20
 
 for kind in KINDS:
@@ -61,7 +63,7 @@ for kind in KINDS:
 
 
 class Ended(Exception):
-    """The scrubber is closed; what it has begun is begun anew by the next one."""
+    """The scrubber is closed, or another process has taken its turn, which begins anew."""
 
 
 class Scrubber:
@@ -98,7 +100,8 @@ class Scrubber:
         self._closed = Event()
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._begun, self._beat = 0.0, 0.0
+        self._begun, self._not_before = 0.0, 0.0
+        self._outrun = False  # another process checks
         self._thread = Thread(target=self._run, name="scrubbing", daemon=True)
         if hours > 0:
             self._thread.start()
@@ -106,16 +109,14 @@ class Scrubber:
     @property
     def state(self) -> State:
         """What the last check has found."""
-        if self._lost or (self._last is not None and self._last.damage):
+        if self._lost or (self._last is not None and self._last.found.counts):
             return "damaged"
         return "unchecked" if self._last is None else "sound"
 
     def close(self) -> None:
         """Stop."""
         self._closed.set()
-        with self._lock:
-            if self._connection is not None:
-                self._connection.interrupt()
+        self._interrupt()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -125,11 +126,11 @@ class Scrubber:
         while not self._closed.wait(wait):
             wait = min(_LOOK, pause)
             try:
-                self._tell(self._turns.last())
-                if self._turns.is_due(self._pause) and self._turns.take():
-                    self._check()
+                self._look()
             except Ended:
-                return
+                if self._closed.is_set():
+                    return
+                logger.warning("another process has begun this check for damage anew")
             except (StorageFull, StorageUnavailable, Outdated, sqlite3.OperationalError) as error:
                 if self._closed.is_set():
                     return
@@ -140,10 +141,22 @@ class Scrubber:
             except Exception:
                 logger.exception("the database cannot be checked for damage")
 
+    def _look(self) -> None:
+        """Tell what the last check has found, and make the next one if it is due."""
+        self._tell(self._turns.last())
+        if monotonic() < self._not_before:
+            return
+        if self._turns.is_due(self._pause) and self._turns.take():
+            try:
+                self._check()
+            except BaseException:
+                self._give_up()
+                raise
+
     def _check(self) -> None:
-        begun = self._begun = self._beat = monotonic()
-        left: list[Damage] = []
-        try:
+        begun = self._begun = monotonic()
+        found = Found()
+        with self._beating():
             for damage in find_damage(
                 self._engine,
                 self._contents,
@@ -152,21 +165,45 @@ class Scrubber:
                 buckets=False,
                 begun=self._interruptible,
             ):
-                if self._closed.is_set():
-                    raise Ended
+                self._go_on()
                 if not self._mended(damage):
-                    left.append(damage)
-                    if len(left) <= _LINES:
+                    found.add(damage)
+                    if found.places <= _LINES:
                         logger.error("damaged: %s", damage)
-        except BaseException:
-            with suppress(StorageFull, StorageUnavailable):
-                self._turns.let_go()
-            raise
-        seconds = monotonic() - begun
-        if len(left) > _LINES:
-            logger.error("damaged: %d more; handful check names all", len(left) - _LINES)
-        self._tell(LastCheck(datetime.now(UTC), seconds, tuple(left)))
-        self._turns.end(seconds, left, self._pause)
+        if found.places > _LINES:
+            logger.error("damaged: %d more; handful check names all", found.places - _LINES)
+        last = LastCheck(datetime.now(UTC), monotonic() - begun, found)
+        self._tell(last)
+        self._turns.end(last, self._pause)
+
+    def _give_up(self) -> None:
+        pause = timedelta() if self._closed.is_set() else min(_RETRY, self._pause)
+        try:
+            self._turns.let_go(pause)
+        except (StorageFull, StorageUnavailable):
+            self._not_before = monotonic() + pause.total_seconds()
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Give signs of life by a thread, whatever takes how long, and end where none counts."""
+        self._outrun = False
+        ended = Event()
+
+        def beat() -> None:
+            while not ended.wait(_BEAT):
+                with suppress(StorageFull, StorageUnavailable):  # the next one may be written
+                    if not self._turns.beat():
+                        self._outrun = True
+                        self._interrupt()
+                        return
+
+        thread = Thread(target=beat, name="scrubbing-beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _mended(self, damage: Damage) -> bool:
         try:
@@ -183,36 +220,37 @@ class Scrubber:
         """Say that not even the turns can be read, so that this cannot be written down."""
         damage = Damage("structure", f"the database cannot be read: {error}")
         logger.error("damaged: %s", damage)
-        self._tell(LastCheck(datetime.now(UTC), 0.0, (damage,)))
+        found = Found()
+        found.add(damage)
+        self._tell(LastCheck(datetime.now(UTC), 0.0, found))
 
     def _tell(self, last: LastCheck | None) -> None:
         if last is None or (self._last is not None and last.ended_at < self._last.ended_at):
             return  # what this process has found last could not be written down
         self._last = last
-        counts = Counter(one.kind for one in (*last.damage, *self._lost))
         for kind in KINDS:
-            DAMAGED.labels(kind).set(counts[kind])
+            lost = sum(one.kind == kind for one in self._lost)
+            DAMAGED.labels(kind).set(last.found.counts.get(kind, 0) + lost)
         CHECKED.set(last.ended_at.timestamp())
         SECONDS.set(last.seconds)
 
     def _pace(self, nbytes: int) -> None:
-        now = monotonic()
-        spent = now - self._begun
-        if self._closed.wait(max(nbytes / BYTES_PER_SECOND, spent * (1 / SHARE - 1))):
-            raise Ended
+        spent = monotonic() - self._begun
+        self._closed.wait(max(nbytes / BYTES_PER_SECOND, spent * (1 / SHARE - 1)))
+        self._go_on()
         self._begun = monotonic()
-        if self._begun - self._beat > _BEAT:
-            self._beat = self._begun
-            self._turns.beat()
+
+    def _go_on(self) -> None:
+        if self._closed.is_set() or self._outrun:
+            raise Ended
 
     def _interruptible(self, connection: sqlite3.Connection | None) -> None:
         with self._lock:
             self._connection = connection
-        if self._closed.is_set():
-            raise Ended
+        self._go_on()
+        self._begun = monotonic()  # what SQLite does by itself has no pauses, and none after it
 
-
-def counted(damage: Sequence[Damage]) -> str:
-    """How many there are of each kind, in words."""
-    counts = Counter(one.kind for one in damage)
-    return ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()

@@ -12,6 +12,17 @@ from service.storage.damage.finding import Damage
 
 # What one check says at most.
 _MOST = 100
+# Errors of damaged pages, and of reading: EIO is CORRUPTFS to newer versions, READ to others.
+_OF_SQLITE = (
+    "SQLITE_CORRUPT",
+    "SQLITE_NOTADB",
+    "SQLITE_IOERR_READ",
+    "SQLITE_IOERR_SHORT_READ",
+    "SQLITE_IOERR_CORRUPTFS",
+    "SQLITE_IOERR_DATA",
+)
+# data_corrupted, index_corrupted, io_error, undefined_file.
+_OF_POSTGRESQL = ("XX001", "XX002", "58030", "58P01")
 
 
 def structural_damage(
@@ -53,7 +64,6 @@ def structural_damage(
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether an error of a driver says that stored pages are damaged."""
+    """Whether an error of a driver says that stored pages are damaged, or cannot be read."""
     name = getattr(error, "sqlite_errorname", "") or ""
-    state = getattr(error, "sqlstate", "") or ""  # data_corrupted, index_corrupted
-    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or state in ("XX001", "XX002")
+    return name.startswith(_OF_SQLITE) or getattr(error, "sqlstate", "") in _OF_POSTGRESQL

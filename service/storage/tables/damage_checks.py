@@ -26,4 +26,4 @@ class DamageCheckRow(Base):
     beat: Mapped[datetime | None] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
     seconds: Mapped[float | None]
-    found: Mapped[list[Any] | None] = mapped_column(NULLABLE_JSON)
+    found: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
