@@ -3,19 +3,35 @@ for it."""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, event, insert, select, text, update
 
 from service.problems import ClassifierDamaged
 from service.storage.contents import Contents
-from service.storage.damage import CheckTurns, Damage, find_damage
+from service.storage.damage import Damage, find_damage
+from service.storage.damage.rows import damaged_rows
 from service.storage.store import Store
-from service.storage.tables import ClassRow, ContentRow, ImageRow, checksum, table_of
+from service.storage.tables import (
+    ClassRow,
+    ContentRow,
+    IdempotencyRow,
+    ImageRow,
+    PromptRow,
+    RememberedRow,
+    TrainedPromptsRow,
+    checksum,
+    table_of,
+)
+from service.storage.uses import uses_of_image
 from tests.service.databases import only_sqlite
-from tests.service.stored import OWN, create, loaded, support, write
+from tests.service.storage.test_picture_lookup import remember
+from tests.service.stored import OWN, create, loaded, sha256_of, support, write
 
 
 def damage_of(engine: Engine, *, fills: bool = False) -> list[Damage]:
@@ -127,23 +143,98 @@ def test_rows_of_earlier_versions_get_their_checksum_once(engine: Engine, store:
     assert all(row.checksum is not None for row in after[0])
 
 
-def test_one_process_checks_and_all_see_what_it_found(engine: Engine) -> None:
-    one, two = CheckTurns(engine, "1"), CheckTurns(engine, "2")
-    day = timedelta(days=1)
-    assert one.is_due(day)
-    assert one.take()
-    assert not two.is_due(day)
-    assert not two.take()
-    assert two.last() is None
-    found = Damage("image", "gone", "image_contents", (3,), ("/v1/classifiers/ü",))
-    one.end(1.5, [found], day)
-    last = two.last()
-    assert last is not None
-    assert (last.damage, last.seconds) == ((found,), 1.5)
-    assert not two.is_due(day)
-    assert two.is_due(timedelta(hours=1))  # the setting was another one before
-    two.ask()
-    assert two.is_due(day)
-    assert two.take()
-    two.let_go()
-    assert one.take()
+def test_large_rows_are_read_a_few_at_a_time(engine: Engine, store: Store) -> None:
+    mebibyte, now = bytes(2**20), datetime.now(UTC)
+    prompts = [
+        {
+            "name": f"p{number}",
+            "sha256": hashlib.sha256(mebibyte).hexdigest(),
+            "model": OWN.fingerprint,
+            "fingerprint": OWN.fingerprint,
+            "described": {},
+            "content": mebibyte,
+        }
+        for number in range(3)
+    ]
+    answers = [
+        {
+            "digest": f"{number:064x}",
+            "request": "r",
+            "fingerprint": "f",
+            "created_at": now,
+            "body": mebibyte[: 2**16],
+        }
+        for number in range(20)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(TrainedPromptsRow), prompts)
+        connection.execute(insert(IdempotencyRow), answers)
+    pages: list[int] = []
+    for table in map(table_of, (TrainedPromptsRow, IdempotencyRow)):
+        assert list(damaged_rows(engine, table, pages.append, fills=False)) == []
+    assert [round(nbytes / 2**16) for nbytes in pages] == [16, 16, 16, 16, 4]
+
+
+def test_whose_it_is_is_told_with_the_tenant(engine: Engine) -> None:
+    store = Store(engine, OWN)
+    for name in ("a", "acme/a"):
+        create(store, name, "ant")
+        write(store, name, added=(support(1, "ant"),))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE classifiers SET templates = '{\"a\": 1}'"))
+        connection.execute(update(ContentRow).values(content=b"3"))
+    own, other, image, image_of_other = damage_of(engine)
+    assert own.uses == ("/v1/classifiers/a",)
+    assert other.uses == ("/v1/classifiers/a (tenant acme)",)
+    assert "tenant" not in str(image)
+    assert str(image_of_other).endswith("(tenant acme)")
+    with engine.connect() as connection:  # answers to tenants do not say how they are called here
+        assert "tenant" not in uses_of_image(connection, 2)[0]
+
+
+def test_remembered_queries_and_prompts_are_told_by_their_paths_and_others_by_their_keys(
+    engine: Engine,
+) -> None:
+    store = Store(engine, OWN)
+    create(store, "acme/a", "ant")
+    remember(engine, store, "acme/a", sha256_of(1), b"other bytes")
+    prompts = {"tenant": "acme", "name": "p", "sha256": "0", "model": "m", "described": {}}
+    text_of_nobody = {"key": "k", "used_at": 0, "embedding": b"1", "checksum": 1}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(TrainedPromptsRow),
+            [{**prompts, "fingerprint": OWN.fingerprint, "content": b"1"}],
+        )
+        connection.execute(insert(PromptRow), [text_of_nobody])
+        connection.execute(update(RememberedRow).values(corrected=b"1"))
+    told = {found.table: str(found) for found in damage_of(engine)}
+    query = f" /v1/classifiers/a/inbox/{sha256_of(1)[:32]} (tenant acme)"
+    assert told["trained_prompts"].endswith(" /v1/prompts/p (tenant acme)")
+    assert told["remembered"].endswith(query)
+    assert told["remembered_contents"].endswith(query)
+    assert told["prompt_embeddings"].endswith(" is damaged (prompt_embeddings 1)")
+
+
+@only_sqlite
+def test_what_a_disk_cannot_read_is_damage(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_READ"
+
+    class Unreadable(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if "integrity_check" in sql:
+                raise error
+            return super().execute(sql, *parameters)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Unreadable))
+
+    @event.listens_for(engine, "do_execute")
+    def fail(_: Any, statement: str, *__: Any) -> None:
+        if "FROM images" in statement:
+            raise error
+
+    found = damage_of(engine)
+    assert [(one.kind, one.table) for one in found] == [("structure", ""), ("structure", "images")]
+    assert found[0].said == "the database cannot be read: disk I/O error"
