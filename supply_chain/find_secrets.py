@@ -3,8 +3,9 @@
 python -m supply_chain.find_secrets               # all files, as make lint does
 python -m supply_chain.find_secrets FILE [...]    # these
 
-Detectors are those of detect-secrets. Its own command takes a minute and a half of a processor for
-what this takes seconds for, as a detector here sees only those lines that its patterns are in.
+Detectors are those of detect-secrets, and two beside them. Its own command takes a minute and a
+half of a processor for what this takes seconds for, as a detector here sees only those lines that
+its patterns are in.
 Exit status: 1, there is something that is not known to be no secret.
 """
 
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.filters import heuristic
@@ -40,7 +42,8 @@ NO_SECRETS: tuple[tuple[str, str, str], ...] = (
         "the key of examples in the OpenAPI document",
     ),
     (r"service/images/base64_text\.py", "ABCDEFGHIJKLMNOPQ.*", "the alphabet of base64"),
-    (r"adapters/heads/__init__\.py", "[ ]APEPlusPlus", "the name of a head"),
+    (r"adapters/heads/(__init__|ape)\.py", "[ ]APE(PlusPlus|Parameters)", "names of a head"),
+    (r"supply_chain/find_secrets\.py", "Handful Key|Hex Token", "names of kinds of them"),
     (r"deploy/helm/.*|tests/deploy/.*", "key|handful-[a-z]+", "names of Kubernetes' Secrets"),
     (r"tests/deploy/test_compose\.py", "HANDFUL_DATABASE_URL", "the name of a variable"),
     (
@@ -65,11 +68,25 @@ A secret that was committed is known: revoke it first, then take it out. What is
 and a reason in supply_chain/find_secrets.py."""
 
 
+class HandfulKeyDetector(RegexBasedDetector):
+    """Keys of Handful, as service/access/key_text.py makes them."""
+
+    secret_type = "Handful Key"
+    denylist = (re.compile(r"handful_[0-9a-f]{16}_[A-Za-z0-9_-]{43}"),)
+
+
+class HexTokenDetector(RegexBasedDetector):
+    """Tokens of hexadecimal digits, as Label Studio's are, where a word says that they are one."""
+
+    secret_type = "Hex Token"
+    denylist = (re.compile(r"token['\"]?\s*[:=\s]\s*['\"]?([0-9a-f]{32,})", re.IGNORECASE),)
+
+
 def _detectors() -> list[tuple[BasePlugin, list[re.Pattern[str]]]]:
     """Detectors, each with patterns of which one is in each line that it finds something in."""
     found: list[tuple[BasePlugin, list[re.Pattern[str]]]] = []
     kinds: Mapping[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
-    for kind in kinds.values():
+    for kind in (*kinds.values(), HandfulKeyDetector, HexTokenDetector):
         if kind.__name__ in _LEFT_OUT:
             continue
         detector = kind()
@@ -85,7 +102,7 @@ def _detectors() -> list[tuple[BasePlugin, list[re.Pattern[str]]]]:
     return found
 
 
-def _is_none(file: str, line: str, secret: str) -> bool:
+def _is_none(file: str, secret: str) -> bool:
     """Whether it is known to be no secret."""
     if any(re.fullmatch(files, file) and re.fullmatch(it, secret) for files, it, _ in NO_SECRETS):
         return True
@@ -95,7 +112,6 @@ def _is_none(file: str, line: str, secret: str) -> bool:
         or heuristic.is_templated_secret(secret)
         or heuristic.is_prefixed_with_dollar_sign(secret)
         or heuristic.is_not_alphanumeric_string(secret)
-        or heuristic.is_indirect_reference(line)
     )
 
 
@@ -104,13 +120,15 @@ def suspicions(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     detectors = _detectors()
     for file, text in texts:
         lines = text.split("\n")
+        # Values are without quotes in files of variables, whose names tell detectors nothing.
+        read_as = f"{file}.ini" if ".env" in PurePath(file).name else file
         for detector, patterns in detectors:
             # A pattern may begin with the end of the line before, or end with that of its own.
             ends = {end for it in patterns for found in it.finditer(text) for end in found.span()}
             for number in sorted({text.count("\n", 0, end) for end in ends}):
                 line = lines[number]
-                for found in detector.analyze_line(filename=file, line=line, line_number=number):
-                    if not _is_none(file, line, found.secret_value or ""):
+                for found in detector.analyze_line(filename=read_as, line=line, line_number=number):
+                    if not _is_none(file, found.secret_value or ""):
                         yield f"{file}:{number + 1}: {found.type}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.access.key_text import new_key
 from supply_chain.find_secrets import LEFT_OUT_FILES, NO_SECRETS, suspicions
 from supply_chain.lock import ROOT
 
@@ -22,16 +23,30 @@ SECRETS = {
     "Secret Keyword": "pass" + "word = 'correct-horse-battery-staple'",
     "Basic Auth Credentials": "postgresql://handful:" + "Tr0ub4dor" + "@db.example.com/handful",
     "Base64 High Entropy String": "x = '" + "b3BlbiBzZXNhbWUhIFRoaXMgaXMg" + "YSBzZWNyZXQ/9xQ='",
+    "Handful Key": f"X-API-Key: {new_key().text}",
+    "Hex Token": "LABEL_STUDIO_TOKEN=" + "3f9a1c5e7b" * 5,
 }
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-@pytest.mark.parametrize("text", ["{}", "first\n{}\nlast\n", "\n\n{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "first\n{}\nlast\n", "\n\n{}"),
+        *('x = f("""{}""")', "\nclient = Github(user, token='{}')", 'x = there["{}"]'),
+    ],
+)
 def test_secrets_are_found_wherever_they_stand(kind: str, text: str) -> None:
-    line = text.split("\n").index("{}") + 1
+    line = text.partition("{}")[0].count("\n") + 1
     for file in ("service/settings.py", "docs/api.md", "tests/test_it.py", "deploy/values.yaml"):
         found = list(suspicions([(file, text.format(SECRETS[kind]))]))
         assert f"{file}:{line}: {kind}" in found
+
+
+@pytest.mark.parametrize("name", [".env", ".env.local", "deploy/label-studio.env"])
+def test_variables_need_no_quotes_in_files_of_them(name: str) -> None:
+    text = "HANDFUL_PORT=8000\nPOSTGRES_" + "PASSWORD=correct-horse-battery"
+    assert list(suspicions([(name, text)])) == [f"{name}:2: Secret Keyword"]
 
 
 def test_code_is_not_taken_for_secrets() -> None:
