@@ -71,14 +71,14 @@ and a reason in supply_chain/find_secrets.py."""
 class HandfulKeyDetector(RegexBasedDetector):
     """Keys of Handful, as service/access/key_text.py makes them."""
 
-    secret_type = "Handful Key"
+    secret_type = "Handful Key"  # noqa: S105 - the name of a kind
     denylist = (re.compile(r"handful_[0-9a-f]{16}_[A-Za-z0-9_-]{43}"),)
 
 
 class HexTokenDetector(RegexBasedDetector):
     """Tokens of hexadecimal digits, as Label Studio's are, where a word says that they are one."""
 
-    secret_type = "Hex Token"
+    secret_type = "Hex Token"  # noqa: S105 - the name of a kind
     denylist = (re.compile(r"token['\"]?\s*[:=\s]\s*['\"]?([0-9a-f]{32,})", re.IGNORECASE),)
 
 
@@ -86,7 +86,8 @@ def _detectors() -> list[tuple[BasePlugin, list[re.Pattern[str]]]]:
     """Detectors, each with patterns of which one is in each line that it finds something in."""
     found: list[tuple[BasePlugin, list[re.Pattern[str]]]] = []
     kinds: Mapping[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
-    for kind in (*kinds.values(), HandfulKeyDetector, HexTokenDetector):
+    ours: tuple[type[BasePlugin], ...] = (HandfulKeyDetector, HexTokenDetector)
+    for kind in (*kinds.values(), *ours):
         if kind.__name__ in _LEFT_OUT:
             continue
         detector = kind()
