@@ -53,6 +53,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         ./client . \
     && /tools/bin/pip --python /opt/handful/bin/python install --no-index --no-deps \
         /tools/wheels/*.whl \
+    && /tools/bin/pip --python /opt/handful/bin/python check \
     && handful --help > /dev/null \
     && /tools/bin/python -m supply_chain.bill_of_materials \
         /opt/handful/bin/python /opt/handful/handful.cdx.json \

@@ -18,7 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from supply_chain.lock import LOCKS, ROOT, Entries, canonical, entries, version
+from packaging.utils import canonicalize_name
+
+from supply_chain.lock import LOCKS, ROOT, Entries, entries, version
 
 
 def bill(python: Path) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def bill(python: Path) -> dict[str, Any]:
         references = component.setdefault("externalReferences", [])
         # Folders of the machine that it was installed on tell nothing to anybody else.
         references[:] = [one for one in references if not one["url"].startswith("file:")]
-        entry = locked.get(canonical(component["name"]))
+        entry = locked.get(canonicalize_name(component["name"]))
         if entry is not None and version(entry) == component["version"]:
             references.append(_distribution(component["purl"], entry))
         if not references:

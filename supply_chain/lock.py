@@ -2,9 +2,9 @@
 
 make lock    # or python -m supply_chain.lock
 
-What `constraints.txt` pins stays as it is pinned. What it does not pin is taken as new as can be,
-and pinned there. So an update is: delete its line in `constraints.txt` (or all lines), `make lock`,
-`make test`.
+What `constraints.txt` pins stays as it is pinned. What it does not pin is taken as new as can be
+for all Pythons alike, and pinned there. So an update is: delete its line in `constraints.txt` (or
+all lines), `make lock`, `make test`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "requirements"
@@ -30,15 +32,17 @@ _PYTHON_OF_DEVELOPERS = "3.11.5"
 Entries = dict[str, str]
 
 
-def canonical(name: str) -> str:
-    """The name of a distribution as indices write it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def entries(text: str) -> Entries:
-    """Entries of a lock file."""
-    found = re.finditer(r"^([A-Za-z0-9][\w.-]*)==.*\n(?:[ \t].*\n)*", text, re.M)
-    return {canonical(entry[1]): entry[0] for entry in found}
+    """Entries of a lock file.
+
+    Raises:
+        ValueError: A package is there twice, as for two versions of Python.
+    """
+    found = list(re.finditer(r"^([A-Za-z0-9][\w.-]*)==.*\n(?:[ \t].*\n)*", text, re.M))
+    names = [canonicalize_name(entry[1]) for entry in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"locked more than once: {', '.join(twice)}")
+    return {name: entry[0] for name, entry in zip(names, found, strict=True)}
 
 
 def version(entry: str) -> str:
@@ -54,12 +58,15 @@ def extras() -> list[str]:
     return list(project["optional-dependencies"])
 
 
-def _resolved(*what: str, python: str = _PYTHON) -> Entries:
-    """Lock what is asked for, for all platforms, under the constraints."""
+def resolved(*what: str, python: str = _PYTHON) -> Entries:
+    """Lock what is asked for, for all platforms, under the constraints.
+
+    Of a package that has outgrown the oldest Python the version is taken that all of them can have.
+    """
     command: list[str | Path] = [
         *(Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--universal"),
         *("--python-version", python, "--generate-hashes", "--no-header", "--no-annotate"),
-        *("--constraint", CONSTRAINTS, "--only-binary", ":all:"),
+        *("--constraint", CONSTRAINTS, "--only-binary", ":all:", "--fork-strategy", "fewest"),
         *("--excludes", "/dev/stdin", *what),
     ]
     done = subprocess.run(  # noqa: S603 - uv, of this environment
@@ -75,8 +82,8 @@ def _write(name: str, of: str, found: Entries) -> None:
 
 def _pin(found: Entries) -> None:
     """Make `constraints.txt` pin what is locked, and nothing else."""
-    lines = CONSTRAINTS.read_text().splitlines()
-    names = {canonical(line.partition("==")[0]): line.partition("==")[0] for line in lines}
+    written = [line.partition("==")[0] for line in CONSTRAINTS.read_text().splitlines()]
+    names: dict[str, str] = {canonicalize_name(name): name for name in written}
     pins = [f"{names.get(one, one)}=={version(found[one])}" for one in sorted(found)]
     CONSTRAINTS.write_text("\n".join(pins) + "\n")
 
@@ -85,19 +92,19 @@ def main() -> None:
     """Make all lock files."""
     LOCKS.mkdir(exist_ok=True)
     project = ("pyproject.toml", "client/pyproject.toml")
-    base = _resolved(*project)
+    base = resolved(*project)
     files: dict[str, tuple[str, Entries]] = {
         "build": ("What installs and builds packages, and lists what is in an image", {}),
         "base": ("What the service and its client need", {}),
         "cuda": ("What PyTorch needs beside it for a GPU", {}),
     }
-    files["build"][1].update(_resolved("--group", "build"))
+    files["build"][1].update(resolved("--group", "build"))
     for name, entry in base.items():
         files["cuda" if _CUDA.match(name) else "base"][1][name] = entry
     for extra in extras():
         of = f"What the extra {extra} needs beyond base.txt and cuda.txt"
         python = _PYTHON_OF_DEVELOPERS if extra == "dev" else _PYTHON
-        found = _resolved(*project, "--extra", extra, python=python)
+        found = resolved(*project, "--extra", extra, python=python)
         # With another marker it is needed where the base does not need it.
         files[extra] = (of, {n: entry for n, entry in found.items() if base.get(n) != entry})
     others = [found for name, (_, found) in files.items() if name not in ("dev", "gpu")]

@@ -61,7 +61,9 @@ def test_the_image_runs_as_an_ordinary_user_by_number() -> None:
 def test_the_image_takes_only_files_of_the_hashes_in_the_lock() -> None:
     """But for PyTorch of an index of its own, whose hashes nobody has told us."""
     parts = [part for line in DOCKERFILE for part in re.split(r"&&|;", line)]
-    commands = [re.sub(r"\s+", " ", part) for part in parts if "/bin/pip " in part]
+    called = [re.sub(r"\s+", " ", part).strip() for part in parts if "/bin/pip " in part]
+    *commands, check = called
+    assert check == "/tools/bin/pip --python /opt/handful/bin/python check"
     fetching = [command for command in commands if "--no-index" not in command]
     assert len(fetching) == 4
     [torch] = [command for command in fetching if "--require-hashes" not in command]

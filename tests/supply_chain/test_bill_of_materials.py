@@ -16,9 +16,10 @@ from urllib.parse import urljoin
 import cyclonedx.schema
 import jsonschema_rs
 import pytest
+from packaging.utils import canonicalize_name
 
 from supply_chain.bill_of_materials import bill
-from supply_chain.lock import LOCKS, OWN, ROOT, canonical, entries
+from supply_chain.lock import LOCKS, OWN, ROOT, entries
 
 SCHEMAS = Path(cyclonedx.schema.__file__).parent / "_res"
 
@@ -50,7 +51,7 @@ def made() -> dict[str, Any]:
 
 
 def components(made: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {canonical(one["name"]): one for one in made["components"]}
+    return {canonicalize_name(one["name"]): one for one in made["components"]}
 
 
 def test_it_is_valid(made: dict[str, Any]) -> None:
@@ -67,7 +68,9 @@ def test_what_is_not_valid_is_refused(made: dict[str, Any]) -> None:
 def test_it_has_all_that_is_installed(made: dict[str, Any]) -> None:
     # Where packages are installed, and not wherever tests have looked for modules since.
     here = [sysconfig.get_path("purelib")]
-    named = {canonical(one.metadata["Name"]): one.version for one in distributions(path=here)}
+    named: dict[str, str] = {
+        canonicalize_name(one.metadata["Name"]): one.version for one in distributions(path=here)
+    }
     # Handful itself is what it is a bill of.
     root = made["metadata"]["component"]
     assert (root["name"], root["version"]) == ("handful", named.pop("handful"))

@@ -6,20 +6,60 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from supply_chain.lock import CONSTRAINTS, LOCKS, OWN, ROOT, canonical, entries, extras, version
+from supply_chain.lock import (
+    CONSTRAINTS,
+    LOCKS,
+    OWN,
+    ROOT,
+    entries,
+    extras,
+    resolved,
+    version,
+)
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CLIENT = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
+
+
+# Of the image, which has the oldest Python that all is locked for.
+IMAGE = {
+    "python_version": "3.11",
+    "python_full_version": "3.11.5",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+}
+
+
+def is_of_the_image(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(IMAGE)
 
 
 def locked(*names: str) -> dict[str, str]:
     """Versions of some lock files, by names."""
     texts = [(LOCKS / f"{name}.txt").read_text() for name in names]
     return {name: version(entry) for text in texts for name, entry in entries(text).items()}
+
+
+def installed(*names: str) -> dict[str, str]:
+    """Versions that the image's Python takes of some lock files, by names."""
+    texts = [(LOCKS / f"{name}.txt").read_text() for name in names]
+    found = [entry for text in texts for entry in entries(text).values()]
+    pins = [Requirement(entry.partition("\\")[0]) for entry in found]
+    return {
+        pin.name: version(entry)
+        for pin, entry in zip(pins, found, strict=True)
+        if is_of_the_image(pin)
+    }
 
 
 def test_each_line_is_a_pin_or_a_hash_and_each_pin_has_one() -> None:
@@ -39,7 +79,9 @@ def test_each_line_is_a_pin_or_a_hash_and_each_pin_has_one() -> None:
 
 def test_versions_are_those_of_the_constraints() -> None:
     lines = CONSTRAINTS.read_text().split()
-    pins = {canonical(name): pin for name, _, pin in (line.partition("==") for line in lines)}
+    pins = {
+        canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines)
+    }
     assert len(pins) == len(lines)
     assert locked(*(file.stem for file in LOCKS.glob("*.txt"))) == pins
 
@@ -59,17 +101,47 @@ def test_what_is_asked_for_is_locked(name: str) -> None:
     """Whoever changes a requirement has to make the lock files anew."""
     optional = PROJECT["project"]["optional-dependencies"]
     if name == "build":
-        there, wanted = locked("build"), PROJECT["dependency-groups"]["build"]
+        there, wanted = installed("build"), PROJECT["dependency-groups"]["build"]
     elif name == "base":
-        there = locked("base")
+        there = installed("base")
         wanted = PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"]
     elif name == "dev":
-        there, wanted = locked("base", "build", *set(extras()) - {"gpu"}), optional[name]
+        there, wanted = installed("base", "build", *set(extras()) - {"gpu"}), optional[name]
     else:
-        there, wanted = locked("base", "cuda", name), optional[name]
-    for requirement in asked(wanted):
-        found = there[canonical(requirement.name)]
+        there, wanted = installed("base", "cuda", name), optional[name]
+    for requirement in filter(is_of_the_image, asked(wanted)):
+        found = there[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(found, prereleases=True), requirement
+
+
+def outgrown(folder: Path) -> None:
+    """Put two wheels of a package there, of which the newer is for newer Pythons."""
+    for number, python in (("1.0", ">=3.11"), ("2.0", ">=3.12")):
+        name, about = f"outgrown-{number}", f"outgrown-{number}.dist-info"
+        with ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+            head = f"Metadata-Version: 2.1\nName: outgrown\nVersion: {number}\n"
+            wheel.writestr(f"{about}/METADATA", f"{head}Requires-Python: {python}\n")
+            wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            wheel.writestr(f"{about}/RECORD", "")
+
+
+def test_what_has_outgrown_the_python_of_the_image_is_locked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outgrown(tmp_path)
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text("outgrown")
+    [entry] = resolved(str(wanted)).values()
+    assert entry.startswith("outgrown==1.0 \\\n    --hash=sha256:")
+
+
+def test_a_package_that_is_locked_twice_is_refused() -> None:
+    text = "Numpy==2.4 ; python_version < '3.12'\nscipy==1.17\nnumpy==2.5\n"
+    with pytest.raises(ValueError, match=r"more than once: numpy$"):
+        entries(text)
 
 
 def test_there_is_no_other_lock_file() -> None:
