@@ -177,3 +177,15 @@ def test_an_installation_takes_only_files_of_those_hashes() -> None:
     assert named == {file.stem for file in LOCKS.iterdir()} - {"gpu"}
     assert "--no-index" in own
     assert "--no-build-isolation" in own
+
+
+def test_no_documented_command_takes_other_files() -> None:
+    """Nor lets what builds a wheel be fetched for it, which no hash would be compared with."""
+    page = re.sub(r"\\?\n\s*", " ", (ROOT / "docs" / "supply-chain.md").read_text())
+    commands = re.findall(r"pip (?:install|wheel) .+?(?=`| pip |\Z)", page)
+    assert len(commands) > 4
+    for command in commands:
+        needed = {"--no-index", "--no-build-isolation"}
+        if "--no-index" not in command:
+            needed = {"--require-hashes", "--only-binary=:all:"}
+        assert needed <= set(command.split()), command
