@@ -115,7 +115,7 @@ def of_studio() -> list[str]:
         # Beside them stand names of packages that have their own lines.
         advisories = [via for via in one["via"] if isinstance(via, dict)]
         urls = [str(via["url"]) for via in advisories]
-        if urls and DO_NOT_CONCERN.keys().isdisjoint(url.rpartition("/")[2] for url in urls):
+        if urls := [url for url in urls if url.rpartition("/")[2] not in DO_NOT_CONCERN]:
             lines.append(f"{name} {one['range']}: {' '.join(urls)}")
     return lines
 

@@ -162,6 +162,18 @@ def test_advisories_on_the_studio_are_told(tmp_path: Path, monkeypatch: pytest.M
     assert of_studio() == []
 
 
+def test_one_that_does_not_concern_us_hides_no_other_of_the_studio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = [f"https://github.com/advisories/GHSA-dddd-eeee-{end}" for end in ("ffff", "gggg")]
+    via = [{"url": url, "title": "made up"} for url in urls]
+    told = {"vulnerabilities": {"preact": {"range": "<11", "via": via}}}
+    monkeypatch.setenv("PATH", npm(tmp_path, json.dumps(told)))
+    assert of_studio() == [f"preact <11: {' '.join(urls)}"]
+    monkeypatch.setitem(known_advisories.DO_NOT_CONCERN, "GHSA-dddd-eeee-ffff", "only in a test")
+    assert of_studio() == [f"preact <11: {urls[1]}"]
+
+
 def test_a_registry_without_advisories_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
