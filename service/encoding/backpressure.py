@@ -128,9 +128,10 @@ class AdmissionControl:
         # Queries go first, so registrations wait for both.
         lanes = (*_HIGHER[priority], priority)
         ahead = sum(self._backlog.waiting[lane] for lane in lanes)
-        ahead += sum(self._lanes[lane].turned_away.units(now) for lane in lanes)
+        tenant = tenant_of(key)
+        ahead += sum(self._lanes[lane].turned_away.before(tenant, now) for lane in lanes)
         seconds = min(LONGEST, max(1, ceil(self._backlog.throughput.seconds(ahead))))
-        self._lanes[priority].turned_away.add(amount, tenant_of(key), seconds, now)
+        self._lanes[priority].turned_away.add(amount, tenant, seconds, now)
         return Overloaded(
             f"As many {self._what} wait as are admitted ({self._setting}). Send the request again "
             f"in {seconds} s.",

@@ -16,7 +16,7 @@ class FairShares:
     quarter at most, however large: not all of it is in work at a time, and it need not find
     everything empty.
 
-    At most three times ``most`` is held, and by one tenant twice. Costs O(1) while there is room,
+    At most six times ``most`` is held, and by one tenant twice. Costs O(1) while there is room,
     and O(tenants that hold something) where there is none. Not thread-safe.
 
     Args:
@@ -36,11 +36,12 @@ class FairShares:
             return True
         tenant = tenant_of(key)
         mine = self._of_tenant[tenant]
-        # Whoever held far more when there were no limits like these does not count for all of it.
-        held = weight + sum(min(each, 2 * self.most) for each in self._of_tenant.values())
         share = self.most // len(self._of_tenant.keys() | {tenant})
         if not mine or mine + weight <= share:
-            return held <= 3 * self.most
+            # Others keep no tenant from its share by what they hold beyond theirs, which they may
+            # have from a burst that was let in whole.
+            return weight + self._held(max(share, self.most // 4)) <= 3 * self.most
+        held = weight + self._held(2 * self.most)
         return not self._of_key[key] and held <= 2 * self.most
 
     def add(self, amount: int, key: str) -> None:
@@ -58,6 +59,10 @@ class FairShares:
             held[name] -= weight
             if not held[name]:
                 del held[name]
+
+    def _held(self, at_most: int) -> int:
+        """Units of all tenants, of each so many at most."""
+        return sum(min(each, at_most) for each in self._of_tenant.values())
 
     def _weight(self, amount: int) -> int:
         return min(amount, max(1, self.most // 4))

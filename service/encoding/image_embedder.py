@@ -73,6 +73,7 @@ class ImageEmbedder:
         self._admission = AdmissionControl(
             self._batcher, settings.max_waiting, self._batcher.window
         )
+        self._resting = 0  # pieces of jobs that are to be asked for
 
     async def query(
         self,
@@ -162,12 +163,16 @@ class ImageEmbedder:
         classifier: str,
         views: int = 1,
     ) -> list[tuple[Metadata, list[Rows]] | StatusProblem]:
-        while self._admission.sheds(classifier, Priority.JOBS):  # noqa: ASYNC110 - time ends it
-            await asyncio.sleep(_PAUSE)
-        requests = [
-            self._batcher.submit([one], prepare, classifier, Priority.JOBS, inputs=views)
-            for one in images
-        ]
+        self._resting += 1
+        try:
+            while self._admission.sheds(classifier, Priority.JOBS):  # noqa: ASYNC110 - time ends it
+                await asyncio.sleep(_PAUSE)
+            requests = [
+                self._batcher.submit([one], prepare, classifier, Priority.JOBS, inputs=views)
+                for one in images
+            ]
+        finally:
+            self._resting -= 1
         try:
             done = await asyncio.gather(
                 *(request.answer for request in requests), return_exceptions=True
@@ -205,7 +210,7 @@ class ImageEmbedder:
         Nobody may ask any more; who was just about to is waited for.
         """
         sleep(_PAUSE)
-        while self.waiting:
+        while self.waiting or self._resting:
             sleep(_PAUSE)
         self._batcher.close()
 

@@ -113,6 +113,33 @@ def test_who_is_refused_is_told_of_those_that_were_refused_before(clock: Clock) 
     assert Counter(told)[5] == RATE
 
 
+def test_what_another_tenant_was_refused_tells_nobody_to_come_later(clock: Clock) -> None:
+    backlog = Waiting()
+    admission = filled(backlog)
+    for _ in range(30):
+        refusal(admission)
+        with pytest.raises(Overloaded):
+            admission.admit(RATE, "a", QUERIES)
+    assert refusal(admission, "b") == 30
+    released(admission, backlog, 64)
+    for _ in range(8):
+        admission.admit(1, "few/a", QUERIES)
+    assert refusal(admission, "few/a") == 1
+    # As many come before its next one as it has: those of one other tenant, in turns.
+    assert [refusal(admission, "few/a") for _ in range(RATE)].count(2) > RATE // 2 - 10
+
+
+def test_a_tenant_that_holds_nothing_is_let_in_after_a_burst_of_others(clock: Clock) -> None:
+    backlog = Waiting()
+    admission = AdmissionControl(backlog, 64, 8)
+    for key in ("one/a", "another/a") * 32:
+        admission.admit(1, key, QUERIES)
+    refusal(admission, "one/a")
+    admission.admit(1, "few/a", QUERIES)
+    admission.admit(1, "few/a", QUERIES)
+    refusal(admission, "few/a")
+
+
 def test_clients_that_come_when_they_are_told_are_let_in_then(clock: Clock) -> None:
     # Ten times as many at once as may wait; they are served at a rate, and obey.
     backlog = Waiting()
