@@ -43,7 +43,6 @@ from service.storage.engine import open_database
 from service.storage.fingerprints import check_fingerprints, stored_fingerprints
 from service.storage.housekeeping import Housekeeping
 from service.storage.inbox import Inboxes
-from service.storage.location import sqlite_file
 from service.storage.lock import lock_database
 from service.storage.lost_log import InUse
 from service.storage.moved_embeddings import MovedEmbeddings
@@ -51,6 +50,7 @@ from service.storage.notifications import Notifications
 from service.storage.prompt_cache import PromptCache
 from service.storage.recipe_move import RecipeMoves
 from service.storage.recording import Recorder
+from service.storage.sqlite import SQLiteFile
 from service.storage.stale import StaleEmbeddings
 from service.storage.store import Store
 from service.storage.tenant_limits import OwnedLimits
@@ -68,7 +68,7 @@ class ServiceParts:
         keys: Those that are valid, and limits of tenants; None: everybody may do everything.
         bookkeeping: What is written of keys in the background; None: there are none.
         lock: Of the database file, where this process has it to itself; None: others may share it.
-        in_use: The mark beside that file.
+        in_use: The mark beside an SQLite database, with what was lost of its log.
         checking: What measures precisions beside it; None: nothing is to be measured.
         notifications: Hears of what other processes change; None: there are none, or no others.
         following: Brings classifiers up to date that they change.
@@ -128,10 +128,24 @@ class ServiceParts:
         check_one_faiss()
         # One for all processes, where there are several: who starts them holds it.
         lock = lock_database(settings.sqlalchemy_url) if settings.processes == 1 else None
-        file = sqlite_file(settings.sqlalchemy_url)
-        in_use = None if lock is None or file is None else InUse(file)
-        lost = None if in_use is None else in_use.begin()
         engine = open_database(settings.sqlalchemy_url, settings.database_seconds, settings)
+        try:
+            return cls._on(engine, lock, settings, load, started)
+        except BaseException:
+            engine.dispose()  # as whoever ends by itself
+            raise
+
+    @classmethod
+    def _on(
+        cls,
+        engine: Engine,
+        lock: FileLock | None,
+        settings: Settings,
+        load: Callable[[Settings, Recipe | ChooseRecipe], Encoder],
+        started: float,
+    ) -> ServiceParts:
+        file: SQLiteFile | None = engine.get_execution_options().get("file")
+        in_use = None if file is None else file.in_use
         logger.info("loading backbone %s", settings.backbone)
         asked = asked_recipe(settings, partial(first_precision, settings))
         backbone = load(settings, DatabaseRecipe(asked, stored_fingerprints(engine)))
@@ -266,7 +280,7 @@ class ServiceParts:
                 contents,
                 Mending(engine, contents, embedder.encoder_if_any, settings),
                 settings.check_hours,
-                lost,
+                None if in_use is None else in_use.lost,
             ),
             contents=contents,
             sweeper=contents.sweeper(timedelta(hours=settings.images_grace_hours)),
@@ -313,8 +327,8 @@ class ServiceParts:
         if self.meters is not None:
             self.meters.close()
         self.contents.close()
-        self.engine.dispose()
         if self.in_use is not None:
-            self.in_use.end()
+            self.in_use.forget()
+        self.engine.dispose()
         if self.lock is not None:
             self.lock.release()

@@ -34,6 +34,10 @@ def check(
 
         contents = Contents.opened(engine, None, seconds)
         kinds = set()
+        file = engine.get_execution_options().get("file")
+        if file is not None and file.in_use.lost is not None:
+            typer.echo(f"damaged: structure: {file.in_use.lost}")
+            kinds.add("structure")
         for damage in find_damage(
             engine, contents, count, fills=False, buckets=True, begun=lambda _: None
         ):

@@ -20,6 +20,7 @@ from service.storage.engine import connect
 from service.storage.failures import translate_failures
 from service.storage.location import parsed, shown, sqlite_file
 from service.storage.lock import lock_database
+from service.storage.lost_log import InUse
 from service.storage.patience import Patience
 from service.storage.postgresql import wait_for_migrations
 
@@ -73,6 +74,9 @@ def _file(url: str, file: Path, schema: Schema) -> Iterator[NewTables]:
         engine.dispose()
         _sync(part)
         part.replace(file)
+        of_before = InUse(file)
+        of_before.forget()
+        of_before.end()
         _sync(file.parent)
 
 

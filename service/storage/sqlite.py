@@ -19,6 +19,7 @@ from service.problems import StorageFull, StorageUnavailable
 from service.storage.errors import StorageError
 from service.storage.failures import BoundedPool, full, translate_failures
 from service.storage.location import parsed, sqlite_file
+from service.storage.lost_log import InUse
 from service.storage.ours import check_ours
 from service.storage.patience import Patience
 from service.storage.reserve import Reserve
@@ -52,6 +53,7 @@ class SQLiteFile:
         self.path = path
         self.patience = Patience(seconds)
         self.reserve = Reserve(path)
+        self.in_use = InUse(path)
         self._seconds = seconds
         self._writer_lock = Lock()
         self._was_full = False
@@ -63,9 +65,10 @@ class SQLiteFile:
         return self.patience.seconds if self._identity else max(self._seconds, _START)
 
     def pin(self) -> None:
-        """From now on it is this very file that must be there, and room is kept to delete."""
+        """It is open: this very file must be there from now on, and room is kept to delete."""
         found = self.path.stat()
         self._identity = found.st_dev, found.st_ino
+        self.in_use.begin()
         self.reserve.keep()
 
     def check(self) -> None:
@@ -164,6 +167,7 @@ def open_sqlite(url: str, seconds: float) -> tuple[Engine, SQLiteFile | None]:
         _look_at(path)
         if file.reserve.scarce:
             file.reserve.give_up()  # opening needs some room itself
+        file.in_use.look()
     patience = Patience(seconds) if file is None else file.patience
     pooled: dict[str, Any] = {}
     if file is not None:
@@ -197,6 +201,11 @@ def open_sqlite(url: str, seconds: float) -> tuple[Engine, SQLiteFile | None]:
         # needs as much room in the log as all that is deleted.
         cursor.execute("PRAGMA secure_delete=FAST")
         cursor.close()
+
+    @event.listens_for(engine, "engine_disposed")
+    def leave(_: Engine) -> None:
+        if file is not None:
+            file.in_use.end()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

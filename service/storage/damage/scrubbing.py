@@ -93,8 +93,7 @@ class Scrubber:
         self._last: LastCheck | None = None
         self._lost: tuple[Damage, ...] = ()
         if lost is not None:
-            said = f"{lost}: changes that were acknowledged last may be lost"
-            self._lost = (Damage("structure", said),)
+            self._lost = (Damage("structure", lost),)
             logger.error("damaged: %s", self._lost[0])
             DAMAGED.labels("structure").set(1)
         self._closed = Event()
