@@ -48,7 +48,7 @@ class InUse:
         A log that was damaged is kept as ``handful.db-wal.damaged-1``, the next as ``-2``.
         """
         with suppress(OSError):
-            self.lost = self._mark.read_text() or None
+            self.lost = self._mark.read_text("utf-8", "replace") or None
         if self._log.exists():
             self._look_at_log()
         elif self.lost is None and self._log_is_gone():
@@ -117,7 +117,7 @@ class InUse:
         logger.error("%s", self.lost)
         with suppress(OSError):
             self._mark.touch(mode=0o600)
-            self._mark.write_text(self.lost)
+            self._mark.write_text(self.lost, "utf-8")
 
     def _own_frames(self) -> Iterator[bool]:
         """Of each frame of the log that was not overwritten, whether a transaction ends with it."""
