@@ -171,19 +171,26 @@ class Attack:
         connection.writer.write(sent)
         try:
             while not ended:
-                patience = PATIENCE if answered < whole else _SILENCE
+                part = connection.answers.begun
+                owed = answered < whole or part is not None
                 try:
-                    async with asyncio.timeout(patience):
+                    async with asyncio.timeout(PATIENCE if owed else _SILENCE):
                         data = await connection.received()
                 except TimeoutError:
-                    if answered < whole and connection.answers.begun is None:
-                        self._tally.fault(f"{answered} of {whole} answered", sent)
+                    if owed:
+                        more = " and a part" if part is not None else ""
+                        self._tally.fault(f"{answered}{more} of {whole} answered", sent)
                     return
                 for answer in connection.answers.read(data):
                     self._judge(answer, sent)
                     answered, ended = answered + 1, answer.closes
-                if not data and not answered and whole:
-                    self._tally.fault("the connection ended without an answer", sent)
+                if (part := connection.answers.begun) is not None and part.is_endless:
+                    self._tally.answers[part.status] += 1
+                    return
+                if not data and not ended and answered < whole:
+                    self._tally.fault(
+                        f"the connection ended after {answered} of {whole} answers", sent
+                    )
                 ended = ended or not data
         except NotHttp as error:
             self._tally.fault(f"no HTTP: {error}", sent)

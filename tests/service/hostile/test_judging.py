@@ -28,6 +28,10 @@ REFUSED = (
 )
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+EVENTS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+)
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
@@ -114,16 +118,33 @@ def test_who_is_not_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
-    [([b""], "without an answer"), ([b"", b""], "0 of 1 answered"), ([OK * 3], "asked")],
+    ("requests", "answers", "told"),
+    [
+        (1, [b""], "ended after 0 of 1"),
+        (1, [b"", b""], "0 of 1 answered"),
+        (1, [OK[:-1], b""], "0 and a part of 1 answered"),
+        (1, [OK * 3], "asked"),
+        (2, [OK], "ended after 1 of 2"),
+        (2, [OK, b""], "1 of 2 answered"),
+    ],
 )
 def test_what_a_strict_reader_takes_for_a_request_has_to_be_answered(
-    monkeypatch: pytest.MonkeyPatch, answers: list[bytes], told: str
+    monkeypatch: pytest.MonkeyPatch, requests: int, answers: list[bytes], told: str
 ) -> None:
-    monkeypatch.setattr(attack, "ill_framed", lambda request, _: request.rendered())
+    monkeypatch.setattr(attack, "ill_framed", lambda request, _: request.rendered() * requests)
     with answering(*answers) as url:
         [fault] = attacked(url, monkeypatch, "ill framed").faults
     assert told in fault.what
+
+
+@pytest.mark.parametrize("answers", [[OK + OK], [LAST], [EVENTS, b""]])
+def test_nothing_is_awaited_behind_a_last_answer_or_events(
+    monkeypatch: pytest.MonkeyPatch, answers: list[bytes]
+) -> None:
+    monkeypatch.setattr(attack, "ill_framed", lambda request, _: request.rendered() * 2)
+    with answering(*answers) as url:
+        tally = attacked(url, monkeypatch, "ill framed")
+    assert (tally.faults, tally.sent["ill framed"]) == ([], 1)
 
 
 @pytest.mark.parametrize(
