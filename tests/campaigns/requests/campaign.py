@@ -44,8 +44,10 @@ class Found:
         seconds: Of the attack alone.
         processor: Seconds of it that the service has computed, all of its threads.
         memory: Bytes of the service after each round.
-        grown: Bytes, by ``growth``; and a request, by ``slope``.
+        grown: Bytes, by ``growth``; None: not measured.
+        slope: Bytes a request, by ``slope``.
         health: Seconds of the slowest ``/healthz``.
+        health_own: The same, without what the event loop waited for a processor.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -53,9 +55,10 @@ class Found:
     seconds: float = 0.0
     processor: float = 0.0
     memory: list[int] = field(default_factory=list)
-    grown: int = 0
+    grown: int | None = None
     slope: float = 0.0
     health: float = 0.0
+    health_own: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +119,11 @@ def run(
                 places.append(place + number)
                 if told is not None:
                     told(found)
-        found.health = health.slowest
+        found.health, found.health_own = health.slowest, health.slowest_own
         found.faults[:0] = found.tally.faults
         found.faults += map(Fault, health.faults[:5])
         found.grown, found.slope = growth(found.memory), slope(places, found.memory)
-        if found.grown > SLACK:
+        if found.grown is not None and found.grown > SLACK:
             found.faults.append(Fault(f"the service grew by {found.grown / MIB:.0f} MiB"))
         _end(service, found)
     return found

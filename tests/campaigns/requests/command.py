@@ -60,9 +60,9 @@ def _batches(asked: argparse.Namespace, backbone: str) -> int:
     shown = []
     for number, left in enumerate(range(asked.requests, 0, -asked.batch)):
         mode = asked.mode or MODES[number % len(MODES)]
-        name = f"{mode} {asked.planted or 'as it is'} {asked.seed} {number}"
+        plan = Plan(mode=mode, requests=min(asked.batch, left), seed=f"{asked.seed} {number}")
+        name = f"{mode} {asked.planted or 'as it is'} {plan.seed}, {plan.requests} requests"
         if name not in done:
-            plan = Plan(mode=mode, requests=min(asked.batch, left), seed=f"{asked.seed} {number}")
             kept = Kept(log.folder / "faults", f"{number}-{mode}", mode)
 
             def progress(found: Found, kept: Kept = kept) -> None:
@@ -89,8 +89,9 @@ def _line(name: str, found: Found) -> dict[str, Any]:
         "processor": round(found.processor, 1),
         "slowest": round(found.tally.slowest, 2),
         "health": round(found.health, 3),
+        "health_own": round(found.health_own, 3),
         "memory": [one >> 20 for one in found.memory],
-        "grown_mib": round(found.grown / MIB, 1),
+        "grown_mib": None if found.grown is None else round(found.grown / MIB, 1),
         "bytes_a_request": round(found.slope, 1),
         "faults": [one.what[:2000] for one in found.faults],
     }
@@ -100,9 +101,9 @@ def _told(line: dict[str, Any]) -> str:
     sent = sum(line["sent"].values())
     memory = line["memory"] or [0]
     told = (
-        f"{line['batch']}: {sent} requests in {line['seconds']} s,"
+        f"{line['batch']}: {sent} sent in {line['seconds']} s,"
         f" {line['processor']} of a processor; memory {memory[0]} MiB, then"
-        f" {memory[-1]}, grown {line['grown_mib']}; /healthz {line['health']} s at most"
+        f" {memory[-1]}, grown {_grown([line])}; /healthz {_health([line])}"
     )
     return "\n  ".join([told, *line["faults"]])
 
@@ -122,11 +123,23 @@ def _summary(lines: list[dict[str, Any]]) -> int:
         answers.update({str(status): number for status, number in line["answers"].items()})
     print(f"{len(lines)} batches, {sent.total()} requests: {dict(sent)}")
     print(", ".join(f"{status}: {number}" for status, number in sorted(answers.items())))
-    print(f"slowest /healthz: {max(line['health'] for line in lines)} s")
-    print(f"grown at most: {max(line['grown_mib'] for line in lines)} MiB")
+    print(f"slowest /healthz: {_health(lines)}")
+    print(f"grown at most: {_grown(lines)}")
     faults = [fault for line in lines for fault in line["faults"]]
     print(f"{len(faults)} faults")
     return 1 if faults else 0
+
+
+def _health(lines: list[dict[str, Any]]) -> str:
+    slowest, own = (max(line[one] for line in lines) for one in ("health", "health_own"))
+    return f"{slowest} s, without waits of its event loop for a processor {own} s"
+
+
+def _grown(lines: list[dict[str, Any]]) -> str:
+    """The most; a batch of fewer than four rounds does not show it."""
+    measured = [line["grown_mib"] for line in lines if line["grown_mib"] is not None]
+    told = f"{max(measured)} MiB" if measured else "not measured"
+    return f"{told} ({len(measured)} of {len(lines)} batches)" if len(lines) > 1 else told
 
 
 def _arguments() -> argparse.Namespace:

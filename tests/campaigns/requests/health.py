@@ -17,25 +17,27 @@ _TIMEOUT = 60.0
 class Health:
     """Asks in a thread of its own, for as long as the block takes.
 
-    Where others use the processors, too, a service waits for one: the longest that any of its
-    threads has waited meanwhile (the scheduler counts it) is taken off.
+    Where others use the processors, too, a service waits for one: what the thread of its event
+    loop has waited meanwhile (the scheduler counts it) is taken off before an answer is judged.
+    What other threads wait is not: the loop answers, and has no reason to wait for them.
 
     Args:
         url: Of the service.
-        pid: Its process.
+        pid: Its process, whose first thread has the event loop.
 
     Attributes:
         asked: How often it was answered.
-        slowest: Seconds of the slowest answer, of the service's own.
+        slowest: Seconds of the slowest answer, as whoever asks sees it.
+        slowest_own: The same, each answer without what the event loop waited for a processor.
         faults: What was wrong.
     """
 
     def __init__(self, url: str, pid: int) -> None:
         self._address = urlsplit(url)
-        self._threads = Path(f"/proc/{pid}/task")
+        self._loop = Path(f"/proc/{pid}/schedstat")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
-        self.asked, self.slowest = 0, 0.0
+        self.asked, self.slowest, self.slowest_own = 0, 0.0, 0.0
         self.faults: list[str] = []
 
     def __enter__(self) -> Health:
@@ -48,21 +50,19 @@ class Health:
 
     def _ask(self) -> None:
         while not self._over.wait(_PAUSE):
-            waited, begun = self._waited(), time.monotonic()
             try:
+                waited, begun = self._waited(), time.monotonic()
                 self._once()
+                took = time.monotonic() - begun
+                own = took - (self._waited() - waited)
             except OSError as error:
                 self.faults.append(f"/healthz is not answered: {error!r}")
                 return
-            took = time.monotonic() - begun
-            if took > PATIENCE:
-                before = waited
-                after = self._waited()
-                took -= max((after[one] - before.get(one, 0) for one in after), default=0) / 1e9
             self.asked += 1
             self.slowest = max(self.slowest, took)
-            if took > PATIENCE:
-                self.faults.append(f"/healthz took {took:.2f} s")
+            self.slowest_own = max(self.slowest_own, own)
+            if own > PATIENCE:
+                self.faults.append(f"/healthz took {took:.2f} s, {own:.2f} of them by itself")
 
     def _once(self) -> None:
         address = self._address
@@ -78,12 +78,6 @@ class Health:
         if answer.status != 200:
             raise OSError(f"status {answer.status}")
 
-    def _waited(self) -> dict[str, int]:
-        """Nanoseconds that each thread has been ready to run and did not."""
-        waited = {}
-        for thread in self._threads.iterdir():
-            try:
-                waited[thread.name] = int((thread / "schedstat").read_text().split()[1])
-            except OSError:  # it has ended meanwhile
-                continue
-        return waited
+    def _waited(self) -> float:
+        """Seconds that the event loop's thread has been ready to run and did not."""
+        return int(self._loop.read_text().split()[1]) / 1e9

@@ -28,15 +28,15 @@ def processor_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def growth(samples: Sequence[int]) -> int:
-    """Bytes that a process has grown by, as moments at rest show it.
+def growth(samples: Sequence[int]) -> int | None:
+    """Bytes that a process has grown by, as moments at rest show it; None: of fewer than four.
 
     The least of the last quarter beside the least of the second one: in the first quarter all is
     loaded and filled that is loaded and filled once, and what is in use at a moment can only add.
     """
     quarter = len(samples) // 4
     if quarter == 0:
-        return 0
+        return None
     return min(samples[-quarter:]) - min(samples[quarter : 2 * quarter])
 
 

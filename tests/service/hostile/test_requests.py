@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.campaigns.requests import command
 from tests.campaigns.requests.campaign import Found, Plan, run
+from tests.campaigns.requests.memory import MIB
 from tests.campaigns.requests.planted import PLANTED
 from tests.campaigns.requests.service import MODES
 
@@ -47,6 +50,26 @@ def test_a_bug_that_is_planted_is_found(tmp_path: Path, vit: str) -> None:
 def test_each_bug_that_is_planted_is_found(tmp_path: Path, vit: str, planted: str) -> None:
     found = ran(tmp_path, vit, "open", 3000, planted, each=150)
     assert any(_TOLD[planted] in one.what for one in found.faults), found.faults
+
+
+def test_a_batch_is_done_for_runs_of_its_size_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes: list[int] = []
+
+    def ran(plan: Plan, *_: object) -> Found:
+        sizes.append(plan.requests)
+        return Found(health=0.9, health_own=0.4, memory=[5 * MIB])
+
+    monkeypatch.setattr(command, "run", ran)
+    for requests in ("10", "150000", "100000"):
+        arguments = ["requests", "--log", str(tmp_path), "--requests", requests]
+        monkeypatch.setattr(sys, "argv", arguments)
+        assert command.main() == 0
+    assert sizes == [10, 50_000, 50_000, 50_000]
+    told = capsys.readouterr().out
+    assert "grown at most: not measured" in told
+    assert "slowest /healthz: 0.9 s, without waits of its event loop for a processor 0.4 s" in told
 
 
 def test_all_that_is_planted_is_tried() -> None:
