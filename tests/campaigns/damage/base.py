@@ -97,7 +97,9 @@ def made_by_a_service(place: Path) -> tuple[Base, Base]:
     assert not wrong, wrong
     stopped = Base(place / "stopped", folder, answers)
     shutil.copytree(folder, stopped.folder)
-    with Server.ready(folder / "data", **settings_of(folder)) as server, server.client() as http:
+    # It makes no check: one that it was killed amid would be its turn for minutes to come.
+    unchecking = settings_of(folder) | {"check_hours": 0}
+    with Server.ready(folder / "data", **unchecking) as server, server.client() as http:
         for texture in TEXTURES:
             more = patches(texture)[_IMAGES : _IMAGES + 2]
             for content in more:  # a commit each

@@ -2,7 +2,7 @@
 
     python -m tests.campaigns.damage --seed 0 --flips 200 --log FOLDER
     python -m tests.campaigns.damage --seed 0 --flips 0 --rounds 100 --log FOLDER
-    python -m tests.campaigns.damage --rounds 20 --planted unchecked
+    python -m tests.campaigns.damage --flips 0 --rounds 20 --planted unchecked
 
 A flip changes forty bytes of a page of a database, and is looked for by one check. A round damages
 what a service has left, starts it again, asks it, lets it check, and asks it again. Each has a seed
@@ -34,15 +34,17 @@ def main() -> int:
     """Run what is not in the log yet; the status is 1 where damage was missed or wrongly told."""
     asked = _arguments()
     log = FoundLog(asked.log, "damage", "name")
+    shown = []
 
     def note(name: str, found: Callable[[], dict[str, Any]]) -> None:
         if name not in log.lines:
             log.add({"name": name, **found()})
+        shown.append(log.lines[name])
 
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         _flips(asked, Path(folder), note)
         _rounds(asked, Path(folder), note)
-    return _summary(list(log.lines.values()))
+    return _summary(shown)
 
 
 def _flips(
@@ -99,6 +101,8 @@ def _summary(lines: list[dict[str, Any]]) -> int:
     noticed = sum(line["outcome"] == "noticed" for line in flips)
     print(f"{noticed} of {changed} flips that changed a row or a page's structure were noticed")
     wrong = [line for line in rounds if line["failures"]]
+    others = sum(line["wrong"] for line in rounds)
+    print(f"{others} answers were others than before; whatever was not told in time is below")
     print(f"{len(wrong)} of {len(rounds)} rounds in which a promise was not kept")
     for line in wrong:
         print(line["name"], line["kind"], *line["failures"], sep="\n  ")
