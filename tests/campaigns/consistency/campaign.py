@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class Found:
         operations: How many were answered, or were not.
         faults: How many of each kind were inflicted.
         anomalies: Answers that no order of the operations explains.
-        failures: What clients or services have done that they must never do.
+        failures: What clients or services have done that they must never do, and whatever broke a
+            batch off: it proves something, and is told like the others.
         tracebacks: In the logs of the services.
         counts: Of operations by their kind and outcome.
         seconds: Of all of it; and of the checker alone.
@@ -51,6 +52,14 @@ class Found:
     def is_well(self) -> bool:
         """Whether every promise was kept."""
         return not (self.anomalies or self.failures or self.tracebacks)
+
+    @contextmanager
+    def failing(self, what: str) -> Iterator[None]:
+        """Whatever ends the block is a failure of the batch, and the batch goes on behind it."""
+        try:
+            yield
+        except Exception as error:
+            self.failures.append(f"{what}: {error!r}")
 
 
 def run(
@@ -77,41 +86,50 @@ def run(
     common = Common(deployment.address, history, _CLASSIFIERS)
     found = Found(counts=common.counts)
     begun = time.monotonic()
-    with httpx.Client(base_url=deployment.address(draw), timeout=60) as http:
-        for name in _CLASSIFIERS:
-            http.put(f"/v1/classifiers/{name}", json={"names_carry_meaning": False})
+    with found.failing("the classifiers are not there"):
+        _set_up(deployment.address(draw))
     running = [Client(common, one, seed) for one in range(clients)]
+    if found.failures:
+        common.ended.set()
     for one in running:
         one.start()
     try:
-        for _ in range(number):
-            if common.ended.is_set():
-                break
-            kind = draw.choice(list(faults))
-            time.sleep(draw.uniform(0, _ALIVE))
-            history.fault(time.monotonic(), kind)
-            deployment.faults[kind](draw)
-            found.faults[kind] += 1
-        common.ended.wait(_AFTER)
-    except Exception as error:
-        found.failures.append(f"a service is not up again: {error}")
+        with found.failing("a service is not up again"):
+            for _ in range(number):
+                if common.ended.is_set():
+                    break
+                kind = draw.choice(list(faults))
+                time.sleep(draw.uniform(0, _ALIVE))
+                history.fault(time.monotonic(), kind)
+                deployment.faults[kind](draw)
+                found.faults[kind] += 1
+            common.ended.wait(_AFTER)
     finally:
         common.ended.set()
         for one in running:
             one.join(_ENDS)
     if any(one.is_alive() for one in running):
         found.failures.append("a client was not answered any more")
-    if not found.failures:
-        _look_at_last(common, seed)
+    if not (found.failures or common.failures):
+        with found.failing("nobody answers in the end"):
+            _look_at_last(common, seed)
     found.failures += common.failures
     history.close()
     found.seconds = time.monotonic() - begun
     found.operations = len(history.operations)
-    found.anomalies = check(history.operations)
+    with found.failing("the checker gives up"):
+        found.anomalies = check(history.operations)
     found.checked_in = time.monotonic() - begun - found.seconds
     with suppress(OSError):
         found.tracebacks = deployment.log().count("Traceback")
     return found
+
+
+def _set_up(url: str) -> None:
+    with httpx.Client(base_url=url, timeout=60) as http:
+        for name in _CLASSIFIERS:
+            made = http.put(f"/v1/classifiers/{name}", json={"names_carry_meaning": False})
+            made.raise_for_status()
 
 
 def _look_at_last(common: Common, seed: int) -> None:

@@ -8,7 +8,8 @@
 Goes on in batches, each with a service and a database of its own and a seed that follows from
 ``--seed``. What a batch has shown is one line of FOLDER/found.jsonl, and a batch that is there
 already is not run again, so whatever is broken off goes on where it was. Histories of batches in
-which something was found are kept beside it.
+which something was found are kept beside it, and so is that of one that was broken off. A batch in
+which no fault could be inflicted is the last one.
 
 Needs the programs of PostgreSQL for ``postgresql``: it makes servers of its own. Networks that lose
 packets, or are slow, need root as well, and are left out where it lacks.
@@ -59,7 +60,7 @@ def main() -> int:
     asked = _arguments()
     log = FoundLog(asked.log, "consistency", "batch")
     done = log.lines
-    kills, batch = 0, 0
+    kills, batch, shown = 0, 0, []
     while kills < asked.kills:
         name = f"{asked.on} {asked.planted or 'as it is'} {asked.seed} {batch}"
         if name not in done:
@@ -68,9 +69,10 @@ def main() -> int:
             print(_told(done[name]), flush=True)
         kills += sum(n for kind, n in done[name]["faults"].items() if kind in _KILLS)
         batch += 1
-        if asked.planted and not done[name]["is_well"]:
+        shown.append(done[name])
+        if not done[name]["faults"] or (asked.planted and not done[name]["is_well"]):
             break
-    return _summary([line for line in done.values() if line["batch"].startswith(asked.on)])
+    return _summary(shown)
 
 
 def _batch(asked: argparse.Namespace, batch: int, history: Path) -> Found:
@@ -78,7 +80,8 @@ def _batch(asked: argparse.Namespace, batch: int, history: Path) -> Found:
         folder = Path(place)
         (folder / "vit").mkdir()
         settings: dict[str, object] = {"backbone": f"local-dir:{write_tiny_vit(folder / 'vit', 0)}"}
-        history.unlink(missing_ok=True)
+        if history.exists():
+            history.replace(history.with_suffix(".unfinished.jsonl"))
         with _deployed(asked, folder, settings) as deployment:
             found = run(
                 deployment,
@@ -118,7 +121,7 @@ def _line(name: str, found: Found) -> dict[str, Any]:
         "seconds": round(found.seconds, 1),
         "checked_in": round(found.checked_in, 2),
         "tracebacks": found.tracebacks,
-        "failures": found.failures,
+        "failures": found.failures[:20],
         "first_anomaly": first,
         "anomalies": [str(one) for one in found.anomalies[:20]],
     }
@@ -155,4 +158,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--planted", choices=(*PLANTED, _BELOW), help="a bug that has to be found")
     parser.add_argument("--log", help="a folder; by default a new one, of which nothing is kept")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.planted and (asked.planted == _BELOW) != (asked.on == "faulty-disk"):
+        parser.error(f"--planted {asked.planted} cannot be planted in --on {asked.on}")
+    return asked
