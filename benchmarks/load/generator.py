@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import random
 import re
 from collections import Counter, deque
@@ -99,6 +100,7 @@ class _Load:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.outcomes: Counter[str] = Counter()
         self.latencies: list[float] = []
+        self.arrivals: list[tuple[float, float]] = []
         self.lateness: list[float] = []
         self.total = 0
 
@@ -123,6 +125,7 @@ class _Load:
             dict(self.outcomes),
             percentile(sorted(self.lateness), 0.99) if self.lateness else 0.0,
             (process_time() - processor) / max(self.total, 1),
+            sorted(self.arrivals),
         )
 
     def first_connections(self) -> int:
@@ -143,8 +146,17 @@ class _Load:
     def give_up(self) -> None:
         waiting = [c.waiting_since for c in self.open if c.waiting_since is not None]
         for since in (*waiting, *self.queue):
-            if self.counts(since, self.begin):
-                self.outcomes[UNANSWERED] += 1
+            self.note(UNANSWERED, since, self.begin)
+
+    def note(self, outcome: str, since: float, now: float) -> None:
+        """What became of a request, if it counts."""
+        if self.counts(since, now):
+            self.outcomes[outcome] += 1
+            if outcome == OK:
+                self.latencies.append(now - since)
+            if self.plan.rate_before is not None:
+                latency = now - since if outcome == OK else math.inf
+                self.arrivals.append((since - self.begin, latency))
 
     def issue(self, since: float) -> None:
         """Send the next request, or let it wait for a connection."""
@@ -160,10 +172,7 @@ class _Load:
         now = perf_counter()
         self.total += 1
         self.unanswered -= 1
-        if self.counts(since, now):
-            self.outcomes[status] += 1
-            if status == OK:
-                self.latencies.append(now - since)
+        self.note(status, since, now)
         self._free(connection)
         self._after(now)
 
@@ -184,8 +193,7 @@ class _Load:
             return
         now = perf_counter()
         self.unanswered -= 1
-        if self.counts(since, now):
-            self.outcomes[LOST] += 1
+        self.note(LOST, since, now)
         self._after(now)
 
     def fail(self, error: Exception) -> None:
@@ -278,9 +286,13 @@ class _OpenLoop(_Load):
 
 
 def arrivals(plan: Plan, begin: float) -> Iterator[float]:
-    """Times at which the requests of an open loop are due: a Poisson process."""
+    """When the requests of an open loop are due: a Poisson process, of one rate or two."""
     assert plan.rate is not None
     rng = random.Random(plan.seed)
-    time, end = begin, begin + plan.warm_up + plan.seconds
-    while (time := time + rng.expovariate(plan.rate)) < end:
+    time, step = begin, begin + plan.warm_up
+    if plan.rate_before is not None:
+        while (time := time + rng.expovariate(plan.rate_before)) < step:
+            yield time
+        time = step
+    while (time := time + rng.expovariate(plan.rate)) < step + plan.seconds:
         yield time

@@ -63,6 +63,8 @@ class Plan:
         rate: Arrivals a second, a Poisson process; None for a closed loop.
         seed: Of the arrivals.
         patience: Seconds after the window in which answers are waited for.
+        rate_before: Arrivals a second in the warm-up, where the rate changes, without a pause, as
+            the window begins; each arrival of the window is reported then.
     """
 
     port: int
@@ -73,6 +75,7 @@ class Plan:
     rate: float | None = None
     seed: int = 0
     patience: float = 30.0
+    rate_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Report:
         late: Open loop: 99th percentile of the seconds by which the generator itself sent too
             late though it had a connection free.
         processor: Processor seconds of the generator for each request, its start left out.
+        arrivals: Where the rate has changed: when each request was due, in seconds from the
+            beginning of the window, ascending, and its latency; infinite without status 200.
     """
 
     seconds: float
@@ -98,6 +103,7 @@ class Report:
     outcomes: Mapping[str, int]
     late: float
     processor: float
+    arrivals: Sequence[tuple[float, float]] = ()
 
     @property
     def throughput(self) -> float:

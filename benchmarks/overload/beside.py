@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +15,10 @@ from benchmarks.load.plan import percentile
 from benchmarks.servers import CLASSIFIER
 
 OK = range(200, 300)
+REFUSED = str(int(httpx.codes.SERVICE_UNAVAILABLE))
+"""The status that an overload is answered with, as reports of loads name it."""
+# Requests of a kind that may be under way; what is due beyond waits, which counts.
+_AT_ONCE = 32
 
 
 @dataclass
@@ -21,14 +26,14 @@ class Answers:
     """Answers to one kind of request.
 
     Attributes:
-        seconds: That each good one took.
+        seconds: That each good one took, from when it was due.
         told: Seconds that those who were refused were told to wait.
-        others: Statuses that are neither.
+        others: Statuses that are neither, and errors of requests without an answer.
     """
 
     seconds: list[float] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
-    others: list[int] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
     def note(self, answer: httpx.Response, seconds: float) -> None:
         """Count one."""
@@ -37,12 +42,17 @@ class Answers:
         elif answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             self.told.append(int(answer.headers["retry-after"]))
         else:
-            self.others.append(answer.status_code)
+            self.others.append(str(answer.status_code))
+
+    @property
+    def asked(self) -> int:
+        """How many were answered, or failed."""
+        return len(self.seconds) + len(self.told) + len(self.others)
 
     @property
     def admitted(self) -> float:
         """The share of good answers."""
-        return len(self.seconds) / max(1, len(self.seconds) + len(self.told) + len(self.others))
+        return len(self.seconds) / max(1, self.asked)
 
     def latency(self, share: float) -> float:
         """A percentile of the good ones, in seconds."""
@@ -51,21 +61,32 @@ class Answers:
 
 @contextmanager
 def asking(ask: Callable[[], httpx.Response], pause: float) -> Iterator[Answers]:
-    """Ask again and again, with a pause between, until the end."""
+    """Ask whenever so many seconds are over, answered or not, until the end.
+
+    Whatever ends it early is raised in the end.
+    """
     answers, over = Answers(), threading.Event()
 
-    def run() -> None:
-        while not over.wait(pause):
-            begun = time.perf_counter()
-            answers.note(ask(), time.perf_counter() - begun)
+    def one(due: float) -> None:
+        try:
+            answers.note(ask(), time.perf_counter() - due)
+        except Exception as error:
+            answers.others.append(repr(error))
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield answers
-    finally:
-        over.set()
-        thread.join()
+    def run() -> None:
+        due = time.perf_counter() + pause
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            while not over.wait(max(0.0, due - time.perf_counter())):
+                threads.submit(one, due)
+                due += pause
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run)
+        try:
+            yield answers
+        finally:
+            over.set()
+            running.result()
 
 
 def registering(client: httpx.Client, image: bytes) -> Callable[[], httpx.Response]:

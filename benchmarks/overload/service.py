@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2 as httpx
@@ -16,7 +16,8 @@ from benchmarks.photographs import queries
 from benchmarks.servers import PREDICT, register_by
 from service.access.principal import Scope
 from service.storage.engine import open_database
-from service.storage.keys import KeyTerms, create_key
+from service.storage.keys import create_key
+from service.storage.stored_keys import KeyTerms
 from tests.service.server import Server
 
 EAGER, CALM = "eager", "calm"
@@ -56,6 +57,21 @@ class Overloaded:
         connections = _CLOSED if rate is None else _CONNECTIONS
         warm_up = min(3.0, seconds / 4)
         return load(Plan(self.port, requests, connections, seconds, warm_up, rate, seed))
+
+    def relieved(
+        self, tenant: str, seconds: float, rate: float, before: tuple[float, float]
+    ) -> Report:
+        """Queries of a tenant at a rate that, without a pause, follows upon another.
+
+        Args:
+            tenant: Who asks.
+            seconds: At the rate; these are reported, each arrival by itself.
+            rate: Of arrivals a second.
+            before: Seconds and rate before.
+        """
+        requests = self._requests(tenant)
+        plan = Plan(self.port, requests, _CONNECTIONS, seconds, before[0], rate)
+        return load(replace(plan, rate_before=before[1]))
 
     def _requests(self, tenant: str) -> Sequence[Request]:
         key = self.keys[tenant]

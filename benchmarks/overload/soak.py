@@ -7,18 +7,21 @@ minute; the other registers an image, looks at it, asks what is similar and dele
 again. Of each half hour the last four minutes are at 300 %. After each window it is written down
 what the service holds. The first ten minutes are its warm-up. In the end: the slope of memory over
 the windows at 80 % (Theil and Sen, with an interval of 95 %), that of their p99, the least and most
-files, threads and sockets, p99 at 300 % against that at 80 %. A run that was broken off is summed
-up from its log by `--hours 0`.
+files, threads and sockets, p99 at 300 % against that at 80 %, and whatever was answered otherwise
+than with a success or 503, with which the status is 1. A run that was broken off is summed up from
+its log by `--hours 0`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -29,6 +32,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import theilslopes
 
+from benchmarks.overload.beside import REFUSED
 from benchmarks.overload.service import CALM, EAGER, Overloaded, running
 from benchmarks.overload.usage import usage
 from benchmarks.photographs import queries
@@ -43,8 +47,11 @@ Window = dict[str, Any]
 
 
 @contextmanager
-def changing(client: httpx.Client, statuses: Counter[int]) -> Iterator[None]:
-    """Register an image, look at it, delete it, all the time."""
+def changing(client: httpx.Client, statuses: Counter[str]) -> Iterator[None]:
+    """Register an image, look at it, delete it, all the time; errors count like statuses.
+
+    Whatever ends it early is raised in the end.
+    """
     over = threading.Event()
     files = queries(16)
 
@@ -52,24 +59,28 @@ def changing(client: httpx.Client, statuses: Counter[int]) -> Iterator[None]:
         number = 0
         while not over.wait(0.5):
             number += 1
-            content = files[number % len(files)] + f"{time.time_ns()}".encode()
-            headers = {"content-type": "image/jpeg"}
-            path = f"{CLASSIFIER}/classes/more/images"
-            answer = client.post(path, content=content, headers=headers)
-            statuses[answer.status_code] += 1
-            if not answer.is_success:
-                continue
-            image = f"{path}/{answer.json()['images'][0]['id']}"
-            for each in (client.get(image), client.get(CLASSIFIER), client.delete(image)):
-                statuses[each.status_code] += 1
+            try:
+                once(files[number % len(files)] + f"{time.time_ns()}".encode())
+            except httpx.HTTPError as error:
+                statuses[type(error).__name__] += 1
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    def once(content: bytes) -> None:
+        headers = {"content-type": "image/jpeg"}
+        path = f"{CLASSIFIER}/classes/more/images"
+        answer = client.post(path, content=content, headers=headers)
+        statuses[str(answer.status_code)] += 1
+        if answer.is_success:
+            image = f"{path}/{answer.json()['images'][0]['id']}"
+            for method, what in (("GET", image), ("GET", CLASSIFIER), ("DELETE", image)):
+                statuses[str(client.request(method, what).status_code)] += 1
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run)
+        try:
+            yield
+        finally:
+            over.set()
+            running.result()
 
 
 def soak(hours: float, log: Path, backbone: str) -> None:
@@ -81,10 +92,10 @@ def soak(hours: float, log: Path, backbone: str) -> None:
         with service.client(CALM) as client:
             while (passed := time.monotonic() - begun) < 3600 * hours:
                 share = OVERLOAD if number % _CYCLE >= _CYCLE - _OVERLOADED else NORMAL
-                statuses = Counter[int]()
+                statuses = Counter[str]()
                 with changing(client, statuses):
                     window = measured(service, capacity, share, number)
-                window |= {"at": passed, "changes": {str(k): n for k, n in statuses.items()}}
+                window |= {"at": passed, "changes": dict(statuses)}
                 file.write(json.dumps(window) + "\n")
                 file.flush()
                 number += 1
@@ -124,6 +135,12 @@ def summed_up(windows: Sequence[Window]) -> dict[str, Any]:
         "hours": round(windows[-1]["at"] / 3600, 2),
         "queries": dict(outcomes),
         "changes": dict(changes),
+        "failures": {
+            f"{of} {outcome}": count
+            for of, counts in (("queries", outcomes), ("changes", changes))
+            for outcome, count in counts.items()
+            if not outcome.startswith("2") and outcome != REFUSED
+        },
         "rss MiB an hour": slope("rss MiB"),
         "p99 ms an hour": slope("p99 ms"),
         "p99 ms at 80 %": round(p99, 1),
@@ -155,8 +172,8 @@ def drawn(windows: Sequence[Window], file: Path) -> None:
     figure.savefig(file)
 
 
-def main() -> None:
-    """Run and sum up."""
+def main() -> int:
+    """Run and sum up; the status is 1 where there were failures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=4.0)
     parser.add_argument("--log", type=Path, required=True, help="folder for log and plot")
@@ -169,9 +186,11 @@ def main() -> None:
         soak(arguments.hours, log, arguments.backbone)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     windows = [line for line in lines if "share" in line]
-    print(json.dumps(lines[0]), json.dumps(summed_up(windows)), sep="\n")
+    shown = summed_up(windows)
+    print(json.dumps(lines[0]), json.dumps(shown), sep="\n")
     drawn(windows, arguments.log / "soak.png")
+    return int(bool(shown["failures"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

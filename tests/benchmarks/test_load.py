@@ -59,13 +59,21 @@ def report(
     warm_up: float = 0.0,
     rate: float | None = None,
     patience: float = 30.0,
+    rate_before: float | None = None,
 ) -> Report:
     """What a short load gives."""
 
     async def run() -> Report:
         async with server(answer) as port:
             plan = Plan(
-                port, (A, B), connections, seconds, warm_up=warm_up, rate=rate, patience=patience
+                port,
+                (A, B),
+                connections,
+                seconds,
+                warm_up=warm_up,
+                rate=rate,
+                patience=patience,
+                rate_before=rate_before,
             )
             return await generate(plan)
 
@@ -178,6 +186,34 @@ def test_arrivals_are_a_poisson_process() -> None:
     assert mean == pytest.approx(1 / 50, rel=5 / math.sqrt(len(gaps)))
     deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
     assert deviation == pytest.approx(mean, rel=0.1)
+
+
+def test_arrivals_change_their_rate_from_one_moment_to_the_next() -> None:
+    plan = Plan(0, (A,), 1, seconds=100.0, warm_up=50.0, rate=20.0, rate_before=200.0)
+    times = list(arrivals(plan, 7.0))
+    assert times == sorted(times)
+    before = sum(time < 57.0 for time in times)
+    assert before == pytest.approx(10_000, rel=0.05)
+    assert len(times) - before == pytest.approx(2000, rel=0.1)
+
+
+def test_each_arrival_after_a_change_of_the_rate_is_reported() -> None:
+    """What is asked for too much is refused until it is over, of which the load knows nothing."""
+    number = 0
+
+    async def refusing(_: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal number
+        number += 1
+        writer.write(whole(503 if number <= 120 else 200))
+
+    found = report(refusing, 30, 0.6, warm_up=0.2, rate=100.0, rate_before=500.0)
+    assert [due for due, _ in found.arrivals] == sorted(due for due, _ in found.arrivals)
+    assert all(0 <= due < 0.6 for due, _ in found.arrivals)
+    assert len(found.arrivals) == sum(found.outcomes.values())
+    refused = sum(latency == math.inf for _, latency in found.arrivals)
+    assert refused == found.outcomes["503"] > 0
+    assert refused < len(found.arrivals)
+    assert report(refusing, rate=100.0).arrivals == []
 
 
 def test_an_open_loop_does_not_wait_for_answers() -> None:
