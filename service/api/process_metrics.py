@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 from service.composition import ServiceParts
 from service.problems import (
     InternalError,
+    OutcomeUnknown,
     Overloaded,
     RateLimited,
     StorageFull,
@@ -32,7 +33,14 @@ STARTED = Gauge(
 PROBLEMS = Counter("handful_problems_total", "Problem documents that were answered.", ["type"])
 
 
-for _problem in (Overloaded, RateLimited, StorageFull, StorageUnavailable, InternalError):
+for _problem in (
+    Overloaded,
+    RateLimited,
+    StorageFull,
+    StorageUnavailable,
+    OutcomeUnknown,
+    InternalError,
+):
     PROBLEMS.labels(_problem.type_)  # told from the start
 
 

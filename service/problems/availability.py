@@ -51,6 +51,13 @@ class StorageUnavailable(StatusProblem):
         super().__init__(detail, headers={"retry-after": "5"})
 
 
+class OutcomeUnknown(StorageUnavailable):
+    """The database was lost while it committed: the change was made, or it was not."""
+
+    type_ = "outcome-unknown"
+    title = "It is not known whether the change was made"
+
+
 class StorageFull(StatusProblem):
     """There is no room for what was to be written; nothing was (RFC 4918, section 11.5)."""
 

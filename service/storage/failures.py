@@ -19,7 +19,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import TimeoutError as CheckoutTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from service.problems import StorageFull, StorageUnavailable
+from service.problems import OutcomeUnknown, StorageFull, StorageUnavailable
 from service.storage.errors import Damaged, Outdated
 from service.storage.observation import ERRORS
 from service.storage.patience import Patience
@@ -155,9 +155,9 @@ def problem_of(
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, file)
     if type(error).__name__ == "NotReplicated":  # its module needs the driver
-        return StorageUnavailable(_ALONE)
+        return OutcomeUnknown(_ALONE)
     if committing:
-        return _unavailable(_POSTGRESQL["08"], _UNKNOWN)
+        return OutcomeUnknown(f"The database cannot be used now. {_POSTGRESQL['08']} {_UNKNOWN}")
     if "unsupported startup parameter" in str(error):
         return _unavailable(_POOLER)
     if "hot standby" in str(error):
@@ -205,5 +205,5 @@ def _no_room(file: Path | None) -> bool:
         return False
 
 
-def _unavailable(cause: str, then: str = _AGAIN) -> StorageUnavailable:
-    return StorageUnavailable(f"The database cannot be used now. {cause} {then}")
+def _unavailable(cause: str) -> StorageUnavailable:
+    return StorageUnavailable(f"The database cannot be used now. {cause} {_AGAIN}")

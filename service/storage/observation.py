@@ -47,7 +47,7 @@ WRITE_SECONDS = Histogram(
 _OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN"})
 _BEGUN = "handful.begun"
 
-for kind in ("storage-full", "storage-unavailable", "damaged", "outdated"):
+for kind in ("storage-full", "storage-unavailable", "outcome-unknown", "damaged", "outdated"):
     ERRORS.labels(kind)  # told from the start
 
 

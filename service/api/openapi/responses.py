@@ -33,6 +33,7 @@ from service.problems import (
     NotReady,
     OtherBackbone,
     OtherFingerprint,
+    OutcomeUnknown,
     Overloaded,
     PreconditionFailed,
     RequestTooLarge,
@@ -149,6 +150,7 @@ def change_problems(*examples: StatusProblem) -> Responses:
             '"64f0c9.12" now. ...'
         ),
         *KEYED_PROBLEMS,
+        OutcomeUnknown("The database cannot be used now. The connection was lost in the moment..."),
         ChangedMeanwhile("Others changed the classifier 30 times while..."),
         StorageFull("There is no room for this on the disk of the database. Free some ..."),
     )

@@ -155,7 +155,10 @@ class Client(threading.Thread):
         number, began = self._common.history.next_number(), time.monotonic()
         while True:
             answer = self._ask(method, path, headers=headers, **body)
-            outcome = self._outcome(answer)
+            said = outcome_of(answer)
+            if answer is not None and said is None:
+                self._common.failures.append(f"{answer.status_code}: {answer.text}")
+            outcome: Outcome = said or "unknown"
             if not keyed or (answer is not None and not _is_busy(answer)):
                 break
             assert time.monotonic() < began + _PATIENCE, (method, path, answer)
@@ -209,17 +212,6 @@ class Client(threading.Thread):
             assert time.monotonic() < until, (path, answer)
             time.sleep(0.05)
 
-    def _outcome(self, answer: httpx.Response | None) -> Outcome:
-        """What an answer to a change says of it, or that there is none, or one that none may be."""
-        if answer is None:
-            return "unknown"
-        if answer.is_success or _type(answer) == "already-carried-out":
-            return "done"
-        if answer.status_code not in (404, 409, *_REFUSED):
-            self._common.failures.append(f"{answer.status_code}: {answer.text}")
-            return "unknown"
-        return "refused"
-
     def _ask(self, method: str, path: str, **body: Any) -> httpx.Response | None:
         """The answer of a service; None: there was none."""
         url = self._common.address(self._draw)
@@ -262,10 +254,20 @@ class Client(threading.Thread):
         )
 
 
+def outcome_of(answer: httpx.Response | None) -> Outcome | None:
+    """What an answer to a change says of it, or that there is none; None: none that may be."""
+    if answer is None or _type(answer) == "outcome-unknown":
+        return "unknown"
+    if answer.is_success or _type(answer) == "already-carried-out":
+        return "done"
+    return "refused" if answer.status_code in (404, 409, *_REFUSED) else None
+
+
 def _is_busy(answer: httpx.Response) -> bool:
     """Whether to come again: nothing is wrong with the request."""
     return answer.status_code in _REFUSED or _type(answer) in _BUSY
 
 
 def _type(answer: httpx.Response) -> str:
-    return str(answer.json().get("type")) if answer.status_code == 409 else ""
+    is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+    return str(answer.json().get("type")) if is_problem else ""

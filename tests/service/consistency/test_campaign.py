@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from tests.campaigns.consistency import campaign, clients, command
@@ -133,6 +134,20 @@ def test_a_service_that_fails_to_the_end_is_a_failure_of_the_batch(
     # Nobody looks at last where clients have failed, which takes as long again.
     last = any("nobody answers in the end" in one for one in found.failures)
     assert last == (number == 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "outcome"),
+    [
+        (503, "storage-unavailable", "refused"),
+        (503, "outcome-unknown", "unknown"),  # lost in the moment of the commit
+        (409, "already-carried-out", "done"),
+    ],
+)
+def test_what_an_answer_says_of_a_change(status: int, kind: str, outcome: str) -> None:
+    headers = {"content-type": "application/problem+json"}
+    answer = httpx.Response(status, json={"type": kind}, headers=headers)
+    assert clients.outcome_of(answer) == outcome
 
 
 def test_histories_that_cannot_be_checked_are_a_failure(

@@ -16,7 +16,13 @@ from sqlalchemy import Engine
 from adapters.backbones import Backbone
 from adapters.heads import Tuning
 from service.classifier_settings import ClassifierSettings
-from service.problems import InvalidUpload, KeyNotFound, OtherBackbone, StorageUnavailable
+from service.problems import (
+    InvalidUpload,
+    KeyNotFound,
+    OtherBackbone,
+    OutcomeUnknown,
+    StorageUnavailable,
+)
 from service.settings.postgresql import PostgreSQLSettings
 from service.storage.change import Change, NewClass
 from service.storage.engine import open_database
@@ -112,7 +118,7 @@ def test_a_commit_whose_answer_is_lost_is_told_as_that_and_followed(
     fill(made, "a")
     assert len(made.live("a").support) == 4
     wire.cut_after(b"COMMIT\0")
-    with pytest.raises(StorageUnavailable) as refused:
+    with pytest.raises(OutcomeUnknown) as refused:
         made.add_images("a", [("ant", image(50))])
     assert "whether the change was made is not known" in str(refused.value.detail)
     assert len(made.live("a").support) == 5
