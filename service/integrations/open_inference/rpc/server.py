@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager, suppress
 
 import grpc
 from fastapi import FastAPI
-from grpc_health.v1 import health, health_pb2
 
 from service.integrations.open_inference.rpc.calls import handler
-from service.integrations.open_inference.rpc.health_methods import HEALTH, health_handlers
+from service.integrations.open_inference.rpc.health_methods import HEALTH, Health
 from service.integrations.open_inference.rpc.messages import SERVICE
 from service.integrations.open_inference.rpc.methods import METHODS
 from service.integrations.open_inference.rpc.receiving import Receiving
@@ -22,6 +21,8 @@ logger = logging.getLogger("handful")
 
 # Seconds between two looks whether the service can answer, for who watches its health.
 _LOOK = 0.5
+# Share of all calls that may watch it, which need no key and do not end by themselves.
+_WATCHING = 16
 # Share of the time for a shutdown that calls have which are under way when HTTP has ended.
 _SHARE = 5
 # Bytes of the metadata of a call, as of a request's header fields.
@@ -47,6 +48,8 @@ async def serving(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[
             ("grpc.so_reuseport", int(settings.processes > 1)),
             (_METADATA, settings.max_head_bytes),
             ("grpc.max_connection_idle_ms", int(settings.keep_alive_seconds * 1000)),
+            # A client that has vanished ends with its connection; one that is there answers.
+            ("grpc.keepalive_time_ms", int(settings.keep_alive_seconds * 1000)),
         ],
         maximum_concurrent_rpcs=settings.max_connections,
     )
@@ -54,8 +57,8 @@ async def serving(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[
     handlers = {
         name: handler(app, receiving, name, one.answer, one.scope) for name, one in METHODS.items()
     }
-    answers = health.aio.HealthServicer()
-    services = {SERVICE: handlers, HEALTH: health_handlers(answers)}
+    health = Health(max(1, settings.max_connections // _WATCHING))
+    services = {SERVICE: handlers, HEALTH: health.handlers()}
     server.add_generic_rpc_handlers(
         tuple(grpc.method_handlers_generic_handler(*one) for one in services.items())
     )
@@ -68,18 +71,18 @@ async def serving(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[
         ) from error
     await server.start()
     logger.info("gRPC on %s:%d", host, port)
-    looking = asyncio.create_task(_tell_health(app, answers))
+    looking = asyncio.create_task(_tell_health(app, health))
     try:
         yield
     finally:
         looking.cancel()
         with suppress(asyncio.CancelledError):
             await looking
-        await answers.enter_graceful_shutdown()
+        health.tell(well=False)
         await server.stop(settings.shutdown_seconds / _SHARE)
 
 
-async def _tell_health(app: FastAPI, answers: health.aio.HealthServicer) -> None:
+async def _tell_health(app: FastAPI, health: Health) -> None:
     """Keep what the health service answers as it is."""
     told: bool | None = None
     while True:
@@ -87,6 +90,5 @@ async def _tell_health(app: FastAPI, answers: health.aio.HealthServicer) -> None
         ready = parts is not None and parts.backbone.available
         if ready != told:
             told = ready
-            status = health_pb2.HealthCheckResponse
-            await answers.set("", status.SERVING if ready else status.NOT_SERVING)
+            health.tell(well=ready)
         await asyncio.sleep(_LOOK)
