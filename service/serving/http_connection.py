@@ -180,6 +180,14 @@ class HttpConnection(HttpToolsProtocol):
             not hosts and self.parser.get_http_version() == "1.1"
         ):
             self._refusal = refusals.not_one_host(hosts)
+        elif (
+            codings := [
+                value.strip(b" \t").lower()
+                for name, value in self.headers
+                if name == b"transfer-encoding"
+            ]
+        ) and codings != [b"chunked"]:
+            self._refusal = refusals.other_codings()
         elif len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = refusals.too_many_pipelined()
         else:

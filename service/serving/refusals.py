@@ -65,6 +65,14 @@ def not_one_host(hosts: int) -> MalformedRequest:
     return MalformedRequest(f"The request has {hosts} Host header fields; HTTP/1.1 has one.")
 
 
+def other_codings() -> MalformedRequest:
+    """What the parser takes for chunks, and whoever is on the way perhaps not (RFC 9112, 6.1)."""
+    return MalformedRequest(
+        "Transfer-Encoding of an HTTP/1.1 request may be chunked here, once, and nothing else. Say"
+        " by Content-Encoding that a body is compressed."
+    )
+
+
 def slow_head(limits: ConnectionLimits) -> RequestTimeout:
     """The head took too long."""
     return RequestTimeout(

@@ -95,6 +95,9 @@ def test_bytes_that_are_no_http_are_answered_with_400(url: str, sent: bytes) -> 
         b"content-length: +3\r\n",
         b"content-length : 3\r\n",
         b"transfer-encoding: chunked, identity\r\n",
+        b"transfer-encoding: gzip, chunked\r\n",
+        b"transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: ,chunked\r\n",
     ],
 )
 def test_a_body_with_two_ends_is_answered_with_400(url: str, framing: bytes) -> None:
@@ -102,6 +105,12 @@ def test_a_body_with_two_ends_is_answered_with_400(url: str, framing: bytes) -> 
     said(url, b"POST /healthz HTTP/1.1\r\nhost: localhost\r\n" + framing + b"\r\nabc").problem(
         400, "malformed-request", "HTTP/1.1"
     )
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b" CHUNKED "])
+def test_chunks_are_told_of_in_any_case(url: str, coding: bytes) -> None:
+    sent = LAST[:-2] + b"transfer-encoding:" + coding + b"\r\n\r\n0\r\n\r\n"
+    assert said(url, sent).statuses == [200]
 
 
 @pytest.mark.parametrize("hosts", [b"", b"host: localhost\r\nHost: localhost\r\n"])

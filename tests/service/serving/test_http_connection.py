@@ -174,6 +174,15 @@ def test_nobody_is_told_to_go_on_who_was_refused() -> None:
     assert re.findall(rb"HTTP/1\.1 (\d{3}) ", written) == [b"400"]
 
 
+def test_nothing_is_begun_of_a_request_with_another_coding() -> None:
+    for coding in (b"gzip, chunked", b"identity", b"gzip\r\ntransfer-encoding: chunked"):
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: " + coding + b"\r\n\r\n"
+        application, written, _ = spoken([head, b"1\r\na\r\n0\r\n\r\n"])
+        assert not application.asked
+        assert re.findall(rb"HTTP/1\.1 (\d{3}) ", written) == [b"400"]
+        assert b"Content-Encoding" in written
+
+
 HOSTILE = st.one_of(
     st.binary(max_size=200),
     requests().map(lambda request: request[0]),
