@@ -49,8 +49,9 @@ async def job_events(
 ) -> AsyncIterator[bytes]:
     """Events of a job, each with the whole job as it is: ``progress``, in the end ``end``.
 
-    The stream ends with the job, when the job is removed or the key ends, and when the process is
-    told to end; then the client comes again, and is told by another process what it has missed.
+    The stream ends with the job, when the job is removed or the key or session ends, and when the
+    process is told to end; then the client comes again, and is told by another process what it has
+    missed.
 
     Args:
         request: Whose client is told.

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from service.access.principal import Principal, principal_of
+from service.api.access_control import SESSION_KEY, OpenSession
 from service.api.cursors import Cursor, cursor_of, position
 from service.api.dependencies import ReadyParts
 from service.api.event_streams import EVENT_SCHEMA, MEDIA_TYPE, job_events, last_event
@@ -25,6 +26,7 @@ from service.jobs.job_folder import JobFolder
 from service.name_validation import checked_classifier
 from service.problems import InvalidName, JobElsewhere, JobNotFound, StorageFull, TooManyJobs
 from service.storage.jobs import JobRecord, JobState
+from service.storage.sessions import find_session
 from service.tenancy import bare, qualified
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -208,11 +210,17 @@ async def get_events(job: Found, parts: ReadyParts, request: Request) -> Respons
 
     principal = principal_of(request.scope)
     key_id = principal.key_id
+    session: OpenSession | None = request.scope.get(SESSION_KEY)
+
+    def found() -> JobRecord | None:
+        if session is not None and find_session(parts.engine, session.token) is None:
+            return None
+        return _known(parts, principal, job.id)
 
     async def look() -> JobRecord | None:
         if key_id is not None and parts.keys is not None and not parts.keys.is_valid(key_id):
             return None
-        return await run_blocking(_known, parts, principal, job.id)
+        return await run_blocking(found)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     if request.scope.get(HEAD):
