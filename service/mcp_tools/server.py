@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
+from mcp import MCPError
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import ToolAnnotations
+from mcp_types import INVALID_PARAMS, ToolAnnotations
 
 from service.mcp_tools.asking import AskingTools
 from service.mcp_tools.calling import Asking
@@ -60,7 +61,7 @@ def mcp_server(asking: Asking, local: LocalImages | None = None) -> MCPServer[An
             for schema in tool.parameters.get("$defs", {}).values():
                 schema["properties"].pop("path", None)
     with _root_logger_as_it_is():
-        return MCPServer(
+        return _Server(
             "handful",
             title="Handful",
             instructions=_INSTRUCTIONS,
@@ -68,6 +69,13 @@ def mcp_server(asking: Asking, local: LocalImages | None = None) -> MCPServer[An
             tools=tools,
             subscriptions=False,  # nothing is told but what is asked for: no stream is kept open
         )
+
+
+class _Server(MCPServer[Any]):
+    """A server without prompts: to the SDK the name of one is a defect, with a traceback."""
+
+    async def get_prompt(self, name: str, *_: Any, **__: Any) -> NoReturn:
+        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}")
 
 
 def _tool(function: Callable[..., Any], annotations: ToolAnnotations) -> Tool:

@@ -31,6 +31,14 @@ _SECRETS = (
     ),
 )
 
+# Libraries that tell of each message that is broken, or of each at all: a stranger would write the
+# log. Who sent it is answered; errors of MCP's SDK are defects of tools.
+_OF_WHAT_IS_SENT = {
+    "mcp": logging.ERROR,
+    "PIL": logging.CRITICAL,
+    "python_multipart": logging.CRITICAL,
+}
+
 
 def without_secrets(line: str) -> str:
     """The text with keys, credentials and passwords replaced by three asterisks."""
@@ -96,6 +104,8 @@ def configure(lines: str, level: str) -> None:
     logging.getLogger("handful").setLevel(level.upper())
     for chatty in ("alembic", "faiss", "service.storage.failures.BoundedPool", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for library, least in _OF_WHAT_IS_SENT.items():
+        logging.getLogger(library).setLevel(least)
     if lines == "json":
         logging.captureWarnings(capture=True)
         sys.excepthook = _told

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from PIL import Image
 
 from tests.service.integrations.mcp.conftest import Service
 from tests.service.server import Server
@@ -109,6 +112,39 @@ def test_wrong_messages_are_refused_and_harm_nothing(
         if answer.status_code == 200:
             assert "error" in told or told["result"]["isError"] is True
         assert http.get("/readyz").status_code == 200
+
+
+def test_nothing_that_somebody_sends_writes_a_line(service: Service) -> None:
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    with service.http(service.operator) as http:
+        http.put("/v1/classifiers/silent").raise_for_status()
+        before = service.server.log.read_text()
+        for method, params in (
+            ("tools/call", {"name": "no_such", "arguments": {}}),
+            ("tools/call", {"name": "classify", "arguments": {}}),
+            ("resources/read", {"uri": "file:///x"}),
+            ("prompts/get", {"name": "x"}),
+        ):
+            message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            assert http.post("/mcp", json=message).status_code == 200
+        wrong = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {}}
+        assert http.post("/mcp", json=wrong).status_code == 202
+        for body in (b"junk", b"--y\r\n", b"--x\r\nno field\r\n\r\n"):
+            path = "/v1/classifiers/silent/predict"
+            assert http.post(path, content=body, headers=form).status_code == 422
+        tiff = {"content-type": "image/tiff"}
+        answer = http.post(path, content=of_very_many_samples(), headers=tiff)
+        assert "TIFF of 100 samples" in answer.text
+        assert service.server.log.read_text() == before
+
+
+def of_very_many_samples() -> bytes:
+    """A TIFF of which Pillow's logger would tell."""
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "TIFF")
+    three = struct.pack("<HHIHH", 277, 3, 1, 3, 0)  # SamplesPerPixel
+    assert image.getvalue().count(three) == 1
+    return image.getvalue().replace(three, struct.pack("<HHIHH", 277, 3, 1, 100, 0))
 
 
 def test_only_messages_are_taken_and_no_stream_is_opened(service: Service) -> None:
