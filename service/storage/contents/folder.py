@@ -11,7 +11,6 @@ from pathlib import Path
 
 from service.problems import StorageFull, StorageUnavailable
 from service.storage.contents.object_store import AGAIN, MARKER, ObjectMissing
-from service.storage.errors import StorageError
 
 logger = logging.getLogger("handful.storage")
 
@@ -26,21 +25,13 @@ class Folder:
     whole, or a part of it under another name that ``delete`` takes away as well.
 
     Args:
-        root: The folder; it is made if it is not there.
-
-    Raises:
-        StorageError: It cannot be made.
+        root: The folder. Where it is not there, the first object that is put makes it: whoever
+            only reads leaves nothing in the place of a disk that is not mounted.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._identity: tuple[int, int] | None = None
-        try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"the folder of images {root} cannot be made: {error.strerror}"
-            ) from error
 
     @property
     def location(self) -> str:
@@ -124,7 +115,7 @@ class Folder:
             )
 
     def _make(self, folder: Path) -> None:
-        """Make a folder below the root, whose names are on the disk then."""
+        """Make a folder, the root or below it, whose names are on the disk then."""
         if folder.is_dir():
             return
         self._make(folder.parent)

@@ -82,6 +82,18 @@ def test_a_store_that_cannot_be_read_is_given_up(
     assert one.uses[0].startswith("/v1/classifiers/insects/classes/ant/images/")
 
 
+def test_whoever_only_looks_makes_no_folder_where_a_disk_is_not_mounted(
+    engine: Engine, folder: Path, store: Store
+) -> None:
+    away = folder.rename(folder.with_name("away"))
+    [one] = found(engine)
+    assert one.kind == "store"
+    assert "cannot be read now: 25 (" in one.said
+    assert not folder.exists()
+    away.rename(folder)
+    assert found(engine) == []
+
+
 def test_an_unreadable_image_does_not_hide_a_damaged_one(
     engine: Engine, folder: Path, store: Store
 ) -> None:

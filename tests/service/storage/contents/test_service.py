@@ -172,7 +172,7 @@ def test_images_move_beside_a_service_and_go_on_after_a_kill(
     [
         ("ftp://host/images", "name a folder"),
         ("s3://key:secret@bucket", "neither keys"),
-        ("/proc/images", "cannot be made"),
+        ("/proc/images", "cannot be kept in file:///proc/images"),
         ("s3://images/nobody", "cannot be kept in s3://images/nobody"),
     ],
 )
