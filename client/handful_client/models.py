@@ -2542,10 +2542,14 @@ class JobList(Model):
 
 class KeyList(Model):
     """
-    Keys, oldest first; those that ended stay for 90 days.
+    Keys, oldest first, all or a page of them; those that ended stay for 90 days.
     """
 
     keys: list[KeyOut]
+    next_cursor: str | None
+    """
+    `cursor` of the next page; null on the last.
+    """
 
 
 class ReportOut(Model):

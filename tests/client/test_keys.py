@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from handful_client import Client, Forbidden, NotFound, TooManyRequests, Unauthorized
+from handful_client._sync import administration
 from handful_client.models import KeyIn
 
 from tests.client.coloured import coloured
@@ -55,6 +56,19 @@ def test_a_key_opens_what_it_is_for(locked: tuple[str, str]) -> None:
         operator.revoke_key(again.id)
         with pytest.raises(NotFound):
             operator.revoke_key("0" * 16)
+
+
+def test_keys_are_listed_however_many_pages_they_are(
+    locked: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, key = locked
+    with Client(url, key=key) as operator:
+        for name in ("a", "b"):
+            operator.make_key(KeyIn(name=name, scopes=["read"]))
+        of_one_page = operator.list_keys()
+        monkeypatch.setattr(administration, "_PAGE", 1)
+        assert [one.id for one in operator.list_keys()] == [one.id for one in of_one_page]
+        assert len(of_one_page) >= 3
 
 
 def test_limits_are_told_and_waited_for(locked: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ from handful_client._async.transport import AsyncTransport
 from handful_client.calls import Call, Query, json_call
 from handful_client.models import AuditEntry, AuditPage, KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
 
-# Entries of a page.
+# Entries or keys of a page.
 _PAGE = 500
 
 
@@ -65,8 +65,14 @@ class AsyncAdministration:
         Args:
             tenant: Another one, which an operator may say.
         """
-        query: Query = {"tenant": tenant}
-        return (await self._transport.model(KeyList, Call("GET", ("v1", "keys"), query))).keys
+        found: list[KeyOut] = []
+        cursor: str | None = None
+        while True:
+            query: Query = {"tenant": tenant, "limit": _PAGE, "cursor": cursor}
+            page = await self._transport.model(KeyList, Call("GET", ("v1", "keys"), query))
+            found += page.keys
+            if (cursor := page.next_cursor) is None:
+                return found
 
     async def make_key(self, terms: KeyIn | None = None) -> NewKeyOut:
         """Make a key; its text is in this answer and nowhere else.

@@ -9,7 +9,7 @@ from handful_client._sync.transport import Transport
 from handful_client.calls import Call, Query, json_call
 from handful_client.models import AuditEntry, AuditPage, KeyIn, KeyList, KeyOut, NewKeyOut, UsageOut
 
-# Entries of a page.
+# Entries or keys of a page.
 _PAGE = 500
 
 
@@ -65,8 +65,14 @@ class Administration:
         Args:
             tenant: Another one, which an operator may say.
         """
-        query: Query = {"tenant": tenant}
-        return (self._transport.model(KeyList, Call("GET", ("v1", "keys"), query))).keys
+        found: list[KeyOut] = []
+        cursor: str | None = None
+        while True:
+            query: Query = {"tenant": tenant, "limit": _PAGE, "cursor": cursor}
+            page = self._transport.model(KeyList, Call("GET", ("v1", "keys"), query))
+            found += page.keys
+            if (cursor := page.next_cursor) is None:
+                return found
 
     def make_key(self, terms: KeyIn | None = None) -> NewKeyOut:
         """Make a key; its text is in this answer and nowhere else.

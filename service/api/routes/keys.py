@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -16,6 +17,7 @@ from service.api.keyed_requests import IdempotencyKey, request_mark
 from service.api.offloading import run_blocking
 from service.api.openapi.responses import BODY_PROBLEMS, KEYED_PROBLEMS, problems
 from service.api.openapi.schema_types import KEY_ID_SCHEMA
+from service.api.paging import NO_SUCH_PLACE, Paged
 from service.api.schemas.keys import KeyIn, KeyList, KeyOut, NewKeyOut, OfTenant, tenant_asked
 from service.composition import ServiceParts
 from service.problems import (
@@ -82,12 +84,18 @@ async def create_a_key(
     return NewKeyOut.made(key, text)
 
 
-@router.get("", summary="List keys", responses=problems(KeysNotUsed()))
-async def list_the_keys(parts: ReadyParts, request: Request, tenant: OfTenant = None) -> KeyList:
-    """Keys of the tenant, without what makes them keys; also what has ended of late."""
+@router.get("", summary="List keys", responses=problems(KeysNotUsed(), NO_SUCH_PLACE))
+async def list_the_keys(
+    parts: ReadyParts, request: Request, page: Paged, tenant: OfTenant = None
+) -> KeyList:
+    """Keys of the tenant, without what makes them keys; also what has ended of late.
+
+    All of them, or with `limit` a page.
+    """
     principal = _administrator(request, parts)
     keys = await run_blocking(list_keys, parts.engine, tenant_asked(principal, tenant))
-    return KeyList(keys=[KeyOut.of(key) for key in keys])
+    shown, following = page.of(keys, attrgetter("key_id"))
+    return KeyList(keys=[KeyOut.of(key) for key in shown], next_cursor=following)
 
 
 @router.post(

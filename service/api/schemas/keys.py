@@ -163,11 +163,12 @@ class NewKeyOut(KeyOut):
 
 
 class KeyList(BaseModel):
-    """Keys, oldest first; those that ended stay for 90 days."""
+    """Keys, oldest first, all or a page of them; those that ended stay for 90 days."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"keys": []}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keys": [], "next_cursor": None}]})
 
     keys: list[KeyOut]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")
 
 
 def _shown(key: StoredKey) -> dict[str, object]:

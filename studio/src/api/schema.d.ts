@@ -1279,6 +1279,7 @@ export interface components {
         };
         KeyList: {
             keys: components["schemas"]["KeyOut"][];
+            next_cursor: string | null;
         };
         KeyOut: {
             id: string;
@@ -3608,6 +3609,8 @@ export interface operations {
         parameters: {
             query?: {
                 tenant?: string | null;
+                limit?: number;
+                cursor?: string;
             };
             header?: never;
             path?: never;

@@ -273,6 +273,26 @@ def test_events_of_a_job_end_with_the_key(keyed: Keyed) -> None:
         made.http.delete(made.url).raise_for_status()
 
 
+def test_pages_hold_all_keys_once(keyed: Keyed) -> None:
+    for name in ("a", "b", "c"):
+        keyed.key(tenant="paged", scopes=["read"], name=name)
+    with keyed.client(keyed.operator) as http:
+        whole = http.get("/v1/keys", params={"tenant": "paged"}).json()
+        assert [one["name"] for one in whole["keys"]] == ["a", "b", "c"]
+        assert whole["next_cursor"] is None
+        found, asked = [], {"tenant": "paged", "limit": "2"}
+        while True:
+            page = http.get("/v1/keys", params=asked).json()
+            assert len(page["keys"]) <= 2
+            found += page["keys"]
+            if page["next_cursor"] is None:
+                break
+            asked["cursor"] = page["next_cursor"]
+        assert found == whole["keys"]
+        asked["tenant"] = "default"  # of another list
+        problem(http.get("/v1/keys", params=asked), 422, "invalid-cursor")
+
+
 def test_a_key_is_made_once_however_often_it_is_asked_for(keyed: Keyed) -> None:
     with keyed.client(keyed.operator) as http:
         sent, terms = {"idempotency-key": "make-one"}, {"scopes": ["read"], "name": "asked-once"}
