@@ -52,7 +52,8 @@ negative_data_rejection.expected-statuses = [{refused}, 412, "5xx"]
 # Nobody but the service can know a cursor, and others are refused.
 [[operations]]
 include-operation-id = [
-    "list_classifiers", "list_classes", "get_class", "get_confused", "list_prompts", "list_the_keys",
+    "list_classifiers", "list_classes", "get_class", "get_confused", "list_prompts",
+    "list_the_keys",
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 404, 409, 422, "5xx"]
 
