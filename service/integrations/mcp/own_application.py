@@ -16,12 +16,12 @@ from service.mcp_tools.arguments import Call
 
 # Whatever says who asks (service/authentication/credentials.py), and what spans belong to.
 _CARRIED = (
-    "authorization",
-    "x-api-key",
-    "x-forwarded-user",
-    "x-forwarded-tenant",
-    "x-forwarded-scopes",
-    "traceparent",
+    b"authorization",
+    b"x-api-key",
+    b"x-forwarded-user",
+    b"x-forwarded-tenant",
+    b"x-forwarded-scopes",
+    b"traceparent",
 )
 # Always known as a host of the service.
 _URL = "http://localhost"
@@ -34,7 +34,8 @@ async def asking_itself(call: Call) -> AsyncIterator[AsyncClient]:
     Nothing is tried again: whoever waits holds a message in memory.
     """
     request = cast(Request, call.request_context.request)
-    carried = [(name, value) for name, value in request.headers.items() if name in _CARRIED]
+    # Whatever bytes they are: what is refused about them is for the application to say.
+    carried = [(name, value) for name, value in request.headers.raw if name in _CARRIED]
     transport = httpx2.ASGITransport(
         _ForCaller(request), raise_app_exceptions=False, client=_client(request)
     )

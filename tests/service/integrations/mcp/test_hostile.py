@@ -147,6 +147,15 @@ def of_very_many_samples() -> bytes:
     return image.getvalue().replace(three, struct.pack("<HHIHH", 277, 3, 1, 100, 0))
 
 
+def test_tools_are_asked_with_whatever_bytes_there_are_in_a_header(service: Service) -> None:
+    with service.http(service.operator) as http:
+        strange = [(b"x-forwarded-user", b"\xff"), (b"traceparent", b"\xc3\xa4")]
+        headers = [*http.headers.raw, *strange]
+        answer = http.post("/mcp", json=calling("list_classifiers", {}), headers=headers)
+    assert answer.status_code == 200
+    assert not answer.json()["result"].get("isError", False), answer.text
+
+
 def test_only_messages_are_taken_and_no_stream_is_opened(service: Service) -> None:
     with service.http(service.operator) as http:
         for method in ("GET", "DELETE", "PUT"):
