@@ -61,3 +61,8 @@ class DualEncoder:
     def corrected_tower(self) -> nn.Module:
         """The part of the image tower whose output becomes the corrected embedding."""
         return self.visual.get_submodule("trunk") if self.pools_before_projection else self.visual
+
+    @property
+    def projection(self) -> nn.Module | None:
+        """What turns that output into the frozen embedding; None: it is of the same kind."""
+        return self.visual.get_submodule("head") if self.pools_before_projection else None

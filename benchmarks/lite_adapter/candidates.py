@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch import nn
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.training.methods.imo.model import Tower
 from adapters.training.methods.imo.objectives.dino import Dino
 from adapters.training.methods.imo.objectives.distillation import Distillation
+from adapters.training.methods.imo.objectives.relational import RelationalDistillation
 from adapters.training.methods.imo.objectives.supervised import Supervised
 from adapters.training.objective import Objective
-from benchmarks.lite_adapter.relational import Relational
+from benchmarks.lite_adapter.relational import JointAlone, PooledAlone, Relational
 
 LAST_BLOCKS, POOLED = (6, 7, 8, 9), 10
 EVERY = (*LAST_BLOCKS, POOLED)
@@ -25,17 +24,6 @@ _PROTOTYPES = 4096
 Build = Callable[[Tower, nn.Module, BottleneckAdapter, int], tuple[Objective, BottleneckAdapter]]
 """From the tower, what embeds cached features, an adapter that is attached to it and the number of
 classes: what is minimised, and the adapter to keep."""
-
-
-class JointAlone(Relational):
-    """Aims at what the projection makes of the frozen embedding, and at that alone."""
-
-    @torch.no_grad()
-    def likeness(self, frozen: Tensor) -> Tensor:
-        """The (n, n) cosines that are aimed at."""
-        rows = normalize(self.projection(frozen).float(), dim=-1)
-        rows = normalize(rows - rows.mean(dim=0), dim=-1)
-        return rows @ rows.T
 
 
 def _distillation(
@@ -59,15 +47,40 @@ def _dino(
     return made, teacher
 
 
+_AIMS: Mapping[str, type[Relational]] = {
+    "both": Relational,
+    "pooled": PooledAlone,
+    "joint": JointAlone,
+}
+
+
 def relational(temperature: float = 0.1, teacher: float = 0.1, aim: str = "both") -> Build:
-    """Relational distillation with temperatures of its own; ``aim``: both, pooled or joint."""
+    """Relational distillation alone, with temperatures of its own; ``aim``: one of `_AIMS`."""
 
     def build(
         tower: Tower, encoder: nn.Module, adapter: BottleneckAdapter, _classes: int
     ) -> tuple[Objective, BottleneckAdapter]:
-        kind = JointAlone if aim == "joint" else Relational
-        projection = nn.Identity() if aim == "pooled" else tower.visual.get_submodule("head")
-        return kind(encoder, adapter, projection, temperature, teacher), adapter
+        made = _AIMS[aim](
+            encoder,
+            adapter,
+            tower.width,
+            tower.projection,
+            temperature=temperature,
+            teacher=teacher,
+        )
+        return made, adapter
+
+    return build
+
+
+def together(share: float) -> Build:
+    """Distillation, with a share of relational distillation."""
+
+    def build(
+        tower: Tower, encoder: nn.Module, adapter: BottleneckAdapter, _classes: int
+    ) -> tuple[Objective, BottleneckAdapter]:
+        made = RelationalDistillation(encoder, adapter, tower.width, tower.projection, share)
+        return made, adapter
 
     return build
 
@@ -123,6 +136,12 @@ CANDIDATES: Mapping[str, Candidate] = {
     "relational, width 128": replace(_OURS, width=128),
     "relational, scale 0.1": replace(_OURS, scale=0.1),
     "relational, 4 epochs": replace(_OURS, epochs=4),
+    "distillation, a tenth relational": replace(_OURS, build=together(0.1)),
+    "distillation, a third relational": replace(_OURS, build=together(0.3)),
+    "distillation and relational": replace(_OURS, build=together(1.0)),
+    "distillation and relational, 4 epochs": replace(_OURS, build=together(1.0), epochs=4),
+    "distillation and 3 relational": replace(_OURS, build=together(3.0)),
+    "distillation and relational, width 32": replace(_OURS, build=together(1.0), width=32),
     "supervised, as published": replace(_SUPERVISED, scale=0.03, learning_rate=8e-3, batch=128),
     "distillation, also behind pooling": Candidate(_distillation),
 }

@@ -26,8 +26,8 @@ def imo(
     objective: Annotated[
         str,
         typer.Option(
-            help="supervised, dino or distillation; supervised-published and dino-published are "
-            "the paper's own settings to the letter."
+            help="supervised, dino, distillation or relational; supervised-published and "
+            "dino-published are the paper's own settings to the letter."
         ),
     ],
     backbone: Annotated[str | None, typer.Option(help="As for handful serve.")] = None,

@@ -20,6 +20,7 @@ class Tower:
         visual: The whole tower: what adapters are attached to and fingerprints are taken of.
         encoder: The part of it whose output is compared with that of other images. All of it,
             except for `lite`, which compares images by what is pooled before the projection.
+        projection: Turns that output into the joint embedding; an identity where it is that.
         width: Of that output.
         size: Pixels of a side of the images it takes.
         mean: Of each channel, that pixels are normalised with.
@@ -29,6 +30,7 @@ class Tower:
     name: str
     visual: nn.Module
     encoder: nn.Module
+    projection: nn.Module
     width: int
     size: int
     mean: tuple[float, ...]
@@ -37,16 +39,19 @@ class Tower:
 
 def image_tower(encoder: DualEncoder) -> Tower:
     """The image tower of a dual encoder, frozen."""
-    return tower_of(encoder.name, encoder.visual, encoder.corrected_tower)
+    return tower_of(encoder.name, encoder.visual, encoder.corrected_tower, encoder.projection)
 
 
-def tower_of(name: str, visual: nn.Module, encoder: nn.Module) -> Tower:
+def tower_of(
+    name: str, visual: nn.Module, encoder: nn.Module, projection: nn.Module | None = None
+) -> Tower:
     """Freeze an open_clip image tower and describe it.
 
     Args:
         name: Of the backbone.
         visual: The tower, with the ``preprocess_cfg`` that open_clip leaves on it.
         encoder: It, or the part of it whose output is compared.
+        projection: The rest of it, if there is one.
     """
     # Convolutions on CPUs are twice as fast in this layout.
     visual.eval().requires_grad_(False).to(memory_format=torch.channels_last)
@@ -54,4 +59,6 @@ def tower_of(name: str, visual: nn.Module, encoder: nn.Module) -> Tower:
     size = config["size"] if isinstance(config["size"], int) else min(config["size"])
     with torch.no_grad():
         width = encoder(torch.zeros(1, 3, size, size)).shape[1]
-    return Tower(name, visual, encoder, width, size, tuple(config["mean"]), tuple(config["std"]))
+    rest = nn.Identity() if projection is None else projection
+    mean, std = tuple(config["mean"]), tuple(config["std"])
+    return Tower(name, visual, encoder, rest, width, size, mean, std)

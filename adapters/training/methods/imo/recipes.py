@@ -6,6 +6,7 @@ from adapters.training.methods.imo.objectives import (
     dino,
     dino_published,
     distillation,
+    relational,
     supervised,
     supervised_published,
 )
@@ -15,6 +16,7 @@ RECIPES: dict[str, Recipe] = {
     "supervised": supervised.RECIPE,
     "dino": dino.RECIPE,
     "distillation": distillation.RECIPE,
+    "relational": relational.RECIPE,
     "supervised-published": supervised_published.RECIPE,
     "dino-published": dino_published.RECIPE,
 }

@@ -64,8 +64,18 @@ class Distillation(Objective):
         """
         plain, restyled = batch
         with torch.no_grad(), self.adapter.frozen():
-            target = normalize(self.encoder(plain).float(), dim=-1)
-        found = normalize(self.encoder(restyled).float(), dim=-1)
+            target = self.encoder(plain)
+        return self.distilled(target, self.encoder(restyled))
+
+    def distilled(self, frozen: Tensor, restyled: Tensor) -> Tensor:
+        """Return that cross-entropy, and remember the images.
+
+        Args:
+            frozen: (n, width) embeddings that the frozen tower has of the images; no gradient.
+            restyled: Those that the adapted one has of them restyled.
+        """
+        target = normalize(frozen.float(), dim=-1)
+        found = normalize(restyled.float(), dim=-1)
         known = torch.cat([target, self.memory[: int(self.seen)]])
         centre = known.mean(dim=0)
         known = normalize(known - centre, dim=-1)

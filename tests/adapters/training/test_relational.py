@@ -9,17 +9,21 @@ from torch.nn.functional import normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig, attach
 from adapters.training.loop import LoopSettings, train
-from benchmarks.lite_adapter.relational import Relational
+from adapters.training.methods.imo.objectives.distillation import Distillation
+from adapters.training.methods.imo.objectives.relational import RelationalDistillation
 from tests.adapters.training.test_distillation import Shifted, Tower
 
 SETTINGS = LoopSettings(epochs=8, batch=16, learning_rate=2e-2, seed=1)
 
 
-def made(projection: nn.Module | None = None) -> tuple[Tower, BottleneckAdapter, Relational]:
+def made(
+    projection: nn.Module | None = None, share: float = 1.0
+) -> tuple[Tower, BottleneckAdapter, RelationalDistillation]:
     torch.manual_seed(0)
     tower = Tower()
     adapter = attach(tower, BottleneckConfig(width=24, scale=1.0))
-    objective = Relational(tower, adapter, projection or nn.Identity(), 0.1, 0.2)
+    rest = projection or nn.Identity()
+    objective = RelationalDistillation(tower, adapter, 12, rest, share, memory=32, teacher=0.2)
     return tower, adapter, objective
 
 
@@ -48,21 +52,22 @@ def test_only_the_adapter_learns() -> None:
     frozen = {name: value.clone() for name, value in objective.state_dict().items()}
     train(objective, Shifted(), SETTINGS, device="cpu")
     changed = {n for n, v in objective.state_dict().items() if not torch.equal(frozen[n], v)}
-    assert changed == {f"adapter.{name}" for name in adapter.state_dict()}
+    assert changed == {f"adapter.{name}" for name in adapter.state_dict()} | {"memory", "seen"}
 
 
-def test_the_loss_is_the_cross_entropy_of_likenesses() -> None:
+def test_the_loss_is_that_of_distillation_and_the_cross_entropy_of_likenesses() -> None:
     projection = nn.Linear(12, 5, bias=False)
-    tower, adapter, objective = made(projection)
+    tower, adapter, objective = made(projection, share=3.0)
     nn.init.normal_(adapter.layers[0].get_parameter("up.weight"))
     data = Shifted()
-    plain = data.points[:4]
+    plain, restyled = data.points[:4], data.points[:4] @ data.style
     with torch.no_grad():
-        loss = objective(plain, plain @ data.style).item()
+        loss = objective(plain, restyled).item()
+        distilled = Distillation(tower, adapter, 12, memory=32)(plain, restyled).item()
         with adapter.frozen():
             frozen = normalize(tower(plain), dim=-1)
             projected = normalize(projection(tower(plain)), dim=-1)
-        views = [*tower(plain), *tower(plain @ data.style)]
+        views = [*tower(plain), *tower(restyled)]
     expected = 0.0
     for i, one in enumerate(views):
         others = [j for j in range(8) if j != i]
@@ -72,7 +77,7 @@ def test_the_loss_is_the_cross_entropy_of_likenesses() -> None:
         found = [torch.cosine_similarity(one, views[j], dim=0) for j in others]
         p = torch.stack(aims).div(0.2).softmax(dim=0)
         expected -= float((p * torch.stack(found).div(0.1).log_softmax(dim=0)).sum()) / 8
-    assert loss == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(distilled + 3 * expected, rel=1e-4)
 
 
 def _cosine(rows: Tensor, i: int, j: int) -> Tensor:
