@@ -141,6 +141,7 @@ CANDIDATES: Mapping[str, Candidate] = {
     "distillation and relational": replace(_OURS, build=together(1.0)),
     "distillation and relational, 4 epochs": replace(_OURS, build=together(1.0), epochs=4),
     "distillation and 3 relational": replace(_OURS, build=together(3.0)),
+    "distillation and 3 relational, 5 epochs": replace(_OURS, build=together(3.0), epochs=5),
     "distillation and relational, width 32": replace(_OURS, build=together(1.0), width=32),
     "supervised, as published": replace(_SUPERVISED, scale=0.03, learning_rate=8e-3, batch=128),
     "distillation, also behind pooling": Candidate(_distillation),
