@@ -37,7 +37,7 @@ class Distillation(Objective):
         temperature: Of both softmaxes.
     """
 
-    frozen = ("encoder",)
+    frozen: Sequence[str] = ("encoder",)
 
     def __init__(
         self,
