@@ -15,6 +15,8 @@ from benchmarks.load.plan import percentile
 from benchmarks.servers import CLASSIFIER
 
 OK = range(200, 300)
+MORE = f"{CLASSIFIER}/classes/more/images"
+"""Where images are registered meanwhile."""
 REFUSED = str(int(httpx.codes.SERVICE_UNAVAILABLE))
 """The status that an overload is answered with, as reports of loads name it."""
 # Requests of a kind that may be under way; what is due beyond waits, which counts.
@@ -60,12 +62,25 @@ class Answers:
 
 
 @contextmanager
-def asking(ask: Callable[[], httpx.Response], pause: float) -> Iterator[Answers]:
-    """Ask whenever so many seconds are over, answered or not, until the end.
+def running_beside(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run something in a thread until the event is set, in the end.
 
-    Whatever ends it early is raised in the end.
+    Whatever ends it early is raised then.
     """
-    answers, over = Answers(), threading.Event()
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run, over)
+        try:
+            yield
+        finally:
+            over.set()
+            running.result()
+
+
+@contextmanager
+def asking(ask: Callable[[], httpx.Response], pause: float) -> Iterator[Answers]:
+    """Ask whenever so many seconds are over, answered or not, until the end."""
+    answers = Answers()
 
     def one(due: float) -> None:
         try:
@@ -73,20 +88,15 @@ def asking(ask: Callable[[], httpx.Response], pause: float) -> Iterator[Answers]
         except Exception as error:
             answers.others.append(repr(error))
 
-    def run() -> None:
+    def run(over: threading.Event) -> None:
         due = time.perf_counter() + pause
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while not over.wait(max(0.0, due - time.perf_counter())):
                 threads.submit(one, due)
                 due += pause
 
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(run)
-        try:
-            yield answers
-        finally:
-            over.set()
-            running.result()
+    with running_beside(run):
+        yield answers
 
 
 def registering(client: httpx.Client, image: bytes) -> Callable[[], httpx.Response]:
@@ -96,7 +106,7 @@ def registering(client: httpx.Client, image: bytes) -> Callable[[], httpx.Respon
     def ask() -> httpx.Response:
         content = image + f"{time.time_ns()} {next(number)}".encode()
         headers = {"content-type": "image/jpeg"}
-        return client.post(f"{CLASSIFIER}/classes/more/images", content=content, headers=headers)
+        return client.post(MORE, content=content, headers=headers)
 
     return ask
 

@@ -15,13 +15,13 @@ its log by `--hours 0`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -32,7 +32,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import theilslopes
 
-from benchmarks.overload.beside import REFUSED
+from benchmarks.overload.beside import MORE, REFUSED, registering, running_beside
 from benchmarks.overload.service import CALM, EAGER, Overloaded, running
 from benchmarks.overload.usage import usage
 from benchmarks.photographs import queries
@@ -48,39 +48,26 @@ Window = dict[str, Any]
 
 @contextmanager
 def changing(client: httpx.Client, statuses: Counter[str]) -> Iterator[None]:
-    """Register an image, look at it, delete it, all the time; errors count like statuses.
+    """Register an image, look at it, delete it, all the time; errors count like statuses."""
+    registrations = itertools.cycle([registering(client, image) for image in queries(16)])
 
-    Whatever ends it early is raised in the end.
-    """
-    over = threading.Event()
-    files = queries(16)
-
-    def run() -> None:
-        number = 0
+    def run(over: threading.Event) -> None:
         while not over.wait(0.5):
-            number += 1
             try:
-                once(files[number % len(files)] + f"{time.time_ns()}".encode())
+                once(next(registrations))
             except httpx.HTTPError as error:
                 statuses[type(error).__name__] += 1
 
-    def once(content: bytes) -> None:
-        headers = {"content-type": "image/jpeg"}
-        path = f"{CLASSIFIER}/classes/more/images"
-        answer = client.post(path, content=content, headers=headers)
+    def once(register: Callable[[], httpx.Response]) -> None:
+        answer = register()
         statuses[str(answer.status_code)] += 1
         if answer.is_success:
-            image = f"{path}/{answer.json()['images'][0]['id']}"
+            image = f"{MORE}/{answer.json()['images'][0]['id']}"
             for method, what in (("GET", image), ("GET", CLASSIFIER), ("DELETE", image)):
                 statuses[str(client.request(method, what).status_code)] += 1
 
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(run)
-        try:
-            yield
-        finally:
-            over.set()
-            running.result()
+    with running_beside(run):
+        yield
 
 
 def soak(hours: float, log: Path, backbone: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import inspect
 
 from service.storage.engine import open_database
 from tests.service.client import Classifier, of_four, problem
-from tests.service.jobs.asking import begun, ended
+from tests.service.jobs.asking import begun, ended, events_end_with
 from tests.service.pictures import picture
 from tests.service.server import Server, run_handful
 
@@ -259,18 +259,11 @@ def test_a_key_ends_when_it_was_said_whatever_the_time_zone(keyed: Keyed, hours:
 def test_events_of_a_job_end_with_the_key(keyed: Keyed) -> None:
     key = keyed.key(scopes=["read"])
     with keyed.client(keyed.operator) as operator, keyed.client(key) as http:
-        made = of_four(operator, "followed")
-        where = begun(made, "predict", {f"{i}.png": picture(1) for i in range(1500)})
-        with http.stream("GET", f"{where}/events") as events:
-            told = []
-            for line in events.iter_lines():
-                if line.startswith("event"):
-                    told.append(line)
-                    operator.delete(f"/v1/keys/{key.split('_')[1]}").raise_for_status()
-        assert told
-        assert "event: end" not in told
-        operator.delete(where).raise_for_status()
-        made.http.delete(made.url).raise_for_status()
+        events_end_with(
+            of_four(operator, "followed"),
+            http,
+            lambda: operator.delete(f"/v1/keys/{key.split('_')[1]}").raise_for_status(),
+        )
 
 
 def test_pages_hold_all_keys_once(keyed: Keyed) -> None:

@@ -14,7 +14,7 @@ import pytest
 from service.access.session_token import csrf_token_of
 from tests.service.api.test_keys import Keyed, made
 from tests.service.client import Classifier, of_four, problem
-from tests.service.jobs.asking import begun
+from tests.service.jobs.asking import events_end_with
 from tests.service.pictures import picture
 from tests.service.server import Server
 
@@ -223,18 +223,11 @@ def test_logging_out_ends_the_session_wherever_its_cookie_is(keyed: Keyed) -> No
 
 def test_events_of_a_job_end_with_the_session(keyed: Keyed) -> None:
     with keyed.client(keyed.operator) as operator, logged_in(keyed, keyed.operator) as http:
-        made = of_four(operator, "followed")
-        where = begun(made, "predict", {f"{i}.png": picture(1) for i in range(1500)})
-        with http.stream("GET", f"{where}/events") as events:
-            told = []
-            for line in events.iter_lines():
-                if line.startswith("event"):
-                    told.append(line)
-                    http.delete("/v1/session").raise_for_status()
-        assert told
-        assert "event: end" not in told
-        operator.delete(where).raise_for_status()
-        made.http.delete(made.url).raise_for_status()
+        events_end_with(
+            of_four(operator, "followed"),
+            http,
+            lambda: http.delete("/v1/session").raise_for_status(),
+        )
 
 
 def test_a_log_out_is_about_the_cookie_whatever_key_comes_beside_it(keyed: Keyed) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2 as httpx
 
 from tests.service.client import Classifier, Json
-from tests.service.pictures import zipped
+from tests.service.pictures import picture, zipped
 
 ASYNC = {"prefer": "respond-async"}
 PATIENCE = 120.0
@@ -50,6 +50,27 @@ def ended(http: httpx.Client, where: str) -> Json:
             return job
         time.sleep(0.02)
     raise AssertionError(f"it has not ended: {job}")
+
+
+def events_end_with(made: Classifier, http: httpx.Client, end: Callable[[], object]) -> None:
+    """Whoever follows a job hears of it until something ends that lets them, and not to its end.
+
+    Args:
+        made: A classifier of somebody else, deleted then.
+        http: Who follows.
+        end: Called when they have heard of it.
+    """
+    where = begun(made, "predict", {f"{i}.png": picture(1) for i in range(1500)})
+    with http.stream("GET", f"{where}/events") as events:
+        told = []
+        for line in events.iter_lines():
+            if line.startswith("event"):
+                told.append(line)
+                end()
+    assert told
+    assert "event: end" not in told
+    made.http.delete(where).raise_for_status()
+    made.http.delete(made.url).raise_for_status()
 
 
 def results(http: httpx.Client, where: str) -> list[Json]:

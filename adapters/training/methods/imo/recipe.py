@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from adapters.corrections.bottleneck import BottleneckAdapter, BottleneckConfig
 from adapters.training.method import Preprocessing
-from adapters.training.methods.imo.augmentation import one_crop
+from adapters.training.methods.imo.augmentation import one_crop, plain_and_restyled
 from adapters.training.methods.imo.model import Tower
 from adapters.training.objective import Objective
 from adapters.training.optimiser import Decays
@@ -76,6 +76,11 @@ class Recipe:
 def labelled_crops(tower: Tower) -> Preprocessing:
     """One crop of each image, with the number of its class."""
     return Preprocessing(transform=one_crop(tower), side=2 * tower.size, labelled=True)
+
+
+def restyled_pairs(tower: Tower) -> Preprocessing:
+    """Each image as the service would see it, and a restyled crop of it."""
+    return Preprocessing(transform=plain_and_restyled(tower), side=2 * tower.size)
 
 
 def check_several(classes: Sequence[str]) -> None:

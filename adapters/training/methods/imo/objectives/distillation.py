@@ -9,10 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter
-from adapters.training.method import Preprocessing
-from adapters.training.methods.imo.augmentation import plain_and_restyled
 from adapters.training.methods.imo.model import Tower
-from adapters.training.methods.imo.recipe import AdapterObjective, Recipe
+from adapters.training.methods.imo.recipe import AdapterObjective, Recipe, restyled_pairs
 from adapters.training.objective import Objective
 
 TEMPERATURE = 0.05
@@ -96,8 +94,7 @@ def _build(
     tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], _epochs: int
 ) -> AdapterObjective:
     objective = Distillation(tower.encoder, adapter, tower.width)
-    views = plain_and_restyled(tower)
-    return AdapterObjective(objective, Preprocessing(transform=views, side=2 * tower.size), adapter)
+    return AdapterObjective(objective, restyled_pairs(tower), adapter)
 
 
 # Ours; chosen on generic images, see docs/lite.md.

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from adapters.corrections.bottleneck import BottleneckAdapter
-from adapters.training.method import Preprocessing
-from adapters.training.methods.imo.augmentation import plain_and_restyled
 from adapters.training.methods.imo.model import Tower
 from adapters.training.methods.imo.objectives.distillation import MEMORY, Distillation
-from adapters.training.methods.imo.recipe import AdapterObjective, Recipe
+from adapters.training.methods.imo.recipe import AdapterObjective, Recipe, restyled_pairs
 
 SHARE = 3.0
 TEMPERATURE, TEACHER_TEMPERATURE = 0.1, 0.1
@@ -109,8 +107,7 @@ def _build(
     tower: Tower, adapter: BottleneckAdapter, _classes: Sequence[str], _epochs: int
 ) -> AdapterObjective:
     objective = RelationalDistillation(tower.encoder, adapter, tower.width, tower.projection)
-    views = plain_and_restyled(tower)
-    return AdapterObjective(objective, Preprocessing(transform=views, side=2 * tower.size), adapter)
+    return AdapterObjective(objective, restyled_pairs(tower), adapter)
 
 
 # Ours; chosen on generic images, see docs/lite.md.
